@@ -1,0 +1,44 @@
+"""merge: all products with the same left operand become one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recurra.compiler.rewrite import Temporaries, parameters_first
+from recurra.program import Equation, Program, Size, Variable
+
+
+def merge(program: Program) -> Program:
+    """The same program, in which a vector is multiplied once, by all of its matrices side by side.
+
+    That is how the products of four gates become one. Block-diagonal products (``heads``) stay as they are.
+    """
+    program = parameters_first(program)
+    varying = program.varying()
+    groups: dict[Variable, list[Equation]] = {}
+    for equation in program.equations:
+        left = equation.operands[0] if equation.operands else None
+        if equation.operation == "product" and isinstance(left, Variable) and left in varying and len(left.shape) == 1:
+            groups.setdefault(left, []).append(equation)
+    new = Temporaries(program)
+    equations: list[Equation] = []
+    for equation in program.equations:
+        group = groups.get(equation.operands[0]) if equation.operands and equation.operation == "product" else None  # type: ignore[arg-type]
+        if group is None or len(group) == 1:
+            equations.append(equation)
+        elif equation is group[0]:
+            equations.extend(_merged(group, new))
+    return replace(program, equations=tuple(equations))
+
+
+def _merged(group: list[Equation], new: Temporaries) -> list[Equation]:
+    left, rights = group[0].operands[0], tuple(equation.operands[1] for equation in group)
+    results = tuple(equation.results[0] for equation in group)
+    rows = next(right.shape[0] for right in rights if isinstance(right, Variable))
+    columns = sum((result.shape[0] for result in results), Size(()))
+    matrix, product = new.new((rows, columns)), new.new((columns,))
+    return [
+        Equation("concat", rights, (matrix,)),
+        Equation("product", (left, matrix), (product,)),
+        Equation("partition", (product,), results),
+    ]

@@ -1,0 +1,171 @@
+"""Shape inference: every value's shape from how it is used; ambiguities and contradictions refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from recurra.program.operations import OPERATIONS, Usage
+from recurra.program.shapes import Mismatch, Solver
+from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
+from recurra.values import Record, Recorder
+
+
+def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_hidden: int | None) -> list[Shape]:
+    """The shape of every value of a recorded cell.
+
+    What is certain is stated until nothing new follows; only then is one thing assumed, and so on: that a parameter
+    which meets a vector elementwise is a vector of that size, and that a state, the output, or a value that depends on
+    a state is of size `hidden` where nothing fixes its size.
+
+    Args:
+        recorder: the cell's values and operations; value 0 is the input, the next ones are the states.
+        states: the new value of each state.
+        output: the value that a layer returns.
+        first: the size of the first state.
+        new_hidden: the first state's new value before its projection, where there is one.
+
+    Raises:
+        EquationError: names the cell, the variable, the line, and both shapes.
+    """
+    inference = _Inference(recorder)
+    solver = inference.solver
+    solver.need(0, (INPUT,))
+    solver.need(1, (first,))
+    for number in range(2, 1 + len(states)):
+        solver.need(number, (solver.unknown(),))
+    facts: list[tuple[int, Callable[[], None]]] = [
+        (new, lambda old=old, new=new: _same_state(solver, old, new))  # type: ignore[misc]
+        for old, new in enumerate(states, start=1)
+    ]
+    if new_hidden is not None:
+        facts.append((new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
+    inference.settle(facts)
+    recurrent = inference.depending_on(range(1, 1 + len(states)))
+    while inference.assume_elementwise() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
+        inference.settle(facts)
+    return inference.shapes()
+
+
+def _same_state(solver: Solver, old: int, new: int) -> None:
+    shape = solver.shape(old)
+    if shape is not None:
+        solver.need(new, shape)
+
+
+class _Inference:
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.solver = Solver(len(recorder.names))
+        # A literal takes part as a scalar of its own.
+        self.uses = [
+            Usage(
+                self.solver,
+                [operand if isinstance(operand, int) else self.solver.add(()) for operand in record.operands],
+                record.results,
+                [isinstance(operand, int) and recorder.varying[operand] for operand in record.operands],
+                record.attributes,
+            )
+            for record in recorder.records
+        ]
+
+    def settle(self, facts: list[tuple[int, Callable[[], None]]]) -> None:
+        """State everything that is certain until nothing new follows."""
+        self.solver.progress = True
+        while self.solver.progress:
+            self.solver.progress = False
+            for record, use in zip(self.recorder.records, self.uses, strict=True):
+                try:
+                    OPERATIONS[record.operation].rule(use)
+                except Mismatch as mismatch:
+                    self._refuse(mismatch, record)
+            for value, fact in facts:
+                try:
+                    fact()
+                except Mismatch as mismatch:
+                    self._refuse(mismatch, self._maker(value), "as a new state")
+
+    def assume_elementwise(self) -> bool:
+        """Give one value of unknown shape the shape of what it meets; scalars meet scalars at last."""
+        for to_scalars in (False, True):
+            for record, use in zip(self.recorder.records, self.uses, strict=True):
+                if not OPERATIONS[record.operation].elementwise:
+                    continue
+                result = use.result() if not to_scalars else ()
+                for value in use.operands:
+                    if result is not None and self.solver.shape(value) is None:
+                        self.solver.need(value, result)
+                        return True
+        return False
+
+    def depending_on(self, sources: Iterable[int]) -> list[int]:
+        """The values that are computed from the sources, in order."""
+        reached = dict.fromkeys(sources)
+        for record in self.recorder.records:
+            if any(isinstance(operand, int) and operand in reached for operand in record.operands):
+                reached.update(dict.fromkeys(record.results))
+        return list(reached)
+
+    def assume_hidden(self, values: list[int]) -> bool:
+        """Give the first vector of unknown size the size `hidden`."""
+        for value in values:
+            shape = self.solver.shape(value)
+            if shape and len(shape) == 1 and any(symbol.startswith("?") for symbol in shape[0].symbols):
+                self.solver.need(value, (HIDDEN,))
+                return True
+        return False
+
+    def shapes(self) -> list[Shape]:
+        """Every value's shape, now that nothing more can be found out."""
+        shapes = []
+        for value in range(len(self.recorder.names)):
+            shape = self.solver.shape(value)
+            if shape is None or any(symbol.startswith("?") for size in shape for symbol in size.symbols):
+                self._refuse_open(value, shape)
+            if any(factor <= 0 for size in shape for _, factor in size.terms) or any(not s.terms for s in shape):
+                maker = self._maker(value)
+                self.recorder.fail(
+                    f"{self._what(value)} would have shape {shape_text(shape)}, and no size is below 1",
+                    maker.place if maker else None,
+                )
+            shapes.append(shape)
+        return shapes
+
+    def _refuse_open(self, value: int, shape: Shape | None) -> NoReturn:
+        users = [r for r in self.recorder.records if value in r.operands or value in r.results]
+        place = users[0].place if users else None
+        what = self._what(value)
+        known = "nothing is known of its shape" if shape is None else f"its shape is {shape_text(shape)}"
+        self.recorder.fail(
+            f"the shape of {what} does not follow from its use: {known}, and no equation fixes the rest "
+            "(shown as ·). Let its result meet a state, or write `scalar(…)` if it is one number",
+            place,
+        )
+
+    def _maker(self, value: int) -> Record | None:
+        return next((record for record in self.recorder.records if value in record.results), None)
+
+    def _refuse(self, mismatch: Mismatch, record: Record | None, use: str = "") -> NoReturn:
+        what = self._what(mismatch.value)
+        have, need = shape_text(mismatch.have), shape_text(mismatch.need)
+        if record is not None and OPERATIONS[record.operation].elementwise and mismatch.value in record.operands:
+            operands = [operand for operand in record.operands if isinstance(operand, int)]
+            texts = [f"{self._what(o)} {shape_text(self.solver.shape(o) or ())}" for o in operands]
+            fact = f"{' and '.join(texts)} meet elementwise (`{record.operation}`), but their shapes differ"
+        else:
+            use = use or (f"in `{record.operation}`" if record else "")
+            fact = f"{what} has shape {have}{self._elsewhere(mismatch.value, record)}, but {use} it must have {need}"
+        self.recorder.fail(f"shapes do not match: {fact}", record.place if record else None)
+
+    def _what(self, value: int) -> str:
+        if value >= len(self.recorder.names):
+            return "a number"
+        is_parameter = self._maker(value) is None and not self.recorder.varying[value]
+        return ("parameter " if is_parameter else "") + self.recorder.describe(value)
+
+    def _elsewhere(self, value: int, record: Record | None) -> str:
+        """Where else a parameter is used, as that is where its shape comes from."""
+        if not self._what(value).startswith("parameter"):
+            return ""
+        places = [r.place for r in self.recorder.records if r is not record and value in r.operands and r.place]
+        return f" by its use at {places[0]}" if places else ""

@@ -1,0 +1,141 @@
+"""Cell → Program: run the equations once on traced values, then find every shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from recurra.compiler.shapes import infer
+from recurra.equations import Cell
+from recurra.program import HIDDEN, PROJ, Equation, Program, Variable, check
+from recurra.values import Recorder, Value, recording
+
+
+def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bool = False) -> Program:
+    """The program of a cell.
+
+    Args:
+        cell: the equations.
+        options: values for the cell's options; the others keep their defaults.
+        projected: whether the first state is multiplied by a further parameter ``weight_hr`` of shape (proj, hidden)
+            before it is handed on (Sak et al. 2014, the LSTMP layer).
+
+    Raises:
+        EquationError: the equations contradict themselves, or leave a shape open; names cell, variable and line.
+        TypeError: an option that the cell does not have.
+    """
+    chosen = cell.resolve_options(options or {})
+    function = cell.function
+    code = function.__code__ if isinstance(function, FunctionType) else type(function).__call__.__code__
+    recorder = Recorder(cell.name, code)
+    with recording(recorder):
+        flowing = [recorder.argument(name, varying=True) for name in (cell.input, *cell.states)]
+        parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}
+        returned = function(*flowing, **parameters, **chosen)
+        recorder.see_names()
+        states = _states(cell, recorder, returned)
+        new_hidden = states[0].number
+        if projected:
+            weight = recorder.argument("weight_hr", varying=False)
+            states[0] = states[0] @ weight.T
+            recorder.names[states[0].number] = cell.states[0]
+        output = _output(cell, recorder, states)
+    _refuse_unused(cell, recorder, [state.number for state in (*states, output)])
+    return _program(cell, recorder, states, output, new_hidden if projected else None)
+
+
+def _states(cell: Cell, recorder: Recorder, returned: object) -> list[Value]:
+    """The new states that the cell returned, checked."""
+    values = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    expected = ", ".join(cell.states)
+    if len(values) != len(cell.states):
+        names = [
+            recorder.names[value.number]
+            for value in values
+            if isinstance(value, Value) and value.recorder is recorder and recorder.names[value.number]
+        ]
+        missing = [state for state in cell.states if state not in names] if len(values) < len(cell.states) else []
+        detail = f": state {', '.join(missing)} is not returned" if missing else ""
+        recorder.fail(f"must return the new value of each state ({expected}), but returns {len(values)}{detail}")
+    for position, (name, value) in enumerate(zip(cell.states, values, strict=True)):
+        if not isinstance(value, Value) or value.recorder is not recorder:
+            recorder.fail(f"the new value of state {name} is a {type(value).__name__}, not computed from the cell's values")
+        if recorder.kinds[value.number] != "real":
+            recorder.fail(f"the new value of state {name} is a comparison; `where` chooses between numbers")
+        if not recorder.varying[value.number]:
+            recorder.fail(f"the new value of state {name} depends on parameters alone, not on the input or a state")
+        if recorder.names[value.number] is None:
+            recorder.names[value.number] = cell.states[position]
+    return values
+
+
+def _output(cell: Cell, recorder: Recorder, states: list[Value]) -> Value:
+    """The value that a layer returns: the first new state, or the local variable that the cell names."""
+    if cell.output is None:
+        return states[0]
+    held = (recorder.frame.f_locals if recorder.frame else {}).get(cell.output)
+    if not isinstance(held, Value) or held.recorder is not recorder:
+        recorder.fail(f"output={cell.output!r} names no local variable of the cell's equations")
+    if recorder.kinds[held.number] != "real" or not recorder.varying[held.number]:
+        recorder.fail(f"output={cell.output!r} must be computed from the input or a state, and be no comparison")
+    return held
+
+
+def _refuse_unused(cell: Cell, recorder: Recorder, roots: list[int]) -> None:
+    """Every argument must have an influence on a new state or the output."""
+    used = set(roots)
+    for record in reversed(recorder.records):
+        if used.intersection(record.results):
+            used.update(operand for operand in record.operands if isinstance(operand, int))
+    arguments = (cell.input, *cell.states, *cell.parameters)
+    unused = [name for number, name in enumerate(arguments) if number not in used]
+    if unused:
+        kinds = {cell.input: "input", **dict.fromkeys(cell.states, "state")}
+        texts = [f"{kinds.get(name, 'parameter')} `{name}`" for name in unused]
+        recorder.fail(f"{', '.join(texts)} is not used: no new state depends on it")
+
+
+def _program(cell: Cell, recorder: Recorder, states: list[Value], output: Value, new_hidden: int | None) -> Program:
+    first = PROJ if new_hidden is not None else HIDDEN
+    shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden)
+    names = _unique_names(recorder)
+    variables = [
+        Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)
+    ]
+    count = 1 + len(cell.states)
+    parameters = variables[count : count + len(cell.parameters)]
+    if new_hidden is not None:
+        parameters.append(next(variable for variable in variables if variable.name == "weight_hr"))
+    program = Program(
+        name=cell.name,
+        input=variables[0],
+        states=tuple(variables[1:count]),
+        parameters=tuple(parameters),
+        equations=tuple(
+            Equation(
+                record.operation,
+                tuple(variables[o] if isinstance(o, int) else o for o in record.operands),
+                tuple(variables[result] for result in record.results),
+                record.attributes,
+            )
+            for record in recorder.records
+        ),
+        next_states=tuple(variables[state.number] for state in states),
+        output=variables[output.number],
+    )
+    check(program)
+    return program
+
+
+def _unique_names(recorder: Recorder) -> list[str]:
+    """A name for each value: the source's, with a prime for each earlier use of it, or a number."""
+    taken: set[str] = set()
+    names = []
+    for number, name in enumerate(recorder.names):
+        unique = f"%{number}" if name is None else name
+        while unique in taken:
+            unique += "'"
+        taken.add(unique)
+        names.append(unique)
+    return names

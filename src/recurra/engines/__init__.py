@@ -1,0 +1,74 @@
+"""Engines execute plans; all answer the protocol of ``protocol.py``, and one is chosen by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from recurra.engines.protocol import Call, Engine, Kernel, Result
+from recurra.engines.reference import ReferenceEngine
+from recurra.errors import EngineError
+
+__all__ = ["NAMES", "Call", "Engine", "Kernel", "Result", "chosen", "engine", "reasons"]
+
+_ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
+_REFUSALS = {
+    "native": "this version has no native kernels yet; its native module only tells what the processor can do",
+    "triton": "this version has no GPU kernels yet",
+}
+NAMES = ("auto", "reference", "native", "triton")
+_BY_PREFERENCE = ("native", "triton", "reference")
+
+_wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
+
+
+def reasons() -> dict[str, str | None]:
+    """For each engine why it cannot run here; None where it can."""
+    return {
+        name: _ENGINES[name].refuses() if name in _ENGINES else _REFUSALS[name]
+        for name in ("reference", "native", "triton")
+    }
+
+
+def _check(name: str, asked_by: str) -> None:
+    if name not in NAMES:
+        raise EngineError(f"{asked_by}: there is no engine {name!r}; there are {', '.join(NAMES)}")
+    reason = None if name == "auto" else reasons()[name]
+    if reason is not None:
+        raise EngineError(f"{asked_by}: the {name} engine cannot run here: {reason}")
+
+
+def chosen() -> Engine:
+    """The engine that runs now: of the innermost ``engine(…)`` block, else of RECURRA_ENGINE, else the fastest.
+
+    Raises:
+        EngineError: the engine that is asked for does not exist or cannot run here; the message says why.
+    """
+    name = _wanted.get()
+    if name is None:
+        name = os.environ.get("RECURRA_ENGINE") or "auto"
+        _check(name, "RECURRA_ENGINE")
+    if name == "auto":
+        refused = reasons()
+        name = next(name for name in _BY_PREFERENCE if refused[name] is None)
+    return _ENGINES[name]
+
+
+@contextmanager
+def engine(name: str) -> Iterator[None]:
+    """Choose the engine inside of a ``with`` block.
+
+    Args:
+        name: ``"reference"``, ``"native"``, ``"triton"``, or ``"auto"`` for the fastest that can run.
+
+    Raises:
+        EngineError: there is no such engine, or it cannot run here; the message says why.
+    """
+    _check(name, "recurra.engine")
+    token = _wanted.set(name)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)

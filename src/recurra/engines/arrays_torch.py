@@ -1,0 +1,91 @@
+"""The operation table in torch; everything here is differentiable, and works under torch's function transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recurra.engines import arrays_numpy
+
+# Python's operators are the same on tensors.
+ELEMENTWISE: Mapping[str, Callable[..., Tensor]] = {
+    **arrays_numpy.ELEMENTWISE,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "exp": torch.exp,
+    "log": torch.log,
+    "softplus": lambda x: functional.softplus(x, 1.0, 40.0),  # beyond 40, log(1 + exp(x)) is x in float64 too
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "minimum": torch.minimum,
+    "maximum": torch.maximum,
+    "clip": lambda x, low, high: torch.clamp(x, low, high),
+    "where": torch.where,
+}
+
+
+def mean(x: Tensor) -> Tensor:
+    """The mean over features, which stay as one."""
+    return x.mean(-1, keepdim=True)
+
+
+def total(x: Tensor) -> Tensor:
+    """The sum over features, which stay as one."""
+    return x.sum(-1, keepdim=True)
+
+
+def largest(x: Tensor) -> Tensor:
+    """The largest feature, which stays as one."""
+    return x.amax(-1, keepdim=True)
+
+
+def running_sum(x: Tensor) -> Tensor:
+    """The running sum along features."""
+    return x.cumsum(-1)
+
+
+def cut(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
+    """Features cut in parts of these widths."""
+    return torch.split(x, list(widths), -1)
+
+
+def join(arrays: Sequence[Tensor]) -> Tensor:
+    """Features one after the other; leading dimensions are broadcast."""
+    leading = torch.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    return torch.cat([array.expand(*leading, array.shape[-1]) for array in arrays], -1)
+
+
+def cut_rows(x: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
+    """Rows cut in parts of these sizes."""
+    return torch.split(x, list(sizes), 0)
+
+
+def join_rows(arrays: Sequence[Tensor]) -> Tensor:
+    """Rows one after the other."""
+    return torch.cat(list(arrays), 0)
+
+
+def heads_product(x: Tensor, matrices: Tensor) -> Tensor:
+    """(…, heads, k) times (heads, k, columns), as (…, heads * columns)."""
+    return torch.einsum("...nk,nkc->...nc", x, matrices).flatten(-2)
+
+
+def identity(size: int, like: Tensor) -> Tensor:
+    """The identity matrix."""
+    return torch.eye(size, dtype=like.dtype, device=like.device)
+
+
+def number(value: float, like: Tensor) -> Tensor:
+    """A number as a tensor."""
+    return torch.full((), value, dtype=like.dtype, device=like.device)
+
+
+def zero_where(condition: Tensor, x: Tensor) -> Tensor:
+    """x, but zero where the condition holds; no gradient flows there, not even through infinities."""
+    return x.masked_fill(condition, 0.0)

@@ -1,0 +1,76 @@
+"""What every engine answers to, and what goes in and out of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from recurra.compiler import Plan
+
+Array = Any  # a numpy array or a torch tensor; all arrays of one call are of one library, dtype and device
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a plan over sequences.
+
+    All time steps lie one after the other as rows: the first ``batch_sizes[0]`` rows are step 0, and so on, as in
+    torch's packed sequences. A dense batch is T times the same size.
+
+    Attributes:
+        x: (rows, input).
+        batch_sizes: rows of each step; never increasing.
+        states: for each state the first one, (batch, size), batch ≥ every batch size.
+        parameters: in the program's order.
+        sizes: the numbers of the program's symbols: input, hidden, and proj where it has one.
+        masks: for each random mask of the program its values, (rows, size).
+        reset: bool (rows, 1), True where the states are zero before the step; None for nowhere.
+        reverse: whether the last step comes first.
+    """
+
+    x: Array
+    batch_sizes: Sequence[int]
+    states: Sequence[Array]
+    parameters: Sequence[Array]
+    sizes: Mapping[str, int]
+    masks: Sequence[Array] = ()
+    reset: Array | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Attributes:
+        output: (rows, size).
+        states: for each state the last one of every sequence, (batch, size).
+        traced: what the plan traces, by name: (rows, size); a scalar has size 1.
+    """
+
+    output: Array
+    states: tuple[Array, ...]
+    traced: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Kernel(Protocol):
+    """A plan made executable by one engine."""
+
+    def forward(self, call: Call) -> Result:
+        """Run the plan over whole sequences."""
+        ...
+
+
+class Engine(Protocol):
+    """Turns plans into kernels."""
+
+    name: str
+
+    def refuses(self) -> str | None:
+        """Why the engine cannot run here; None where it can."""
+        ...
+
+    def build(self, plan: Plan) -> Kernel:
+        """The kernel of a plan; equal plans give the same kernel."""
+        ...

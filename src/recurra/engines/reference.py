@@ -1,0 +1,171 @@
+"""The reference engine: plain array code over numpy or torch. Slow and obviously right, and differentiable in torch.
+
+What it computes is the definition that every other engine is tested against.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import ModuleType
+
+from recurra.compiler import Plan
+from recurra.engines.protocol import Array, Call, Result
+from recurra.program import Equation, Variable
+
+# Operations that take arrays of the run's dtype only, even where the program has a number.
+_ARRAYS_ONLY = ("where", "minimum", "maximum", "clip")
+
+Values = dict[Variable, Array]
+Run = Callable[[Values], None]
+
+
+class ReferenceEngine:
+    """Runs a plan equation by equation; available wherever its arrays are."""
+
+    name = "reference"
+
+    def refuses(self) -> str | None:
+        """None: it runs everywhere."""
+        return None
+
+    @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
+    def build(self, plan: Plan) -> ReferenceKernel:
+        """The kernel of a plan."""
+        return ReferenceKernel(plan)
+
+
+class ReferenceKernel:
+    """A plan, run equation by equation."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def forward(self, call: Call) -> Result:
+        """Run the plan over whole sequences: once, before, the time loop, after."""
+        plan, program = self.plan, self.plan.program
+        lib = _library(call.x)
+        masks = {equation.results[0]: mask for equation, mask in zip(program.masks, call.masks, strict=True)}
+        parameters = dict(zip(program.parameters, call.parameters, strict=True))
+        values: Values = {program.input: call.x, **parameters, **masks}
+        for run in _runs((*plan.once, *plan.before), lib, call):
+            run(values)
+        kept, states = self._loop(lib, call, dict(values))
+        values.update(kept)
+        for run in _runs(plan.after, lib, call):
+            run(values)
+        return Result(values[program.output], states, {name: values[variable] for name, variable in plan.traced})
+
+    def _loop(self, lib: ModuleType, call: Call, values: Values) -> tuple[Values, tuple[Array, ...]]:
+        """The time loop: what is kept of every step, and the last states."""
+        plan, program = self.plan, self.plan.program
+        runs = _runs(plan.step, lib, call)
+        arriving = {variable: lib.cut_rows(values[variable], call.batch_sizes) for variable in plan.arriving}
+        resets = None if call.reset is None else lib.cut_rows(call.reset, call.batch_sizes)
+        kept: dict[Variable, list[Array]] = {variable: [] for variable in plan.kept}
+        carried = _Carried(lib, call)
+        order = range(len(call.batch_sizes))
+        for t in reversed(order) if call.reverse else order:
+            states = carried.entering(call.batch_sizes[t])
+            if resets is not None:
+                states = [lib.zero_where(resets[t], state) for state in states]
+            values.update(zip(program.states, states, strict=True))
+            values.update({variable: rows[t] for variable, rows in arriving.items()})
+            for run in runs:
+                run(values)
+            for variable, rows in kept.items():
+                rows.append(values[variable])
+            carried.states = [values[variable] for variable in program.next_states]
+        in_time = {variable: rows[::-1] if call.reverse else rows for variable, rows in kept.items()}
+        return {variable: lib.join_rows(rows) for variable, rows in in_time.items()}, carried.leaving()
+
+
+class _Carried:
+    """The states between steps, while sequences end (or, in reverse, begin) at different steps."""
+
+    def __init__(self, lib: ModuleType, call: Call) -> None:
+        self._lib = lib
+        self._first = list(call.states)
+        self._ended: list[list[Array]] = []  # last states of sequences that have ended, the latest to end first
+        size = call.batch_sizes[-1 if call.reverse else 0]
+        self.states = [state[:size] for state in self._first]
+
+    def entering(self, size: int) -> list[Array]:
+        """The states of the sequences that take part in the next step."""
+        have = self.states[0].shape[0]
+        if size < have:
+            self._ended.insert(0, [state[size:] for state in self.states])
+            self.states = [state[:size] for state in self.states]
+        elif size > have:
+            begun = [first[have:size] for first in self._first]
+            self.states = [self._lib.join_rows(pair) for pair in zip(self.states, begun, strict=True)]
+        return self.states
+
+    def leaving(self) -> tuple[Array, ...]:
+        """The last state of every sequence, in the order of rows; of one without steps, its first."""
+        groups = [self.states, *self._ended]
+        have = sum(group[0].shape[0] for group in groups)
+        if have < self._first[0].shape[0]:
+            groups.append([first[have:] for first in self._first])
+        if len(groups) == 1:
+            return tuple(self.states)
+        return tuple(self._lib.join_rows(pieces) for pieces in zip(*groups, strict=True))
+
+
+def _library(x: Array) -> ModuleType:
+    """The operation table for the library that x comes from; torch is imported only where it is torch."""
+    name = "numpy" if type(x).__module__ == "numpy" else "torch"
+    return importlib.import_module(f"recurra.engines.arrays_{name}")
+
+
+def _runs(equations: Iterable[Equation], lib: ModuleType, call: Call) -> list[Run]:
+    """For each equation a function that computes it in a table of values; masks are given, not computed."""
+    return [_run(equation, lib, call) for equation in equations if equation.operation != "mask"]
+
+
+def _run(equation: Equation, lib: ModuleType, call: Call) -> Run:
+    function = _function(equation, lib, call)
+    operands, results = equation.operands, equation.results
+    if equation.operation in _ARRAYS_ONLY or not equation.variables:
+        numbers = {o: lib.number(o, call.x) for o in operands if not isinstance(o, Variable)}
+    else:
+        numbers = {o: o for o in operands if not isinstance(o, Variable)}
+
+    def run(values: Values) -> None:
+        made = function(*[values[o] if isinstance(o, Variable) else numbers[o] for o in operands])
+        if len(results) == 1:
+            values[results[0]] = made
+        else:
+            values.update(zip(results, made, strict=True))
+
+    return run
+
+
+def _function(equation: Equation, lib: ModuleType, call: Call) -> Callable[..., Array]:
+    """What an equation computes, on arrays whose last dimension is the features."""
+    elementwise: Mapping[str, Callable[..., Array]] = lib.ELEMENTWISE
+    operation = equation.operation
+    if operation in elementwise:
+        return elementwise[operation]
+    shape = equation.results[0].shape
+    widths = [result.shape[-1].value(call.sizes) for result in equation.results] if shape else []
+    simple: dict[str, Callable[..., Array]] = {
+        "mean": lib.mean,
+        "sum": lib.total,
+        "max": lib.largest,
+        "cumsum": lib.running_sum,
+        "transpose": lambda x: x.swapaxes(-1, -2),
+        "scalar": lambda x: x,
+        "concat": lambda *arrays: lib.join(arrays),
+        "split": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
+        "eye": lambda: lib.identity(widths[0], call.x),
+        "heads": lambda x: x.reshape(*x.shape[:-1], equation.attributes["count"], widths[0]),
+        "product": lib.heads_product if _is_headed(equation) else lambda x, matrix: x @ matrix,
+    }
+    simple["partition"] = simple["split"]
+    return simple[operation]
+
+
+def _is_headed(equation: Equation) -> bool:
+    return equation.operation == "product" and any(len(variable.shape) == 3 for variable in equation.variables)

@@ -1,0 +1,25 @@
+"""The traced graph: symbolic sizes, the operation table, programs, their printing and their JSON."""
+
+from recurra.program.graph import Equation, Operand, Program, Variable, check, depending
+from recurra.program.operations import OPERATIONS, Operation
+from recurra.program.serial import from_json, to_json
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, shape_text
+
+__all__ = [
+    "HIDDEN",
+    "INPUT",
+    "OPERATIONS",
+    "PROJ",
+    "Equation",
+    "Operand",
+    "Operation",
+    "Program",
+    "Shape",
+    "Size",
+    "Variable",
+    "check",
+    "depending",
+    "from_json",
+    "to_json",
+    "shape_text",
+]

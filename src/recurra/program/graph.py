@@ -1,0 +1,233 @@
+"""A program: a cell as data. A list of equations, each of which names one operation of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from recurra.errors import ProgramError
+from recurra.program.operations import OPERATIONS, AttributeValue, Usage
+from recurra.program.shapes import Mismatch, Solver
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, shape_text
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value of a program.
+
+    Attributes:
+        name: unique in the program. Names that start with ``%`` are the compiler's own; ``c'`` is what the cell's
+            source calls ``c`` once ``c`` has been given a new value.
+        shape: in symbols, of one example at one step.
+        kind: ``"real"`` or ``"bool"``.
+    """
+
+    name: str
+    shape: Shape
+    kind: str = "real"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the cell's source gives it a name."""
+        return not self.name.startswith("%")
+
+
+Operand = Variable | float
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``results = operation(operands)``."""
+
+    operation: str
+    operands: tuple[Operand, ...]
+    results: tuple[Variable, ...]
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict, hash=False)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The operands that are not literals."""
+        return tuple(operand for operand in self.operands if isinstance(operand, Variable))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for two equations that compute the same."""
+        operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # 0.0 == -0.0, and not here
+        return (self.operation, operands, len(self.results), tuple(sorted(self.attributes.items())))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A cell as data; ``str()`` prints it as equations with shapes.
+
+    Attributes:
+        name: the cell's.
+        input: what arrives at a step.
+        states: what the step before handed over, the hidden state first.
+        parameters: what stays, in the order of the cell's signature.
+        equations: in an order in which each can be computed.
+        next_states: for each state, what this step hands on; of the same shape.
+        output: what a layer returns at this step: the first new state, unless the cell says otherwise.
+    """
+
+    name: str
+    input: Variable
+    states: tuple[Variable, ...]
+    parameters: tuple[Variable, ...]
+    equations: tuple[Equation, ...]
+    next_states: tuple[Variable, ...]
+    output: Variable
+
+    @property
+    def sources(self) -> tuple[Variable, ...]:
+        """Every variable that no equation computes."""
+        return (self.input, *self.states, *self.parameters)
+
+    @property
+    def roots(self) -> tuple[Variable, ...]:
+        """What the program is computed for."""
+        return (*self.next_states, self.output)
+
+    @property
+    def masks(self) -> tuple[Equation, ...]:
+        """The equations that draw random numbers, in order."""
+        return tuple(equation for equation in self.equations if equation.operation == "mask")
+
+    def variables(self) -> Iterator[Variable]:
+        """Every variable, in the order in which they become known."""
+        yield from self.sources
+        for equation in self.equations:
+            yield from equation.results
+
+    def named(self) -> dict[str, Variable]:
+        """What each name of the cell's source stands for at the end of a step; states by their new values."""
+        names = {}
+        for equation in self.equations:
+            for variable in equation.results:
+                if variable.is_named:
+                    names[variable.name.rstrip("'")] = variable
+        for state, new in zip(self.states, self.next_states, strict=True):
+            names[state.name] = new
+        return names
+
+    def varying(self) -> set[Variable]:
+        """The variables that depend on the input, a state or chance, and not on parameters alone."""
+        return depending(self.equations, (self.input, *self.states, *(e.results[0] for e in self.masks)))
+
+    def __str__(self) -> str:
+        from recurra.program.text import program_text
+
+        return program_text(self)
+
+
+def depending(equations: Iterable[Equation], sources: Iterable[Variable]) -> set[Variable]:
+    """The sources, and all variables that are computed from at least one of them."""
+    reached = set(sources)
+    for equation in equations:
+        if any(variable in reached for variable in equation.variables):
+            reached.update(equation.results)
+    return reached
+
+
+def check(program: Program) -> None:
+    """Refuse a program that is not one: an unknown operation, a value used before it is known, shapes that disagree.
+
+    Raises:
+        ProgramError: says what is wrong, and where.
+    """
+    known: dict[str, Variable] = {}
+    for variable in program.sources:
+        _define(known, variable)
+    _check_sources(program)
+    varying = {program.input, *program.states}
+    for equation in program.equations:
+        _check_equation(equation, known, varying)
+    for state, new in zip(program.states, program.next_states, strict=True):
+        if new.shape != state.shape or new.kind != "real":
+            raise ProgramError(
+                f"state {state.name} has shape {shape_text(state.shape)}, its new value {shape_text(new.shape)}"
+            )
+    for root in program.roots:
+        if known.get(root.name) != root:
+            raise ProgramError(f"result {root.name} is not computed")
+    if len(program.output.shape) != 1 or program.output.kind != "real":
+        raise ProgramError(f"output {program.output.name} must be a vector, not {shape_text(program.output.shape)}")
+
+
+def _define(known: dict[str, Variable], variable: Variable) -> None:
+    if variable.name in known:
+        raise ProgramError(f"{variable.name} is defined twice")
+    unknown = {symbol for size in variable.shape for symbol in size.symbols} - {"input", "hidden", "proj"}
+    if unknown or variable.kind not in ("real", "bool"):
+        raise ProgramError(f"{variable.name} has the unknown size or kind {sorted(unknown) or variable.kind}")
+    known[variable.name] = variable
+
+
+def _check_sources(program: Program) -> None:
+    if any(variable.kind != "real" for variable in program.sources):
+        raise ProgramError("input, states and parameters are real numbers")
+    if program.input.shape != (INPUT,):
+        raise ProgramError(f"input {program.input.name} must have shape (input)")
+    if not program.states or len(program.states) != len(program.next_states):
+        raise ProgramError("a program needs at least one state, and a new value for each")
+    if program.states[0].shape not in ((HIDDEN,), (PROJ,)):
+        raise ProgramError(f"state {program.states[0].name} must have shape (hidden) or (proj)")
+    if any(len(state.shape) != 1 for state in program.states):
+        raise ProgramError("states are vectors")
+
+
+def _check_equation(equation: Equation, known: dict[str, Variable], varying: set[Variable]) -> None:
+    operation = OPERATIONS.get(equation.operation)
+    where = ", ".join(variable.name for variable in equation.results) + f" = {equation.operation}(…)"
+    if operation is None:
+        raise ProgramError(f"{where}: unknown operation {equation.operation!r}")
+    kinds = operation.operands if operation.operands is not None else ("real",) * max(1, len(equation.operands))
+    if len(equation.operands) != len(kinds):
+        raise ProgramError(f"{where}: {len(kinds)} operands expected, got {len(equation.operands)}")
+    for operand, kind in zip(equation.operands, kinds, strict=True):
+        if not isinstance(operand, Variable):
+            if kind != "real":
+                raise ProgramError(f"{where}: a number where a comparison is expected")
+        elif known.get(operand.name) != operand:
+            raise ProgramError(f"{where}: {operand.name} is not known here")
+        elif operand.kind != kind:
+            raise ProgramError(f"{where}: {operand.name} is {operand.kind}, not {kind}")
+    if not equation.results or (operation.results is not None and len(equation.results) != operation.results):
+        raise ProgramError(f"{where}: {operation.results or 'at least one'} results expected")
+    if set(equation.attributes) != set(operation.attributes):
+        raise ProgramError(f"{where}: attributes {sorted(operation.attributes)} expected")
+    for name, is_valid in operation.attributes.items():
+        if not is_valid(equation.attributes[name]):
+            raise ProgramError(f"{where}: {name}={equation.attributes[name]!r} is out of range")
+    if any(variable.kind != operation.result for variable in equation.results):
+        raise ProgramError(f"{where}: the result is {operation.result}")
+    _check_shapes(equation, varying, where)
+    if equation.operation == "mask" or any(variable in varying for variable in equation.variables):
+        varying.update(equation.results)
+    for variable in equation.results:
+        _define(known, variable)
+
+
+def _check_shapes(equation: Equation, varying: set[Variable], where: str) -> None:
+    """The operation's own rule, applied to shapes that are all known, must find nothing to add or to object to."""
+    names = [operand.name if isinstance(operand, Variable) else str(operand) for operand in equation.operands]
+    names += [variable.name for variable in equation.results]
+    solver = Solver()
+    operands = [solver.add(operand.shape if isinstance(operand, Variable) else ()) for operand in equation.operands]
+    results = [solver.add(variable.shape) for variable in equation.results]
+    is_varying = [operand in varying for operand in equation.operands]
+    if equation.operation == "product" and is_varying[1]:
+        raise ProgramError(f"{where}: the right side of a product must be a parameter, or computed from parameters")
+    try:
+        rule = OPERATIONS[equation.operation].rule
+        rule(Usage(solver, operands, results, is_varying, equation.attributes))
+    except Mismatch as mismatch:
+        have, need = shape_text(mismatch.have), shape_text(mismatch.need)
+        raise ProgramError(f"{where}: {names[mismatch.value]} has shape {have}, needed is {need}") from None
+    for size in (size for variable in equation.results for size in variable.shape):
+        _check_positive(size, where)
+
+
+def _check_positive(size: Size, where: str) -> None:
+    if any(factor <= 0 for _, factor in size.terms):
+        raise ProgramError(f"{where}: size {size} is not positive")

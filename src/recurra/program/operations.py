@@ -1,0 +1,266 @@
+"""The operation table: the one list of what a program may contain.
+
+A row holds what every reader of a program must know of an operation: how many operands of which kind, which
+attributes, how shapes relate, how it is printed. What an operation computes is each engine's own table.
+
+Shapes are those of one example at one time step: ``()`` a scalar, ``(size,)`` a vector of features, and for
+parameters also ``(rows, columns)``. A value *varies* if it depends on the input, a state or chance; the others are
+parameters and what is computed from parameters alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from recurra.program.shapes import Mismatch, Solver
+from recurra.program.sizes import Shape, Size
+
+AttributeValue = float | int | str
+Rule = Callable[["Usage"], None]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One use of an operation, as its shape rule sees it: numbers of values in a solver."""
+
+    solver: Solver
+    operands: Sequence[int]
+    results: Sequence[int]
+    varying: Sequence[bool]
+    attributes: Mapping[str, AttributeValue]
+
+    def operand(self, position: int) -> Shape | None:
+        """What is known of an operand's shape."""
+        return self.solver.shape(self.operands[position])
+
+    def result(self) -> Shape | None:
+        """What is known of the first result's shape."""
+        return self.solver.shape(self.results[0])
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A row of the table.
+
+    Attributes:
+        name: as in programs and files.
+        operands: the kind of each operand, ``"real"`` or ``"bool"``; None for any number of reals, at least one.
+        result: the kind of the results.
+        rule: states what is certain about the shapes of operands and results; called until nothing new follows.
+        results: how many; None for any number.
+        elementwise: whether it works on each feature alone (scalars meet every feature).
+        attributes: for each attribute, what it must be.
+        text: how it prints, with ``{0}`` for the first operand; the function form where empty.
+        binding: how tightly it binds when printed, as in Python; 9 for a function call.
+    """
+
+    name: str
+    operands: tuple[str, ...] | None
+    rule: Rule
+    result: str = "real"
+    results: int | None = 1
+    elementwise: bool = False
+    attributes: Mapping[str, Callable[[AttributeValue], bool]] = field(default_factory=dict)
+    text: str = ""
+    binding: int = 9
+
+
+def _elementwise(use: Usage) -> None:
+    solver = use.solver
+    shapes = [solver.shape(value) for value in use.operands]
+    features = next((shape for shape in shapes if shape), None)
+    if features is not None:  # the result has this shape, and so has every operand that is no scalar
+        for value, shape in zip(use.operands, shapes, strict=True):
+            if shape:
+                solver.need(value, features)
+        solver.need(use.results[0], features)
+    result = use.result()
+    if result is None:
+        if all(shape == () for shape in shapes):
+            solver.need(use.results[0], ())
+        return
+    for value, shape in zip(use.operands, shapes, strict=True):
+        if shape or result == ():
+            solver.need(value, result)
+    unknown = [value for value, shape in zip(use.operands, shapes, strict=True) if shape is None]
+    if len(unknown) == 1 and all(shape in ((), None) for shape in shapes):
+        solver.need(unknown[0], result)
+
+
+def _product(use: Usage) -> None:
+    solver, (a, b) = use.solver, use.operands
+    left = solver.shape(a)
+    if left is None:
+        if not use.varying[0]:
+            return
+        left = (solver.unknown(),)
+        solver.need(a, left)
+    if not left:
+        raise Mismatch(a, left, (solver.unknown(),))
+    right = solver.shape(b)
+    columns = right[-1] if right else solver.unknown()
+    headed = use.varying[0] and len(left) == 2
+    solver.need(b, (*left, columns) if headed else (left[-1], columns))
+    if headed:
+        solver.need(use.results[0], (columns * left[0].factor(""),))
+    else:
+        solver.need(use.results[0], (*left[:-1], columns))
+
+
+def _transpose(use: Usage) -> None:
+    solver = use.solver
+    for source, target in ((use.operands[0], use.results[0]), (use.results[0], use.operands[0])):
+        shape = solver.shape(source)
+        if shape is not None:
+            if len(shape) != 2:
+                raise Mismatch(source, shape, (solver.unknown(), solver.unknown()))
+            solver.need(target, (shape[1], shape[0]))
+
+
+def _vector_if_varying(use: Usage) -> Shape | None:
+    """The shape of the only operand; what varies and has features has one dimension."""
+    shape = use.operand(0)
+    if shape is None and use.varying[0]:
+        shape = (use.solver.unknown(),)
+        use.solver.need(use.operands[0], shape)
+    if shape == ():
+        raise Mismatch(use.operands[0], shape, (use.solver.unknown(),))
+    return shape
+
+
+def _split(use: Usage) -> None:
+    solver = use.solver
+    shape = _vector_if_varying(use)
+    use.solver.same(use.results)
+    part = use.result()
+    if shape is not None:
+        for result in use.results:
+            solver.need(result, (*shape[:-1], shape[-1] / len(use.results)))
+    elif part is not None and part:
+        solver.need(use.operands[0], (*part[:-1], part[-1] * len(use.results)))
+
+
+def _partition(use: Usage) -> None:
+    shapes = [use.solver.shape(result) for result in use.results]
+    if all(shapes):
+        total = sum((shape[-1] for shape in shapes if shape), Size(()))
+        leading = shapes[0][:-1] if shapes[0] else ()
+        use.solver.need(use.operands[0], (*leading, total))
+
+
+def _concat(use: Usage) -> None:
+    solver = use.solver
+    for value, varying in zip(use.operands, use.varying, strict=True):
+        if solver.shape(value) is None and varying:
+            solver.need(value, (solver.unknown(),))
+    shapes = [solver.shape(value) for value in use.operands]
+    result = use.result()
+    leading = next((shape[:-1] for shape in [*shapes, result] if shape), None)
+    for value, shape in zip(use.operands, shapes, strict=True):
+        if shape == ():
+            raise Mismatch(value, shape, (solver.unknown(),))
+        if shape is not None and leading is not None:
+            solver.need(value, (*leading, shape[-1]))
+    total = sum((shape[-1] for shape in shapes if shape), Size(()))
+    unknown = [value for value, shape in zip(use.operands, shapes, strict=True) if shape is None]
+    if not unknown and leading is not None:
+        solver.need(use.results[0], (*leading, total))
+    elif len(unknown) == 1 and result:
+        solver.need(unknown[0], (*result[:-1], result[-1] - total))
+
+
+def _heads(use: Usage) -> None:
+    shape = _vector_if_varying(use)
+    if shape is None:
+        shape = (use.solver.unknown(),)
+    use.solver.need(use.operands[0], (shape[-1],))
+    count = int(use.attributes["count"])
+    use.solver.need(use.results[0], (Size.constant(count), shape[-1] / count))
+
+
+def _reduce(use: Usage) -> None:
+    shape = _vector_if_varying(use) or (use.solver.unknown(),)
+    use.solver.need(use.operands[0], (shape[-1],))
+    use.solver.need(use.results[0], ())
+
+
+def _running(use: Usage) -> None:
+    shape = _vector_if_varying(use) or (use.solver.unknown(),)
+    use.solver.need(use.operands[0], (shape[-1],))
+    use.solver.need(use.results[0], (shape[-1],))
+
+
+def _eye(use: Usage) -> None:
+    if use.result() is None:
+        size = use.solver.unknown()
+        use.solver.need(use.results[0], (size, size))
+    shape = use.result() or ()
+    use.solver.need(use.results[0], (shape[0], shape[0]))
+
+
+def _scalar(use: Usage) -> None:
+    use.solver.need(use.operands[0], ())
+    use.solver.need(use.results[0], ())
+
+
+def _by_use(use: Usage) -> None:
+    """The shape follows from where the result is used."""
+
+
+def _unary(name: str, text: str = "", binding: int = 9) -> Operation:
+    return Operation(name, ("real",), _elementwise, elementwise=True, text=text, binding=binding)
+
+
+def _binary(name: str, text: str = "", binding: int = 9, result: str = "real") -> Operation:
+    return Operation(name, ("real", "real"), _elementwise, result, elementwise=True, text=text, binding=binding)
+
+
+def _finite(value: AttributeValue) -> bool:
+    if type(value) is int:
+        return abs(value) < 2**53
+    return type(value) is float and math.isfinite(value)
+
+
+_MASK_ATTRIBUTES: dict[str, Callable[[AttributeValue], bool]] = {
+    "probability": lambda value: _finite(value) and 0 <= float(value) <= 1,
+    "on": _finite,  # the value where the mask is set, in training; elsewhere it is 0
+    "mean": _finite,  # the value everywhere, outside training
+    "per": lambda value: value in ("step", "sequence"),
+}
+
+_ROWS = [
+    _binary("add", "{0} + {1}", 5),
+    _binary("subtract", "{0} - {1}", 5),
+    _binary("multiply", "{0} * {1}", 6),
+    _binary("divide", "{0} / {1}", 6),
+    _binary("power", "{0} ** {1}", 8),
+    _unary("negative", "-{0}", 7),
+    *(_unary(name) for name in ("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "abs", "sin", "cos")),
+    _binary("minimum"),
+    _binary("maximum"),
+    Operation("clip", ("real", "real", "real"), _elementwise, elementwise=True),
+    _binary("less", "{0} < {1}", 3, "bool"),
+    _binary("less_equal", "{0} <= {1}", 3, "bool"),
+    _binary("greater", "{0} > {1}", 3, "bool"),
+    _binary("greater_equal", "{0} >= {1}", 3, "bool"),
+    _binary("equal", "{0} == {1}", 3, "bool"),
+    _binary("not_equal", "{0} != {1}", 3, "bool"),
+    Operation("where", ("bool", "real", "real"), _elementwise, elementwise=True),
+    Operation("product", ("real", "real"), _product, text="{0} @ {1}", binding=6),
+    Operation("transpose", ("real",), _transpose, text="{0}.T", binding=9),
+    Operation("split", ("real",), _split, results=None),
+    Operation("partition", ("real",), _partition, results=None),
+    Operation("concat", None, _concat),
+    Operation("heads", ("real",), _heads, attributes={"count": lambda v: type(v) is int and 0 < v <= 65536}),
+    Operation("mean", ("real",), _reduce),
+    Operation("sum", ("real",), _reduce),
+    Operation("max", ("real",), _reduce),
+    Operation("cumsum", ("real",), _running),
+    Operation("eye", (), _eye),
+    Operation("scalar", ("real",), _scalar),
+    Operation("mask", (), _by_use, attributes=_MASK_ATTRIBUTES),
+]
+
+OPERATIONS: Mapping[str, Operation] = {row.name: row for row in _ROWS}

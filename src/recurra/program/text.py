@@ -1,0 +1,93 @@
+"""Programs printed for people: one line for each named variable, what has no name inlined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from recurra.program.graph import Equation, Operand, Program, Variable
+from recurra.program.operations import OPERATIONS
+from recurra.program.sizes import shape_text
+
+
+class Printer:
+    """Writes equations as lines; a variable with no name of its own and one use is written in place.
+
+    Args:
+        program: whose equations are printed.
+        groups: what belongs together; nothing is written in place across groups. Default: all equations.
+    """
+
+    def __init__(self, program: Program, groups: Iterable[Iterable[Equation]] | None = None) -> None:
+        self._group = {id(e): n for n, group in enumerate(groups or (program.equations,)) for e in group}
+        self._makers = {variable: equation for equation in program.equations for variable in equation.results}
+        self._temporaries: dict[Variable, str] = {}
+        self._uses: dict[Variable, int] = dict.fromkeys(program.roots, 2)
+        for equation in program.equations:
+            for variable in equation.variables:
+                maker = self._makers.get(variable)
+                apart = maker is not None and self._group[id(maker)] != self._group[id(equation)]
+                self._uses[variable] = self._uses.get(variable, 0) + (2 if apart else 1)
+
+    def _is_inlined(self, equation: Equation) -> bool:
+        result = equation.results[0]
+        return len(equation.results) == 1 and not result.is_named and self._uses.get(result, 0) <= 1
+
+    def _name(self, variable: Variable) -> str:
+        if variable.is_named:
+            return variable.name
+        return self._temporaries.setdefault(variable, f"t{len(self._temporaries) + 1}")
+
+    def _operand(self, operand: Operand, binding: int = 0) -> str:
+        """An operand inside of something that binds this tightly."""
+        if not isinstance(operand, Variable):
+            text = f"{operand:g}" if float(f"{operand:g}") == operand else repr(operand)
+            return f"({text})" if operand < 0 and binding else text
+        maker = self._makers.get(operand)
+        if maker is None or not self._is_inlined(maker):
+            return self._name(operand)
+        text = self._right_side(maker)
+        return f"({text})" if OPERATIONS[maker.operation].binding < binding else text
+
+    def _right_side(self, equation: Equation) -> str:
+        row = OPERATIONS[equation.operation]
+        if row.text:
+            # The second operand of - and / must bind tighter than the operation itself; so must the first of **.
+            inner = [row.binding, row.binding + 1] if row.name != "power" else [row.binding + 1, row.binding]
+            return row.text.format(*(self._operand(o, b) for o, b in zip(equation.operands, inner, strict=False)))
+        arguments = [self._operand(operand) for operand in equation.operands]
+        if row.results is None:
+            widths = ", ".join(str(variable.shape[-1]) for variable in equation.results)
+            arguments.append(str(len(equation.results)) if row.name == "split" else f"[{widths}]")
+        arguments += [f"{name}={value}" for name, value in equation.attributes.items()]
+        return f"{row.name}({', '.join(arguments)})"
+
+    def lines(self, equations: Iterable[Equation]) -> list[tuple[str, str]]:
+        """Pairs of an equation and the shape of what it computes."""
+        lines = []
+        for equation in equations:
+            if not self._is_inlined(equation):
+                left = ", ".join(self._name(variable) for variable in equation.results)
+                shapes = list(dict.fromkeys(shape_text(variable.shape) for variable in equation.results))
+                lines.append((f"{left} = {self._right_side(equation)}", ", ".join(shapes)))
+        return lines
+
+
+def aligned(lines: Iterable[tuple[str, str]], limit: int = 64) -> str:
+    """Two columns; a left side longer than the limit does not widen the column."""
+    lines = list(lines)
+    width = max((len(left) for left, _ in lines if len(left) <= limit), default=0)
+    return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in lines)
+
+
+def program_text(program: Program) -> str:
+    """The program as equations with the shape of each variable.
+
+    Shapes are of one example at one time step; ``c'`` is the new value of state ``c``.
+    """
+    states = ", ".join(state.name for state in program.states)
+    lines = [("  " + variable.name, shape_text(variable.shape)) for variable in program.sources]
+    lines += [("  " + text, shapes) for text, shapes in Printer(program).lines(program.equations)]
+    lines.append(("  return " + ", ".join(new.name for new in program.next_states), ""))
+    if program.output != program.next_states[0]:
+        lines.append((f"  output {program.output.name}", shape_text(program.output.shape)))
+    return f"{program.name}({program.input.name}, {states})\n{aligned(lines)}"

@@ -1,0 +1,358 @@
+"""Traced values: what a cell's arguments are while its equations are read, and the recorder that writes them down."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NoReturn
+
+from recurra.errors import EquationError
+from recurra.program.operations import OPERATIONS, AttributeValue
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the cell's source something stands."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One operation as it was written: operands and results are numbers of values, or literals."""
+
+    operation: str
+    operands: tuple[int | float, ...]
+    results: tuple[int, ...]
+    attributes: dict[str, AttributeValue]
+    place: Place | None
+
+
+@dataclass
+class Recorder:
+    """Writes down what a cell's equations do, and under which local names their values are kept.
+
+    A value's place in ``names`` is its number; None until the source gives it a name. ``varying`` and ``kinds`` tell
+    of each value whether it depends on more than parameters, and whether it is real or bool.
+    """
+
+    cell: str
+    code: CodeType
+    names: list[str | None] = field(default_factory=list)
+    varying: list[bool] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    frame: FrameType | None = None
+
+    def argument(self, name: str, varying: bool) -> Value:
+        """A value that the cell is given."""
+        return self._value(name, varying, "real")
+
+    def _value(self, name: str | None, varying: bool, kind: str) -> Value:
+        self.names.append(name)
+        self.varying.append(varying)
+        self.kinds.append(kind)
+        return Value(self, len(self.names) - 1)
+
+    def apply(
+        self, operation: str, operands: tuple[object, ...], attributes: dict[str, AttributeValue], results: int = 1
+    ) -> list[Value]:
+        """Write down one operation and return its results.
+
+        Raises:
+            EquationError: an operand is not a value of this cell or a number, or is of the wrong kind.
+        """
+        place = self.place()
+        self.see_names()
+        row = OPERATIONS[operation]
+        kinds = row.operands if row.operands is not None else ("real",) * len(operands)
+        numbers = tuple(self._operand(operation, o, kind) for o, kind in zip(operands, kinds, strict=True))
+        of_values = [isinstance(operand, Value) for operand in operands]
+        is_varying = [is_value and self.varying[int(n)] for n, is_value in zip(numbers, of_values, strict=True)]
+        if operation == "product" and is_varying[1]:
+            self.fail(
+                f"the right side of `@` must be a parameter, but {self.describe(int(numbers[1]))} changes from step "
+                "to step; write the parameter on the right, as in `x @ W`"
+            )
+        made = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
+        literals = tuple(n if is_value else float(n) for n, is_value in zip(numbers, of_values, strict=True))
+        self.records.append(Record(operation, literals, tuple(v.number for v in made), attributes, place))
+        return made
+
+    def _operand(self, operation: str, operand: object, kind: str) -> int | float:
+        if isinstance(operand, Value):
+            if operand.recorder is not self:
+                self.fail(f"`{operation}` is given a value of another cell's equations")
+            if self.kinds[operand.number] != kind:
+                need = "a comparison such as `h > 0`" if kind == "bool" else "a number, not a comparison"
+                self.fail(f"`{operation}` needs {need} where it got {self.describe(operand.number)}; `where` chooses")
+            return operand.number
+        if kind == "real" and isinstance(operand, (int, float)) and not isinstance(operand, bool):
+            return float(operand)
+        self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
+
+    def describe(self, number: int) -> str:
+        """A value as the user knows it."""
+        self.see_names()
+        return f"`{self._expression(number)}`"
+
+    def _expression(self, number: int, depth: int = 2) -> str:
+        """A value's name, or what was written to compute it."""
+        name = self.names[number]
+        maker = next((record for record in self.records if number in record.results), None)
+        if name is not None or maker is None or depth == 0:
+            return name or "…"
+        operands = [self._expression(o, depth - 1) if isinstance(o, int) else f"{o:g}" for o in maker.operands]
+        text = OPERATIONS[maker.operation].text
+        return text.format(*operands) if text else f"{maker.operation}({', '.join(operands)})"
+
+    def see_names(self) -> None:
+        """Give each value that is held by a local variable of the cell that variable's name."""
+        frame = self.frame or _frame_of(self.code)
+        if frame is None:
+            return
+        self.frame = frame
+        for name, held in frame.f_locals.items():
+            if isinstance(held, Value) and held.recorder is self and self.names[held.number] is None:
+                self.names[held.number] = name
+
+    def place(self) -> Place | None:
+        """The line of the cell that runs now."""
+        frame = _frame_of(self.code)
+        if frame is None:
+            return None
+        file, line = frame.f_code.co_filename, frame.f_lineno
+        return Place(file, line, linecache.getline(file, line, frame.f_globals).strip())
+
+    def fail(self, fact: str, place: Place | None = None) -> NoReturn:
+        """Refuse the cell, naming it and the line.
+
+        Raises:
+            EquationError: always.
+        """
+        raise EquationError(f"cell {self.cell!r} ({place or self.place() or self.definition()}): {fact}")
+
+    def definition(self) -> Place:
+        """The line that the cell starts on."""
+        file = self.code.co_filename
+        first = line = self.code.co_firstlineno
+        while linecache.getline(file, line).lstrip().startswith("@"):
+            line += 1
+        text = linecache.getline(file, line).strip()
+        return Place(file, line if text else first, text)
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("recurra_recorder", default=None)
+
+
+def current_recorder(asked_by: str) -> Recorder:
+    """The recorder of the cell that is being traced.
+
+    Raises:
+        EquationError: no cell is.
+    """
+    recorder = _recorder.get()
+    if recorder is None:
+        raise EquationError(f"`{asked_by}` is part of the language of cells: it works inside of a @recurra.cell only")
+    return recorder
+
+
+class recording:  # noqa: N801  (used as a statement: ``with recording(recorder):``)
+    """Make a recorder the current one for the length of a ``with`` block."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def __enter__(self) -> Recorder:
+        self._token = _recorder.set(self._recorder)
+        return self._recorder
+
+    def __exit__(self, *_: object) -> None:
+        _recorder.reset(self._token)
+
+
+def _frame_of(code: CodeType) -> FrameType | None:
+    """The running call of a cell, looked for outwards from here."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame
+
+
+class Value:
+    """A value inside of a cell's equations. It has no numbers yet: what is done to it is written down."""
+
+    __slots__ = ("number", "recorder")
+    __hash__ = object.__hash__
+
+    def __init__(self, recorder: Recorder, number: int) -> None:
+        self.recorder, self.number = recorder, number
+
+    def _apply(self, operation: str, *operands: object) -> Value:
+        return self.recorder.apply(operation, operands, {})[0]
+
+    def __add__(self, other: object) -> Value:
+        return self._apply("add", self, other)
+
+    def __radd__(self, other: object) -> Value:
+        return self._apply("add", other, self)
+
+    def __sub__(self, other: object) -> Value:
+        return self._apply("subtract", self, other)
+
+    def __rsub__(self, other: object) -> Value:
+        return self._apply("subtract", other, self)
+
+    def __mul__(self, other: object) -> Value:
+        return self._apply("multiply", self, other)
+
+    def __rmul__(self, other: object) -> Value:
+        return self._apply("multiply", other, self)
+
+    def __truediv__(self, other: object) -> Value:
+        return self._apply("divide", self, other)
+
+    def __rtruediv__(self, other: object) -> Value:
+        return self._apply("divide", other, self)
+
+    def __pow__(self, other: object) -> Value:
+        return self._apply("power", self, other)
+
+    def __rpow__(self, other: object) -> Value:
+        return self._apply("power", other, self)
+
+    def __matmul__(self, other: object) -> Value:
+        if not isinstance(other, Value):
+            self._refuse(f"`@` needs a parameter on its right, not {type(other).__name__}")
+        return self._apply("product", self, other)
+
+    def __neg__(self) -> Value:
+        return self._apply("negative", self)
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __abs__(self) -> Value:
+        return self._apply("abs", self)
+
+    def __lt__(self, other: object) -> Value:
+        return self._apply("less", self, other)
+
+    def __le__(self, other: object) -> Value:
+        return self._apply("less_equal", self, other)
+
+    def __gt__(self, other: object) -> Value:
+        return self._apply("greater", self, other)
+
+    def __ge__(self, other: object) -> Value:
+        return self._apply("greater_equal", self, other)
+
+    def __eq__(self, other: object) -> Value:  # type: ignore[override]  # an equation, not an answer
+        return self._apply("equal", self, other)
+
+    def __ne__(self, other: object) -> Value:  # type: ignore[override]
+        return self._apply("not_equal", self, other)
+
+    @property
+    def T(self) -> Value:  # noqa: N802  (as everywhere in this field)
+        """The transpose of a matrix parameter."""
+        return self._apply("transpose", self)
+
+    def _refuse(self, fact: str) -> NoReturn:
+        self.recorder.fail(fact)
+
+    def _describe(self) -> str:
+        return self.recorder.describe(self.number)
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            f"a Python `if`, `and`, `or` or `not` asks for the value of {self._describe()}, which has none while the "
+            "equations are read; use `where(condition, a, b)`"
+        )
+
+    def __iter__(self) -> Iterator[Value]:
+        self._refuse(f"{self._describe()} cannot be unpacked or looped over; `split({self._plain()}, n)` cuts it")
+
+    def _plain(self) -> str:
+        return self.recorder.names[self.number] or "…"
+
+    def __len__(self) -> int:
+        self._refuse(f"{self._describe()} has no length while the equations are read")
+
+    def __getitem__(self, key: object) -> Value:
+        self._refuse(f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts")
+
+    def __float__(self) -> float:
+        self._refuse(
+            f"{self._describe()} has no number while the equations are read: use recurra's operations, not those of "
+            "`math` or numpy"
+        )
+
+    __int__ = __index__ = __float__  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._unknown(f".{name}")
+
+    def _unknown(self, operation: str) -> NoReturn:
+        from recurra.equations import FUNCTIONS
+
+        self._refuse(
+            f"unknown operation `{operation}` on {self._describe()}. There are: @ + - * / ** < <= > >= == != .T and "
+            + ", ".join(FUNCTIONS)
+        )
+
+    def __mod__(self, other: object) -> NoReturn:
+        self._unknown("%")
+
+    def __floordiv__(self, other: object) -> NoReturn:
+        self._unknown("//")
+
+    def __and__(self, other: object) -> NoReturn:
+        self._unknown("&")
+
+    def __or__(self, other: object) -> NoReturn:
+        self._unknown("|")
+
+    def __invert__(self) -> NoReturn:
+        self._unknown("~")
+
+    def __rmatmul__(self, other: object) -> NoReturn:
+        self._refuse(f"the left side of `@` is {type(other).__name__}; it must be a value of the cell")
+
+    __rmod__, __rfloordiv__, __rand__, __ror__ = __mod__, __floordiv__, __and__, __or__
+    __xor__ = __lshift__ = __rshift__ = __mod__
+
+    def __array_ufunc__(self, ufunc: Any, *_: Any, **__: Any) -> NoReturn:
+        self._unknown(f"numpy.{ufunc.__name__}")
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        self.__float__()
+        raise AssertionError
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:
+        value = next(item for item in _flatten(args) if isinstance(item, Value))
+        value._unknown(f"torch.{getattr(function, '__name__', function)}")
+
+    def __repr__(self) -> str:
+        return f"<{self._describe().strip('`')} of cell {self.recorder.cell!r}>"
+
+
+def _flatten(items: Any) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            yield from _flatten(item)
+        else:
+            yield item
