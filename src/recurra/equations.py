@@ -129,8 +129,6 @@ def concat(*values: Value) -> Value:
     Raises:
         EquationError: nothing is given.
     """
-    if len(values) == 1 and isinstance(values[0], (list, tuple)):
-        values = tuple(values[0])
     if not values:
         current_recorder("concat").fail("concat needs at least one value")
     return _apply("concat", *values)[0]
@@ -287,8 +285,8 @@ class Cell:
         """
         unknown = sorted(set(given) - set(self.options))
         if unknown:
-            options = ", ".join(self.options) or "none"
-            raise TypeError(f"cell {self.name!r} has no option {', '.join(unknown)}; its options: {options}")
+            known = ", ".join(self.options) or "none"
+            raise TypeError(f"cell {self.name!r} has no option {', '.join(unknown)}; its options: {known}")
         options = {**self.options, **given}
         for name, value in options.items():
             if callable(self.options[name]) and isinstance(value, str):
@@ -324,7 +322,7 @@ def _signature(name: str, function: Callable[..., Any]) -> tuple[list[str], dict
             keywords[parameter.name] = parameter.default
         elif parameter.default is not parameter.empty:
             raise EquationError(
-                f"cell {name!r}: {parameter.name} has a default value but stands before the star; options stand after it"
+                f"cell {name!r}: {parameter.name} has a default, but stands before the star; options stand after it"
             )
         else:
             flowing.append(parameter.name)

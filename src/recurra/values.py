@@ -99,7 +99,7 @@ class Recorder:
             return operand.number
         if kind == "real" and isinstance(operand, (int, float)) and not isinstance(operand, bool):
             return float(operand)
-        self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
+        return self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
 
     def describe(self, number: int) -> str:
         """A value as the user knows it."""
@@ -298,7 +298,7 @@ class Value:
             "`math` or numpy"
         )
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
@@ -338,8 +338,7 @@ class Value:
         self._unknown(f"numpy.{ufunc.__name__}")
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        self.__float__()
-        raise AssertionError
+        self._unknown("numpy.asarray")
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:

@@ -62,9 +62,10 @@ def plan(program: Program, *, traced: bool = False) -> Plan:
 
     Args:
         program: what the cell's trace gave.
-        traced: whether every named variable is wanted at every step.
+        traced: whether every named variable that changes from step to step is wanted at every step.
     """
-    named = tuple(program.named().items()) if traced else ()
+    varying = program.varying()
+    named = tuple((name, v) for name, v in program.named().items() if v in varying) if traced else ()
     keep = frozenset(variable for _, variable in named)
     passed = hoist(simplify(merge(simplify(program, keep)), keep), keep)
     passed = simplify(passed, keep)

@@ -54,7 +54,9 @@ def simplify(program: Program, keep: Collection[Variable] = ()) -> Program:
 def _same(equation: Equation, makers: dict[Variable, Equation]) -> Operand | None:
     """The operand or number that the equation's only result always equals; None where there is none."""
     operands, result = equation.operands, equation.results[0]
-    if equation.operation == "scalar" or (equation.operation in ("split", "concat", "partition") and _is_whole(equation)):
+    if equation.operation == "scalar" or (
+        equation.operation in ("split", "concat", "partition") and _is_whole(equation)
+    ):
         return operands[0]
     if equation.operation == "transpose" and isinstance(operands[0], Variable):
         maker = makers.get(operands[0])

@@ -58,16 +58,20 @@ def _states(cell: Cell, recorder: Recorder, returned: object) -> list[Value]:
         missing = [state for state in cell.states if state not in names] if len(values) < len(cell.states) else []
         detail = f": state {', '.join(missing)} is not returned" if missing else ""
         recorder.fail(f"must return the new value of each state ({expected}), but returns {len(values)}{detail}")
-    for position, (name, value) in enumerate(zip(cell.states, values, strict=True)):
+    checked: list[Value] = []
+    for name, value in zip(cell.states, values, strict=True):
         if not isinstance(value, Value) or value.recorder is not recorder:
-            recorder.fail(f"the new value of state {name} is a {type(value).__name__}, not computed from the cell's values")
+            recorder.fail(
+                f"the new value of state {name} is a {type(value).__name__}, not computed from the cell's values"
+            )
         if recorder.kinds[value.number] != "real":
             recorder.fail(f"the new value of state {name} is a comparison; `where` chooses between numbers")
         if not recorder.varying[value.number]:
             recorder.fail(f"the new value of state {name} depends on parameters alone, not on the input or a state")
         if recorder.names[value.number] is None:
-            recorder.names[value.number] = cell.states[position]
-    return values
+            recorder.names[value.number] = name
+        checked.append(value)
+    return checked
 
 
 def _output(cell: Cell, recorder: Recorder, states: list[Value]) -> Value:
@@ -100,9 +104,7 @@ def _program(cell: Cell, recorder: Recorder, states: list[Value], output: Value,
     first = PROJ if new_hidden is not None else HIDDEN
     shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden)
     names = _unique_names(recorder)
-    variables = [
-        Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)
-    ]
+    variables = [Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)]
     count = 1 + len(cell.states)
     parameters = variables[count : count + len(cell.parameters)]
     if new_hidden is not None:

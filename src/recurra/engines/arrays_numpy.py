@@ -74,7 +74,7 @@ def cut(x: Array, widths: Sequence[int]) -> list[Array]:
 
 def join(arrays: Sequence[Array]) -> Array:
     """Features one after the other; leading dimensions are broadcast."""
-    leading = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    leading = max((array.shape[:-1] for array in arrays), key=len)
     return np.concatenate([np.broadcast_to(array, (*leading, array.shape[-1])) for array in arrays], -1)
 
 

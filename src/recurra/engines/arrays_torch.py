@@ -57,7 +57,7 @@ def cut(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
 
 def join(arrays: Sequence[Tensor]) -> Tensor:
     """Features one after the other; leading dimensions are broadcast."""
-    leading = torch.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    leading = max((array.shape[:-1] for array in arrays), key=len)
     return torch.cat([array.expand(*leading, array.shape[-1]) for array in arrays], -1)
 
 

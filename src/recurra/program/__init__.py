@@ -20,6 +20,6 @@ __all__ = [
     "check",
     "depending",
     "from_json",
-    "to_json",
     "shape_text",
+    "to_json",
 ]

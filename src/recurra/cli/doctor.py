@@ -1,0 +1,110 @@
+"""`recurra doctor`: what is installed, what this machine offers, and which engines can run here, with reasons."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+BUILD_HINT = "`make build` (or `pip install .`) in the source tree builds it"
+
+
+def doctor() -> None:
+    """Print versions, instruction sets, threads and engines; exit with 1 if RECURRA_ISA is wrong."""
+    native = _load("recurra._native")
+    problem = _isa_problem(native)
+    rows = [*_versions(), *_native_module(native, problem), *_threads(native), *_engines()]
+    if problem:
+        rows.append(("problem", problem))
+    _show(rows)
+    if problem:
+        raise SystemExit(1)
+
+
+def _load(module: str) -> ModuleType | str:
+    """Give the module, or why it cannot be had: an empty text if it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        return "" if error.name == module else f"installed, but it cannot be imported: {error}"
+    except Exception as error:  # a broken installation may raise anything, and this is the place to hear of it
+        return f"installed, but it cannot be imported: {type(error).__name__}: {error}"
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    try:
+        version = importlib.metadata.version("recurra")
+    except importlib.metadata.PackageNotFoundError:
+        version = "not installed: imported from its source tree"
+    yield "recurra", version
+    yield "Python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"
+    yield "platform", platform.platform()
+    for name, install in {
+        "numpy": "numpy",
+        "torch": "recurra[torch]",
+        "safetensors": "safetensors",
+        "onnx": "recurra[onnx]",
+        "onnxruntime": "recurra[onnx]",
+    }.items():
+        module = _load(name)
+        if isinstance(module, ModuleType):
+            yield name, str(module.__version__)
+        else:
+            yield name, module or f"not installed: pip install '{install}'"
+
+
+def _isa_problem(native: ModuleType | str) -> str:
+    if isinstance(native, ModuleType):
+        try:
+            native.active_isa()
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _native_module(native: ModuleType | str, problem: str) -> Iterator[tuple[str, str]]:
+    forced = os.environ.get("RECURRA_ISA")
+    if isinstance(native, str):
+        yield "native module", f"{native or 'not built'}: {BUILD_HINT}"
+        if forced:
+            yield "RECURRA_ISA", f"{forced}: has no effect without the native module"
+        return
+    cpu = native.cpu()
+    yield "native module", f"built for {', '.join(native.built_isas())}, by {native.compiler()}"
+    yield "this machine", f"supports {', '.join(native.supported_isas())}"
+    yield "CPU", f"{cpu['architecture']}: {' '.join(cpu['features']) or 'nothing that a kernel asks for'}"
+    if forced:
+        yield "RECURRA_ISA", forced
+    yield "will use", "nothing: see the problem below" if problem else native.active_isa()
+
+
+def _threads(native: ModuleType | str) -> Iterator[tuple[str, str]]:
+    yield "hardware threads", str(native.hardware_threads() if isinstance(native, ModuleType) else os.cpu_count())
+    torch = sys.modules.get("torch")
+    yield "torch threads", str(torch.get_num_threads()) if torch else "torch is not there"
+    yield "OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "not set")
+
+
+def _engines() -> Iterator[tuple[str, str]]:
+    from recurra.engines import reasons  # late, as each command loads only what it needs
+
+    for name, reason in reasons().items():
+        yield f"{name} engine", "available" if reason is None else f"not available: {reason}"
+
+
+def _show(rows: list[tuple[str, str]]) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for label, value in rows:
+            table.add_row(Text(label, style="bold"), Text(value))  # Text: a value's [brackets] are no markup
+        Console().print(table)
+        return
+    width = max(len(label) for label, _ in rows) + 2
+    for label, value in rows:
+        print(f"{label:{width}}{value}")

@@ -1,0 +1,36 @@
+"""recurra's layers for torch: torch.nn's recurrent classes, and ``Recurrent`` for any cell."""
+
+from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.packing import (
+    PackedSequence,
+    invert_permutation,
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+    unpack_sequence,
+    unpad_sequence,
+)
+from recurra.nn.recurrent import Recurrent
+from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.trace import Trace
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "PackedSequence",
+    "RNNCell",
+    "Recurrent",
+    "RecurrentCell",
+    "Trace",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpack_sequence",
+    "unpad_sequence",
+]

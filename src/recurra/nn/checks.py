@@ -1,0 +1,246 @@
+"""Checks of what layers and cells are given. Exceptions are of the types that torch.nn raises in the same place."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
+    """Sizes are positive whole numbers.
+
+    Raises:
+        TypeError: one is no whole number.
+        ValueError: one is below 1.
+    """
+    for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if not isinstance(value, int):
+            raise TypeError(f"{name} must be an int, not {type(value).__name__} ({value!r})")
+        if value <= 0:
+            raise ValueError(f"{name} must be greater than zero; got {value}")
+
+
+def check_flags(**flags: object) -> None:
+    """Flags are bools.
+
+    Raises:
+        TypeError: one is not.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} should be of type bool, not {type(value).__name__} ({value!r})")
+
+
+def check_dropout(dropout: object, num_layers: int, stacklevel: int) -> float:
+    """The dropout probability as a float; warns where it can have no effect.
+
+    Raises:
+        TypeError: it is nothing like a number.
+        ValueError: it is not a number from 0 to 1.
+    """
+    value = float(dropout)  # type: ignore[arg-type]
+    if isinstance(dropout, bool) or not isinstance(dropout, numbers.Number) or not 0 <= value <= 1:
+        raise ValueError(f"dropout must be a probability, a number from 0 to 1; got {dropout!r}")
+    if value > 0 and num_layers == 1:
+        warnings.warn(
+            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
+            f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+            stacklevel=stacklevel + 1,
+        )
+    return value
+
+
+def check_proj(proj_size: int, hidden_size: int) -> None:
+    """The projection is smaller than the hidden state; 0 for none.
+
+    Raises:
+        ValueError: it is negative, or not smaller.
+    """
+    if proj_size < 0:
+        raise ValueError(f"proj_size must be positive, or zero for no projection; got {proj_size}")
+    if proj_size >= hidden_size:
+        raise ValueError(f"proj_size must be smaller than hidden_size={hidden_size}; got {proj_size}")
+
+
+def swapped(shape: Sequence[int], position: int, size: int, name: str) -> str:
+    """A hint where the size that is missed at one position stands at another."""
+    others = [d for d, length in enumerate(shape) if length == size and d != position % len(shape)]
+    return f"; dimension {others[0]} is {size}: are the dimensions swapped, with {name} there?" if others else ""
+
+
+class InputCheck:
+    """Checks one layer's input and says what was expected, by the names of the dimensions.
+
+    Args:
+        kind: the module's class name.
+        input_size: features that it takes.
+        batch_first: whether the batch stands first.
+    """
+
+    def __init__(self, kind: str, input_size: int, batch_first: bool) -> None:
+        self.kind, self.input_size, self.batch_first = kind, input_size, batch_first
+
+    def layer(self, x: object, weight: Tensor) -> None:
+        """A layer's dense input: (seq_len, batch, input_size), batch first, or unbatched (seq_len, input_size).
+
+        Raises:
+            TypeError: not a tensor.
+            ValueError: not 2 or 3 dimensions, or another dtype than the weights'.
+            RuntimeError: the wrong number of features, no time steps, or another device than the weights'.
+        """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{self.kind} input must be a tensor or a PackedSequence, not {type(x).__name__}")
+        names = "batch, seq_len" if self.batch_first else "seq_len, batch"
+        wanted = (
+            f"{self.kind} input must be ({names}, input_size={self.input_size}) because batch_first={self.batch_first}"
+        )
+        if x.dim() == 2:
+            wanted = f"{self.kind} input of 2 dimensions must be (seq_len, input_size={self.input_size}), unbatched"
+        got = f"got {tuple(x.shape)}"
+        if x.dim() not in (2, 3):
+            raise ValueError(f"{wanted}, or unbatched (seq_len, input_size); {got}: {x.dim()} dimensions")
+        self._kind_of_numbers(x, weight)
+        if x.shape[-1] != self.input_size:
+            hint = swapped(x.shape, -1, self.input_size, "input_size")
+            raise RuntimeError(f"{wanted}; {got}: the last dimension is {x.shape[-1]}{hint}")
+        if x.shape[1 if self.batch_first and x.dim() == 3 else 0] == 0:
+            raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0")
+
+    def packed(self, data: Tensor, batch_sizes: Tensor, weight: Tensor) -> None:
+        """A layer's packed input.
+
+        Raises:
+            ValueError: another dtype than the weights', or sizes that are no packed sequence's.
+            RuntimeError: the wrong number of dimensions or features, or another device than the weights'.
+        """
+        wanted = f"{self.kind} packed input must have data (sum of lengths, input_size={self.input_size})"
+        if data.dim() != 2:
+            raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: {data.dim()} dimensions")
+        self._kind_of_numbers(data, weight)
+        if data.shape[-1] != self.input_size:
+            raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: the last dimension is {data.shape[-1]}")
+        check_batch_sizes(data, batch_sizes)
+
+    def cell(self, x: object) -> None:
+        """A cell's input: (batch, input_size) or unbatched (input_size).
+
+        Raises:
+            TypeError: not a tensor.
+            ValueError: not 1 or 2 dimensions.
+            RuntimeError: the wrong number of features.
+        """
+        wanted = f"{self.kind} input must be (batch, input_size={self.input_size}), or unbatched ({self.input_size},)"
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{wanted}; got a {type(x).__name__}")
+        if x.dim() not in (1, 2):
+            raise ValueError(f"{wanted}; got {tuple(x.shape)}: {x.dim()} dimensions")
+        if x.shape[-1] != self.input_size:
+            hint = swapped(x.shape, -1, self.input_size, "input_size")
+            raise RuntimeError(f"{wanted}; got {tuple(x.shape)}: the last dimension is {x.shape[-1]}{hint}")
+
+    def _kind_of_numbers(self, x: Tensor, weight: Tensor) -> None:
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(
+                f"{self.kind} input has dtype {x.dtype}, but its weights have {weight.dtype}: convert the input with "
+                f"x.to({weight.dtype}), or the module with .to({x.dtype})"
+            )
+        if x.device != weight.device:
+            raise RuntimeError(f"{self.kind} input is on {x.device}, but its weights are on {weight.device}")
+
+
+def check_batch_sizes(data: Tensor, batch_sizes: Tensor) -> None:
+    """The rows of a packed sequence's steps: positive, never increasing, as many in all as there is data.
+
+    Raises:
+        ValueError: they are not; no well-made packed sequence is refused.
+        RuntimeError: there are no steps at all.
+    """
+    if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
+        raise ValueError(f"packed batch_sizes must be whole numbers (steps,); got {tuple(batch_sizes.shape)}")
+    if torch.compiler.is_compiling():
+        return  # numbers are not known while a graph is made
+    sizes = batch_sizes.tolist()
+    if not sizes:
+        raise RuntimeError("packed input must have at least one time step: all of its sequences are empty")
+    if min(sizes) <= 0 or sizes != sorted(sizes, reverse=True):
+        raise ValueError(f"packed batch_sizes must be positive and never increase; got {sizes}")
+    if sum(sizes) != data.shape[0]:
+        raise ValueError(
+            f"packed batch_sizes add up to {sum(sizes)} rows, but the packed data has {data.shape[0]}: {sizes}"
+        )
+
+
+def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, int], ...], x: Tensor) -> None:
+    """One given state.
+
+    Args:
+        kind: the module's class name.
+        name: the state's, such as ``h_0``.
+        state: what was given.
+        expected: the name and length of each of its dimensions.
+        x: the input, whose dtype and device it must have.
+
+    Raises:
+        TypeError: not a tensor.
+        RuntimeError: another shape, dtype or device.
+    """
+    wanted = f"{kind} {name} must be ({', '.join(f'{label}={length}' for label, length in expected)})"
+    if not isinstance(state, Tensor):
+        raise TypeError(f"{wanted}; got a {type(state).__name__}")
+    lengths = tuple(length for _, length in expected)
+    got = f"got {tuple(state.shape)}"
+    if state.dim() != len(lengths):
+        batched = "batched" if len(expected) == 3 or (len(expected) == 2 and expected[0][0] == "batch") else "unbatched"
+        raise RuntimeError(f"{wanted} for {batched} input; {got}: {state.dim()} dimensions")
+    for position, (label, length) in enumerate(expected):
+        if state.shape[position] != length:
+            hint = ""
+            if len(lengths) == 3 and (state.shape[1], state.shape[0], state.shape[2]) == lengths:
+                hint = "; the first two are swapped: states have the batch second, with batch_first too"
+            raise RuntimeError(f"{wanted}; {got}: {label} is {state.shape[position]}{hint}")
+    if state.device != x.device:
+        raise RuntimeError(f"{wanted} on {x.device}, where the input is; it is on {state.device}")
+    if state.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise RuntimeError(f"{wanted} of the input's dtype {x.dtype}; it has {state.dtype}")
+
+
+def check_states(kind: str, names: Sequence[str], given: object) -> list[object]:
+    """The given states as a list: one by itself, several as a tuple or list.
+
+    Raises:
+        TypeError: neither.
+        RuntimeError: the wrong number of states.
+    """
+    if len(names) == 1:
+        if isinstance(given, (tuple, list)):
+            raise TypeError(f"{kind} has one state, {names[0]}: give the tensor itself, not a {type(given).__name__}")
+        return [given]
+    wanted = f"{kind} has {len(names)} states: give them as a tuple ({', '.join(names)})"
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{wanted}, not a {type(given).__name__}")
+    if len(given) != len(names):
+        raise RuntimeError(f"{wanted}; got {len(given)}")
+    return list(given)
+
+
+def check_reset(kind: str, reset: object, steps: int, batch: int | None, x: Tensor) -> None:
+    """A reset mask: bool (seq_len, batch), or (seq_len,) for unbatched input.
+
+    Raises:
+        TypeError: not a tensor of bools.
+        RuntimeError: another shape or device.
+    """
+    shape = (steps,) if batch is None else (steps, batch)
+    names = f"(seq_len={steps},)" if batch is None else f"(seq_len={steps}, batch={batch}), with batch_first too"
+    wanted = f"{kind} reset must be a bool tensor {names}"
+    if not isinstance(reset, Tensor) or reset.dtype != torch.bool:
+        raise TypeError(f"{wanted}; got {reset.dtype if isinstance(reset, Tensor) else type(reset).__name__}")
+    if tuple(reset.shape) != shape:
+        hint = "; the two are swapped" if tuple(reset.shape) == shape[::-1] and batch is not None else ""
+        raise RuntimeError(f"{wanted}; got {tuple(reset.shape)}{hint}")
+    if reset.device != x.device:
+        raise RuntimeError(f"{wanted} on {x.device}, where the input is; it is on {reset.device}")

@@ -1,0 +1,260 @@
+"""torch.nn's recurrent classes by their own names, with their arguments, shapes, state_dict and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.cells import gru, lstm, rnn
+from recurra.equations import relu, tanh
+from recurra.nn.recurrent import Input, Recurrent, State
+from recurra.nn.recurrent_cell import RecurrentCell
+
+_NONLINEARITIES = {"tanh": tanh, "relu": relu}
+
+
+def _check_nonlinearity(kind: str, nonlinearity: object) -> None:
+    if nonlinearity not in _NONLINEARITIES:
+        choices = " or ".join(map(repr, _NONLINEARITIES))
+        raise ValueError(
+            f"{kind}: nonlinearity must be {choices}, not {nonlinearity!r}; for another one, "
+            f"recurra.nn.{'RecurrentCell' if kind.endswith('Cell') else 'Recurrent'}(recurra.cells.rnn, …, "
+            "nonlinearity=…) takes any function of the cell language"
+        )
+
+
+def _refuse_proj(kind: str, proj_size: object) -> None:
+    if proj_size is not None:
+        raise ValueError(
+            f"{kind} has no proj_size: its update mixes the old hidden state with the new one. LSTM has it, and so has "
+            "recurra.nn.Recurrent for every cell whose state is only multiplied by matrices"
+        )
+
+
+class _DropIn(Recurrent):
+    """What torch.nn's classes have beside the layer itself."""
+
+    mode: str
+
+    def forward(
+        self, input: Input, hx: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
+    ) -> tuple[Any, ...]:
+        """As ``Recurrent.forward``; the arguments have torch.nn's names."""
+        return self._forward(input, hx, reset, return_trace)
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of h_0 and h_n: (num_layers * directions, batch, size)."""
+        batch = int(batch_sizes[0]) if batch_sizes is not None else input.shape[0 if self.batch_first else 1]
+        return len(self._scans), batch, self.proj_size or self.hidden_size
+
+
+class RNN(_DropIn):
+    """torch.nn.RNN: the simple recurrent network, h' = tanh(W_ih x + b_ih + W_hh h + b_hh) (Elman 1990).
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: how many layers. Default 1.
+        nonlinearity: ``"tanh"`` or ``"relu"``. Default ``"tanh"``.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        batch_first: input and output are (batch, seq_len, features). Default False.
+        dropout: probability, between layers. Default 0.
+        bidirectional: whether there is a second run, backwards. Default False.
+        proj_size: refused.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or out of range.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        _refuse_proj("RNN", proj_size)
+        _check_nonlinearity("RNN", nonlinearity)
+        super().__init__(
+            rnn, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+            dtype=dtype, nonlinearity=_NONLINEARITIES[nonlinearity],
+        )  # fmt: skip
+        self.nonlinearity = nonlinearity
+        self.mode = f"RNN_{nonlinearity.upper()}"
+
+
+class LSTM(_DropIn):
+    """torch.nn.LSTM: long short-term memory (Gers et al. 2000), gates i f g o.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden and the cell state.
+        num_layers: how many layers. Default 1.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        batch_first: input and output are (batch, seq_len, features). Default False.
+        dropout: probability, between layers. Default 0.
+        bidirectional: whether there is a second run, backwards. Default False.
+        proj_size: if above 0, the hidden state is projected to this size (Sak et al. 2014). Default 0.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or out of range.
+    """
+
+    mode = "LSTM"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            lstm, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size=proj_size,
+            device=device, dtype=dtype,
+        )  # fmt: skip
+
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of c_0 and c_n: (num_layers * directions, batch, hidden_size)."""
+        return (*self.get_expected_hidden_size(input, batch_sizes)[:2], self.hidden_size)
+
+
+class GRU(_DropIn):
+    """torch.nn.GRU: the gated recurrent unit (Cho et al. 2014), reset gate after the product, gates r z n.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: how many layers. Default 1.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        batch_first: input and output are (batch, seq_len, features). Default False.
+        dropout: probability, between layers. Default 0.
+        bidirectional: whether there is a second run, backwards. Default False.
+        proj_size: refused.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or out of range.
+    """
+
+    mode = "GRU"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        _refuse_proj("GRU", proj_size)
+        super().__init__(
+            gru, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
+            dtype=dtype,
+        )  # fmt: skip
+
+
+class _DropInCell(RecurrentCell):
+    """What torch.nn's cells have: the names of the arguments of a call."""
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """As ``RecurrentCell.forward``; the arguments have torch.nn's names."""
+        return super().forward(input, hx)
+
+
+class RNNCell(_DropInCell):
+    """torch.nn.RNNCell: one step of the simple recurrent network.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        nonlinearity: ``"tanh"`` or ``"relu"``. Default ``"tanh"``.
+        device: of the parameters.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: another nonlinearity.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        _check_nonlinearity("RNNCell", nonlinearity)
+        super().__init__(rnn, input_size, hidden_size, bias, device, dtype, nonlinearity=_NONLINEARITIES[nonlinearity])
+        self.nonlinearity = nonlinearity
+
+
+class LSTMCell(_DropInCell):
+    """torch.nn.LSTMCell: one step of long short-term memory; returns (h, c).
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden and the cell state.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        device: of the parameters.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(lstm, input_size, hidden_size, bias, device, dtype)
+
+
+class GRUCell(_DropInCell):
+    """torch.nn.GRUCell: one step of the gated recurrent unit.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        bias: whether there are bias_ih and bias_hh. Default True.
+        device: of the parameters.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(gru, input_size, hidden_size, bias, device, dtype)

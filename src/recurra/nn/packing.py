@@ -1,0 +1,205 @@
+"""Sequences of different lengths in one batch: torch's packing functions, with what they leave unchecked checked.
+
+They make and take torch's own ``PackedSequence``. Beyond torch, ``allow_empty=True`` admits sequences of length 0:
+such a packed sequence has more entries in ``sorted_indices`` than rows in its first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils import rnn
+from torch.nn.utils.rnn import PackedSequence, invert_permutation, pad_sequence
+
+from recurra.nn.checks import check_batch_sizes
+
+__all__ = [
+    "PackedSequence",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpack_sequence",
+    "unpad_sequence",
+]
+
+Lengths = Tensor | Sequence[int]
+
+
+def pack_padded_sequence(
+    input: Tensor,
+    lengths: Lengths,
+    batch_first: bool = False,
+    enforce_sorted: bool = True,
+    *,
+    allow_empty: bool = False,
+) -> PackedSequence:
+    """torch.nn.utils.rnn.pack_padded_sequence.
+
+    Args:
+        input: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
+        lengths: of each sequence, (batch,); a list, or a tensor on any device.
+        batch_first: whether the batch stands first. Default False.
+        enforce_sorted: require lengths in decreasing order. Default True.
+        allow_empty: admit lengths of 0; a layer hands such a sequence's state on unchanged. Default False.
+
+    Raises:
+        TypeError: input is no tensor, or the lengths are no whole numbers.
+        RuntimeError: the wrong number of lengths, one below 1 (0 with ``allow_empty``) or beyond seq_len, or they are
+            not sorted where they must be.
+    """
+    numbers = _check_lengths(input, lengths, batch_first, 0 if allow_empty else 1)
+    if enforce_sorted and numbers != sorted(numbers, reverse=True):
+        raise RuntimeError(
+            f"lengths must be in decreasing order with enforce_sorted=True; got {numbers}: sort them, or give "
+            "enforce_sorted=False"
+        )
+    if 0 not in numbers:
+        return rnn.pack_padded_sequence(input, torch.tensor(numbers), batch_first, enforce_sorted)
+    order = sorted(range(len(numbers)), key=lambda row: -numbers[row])
+    filled = [row for row in order if numbers[row] > 0]
+    if not filled:
+        raise RuntimeError("all sequences are empty: at least one must have a time step")
+    sorted_indices = torch.tensor(order, device=input.device)
+    part = input.index_select(0 if batch_first else 1, sorted_indices[: len(filled)])
+    packed = rnn.pack_padded_sequence(part, torch.tensor([numbers[row] for row in filled]), batch_first)
+    return PackedSequence(packed.data, packed.batch_sizes, sorted_indices, invert_permutation(sorted_indices))
+
+
+def _check_lengths(input: Tensor, lengths: Lengths, batch_first: bool, least: int) -> list[int]:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"input must be a padded tensor (seq_len, batch, …), not {type(input).__name__}")
+    if input.dim() < 2:
+        raise RuntimeError(f"input must be (seq_len, batch, …), at least 2 dimensions; got {tuple(input.shape)}")
+    numbers = _whole_numbers(lengths)
+    batch, steps = input.shape[:2] if batch_first else (input.shape[1], input.shape[0])
+    names = "(batch, seq_len, …)" if batch_first else "(seq_len, batch, …)"
+    if len(numbers) != batch:
+        raise RuntimeError(
+            f"lengths must be one for each of the batch={batch} sequences of input {names} {tuple(input.shape)}; "
+            f"got {len(numbers)}"
+        )
+    for row, length in enumerate(numbers):
+        if length < least:
+            hint = "; allow_empty=True admits empty sequences" if length == 0 else ""
+            raise RuntimeError(f"lengths must be at least {least}; sequence {row} has {length}{hint}")
+        if length > steps:
+            raise RuntimeError(f"sequence {row} has length {length}, beyond seq_len={steps} of input {names}")
+    return numbers
+
+
+def _whole_numbers(lengths: Lengths) -> list[int]:
+    if isinstance(lengths, Tensor):
+        if lengths.dim() != 1 or lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+            raise TypeError(
+                f"lengths must be whole numbers of shape (batch,); got {lengths.dtype} of {tuple(lengths.shape)}"
+            )
+        return [int(length) for length in lengths.tolist()]
+    if not isinstance(lengths, Iterable) or isinstance(lengths, (str, bytes)):
+        raise TypeError(f"lengths must be a list or a tensor of whole numbers, not {type(lengths).__name__}")
+    try:
+        return [
+            int(torch.tensor(length, dtype=torch.int64)) if _is_whole(length) else _refuse(length) for length in lengths
+        ]
+    except OverflowError:
+        raise RuntimeError("a length is beyond 64 bits") from None
+
+
+def _is_whole(length: object) -> bool:
+    return hasattr(length, "__index__") and not isinstance(length, bool)
+
+
+def _refuse(length: object) -> int:
+    raise TypeError(f"lengths must be whole numbers; got {length!r}")
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """torch.nn.utils.rnn.pad_packed_sequence.
+
+    Args:
+        sequence: packed.
+        batch_first: whether the result has the batch first. Default False.
+        padding_value: stands behind the end of each sequence. Default 0.
+        total_length: pad to this many steps. Default: the longest sequence's.
+
+    Returns:
+        (seq_len, batch, …) or (batch, seq_len, …), and the lengths, int64 (batch,) on the CPU.
+
+    Raises:
+        ValueError: the packed sequence is malformed, or ``total_length`` is below the longest length.
+        RuntimeError: it has no time steps.
+    """
+    check_batch_sizes(sequence.data, sequence.batch_sizes)
+    filled = int(sequence.batch_sizes[0])
+    batch = filled if sequence.sorted_indices is None else sequence.sorted_indices.shape[0]
+    if batch < filled or (sequence.unsorted_indices is not None and sequence.unsorted_indices.shape[0] != batch):
+        raise ValueError(f"packed sorted_indices are for {batch} sequences, but the first step has {filled} rows")
+    if batch == filled:
+        return rnn.pad_packed_sequence(sequence, batch_first, padding_value, total_length)
+    dense = PackedSequence(sequence.data, sequence.batch_sizes)
+    padded, lengths = rnn.pad_packed_sequence(dense, batch_first, padding_value, total_length)
+    dimension = 0 if batch_first else 1
+    shape = list(padded.shape)
+    shape[dimension] = batch - filled
+    padded = torch.cat([padded, padded.new_full(shape, padding_value)], dimension)
+    lengths = torch.cat([lengths, lengths.new_zeros(batch - filled)])
+    order = sequence.unsorted_indices
+    if order is None:
+        return padded, lengths
+    return padded.index_select(dimension, order), lengths[order.cpu()]
+
+
+def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool = False) -> list[Tensor]:
+    """torch.nn.utils.rnn.unpad_sequence, which leaves its argument as it is.
+
+    Args:
+        padded_sequences: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
+        lengths: of each sequence, (batch,); 0 gives an empty one.
+        batch_first: whether the batch stands first. Default False.
+
+    Returns:
+        one tensor (length, …) for each sequence.
+
+    Raises:
+        TypeError: not a tensor, or the lengths are no whole numbers.
+        RuntimeError: the wrong number of lengths, a negative one, or one beyond seq_len.
+    """
+    numbers = _check_lengths(padded_sequences, lengths, batch_first, 0)
+    rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
+    return [row[:length] for row, length in zip(rows, numbers, strict=True)]
+
+
+def pack_sequence(
+    sequences: Iterable[Tensor], enforce_sorted: bool = True, *, allow_empty: bool = False
+) -> PackedSequence:
+    """torch.nn.utils.rnn.pack_sequence.
+
+    Args:
+        sequences: tensors (length, …).
+        enforce_sorted: require lengths in decreasing order. Default True.
+        allow_empty: admit empty sequences. Default False.
+
+    Raises:
+        RuntimeError: no sequences, an empty one, or they are not sorted where they must be.
+    """
+    tensors = list(sequences)
+    lengths = [tensor.shape[0] for tensor in tensors]
+    return pack_padded_sequence(pad_sequence(tensors), lengths, enforce_sorted=enforce_sorted, allow_empty=allow_empty)
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """torch.nn.utils.rnn.unpack_sequence: one tensor (length, …) for each sequence, in the caller's order.
+
+    Raises:
+        ValueError: the packed sequence is malformed.
+        RuntimeError: it has no time steps.
+    """
+    return unpad_sequence(*pad_packed_sequence(packed_sequences))

@@ -1,0 +1,351 @@
+"""``Recurrent``: a cell run over sequences, in any number of layers and directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.compiler import drop_biases, trace
+from recurra.equations import Cell
+from recurra.errors import EquationError
+from recurra.nn.checks import (
+    InputCheck,
+    check_dropout,
+    check_flags,
+    check_proj,
+    check_reset,
+    check_sizes,
+    check_state,
+    check_states,
+)
+from recurra.nn.scan import Scan, Sequences, run
+from recurra.nn.trace import Trace, Traced
+from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly
+from recurra.program import Program, from_json
+
+State = Tensor | tuple[Tensor, ...]
+Input = Tensor | PackedSequence
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the caller's input was laid out, to give results back in the same way."""
+
+    packed: PackedSequence | None
+    is_batched: bool
+    batch: int
+
+    def rows_in(self, values: Tensor) -> Tensor:
+        """What has the caller's batch order in dimension 1, in the order of the rows."""
+        order = self.packed.sorted_indices if self.packed is not None else None
+        return values if order is None else values.index_select(1, order)
+
+    def rows_out(self, values: Tensor) -> Tensor:
+        """What has the rows' order in dimension 1, in the caller's."""
+        order = self.packed.unsorted_indices if self.packed is not None else None
+        values = values if order is None else values.index_select(1, order)
+        return values if self.is_batched else values.squeeze(1)
+
+    def steps_out(self, values: Tensor, batch_first: bool) -> Traced:
+        """Values of every step, laid out as the input was."""
+        if self.packed is not None:
+            return PackedSequence(
+                values, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices
+            )
+        if not self.is_batched:
+            return values.squeeze(1)
+        return values.transpose(0, 1) if batch_first else values
+
+
+class Recurrent(nn.Module):
+    """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
+
+    Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's
+    signature, and start uniformly in ±1/√hidden_size unless the cell says otherwise (``init``).
+
+    Args:
+        cell: the equations of a step.
+        input_size: features of the input.
+        hidden_size: features of the first state; the size that the cell's equations call `hidden`.
+        num_layers: how many layers, each over the output of the one before. Default 1.
+        bias: False drops every parameter that is only ever added. Default True.
+        batch_first: input and output are (batch, seq_len, features); states are not changed. Default False.
+        dropout: probability of zeroing an element of the output of each layer but the last, in training. Default 0.
+        bidirectional: a second run from the last step to the first; outputs are concatenated. Default False.
+        proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014).
+        device: of the parameters.
+        dtype: of the parameters.
+        **options: values for the cell's options.
+
+    Raises:
+        TypeError: an argument of the wrong type, or an option that the cell does not have.
+        ValueError: a size or probability out of range; EquationError, a ValueError, where the cell's equations
+            contradict themselves or do not fit the sizes.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(cell, Cell):
+            raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
+        super().__init__()
+        is_dropin = type(self).__init__ is not Recurrent.__init__
+        self.dropout = check_dropout(dropout, num_layers, stacklevel=3 if is_dropin else 2)
+        check_flags(bias=bias, batch_first=batch_first)
+        check_sizes(input_size, hidden_size, num_layers)
+        check_proj(proj_size, hidden_size)
+        self.cell = cell
+        self.options = dict(options)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self._scans = self._make_scans()
+        self._all_weights = [
+            register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
+            for number, scan in enumerate(self._scans)
+        ]
+        self._flat_weights_names = [name for names in self._all_weights for name in names]
+        self.reset_parameters()
+
+    def _make_scans(self) -> list[Scan]:
+        """One scan for each layer and direction, layer by layer."""
+        program = trace(self.cell, self.options, projected=self.proj_size > 0)
+        if not self.bias:
+            program = drop_biases(program)
+        scans: list[Scan] = []
+        width = self.input_size
+        for _ in range(self.num_layers):
+            layer = [
+                Scan.of(program, width, self.hidden_size, self.proj_size, reverse=reverse)
+                for reverse in (False, True)[: self._directions]
+            ]
+            scans += layer
+            width = self._directions * layer[0].output_size
+        different = [
+            name
+            for position, name in enumerate(self.cell.states)
+            if len({scan.state_sizes[position] for scan in scans}) > 1
+        ]
+        if different:
+            raise EquationError(
+                f"cell {self.cell.name!r}: the size of state {', '.join(different)} follows the input's, which differs "
+                f"between layers here ({self.input_size}, then {width}): use one layer, or equal sizes"
+            )
+        return scans
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """Layer and direction of a scan."""
+        return divmod(number, self._directions)
+
+    def _suffix(self, number: int) -> str:
+        layer, direction = self._place(number)
+        return f"_l{layer}" + ("_reverse" if direction else "")
+
+    @property
+    def output_size(self) -> int:
+        """Features of the output: of each direction, together."""
+        return self._directions * self._scans[-1].output_size
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Features of each state."""
+        return self._scans[0].state_sizes
+
+    @property
+    def program(self) -> Program:
+        """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
+        return from_json(self._scans[0].text)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
+        constants = {
+            name + self._suffix(number): value
+            for number, scan in enumerate(self._scans)
+            for name, value in self.cell.init.items()
+            if name in dict(scan.shapes)
+        }
+        reset_uniformly(self, self.hidden_size, constants)
+
+    def forward(
+        self, x: Input, state: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
+    ) -> tuple[Any, ...]:
+        """Run the cell over sequences.
+
+        Args:
+            x: (seq_len, batch, input_size); (batch, seq_len, input_size) with ``batch_first``; unbatched
+                (seq_len, input_size); or packed.
+            state: the first value of each state, (num_layers * directions, batch, size), also with ``batch_first``;
+                (num_layers * directions, size) unbatched; a tensor for one state, a tuple for several. Default zeros.
+            reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, in every
+                layer and direction; always in the caller's batch order.
+            return_trace: return a ``Trace`` of every named variable as a third value.
+
+        Returns:
+            output, (seq_len, batch, directions * size) or laid out as x is, and the last states, shaped as ``state``;
+            with ``return_trace`` the trace too.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as torch.nn's layers do; messages name the dimensions.
+        """
+        return self._forward(x, state, reset, return_trace)
+
+    def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+        weights = [[getattr(self, name) for name in names] for names in self._all_weights]
+        sequences, form = self._sequences(x, reset, weights[0][0])
+        states = self._states(state, sequences.x, form)
+        dtype = _autocast_dtype(sequences.x)
+        if dtype is not None:
+            sequences = Sequences(_cast(sequences.x, dtype), sequences.batch_sizes, sequences.reset)
+            states = [_cast(value, dtype) for value in states]
+            weights = [[_cast(weight, dtype) for weight in group] for group in weights]
+        output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
+        result: tuple[Any, ...] = (
+            form.steps_out(output, self.batch_first),
+            tuple(form.rows_out(value) for value in last) if len(last) > 1 else form.rows_out(last[0]),
+        )
+        if not return_trace:
+            return result
+        trace = Trace({key: form.steps_out(value, self.batch_first) for key, value in traced.items()})
+        return (*result, trace)
+
+    def _run(
+        self,
+        sequences: Sequences,
+        states: Sequence[Tensor],
+        weights: Sequence[Sequence[Tensor]],
+        batch: int,
+        traced: bool,
+    ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
+        """All layers: output, each state's last values, and what is traced."""
+        last: list[list[Tensor]] = [[] for _ in states]
+        traces: dict[tuple[str, int, int], Tensor] = {}
+        outputs: list[Tensor] = []
+        for number, scan in enumerate(self._scans):
+            layer, direction = self._place(number)
+            first = [state[number] for state in states]
+            masks = scan.draw(sequences, batch, self.training)
+            values = run(scan, sequences, first, weights[number], masks, traced)
+            outputs.append(values[0])
+            for kept, value in zip(last, values[1:], strict=False):
+                kept.append(value)
+            if traced:
+                names = [(name, layer, direction) for name, _ in scan.traced]
+                traces.update(zip(names, values[1 + len(states) :], strict=True))
+            if direction == self._directions - 1:
+                output = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+                outputs = []
+                if self.dropout > 0 and self.training and layer < self.num_layers - 1:
+                    output = functional.dropout(output, self.dropout, True)
+                sequences = Sequences(output, sequences.batch_sizes, sequences.reset)
+        return sequences.x, [torch.stack(kept) for kept in last], traces
+
+    def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor) -> tuple[Sequences, _Form]:
+        """The input as the scans take it, checked."""
+        check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
+        if isinstance(x, PackedSequence):
+            check.packed(x.data, x.batch_sizes, weight)
+            batch = int(x.batch_sizes[0]) if x.sorted_indices is None else x.sorted_indices.shape[0]
+            form = _Form(x, True, batch)
+            if reset is not None:
+                check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
+                rows = form.rows_in(reset)
+                reset = torch.cat([rows[t, :size] for t, size in enumerate(x.batch_sizes.tolist())])
+            return Sequences(x.data, x.batch_sizes, reset), form
+        check.layer(x, weight)
+        is_batched = x.dim() == 3
+        if not is_batched:
+            x = x.unsqueeze(1)
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        if reset is not None:
+            check_reset(check.kind, reset, x.shape[0], x.shape[1] if is_batched else None, x)
+            reset = reset if is_batched else reset.unsqueeze(1)
+        return Sequences(x, None, reset), _Form(None, is_batched, x.shape[1])
+
+    def _states(self, given: object, x: Tensor, form: _Form) -> list[Tensor]:
+        """The first states, (layers * directions, batch, size) in the order of rows: those given, checked, or zeros."""
+        kind, names = type(self).__name__, [f"{name}_0" for name in self.cell.states]
+        sizes = self.state_sizes
+        count = ("num_layers" + (" * 2" if self.bidirectional else ""), len(self._scans))
+        if given is None:
+            return [x.new_zeros((count[1], form.batch, size)) for size in sizes]
+        states = []
+        for position, state in enumerate(check_states(kind, names, given)):
+            label = "proj_size" if position == 0 and self.proj_size else "hidden_size"
+            batch = [("batch", form.batch)] if form.is_batched else []
+            check_state(kind, names[position], state, (count, *batch, (label, sizes[position])), x)
+            assert isinstance(state, Tensor)
+            states.append(form.rows_in(state) if form.is_batched else state.unsqueeze(1))
+        return states
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights by layer and direction, as in torch.nn."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights(self) -> list[Tensor | None]:
+        """All weights in order; setting an item sets the module's weight, as code written for torch.nn expects."""
+        return FlatWeights(self, self._flat_weights_names)
+
+    @_flat_weights.setter
+    def _flat_weights(self, weights: Sequence[Tensor | None]) -> None:
+        for name, weight in zip(self._flat_weights_names, weights, strict=True):
+            assign(self, name, weight)
+
+    def flatten_parameters(self) -> None:
+        """Nothing: recurra needs no particular place in memory. For programs that call torch.nn's."""
+
+    def extra_repr(self) -> str:
+        """The sizes, and what differs from the defaults."""
+        parts = [] if type(self) is not Recurrent else [self.cell.name]
+        parts += [str(self.input_size), str(self.hidden_size)]
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        for name, default in {**defaults, "bidirectional": False}.items():
+            if getattr(self, name) != default:
+                parts.append(f"{name}={getattr(self, name)}")
+        parts += [f"{name}={getattr(value, '__name__', value)}" for name, value in self._shown_options()]
+        return ", ".join(parts)
+
+    def _shown_options(self) -> list[tuple[str, Any]]:
+        """The cell's options that are not at their default."""
+        chosen = self.cell.resolve_options(self.options)
+        return [(name, value) for name, value in chosen.items() if value is not self.cell.options[name]]
+
+
+def _autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """The dtype that autocast wants products in; None outside of it."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+
+
+def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """What autocast does to an operand: all but float64 becomes its dtype."""
+    return value.to(dtype) if value.is_floating_point() and value.dtype != torch.float64 else value

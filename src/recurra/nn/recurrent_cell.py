@@ -1,0 +1,147 @@
+"""``RecurrentCell``: one step of any cell, with weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recurra.compiler import drop_biases, trace
+from recurra.equations import Cell
+from recurra.nn.checks import InputCheck, check_state, check_states
+from recurra.nn.recurrent import _autocast_dtype, _cast
+from recurra.nn.scan import Scan, Sequences, run
+from recurra.nn.weights import register, reset_uniformly
+from recurra.program import Program, from_json
+
+
+class RecurrentCell(nn.Module):
+    """One step of any cell, with the shapes and defaults of torch.nn.LSTMCell.
+
+    Parameters have the names of the cell's signature; those that ``bias=False`` drops are None.
+
+    Args:
+        cell: the equations of a step.
+        input_size: features of the input.
+        hidden_size: features of the first state.
+        bias: False drops every parameter that is only ever added. Default True.
+        device: of the parameters.
+        dtype: of the parameters.
+        **options: values for the cell's options.
+
+    Raises:
+        TypeError: an option that the cell does not have.
+        EquationError: the cell's equations contradict themselves or do not fit the sizes.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(cell, Cell):
+            raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
+        super().__init__()
+        self.cell = cell
+        self.options = dict(options)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        program = trace(cell, options)
+        if not bias:
+            kept = drop_biases(program)
+            dropped = [p.name for p in program.parameters if p not in kept.parameters]
+            program = kept
+        else:
+            dropped = []
+        self._scan = Scan.of(program, input_size, hidden_size)
+        self._names = register(self, self._scan.shapes, "", device=device, dtype=dtype)
+        for name in dropped:
+            self.register_parameter(name, None)
+        self.reset_parameters()
+
+    @property
+    def program(self) -> Program:
+        """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
+        return from_json(self._scan.text)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
+        constants = {name: value for name, value in self.cell.init.items() if name in self._names}
+        reset_uniformly(self, self.hidden_size, constants)
+
+    def forward(self, x: Tensor, state: Any = None) -> Any:
+        """One step.
+
+        Args:
+            x: (batch, input_size), or unbatched (input_size).
+            state: the value of each state, (batch, size) or unbatched (size): a tensor for one state, a tuple or list
+                for several. Default zeros.
+
+        Returns:
+            The new states, shaped as ``state``; before them the output, where the cell's output is no state.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as torch.nn's cells do; messages name the dimensions.
+        """
+        kind = type(self).__name__
+        InputCheck(kind, self.input_size, False).cell(x)
+        is_batched = x.dim() == 2
+        weights = [getattr(self, name) for name in self._names]
+        self._check_numbers(x, weights)
+        states = self._states(x, state)
+        if not is_batched:
+            x, states = x.unsqueeze(0), [value.unsqueeze(0) for value in states]
+        dtype = _autocast_dtype(x)
+        if dtype is not None:
+            x, *states = (_cast(value, dtype) for value in (x, *states))
+            weights = [_cast(weight, dtype) for weight in weights]
+        sequences = Sequences(x.unsqueeze(0), None, None)
+        masks = self._scan.draw(sequences, x.shape[0], self.training)
+        output, *new = run(self._scan, sequences, states, weights, masks)
+        new = [value if is_batched else value.squeeze(0) for value in new]
+        result = tuple(new) if len(new) > 1 else new[0]
+        if self.cell.output is None:
+            return result
+        return output[0] if is_batched else output[0, 0], result
+
+    def _check_numbers(self, x: Tensor, weights: list[Tensor]) -> None:
+        kind, weight = type(self).__name__, weights[0]
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise RuntimeError(f"{kind} input has dtype {x.dtype}, but its weights have {weight.dtype}")
+        if x.device != weight.device:
+            raise RuntimeError(f"{kind} input is on {x.device}, but its weights are on {weight.device}")
+
+    def _states(self, x: Tensor, given: Any) -> list[Tensor]:
+        """The states as they go in: those given, checked, or zeros; unbatched where x is."""
+        kind, names, sizes = type(self).__name__, self.cell.states, self._scan.state_sizes
+        if given is None:
+            return [x.new_zeros((*x.shape[:-1], size)) for size in sizes]
+        states = check_states(kind, names, given)
+        batch = (("batch", x.shape[0]),) if x.dim() == 2 else ()
+        for name, state, size in zip(names, states, sizes, strict=True):
+            if isinstance(state, Tensor) and state.dim() not in (1, 2):
+                raise ValueError(
+                    f"{kind} {name} must be (batch, hidden_size={size}), or unbatched ({size},); got "
+                    f"{tuple(state.shape)}: {state.dim()} dimensions"
+                )
+            check_state(kind, name, state, (*batch, ("hidden_size", size)), x)
+        return [state for state in states if isinstance(state, Tensor)]
+
+    def extra_repr(self) -> str:
+        """The sizes, and what differs from the defaults."""
+        parts = [] if type(self) is not RecurrentCell else [self.cell.name]
+        parts += [str(self.input_size), str(self.hidden_size)]
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        chosen = self.cell.resolve_options(self.options)
+        for name, value in chosen.items():
+            if value is not self.cell.options[name]:
+                parts.append(f"{name}={getattr(value, '__name__', value)}")
+        return ", ".join(parts)

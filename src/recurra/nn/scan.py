@@ -1,0 +1,205 @@
+"""One layer in one direction over whole sequences: what a module knows of it, and the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from recurra.compiler import Plan, plan
+from recurra.engines import Call, chosen
+from recurra.errors import EquationError
+from recurra.program import Program, Variable, from_json, to_json
+
+HALF = (torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A random mask of a cell: see ``recurra.bernoulli``."""
+
+    size: int
+    probability: float
+    on: float
+    mean: float
+    per_sequence: bool
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A program for one layer in one direction, its sizes filled in; plain data, so that modules pickle.
+
+    Attributes:
+        text: the program as JSON.
+        input_size: features of its input.
+        hidden_size: the size of its symbol `hidden`.
+        proj_size: the size of its symbol `proj`; 0 where there is none.
+        output_size: features of its output.
+        state_sizes: features of each state.
+        shapes: for each parameter its name and shape.
+        masks: the random masks that a run needs.
+        traced: for each traced name its size.
+        reverse: whether it runs from the last step to the first.
+    """
+
+    text: str
+    input_size: int
+    hidden_size: int
+    proj_size: int
+    output_size: int
+    state_sizes: tuple[int, ...]
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    masks: tuple[Mask, ...]
+    traced: tuple[tuple[str, int], ...]
+    reverse: bool
+
+    @staticmethod
+    def of(program: Program, input_size: int, hidden_size: int, proj_size: int = 0, *, reverse: bool = False) -> Scan:
+        """The scan of a program at these sizes.
+
+        Raises:
+            EquationError: a size of the program comes out as no whole number, such as half of an odd hidden size.
+        """
+        sizes = {"input": input_size, "hidden": hidden_size, "proj": proj_size}
+
+        def width(variable: Variable) -> int:
+            return variable.shape[-1].value(sizes) if variable.shape else 1
+
+        try:
+            for variable in program.variables():
+                _ = [size.value(sizes) for size in variable.shape]
+        except EquationError as error:
+            raise EquationError(f"cell {program.name!r}, `{variable.name}`: {error}") from None
+        masks = plan(program).program.masks
+        return Scan(
+            text=to_json(program),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            proj_size=proj_size,
+            output_size=width(program.output),
+            state_sizes=tuple(width(state) for state in program.states),
+            shapes=tuple((p.name, tuple(size.value(sizes) for size in p.shape)) for p in program.parameters),
+            masks=tuple(
+                Mask(
+                    width(mask.results[0]),
+                    float(mask.attributes["probability"]),
+                    float(mask.attributes["on"]),
+                    float(mask.attributes["mean"]),
+                    mask.attributes["per"] == "sequence",
+                )
+                for mask in masks
+            ),
+            traced=tuple((name, width(variable)) for name, variable in plan(program, traced=True).traced),
+            reverse=reverse,
+        )
+
+    def draw(self, sequences: Sequences, batch: int, training: bool) -> list[Tensor]:
+        """The random masks of one call, each with x's leading dimensions."""
+        x = sequences.x
+        drawn = []
+        for mask in self.masks:
+            shape = (batch, mask.size) if mask.per_sequence else (*x.shape[:-1], mask.size)
+            values = torch.full(shape, mask.mean, dtype=x.dtype, device=x.device)
+            if training:
+                values = torch.empty_like(values).bernoulli_(mask.probability) * mask.on
+            if mask.per_sequence:
+                values = sequences.repeat(values)
+            drawn.append(values)
+        return drawn
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What one scan runs over.
+
+    Attributes:
+        x: (T, batch, input), or with ``batch_sizes`` the rows of all steps, (rows, input).
+        batch_sizes: int64 (T,) on the CPU, as in torch's packed sequences; None for a dense batch.
+        reset: bool (T, batch), or (rows,) beside packed rows; None for nowhere.
+    """
+
+    x: Tensor
+    batch_sizes: Tensor | None
+    reset: Tensor | None
+
+    def repeat(self, values: Tensor) -> Tensor:
+        """What each sequence has, (batch, size), at each of its steps."""
+        if self.batch_sizes is None:
+            return values.expand(self.x.shape[0], *values.shape)
+        return torch.cat([values[:size] for size in self.batch_sizes.tolist()])
+
+
+def run(
+    scan: Scan,
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    traced: bool = False,
+) -> list[Tensor]:
+    """Output, last states and, if wanted, what is traced, one after the other.
+
+    Under ``torch.compile`` and ``torch.export`` this is one opaque operator; otherwise the chosen engine is called
+    directly, and its torch operations are differentiable any number of times and work under function transforms.
+    """
+    if torch.compiler.is_compiling():
+        from recurra.nn.operator import scan_operator
+
+        values: list[Tensor] = scan_operator(
+            sequences.x,
+            list(states),
+            list(parameters),
+            list(masks),
+            sequences.batch_sizes,
+            sequences.reset,
+            scan.text,
+            [scan.input_size, scan.hidden_size, scan.proj_size],
+            scan.reverse,
+            traced,
+        )
+        return values
+    sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
+    return execute(scan.text, sizes, scan.reverse, sequences, states, parameters, masks, traced)
+
+
+@lru_cache(maxsize=512)
+def plan_of(text: str, traced: bool) -> Plan:
+    """The plan of a program's JSON."""
+    return plan(from_json(text), traced=traced)
+
+
+def execute(
+    text: str,
+    sizes: Sequence[int],
+    reverse: bool,
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    traced: bool,
+) -> list[Tensor]:
+    """Run the chosen engine; half precision is computed in float32 and rounded once."""
+    x = sequences.x
+    leading = x.shape[:-1]
+    packed = sequences.batch_sizes
+    batch_sizes = [leading[1]] * leading[0] if packed is None else packed.tolist()
+    exact = torch.float32 if x.dtype in HALF else x.dtype
+    call = Call(
+        x=x.reshape(-1, x.shape[-1]).to(exact),
+        batch_sizes=batch_sizes,
+        states=[state.to(exact) for state in states],
+        parameters=[parameter.to(exact) for parameter in parameters],
+        sizes=dict(zip(("input", "hidden", "proj"), sizes, strict=True)),
+        masks=[mask.reshape(-1, mask.shape[-1]).to(exact) for mask in masks],
+        reset=None if sequences.reset is None else sequences.reset.reshape(-1, 1),
+        reverse=reverse,
+    )
+    with torch.autocast(x.device.type, enabled=False):
+        result = chosen().build(plan_of(text, traced)).forward(call)
+    traces = [result.traced[name] for name, _ in plan_of(text, traced).traced]
+    output, *traces = [value.reshape(*leading, value.shape[-1]) for value in (result.output, *traces)]
+    values = [output, *result.states, *traces]
+    return [value.to(x.dtype) if value.is_floating_point() else value for value in values]

@@ -1,0 +1,54 @@
+"""Every named variable of a cell at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+Traced = Tensor | PackedSequence
+_Key = tuple[str, int, int]
+_T = TypeVar("_T")
+
+
+class Trace(Mapping[_Key, Traced]):
+    """What ``return_trace=True`` gives: ``trace["i", layer, direction]``, direction 0 forward and 1 reverse.
+
+    Each value has the form of the layer's input: (T, B, size), (B, T, size) with ``batch_first``, (T, size)
+    unbatched, or packed. Values stand at the time step that they were computed at, in both directions. A state stands
+    under its name with its new value. ``trace["i"]`` will do where there is one layer and one direction, and
+    ``trace["i", layer]`` where there is one direction.
+    """
+
+    def __init__(self, values: Mapping[_Key, Traced]) -> None:
+        self._values = dict(values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The traced names, in the order of the cell's equations."""
+        return tuple(dict.fromkeys(name for name, _, _ in self._values))
+
+    def __getitem__(self, key: str | tuple[str, int] | _Key) -> Traced:
+        name, *place = (key,) if isinstance(key, str) else key
+        found = [full for full in self._values if full[0] == name and full[1 : 1 + len(place)] == tuple(place)]
+        if len(found) == 1:
+            return self._values[found[0]]
+        if name not in self.names:
+            raise KeyError(f"no variable {name!r} in the trace; there are: {', '.join(self.names)}")
+        layers = 1 + max(layer for _, layer, _ in self._values)
+        directions = 1 + max(direction for _, _, direction in self._values)
+        raise KeyError(
+            f"trace[{name!r}, layer, direction]: layer from 0 to {layers - 1}, direction from 0 to {directions - 1}; "
+            f"got {key!r}"
+        )
+
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Trace({', '.join(self.names)})"
