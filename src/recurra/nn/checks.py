@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.nn.autocast import is_autocast
 
 
 def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
@@ -110,20 +113,24 @@ class InputCheck:
         if x.shape[1 if self.batch_first and x.dim() == 3 else 0] == 0:
             raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0")
 
-    def packed(self, data: Tensor, batch_sizes: Tensor, weight: Tensor) -> None:
+    def packed(self, packed: PackedSequence, weight: Tensor) -> int:
         """A layer's packed input.
+
+        Returns:
+            the batch.
 
         Raises:
             ValueError: another dtype than the weights', or sizes that are no packed sequence's.
             RuntimeError: the wrong number of dimensions or features, or another device than the weights'.
         """
+        data = packed.data
         wanted = f"{self.kind} packed input must have data (sum of lengths, input_size={self.input_size})"
         if data.dim() != 2:
             raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: {data.dim()} dimensions")
         self._kind_of_numbers(data, weight)
         if data.shape[-1] != self.input_size:
             raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: the last dimension is {data.shape[-1]}")
-        check_batch_sizes(data, batch_sizes)
+        return check_packed(packed)
 
     def cell(self, x: object) -> None:
         """A cell's input: (batch, input_size) or unbatched (input_size).
@@ -143,7 +150,7 @@ class InputCheck:
             raise RuntimeError(f"{wanted}; got {tuple(x.shape)}: the last dimension is {x.shape[-1]}{hint}")
 
     def _kind_of_numbers(self, x: Tensor, weight: Tensor) -> None:
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != weight.dtype and not is_autocast(x):
             raise ValueError(
                 f"{self.kind} input has dtype {x.dtype}, but its weights have {weight.dtype}: convert the input with "
                 f"x.to({weight.dtype}), or the module with .to({x.dtype})"
@@ -152,26 +159,47 @@ class InputCheck:
             raise RuntimeError(f"{self.kind} input is on {x.device}, but its weights are on {weight.device}")
 
 
-def check_batch_sizes(data: Tensor, batch_sizes: Tensor) -> None:
-    """The rows of a packed sequence's steps: positive, never increasing, as many in all as there is data.
+def check_packed(packed: PackedSequence) -> int:
+    """A packed sequence: steps of positive sizes that never increase, as many rows as data, indices that fit.
+
+    Returns:
+        the batch: sequences in all, with those of length 0.
 
     Raises:
-        ValueError: they are not; no well-made packed sequence is refused.
+        ValueError: it is malformed; no well-made packed sequence is refused.
         RuntimeError: there are no steps at all.
     """
+    data, batch_sizes, order, back = packed
     if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
         raise ValueError(f"packed batch_sizes must be whole numbers (steps,); got {tuple(batch_sizes.shape)}")
-    if torch.compiler.is_compiling():
-        return  # numbers are not known while a graph is made
-    sizes = batch_sizes.tolist()
-    if not sizes:
+    if batch_sizes.shape[0] == 0:
         raise RuntimeError("packed input must have at least one time step: all of its sequences are empty")
+    if torch.compiler.is_compiling():  # numbers are not known while a graph is made
+        return int(batch_sizes[0]) if order is None else order.shape[0]
+    sizes = batch_sizes.tolist()
     if min(sizes) <= 0 or sizes != sorted(sizes, reverse=True):
         raise ValueError(f"packed batch_sizes must be positive and never increase; got {sizes}")
     if sum(sizes) != data.shape[0]:
         raise ValueError(
             f"packed batch_sizes add up to {sum(sizes)} rows, but the packed data has {data.shape[0]}: {sizes}"
         )
+    if order is None and back is None:
+        return int(sizes[0])
+    counts = [
+        _check_order(name, indices, sizes[0]) for name, indices in zip(packed._fields[2:], (order, back), strict=True)
+    ]
+    if counts[0] != counts[1]:
+        raise ValueError(f"packed sorted_indices are for {counts[0]} sequences, unsorted_indices for {counts[1]}")
+    return counts[0]
+
+
+def _check_order(name: str, indices: Tensor | None, least: int) -> int:
+    """An order of sequences: each of 0, 1, … once; returns how many."""
+    if indices is None or indices.dim() != 1 or indices.shape[0] < least:
+        raise ValueError(f"packed {name} must be (batch,), for at least the {least} sequences of the first step")
+    if sorted(indices.tolist()) != list(range(indices.shape[0])):
+        raise ValueError(f"packed {name} must hold each of 0 … {indices.shape[0] - 1} once; got {indices.tolist()}")
+    return int(indices.shape[0])
 
 
 def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, int], ...], x: Tensor) -> None:
@@ -188,7 +216,7 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
         TypeError: not a tensor.
         RuntimeError: another shape, dtype or device.
     """
-    wanted = f"{kind} {name} must be ({', '.join(f'{label}={length}' for label, length in expected)})"
+    wanted = f"{kind} {name} must be a tensor ({', '.join(f'{label}={length}' for label, length in expected)})"
     if not isinstance(state, Tensor):
         raise TypeError(f"{wanted}; got a {type(state).__name__}")
     lengths = tuple(length for _, length in expected)
@@ -204,7 +232,7 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
             raise RuntimeError(f"{wanted}; {got}: {label} is {state.shape[position]}{hint}")
     if state.device != x.device:
         raise RuntimeError(f"{wanted} on {x.device}, where the input is; it is on {state.device}")
-    if state.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+    if state.dtype != x.dtype and not is_autocast(x):
         raise RuntimeError(f"{wanted} of the input's dtype {x.dtype}; it has {state.dtype}")
 
 
@@ -219,7 +247,8 @@ def check_states(kind: str, names: Sequence[str], given: object) -> list[object]
         if isinstance(given, (tuple, list)):
             raise TypeError(f"{kind} has one state, {names[0]}: give the tensor itself, not a {type(given).__name__}")
         return [given]
-    wanted = f"{kind} has {len(names)} states: give them as a tuple ({', '.join(names)})"
+    count = "two" if len(names) == 2 else str(len(names))
+    wanted = f"{kind} has {count} states: give them as a tuple ({', '.join(names)})"
     if not isinstance(given, (tuple, list)):
         raise TypeError(f"{wanted}, not a {type(given).__name__}")
     if len(given) != len(names):

@@ -63,6 +63,11 @@ def _(
     return [rows(scheduled.program.output), *last, *(rows(variable) for _, variable in scheduled.traced)]
 
 
+def _recording_gradients() -> Any:
+    """Inside of an operator torch records no gradients; this switches the recording on again."""
+    return torch._C._SetExcludeDispatchKeyGuard(torch._C.DispatchKey.AutogradFunctionality, False)
+
+
 @torch.library.custom_op("recurra::scan_backward", mutates_args=())
 def scan_backward_operator(
     gradients: list[Tensor],
@@ -80,10 +85,12 @@ def scan_backward_operator(
     """The gradients of x, of each state and of each parameter."""
     inputs = [value.detach().requires_grad_() for value in (x, *states, *parameters)]
     count = 1 + len(states)
-    with torch.enable_grad():
+    with torch.enable_grad(), _recording_gradients():
         sequences = Sequences(inputs[0], batch_sizes, reset)
         values = execute(program, sizes, reverse, sequences, inputs[1:count], inputs[count:], masks, traced)
         pairs = [(value, g) for value, g in zip(values, gradients, strict=True) if value.requires_grad]
+        if not pairs:
+            raise RuntimeError("no gradients were recorded for recurra::scan")  # never zeros in their place
         outputs, given = [value for value, _ in pairs], [g for _, g in pairs]
         found = torch.autograd.grad(outputs, inputs, given, allow_unused=True)
     made = [

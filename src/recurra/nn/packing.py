@@ -7,13 +7,14 @@ such a packed sequence has more entries in ``sorted_indices`` than rows in its f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import SupportsInt
 
 import torch
 from torch import Tensor
 from torch.nn.utils import rnn
 from torch.nn.utils.rnn import PackedSequence, invert_permutation, pad_sequence
 
-from recurra.nn.checks import check_batch_sizes
+from recurra.nn.checks import check_packed
 
 __all__ = [
     "PackedSequence",
@@ -47,7 +48,8 @@ def pack_padded_sequence(
         allow_empty: admit lengths of 0; a layer hands such a sequence's state on unchanged. Default False.
 
     Raises:
-        TypeError: input is no tensor, or the lengths are no whole numbers.
+        TypeError: input is no tensor, or the lengths are no list or tensor.
+        ValueError: a length is no whole number.
         RuntimeError: the wrong number of lengths, one below 1 (0 with ``allow_empty``) or beyond seq_len, or they are
             not sorted where they must be.
     """
@@ -94,26 +96,19 @@ def _check_lengths(input: Tensor, lengths: Lengths, batch_first: bool, least: in
 def _whole_numbers(lengths: Lengths) -> list[int]:
     if isinstance(lengths, Tensor):
         if lengths.dim() != 1 or lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-            raise TypeError(
+            raise RuntimeError(
                 f"lengths must be whole numbers of shape (batch,); got {lengths.dtype} of {tuple(lengths.shape)}"
             )
         return [int(length) for length in lengths.tolist()]
     if not isinstance(lengths, Iterable) or isinstance(lengths, (str, bytes)):
         raise TypeError(f"lengths must be a list or a tensor of whole numbers, not {type(lengths).__name__}")
-    try:
-        return [
-            int(torch.tensor(length, dtype=torch.int64)) if _is_whole(length) else _refuse(length) for length in lengths
-        ]
-    except OverflowError:
-        raise RuntimeError("a length is beyond 64 bits") from None
+    return [_whole_number(length) for length in lengths]
 
 
-def _is_whole(length: object) -> bool:
-    return hasattr(length, "__index__") and not isinstance(length, bool)
-
-
-def _refuse(length: object) -> int:
-    raise TypeError(f"lengths must be whole numbers; got {length!r}")
+def _whole_number(length: object) -> int:
+    if not isinstance(length, SupportsInt) or isinstance(length, (str, bytes)) or int(length) != length:
+        raise ValueError(f"lengths must be whole numbers; got {length!r}")
+    return int(length)
 
 
 def pad_packed_sequence(
@@ -137,11 +132,10 @@ def pad_packed_sequence(
         ValueError: the packed sequence is malformed, or ``total_length`` is below the longest length.
         RuntimeError: it has no time steps.
     """
-    check_batch_sizes(sequence.data, sequence.batch_sizes)
+    if not isinstance(sequence, PackedSequence):
+        raise TypeError(f"a PackedSequence is needed, not a {type(sequence).__name__}")
+    batch = check_packed(sequence)
     filled = int(sequence.batch_sizes[0])
-    batch = filled if sequence.sorted_indices is None else sequence.sorted_indices.shape[0]
-    if batch < filled or (sequence.unsorted_indices is not None and sequence.unsorted_indices.shape[0] != batch):
-        raise ValueError(f"packed sorted_indices are for {batch} sequences, but the first step has {filled} rows")
     if batch == filled:
         return rnn.pad_packed_sequence(sequence, batch_first, padding_value, total_length)
     dense = PackedSequence(sequence.data, sequence.batch_sizes)
@@ -170,8 +164,13 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool
 
     Raises:
         TypeError: not a tensor, or the lengths are no whole numbers.
-        RuntimeError: the wrong number of lengths, a negative one, or one beyond seq_len.
+        ValueError: the wrong number of lengths.
+        RuntimeError: a negative length, or one beyond seq_len.
     """
+    if isinstance(padded_sequences, Tensor) and padded_sequences.dim() > 1:
+        batch = padded_sequences.shape[0 if batch_first else 1]
+        if len(lengths) != batch:
+            raise ValueError(f"lengths must be one for each of the batch={batch} sequences; got {len(lengths)}")
     numbers = _check_lengths(padded_sequences, lengths, batch_first, 0)
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [row[:length] for row, length in zip(rows, numbers, strict=True)]

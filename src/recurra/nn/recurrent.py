@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
+from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import (
     InputCheck,
     check_dropout,
@@ -220,11 +221,10 @@ class Recurrent(nn.Module):
         weights = [[getattr(self, name) for name in names] for names in self._all_weights]
         sequences, form = self._sequences(x, reset, weights[0][0])
         states = self._states(state, sequences.x, form)
-        dtype = _autocast_dtype(sequences.x)
-        if dtype is not None:
-            sequences = Sequences(_cast(sequences.x, dtype), sequences.batch_sizes, sequences.reset)
-            states = [_cast(value, dtype) for value in states]
-            weights = [[_cast(weight, dtype) for weight in group] for group in weights]
+        if is_autocast(sequences.x):
+            data, *states = autocast([sequences.x, *states])
+            sequences = Sequences(data, sequences.batch_sizes, sequences.reset)
+            weights = [autocast(group) for group in weights]
         output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
         result: tuple[Any, ...] = (
             form.steps_out(output, self.batch_first),
@@ -270,8 +270,7 @@ class Recurrent(nn.Module):
         """The input as the scans take it, checked."""
         check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
         if isinstance(x, PackedSequence):
-            check.packed(x.data, x.batch_sizes, weight)
-            batch = int(x.batch_sizes[0]) if x.sorted_indices is None else x.sorted_indices.shape[0]
+            batch = check.packed(x, weight)
             form = _Form(x, True, batch)
             if reset is not None:
                 check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
@@ -338,14 +337,3 @@ class Recurrent(nn.Module):
         """The cell's options that are not at their default."""
         chosen = self.cell.resolve_options(self.options)
         return [(name, value) for name, value in chosen.items() if value is not self.cell.options[name]]
-
-
-def _autocast_dtype(x: Tensor) -> torch.dtype | None:
-    """The dtype that autocast wants products in; None outside of it."""
-    kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-
-
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """What autocast does to an operand: all but float64 becomes its dtype."""
-    return value.to(dtype) if value.is_floating_point() and value.dtype != torch.float64 else value

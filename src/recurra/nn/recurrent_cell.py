@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
+from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import InputCheck, check_state, check_states
-from recurra.nn.recurrent import _autocast_dtype, _cast
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.weights import register, reset_uniformly
 from recurra.program import Program, from_json
@@ -31,7 +31,8 @@ class RecurrentCell(nn.Module):
         **options: values for the cell's options.
 
     Raises:
-        TypeError: an option that the cell does not have.
+        TypeError: an option that the cell does not have, or a size that is no whole number.
+        RuntimeError: a negative size; 0 is accepted, as in torch.nn.
         EquationError: the cell's equations contradict themselves or do not fit the sizes.
     """
 
@@ -47,6 +48,11 @@ class RecurrentCell(nn.Module):
     ) -> None:
         if not isinstance(cell, Cell):
             raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if not isinstance(size, int):
+                raise TypeError(f"{name} must be an int, not {type(size).__name__} ({size!r})")
+            if size < 0:
+                raise RuntimeError(f"{name} must not be negative; got {size}")
         super().__init__()
         self.cell = cell
         self.options = dict(options)
@@ -98,10 +104,9 @@ class RecurrentCell(nn.Module):
         states = self._states(x, state)
         if not is_batched:
             x, states = x.unsqueeze(0), [value.unsqueeze(0) for value in states]
-        dtype = _autocast_dtype(x)
-        if dtype is not None:
-            x, *states = (_cast(value, dtype) for value in (x, *states))
-            weights = [_cast(weight, dtype) for weight in weights]
+        if is_autocast(x):
+            x, *states = autocast([x, *states])
+            weights = autocast(weights)
         sequences = Sequences(x.unsqueeze(0), None, None)
         masks = self._scan.draw(sequences, x.shape[0], self.training)
         output, *new = run(self._scan, sequences, states, weights, masks)
@@ -113,7 +118,7 @@ class RecurrentCell(nn.Module):
 
     def _check_numbers(self, x: Tensor, weights: list[Tensor]) -> None:
         kind, weight = type(self).__name__, weights[0]
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != weight.dtype and not is_autocast(x):
             raise RuntimeError(f"{kind} input has dtype {x.dtype}, but its weights have {weight.dtype}")
         if x.device != weight.device:
             raise RuntimeError(f"{kind} input is on {x.device}, but its weights are on {weight.device}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from recurra.compiler import Plan, plan
 from recurra.engines import Call, chosen
 from recurra.errors import EquationError
+from recurra.nn.autocast import without_autocast
 from recurra.program import Program, Variable, from_json, to_json
 
 HALF = (torch.bfloat16, torch.float16)
@@ -197,7 +198,7 @@ def execute(
         reset=None if sequences.reset is None else sequences.reset.reshape(-1, 1),
         reverse=reverse,
     )
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         result = chosen().build(plan_of(text, traced)).forward(call)
     traces = [result.traced[name] for name, _ in plan_of(text, traced).traced]
     output, *traces = [value.reshape(*leading, value.shape[-1]) for value in (result.output, *traces)]

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from recurra.errors import EquationError, ProgramError
 
-_TERM = re.compile(r"(?:(?P<numerator>\d{1,9})\*?)?(?P<symbol>[a-z][a-z_]{0,31})?(?:/(?P<denominator>\d{1,9}))?")
+_TERM = re.compile(r"(?:(\d{1,9})|(?:(\d{1,9})\*)?([a-z][a-z_]{0,31}))(?:/(\d{1,9}))?")
 _MAX_TERMS = 16
 
 
@@ -107,13 +107,10 @@ class Size:
         factors: dict[str, Fraction] = {}
         for part in parts:
             match = _TERM.fullmatch(part)
-            if match is None or not part or (match["numerator"] is None and match["symbol"] is None):
+            if match is None or int(match[4] or 1) == 0:
                 break
-            denominator = int(match["denominator"] or 1)
-            if denominator == 0:
-                break
-            symbol = match["symbol"] or ""
-            factor = Fraction(int(match["numerator"] or 1), denominator)
+            symbol = match[3] or ""
+            factor = Fraction(int(match[1] or match[2] or 1), int(match[4] or 1))
             factors[symbol] = factors.get(symbol, Fraction(0)) + factor
         else:
             if 0 < len(parts) <= _MAX_TERMS:

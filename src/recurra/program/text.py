@@ -51,8 +51,10 @@ class Printer:
     def _right_side(self, equation: Equation) -> str:
         row = OPERATIONS[equation.operation]
         if row.text:
-            # The second operand of - and / must bind tighter than the operation itself; so must the first of **.
-            inner = [row.binding, row.binding + 1] if row.name != "power" else [row.binding + 1, row.binding]
+            # The second operand of - and / must bind tighter than the operation itself, and so must the first of **;
+            # brackets around (r * h) @ U are for the reader.
+            first = row.binding + 1 if row.name in ("power", "product") else row.binding
+            inner = [first, row.binding if row.name == "power" else row.binding + 1]
             return row.text.format(*(self._operand(o, b) for o, b in zip(equation.operands, inner, strict=False)))
         arguments = [self._operand(operand) for operand in equation.operands]
         if row.results is None:

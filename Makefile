@@ -1,0 +1,72 @@
+# All that a fresh machine needs beforehand: python3 (3.10 or later) with its venv and headers, a C++ compiler, make.
+# Everything else, CMake included, comes from pip into .venv and stays there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
+
+# An interpreter named by hand (PYTHON=python3.12 make test) replaces a .venv that another one made.
+VERSION := import sys; print(*sys.version_info[:3], sep=".")
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell { "$(PYTHON)" -c '$(VERSION)'; } 2>/dev/null),$(shell { $(BIN)/python -c '$(VERSION)'; } 2>/dev/null))
+ANOTHER := another-python
+endif
+endif
+
+# Says in one line what is missing, and what to install.
+define CHECK
+import importlib.util, os, pathlib, shutil, sys, sysconfig
+if sys.version_info < (3, 10):
+    sys.exit("recurra needs Python 3.10 or later; %s is %s. Name another: PYTHON=python3.12 make" % (sys.executable, sys.version.split()[0]))
+python = "python%d.%d" % sys.version_info[:2]
+missing = []
+if not importlib.util.find_spec("venv") or not importlib.util.find_spec("ensurepip"):
+    missing.append(python + "-venv")
+if not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists():
+    missing.append(python + "-dev")
+if not any(shutil.which(compiler.split()[0]) for compiler in (os.environ.get("CXX") or "c++", "c++", "g++", "clang++")):
+    missing.append("g++")
+if missing:
+    sys.exit("recurra cannot be built yet. Run: apt install " + " ".join(missing))
+endef
+export CHECK
+
+.PHONY: help build demo test lint clean another-python
+
+help:
+	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
+	@echo 'make demo    show what recurra does'
+	@echo 'make test    lint, then all the tests'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make clean   remove .venv, build and caches'
+	@echo
+	@echo 'PYTHON=python3.12 make … uses another interpreter.'
+
+build: $(INSTALLED)
+
+# The constraints go in by the environment, so that the versions hold for what builds the native module too; older and
+# newer pips read them from different variables.
+$(INSTALLED): $(SOURCES) $(ANOTHER)
+	@command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON) here. Run: apt install python3 python3-venv python3-dev' >&2; exit 1; }
+	@"$(PYTHON)" -c "$$CHECK"
+	$(if $(ANOTHER),rm -rf .venv)
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { echo 'Making .venv with $(PYTHON)'; "$(PYTHON)" -m venv --clear .venv; }
+	@echo 'Installing recurra and what it needs into .venv; the first time takes some minutes'
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch,cli,onnx,dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/recurra demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,113 @@
+#include "dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace recurra {
+
+// CMakeLists.txt says which targets it built.
+#ifdef RECURRA_HAS_AVX512
+extern const Kernels kernels_avx512;
+#endif
+#ifdef RECURRA_HAS_AVX2
+extern const Kernels kernels_avx2;
+#endif
+extern const Kernels kernels_portable;
+
+namespace {
+
+struct Target {
+  const Kernels& kernels;
+  std::vector<std::string> needs;  // names out of cpu_features()
+};
+
+// In order of preference.
+const std::vector<Target>& targets() {
+  static const std::vector<Target> list = {
+#ifdef RECURRA_HAS_AVX512
+      {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
+#endif
+#ifdef RECURRA_HAS_AVX2
+      {kernels_avx2, {"avx2", "fma"}},
+#endif
+      {kernels_portable, {}},
+  };
+  return list;
+}
+
+std::vector<std::string> missing(const Target& target) {
+  std::vector<std::string> names;
+  for (const std::string& need : target.needs) {
+    bool found = false;
+    for (const Feature& feature : cpu_features()) found |= feature.found && feature.name == need;
+    if (!found) names.push_back(need);
+  }
+  return names;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+const Kernels& choose() {
+  const char* asked = std::getenv("RECURRA_ISA");
+  if (asked == nullptr || *asked == '\0') return *supported_kernels().front();
+  const std::string isa = asked;
+  std::string reason = "this build has no such instruction set";
+  std::vector<std::string> choices;
+  for (const Target& target : targets()) {
+    const std::vector<std::string> lacking = missing(target);
+    if (target.kernels.name == isa) {
+      if (lacking.empty()) return target.kernels;
+      reason = "this machine lacks " + join(lacking);
+    }
+    if (lacking.empty()) choices.push_back(target.kernels.name);
+  }
+  throw std::invalid_argument("RECURRA_ISA='" + isa + "': " + reason + "; unset it, or set it to one of: " + join(choices));
+}
+
+}  // namespace
+
+const std::vector<Feature>& cpu_features() {
+  static const std::vector<Feature> features = [] {
+#if defined(__x86_64__) || defined(__i386__)
+    // These answers include the operating system's part: whether it saves the wide registers.
+    __builtin_cpu_init();
+#define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
+    return std::vector<Feature>{
+        RECURRA_FEATURE("sse2"),     RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
+        RECURRA_FEATURE("fma"),      RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
+        RECURRA_FEATURE("avx512bw"), RECURRA_FEATURE("avx512vl"),
+    };
+#undef RECURRA_FEATURE
+#elif defined(__aarch64__)
+    return std::vector<Feature>{{"neon", true}};  // part of the architecture
+#else
+    return std::vector<Feature>{};
+#endif
+  }();
+  return features;
+}
+
+std::vector<const Kernels*> built_kernels() {
+  std::vector<const Kernels*> all;
+  for (const Target& target : targets()) all.push_back(&target.kernels);
+  return all;
+}
+
+std::vector<const Kernels*> supported_kernels() {
+  std::vector<const Kernels*> supported;
+  for (const Target& target : targets()) {
+    if (missing(target).empty()) supported.push_back(&target.kernels);
+  }
+  return supported;
+}
+
+const Kernels& active_kernels() {
+  static const Kernels& chosen = choose();  // an exception leaves it unset, so that the next call tries again
+  return chosen;
+}
+
+}  // namespace recurra

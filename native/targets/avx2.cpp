@@ -1,0 +1,14 @@
+// AVX2 with fused multiply-add: x86-64 since 2013.
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "avx2.cpp must be compiled with -mavx2 -mfma"
+#elif defined(__AVX512F__)
+#error "avx2.cpp must be compiled without AVX-512: CPUs that lack it run this code"
+#endif
+
+#define RECURRA_LANES 8
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_avx2;
+const Kernels kernels_avx2 = {"avx2", lanes, dot};
+}  // namespace recurra

@@ -1,0 +1,13 @@
+// AVX-512: the instructions that every CPU with 512-bit vectors has had since the first server chips.
+#if !defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || !defined(__AVX512VL__) || \
+    !defined(__FMA__)
+#error "avx512.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma"
+#endif
+
+#define RECURRA_LANES 16
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_avx512;
+const Kernels kernels_avx512 = {"avx512", lanes, dot};
+}  // namespace recurra

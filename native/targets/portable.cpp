@@ -1,0 +1,12 @@
+// Portable: 128-bit vectors, which every 64-bit CPU has (SSE2, NEON); elsewhere the compiler spells them out.
+#if defined(__AVX__)
+#error "portable.cpp must be compiled without AVX: CPUs that lack it run this code"
+#endif
+
+#define RECURRA_LANES 4
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_portable;
+const Kernels kernels_portable = {"portable", lanes, dot};
+}  // namespace recurra

@@ -1,0 +1,93 @@
+"""The commands, put together; each loads what it needs, torch above all, when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Protocol, cast
+
+import typer
+
+from recurra import __version__
+from recurra.cli import text
+from recurra.cli.console import error_line
+from recurra.errors import RecurraError
+
+app = typer.Typer(
+    name="recurra",
+    help="Recurrent networks from their textbook equations.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(text.app, name="text")
+
+
+NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
+
+
+class _UsageError(Protocol):
+    def format_message(self) -> str: ...
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Run a command and give its exit code; see :func:`recurra.cli.main`."""
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that cannot show a character shows its number
+        sys.stdout.reconfigure(errors="backslashreplace")
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=None if argv is None else list(argv), prog_name="recurra", standalone_mode=False)
+    except typer.Abort:
+        return 130
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        if message:
+            error_line(message)
+        return 2
+    return result if isinstance(result, int) else 0
+
+
+def _message(error: Exception) -> str | None:
+    """What to tell a user; None for a defect, which keeps its traceback."""
+    if isinstance(error, RecurraError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
+        return NO_MEMORY
+    if hasattr(error, "format_message"):  # typer's own errors, whose class has moved between its versions
+        return cast(_UsageError, error).format_message()
+    return None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo() -> None:
+    """Train a small model on Python's own source, sample from it, and time it; about a minute."""
+    from recurra.cli.demo import demo as command
+
+    command()
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what this machine offers, and which engines can run here."""
+    from recurra.cli.doctor import doctor as command
+
+    command()

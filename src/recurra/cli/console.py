@@ -1,0 +1,58 @@
+"""What commands print with: progress on a terminal, plain lines elsewhere, notes and errors as one line on stderr."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+
+def error_line(message: str) -> None:
+    """Print a message as a single line on stderr."""
+    print(f"recurra: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def note(message: str) -> None:
+    """Print a remark on stderr, so that it mixes with no result."""
+    error_line(f"note: {message}")
+
+
+class Reporter:
+    """Lines on stdout, above a progress bar where stdout is a terminal; a context manager.
+
+    Args:
+        console: the console to print on; by default stdout.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, markup=False, emoji=False)
+        self.bar: Progress | None = None
+        if self.console.is_terminal:
+            columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task("", total=1.0)
+
+    def __enter__(self) -> Reporter:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def line(self, text: str) -> None:
+        """Print a line, never broken in two."""
+        if self.bar is None:
+            print(text, flush=True)
+        else:
+            self.console.print(text, soft_wrap=True)
+
+    def progress(self, fraction: float, description: str) -> None:
+        """Move the bar, if there is one."""
+        if self.bar is not None:
+            self.bar.update(self.task, completed=fraction, description=description)

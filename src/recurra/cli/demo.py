@@ -1,0 +1,78 @@
+"""`recurra demo`: a training, a sample, the shapes of every variable, and a race, in about a minute."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from recurra.cli.console import Reporter
+from recurra.look import explain
+from recurra.tasks import training
+from recurra.tasks.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
+from recurra.tasks.language_model import perplexity
+from recurra.tasks.sampling import SamplingSettings, sample
+from recurra.tasks.text import TextJob
+from recurra.tasks.training import Evaluation
+
+PROMPT = "def "
+
+
+def demo() -> None:
+    """Run all parts and print what they find."""
+    begin = time.monotonic()
+    job = demo_job()
+    count = faster_threads(job)
+    with threads(count):
+        _train(job, count)
+    print(f"\nA sample, after {PROMPT!r}, at temperature 0.5:\n\n{PROMPT}", end="", flush=True)
+    for piece in sample(job.model, job.corpus.vocabulary, PROMPT, SamplingSettings(500, 0.5, seed=1)):
+        print(piece, end="", flush=True)
+    inputs, targets = next(job.train.windows(SETTINGS.seq_len))
+    print("\n\nThe shapes of every variable in the layer:\n")
+    with torch.no_grad():
+        print(explain(job.model.recurrent, job.model.embedding(inputs)))
+    races: dict[int, Race] = {}
+    for count in thread_counts():
+        with threads(count):
+            races[count] = race(job.model, inputs, targets)
+    _print_races(races)
+    print(f"\n{time.monotonic() - begin:.0f} s in all. To train on a text of yours: recurra text train FILE --out RUN")
+
+
+def _train(job: TextJob, count: int) -> None:
+    model = SETTINGS.model
+    print(f"A model of characters learns from {len(job.corpus.train):,} characters of Python's own standard library:")
+    how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
+    print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
+    with Reporter() as reporter:
+        for event in training.train(job, SETTINGS.training):
+            if isinstance(event, Evaluation):
+                reporter.line(_describe(event))
+            else:
+                reporter.progress(event.fraction, f"step {event.step}, loss {event.loss:.3f}")
+
+
+def _describe(event: Evaluation) -> str:
+    return (
+        f"step {event.step:5d}  {event.seconds:3.0f} s  loss {event.train_loss:.3f}  on unseen text"
+        f" {event.valid_loss:.3f}, perplexity {perplexity(event.valid_loss):6.2f}"
+    )
+
+
+def _print_races(races: dict[int, Race]) -> None:
+    rounds = min(found.rounds for found in races.values())
+    difference = max(found.difference for found in races.values())
+    print("\nFrom the same weights, recurra and torch.nn compute the same loss, logits and gradients: the largest")
+    print(f"difference is {difference:.0e} of the largest value. One training step of this model, median of at least")
+    print(f"{rounds} alternating rounds, in milliseconds:\n")
+    print(f"{'':12}{'recurra':>10}{'torch.nn':>10}")
+    for count, found in races.items():
+        print(f"{_threads(count):12}{found.ours:10.2f}{found.theirs:10.2f}")
+    ours = min(found.ours for found in races.values())
+    theirs = min(found.theirs for found in races.values())
+    print(f"\nEach at its best, recurra takes {ours / theirs:.2f} times as long as torch.nn.")
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"

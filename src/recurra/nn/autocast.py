@@ -1,0 +1,30 @@
+"""Autocast: operands in the dtype that ``torch.autocast`` asks for, as torch.nn.LSTM has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+
+def is_autocast(x: Tensor) -> bool:
+    """Whether autocast is on for x's kind of device; some, such as meta, have none."""
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def autocast(values: Sequence[Tensor]) -> list[Tensor]:
+    """What autocast does to operands: all but float64 become its dtype."""
+    return [
+        value.to(torch.get_autocast_dtype(value.device.type))
+        if value.is_floating_point() and value.dtype != torch.float64
+        else value
+        for value in values
+    ]
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """A block in which torch's operations keep their operands' dtype."""
+    return torch.autocast(x.device.type, enabled=False) if is_autocast(x) else nullcontext()

@@ -1,0 +1,151 @@
+"""The demo's parts: a model of Python's own source, and a race of its training step against the one on torch.nn."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recurra.errors import RunError
+from recurra.tasks.corpus import default_corpus, split_text
+from recurra.tasks.language_model import LanguageModel, nats
+from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
+from recurra.tasks.text import TextJob, make_corpus
+
+SETTINGS = TextSettings(
+    seq_len=32,
+    batch_size=32,
+    model=ModelSettings(cell="lstm", hidden=160, dropout=0.0),
+    training=TrainingSettings(lr=6e-3, minutes=45 / 60, evaluate_every=100, patience=0),
+)
+VALID_FRACTION = 0.02
+
+# Sums in another order round differently; over 32 steps in float32 the logits of two right engines stay well within.
+TOLERANCE = 1e-3
+ROUNDS = 25
+SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Race:
+    """One training step, two ways: medians in milliseconds, and the largest difference of results beforehand.
+
+    `difference` is relative to the largest of the values compared: loss, logits, gradients.
+    """
+
+    ours: float
+    theirs: float
+    rounds: int
+    difference: float
+
+
+def demo_job() -> TextJob:
+    """Give the demo's model and text, ready to train.
+
+    Raises:
+        RunError: this Python has come without its source.
+    """
+    return TextJob(make_corpus(*split_text(default_corpus(), VALID_FRACTION), SETTINGS), SETTINGS)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Have torch use so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def thread_counts() -> list[int]:
+    """Give the numbers of threads worth a trial: one, and what torch would use."""
+    return sorted({1, torch.get_num_threads()})
+
+
+def faster_threads(job: TextJob) -> int:
+    """Give the one of :func:`thread_counts` with which a step is faster now.
+
+    Operations as small as the demo's often gain nothing from a second thread, and lose much where another program has
+    its core.
+    """
+    step = _stepper(copy.deepcopy(job.model), *next(job.train.windows(job.steps)))
+    medians = {}
+    for count in thread_counts():
+        with threads(count):
+            medians[count] = statistics.median([_milliseconds(step) for _ in range(7)][2:])
+    return min(medians, key=medians.__getitem__)
+
+
+def race(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Race:
+    """Time a training step of a model whose cell is lstm against the same model on torch.nn.LSTM.
+
+    Both get the same weights, and the times count only if both then compute the same numbers. Rounds alternate, and so
+    does who goes first.
+
+    Args:
+        model: the model; it is copied, not trained.
+        inputs: a window, ``(T, B)``.
+        targets: its targets, ``(T, B)``.
+
+    Raises:
+        RunError: the results differ.
+    """
+    ours, theirs = copy.deepcopy(model).train(), on_torch(model).train()
+    difference = _difference(ours, theirs, inputs, targets)
+    if not difference <= TOLERANCE:
+        raise RunError(f"recurra and torch.nn differ by {difference:.1e} from the same weights: no times are given")
+    sides = [(_stepper(each, inputs, targets), list[float]()) for each in (ours, theirs)]
+    begin, rounds = time.monotonic(), 0
+    while rounds < 5 or (rounds < ROUNDS and time.monotonic() - begin < SECONDS):
+        for step, times in sides if rounds % 2 == 0 else reversed(sides):
+            times.append(_milliseconds(step))
+        rounds += 1
+    # The first rounds pay for memory and caches.
+    medians = [statistics.median(times[2:]) for _, times in sides]
+    return Race(medians[0], medians[1], rounds, difference)
+
+
+def on_torch(model: LanguageModel) -> LanguageModel:
+    """Copy a model of the cell lstm, with torch.nn.LSTM in place of recurra's layer and the same weights."""
+    copied, layer = copy.deepcopy(model), model.recurrent
+    theirs = nn.LSTM(model.embedding.embedding_dim, model.output.in_features, layer.num_layers)
+    theirs.load_state_dict(layer.state_dict())
+    copied.recurrent = theirs  # type: ignore[assignment]
+    return copied
+
+
+def _milliseconds(step: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    step()
+    return 1000 * (time.perf_counter() - start)
+
+
+def _stepper(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nats(model(inputs)[0], targets).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def _difference(ours: LanguageModel, theirs: LanguageModel, inputs: Tensor, targets: Tensor) -> float:
+    here, there = _results(ours, inputs, targets), _results(theirs, inputs, targets)
+    return max(float((mine - other).abs().max() / other.abs().max()) for mine, other in zip(here, there, strict=True))
+
+
+def _results(model: LanguageModel, inputs: Tensor, targets: Tensor) -> list[Tensor]:
+    logits = model(inputs)[0]
+    loss = nats(logits, targets)
+    return [loss.detach(), logits.detach(), *torch.autograd.grad(loss, list(model.parameters()))]

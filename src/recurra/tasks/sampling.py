@@ -1,0 +1,109 @@
+"""Text from a model: one token after the other, the state kept from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recurra.errors import RunError
+from recurra.tasks import checks
+from recurra.tasks.language_model import LanguageModel
+from recurra.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How to draw.
+
+    Args:
+        length: how many tokens to draw: characters or words, as the model's.
+        temperature: what logits are divided by; below 1 the likely becomes more so, and 0 always takes the likeliest.
+        top_k: draw among so many of the likeliest only (Fan et al. 2018); 0 among all.
+        seed: of the random numbers; None draws differently each time.
+    """
+
+    length: int = 500
+    temperature: float = 0.8
+    top_k: int = 0
+    seed: int | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            RunError: the message names the option, and what it may be.
+        """
+        checks.whole("--length", self.length, most=2**62)
+        checks.not_negative("--temperature", self.temperature)
+        checks.whole("--top-k", self.top_k, least=0, most=2**62)
+        if self.seed is not None:
+            checks.whole("--seed", self.seed, least=0, most=checks.LARGEST_SEED)
+
+
+def check_prompt(vocabulary: Vocabulary, prompt: str) -> list[str]:
+    """Give the words of a prompt that the model does not know, and will read as ``<unk>``.
+
+    Raises:
+        RunError: a character that a model of characters has never seen: there is nothing that it could mean to it.
+    """
+    unknown = sorted(vocabulary.unknown(prompt)) if prompt else []
+    if unknown and vocabulary.level == "char":
+        shown = ", ".join(f"{character!a} (U+{ord(character):04X})" for character in unknown[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise RunError(f"the prompt has characters that the model's text had not: {shown}{more}")
+    return unknown
+
+
+@torch.no_grad()
+def sample(model: LanguageModel, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> Iterator[str]:
+    """Write a prompt on, piece by piece; the pieces put together are the continuation without the prompt.
+
+    The model reads a line end, then the prompt, so that an empty prompt starts a line. ``<unk>`` is never drawn.
+
+    Args:
+        model: the model; it is put into evaluation mode.
+        vocabulary: the model's tokens.
+        prompt: what comes before.
+        settings: how to draw.
+
+    Yields:
+        Each token as soon as it is drawn.
+
+    Raises:
+        RunError: a setting makes no sense, or the prompt has characters unknown to a model of characters.
+    """
+    settings.check()
+    check_prompt(vocabulary, prompt)
+    model.eval()
+    generator = torch.Generator()
+    if settings.seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(settings.seed)
+    known = list(vocabulary.encode(prompt)) if prompt else []
+    if vocabulary.level == "word" and prompt and not prompt.endswith("\n"):
+        known = known[:-1]  # without the line end that closes every text of words: the line goes on
+    at_line_start = not prompt or prompt.endswith("\n")
+    after_space = prompt[-1:].isspace()
+    logits, state = model(torch.tensor([vocabulary.start, *known]).unsqueeze(1))
+    for _ in range(settings.length):
+        number = _draw(logits[-1, 0], settings, generator)
+        yield vocabulary.write(number, at_line_start or after_space)
+        at_line_start, after_space = vocabulary.tokens[number] == "<eos>", False
+        logits, state = model(torch.tensor([[number]]), state)
+
+
+def _draw(logits: Tensor, settings: SamplingSettings, generator: torch.Generator) -> int:
+    """One token from logits ``(V,)``; in float64, where a small temperature overflows no difference of logits."""
+    logits = logits.double()
+    logits[0] = -torch.inf
+    if settings.temperature == 0:
+        return int(logits.argmax())
+    if 0 < settings.top_k < len(logits):
+        least = logits.topk(settings.top_k).values[-1]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    probabilities = torch.softmax((logits - logits.max()) / settings.temperature, 0)
+    return int(torch.multinomial(probabilities, 1, generator=generator))

@@ -1,0 +1,260 @@
+"""The text job: from files to a run folder, and from a run folder to a model that can be measured and sampled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from recurra.errors import RunError
+from recurra.tasks import training
+from recurra.tasks.batching import Lanes, lanes_that_fit
+from recurra.tasks.corpus import read_text, read_texts, split_text
+from recurra.tasks.language_model import (
+    LanguageModel,
+    State,
+    bits_per_char,
+    build,
+    detached,
+    nats,
+    perplexity,
+    total_nats,
+)
+from recurra.tasks.run import create_run, open_run
+from recurra.tasks.settings import TextSettings, model_settings
+from recurra.tasks.training import Evaluation, Step
+from recurra.tasks.vocabulary import Vocabulary
+
+TASK = "text"
+# Long windows cost least where no gradients are kept; the result is the same for any length.
+MEASURING_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a training reads: a text to learn, another to validate on, and the vocabulary of the first."""
+
+    train: str
+    valid: str
+    vocabulary: Vocabulary
+
+    @property
+    def unknown(self) -> Counter[str]:
+        """The tokens of the validation text that the training text has not, or too rarely; they read as ``<unk>``."""
+        return self.vocabulary.unknown(self.valid)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model predicts a text.
+
+    `tokens` tokens of `characters` characters cost `nats` in all; the tokens in `unknown` were read as ``<unk>``.
+    """
+
+    nats: float
+    tokens: int
+    characters: int
+    unknown: Counter[str]
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean cross-entropy of a token in nats."""
+        return perplexity(self.nats / self.tokens)
+
+    @property
+    def bits_per_char(self) -> float:
+        """The cross-entropy in bits per character; of a text of words with its white space."""
+        return bits_per_char(self.nats, self.characters)
+
+
+@dataclass(frozen=True)
+class TextEvaluation(Evaluation):
+    """An evaluation of a language model: the loss, a mean over tokens in nats, in its customary forms too."""
+
+    perplexity: float
+    bits_per_char: float
+
+
+class TextJob:
+    """A language model and its text, as the training loop wants them.
+
+    Args:
+        corpus: the texts.
+        settings: of the model and the training; the weights are drawn from torch's generator, seeded with ``seed``.
+
+    Raises:
+        RunError: the text is shorter than one window, or the model does not fit in memory.
+    """
+
+    def __init__(self, corpus: Corpus, settings: TextSettings) -> None:
+        settings.check()
+        self.corpus, self.settings = corpus, settings
+        vocabulary, self.steps = corpus.vocabulary, settings.seq_len
+        ids = vocabulary.encode(corpus.train)
+        if len(ids) < settings.seq_len:
+            what = "characters" if vocabulary.level == "char" else "words"
+            window = f"one window of --seq-len {settings.seq_len}"
+            raise RunError(f"the text is too short: {len(ids)} {what} to train on are less than {window}")
+        valid = vocabulary.encode(corpus.valid)
+        self.valid_tokens = len(valid)
+        self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
+        self.train = Lanes(ids, self.batch_size, vocabulary.start)
+        lanes = lanes_that_fit(len(valid), settings.batch_size, self.steps)
+        self.valid = Lanes(valid, lanes, vocabulary.start, complete=True)
+        torch.manual_seed(settings.seed)
+        self.model = build(len(vocabulary), settings.model)
+
+    @property
+    def module(self) -> nn.Module:
+        """The model."""
+        return self.model
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many windows the training text has."""
+        return self.train.count(self.steps)
+
+    @property
+    def steps_per_evaluation(self) -> int:
+        """How many windows the validation text has."""
+        return self.valid.count(self.steps)
+
+    def losses(self) -> Iterator[tuple[Tensor, int]]:
+        """Read the training text once, the state carried from window to window and its gradient cut between them.
+
+        Yields:
+            The mean cross-entropy of a window in nats, and its number of tokens.
+        """
+        state: State = None
+        for inputs, targets in self.train.windows(self.steps):
+            logits, state = self.model(inputs, detached(state))
+            yield nats(logits, targets), targets.numel()
+
+    def evaluate(self) -> float:
+        """Give the mean cross-entropy of a token of the validation text, in nats."""
+        return total_nats(self.model, self.valid, MEASURING_STEPS) / self.valid_tokens
+
+
+def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSettings) -> Corpus:
+    """Read the texts; without a file for it, the last tenth of the text is for validation.
+
+    Raises:
+        RunError: a file cannot be used, or the settings make no sense.
+    """
+    settings.check()
+    text = read_texts(files)
+    return make_corpus(*(split_text(text) if valid is None else (text, read_text(valid))), settings)
+
+
+def make_corpus(train: str, valid: str, settings: TextSettings) -> Corpus:
+    """Collect the vocabulary, of the training text alone."""
+    return Corpus(train, valid, Vocabulary.of(train, settings.level, settings.least_count))
+
+
+def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, None, None]:
+    """Train a language model into a new folder.
+
+    The folder holds the best model so far, and a line of metrics per evaluation, whenever the iteration is left:
+    after its last event, by ``close()`` or by an exception such as KeyboardInterrupt. Before the first evaluation it is
+    the model of that moment. The folder is made at the first ``next``.
+
+    Args:
+        job: the model and the text.
+        folder: a name that is not taken.
+
+    Yields:
+        A step after each update, and what each look at the validation text found.
+
+    Raises:
+        RunError: the folder exists or cannot be written to, or the loss is no longer a number.
+    """
+    run = create_run(folder, _config(job))
+    try:
+        for event in training.train(job, job.settings.training):
+            if isinstance(event, Step):
+                yield event
+                continue
+            if event.best:
+                run.save_model(job.model)
+            found = _in_words(event, job)
+            run.add_metrics(_metrics(found))
+            yield found
+    finally:
+        if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
+            run.save_model(job.model)
+
+
+def load_text(folder: Path) -> tuple[LanguageModel, Vocabulary]:
+    """Load a trained model, in evaluation mode, and its vocabulary.
+
+    Raises:
+        RunError: the folder is missing or not such a run, or one of its files is damaged or does not fit the other.
+    """
+    run = open_run(folder, TASK)
+    try:
+        settings = model_settings(run.config.get("model"))
+        vocabulary = _read_vocabulary(run.config.get("vocabulary"))
+    except RunError as error:
+        raise RunError(f"{folder / 'config.json'} is damaged: {error}") from None
+    model = build(len(vocabulary), settings, "meta")
+    run.load_model(model)
+    return model.eval(), vocabulary
+
+
+def evaluate_text(model: LanguageModel, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
+    """Measure how well a model predicts a text: every token once, given all before it.
+
+    Args:
+        model: the model.
+        vocabulary: its tokens.
+        text: what to predict.
+        lanes: read the text in so many parts side by side; faster, and a little worse, as each part begins without
+            memory of the one before.
+    """
+    ids = vocabulary.encode(text)
+    parts = Lanes(ids, min(lanes, len(ids)), vocabulary.start, complete=True)
+    total = total_nats(model, parts, MEASURING_STEPS)
+    return Score(total, len(ids), len(text), vocabulary.unknown(text))
+
+
+def _in_words(event: Evaluation, job: TextJob) -> TextEvaluation:
+    bits = bits_per_char(event.valid_loss * job.valid_tokens, len(job.corpus.valid))
+    return TextEvaluation(**asdict(event), perplexity=perplexity(event.valid_loss), bits_per_char=bits)
+
+
+def _metrics(event: TextEvaluation) -> dict[str, float]:
+    return {
+        "step": event.step,
+        "epoch": event.epoch,
+        "train_loss": event.train_loss,
+        "valid_loss": event.valid_loss,
+        "perplexity": event.perplexity,
+        "bits_per_char": event.bits_per_char,
+        "tokens_per_second": event.items_per_second,
+        "seconds": event.seconds,
+    }
+
+
+def _config(job: TextJob) -> dict[str, object]:
+    chosen = asdict(job.settings)
+    model, loop, level = chosen.pop("model"), chosen.pop("training"), chosen.pop("level")
+    settings = job.settings
+    loop |= {**chosen, "lr": settings.training.rate, "min_count": settings.least_count, "batch_size": job.batch_size}
+    if math.isinf(settings.training.clip):
+        loop["clip"] = None  # JSON has no infinity
+    vocabulary = {"level": level, "tokens": list(job.corpus.vocabulary.tokens)}
+    return {"task": TASK, "model": model, "training": loop, "vocabulary": vocabulary}
+
+
+def _read_vocabulary(value: object) -> Vocabulary:
+    if not isinstance(value, dict) or value.get("level") not in ("char", "word"):
+        raise RunError("'vocabulary' must hold its level and tokens")
+    tokens = value.get("tokens")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise RunError("the tokens of 'vocabulary' must be a list of texts")
+    return Vocabulary(value["level"], tokens)

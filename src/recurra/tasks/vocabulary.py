@@ -1,0 +1,87 @@
+"""Texts as numbers: characters or words, and the vocabulary that a run keeps in its config.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.errors import RunError
+
+UNKNOWN = "<unk>"
+LINE_END = "<eos>"
+
+Ids = NDArray[np.int64]
+
+
+def tokens_of(text: str, level: str) -> Sequence[str]:
+    """Cut a text into its characters, or into the words between white space with ``<eos>`` after each line."""
+    if level == "char":
+        return text
+    lines = text.removesuffix("\n").split("\n")
+    return [token for line in lines for token in (*line.split(), LINE_END)]
+
+
+class Vocabulary:
+    """The tokens that a model knows, by number; number 0 is ``<unk>``, which stands for all others.
+
+    Args:
+        level: ``char`` or ``word``.
+        tokens: all tokens, ``<unk>`` first, none twice; characters of length one, and ``<eos>`` among the words.
+
+    Raises:
+        RunError: they are not such.
+    """
+
+    def __init__(self, level: str, tokens: Sequence[str]) -> None:
+        self.level = level
+        self.tokens = tuple(tokens)
+        self._number = {token: number for number, token in enumerate(self.tokens)}
+        if not self.tokens or self.tokens[0] != UNKNOWN or len(self._number) != len(self.tokens):
+            raise RunError(f"a vocabulary begins with {UNKNOWN} and has no token twice")
+        if len(self.tokens) < 2:
+            raise RunError("the vocabulary is empty: the text is too short, or --min-count too high")
+        if level == "char" and any(len(token) != 1 for token in self.tokens[1:]):
+            raise RunError("a vocabulary of characters has only single characters")
+        if level == "word" and LINE_END not in self._number:
+            raise RunError(f"a vocabulary of words has {LINE_END}")
+
+    @classmethod
+    def of(cls, text: str, level: str, least_count: int = 1) -> Vocabulary:
+        """Collect what occurs at least `least_count` times in a text, the most frequent first, then by code point."""
+        counts = Counter(tokens_of(text, level))
+        kept = [token for token, count in counts.items() if count >= least_count or token == LINE_END]
+        return cls(level, [UNKNOWN, *sorted(set(kept) - {UNKNOWN}, key=lambda token: (-counts[token], token))])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def start(self) -> int:
+        """The token before the first one of a text: the end of a line, or ``<unk>`` if the text had no lines."""
+        return self._number.get("\n" if self.level == "char" else LINE_END, 0)
+
+    def encode(self, text: str) -> Ids:
+        """Give the number of each token, shape ``(N,)``; those not in the vocabulary are 0."""
+        if self.level == "word":
+            return np.array([self._number.get(token, 0) for token in tokens_of(text, "word")], dtype=np.int64)
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        distinct, places = np.unique(codes, return_inverse=True)
+        numbers = [self._number.get(chr(code), 0) for code in distinct]
+        return np.array(numbers, dtype=np.int64)[places.reshape(-1)]
+
+    def unknown(self, text: str) -> Counter[str]:
+        """Count the tokens of a text that the vocabulary does not have; a written-out ``<unk>`` is one that it has."""
+        counts = Counter(tokens_of(text, self.level))
+        return Counter({token: count for token, count in counts.items() if token not in self._number})
+
+    def write(self, number: int, at_line_start: bool) -> str:
+        """Give a token as it is written in running text: a word has a space before it except at a line's start."""
+        token = self.tokens[number]
+        if self.level == "char":
+            return token
+        if token == LINE_END:
+            return "\n"
+        return token if at_line_start else " " + token

@@ -1,0 +1,52 @@
+"""A text on disk, one trained run for all tests, and a way to call the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recurra.cli import main
+
+TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 40
+TINY = ("--hidden", "12", "--seq-len", "16", "--batch-size", "4", "--epochs", "2", "--lr", "0.02", "--eval-every", "10")
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command; give its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def train(call: Call) -> Call:
+    """Run ``text train`` with a tiny model."""
+    return lambda *arguments: call("text", "train", *TINY, *arguments)
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two trained runs, ``char`` and ``word``; tests only read them, or copy them first."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "text.txt").write_text(TEXT)
+    for level in ("char", "word"):
+        assert (
+            main(["text", "train", str(folder / "text.txt"), "--out", str(folder / level), "--level", level, *TINY])
+            == 0
+        )
+    return folder

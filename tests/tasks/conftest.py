@@ -1,0 +1,22 @@
+"""A small text, and settings of a model that learns it in a second."""
+
+import pytest
+
+from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
+
+LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
+
+
+@pytest.fixture
+def small_text() -> str:
+    return "\n".join(LINES[k * k % 3] for k in range(120)) + "\n"
+
+
+@pytest.fixture
+def small_settings() -> TextSettings:
+    return TextSettings(
+        seq_len=16,
+        batch_size=4,
+        model=ModelSettings(hidden=12, dropout=0.1),
+        training=TrainingSettings(epochs=2, lr=0.02, evaluate_every=20),
+    )

@@ -1,0 +1,57 @@
+"""The demo's race: it compares like with like, and refuses to time what differs."""
+
+import pytest
+import torch
+
+from recurra.errors import RunError
+from recurra.tasks import demo
+from recurra.tasks.language_model import LanguageModel
+from recurra.tasks.settings import ModelSettings
+
+
+@pytest.fixture
+def model() -> LanguageModel:
+    torch.manual_seed(0)
+    return LanguageModel(7, ModelSettings("lstm", hidden=6, layers=2, dropout=0.0))
+
+
+def test_race(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "ROUNDS", 6)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    inputs, targets = torch.randint(0, 7, (2, 5, 3))
+    assert isinstance(demo.on_torch(model).recurrent, torch.nn.LSTM)
+    found = demo.race(model, inputs, targets)
+    assert found.rounds == 6
+    assert min(found.ours, found.theirs) > 0
+    assert found.difference < 1e-4
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_no_times_for_different_numbers(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = demo.on_torch
+
+    def wrong(model: LanguageModel) -> LanguageModel:
+        changed = right(model)
+        with torch.no_grad():
+            next(changed.recurrent.parameters())[0, 0] += 1.0
+        return changed
+
+    monkeypatch.setattr(demo, "on_torch", wrong)
+    with pytest.raises(RunError, match="differ by"):
+        demo.race(model, *torch.randint(0, 7, (2, 5, 3)))
+
+
+def test_the_job_is_that_of_the_demo() -> None:
+    job = demo.demo_job()
+    assert job.settings.model.cell == "lstm"
+    assert job.settings.training.seconds == 45
+    assert job.steps_per_epoch > 300
+
+
+def test_threads_are_put_back() -> None:
+    before = torch.get_num_threads()
+    with demo.threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        assert demo.thread_counts() == [1, before + 1]
+        assert demo.faster_threads(demo.demo_job()) in (1, before + 1)
+    assert torch.get_num_threads() == before

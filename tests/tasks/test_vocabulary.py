@@ -1,0 +1,68 @@
+"""Tokens and their numbers, there and back."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import RunError
+from recurra.tasks.vocabulary import Vocabulary, tokens_of
+
+
+@given(st.text(min_size=1, max_size=50))
+def test_characters_there_and_back(text: str) -> None:
+    vocabulary = Vocabulary.of(text, "char")
+    assert "".join(vocabulary.write(number, False) for number in vocabulary.encode(text)) == text
+    assert not vocabulary.unknown(text)
+
+
+def test_unknown_characters() -> None:
+    vocabulary = Vocabulary.of("abba\n", "char")
+    assert vocabulary.encode("axb\U0001f600\udce9").tolist() == [1, 0, 2, 0, 0]
+    assert vocabulary.unknown("axxb") == {"x": 2}
+
+
+def test_words_and_line_ends() -> None:
+    assert tokens_of("one  two\n\nthree\n", "word") == ["one", "two", "<eos>", "<eos>", "three", "<eos>"]
+    vocabulary = Vocabulary.of("b a a <unk>\nc\n", "word", least_count=1)
+    assert vocabulary.tokens == ("<unk>", "<eos>", "a", "b", "c")
+    assert vocabulary.encode("a d\n").tolist() == [2, 0, 1]
+    assert vocabulary.unknown("a d <unk>") == {"d": 1}
+    assert vocabulary.start == 1
+
+
+def test_rare_tokens_are_unknown() -> None:
+    assert Vocabulary.of("a a b", "word", 2).tokens == ("<unk>", "a", "<eos>")
+    assert Vocabulary.of("aab", "char", 2).tokens == ("<unk>", "a")
+    with pytest.raises(RunError, match="vocabulary is empty"):
+        Vocabulary.of("ab", "char", 2)
+
+
+def test_words_are_written_with_spaces() -> None:
+    vocabulary = Vocabulary.of("one two\n", "word")
+    numbers = vocabulary.encode("one two\n").tolist()
+    assert [vocabulary.write(numbers[0], True), *(vocabulary.write(n, False) for n in numbers[1:])] == [
+        "one",
+        " two",
+        "\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "tokens"),
+    [("char", []), ("char", ["a"]), ("char", ["<unk>", "a", "a"]), ("char", ["<unk>", "ab"]), ("word", ["<unk>", "a"])],
+)
+def test_refused(level: str, tokens: list[str]) -> None:
+    with pytest.raises(RunError):
+        Vocabulary(level, tokens)
+
+
+def test_wikitext_has_its_published_counts() -> None:
+    path = Path(__file__).parents[2] / "../shared/data/wikitext-2.train.txt.gz"
+    if not path.exists():
+        pytest.skip("wikitext-2 is not beside the repository")
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert len(tokens_of(text, "word")) == 2_088_628
+    assert len(Vocabulary.of(text, "word", 2)) == 33_278
