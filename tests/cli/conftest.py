@@ -1,9 +1,10 @@
 """A text on disk, one trained run for all tests, and a way to call the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from recurra.cli import main
 
@@ -11,6 +12,15 @@ TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 40
 TINY = ("--hidden", "12", "--seq-len", "16", "--batch-size", "4", "--epochs", "2", "--lr", "0.02", "--eval-every", "10")
 
 Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models as small as these only wait for a second thread, above all where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (demo, command):
         monkeypatch.setattr(module, "SETTINGS", short)
     monkeypatch.setattr(demo, "ROUNDS", 5)
-    code, out, err = call("demo")
+    with demo.threads(2):
+        code, out, err = call("demo")
     assert (code, err) == (0, "")
     losses = [float(line.split("loss ")[1].split()[0]) for line in out.splitlines() if line.startswith("step")]
     assert losses[-1] < losses[0]
@@ -26,6 +27,7 @@ def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         "(32, 32, 160)",
         "torch.nn\n",
         "1 thread ",
+        "2 threads ",
         "times as long as torch.nn",
         "s in all",
     ):

@@ -1,10 +1,22 @@
 """A small text, and settings of a model that learns it in a second."""
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
 
 LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models as small as these only wait for a second thread, above all where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

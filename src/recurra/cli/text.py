@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Language models of characters or words.", no_args_is_help=True)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made.")]
+LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
 
 
@@ -39,20 +40,12 @@ def train(
     lr: Annotated[float | None, typer.Option(help=f"Learning rate at the start; by default {RATES}.")] = None,
     clip: Annotated[float, typer.Option(help="Largest norm of the gradients; inf: any.")] = TrainingSettings.clip,
     epochs: Annotated[int | None, typer.Option(help="Stop after so many passes.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help=f"Stop after so long; without --epochs, by default {DEFAULT_MINUTES:g}.")
-    ] = None,
-    valid: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Text to validate on; by default the last tenth of the text.")
-    ] = None,
-    min_count: Annotated[
-        int | None, typer.Option(help="Rarer tokens become <unk>; by default 1 for char, 2 for word.")
-    ] = None,
-    eval_every: Annotated[
-        int | None, typer.Option(help="Steps between validations; by default 200, more if they take long.")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option(help=f"Stop after so long; by default {LIMIT}.")] = None,
+    valid: Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")] = None,
+    min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    eval_every: Annotated[int | None, typer.Option(help="Steps between validations; by default 200 or more.")] = None,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many validations without gain; 0: never.")
+        int, typer.Option(help="Stop after so many without gain; 0: never.")
     ] = TrainingSettings.patience,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = TextSettings.seed,
 ) -> None:
@@ -66,13 +59,7 @@ def train(
         model=ModelSettings(cell, hidden, layers, dropout),
         training=TrainingSettings(optimizer, lr, clip, epochs, minutes, eval_every, patience),
     )
-    settings.check()
-    from recurra.tasks.run import refuse_existing
-    from recurra.tasks.text import TextJob, read_corpus
-
-    refuse_existing(out)
-    job = TextJob(read_corpus(files, valid, settings), settings)
-    _train(job, out)
+    _train(settings, files, valid, out)
 
 
 @app.command()
@@ -128,7 +115,16 @@ def evaluate(
         note(f"{_listed(score.unknown)} in {file} are not in the vocabulary, and were read as <unk>")
 
 
-def _train(job: TextJob, out: Path) -> None:
+def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
+    settings.check()  # first, as torch takes seconds to load
+    from recurra.tasks.run import refuse_existing
+    from recurra.tasks.text import TextJob, read_corpus
+
+    refuse_existing(out)
+    _follow(TextJob(read_corpus(files, valid, settings), settings), out)
+
+
+def _follow(job: TextJob, out: Path) -> None:
     from recurra.tasks.text import TextEvaluation, train_text
 
     best: TextEvaluation | None = None

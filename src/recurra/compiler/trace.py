@@ -132,12 +132,13 @@ def _program(cell: Cell, recorder: Recorder, states: list[Value], output: Value,
 
 def _unique_names(recorder: Recorder) -> list[str]:
     """A name for each value: the source's, with a prime for each earlier use of it, or a number."""
-    taken: set[str] = set()
+    uses: dict[str, int] = {}
     names = []
     for number, name in enumerate(recorder.names):
-        unique = f"%{number}" if name is None else name
-        while unique in taken:
-            unique += "'"
-        taken.add(unique)
-        names.append(unique)
+        if name is None:
+            names.append(f"%{number}")
+            continue
+        primes = uses.get(name, 0)
+        uses[name] = primes + 1
+        names.append(name + ("'" * primes if primes < 4 else f"'{primes}"))
     return names

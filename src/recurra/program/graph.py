@@ -17,7 +17,7 @@ class Variable:
 
     Attributes:
         name: unique in the program. Names that start with ``%`` are the compiler's own; ``c'`` is what the cell's
-            source calls ``c`` once ``c`` has been given a new value.
+            source calls ``c`` once ``c`` has been given a new value, ``c''`` after the next one; ``c'4`` the fourth.
         shape: in symbols, of one example at one step.
         kind: ``"real"`` or ``"bool"``.
     """
@@ -105,7 +105,7 @@ class Program:
         for equation in self.equations:
             for variable in equation.results:
                 if variable.is_named:
-                    names[variable.name.rstrip("'")] = variable
+                    names[variable.name.partition("'")[0]] = variable
         for state, new in zip(self.states, self.next_states, strict=True):
             names[state.name] = new
         return names

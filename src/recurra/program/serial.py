@@ -17,7 +17,7 @@ MAX_TEXT = 16 * 2**20  # characters of JSON
 MAX_EQUATIONS = 10_000
 MAX_VARIABLES = 40_000
 MAX_OPERANDS = 1_000  # of one equation
-_NAME = re.compile(r"%?[^\W%]\w{0,99}'{0,9}")
+_NAME = re.compile(r"%?[^\W%]\w{0,99}(?:'{0,3}|'\d{1,5})")
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
