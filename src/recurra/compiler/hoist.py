@@ -73,9 +73,11 @@ def hoist(program: Program, keep: Collection[Variable] = ()) -> Program:
 def _terms(equation: Equation, makers: dict[Variable, Equation], inner: set[Variable]) -> list[Operand]:
     """What a nest of additions adds up, from left to right."""
     terms: list[Operand] = []
-    for operand in equation.operands:
+    waiting = list(equation.operands[::-1])
+    while waiting:
+        operand = waiting.pop()
         if isinstance(operand, Variable) and operand in inner:
-            terms.extend(_terms(makers[operand], makers, inner))
+            waiting.extend(makers[operand].operands[::-1])
         else:
             terms.append(operand)
     return terms

@@ -9,6 +9,9 @@ from recurra.program.operations import OPERATIONS
 from recurra.program.sizes import shape_text
 
 
+_DEEPEST = 20  # operations written in place of each other on one line
+
+
 class Printer:
     """Writes equations as lines; a variable with no name of its own and one use is written in place.
 
@@ -22,11 +25,14 @@ class Printer:
         self._makers = {variable: equation for equation in program.equations for variable in equation.results}
         self._temporaries: dict[Variable, str] = {}
         self._uses: dict[Variable, int] = dict.fromkeys(program.roots, 2)
+        depths: dict[Variable, int] = {}
         for equation in program.equations:
+            depth = 1 + max((depths.get(variable, 0) for variable in equation.variables), default=0)
             for variable in equation.variables:
                 maker = self._makers.get(variable)
                 apart = maker is not None and self._group[id(maker)] != self._group[id(equation)]
-                self._uses[variable] = self._uses.get(variable, 0) + (2 if apart else 1)
+                self._uses[variable] = self._uses.get(variable, 0) + (2 if apart or depth > _DEEPEST else 1)
+            depths.update(dict.fromkeys(equation.results, 0 if equation.results[0].is_named else depth % _DEEPEST))
 
     def _is_inlined(self, equation: Equation) -> bool:
         result = equation.results[0]
