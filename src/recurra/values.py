@@ -42,12 +42,14 @@ class Record:
 class Recorder:
     """Writes down what a cell's equations do, and under which local names their values are kept.
 
-    A value's place in ``names`` is its number; None until the source gives it a name. ``varying`` and ``kinds`` tell
-    of each value whether it depends on more than parameters, and whether it is real or bool.
+    ``functions`` are the names of the cell language, for messages. A value's place in ``names`` is its number; None
+    until the source gives it a name. ``varying`` and ``kinds`` tell of each value whether it depends on more than
+    parameters, and whether it is real or bool.
     """
 
     cell: str
     code: CodeType
+    functions: tuple[str, ...]
     names: list[str | None] = field(default_factory=list)
     varying: list[bool] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -306,11 +308,9 @@ class Value:
         self._unknown(f".{name}")
 
     def _unknown(self, operation: str) -> NoReturn:
-        from recurra.equations import FUNCTIONS
-
         self._refuse(
             f"unknown operation `{operation}` on {self._describe()}. There are: @ + - * / ** < <= > >= == != .T and "
-            + ", ".join(FUNCTIONS)
+            + ", ".join(self.recorder.functions)
         )
 
     def __mod__(self, other: object) -> NoReturn:

@@ -27,7 +27,7 @@ def minimal(x, h, *, W_f, U_f, b_f, W_h, U_h, b_h):
     f = sigmoid(x @ W_f + h @ U_f + b_f)
     candidate = tanh(x @ W_h + (f * h) @ U_h + b_h)
     h = (1 - f) * h + f * candidate
-    return h  # noqa: RET504, the name of a variable is the name in a trace
+    return h
 
 
 def peephole_step(w, x, h, c):

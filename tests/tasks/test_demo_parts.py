@@ -55,3 +55,7 @@ def test_threads_are_put_back() -> None:
         assert demo.thread_counts() == [1, before + 1]
         assert demo.faster_threads(demo.demo_job()) in (1, before + 1)
     assert torch.get_num_threads() == before
+
+
+def test_indentation_becomes_tabs() -> None:
+    assert demo.with_tabs("a    b\n    c\n          d\n") == "a    b\n\tc\n\t\t  d\n"

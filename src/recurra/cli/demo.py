@@ -25,9 +25,9 @@ def demo() -> None:
     count = faster_threads(job)
     with threads(count):
         _train(job, count)
-    print(f"\nA sample, after {PROMPT!r}, at temperature 0.5:\n\n{PROMPT}", end="", flush=True)
-    for piece in sample(job.model, job.corpus.vocabulary, PROMPT, SamplingSettings(500, 0.5, seed=1)):
-        print(piece, end="", flush=True)
+    print(f"\nA sample, after {PROMPT!r}, at temperature 0.7:\n\n{PROMPT}", end="", flush=True)
+    for piece in sample(job.model, job.corpus.vocabulary, PROMPT, SamplingSettings(500, 0.7, seed=1)):
+        print(piece.replace("\t", "    "), end="", flush=True)
     inputs, targets = next(job.train.windows(SETTINGS.seq_len))
     print("\n\nThe shapes of every variable in the layer:\n")
     with torch.no_grad():

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from recurra.compiler.shapes import infer
-from recurra.equations import Cell
+from recurra.equations import FUNCTIONS, Cell
 from recurra.program import HIDDEN, PROJ, Equation, Program, Variable, check
 from recurra.values import Recorder, Value, recording
 
@@ -28,7 +28,7 @@ def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bo
     chosen = cell.resolve_options(options or {})
     function = cell.function
     code = function.__code__ if isinstance(function, FunctionType) else type(function).__call__.__code__
-    recorder = Recorder(cell.name, code)
+    recorder = Recorder(cell.name, code, tuple(FUNCTIONS))
     with recording(recorder):
         flowing = [recorder.argument(name, varying=True) for name in (cell.input, *cell.states)]
         parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}

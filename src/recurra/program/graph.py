@@ -26,6 +26,10 @@ class Variable:
     shape: Shape
     kind: str = "real"
 
+    def __hash__(self) -> int:
+        """By the name, which is unique in a program: tables of variables are read in every step of a run."""
+        return hash(self.name)
+
     @property
     def is_named(self) -> bool:
         """Whether the cell's source gives it a name."""

@@ -8,7 +8,6 @@ from recurra.program.graph import Equation, Operand, Program, Variable
 from recurra.program.operations import OPERATIONS
 from recurra.program.sizes import shape_text
 
-
 _DEEPEST = 20  # operations written in place of each other on one line
 
 
@@ -32,7 +31,8 @@ class Printer:
                 maker = self._makers.get(variable)
                 apart = maker is not None and self._group[id(maker)] != self._group[id(equation)]
                 self._uses[variable] = self._uses.get(variable, 0) + (2 if apart or depth > _DEEPEST else 1)
-            depths.update(dict.fromkeys(equation.results, 0 if equation.results[0].is_named else depth % _DEEPEST))
+            if not equation.results[0].is_named:
+                depths[equation.results[0]] = depth if depth <= _DEEPEST else 1
 
     def _is_inlined(self, equation: Equation) -> bool:
         result = equation.results[0]

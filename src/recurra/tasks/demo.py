@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +52,13 @@ def demo_job() -> TextJob:
     Raises:
         RunError: this Python has come without its source.
     """
-    return TextJob(make_corpus(*split_text(default_corpus(), VALID_FRACTION), SETTINGS), SETTINGS)
+    text = with_tabs(default_corpus())
+    return TextJob(make_corpus(*split_text(text, VALID_FRACTION), SETTINGS), SETTINGS)
+
+
+def with_tabs(source: str) -> str:
+    """Write each four spaces of indentation as a tab: a sequence of spaces is long, and says little."""
+    return re.sub(r"(?m)^(?: {4})+", lambda spaces: "\t" * (len(spaces[0]) // 4), source)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,94 @@
+"""The character model of the textbooks on *The Time Machine*: training perplexity after 500 epochs.
+
+The set-up of Zhang, Lipton, Li & Smola, *Dive into Deep Learning* (2023), chapters 9 and 10: the first 10,000
+characters (letters and single spaces, lower case), one-hot input, hidden size 256, 32 sequences of 35 steps, the state
+carried from window to window, plain SGD with learning rate 1, gradients clipped to norm 1. They give a perplexity of
+about 1.3 for the RNN and 1.1 for the LSTM and the GRU.
+
+    python benchmarks/time_machine.py ../shared/data/timemachine.txt --cell rnn --cell lstm
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import recurra.cells
+from recurra.nn import Recurrent
+
+BATCH, STEPS, HIDDEN, RATE, CLIP, CHARACTERS = 32, 35, 256, 1.0, 1.0, 10_000
+
+
+def corpus(path: Path) -> tuple[Tensor, int]:
+    """The characters as numbers, and how many different ones there are."""
+    text = re.sub("[^a-z]+", " ", path.read_text(encoding="utf-8").lower()).strip()[:CHARACTERS]
+    letters = sorted(set(text))
+    return torch.tensor([letters.index(character) for character in text]), len(letters)
+
+
+def windows(numbers: Tensor, offset: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs and targets, (STEPS, BATCH) each, consecutive windows of BATCH lanes of the text."""
+    lanes = numbers[offset:]
+    length = (len(lanes) - 1) // BATCH
+    x = lanes[: BATCH * length].reshape(BATCH, length).T
+    y = lanes[1 : BATCH * length + 1].reshape(BATCH, length).T
+    for start in range(0, length - STEPS + 1, STEPS):
+        yield x[start : start + STEPS], y[start : start + STEPS]
+
+
+def detached(state: Tensor | tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
+    """A state cut off from the windows before."""
+    if isinstance(state, tuple):
+        return tuple(value.detach() for value in state)
+    return None if state is None else state.detach()
+
+
+def train(cell: str, numbers: Tensor, letters: int, epochs: int) -> float:
+    """Train and return the last epoch's training perplexity."""
+    torch.manual_seed(0)
+    random.seed(0)
+    layer, head = Recurrent(recurra.cells.all()[cell], letters, HIDDEN), nn.Linear(HIDDEN, letters)
+    parameters = [*layer.parameters(), *head.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=RATE)
+    perplexity, started = math.inf, time.perf_counter()
+    for epoch in range(1, epochs + 1):
+        state, total, count = None, 0.0, 0
+        for x, y in windows(numbers, random.randrange(STEPS)):
+            output, state = layer(functional.one_hot(x, letters).float(), detached(state))
+            loss = functional.cross_entropy(head(output).flatten(0, 1), y.flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, CLIP)
+            optimizer.step()
+            total, count = total + float(loss.detach()) * y.numel(), count + y.numel()
+        perplexity = math.exp(total / count)
+        if epoch % 50 == 0 or epoch == epochs:
+            print(
+                f"{cell}: epoch {epoch}, perplexity {perplexity:.3f}, {time.perf_counter() - started:.0f} s", flush=True
+            )
+    return perplexity
+
+
+def main() -> None:
+    """Parse the command line, train, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--cell", action="append", choices=sorted(recurra.cells.all()))
+    parser.add_argument("--epochs", type=int, default=500)
+    options = parser.parse_args()
+    numbers, letters = corpus(options.file)
+    for cell in options.cell or ["rnn", "lstm"]:
+        train(cell, numbers, letters, options.epochs)
+
+
+if __name__ == "__main__":
+    main()
