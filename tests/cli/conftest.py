@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from recurra.cli import main
+from recurra.tasks.demo import threads
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 40
 TINY = ("--hidden", "12", "--seq-len", "16", "--batch-size", "4", "--epochs", "2", "--lr", "0.02", "--eval-every", "10")
@@ -17,10 +17,8 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Models as small as these only wait for a second thread, above all where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 @pytest.fixture
@@ -54,9 +52,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two trained runs, ``char`` and ``word``; tests only read them, or copy them first."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "text.txt").write_text(TEXT)
-    for level in ("char", "word"):
-        assert (
-            main(["text", "train", str(folder / "text.txt"), "--out", str(folder / level), "--level", level, *TINY])
-            == 0
-        )
+    with threads(1):
+        for level in ("char", "word"):
+            arguments = ["text", "train", str(folder / "text.txt"), "--out", str(folder / level), "--level", level]
+            assert main([*arguments, *TINY]) == 0
     return folder

@@ -16,8 +16,7 @@ def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (demo, command):
         monkeypatch.setattr(module, "SETTINGS", short)
     monkeypatch.setattr(demo, "ROUNDS", 5)
-    with demo.threads(2):
-        code, out, err = call("demo")
+    code, out, err = call("demo")
     assert (code, err) == (0, "")
     losses = [float(line.split("loss ")[1].split()[0]) for line in out.splitlines() if line.startswith("step")]
     assert losses[-1] < losses[0]
@@ -27,8 +26,16 @@ def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         "(32, 32, 160)",
         "torch.nn\n",
         "1 thread ",
-        "2 threads ",
         "times as long as torch.nn",
         "s in all",
     ):
         assert part in out
+
+
+def test_each_at_its_best(capsys: pytest.CaptureFixture[str]) -> None:
+    command._print_races({1: demo.Race(20.0, 10.0, 25, 1e-6), 2: demo.Race(30.0, 5.0, 9, 2e-6)})
+    out = capsys.readouterr().out
+    assert "1 thread         20.00     10.00\n2 threads        30.00      5.00\n" in out
+    assert "4.00 times as long" in out
+    assert "2e-06" in out
+    assert "\n9 alternating rounds" in out

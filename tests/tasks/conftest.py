@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-import torch
 
+from recurra.tasks.demo import threads
 from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
 
 LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
@@ -13,10 +13,8 @@ LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ra
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Models as small as these only wait for a second thread, above all where tests run side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 @pytest.fixture

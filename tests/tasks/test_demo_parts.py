@@ -48,12 +48,15 @@ def test_the_job_is_that_of_the_demo() -> None:
     assert job.steps_per_epoch > 300
 
 
-def test_threads_are_put_back() -> None:
+@pytest.mark.parametrize(("milliseconds", "expected"), [({1: 5.0, 2: 9.0}, 1), ({1: 9.0, 2: 5.0}, 2)])
+def test_threads(monkeypatch: pytest.MonkeyPatch, milliseconds: dict[int, float], expected: int) -> None:
+    job = demo.demo_job()
     before = torch.get_num_threads()
-    with demo.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        assert demo.thread_counts() == [1, before + 1]
-        assert demo.faster_threads(demo.demo_job()) in (1, before + 1)
+    monkeypatch.setattr(demo, "_milliseconds", lambda step: milliseconds[torch.get_num_threads()])
+    with demo.threads(2):
+        assert demo.thread_counts() == [1, 2]
+        assert demo.faster_threads(job) == expected
+        assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == before
 
 
