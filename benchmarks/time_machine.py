@@ -15,7 +15,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -52,11 +52,18 @@ def detached(state: Tensor | tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor
     return None if state is None else state.detach()
 
 
-def train(cell: str, numbers: Tensor, letters: int, epochs: int) -> float:
+def our_layer(cell: str, letters: int) -> nn.Module:
+    """The layer under test."""
+    return Recurrent(recurra.cells.all()[cell], letters, HIDDEN)
+
+
+def train(
+    cell: str, numbers: Tensor, letters: int, epochs: int, make: Callable[[str, int], nn.Module] = our_layer
+) -> float:
     """Train and return the last epoch's training perplexity."""
     torch.manual_seed(0)
     random.seed(0)
-    layer, head = Recurrent(recurra.cells.all()[cell], letters, HIDDEN), nn.Linear(HIDDEN, letters)
+    layer, head = make(cell, letters), nn.Linear(HIDDEN, letters)
     parameters = [*layer.parameters(), *head.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=RATE)
     perplexity, started = math.inf, time.perf_counter()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recurra import _native
+from recurra.engines import reasons
 
 # A fresh interpreter in which the named modules cannot be imported.
 PROGRAM = """
@@ -48,7 +49,8 @@ def test_a_healthy_machine() -> None:
     assert rows["will use"] == _native.supported_isas()[0]
     assert rows["hardware threads"] == str(_native.hardware_threads())
     assert rows["OMP_NUM_THREADS"] == "1"
-    assert rows["reference engine"] == rows["native engine"] == "available"
+    for name, reason in reasons().items():
+        assert rows[f"{name} engine"] == ("available" if reason is None else f"not available: {reason}")
     assert "triton engine" in rows
     assert "problem" not in rows
 
