@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -26,13 +27,26 @@ def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bo
         TypeError: an option that the cell does not have.
     """
     chosen = cell.resolve_options(options or {})
+    try:
+        return _cached(cell, tuple((name, value, type(value)) for name, value in chosen.items()), projected)
+    except TypeError:  # an option that cannot be hashed
+        return _trace(cell, chosen, projected)
+
+
+@lru_cache(maxsize=256)
+def _cached(cell: Cell, options: tuple[tuple[str, Any, type], ...], projected: bool) -> Program:
+    """1, 1.0 and True are equal, but not the same option: the key holds types too."""
+    return _trace(cell, {name: value for name, value, _ in options}, projected)
+
+
+def _trace(cell: Cell, options: Mapping[str, Any], projected: bool) -> Program:
     function = cell.function
     code = function.__code__ if isinstance(function, FunctionType) else type(function).__call__.__code__
     recorder = Recorder(cell.name, code, tuple(FUNCTIONS))
     with recording(recorder):
         flowing = [recorder.argument(name, varying=True) for name in (cell.input, *cell.states)]
         parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}
-        returned = function(*flowing, **parameters, **chosen)
+        returned = function(*flowing, **parameters, **options)
         recorder.see_names()
         states = _states(cell, recorder, returned)
         new_hidden = states[0].number

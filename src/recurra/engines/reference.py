@@ -6,6 +6,7 @@ What it computes is the definition that every other engine is tested against.
 from __future__ import annotations
 
 import importlib
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import ModuleType
@@ -41,26 +42,41 @@ class ReferenceKernel:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._runs: dict[tuple[object, ...], tuple[list[Run], list[Run], list[Run]]] = {}
 
     def forward(self, call: Call) -> Result:
         """Run the plan over whole sequences: once, before, the time loop, after."""
         plan, program = self.plan, self.plan.program
         lib = _library(call.x)
+        early, step, late = self._prepared(lib, call.sizes)
         masks = {equation.results[0]: mask for equation, mask in zip(program.masks, call.masks, strict=True)}
         parameters = dict(zip(program.parameters, call.parameters, strict=True))
         values: Values = {program.input: call.x, **parameters, **masks}
-        for run in _runs((*plan.once, *plan.before), lib, call):
+        for run in early:
             run(values)
-        kept, states = self._loop(lib, call, dict(values))
+        kept, states = self._loop(lib, call, dict(values), step)
         values.update(kept)
-        for run in _runs(plan.after, lib, call):
+        for run in late:
             run(values)
         return Result(values[program.output], states, {name: values[variable] for name, variable in plan.traced})
 
-    def _loop(self, lib: ModuleType, call: Call, values: Values) -> tuple[Values, tuple[Array, ...]]:
+    def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[list[Run], list[Run], list[Run]]:
+        """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
+        key = (lib.__name__, *sorted(sizes.items()))
+        if key not in self._runs:
+            plan, x = self.plan, self.plan.program.input
+            early, step, late = (
+                [_run(equation, lib, sizes, x) for equation in equations if equation.operation != "mask"]
+                for equations in ((*plan.once, *plan.before), plan.step, plan.after)
+            )
+            self._runs[key] = early, step, late
+        return self._runs[key]
+
+    def _loop(
+        self, lib: ModuleType, call: Call, values: Values, runs: Iterable[Run]
+    ) -> tuple[Values, tuple[Array, ...]]:
         """The time loop: what is kept of every step, and the last states."""
         plan, program = self.plan, self.plan.program
-        runs = _runs(plan.step, lib, call)
         arriving = {variable: lib.cut_rows(values[variable], call.batch_sizes) for variable in plan.arriving}
         resets = None if call.reset is None else lib.cut_rows(call.reset, call.batch_sizes)
         kept: dict[Variable, list[Array]] = {variable: [] for variable in plan.kept}
@@ -119,38 +135,39 @@ def _library(x: Array) -> ModuleType:
     return importlib.import_module(f"recurra.engines.arrays_{name}")
 
 
-def _runs(equations: Iterable[Equation], lib: ModuleType, call: Call) -> list[Run]:
-    """For each equation a function that computes it in a table of values; masks are given, not computed."""
-    return [_run(equation, lib, call) for equation in equations if equation.operation != "mask"]
-
-
-def _run(equation: Equation, lib: ModuleType, call: Call) -> Run:
-    function = _function(equation, lib, call)
+def _run(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Variable) -> Run:
+    """A function that computes an equation in a table of values; x is a variable of the run's dtype and device."""
+    function = _function(equation, lib, sizes)
     operands, results = equation.operands, equation.results
     if equation.operation in _ARRAYS_ONLY or not equation.variables:
-        numbers = {o: lib.number(o, call.x) for o in operands if not isinstance(o, Variable)}
+
+        def arguments(values: Values) -> list[Array]:
+            return [values[o] if isinstance(o, Variable) else lib.number(o, values[x]) for o in operands]
     else:
-        numbers = {o: o for o in operands if not isinstance(o, Variable)}
+
+        def arguments(values: Values) -> list[Array]:
+            return [values[o] if isinstance(o, Variable) else o for o in operands]
 
     def run(values: Values) -> None:
-        made = function(*[values[o] if isinstance(o, Variable) else numbers[o] for o in operands])
-        if len(results) == 1:
-            values[results[0]] = made
+        if equation.operation == "eye":
+            values[results[0]] = function(values[x])
+        elif len(results) == 1:
+            values[results[0]] = function(*arguments(values))
         else:
-            values.update(zip(results, made, strict=True))
+            values.update(zip(results, function(*arguments(values)), strict=True))
 
     return run
 
 
-def _function(equation: Equation, lib: ModuleType, call: Call) -> Callable[..., Array]:
+def _function(equation: Equation, lib: ModuleType, sizes: Mapping[str, int]) -> Callable[..., Array]:
     """What an equation computes, on arrays whose last dimension is the features."""
     elementwise: Mapping[str, Callable[..., Array]] = lib.ELEMENTWISE
     operation = equation.operation
     if operation in elementwise:
         return elementwise[operation]
-    shape = equation.results[0].shape
-    widths = [result.shape[-1].value(call.sizes) for result in equation.results] if shape else []
-    simple: dict[str, Callable[..., Array]] = {
+    widths = [result.shape[-1].value(sizes) for result in equation.results if result.shape]
+    headed = any(len(variable.shape) == 3 for variable in equation.variables)
+    functions: dict[str, Callable[..., Array]] = {
         "mean": lib.mean,
         "sum": lib.total,
         "max": lib.largest,
@@ -159,13 +176,9 @@ def _function(equation: Equation, lib: ModuleType, call: Call) -> Callable[..., 
         "scalar": lambda x: x,
         "concat": lambda *arrays: lib.join(arrays),
         "split": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
-        "eye": lambda: lib.identity(widths[0], call.x),
+        "partition": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
+        "eye": lambda like: lib.identity(widths[0], like),
         "heads": lambda x: x.reshape(*x.shape[:-1], equation.attributes["count"], widths[0]),
-        "product": lib.heads_product if _is_headed(equation) else lambda x, matrix: x @ matrix,
+        "product": lib.heads_product if headed else operator.matmul,
     }
-    simple["partition"] = simple["split"]
-    return simple[operation]
-
-
-def _is_headed(equation: Equation) -> bool:
-    return equation.operation == "product" and any(len(variable.shape) == 3 for variable in equation.variables)
+    return functions[operation]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -236,7 +237,7 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
         raise RuntimeError(f"{wanted} of the input's dtype {x.dtype}; it has {state.dtype}")
 
 
-def check_states(kind: str, names: Sequence[str], given: object) -> list[object]:
+def check_states(kind: str, names: Sequence[str], given: Any) -> list[Any]:
     """The given states as a list: one by itself, several as a tuple or list.
 
     Raises:

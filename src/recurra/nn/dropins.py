@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import gru, lstm, rnn
 from recurra.equations import relu, tanh
+from recurra.nn.checks import InputCheck, check_states
 from recurra.nn.recurrent import Input, Recurrent, State
 from recurra.nn.recurrent_cell import RecurrentCell
 
@@ -43,6 +45,38 @@ class _DropIn(Recurrent):
     ) -> tuple[Any, ...]:
         """As ``Recurrent.forward``; the arguments have torch.nn's names."""
         return self._forward(input, hx, reset, return_trace)
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Refuse an input, or with ``batch_sizes`` a packed sequence's data, that ``forward`` would refuse."""
+        check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
+        weight = getattr(self, self._flat_weights_names[0])
+        if batch_sizes is None:
+            check.layer(input, weight)
+        else:
+            check.packed(PackedSequence(input, batch_sizes), weight)
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "expected hidden size {}, got {}"
+    ) -> None:
+        """Refuse a state of another shape with a RuntimeError; ``msg`` is given both shapes."""
+        if tuple(hx.shape) != tuple(expected_hidden_size):
+            raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """Refuse an input and first states, (num_layers * directions, batch, size), that do not fit."""
+        self.check_input(input, batch_sizes)
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)
+        given = check_states(type(self).__name__, self.cell.states, hidden)
+        for state, size in zip(given, sizes, strict=False):
+            self.check_hidden_size(state, (*self.get_expected_hidden_size(input, batch_sizes)[:2], size))
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """States with their batch, dimension 1, in another order; None leaves it."""
+        if permutation is None:
+            return hx
+        if isinstance(hx, tuple):
+            return tuple(state.index_select(1, permutation) for state in hx)
+        return hx.index_select(1, permutation)
 
     def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
         """The shape of h_0 and h_n: (num_layers * directions, batch, size)."""

@@ -300,7 +300,6 @@ class Recurrent(nn.Module):
             label = "proj_size" if position == 0 and self.proj_size else "hidden_size"
             batch = [("batch", form.batch)] if form.is_batched else []
             check_state(kind, names[position], state, (count, *batch, (label, sizes[position])), x)
-            assert isinstance(state, Tensor)
             states.append(form.rows_in(state) if form.is_batched else state.unsqueeze(1))
         return states
 
@@ -321,6 +320,9 @@ class Recurrent(nn.Module):
 
     def flatten_parameters(self) -> None:
         """Nothing: recurra needs no particular place in memory. For programs that call torch.nn's."""
+
+    # What torch.nn calls by these names to renew its list of weights; recurra's list is made when it is read.
+    _init_flat_weights = _update_flat_weights = flatten_parameters
 
     def extra_repr(self) -> str:
         """The sizes, and what differs from the defaults."""

@@ -137,7 +137,7 @@ class RecurrentCell(nn.Module):
                     f"{tuple(state.shape)}: {state.dim()} dimensions"
                 )
             check_state(kind, name, state, (*batch, ("hidden_size", size)), x)
-        return [state for state in states if isinstance(state, Tensor)]
+        return states
 
     def extra_repr(self) -> str:
         """The sizes, and what differs from the defaults."""

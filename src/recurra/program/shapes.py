@@ -44,11 +44,9 @@ class Solver:
 
     def resolve(self, size: Size) -> Size:
         """A size with everything put in that has been found out."""
-        while True:
-            further = size.substitute(self._solved)
-            if further == size:
-                return size
-            size = further
+        while any(symbol in self._solved for symbol, _ in size.terms):
+            size = size.substitute(self._solved)
+        return size
 
     def need(self, value: int, shape: Shape) -> None:
         """State that a value has this shape.
@@ -76,9 +74,10 @@ class Solver:
 
     def _equal(self, a: Size, b: Size) -> bool:
         """Make two sizes equal by giving a value to an unknown; False where they cannot be."""
-        difference = self.resolve(a) - self.resolve(b)
-        if not difference.terms:
+        a, b = self.resolve(a), self.resolve(b)
+        if a == b:
             return True
+        difference = a - b
         unknown = next((symbol for symbol in difference.symbols if symbol.startswith("?")), None)
         if unknown is None:
             return False
