@@ -5,18 +5,13 @@ Its gradient is a second operator, which runs the forward pass again and differe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.nn.scan import Sequences, execute, plan_of
+from recurra.nn.scan import SYMBOLS, Sequences, execute, plan_of
 from recurra.program import Variable
-
-
-def _sizes(sizes: Sequence[int]) -> dict[str, int]:
-    return dict(zip(("input", "hidden", "proj"), sizes, strict=True))
 
 
 @torch.library.custom_op("recurra::scan", mutates_args=())
@@ -40,22 +35,12 @@ def scan_operator(
 
 
 @scan_operator.register_fake
-def _(
-    x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    masks: list[Tensor],
-    batch_sizes: Tensor | None,
-    reset: Tensor | None,
-    program: str,
-    sizes: list[int],
-    reverse: bool,
-    traced: bool,
-) -> list[Tensor]:
+def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
+    *_, program, sizes, _reverse, traced = rest
     scheduled = plan_of(program, traced)
 
     def rows(variable: Variable) -> Tensor:
-        width = variable.shape[-1].value(_sizes(sizes)) if variable.shape else 1
+        width = variable.shape[-1].value(dict(zip(SYMBOLS, sizes, strict=True))) if variable.shape else 1
         dtype = x.dtype if variable.kind == "real" else torch.bool
         return x.new_empty((*x.shape[:-1], width), dtype=dtype)
 
@@ -101,19 +86,7 @@ def scan_backward_operator(
 
 
 @scan_backward_operator.register_fake
-def _(
-    gradients: list[Tensor],
-    x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    masks: list[Tensor],
-    batch_sizes: Tensor | None,
-    reset: Tensor | None,
-    program: str,
-    sizes: list[int],
-    reverse: bool,
-    traced: bool,
-) -> list[Tensor]:
+def _(gradients: list[Tensor], x: Tensor, states: list[Tensor], parameters: list[Tensor], *rest: Any) -> list[Tensor]:
     return [value.new_empty(value.shape) for value in (x, *states, *parameters)]
 
 

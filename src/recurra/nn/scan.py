@@ -16,6 +16,7 @@ from recurra.nn.autocast import without_autocast
 from recurra.program import Program, Variable, from_json, to_json
 
 HALF = (torch.bfloat16, torch.float16)
+SYMBOLS = ("input", "hidden", "proj")  # the order in which a scan's sizes are handed on
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def execute(
         batch_sizes=batch_sizes,
         states=[state.to(exact) for state in states],
         parameters=[parameter.to(exact) for parameter in parameters],
-        sizes=dict(zip(("input", "hidden", "proj"), sizes, strict=True)),
+        sizes=dict(zip(SYMBOLS, sizes, strict=True)),
         masks=[mask.reshape(-1, mask.shape[-1]).to(exact) for mask in masks],
         reset=None if sequences.reset is None else sequences.reset.reshape(-1, 1),
         reverse=reverse,
