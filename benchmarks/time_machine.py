@@ -14,6 +14,7 @@ import argparse
 import math
 import random
 import re
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,16 +58,28 @@ def our_layer(cell: str, letters: int) -> nn.Module:
     return Recurrent(recurra.cells.all()[cell], letters, HIDDEN)
 
 
+def torch_layer(cell: str, letters: int) -> nn.Module:
+    """The same of torch.nn: RNN, LSTM or GRU."""
+    layer: nn.Module = getattr(nn, cell.upper())(letters, HIDDEN)
+    return layer
+
+
 def train(
-    cell: str, numbers: Tensor, letters: int, epochs: int, make: Callable[[str, int], nn.Module] = our_layer
-) -> float:
-    """Train and return the last epoch's training perplexity."""
-    torch.manual_seed(0)
-    random.seed(0)
+    cell: str,
+    numbers: Tensor,
+    letters: int,
+    epochs: int,
+    seed: int = 0,
+    make: Callable[[str, int], nn.Module] = our_layer,
+) -> list[float]:
+    """Train and return each epoch's training perplexity."""
+    torch.manual_seed(seed)
+    random.seed(seed)
     layer, head = make(cell, letters), nn.Linear(HIDDEN, letters)
     parameters = [*layer.parameters(), *head.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=RATE)
-    perplexity, started = math.inf, time.perf_counter()
+    perplexities: list[float] = []
+    started = time.perf_counter()
     for epoch in range(1, epochs + 1):
         state, total, count = None, 0.0, 0
         for x, y in windows(numbers, random.randrange(STEPS)):
@@ -77,12 +90,11 @@ def train(
             nn.utils.clip_grad_norm_(parameters, CLIP)
             optimizer.step()
             total, count = total + float(loss.detach()) * y.numel(), count + y.numel()
-        perplexity = math.exp(total / count)
+        perplexities.append(math.exp(total / count))
         if epoch % 50 == 0 or epoch == epochs:
-            print(
-                f"{cell}: epoch {epoch}, perplexity {perplexity:.3f}, {time.perf_counter() - started:.0f} s", flush=True
-            )
-    return perplexity
+            seconds = time.perf_counter() - started
+            print(f"{cell}: epoch {epoch}, perplexity {perplexities[-1]:.3f}, {seconds:.0f} s", flush=True)
+    return perplexities
 
 
 def main() -> None:
@@ -91,10 +103,15 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--cell", action="append", choices=sorted(recurra.cells.all()))
     parser.add_argument("--epochs", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--torch", action="store_true", help="run torch.nn's layer instead")
     options = parser.parse_args()
     numbers, letters = corpus(options.file)
     for cell in options.cell or ["rnn", "lstm"]:
-        train(cell, numbers, letters, options.epochs)
+        make = torch_layer if options.torch else our_layer
+        last = train(cell, numbers, letters, options.epochs, options.seed, make)[-50:]
+        middle, spread = statistics.median(last), f"{min(last):.3f} to {max(last):.3f}"
+        print(f"{cell}: over the last {len(last)} epochs median {middle:.3f}, from {spread}")
 
 
 if __name__ == "__main__":
