@@ -39,8 +39,5 @@ def test_training_follows_torch(cell, capsys):
     module = script()
     numbers = torch.randint(27, (3_000,), generator=torch.Generator().manual_seed(0))
 
-    def theirs(name, letters):
-        return getattr(torch.nn, name.upper())(letters, module.HIDDEN)
-
     ours = module.train(cell, numbers, 27, 2)
-    assert ours == pytest.approx(module.train(cell, numbers, 27, 2, theirs), rel=1e-5)
+    assert ours == pytest.approx(module.train(cell, numbers, 27, 2, make=module.torch_layer), rel=1e-5)

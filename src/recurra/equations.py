@@ -239,6 +239,13 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 )  # fmt: skip
 
 
+# Options go to a layer by name, beside its own arguments.
+_LAYER_ARGUMENTS = (
+    "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
+    "device", "dtype",
+)  # fmt: skip
+
+
 class Cell:
     """The equations of one time step; made by ``@recurra.cell``. It holds no numbers.
 
@@ -264,6 +271,9 @@ class Cell:
         self.input, self.states = flowing[0], tuple(flowing[1:])
         self.parameters = tuple(name for name, default in keywords.items() if default is inspect.Parameter.empty)
         self.options = {name: value for name, value in keywords.items() if name not in self.parameters}
+        taken = [name for name in self.options if name in _LAYER_ARGUMENTS]
+        if taken:
+            raise EquationError(f"cell {self.name!r}: an option cannot be called {taken[0]}: layers have that argument")
         unknown = sorted(set(self.init) - set(self.parameters))
         if unknown:
             raise EquationError(f"cell {self.name!r}: init names {', '.join(unknown)}, which is no parameter")

@@ -307,6 +307,7 @@ def test_the_language_works_inside_of_cells_only():
         lambda *x, W: x,
         lambda x, h, **W: x,
         lambda: 1,
+        lambda x, h, *, W, hidden_size=3: x @ W + h,
     ],
 )
 def test_signatures_that_are_no_cell(function):
