@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import recurra.cells
 from recurra.compiler import plan, trace
 from recurra.errors import ProgramError
-from recurra.program import from_json, to_json
+from recurra.program import Program, from_json, to_json
 
 CELLS = recurra.cells.all()
 
@@ -22,6 +22,7 @@ def test_round_trip(name):
         text = to_json(made)
         assert from_json(text) == made
         assert to_json(from_json(text)) == text
+        assert Program.from_json(made.to_json()) == made
 
 
 def test_numbers_that_are_not_finite_round_trip():

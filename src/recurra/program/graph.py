@@ -118,6 +118,23 @@ class Program:
         """The variables that depend on the input, a state or chance, and not on parameters alone."""
         return depending(self.equations, (self.input, *self.states, *(e.results[0] for e in self.masks)))
 
+    def to_json(self) -> str:
+        """The program as JSON text; ``Program.from_json`` gives an equal one back."""
+        from recurra.program.serial import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> Program:
+        """The program that a JSON text holds; nothing in it is evaluated.
+
+        Raises:
+            ProgramError: the text is no program, is too large, or an operation or shape in it is not right.
+        """
+        from recurra.program.serial import from_json
+
+        return from_json(text)
+
     def __str__(self) -> str:
         from recurra.program.text import program_text
 
