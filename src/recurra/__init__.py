@@ -4,7 +4,6 @@ from recurra import cells, compiler
 from recurra.engines import engine
 from recurra.equations import (
     Cell,
-    abs,
     bernoulli,
     cell,
     clip,
@@ -17,7 +16,6 @@ from recurra.equations import (
     heads,
     layer_norm,
     log,
-    max,
     maximum,
     mean,
     minimum,
@@ -30,14 +28,23 @@ from recurra.equations import (
     softplus,
     split,
     sqrt,
-    sum,
     tanh,
     where,
+)
+from recurra.equations import (
+    abs as abs,
+)
+from recurra.equations import (
+    max as max,
+)
+from recurra.equations import (
+    sum as sum,
 )
 from recurra.errors import EngineError, EquationError, ProgramError, RecurraError
 
 __version__ = "0.1.0"
 
+# abs, max and sum are left out: `from recurra import *` must not hide Python's own.
 __all__ = [
     "Cell",
     "EngineError",
@@ -45,7 +52,6 @@ __all__ = [
     "ProgramError",
     "RecurraError",
     "__version__",
-    "abs",
     "bernoulli",
     "cell",
     "cells",
@@ -62,7 +68,6 @@ __all__ = [
     "heads",
     "layer_norm",
     "log",
-    "max",
     "maximum",
     "mean",
     "minimum",
@@ -76,7 +81,6 @@ __all__ = [
     "softplus",
     "split",
     "sqrt",
-    "sum",
     "tanh",
     "where",
 ]

@@ -91,9 +91,9 @@ def _regrouped(
     for term in terms:
         groups.setdefault(waiting[term] if isinstance(term, Variable) else ONCE, []).append(term)
     made: list[Equation] = []
-    stages = sorted(groups)
-    total = _added(groups[stages[0]], made, new)
-    for stage in stages[1:]:
+    first, *later = sorted(groups)
+    total = _added(groups[first], made, new)
+    for stage in later:
         total = _added([_added(groups[stage], made, new), total], made, new)
     return [*made[:-1], replace(made[-1], results=equation.results)]
 
