@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import numbers
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -78,16 +79,16 @@ class Recorder:
         self.see_names()
         row = OPERATIONS[operation]
         kinds = row.operands if row.operands is not None else ("real",) * len(operands)
-        numbers = tuple(self._operand(operation, o, kind) for o, kind in zip(operands, kinds, strict=True))
+        given = tuple(self._operand(operation, o, kind) for o, kind in zip(operands, kinds, strict=True))
         of_values = [isinstance(operand, Value) for operand in operands]
-        is_varying = [is_value and self.varying[int(n)] for n, is_value in zip(numbers, of_values, strict=True)]
+        is_varying = [is_value and self.varying[int(n)] for n, is_value in zip(given, of_values, strict=True)]
         if operation == "product" and is_varying[1]:
             self.fail(
-                f"the right side of `@` must be a parameter, but {self.describe(int(numbers[1]))} changes from step "
+                f"the right side of `@` must be a parameter, but {self.describe(int(given[1]))} changes from step "
                 "to step; write the parameter on the right, as in `x @ W`"
             )
         made = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
-        literals = tuple(n if is_value else float(n) for n, is_value in zip(numbers, of_values, strict=True))
+        literals = tuple(n if is_value else float(n) for n, is_value in zip(given, of_values, strict=True))
         self.records.append(Record(operation, literals, tuple(v.number for v in made), attributes, place))
         return made
 
@@ -99,7 +100,7 @@ class Recorder:
                 need = "a comparison such as `h > 0`" if kind == "bool" else "a number, not a comparison"
                 self.fail(f"`{operation}` needs {need} where it got {self.describe(operand.number)}; `where` chooses")
             return operand.number
-        if kind == "real" and isinstance(operand, (int, float)) and not isinstance(operand, bool):
+        if kind == "real" and not isinstance(operand, bool) and isinstance(operand, numbers.Real):
             return float(operand)
         return self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
 
@@ -189,6 +190,10 @@ def _frame_of(code: CodeType) -> FrameType | None:
     while frame is not None and frame.f_code is not code:
         frame = frame.f_back
     return frame
+
+
+# numpy's names of Python's operators, which are the operation table's too.
+_NUMPY_OPERATORS = ("add", "subtract", "multiply", "divide", "power", "less", "less_equal", "greater", "greater_equal")
 
 
 class Value:
@@ -334,8 +339,12 @@ class Value:
     __rmod__, __rfloordiv__, __rand__, __ror__ = __mod__, __floordiv__, __and__, __or__
     __xor__ = __lshift__ = __rshift__ = __mod__
 
-    def __array_ufunc__(self, ufunc: Any, *_: Any, **__: Any) -> NoReturn:
-        self._unknown(f"numpy.{ufunc.__name__}")
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **_: Any) -> Value:
+        """A numpy number left of an operator, as in ``np.float32(0.5) * h``, is a number; all else is refused."""
+        name = ufunc.__name__
+        if name not in _NUMPY_OPERATORS or any(getattr(o, "ndim", 0) for o in operands if o is not self):
+            self._unknown(f"numpy.{name}")
+        return self._apply(name, *(o if isinstance(o, Value) else float(o) for o in operands))
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         self._unknown("numpy.asarray")

@@ -69,6 +69,43 @@ def test_stacked_weights_can_be_split_as_matrices():
     assert shapes(stacked) == {"weight_ih": "(2*hidden, input)", "weight_hh": "(2*hidden, hidden)"}
 
 
+def test_parameters_made_of_parameters():
+    @cell
+    def made(x, h, *, W, A, B, M, N):
+        return tanh(x @ (W * A) + h @ (B @ B) + h @ (M @ N + eye()) + h @ (M.T @ M))
+
+    assert shapes(made) == {
+        "W": "(input, hidden)",
+        "A": "(input, hidden)",
+        "B": "(hidden, hidden)",
+        "M": "(hidden, hidden)",
+        "N": "(hidden, hidden)",
+    }
+
+    def low_rank(x, h, *, W, A, B):
+        return tanh(x @ W + h @ (A @ B))
+
+    assert re.search(r"`A`.*\(hidden, ·\)", refused(low_rank))
+
+
+def test_numbers_of_numpy_are_numbers():
+    @cell
+    def scaled(x, h, *, W):
+        return tanh(np.float32(0.5) * (x @ W) + h * np.float64(0.25) - np.int64(1) + (1 - h) / np.float32(2))
+
+    @cell
+    def plain(x, h, *, W):
+        return tanh(0.5 * (x @ W) + h * 0.25 - 1 + (1 - h) / 2)
+
+    assert trace(scaled).equations == trace(plain).equations
+
+
+def test_a_lambda_is_a_cell():
+    layer = recurra.nn.Recurrent(cell(lambda x, h, *, W: tanh(x @ W + h)), 3, 4)
+    assert layer(torch.zeros(2, 2, 3))[0].shape == (2, 2, 4)
+    assert layer.program.name == "<lambda>"
+
+
 def test_projection_changes_only_the_first_state():
     program = trace(cells.lstm, projected=True)
     assert [shape_text(state.shape) for state in program.states] == ["(proj)", "(hidden)"]

@@ -60,6 +60,8 @@ BROKEN = {
     "negative size": (("parameters", 0, "shape"), ["-4*hidden", "input"]),
     "shape no list": (("parameters", 0, "shape"), "hidden"),
     "four dimensions": (("parameters", 0, "shape"), ["input"] * 4),
+    "cell's name too long": (("name",), "x" * 101),
+    "cell's name not printable": (("name",), "a\nb"),
     "name with code": (("parameters", 0, "name"), "__import__('os')"),
     "defined twice": (("parameters", 0, "name"), "x"),
     "another version": (("version",), 2),

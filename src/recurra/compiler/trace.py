@@ -124,7 +124,7 @@ def _program(cell: Cell, recorder: Recorder, states: list[Value], output: Value,
     if new_hidden is not None:
         parameters.append(next(variable for variable in variables if variable.name == "weight_hr"))
     program = Program(
-        name=cell.name,
+        name=cell.name[:100],
         input=variables[0],
         states=tuple(variables[1:count]),
         parameters=tuple(parameters),

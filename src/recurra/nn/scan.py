@@ -190,13 +190,13 @@ def execute(
     batch_sizes = [leading[1]] * leading[0] if packed is None else packed.tolist()
     exact = torch.float32 if x.dtype in HALF else x.dtype
     call = Call(
-        x=x.reshape(-1, x.shape[-1]).to(exact),
+        x=x.flatten(0, -2).to(exact),
         batch_sizes=batch_sizes,
         states=[state.to(exact) for state in states],
         parameters=[parameter.to(exact) for parameter in parameters],
         sizes=dict(zip(SYMBOLS, sizes, strict=True)),
-        masks=[mask.reshape(-1, mask.shape[-1]).to(exact) for mask in masks],
-        reset=None if sequences.reset is None else sequences.reset.reshape(-1, 1),
+        masks=[mask.flatten(0, -2).to(exact) for mask in masks],
+        reset=None if sequences.reset is None else sequences.reset.flatten().unsqueeze(-1),
         reverse=reverse,
     )
     with without_autocast(x):

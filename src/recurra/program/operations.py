@@ -93,9 +93,10 @@ def _product(use: Usage) -> None:
     solver, (a, b) = use.solver, use.operands
     left = solver.shape(a)
     if left is None:
-        if not use.varying[0]:
+        result = use.result()
+        if not use.varying[0] and result is None:
             return
-        left = (solver.unknown(),)
+        left = (solver.unknown(),) if use.varying[0] or result is None else (*result[:-1], solver.unknown())
         solver.need(a, left)
     if not left:
         raise Mismatch(a, left, (solver.unknown(),))

@@ -65,7 +65,7 @@ def from_json(text: str) -> Program:
         raise ProgramError(f"not a program of format {FORMAT}, version {VERSION}")
     known: dict[str, Variable] = {}
     program = Program(
-        name=_name(fields["name"]),
+        name=_title(fields["name"]),
         input=_variable_in(fields["input"], known),
         states=tuple(_variable_in(item, known) for item in _items(fields["states"], MAX_OPERANDS)),
         parameters=tuple(_variable_in(item, known) for item in _items(fields["parameters"], MAX_OPERANDS)),
@@ -118,6 +118,13 @@ def _items(content: Any, most: int) -> list[Any]:
 def _name(content: Any) -> str:
     if not isinstance(content, str) or not _NAME.fullmatch(content):
         raise ProgramError(f"{str(content)[:40]!r} is not a name")
+    return content
+
+
+def _title(content: Any) -> str:
+    """The name of a cell: a function's, which for a lambda is no identifier."""
+    if not isinstance(content, str) or not 0 < len(content) <= 100 or not content.isprintable():
+        raise ProgramError(f"{str(content)[:40]!r} is not the name of a cell")
     return content
 
 
