@@ -101,6 +101,12 @@ def test_core_imports_without_the_extras():
     assert run.stdout.rstrip().endswith("[[4.0, 4.0, 4.0, 4.0], [8.0, 8.0, 8.0, 8.0]]")
 
 
+def test_layers_without_torch_say_what_to_install():
+    code = "import sys; sys.modules['torch'] = None\nimport recurra.nn"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.rstrip().endswith('recurra.nn needs torch; run: pip install "recurra[torch]"')
+
+
 def test_importing_recurra_does_not_import_torch():
     code = "import sys, recurra, recurra.compiler, recurra.cells, recurra.engines; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

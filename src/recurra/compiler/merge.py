@@ -17,18 +17,25 @@ def merge(program: Program) -> Program:
     varying = program.varying()
     groups: dict[Variable, list[Equation]] = {}
     for equation in program.equations:
-        left = equation.operands[0] if equation.operands else None
-        if equation.operation == "product" and isinstance(left, Variable) and left in varying and len(left.shape) == 1:
+        left = _multiplied(equation)
+        if left in varying:
             groups.setdefault(left, []).append(equation)
     new = Temporaries(program)
     equations: list[Equation] = []
     for equation in program.equations:
-        group = groups.get(equation.operands[0]) if equation.operands and equation.operation == "product" else None  # type: ignore[arg-type]
-        if group is None or len(group) == 1:
+        left = _multiplied(equation)
+        group = [equation] if left is None else groups.get(left, [equation])
+        if len(group) == 1:
             equations.append(equation)
         elif equation is group[0]:
             equations.extend(_merged(group, new))
     return replace(program, equations=tuple(equations))
+
+
+def _multiplied(equation: Equation) -> Variable | None:
+    """The vector that a product multiplies; None for another operation, or blocks of a vector."""
+    left = equation.operands[0] if equation.operation == "product" else None
+    return left if isinstance(left, Variable) and len(left.shape) == 1 else None
 
 
 def _merged(group: list[Equation], new: Temporaries) -> list[Equation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NoReturn
 
 from recurra.program.operations import OPERATIONS, Usage
@@ -35,8 +36,7 @@ def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_h
     for number in range(2, 1 + len(states)):
         solver.need(number, (solver.unknown(),))
     facts: list[tuple[int, Callable[[], None]]] = [
-        (new, lambda old=old, new=new: _same_state(solver, old, new))  # type: ignore[misc]
-        for old, new in enumerate(states, start=1)
+        (new, partial(_same_state, solver, old, new)) for old, new in enumerate(states, start=1)
     ]
     if new_hidden is not None:
         facts.append((new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))

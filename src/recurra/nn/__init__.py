@@ -1,5 +1,12 @@
 """recurra's layers for torch: torch.nn's recurrent classes, and ``Recurrent`` for any cell."""
 
+try:
+    import torch  # noqa: F401  (asked for here, to say what to install)
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
+
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.packing import (
     PackedSequence,
