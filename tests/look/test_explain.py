@@ -48,5 +48,7 @@ def test_cells_and_modules_of_one_step():
 def test_what_is_no_cell():
     with pytest.raises(TypeError, match="not Linear"):
         recurra.explain(torch.nn.Linear(1, 2))
+    with pytest.raises(TypeError, match="not a PackedSequence"):
+        recurra.explain(GRU(3, 5), recurra.nn.pack_sequence([torch.zeros(2, 3)]))
     with pytest.raises(ValueError, match="give a layer"):
         recurra.explain(cells.gru, torch.zeros(1, 1, 1))

@@ -54,12 +54,15 @@ def explain(target: Cell | Recurrent | RecurrentCell, x: Tensor | None = None) -
 
     Args:
         target: a cell, a ``recurra.nn`` layer or a ``recurra.nn`` cell.
-        x: an input of the layer; its seq_len and batch then stand in the table.
+        x: an input of the layer, (seq_len, batch, input_size) or as the layer takes it; its lengths then stand in the
+            table. Default: they stand there by name.
 
     Raises:
-        TypeError: target is something else.
+        TypeError: target is something else, or x is no tensor.
         ValueError: x is given for a bare cell.
     """
+    if x is not None and not hasattr(x, "dim"):
+        raise TypeError(f"explain takes a tensor as the layer's input, not a {type(x).__name__}")
     if isinstance(target, Cell):
         if x is not None:
             raise ValueError("explain(cell) takes no input: a bare cell has no sizes; give a layer")
