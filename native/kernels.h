@@ -2,8 +2,88 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace recurra {
+
+// Elementwise operations, on whole vectors. The first letters of a name are the operation table's in Python
+// (engines/native/lower.py names them in the same order). A comparison gives 1 or 0.
+enum class Op : std::uint8_t {
+  copy, load, store,  // load and store touch `width` elements per row and no more: the other side is somebody else's array
+  add, subtract, multiply, divide, power, negative,
+  sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos,
+  minimum, maximum, clip,
+  less, less_equal, greater, greater_equal, equal, not_equal, where,
+  multiply_add,       // a * b + c, rounded once where the instruction set can
+  one_minus,          // 1 - a
+  sigmoid_slope,      // d * y * (1 - y)
+  tanh_slope,         // d * (1 - y * y)
+  mix,                // (1 - a) * b + a * c
+  count
+};
+
+// Where the rows of a value lie. Row r, vector v is at base + r * row_stride + v * lanes * column_step.
+template <class T>
+struct Slot {
+  T* base;
+  std::ptrdiff_t row_stride;   // elements
+  std::int32_t column_step;    // 1, or 0 for a number that every feature meets
+  std::int32_t is_block;       // 1 for a temporary that lives in one block: its base is that of every block
+};
+
+struct MicroOp {
+  Op op;
+  std::int32_t result, a, b, c;  // numbers of slots
+  std::int32_t width;            // elements per row, for load and store
+};
+
+// One vector of columns of a product: where its sums begin, and where they go.
+template <class T>
+struct Column {
+  T* out;
+  std::ptrdiff_t out_stride;
+  const T* init;
+  std::ptrdiff_t init_stride;
+};
+
+// Where one vector of a packed matrix comes from: element (k, lane) is base[k * row_stride + lane * column_stride].
+template <class T>
+struct Source {
+  const T* base;
+  std::ptrdiff_t row_stride, column_stride;
+  std::size_t valid;  // lanes that there are; the others are packed as zeros
+};
+
+enum class Reduction : std::uint8_t { sum, mean, max };
+
+template <class T>
+struct Routines {
+  std::size_t lanes;          // elements of one vector
+  std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
+
+  // A packed matrix is its panels one after the other, each of K rows of (at most panel_vectors) whole vectors.
+  void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
+
+  // Rows of A times `vectors` columns of a packed matrix. Each result is one chain of multiply-adds over ascending k
+  // that begins with `init`, whatever the number of rows, so results do not depend on how work is cut.
+  void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
+                   std::size_t vectors);
+
+  // c[i][j] += the sum over rows of a[row][i] * b[row][j], for i < k and j < vectors * lanes.
+  void (*outer)(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
+                std::size_t vectors);
+
+  // c[j] += the sum over rows of a[row][j].
+  void (*rows_sum)(T* c, const T* const* a, std::size_t rows, std::size_t vectors);
+
+  // Elementwise operations in order, on blocks that stay in the first-level cache.
+  void (*elementwise)(const MicroOp* ops, std::size_t count, const Slot<T>* slots, std::size_t rows,
+                      std::size_t vectors);
+
+  // One number per row out of `width` elements, repeated over a whole vector.
+  void (*reduce)(Reduction kind, T* out, std::ptrdiff_t out_stride, const T* a, std::ptrdiff_t a_stride,
+                 std::size_t rows, std::size_t width);
+};
 
 struct Kernels {
   const char* name;   // the target's name, as RECURRA_ISA spells it
@@ -12,6 +92,11 @@ struct Kernels {
   // Sum of a[i] * b[i] over n floats, both of any alignment; they may be the same array. Lane l of one vector sums the
   // products at i = l, l + lanes, …; then the lanes are added in ascending order. So the rounding shows which target ran.
   float (*dot)(const float* a, const float* b, std::size_t n);
+
+  Routines<float> f32;
+  Routines<double> f64;
 };
+
+constexpr std::size_t block_vectors = 16;  // the most vectors of one temporary in elementwise()
 
 }  // namespace recurra

@@ -1,29 +1,83 @@
 // The kernels, written once with the compiler's vector extensions. Each file in targets/ includes this one after it has
-// defined RECURRA_LANES. Everything is in an unnamed namespace, and nothing comes from std:: (README.md says why).
+// defined RECURRA_LANES and RECURRA_PANEL. Everything is in an unnamed namespace, and nothing comes from std::
+// (README.md says why).
 #include "kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace recurra {
 namespace {
 
 constexpr std::size_t lanes = RECURRA_LANES;
-typedef float Vector __attribute__((vector_size(RECURRA_LANES * sizeof(float))));
+typedef float Floats __attribute__((vector_size(RECURRA_LANES * 4)));
+typedef double Doubles __attribute__((vector_size(RECURRA_LANES * 4)));
 
-// The first n floats at p, and zeros in the lanes behind them.
-inline Vector load(const float* p, std::size_t n = lanes) {
-  Vector v = {};
-  __builtin_memcpy(&v, p, n * sizeof(float));
+#include "vector_math.inl"
+
+template <class T> struct VectorOf;
+template <> struct VectorOf<float> { typedef Floats type; };
+template <> struct VectorOf<double> { typedef Doubles type; };
+template <class T> using Vector = typename VectorOf<T>::type;
+template <class T> constexpr std::size_t width_of = sizeof(Vector<T>) / sizeof(T);
+
+// The whole vector at p, of any alignment.
+template <class T>
+inline Vector<T> load(const T* p) {
+  Vector<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
+template <class T>
+inline void store(T* p, Vector<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// The first n elements at p, and zeros in the lanes behind them.
+template <class T>
+inline Vector<T> load_part(const T* p, std::size_t n) {
+  Vector<T> v = {};
+  for (std::size_t i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+
+template <class T>
+inline void store_part(T* p, Vector<T> v, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) p[i] = v[i];
+}
+
+#if defined(__AVX512F__)
+inline Floats load_part(const float* p, std::size_t n) {
+  return (Floats)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+}
+inline void store_part(float* p, Floats v, std::size_t n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), (__m512)v);
+}
+#endif
+
+template <class T>
+inline Vector<T> splat(T x) {
+  return x - Vector<T>{};  // not x + 0: that would lose the sign of -0
+}
+
 float dot(const float* a, const float* b, std::size_t n) {
-  Vector sums = {};
+  Floats sums = {};
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) sums += load(a + i) * load(b + i);
-  if (i < n) sums += load(a + i, n - i) * load(b + i, n - i);
+  if (i < n) sums += load_part(a + i, n - i) * load_part(b + i, n - i);
   float sum = 0;
   for (std::size_t lane = 0; lane < lanes; ++lane) sum += sums[lane];
   return sum;
 }
+
+#include "kernels_product.inl"
+#include "kernels_elementwise.inl"
+
+template <class T>
+constexpr Routines<T> routines = {width_of<T>, panel_vectors, pack<T>, multiply<T>, outer<T>, rows_sum<T>,
+                                  elementwise<T>, reduce<T>};
 
 }  // namespace
 }  // namespace recurra

@@ -14,6 +14,7 @@
 #include <sched.h>
 #endif
 
+#include "bind_kernel.h"
 #include "dispatch.h"
 
 namespace nb = nanobind;
@@ -99,6 +100,8 @@ float dot(const Array& a, const Array& b) {
 
 NB_MODULE(_native, m) {
   using namespace recurra;
+  bind_kernel(m);
+  nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def("built_isas", [] { return names(built_kernels()); },
         "The instruction sets that this module was built for, the fastest first.");
@@ -107,6 +110,7 @@ NB_MODULE(_native, m) {
   m.def("active_isa", [] { return std::string(active_kernels().name); },
         "The instruction set in use. RECURRA_ISA forces one; the first use settles it for the process.\n\n"
         "Raises ValueError where RECURRA_ISA names none that this machine runs.");
+  m.def("operations", &operation_names, "The elementwise operations that kernels know, in order of their numbers in code.");
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");

@@ -6,9 +6,10 @@
 #endif
 
 #define RECURRA_LANES 8
+#define RECURRA_PANEL 2
 #include "../kernels.inl"
 
 namespace recurra {
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = {"avx2", lanes, dot};
+const Kernels kernels_avx2 = {"avx2", lanes, dot, routines<float>, routines<double>};
 }  // namespace recurra

@@ -5,9 +5,10 @@
 #endif
 
 #define RECURRA_LANES 16
+#define RECURRA_PANEL 4
 #include "../kernels.inl"
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512", lanes, dot};
+const Kernels kernels_avx512 = {"avx512", lanes, dot, routines<float>, routines<double>};
 }  // namespace recurra

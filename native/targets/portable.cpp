@@ -4,9 +4,10 @@
 #endif
 
 #define RECURRA_LANES 4
+#define RECURRA_PANEL 2
 #include "../kernels.inl"
 
 namespace recurra {
 extern const Kernels kernels_portable;
-const Kernels kernels_portable = {"portable", lanes, dot};
+const Kernels kernels_portable = {"portable", lanes, dot, routines<float>, routines<double>};
 }  // namespace recurra

@@ -7,17 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from recurra.engines.native import NativeEngine
 from recurra.engines.protocol import Call, Engine, Kernel, Result
 from recurra.engines.reference import ReferenceEngine
 from recurra.errors import EngineError
 
-__all__ = ["NAMES", "Call", "Engine", "Kernel", "Result", "chosen", "engine", "reasons"]
+__all__ = [
+    "NAMES",
+    "Call",
+    "Engine",
+    "Kernel",
+    "NativeEngine",
+    "Result",
+    "chosen",
+    "engine",
+    "reasons",
+    "reference",
+]
 
-_ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
-_REFUSALS = {
-    "native": "this version has no native kernels yet; its native module only tells what the processor can do",
-    "triton": "this version has no GPU kernels yet",
-}
+_ENGINES: dict[str, Engine] = {"reference": ReferenceEngine(), "native": NativeEngine()}
+_REFUSALS = {"triton": "this version has no GPU kernels yet"}
 NAMES = ("auto", "reference", "native", "triton")
 _BY_PREFERENCE = ("native", "triton", "reference")
 
@@ -54,6 +63,11 @@ def chosen() -> Engine:
         refused = reasons()
         name = next(name for name in _BY_PREFERENCE if refused[name] is None)
     return _ENGINES[name]
+
+
+def reference() -> Engine:
+    """The reference engine, which runs everywhere."""
+    return _ENGINES["reference"]
 
 
 @contextmanager

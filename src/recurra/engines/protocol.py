@@ -15,22 +15,23 @@ Array = Any  # a numpy array or a torch tensor; all arrays of one call are of on
 class Call:
     """One run of a plan over sequences.
 
-    All time steps lie one after the other as rows: the first ``batch_sizes[0]`` rows are step 0, and so on, as in
-    torch's packed sequences. A dense batch is T times the same size.
+    A dense batch has x (T, batch, input). Packed, all steps lie one after the other as rows: the first
+    ``batch_sizes[0]`` rows are step 0, and so on, as in torch's packed sequences. Below, *steps* stands for
+    (T, batch) or (rows).
 
     Attributes:
-        x: (rows, input).
-        batch_sizes: rows of each step; never increasing.
+        x: (steps, input).
+        batch_sizes: rows of each of T steps, never increasing; None for a dense batch.
         states: for each state the first one, (batch, size), batch ≥ every batch size.
         parameters: in the program's order.
         sizes: the numbers of the program's symbols: input, hidden, and proj where it has one.
-        masks: for each random mask of the program its values, (rows, size).
-        reset: bool (rows, 1), True where the states are zero before the step; None for nowhere.
+        masks: for each random mask of the program its values, (steps, size).
+        reset: bool (steps), True where the states are zero before the step; None for nowhere.
         reverse: whether the last step comes first.
     """
 
     x: Array
-    batch_sizes: Sequence[int]
+    batch_sizes: Sequence[int] | Array | None
     states: Sequence[Array]
     parameters: Sequence[Array]
     sizes: Mapping[str, int]
@@ -44,14 +45,16 @@ class Result:
     """What a run gives.
 
     Attributes:
-        output: (rows, size).
+        output: (steps, size).
         states: for each state the last one of every sequence, (batch, size).
-        traced: what the plan traces, by name: (rows, size); a scalar has size 1.
+        traced: what the plan traces, by name: (steps, size); a scalar has size 1.
+        kept: what a backward pass needs, for the engine's own eyes.
     """
 
     output: Array
     states: tuple[Array, ...]
     traced: Mapping[str, Array] = field(default_factory=dict)
+    kept: tuple[Array, ...] = ()
 
 
 class Kernel(Protocol):

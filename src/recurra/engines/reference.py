@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import ModuleType
 
@@ -46,6 +47,8 @@ class ReferenceKernel:
 
     def forward(self, call: Call) -> Result:
         """Run the plan over whole sequences: once, before, the time loop, after."""
+        if call.batch_sizes is None:
+            return self._dense(call)
         plan, program = self.plan, self.plan.program
         lib = _library(call.x)
         early, step, late = self._prepared(lib, call.sizes)
@@ -59,6 +62,24 @@ class ReferenceKernel:
         for run in late:
             run(values)
         return Result(values[program.output], states, {name: values[variable] for name, variable in plan.traced})
+
+    def _dense(self, call: Call) -> Result:
+        """The same run with all steps' rows one after the other."""
+        leading = call.x.shape[:2]
+
+        def steps(values: Array) -> Array:
+            return values.reshape(*leading, values.shape[-1])
+
+        flat = replace(
+            call,
+            x=call.x.reshape(leading[0] * leading[1], call.x.shape[2]),
+            batch_sizes=[leading[1]] * leading[0],
+            masks=[mask.reshape(leading[0] * leading[1], mask.shape[2]) for mask in call.masks],
+            reset=None if call.reset is None else call.reset.reshape(-1),
+        )
+        result = self.forward(flat)
+        traced = {name: steps(values) for name, values in result.traced.items()}
+        return Result(steps(result.output), result.states, traced)
 
     def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[list[Run], list[Run], list[Run]]:
         """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
@@ -77,13 +98,14 @@ class ReferenceKernel:
     ) -> tuple[Values, tuple[Array, ...]]:
         """The time loop: what is kept of every step, and the last states."""
         plan, program = self.plan, self.plan.program
-        arriving = {variable: lib.cut_rows(values[variable], call.batch_sizes) for variable in plan.arriving}
-        resets = None if call.reset is None else lib.cut_rows(call.reset, call.batch_sizes)
+        sizes = [] if call.batch_sizes is None else [int(size) for size in call.batch_sizes]
+        arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in plan.arriving}
+        resets = None if call.reset is None else lib.cut_rows(call.reset.reshape(-1, 1), sizes)
         kept: dict[Variable, list[Array]] = {variable: [] for variable in plan.kept}
-        carried = _Carried(lib, call)
-        order = range(len(call.batch_sizes))
+        carried = _Carried(lib, call, sizes)
+        order = range(len(sizes))
         for t in reversed(order) if call.reverse else order:
-            states = carried.entering(call.batch_sizes[t])
+            states = carried.entering(sizes[t])
             if resets is not None:
                 states = [lib.zero_where(resets[t], state) for state in states]
             values.update(zip(program.states, states, strict=True))
@@ -100,11 +122,11 @@ class ReferenceKernel:
 class _Carried:
     """The states between steps, while sequences end (or, in reverse, begin) at different steps."""
 
-    def __init__(self, lib: ModuleType, call: Call) -> None:
+    def __init__(self, lib: ModuleType, call: Call, sizes: Sequence[int]) -> None:
         self._lib = lib
         self._first = list(call.states)
         self._ended: list[list[Array]] = []  # last states of sequences that have ended, the latest to end first
-        size = call.batch_sizes[-1 if call.reverse else 0]
+        size = sizes[-1 if call.reverse else 0]
         self.states = [state[:size] for state in self._first]
 
     def entering(self, size: int) -> list[Array]:

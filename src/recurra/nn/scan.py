@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from recurra.compiler import Plan, plan
-from recurra.engines import Call, chosen
+from recurra.engines import Call, NativeEngine, chosen, reference
 from recurra.errors import EquationError
 from recurra.nn.autocast import without_autocast
+from recurra.nn.gradient import run_natively, suits
 from recurra.program import Program, Variable, from_json, to_json
 
 HALF = (torch.bfloat16, torch.float16)
@@ -185,23 +186,23 @@ def execute(
 ) -> list[Tensor]:
     """Run the chosen engine; half precision is computed in float32 and rounded once."""
     x = sequences.x
-    leading = x.shape[:-1]
-    packed = sequences.batch_sizes
-    batch_sizes = [leading[1]] * leading[0] if packed is None else packed.tolist()
     exact = torch.float32 if x.dtype in HALF else x.dtype
     call = Call(
-        x=x.flatten(0, -2).to(exact),
-        batch_sizes=batch_sizes,
+        x=x.to(exact),
+        batch_sizes=None if sequences.batch_sizes is None else sequences.batch_sizes.tolist(),
         states=[state.to(exact) for state in states],
         parameters=[parameter.to(exact) for parameter in parameters],
         sizes=dict(zip(SYMBOLS, sizes, strict=True)),
-        masks=[mask.flatten(0, -2).to(exact) for mask in masks],
-        reset=None if sequences.reset is None else sequences.reset.flatten().unsqueeze(-1),
+        masks=[mask.to(exact) for mask in masks],
+        reset=sequences.reset,
         reverse=reverse,
     )
+    scheduled = plan_of(text, traced)
+    engine = chosen()
     with without_autocast(x):
-        result = chosen().build(plan_of(text, traced)).forward(call)
-    traces = [result.traced[name] for name, _ in plan_of(text, traced).traced]
-    output, *traces = [value.reshape(*leading, value.shape[-1]) for value in (result.output, *traces)]
-    values = [output, *result.states, *traces]
+        if isinstance(engine, NativeEngine) and suits(call):
+            values = run_natively(engine.build(scheduled), call)
+        else:
+            result = reference().build(scheduled).forward(call)
+            values = [result.output, *result.states, *(result.traced[name] for name, _ in scheduled.traced)]
     return [value.to(x.dtype) if value.is_floating_point() else value for value in values]

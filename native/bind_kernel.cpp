@@ -1,0 +1,189 @@
+#include "bind_kernel.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+
+#include "dispatch.h"
+#include "executor.h"
+
+namespace nb = nanobind;
+
+namespace recurra {
+namespace {
+
+using Words = std::vector<std::int64_t>;
+
+const Kernels& kernels_of(const std::string& isa) {
+  if (isa.empty()) return active_kernels();
+  for (const Kernels* k : supported_kernels()) {
+    if (isa == k->name) return *k;
+  }
+  throw std::invalid_argument("this machine does not run the instruction set '" + isa + "'");
+}
+
+template <class T> const Routines<T>& routines_of(const Kernels& k);
+template <> const Routines<float>& routines_of<float>(const Kernels& k) { return k.f32; }
+template <> const Routines<double>& routines_of<double>(const Kernels& k) { return k.f64; }
+
+// Addresses and strides of one call, one after the other, as Python hands them over.
+struct Places {
+  const Words& words;
+  std::size_t at = 0;
+
+  std::int64_t next() {
+    if (at >= words.size()) throw std::invalid_argument("too few addresses and strides");
+    return words[at++];
+  }
+
+  template <class P>
+  P address(bool needed) {
+    const std::int64_t word = next();
+    if (word == 0 && needed) throw std::invalid_argument("an array has no memory");
+    return reinterpret_cast<P>(static_cast<std::intptr_t>(word));
+  }
+};
+
+template <class T>
+std::vector<Fixed<const T>> fixed(Places& places, const Code& code) {
+  std::vector<Fixed<const T>> list;
+  for (std::int64_t p = 0; p < code.parameters; ++p) {
+    const T* data = places.address<const T*>(code.parameter_rows[p] * code.parameter_widths[p] > 0);
+    const std::int64_t rows = places.next(), columns = places.next();
+    list.push_back({data, rows, columns});
+  }
+  return list;
+}
+
+class AnyKernel {
+ public:
+  virtual ~AnyKernel() = default;
+  virtual void run(const Words& words, const nb::object& prepared) const = 0;
+  virtual nb::object prepare(const Words& words) const = 0;
+};
+
+template <class T>
+struct Prepared {
+  const void* owner;
+  std::unique_ptr<Constants<T>> constants;
+};
+
+template <class T>
+class TypedKernel : public AnyKernel {
+ public:
+  TypedKernel(Code code, const Kernels& kernels) : executor_(std::move(code), routines_of<T>(kernels)) {}
+
+  // words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
+  // each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
+  // each state the first and then the last value: address, stride (address 0: not wanted); what `previous` begins with:
+  // address, stride; for each constant result its address.
+  void run(const Words& words, const nb::object& prepared) const override {
+    const Code& code = executor_.code();
+    Places places{words};
+    Call<T> call;
+    call.steps = places.next();
+    call.batch = places.next();
+    call.batch_sizes = places.address<const std::int64_t*>(false);
+    call.reverse = places.next() != 0;
+    call.reset = places.address<const bool*>(false);
+    call.threads = static_cast<int>(places.next());
+    if (call.steps < 0 || call.batch < 0) throw std::invalid_argument("a negative number of steps or sequences");
+    if (call.batch_sizes != nullptr) {
+      std::int64_t before = call.batch;
+      for (std::int64_t t = 0; t < call.steps; ++t) {
+        if (call.batch_sizes[t] < 0 || call.batch_sizes[t] > before) {
+          throw std::invalid_argument("batch sizes must not increase, nor exceed the batch");
+        }
+        before = call.batch_sizes[t];
+      }
+    }
+    const bool some = call.steps > 0 && call.batch > 0;
+    call.parameters = fixed<T>(places, code);
+    for (const auto* widths : {&code.input_widths, &code.output_widths}) {
+      auto& list = widths == &code.input_widths ? call.inputs : call.outputs;
+      for (const std::int64_t width : *widths) {
+        T* data = places.address<T*>(some && width > 0);
+        const std::int64_t steps = places.next(), rows = places.next();
+        list.push_back({data, steps, rows});
+      }
+    }
+    for (const std::int64_t width : code.states) {
+      const T* first = places.address<const T*>(call.batch > 0 && width > 0);
+      const std::int64_t first_stride = places.next();
+      T* last = places.address<T*>(false);
+      const std::int64_t last_stride = places.next();
+      call.first.push_back({first, first_stride});
+      call.last.push_back({last, last_stride});
+    }
+    for (std::int64_t n = places.next(); n > 0; --n) {
+      const T* data = places.address<const T*>(false);
+      call.beginning.push_back({data, places.next()});
+    }
+    for (const Instruction& i : code.before) {
+      if (i.kind == Kind::previous && i.k >= static_cast<std::int64_t>(call.beginning.size())) {
+        throw std::invalid_argument("too few first states");
+      }
+    }
+    for (std::size_t n = 0; n < code.results.size(); ++n) {
+      const Value& value = code.values[code.results[n]];
+      call.results.push_back(places.address<T*>(value.width * value.rows > 0));
+    }
+    if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+    const Constants<T>* constants = nullptr;
+    if (!prepared.is_none()) {
+      const auto& kept = nb::cast<const Prepared<T>&>(prepared);
+      if (kept.owner != this) throw std::invalid_argument("the weights were prepared for another kernel");
+      if (!code.sums.empty()) throw std::invalid_argument("a backward pass takes no prepared weights");
+      constants = kept.constants.get();
+    }
+    nb::gil_scoped_release unlocked;
+    executor_.run(call, constants);
+  }
+
+  nb::object prepare(const Words& words) const override {
+    Places places{words};
+    const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
+    if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+    return nb::cast(Prepared<T>{this, executor_.prepare(parameters)}, nb::rv_policy::move);
+  }
+
+ private:
+  Executor<T> executor_;
+};
+
+// The caller owns what comes back.
+AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double,
+                                const std::string& isa) {
+  const Kernels& kernels = kernels_of(isa);
+  if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels);
+  return new TypedKernel<float>(decode(words, literals, kernels.f32.lanes), kernels);
+}
+
+}  // namespace
+
+std::vector<std::string> operation_names() {
+  return {"copy",    "load",       "store", "add",           "subtract", "multiply",  "divide",   "power",
+          "negative", "sigmoid",   "tanh",  "relu",          "exp",      "log",       "softplus", "sqrt",
+          "abs",     "sin",        "cos",   "minimum",       "maximum",  "clip",      "less",     "less_equal",
+          "greater", "greater_equal", "equal", "not_equal",  "where",    "multiply_add", "one_minus", "sigmoid_slope",
+          "tanh_slope", "mix"};
+}
+
+void bind_kernel(nb::module_& m) {
+  nb::class_<Prepared<float>>(m, "PreparedFloat32", "Weights packed for one kernel.");
+  nb::class_<Prepared<double>>(m, "PreparedFloat64", "Weights packed for one kernel.");
+  nb::class_<AnyKernel>(m, "Kernel", "Code made executable for one dtype on one instruction set.")
+      .def("run", &AnyKernel::run, nb::arg("words"), nb::arg("prepared").none(),
+           "Run over sequences; `words` are the addresses and strides of every array (engines/native/kernel.py).\n\n"
+           "Raises ValueError where they are too few or too many, or an array has no memory.")
+      .def("prepare", &AnyKernel::prepare, nb::arg("words"), "The weights packed, to keep between calls.");
+  m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
+        nb::rv_policy::take_ownership,
+        "The kernel of lowered code (engines/native/lower.py).\n\n"
+        "Raises ValueError where the words are no code, or this machine does not run `isa`.");
+}
+
+}  // namespace recurra

@@ -1,0 +1,873 @@
+#include "executor.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <new>
+
+#include "pool.h"
+
+namespace recurra {
+namespace {
+
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t slack = 64;  // elements behind each array that whole-vector reads and writes may touch
+
+// Memory that one calling thread keeps for its next call, so that calls do not ask the system for pages.
+class Arena {
+ public:
+  ~Arena() { std::free(data_); }
+
+  template <class T>
+  T* take(std::size_t elements) {
+    const std::size_t bytes = elements * sizeof(T) + 4 * cache_line;
+    if (bytes > size_) {
+      std::free(data_);
+      size_ = 0;
+      const std::size_t rounded = (bytes + 4095) / 4096 * 4096;
+      data_ = std::aligned_alloc(4096, rounded);
+      if (data_ == nullptr) throw std::bad_alloc();
+      std::memset(data_, 0, rounded);
+      size_ = rounded;
+    }
+    return static_cast<T*>(data_);
+  }
+
+  void trim() {
+    if (size_ > (std::size_t(64) << 20)) {
+      std::free(data_);
+      data_ = nullptr;
+      size_ = 0;
+    }
+  }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Hands out pieces of one block of memory; first counts what is needed, then gives.
+template <class T>
+struct Carver {
+  T* base = nullptr;
+  std::size_t used = 0;
+
+  T* take(std::size_t elements) {
+    const std::size_t aligned = (elements + slack + 15) / 16 * 16 + 16;  // the odd line keeps arrays off each other's sets
+    T* piece = base == nullptr ? nullptr : base + used;
+    used += aligned;
+    return piece;
+  }
+};
+
+}  // namespace
+
+// The rows of one slice of the batch in one chunk of steps.
+template <class T>
+struct Executor<T>::Geometry {
+  std::int64_t first_step = 0, steps = 0;
+  std::int64_t from = 0, to = 0;         // sequences of the slice
+  std::int64_t base = 0;                 // where the slice's rows begin in the chunk's arrays
+  std::int64_t rows = 0;
+  std::vector<std::int64_t> count, position;  // for each step its rows, and where they begin behind `base`
+};
+
+template <class T>
+struct Executor<T>::Shared {
+  const Call<T>* call = nullptr;
+  const Constants<T>* constants = nullptr;
+  std::vector<std::int64_t> cuts;           // of the batch: slice s is cuts[s] … cuts[s + 1]
+  std::vector<std::int64_t> row_offset;     // packed or reset: rows ahead of each step
+  std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
+  std::vector<T*> chunk_values;             // for each value its array, or null
+  std::vector<T*> states;                   // for each state 2 × batch rows
+  Barrier* barrier = nullptr;               // of the slices' threads; null where there is one slice
+  Worker* workers = nullptr;
+  std::int64_t batch_at(std::int64_t t) const { return call->batch_sizes ? call->batch_sizes[t] : call->batch; }
+};
+
+template <class T>
+struct Executor<T>::Worker {
+  Shared* shared = nullptr;
+  const Constants<T>* constants = nullptr;
+  const std::vector<Fixed<const T>>* parameters = nullptr;
+  std::vector<Slot<T>> slots;
+  std::vector<const T*> a, b;
+  std::vector<Column<T>> columns;
+  std::vector<Geometry> geometry;  // of every slice, in the chunk at hand
+  const Geometry* mine = nullptr;
+  T* frame = nullptr;   // constants
+  T* blocks = nullptr;
+  T* panel = nullptr;   // one panel, packed on the spot
+  int team = 1;         // threads that share out a product's columns
+  int parity = 0;
+  std::int64_t alive = 0;  // sequences that the last step had
+};
+
+template <class T>
+std::int64_t Executor<T>::vectors(const Matrix& m) const {
+  std::int64_t n = 0;
+  for (const MatrixPart& part : m.parts) n += padded(part.width) / lanes_;
+  return n;
+}
+
+template <class T>
+std::size_t Executor<T>::panel_elements(const Matrix& m) const {
+  return static_cast<std::size_t>(m.k * vectors(m) * lanes_);
+}
+
+template <class T>
+Executor<T>::Executor(Code code, const Routines<T>& routines)
+    : code_(std::move(code)), routines_(routines), lanes_(static_cast<std::int64_t>(routines.lanes)) {
+  lay_out();
+}
+
+template <class T>
+void Executor<T>::lay_out() {
+  const std::size_t n = code_.values.size();
+  offset_.assign(n, 0);
+  block_stride_.assign(n, 0);
+  for (std::size_t v = 0; v < n; ++v) {
+    const Value& value = code_.values[v];
+    std::int64_t* size = nullptr;
+    std::int64_t elements = stride(value);
+    if (value.space == Space::constant || value.space == Space::literal) {
+      size = &constant_size_;
+      elements = elements * std::max<std::int64_t>(1, value.rows) + static_cast<std::int64_t>(slack);
+    } else if (value.space == Space::chunk) {
+      size = &chunk_size_;
+    } else if (value.space == Space::step) {
+      size = &step_size_;
+    }
+    if (size != nullptr) {
+      offset_[v] = *size;
+      *size += elements;
+    }
+  }
+  for (const auto* stage : {&code_.once, &code_.before, &code_.step, &code_.after, &code_.sums, &code_.finally_}) {
+    for (const Instruction& i : *stage) {
+      for (const MicroOp& op : i.ops) {
+        block_stride_[op.result] = std::min<std::int64_t>(i.width, block_vectors) * lanes_;
+      }
+    }
+  }
+  auto moving = [&](const std::vector<Instruction>& stage) {
+    std::vector<char> used(n, 0);
+    auto use = [&](std::int32_t v) {
+      if (v >= 0) used[v] = 1;
+    };
+    for (const Instruction& i : stage) {
+      use(i.result), use(i.a), use(i.b);
+      for (const MicroOp& op : i.ops) use(op.result), use(op.a), use(op.b), use(op.c);
+      for (const ProductPart& p : i.parts) use(p.result), use(p.init);
+      for (const MovePart& p : i.moves) use(p.result), use(p.source);
+    }
+    std::vector<std::int32_t> list;
+    for (std::size_t v = 0; v < n; ++v) {
+      const Space s = code_.values[v].space;
+      if (used[v] && (s == Space::chunk || s == Space::input || s == Space::output || s == Space::state || s == Space::next)) {
+        list.push_back(static_cast<std::int32_t>(v));
+      }
+    }
+    return list;
+  };
+  moving_before_ = moving(code_.before);
+  moving_step_ = moving(code_.step);
+  moving_after_ = moving(code_.after);
+  for (std::size_t s = 0; s < code_.sums.size(); ++s) {
+    const Instruction& i = code_.sums[s];
+    const std::int64_t all = padded(i.width) / lanes_;
+    const std::int64_t piece = i.kind == Kind::outer ? static_cast<std::int64_t>(routines_.panel_vectors) : all;
+    for (std::int64_t v = 0; v < all; v += piece) {
+      units_.push_back({static_cast<std::int32_t>(s), v, std::min(all, v + piece)});
+    }
+  }
+  for (const Matrix& m : code_.matrices) {
+    const std::int64_t widest = std::min<std::int64_t>(vectors(m), static_cast<std::int64_t>(routines_.panel_vectors));
+    widest_panel_ = std::max(widest_panel_, static_cast<std::size_t>(m.k * widest * lanes_));
+  }
+}
+
+template <class T>
+void Executor<T>::fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) const {
+  const std::size_t n = code_.values.size();
+  slots.assign(n, Slot<T>{nullptr, 0, 1, 0});
+  for (std::size_t v = 0; v < n; ++v) {
+    const Value& value = code_.values[v];
+    Slot<T>& slot = slots[v];
+    slot.column_step = value.is_scalar ? 0 : 1;
+    slot.row_stride = stride(value);
+    if (value.space == Space::constant || value.space == Space::literal) {
+      slot.base = frame + offset_[v];
+      if (value.rows <= 1) slot.row_stride = 0;
+    } else if (value.space == Space::block) {
+      slot.base = blocks + value.number * static_cast<std::int64_t>(block_vectors) * lanes_;
+      slot.row_stride = block_stride_[v];
+      slot.is_block = 1;
+    }
+  }
+}
+
+// ---- constants ----
+
+template <class T>
+void Executor<T>::run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const {
+  w.frame = frame;
+  w.parameters = &parameters;
+  for (std::size_t v = 0; v < code_.values.size(); ++v) {
+    const Value& value = code_.values[v];
+    if (value.space == Space::literal) std::fill_n(frame + offset_[v], lanes_, static_cast<T>(value.literal));
+  }
+  constant_stage(w, code_.once);
+}
+
+template <class T>
+void Executor<T>::constant_stage(Worker& w, const std::vector<Instruction>& stage) const {
+  for (const Instruction& i : stage) instruction(w, i, std::max<std::int64_t>(1, i.rows));
+}
+
+template <class T>
+void Executor<T>::pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const {
+  Source<T> sources[16];
+  const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
+  std::int64_t at = 0, filled = 0;
+  auto flush = [&] {
+    if (filled > 0) routines_.pack(out, static_cast<std::size_t>(m.k), sources, static_cast<std::size_t>(filled));
+    out += m.k * filled * lanes_;
+    filled = 0;
+  };
+  for (const MatrixPart& part : m.parts) {
+    const Value& value = code_.values[part.value];
+    const T* base;
+    std::ptrdiff_t rows, columns;
+    if (value.space == Space::parameter) {
+      const Fixed<const T>& p = (*w.parameters)[value.number];
+      base = p.data, rows = p.row_stride, columns = p.column_stride;
+    } else {
+      base = w.frame + offset_[part.value], rows = stride(value), columns = 1;
+    }
+    base += part.row * rows + part.column * columns;
+    if (part.transposed) std::swap(rows, columns);
+    for (std::int64_t c = 0; c < part.width; c += lanes_, ++at) {
+      if (at < from || at >= to) continue;
+      sources[filled++] = {base + c * columns, rows, columns, static_cast<std::size_t>(std::min(lanes_, part.width - c))};
+      if (filled == wide) flush();
+    }
+  }
+  flush();
+}
+
+template <class T>
+std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const T>>& parameters) const {
+  auto made = std::make_unique<Constants<T>>();
+  Carver<T> carver;
+  auto carve = [&](bool real) {
+    carver.used = 0;
+    T* frame = carver.take(static_cast<std::size_t>(constant_size_));
+    std::vector<T*> panels;
+    for (const Matrix& m : code_.matrices) panels.push_back(m.used ? carver.take(panel_elements(m)) : nullptr);
+    T* blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
+    T* panel = carver.take(widest_panel_);
+    if (real) {
+      made->frame = frame;
+      made->panels = panels;
+      Worker w;
+      w.blocks = blocks;
+      w.panel = panel;
+      w.constants = made.get();
+      fill_slots(w.slots, frame, blocks);
+      std::vector<T*> none(panels.size(), nullptr);
+      made->panels.swap(none);
+      run_once(w, frame, parameters);
+      made->panels.swap(none);
+      for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
+        if (panels[m]) pack_panels(code_.matrices[m], w, 0, vectors(code_.matrices[m]), panels[m]);
+      }
+    }
+  };
+  carve(false);
+  made->storage.assign(carver.used + cache_line, T(0));
+  const auto address = reinterpret_cast<std::uintptr_t>(made->storage.data());
+  carver.base = made->storage.data() + (cache_line - address % cache_line) % cache_line / sizeof(T);
+  carve(true);
+  return made;
+}
+
+// ---- one instruction on rows whose slots are set ----
+
+template <class T>
+void Executor<T>::instruction(Worker& w, const Instruction& i, std::int64_t rows) const {
+  switch (i.kind) {
+    case Kind::elementwise:
+      routines_.elementwise(i.ops.data(), i.ops.size(), w.slots.data(), static_cast<std::size_t>(rows),
+                            static_cast<std::size_t>(i.width));
+      break;
+    case Kind::product:
+      w.a.resize(static_cast<std::size_t>(rows));
+      for (std::int64_t r = 0; r < rows; ++r) w.a[r] = w.slots[i.a].base + r * w.slots[i.a].row_stride + i.a_offset;
+      product(w, i, rows);
+      break;
+    case Kind::reduce:
+      routines_.reduce(static_cast<Reduction>(i.flag), w.slots[i.result].base, w.slots[i.result].row_stride,
+                       w.slots[i.a].base, w.slots[i.a].row_stride, static_cast<std::size_t>(rows),
+                       static_cast<std::size_t>(i.width));
+      break;
+    case Kind::cumulate: cumulate(w, i, rows); break;
+    case Kind::move: move(w, i, rows); break;
+    case Kind::gather: gather(w, i); break;
+    case Kind::total: total(w, i); break;
+    case Kind::eye: {
+      const Slot<T>& s = w.slots[i.result];
+      for (std::int64_t r = 0; r < i.rows; ++r) {
+        std::fill_n(s.base + r * s.row_stride, i.rows, T(0));
+        s.base[r * s.row_stride + r] = T(1);
+      }
+      break;
+    }
+    case Kind::previous: previous(w, i); break;
+    case Kind::outer:
+    case Kind::rows_sum:
+    case Kind::count: break;  // sums() runs these
+  }
+}
+
+template <class T>
+void Executor<T>::columns_of(Worker& w, const Instruction& i) const {
+  static const T zeros[slack] = {};
+  w.columns.clear();
+  const Matrix& m = code_.matrices[i.k];
+  for (std::size_t p = 0; p < i.parts.size(); ++p) {
+    const Slot<T>& out = w.slots[i.parts[p].result];
+    const std::int32_t init = i.parts[p].init;
+    const std::int64_t n = padded(m.parts[p].width);
+    for (std::int64_t c = 0; c < n; c += lanes_) {
+      Column<T> column = {out.base + c, out.row_stride, zeros, 0};
+      if (init >= 0) {
+        const Slot<T>& from = w.slots[init];
+        column.init = from.base + (from.column_step ? i.parts[p].init_offset + c : 0);
+        column.init_stride = from.row_stride;
+      }
+      w.columns.push_back(column);
+    }
+  }
+}
+
+// Rows w.a times a matrix, threads sharing out its columns where that pays.
+template <class T>
+void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) const {
+  columns_of(w, i);
+  const Matrix& m = code_.matrices[i.k];
+  const std::int64_t all = static_cast<std::int64_t>(w.columns.size());
+  const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
+  const T* packed = w.constants == nullptr ? nullptr : w.constants->panels[i.k];
+  auto part = [&](std::int64_t from, std::int64_t to) {
+    if (packed != nullptr) {
+      routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k),
+                         packed + from * m.k * lanes_, w.columns.data() + from, static_cast<std::size_t>(to - from));
+      return;
+    }
+    for (; from < to; from += wide) {
+      const std::int64_t n = std::min(wide, to - from);
+      pack_panels(m, w, from, from + n, w.panel);
+      routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), w.panel,
+                         w.columns.data() + from, static_cast<std::size_t>(n));
+    }
+  };
+  const std::int64_t panels = (all + wide - 1) / wide;
+  const bool worth = packed != nullptr && m.k * all * std::max<std::int64_t>(rows, 2) > 12000;
+  if (w.team > 1 && panels >= w.team && worth) {
+    const int team = w.team;
+    auto share = [&](int n) {
+      const std::int64_t from = panels * n / team * wide, to = std::min(all, panels * (n + 1) / team * wide);
+      if (from < to) part(from, to);
+    };
+    if (run_together(team, share)) return;
+  }
+  part(0, all);
+}
+
+template <class T>
+void Executor<T>::move(Worker& w, const Instruction& i, std::int64_t rows) const {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (const MovePart& part : i.moves) {
+      const Slot<T>& to = w.slots[part.result];
+      const Slot<T>& from = w.slots[part.source];
+      T* out = to.base + r * to.row_stride + part.to;
+      const T* in = from.base + r * from.row_stride + part.from;
+      if (from.column_step == 0) {
+        std::fill_n(out, part.count, *in);
+      } else if (part.step == 1) {
+        std::memmove(out, in, static_cast<std::size_t>(part.count) * sizeof(T));
+      } else {
+        for (std::int64_t c = 0; c < part.count; ++c) out[c] = in[c * part.step];
+      }
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::cumulate(Worker& w, const Instruction& i, std::int64_t rows) const {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const T* in = w.slots[i.a].base + r * w.slots[i.a].row_stride;
+    T* out = w.slots[i.result].base + r * w.slots[i.result].row_stride;
+    T sum = 0;
+    for (std::int64_t c = 0; c < i.width; ++c) {
+      const std::int64_t at = i.flag ? i.width - 1 - c : c;
+      out[at] = sum += in[at];
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::gather(Worker& w, const Instruction& i) const {
+  const Value& source = code_.values[i.a];
+  const T* base;
+  std::ptrdiff_t rows, columns;
+  if (source.space == Space::parameter) {
+    const Fixed<const T>& p = (*w.parameters)[source.number];
+    base = p.data, rows = p.row_stride, columns = p.column_stride;
+  } else {
+    base = w.frame + offset_[i.a], rows = stride(source), columns = 1;
+  }
+  const Value& value = code_.values[i.result];
+  T* out = w.frame + offset_[i.result];
+  if (i.flag == 1) std::swap(rows, columns);
+  if (value.is_scalar) {
+    std::fill_n(out, lanes_, *base);
+    return;
+  }
+  const std::int64_t pitch = stride(value);
+  if (i.flag == 2) {  // the same elements in rows of another width
+    for (std::int64_t n = 0; n < i.rows * i.width; ++n) {
+      out[n / i.width * pitch + n % i.width] = base[n / source.width * rows + n % source.width * columns];
+    }
+    return;
+  }
+  for (std::int64_t r = 0; r < i.rows; ++r) {
+    for (std::int64_t c = 0; c < i.width; ++c) out[r * pitch + c] = base[r * rows + c * columns];
+  }
+}
+
+template <class T>
+void Executor<T>::total(Worker& w, const Instruction& i) const {
+  const Value& source = code_.values[i.a];
+  const T* in = w.frame + offset_[i.a];
+  T sum = 0;
+  for (std::int64_t r = 0; r < i.rows; ++r) {
+    for (std::int64_t c = 0; c < i.width; ++c) sum += in[r * stride(source) + c];
+  }
+  std::fill_n(w.frame + offset_[i.result], lanes_, sum);
+}
+
+// ---- rows of a chunk ----
+
+template <class T>
+void Executor<T>::place(Worker& w, const std::vector<std::int32_t>& moving, std::int64_t chunk_row, std::int64_t t,
+                        std::int64_t b) const {
+  const Shared& s = *w.shared;
+  for (const std::int32_t v : moving) {
+    const Value& value = code_.values[v];
+    Slot<T>& slot = w.slots[v];
+    switch (value.space) {
+      case Space::chunk: slot.base = s.chunk_values[v] + chunk_row * slot.row_stride; break;
+      case Space::state:
+      case Space::next: {
+        const int side = value.space == Space::state ? w.parity : 1 - w.parity;
+        slot.base = s.states[value.number] + (side * s.call->batch + b) * slot.row_stride;
+        break;
+      }
+      default: {
+        const Rows<T>& rows = value.space == Space::input ? s.call->inputs[value.number] : s.call->outputs[value.number];
+        slot.row_stride = rows.row_stride;
+        slot.base = rows.data + b * rows.row_stride +
+                    (s.call->batch_sizes ? s.row_offset[t] * rows.row_stride : t * rows.step_stride);
+      }
+    }
+  }
+}
+
+// Pointers to each row of these slices in the chunk, in order of steps.
+template <class T>
+void Executor<T>::row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t v,
+                               std::int64_t offset, std::vector<const T*>& out) const {
+  const Value& value = code_.values[v];
+  out.clear();
+  for (std::int64_t k = 0; k < slices->steps; ++k) {
+    for (std::size_t slice = 0; slice < count; ++slice) {
+      const Geometry& g = slices[slice];
+      const std::int64_t t = g.first_step + k, n = g.count[k];
+      const T* base;
+      std::ptrdiff_t pitch;
+      if (value.space == Space::chunk) {
+        pitch = stride(value);
+        base = s.chunk_values[v] + (g.base + g.position[k]) * pitch;
+      } else {
+        const Rows<T>& rows = s.call->inputs[value.number];
+        pitch = rows.row_stride;
+        base = rows.data + g.from * pitch + (s.call->batch_sizes ? s.row_offset[t] * pitch : t * rows.step_stride);
+      }
+      for (std::int64_t r = 0; r < n; ++r) out.push_back(base + r * pitch + offset);
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
+                             const std::vector<std::int32_t>& moving) const {
+  const Geometry& g = *w.mine;
+  if (g.rows == 0 || stage.empty()) return;
+  const Call<T>& call = *w.shared->call;
+  bool even = g.steps == 1 || (g.from == 0 && g.to == call.batch);  // the caller's rows lie one after the other too
+  if (call.batch_sizes == nullptr && g.steps > 1) {
+    for (const auto* arrays : {&call.inputs, &call.outputs}) {
+      for (const Rows<T>& rows : *arrays) even = even && rows.step_stride == call.batch * rows.row_stride;
+    }
+  }
+  for (const Instruction& i : stage) {
+    if (i.kind == Kind::previous) {
+      previous(w, i);
+      continue;
+    }
+    const bool alone = i.kind == Kind::product && i.flag == 0;  // of the caller's rows it reads the left side only
+    if (even || !i.external || alone) {
+      place(w, moving, g.base, g.first_step, g.from);
+      if (alone && i.external && !even) {
+        row_pointers(*w.shared, &g, 1, i.a, i.a_offset, w.a);
+        product(w, i, g.rows);
+      } else {
+        instruction(w, i, g.rows);
+      }
+      continue;
+    }
+    for (std::int64_t k = 0; k < g.steps; ++k) {
+      if (g.count[k] == 0) continue;
+      place(w, moving, g.base + g.position[k], g.first_step + k, g.from);
+      instruction(w, i, g.count[k]);
+    }
+  }
+}
+
+// The states that each row's step began with, out of what the forward pass kept of the step before.
+template <class T>
+void Executor<T>::previous(Worker& w, const Instruction& i) const {
+  const Shared& s = *w.shared;
+  const Call<T>& call = *s.call;
+  const Geometry& g = *w.mine;
+  const Value& value = code_.values[i.result];
+  const Rows<T>& kept = call.inputs[code_.values[i.a].number];
+  const Batch<const T>& first = call.beginning[i.k];
+  const std::int64_t pitch = stride(value);
+  const std::size_t bytes = static_cast<std::size_t>(value.width) * sizeof(T);
+  for (std::int64_t k = 0; k < g.steps; ++k) {
+    const std::int64_t t = g.first_step + k, before = call.reverse ? t - 1 : t + 1;
+    const std::int64_t have = before < 0 || before >= call.steps ? 0 : s.batch_at(before);
+    T* out = s.chunk_values[i.result] + (g.base + g.position[k]) * pitch;
+    const T* rows = have == 0 ? nullptr
+                              : kept.data + (call.batch_sizes ? s.row_offset[before] * kept.row_stride
+                                                              : before * kept.step_stride);
+    for (std::int64_t r = 0; r < g.count[k]; ++r, out += pitch) {
+      const std::int64_t b = g.from + r;
+      if (call.reset != nullptr && call.reset[s.row_offset[t] + b]) {
+        std::memset(out, 0, bytes);
+      } else {
+        std::memcpy(out, b < have ? rows + b * kept.row_stride : first.data + b * first.row_stride, bytes);
+      }
+    }
+  }
+}
+
+// ---- the time loop ----
+
+template <class T>
+void Executor<T>::begin_states(Worker& w, std::int64_t from, std::int64_t to) const {
+  const Shared& s = *w.shared;
+  for (std::size_t n = 0; n < code_.states.size(); ++n) {
+    const std::int64_t width = code_.states[n], pitch = padded(width);
+    const Batch<const T>& first = s.call->first[n];
+    for (std::int64_t b = from; b < to; ++b) {
+      std::memcpy(s.states[n] + (w.parity * s.call->batch + b) * pitch, first.data + b * first.row_stride,
+                  static_cast<std::size_t>(width) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::end_states(Worker& w, std::int64_t from, std::int64_t to) const {
+  const Shared& s = *w.shared;
+  for (std::size_t n = 0; n < code_.states.size(); ++n) {
+    const std::int64_t width = code_.states[n], pitch = padded(width);
+    const Batch<T>& last = s.call->last[n];
+    if (last.data == nullptr) continue;
+    for (std::int64_t b = from; b < to; ++b) {
+      std::memcpy(last.data + b * last.row_stride, s.states[n] + (w.parity * s.call->batch + b) * pitch,
+                  static_cast<std::size_t>(width) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::apply_reset(Worker& w, std::int64_t t, std::int64_t n, int parity) const {
+  const Shared& s = *w.shared;
+  const bool* reset = s.call->reset + s.row_offset[t];
+  for (std::int64_t b = w.mine->from; b < w.mine->from + n; ++b) {
+    if (!reset[b]) continue;
+    for (std::size_t k = 0; k < code_.states.size(); ++k) {
+      const std::int64_t pitch = padded(code_.states[k]);
+      std::fill_n(s.states[k] + (parity * s.call->batch + b) * pitch, pitch, T(0));
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::step_stage(Worker& w) const {
+  const Geometry& g = *w.mine;
+  const Call<T>& call = *w.shared->call;
+  for (std::int64_t j = 0; j < g.steps; ++j) {
+    const std::int64_t k = call.reverse ? g.steps - 1 - j : j, t = g.first_step + k, n = g.count[k];
+    if (n > w.alive) begin_states(w, g.from + w.alive, g.from + n);
+    if (n < w.alive) end_states(w, g.from + n, g.from + w.alive);
+    w.alive = n;
+    if (call.reset != nullptr && !code_.opposite) apply_reset(w, t, n, w.parity);
+    for (std::int64_t r = 0; r < n; r += code_.tile_rows) {
+      place(w, moving_step_, g.base + g.position[k] + r, t, g.from + r);
+      const std::int64_t rows = std::min(code_.tile_rows, n - r);
+      for (const Instruction& i : code_.step) instruction(w, i, rows);
+    }
+    w.parity = 1 - w.parity;
+    if (call.reset != nullptr && code_.opposite) apply_reset(w, t, n, w.parity);
+  }
+}
+
+// ---- sums over rows ----
+
+template <class T>
+void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit) const {
+  const Instruction& i = code_.sums[unit.instruction];
+  T* out = w.frame + offset_[i.result];
+  const std::int64_t begin = unit.from * lanes_;
+  const std::size_t n = static_cast<std::size_t>(unit.to - unit.from);
+  row_pointers(*w.shared, geometry.data(), geometry.size(), i.a, i.kind == Kind::outer ? i.a_offset : begin, w.a);
+  if (i.kind == Kind::rows_sum) {
+    routines_.rows_sum(out + begin, w.a.data(), w.a.size(), n);
+    return;
+  }
+  row_pointers(*w.shared, geometry.data(), geometry.size(), i.b, i.b_offset + begin, w.b);
+  const std::int64_t pitch = stride(code_.values[i.result]);
+  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k), n);
+}
+
+// ---- a call ----
+
+template <class T>
+void Executor<T>::work(Worker& w, int part, int parts) const {
+  Shared& s = *w.shared;
+  const Call<T>& call = *s.call;
+  const int slices = static_cast<int>(s.cuts.size()) - 1;
+  w.alive = 0;
+  w.parity = 0;
+  w.geometry.resize(static_cast<std::size_t>(slices));
+  for (std::size_t n = 0; n < code_.states.size(); ++n) {  // of a sequence without steps the last state is the first
+    const Batch<T>& last = call.last[n];
+    for (std::int64_t b = s.cuts[part]; last.data != nullptr && b < s.cuts[part + 1]; ++b) {
+      std::memcpy(last.data + b * last.row_stride, call.first[n].data + b * call.first[n].row_stride,
+                  static_cast<std::size_t>(code_.states[n]) * sizeof(T));
+    }
+  }
+  for (const auto& [first, steps] : s.chunks) {
+    std::int64_t base = 0;
+    for (int slice = 0; slice < slices; ++slice) {
+      Geometry& g = w.geometry[slice];
+      g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1], g.base = base, g.rows = 0;
+      g.count.resize(static_cast<std::size_t>(steps));
+      g.position.resize(static_cast<std::size_t>(steps));
+      for (std::int64_t k = 0; k < steps; ++k) {
+        g.position[k] = g.rows;
+        g.count[k] = std::clamp<std::int64_t>(s.batch_at(first + k) - g.from, 0, g.to - g.from);
+        g.rows += g.count[k];
+      }
+      base += g.rows;
+    }
+    w.mine = &w.geometry[part];
+    rows_stage(w, code_.before, moving_before_);
+    step_stage(w);
+    rows_stage(w, code_.after, moving_after_);
+    if (units_.empty()) continue;
+    auto share = [&](Worker& worker, int n, int all) {
+      for (std::size_t u = static_cast<std::size_t>(n); u < units_.size(); u += static_cast<std::size_t>(all)) {
+        sum(worker, w.geometry, units_[u]);
+      }
+    };
+    if (s.barrier != nullptr) {
+      s.barrier->wait();
+      share(w, part, parts);
+      s.barrier->wait();
+    } else if (w.team == 1 || !run_together(w.team, [&](int n) { share(s.workers[n], n, w.team); })) {
+      share(w, 0, 1);
+    }
+  }
+  end_states(w, s.cuts[part], s.cuts[part] + w.alive);
+}
+
+// Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
+template <class T>
+double Executor<T>::cost(const Call<T>& call) const {
+  double rows = static_cast<double>(call.steps) * static_cast<double>(call.batch), each = 0;
+  if (call.batch_sizes) {
+    rows = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) rows += static_cast<double>(call.batch_sizes[t]);
+  }
+  for (const Matrix& m : code_.matrices) each += static_cast<double>(m.k * vectors(m));
+  for (const Unit& unit : units_) {
+    const Instruction& i = code_.sums[unit.instruction];
+    each += static_cast<double>((i.kind == Kind::outer ? i.k : 1) * (unit.to - unit.from));
+  }
+  for (const auto* stage : {&code_.before, &code_.step, &code_.after}) {
+    for (const Instruction& i : *stage) each += static_cast<double>(i.ops.size()) * static_cast<double>(i.width) * 2;
+  }
+  return rows * each;
+}
+
+template <class T>
+void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const {
+  thread_local Arena arena;
+  Shared s;
+  s.call = &call;
+  if (call.batch_sizes != nullptr || call.reset != nullptr) {
+    std::int64_t rows = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) {
+      s.row_offset.push_back(rows);
+      rows += s.batch_at(t);
+    }
+  }
+  // Chunks: from the running order's first step on, each with about chunk_rows rows.
+  std::int64_t most_rows = 0, step_rows = 0;
+  for (std::int64_t done = 0; done < call.steps;) {
+    std::int64_t steps = 0, rows = 0;
+    while (done + steps < call.steps) {
+      const std::int64_t t = call.reverse ? call.steps - 1 - done - steps : done + steps, n = s.batch_at(t);
+      if (steps > 0 && rows + n > code_.chunk_rows) break;
+      rows += n;
+      step_rows = std::max(step_rows, n);
+      ++steps;
+    }
+    s.chunks.emplace_back(call.reverse ? call.steps - done - steps : done, steps);
+    most_rows = std::max(most_rows, rows);
+    done += steps;
+  }
+  int threads = std::max(1, std::min<int>(call.threads, 64));
+  if (cost(call) < 150000) threads = 1;
+  const bool sliced = threads > 1 && step_rows >= 2 * threads;
+  const int slices = sliced ? threads : 1;
+  s.cuts.assign(1, 0);
+  if (call.batch_sizes == nullptr || slices == 1) {
+    for (int n = 1; n < slices; ++n) s.cuts.push_back(call.batch * n / slices);
+  } else {  // sequences are sorted, the longest first: slices of equal numbers of rows
+    std::vector<std::int64_t> rows_of(static_cast<std::size_t>(call.batch) + 1, 0);
+    for (std::int64_t t = 0; t < call.steps; ++t) ++rows_of[static_cast<std::size_t>(call.batch_sizes[t])];
+    std::int64_t length = 0, all = 0, sum = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) all += call.batch_sizes[t];
+    std::vector<std::int64_t> lengths(static_cast<std::size_t>(call.batch));
+    for (std::int64_t b = call.batch; b > 0; --b) lengths[b - 1] = length += rows_of[b];
+    for (std::int64_t b = 0; b < call.batch && static_cast<int>(s.cuts.size()) < slices; ++b) {
+      sum += lengths[b];
+      if (sum * slices >= all * static_cast<std::int64_t>(s.cuts.size())) s.cuts.push_back(b + 1);
+    }
+    while (static_cast<int>(s.cuts.size()) < slices) s.cuts.push_back(call.batch);
+  }
+  s.cuts.push_back(call.batch);
+
+  const std::int64_t tile = std::min(code_.tile_rows, std::max<std::int64_t>(1, step_rows));
+  Constants<T> own;
+  std::vector<Worker> workers(static_cast<std::size_t>(threads));  // the first `slices` of them run slices
+  s.workers = workers.data();
+  auto carve = [&](Carver<T> carver) {
+    if (constants == nullptr) {
+      own.frame = carver.take(static_cast<std::size_t>(constant_size_));
+      own.panels.clear();
+      for (const Matrix& m : code_.matrices) {
+        // Packing costs about as much as eight rows; a matrix that is used once per chunk is packed on the spot.
+        const std::int64_t uses = m.used == 2 ? call.steps : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size()) : 0;
+        own.panels.push_back(uses > 1 ? carver.take(panel_elements(m)) : nullptr);
+      }
+    } else {
+      carver.take(static_cast<std::size_t>(constant_size_));
+    }
+    s.chunk_values.assign(code_.values.size(), nullptr);
+    for (std::size_t v = 0; v < code_.values.size(); ++v) {
+      if (code_.values[v].space == Space::chunk) {
+        s.chunk_values[v] = carver.take(static_cast<std::size_t>(most_rows * stride(code_.values[v])));
+      }
+    }
+    s.states.clear();
+    for (const std::int64_t width : code_.states) s.states.push_back(carver.take(static_cast<std::size_t>(2 * call.batch * padded(width))));
+    for (int n = 0; n < slices; ++n) {
+      Worker& w = workers[n];
+      w.blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
+      w.panel = carver.take(widest_panel_);
+      if (carver.base != nullptr) fill_slots(w.slots, constants ? constants->frame : own.frame, w.blocks);
+      for (std::size_t v = 0; v < code_.values.size(); ++v) {
+        if (code_.values[v].space != Space::step) continue;
+        T* piece = carver.take(static_cast<std::size_t>(tile * stride(code_.values[v])));
+        if (carver.base != nullptr) w.slots[v].base = piece;
+      }
+    }
+    return carver.used;
+  };
+  const std::size_t needed = carve({});
+  T* memory = arena.take<T>(needed);
+  carve({memory, 0});
+
+  // Constants. Sums over rows go to places of their own even where the others are kept between calls.
+  std::vector<std::int32_t> summed;
+  for (const Instruction& i : code_.sums) summed.push_back(i.result);
+  Worker& master = workers.front();
+  master.shared = &s;
+  if (constants == nullptr) {
+    std::vector<T*> panels(code_.matrices.size(), nullptr);
+    panels.swap(own.panels);
+    run_once(master, own.frame, call.parameters);
+    panels.swap(own.panels);
+    for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
+      if (own.panels[m]) pack_panels(code_.matrices[m], master, 0, vectors(code_.matrices[m]), own.panels[m]);
+    }
+    constants = &own;
+  }
+  for (const std::int32_t v : summed) {
+    const Value& value = code_.values[v];
+    std::fill_n(constants->frame + offset_[v], stride(value) * std::max<std::int64_t>(1, value.rows), T(0));
+  }
+  for (Worker& w : workers) {
+    w.shared = &s;
+    w.constants = constants;
+    w.frame = constants->frame;
+    w.parameters = &call.parameters;
+  }
+  if (slices > 1) {
+    Barrier barrier(slices);
+    s.barrier = &barrier;
+    if (!run_together(slices, [&](int n) { work(workers[n], n, slices); })) {
+      s.barrier = nullptr;
+      s.cuts = {0, call.batch};
+      work(master, 0, 1);
+    }
+  } else {
+    master.team = threads;
+    work(master, 0, 1);
+  }
+  master.team = 1;
+  constant_stage(master, code_.finally_);
+  for (std::size_t n = 0; n < code_.results.size(); ++n) {
+    const Value& value = code_.values[code_.results[n]];
+    const T* from = constants->frame + offset_[code_.results[n]];
+    for (std::int64_t r = 0; r < std::max<std::int64_t>(1, value.rows); ++r) {
+      std::memcpy(call.results[n] + r * value.width, from + r * stride(value), static_cast<std::size_t>(value.width) * sizeof(T));
+    }
+  }
+  arena.trim();
+}
+
+template class Executor<float>;
+template class Executor<double>;
+
+}  // namespace recurra

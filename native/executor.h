@@ -1,0 +1,124 @@
+// Runs code over sequences: the time loop, its chunks, its threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "code.h"
+#include "kernels.h"
+
+namespace recurra {
+
+// A caller's array with one row for each sequence at each step. Dense: row b of step t is at
+// data + t * step_stride + b * row_stride. Packed: all rows lie one after the other, row_stride apart.
+template <class T>
+struct Rows {
+  T* data;
+  std::ptrdiff_t step_stride, row_stride;
+};
+
+// A caller's matrix (or vector, as one row): element (r, c) is at data + r * row_stride + c * column_stride.
+template <class T>
+struct Fixed {
+  T* data;
+  std::ptrdiff_t row_stride, column_stride;
+};
+
+// A caller's array with one row for each sequence.
+template <class T>
+struct Batch {
+  T* data;
+  std::ptrdiff_t row_stride;
+};
+
+template <class T>
+struct Call {
+  std::int64_t steps = 0, batch = 0;
+  const std::int64_t* batch_sizes = nullptr;  // null: dense
+  bool reverse = false;                       // whether the last step runs first
+  const bool* reset = nullptr;                // for each row in order of steps; null: nowhere
+  int threads = 1;
+  std::vector<Fixed<const T>> parameters;
+  std::vector<Rows<T>> inputs, outputs;
+  std::vector<Batch<const T>> first;      // of each state
+  std::vector<Batch<T>> last;             // of each state; data may be null
+  std::vector<Batch<const T>> beginning;  // what `previous` instructions find ahead of a sequence's first step
+  std::vector<T*> results;                // constants, dense
+};
+
+// What parameters alone decide: the values of the stage `once`, and the matrices packed.
+template <class T>
+struct Constants {
+  std::vector<T> storage;  // empty where the memory is somebody else's
+  T* frame = nullptr;
+  std::vector<T*> panels;  // for each matrix; null where it is not packed
+};
+
+template <class T>
+class Executor {
+ public:
+  Executor(Code code, const Routines<T>& routines);
+
+  const Code& code() const { return code_; }
+
+  // Constants to keep between calls, every matrix packed.
+  std::unique_ptr<Constants<T>> prepare(const std::vector<Fixed<const T>>& parameters) const;
+
+  // Runs everything. `constants` may be null: then they are made for this call alone.
+  void run(const Call<T>& call, const Constants<T>* constants) const;
+
+ private:
+  struct Worker;
+  struct Geometry;
+  struct Shared;
+  struct Unit {  // some vectors of a sum over rows
+    std::int32_t instruction;
+    std::int64_t from, to;
+  };
+
+  std::int64_t padded(std::int64_t width) const { return (width + lanes_ - 1) / lanes_ * lanes_; }
+  std::int64_t stride(const Value& v) const { return v.is_scalar ? lanes_ : padded(v.width); }
+  std::int64_t vectors(const Matrix& m) const;
+  std::size_t panel_elements(const Matrix& m) const;
+  void lay_out();
+  void fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) const;
+  void run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const;
+  void constant_stage(Worker& w, const std::vector<Instruction>& stage) const;
+  void pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const;
+  void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;
+  void product(Worker& w, const Instruction& i, std::int64_t rows) const;
+  void columns_of(Worker& w, const Instruction& i) const;
+  void move(Worker& w, const Instruction& i, std::int64_t rows) const;
+  void gather(Worker& w, const Instruction& i) const;
+  void total(Worker& w, const Instruction& i) const;
+  void cumulate(Worker& w, const Instruction& i, std::int64_t rows) const;
+  void place(Worker& w, const std::vector<std::int32_t>& moving, std::int64_t chunk_row, std::int64_t t,
+             std::int64_t b) const;
+  void rows_stage(Worker& w, const std::vector<Instruction>& stage, const std::vector<std::int32_t>& moving) const;
+  void previous(Worker& w, const Instruction& i) const;
+  void step_stage(Worker& w) const;
+  void begin_states(Worker& w, std::int64_t from, std::int64_t to) const;
+  void end_states(Worker& w, std::int64_t from, std::int64_t to) const;
+  void apply_reset(Worker& w, std::int64_t t, std::int64_t n, int parity) const;
+  void work(Worker& w, int part, int parts) const;
+  void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit) const;
+  void row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t value, std::int64_t offset,
+                    std::vector<const T*>& out) const;
+  double cost(const Call<T>& call) const;
+
+  Code code_;
+  const Routines<T>& routines_;
+  std::int64_t lanes_;
+  std::vector<std::int64_t> offset_;        // of each value in its frame, per row
+  std::vector<std::int64_t> block_stride_;  // of each temporary
+  std::int64_t constant_size_ = 0, chunk_size_ = 0, step_size_ = 0;
+  std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
+  std::vector<Unit> units_;  // the sums over rows, cut in pieces for threads
+  std::size_t widest_panel_ = 0;
+};
+
+extern template class Executor<float>;
+extern template class Executor<double>;
+
+}  // namespace recurra

@@ -1,0 +1,228 @@
+// Matrix products: packing, rows times a packed matrix, sums of outer products.
+
+constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: with tile_rows rows they fill the registers
+constexpr std::size_t tile_rows = 6;
+
+#define RECURRA_UNROLL _Pragma("GCC unroll 16")
+
+// ---- packing ----
+
+// v[i] becomes column i of the square that the v were the rows of.
+template <class T>
+inline void transpose(Vector<T>* v) {
+  constexpr std::size_t n = width_of<T>;
+  typedef decltype(Vector<T>{} < Vector<T>{}) Mask;
+  RECURRA_UNROLL
+  for (std::size_t s = 1; s < n; s *= 2) {
+    Mask low, high;
+    for (std::size_t l = 0; l < n; ++l) {
+      low[l] = (l & s) ? n + l - s : l;
+      high[l] = (l & s) ? n + l : l + s;
+    }
+    RECURRA_UNROLL
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i & s) continue;
+      const Vector<T> a = v[i], b = v[i + s];
+      v[i] = __builtin_shuffle(a, b, low);
+      v[i + s] = __builtin_shuffle(a, b, high);
+    }
+  }
+}
+
+// One vector's column of a panel out of a matrix whose rows k lie one after the other in memory (row_stride 1).
+template <class T>
+inline void pack_transposed(T* panel, std::size_t k_count, const Source<T>& source, std::size_t stride) {
+  constexpr std::size_t n = width_of<T>;
+  std::size_t k = 0;
+  for (; k + n <= k_count; k += n) {
+    Vector<T> v[n];
+    for (std::size_t l = 0; l < n; ++l) {
+      v[l] = l < source.valid ? load(source.base + (std::ptrdiff_t)l * source.column_stride + k) : Vector<T>{};
+    }
+    transpose<T>(v);
+    RECURRA_UNROLL
+    for (std::size_t l = 0; l < n; ++l) store(panel + (k + l) * stride, v[l]);
+  }
+  for (; k < k_count; ++k) {
+    for (std::size_t l = 0; l < n; ++l) {
+      panel[k * stride + l] = l < source.valid ? source.base[(std::ptrdiff_t)l * source.column_stride + k] : T(0);
+    }
+  }
+}
+
+template <class T>
+void pack(T* panel, std::size_t k_count, const Source<T>* sources, std::size_t vectors) {
+  constexpr std::size_t n = width_of<T>;
+  const std::size_t stride = vectors * n;
+  for (std::size_t v = 0; v < vectors; ++v) {
+    const Source<T>& source = sources[v];
+    T* out = panel + v * n;
+    if (source.column_stride == 1) {
+      if (source.valid == n) {
+        for (std::size_t k = 0; k < k_count; ++k) store(out + k * stride, load(source.base + k * source.row_stride));
+      } else {
+        for (std::size_t k = 0; k < k_count; ++k) {
+          store(out + k * stride, load_part(source.base + k * source.row_stride, source.valid));
+        }
+      }
+    } else if (source.row_stride == 1) {
+      pack_transposed(out, k_count, source, stride);
+    } else {
+      for (std::size_t k = 0; k < k_count; ++k) {
+        for (std::size_t l = 0; l < n; ++l) {
+          out[k * stride + l] =
+              l < source.valid ? source.base[(std::ptrdiff_t)k * source.row_stride + (std::ptrdiff_t)l * source.column_stride]
+                               : T(0);
+        }
+      }
+    }
+  }
+}
+
+// ---- rows times a packed matrix ----
+
+// R rows times P panels of N vectors each; the sums stay in registers.
+template <class T, int R, int N, int P>
+inline void tile(const T* const* a, std::size_t k_count, const T* panel, const Column<T>* columns, std::size_t row) {
+  constexpr std::size_t n = width_of<T>;
+  Vector<T> sums[R][N * P];
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) sums[r][v] = load(columns[v].init + (std::ptrdiff_t)(row + r) * columns[v].init_stride);
+  }
+  const T* rows[R];
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) rows[r] = a[row + r];
+  const std::size_t panel_size = k_count * N * n;
+#pragma GCC unroll 2
+  for (std::size_t k = 0; k < k_count; ++k) {
+    Vector<T> b[N * P];
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) b[v] = load(panel + (v / N) * panel_size + (k * N + v % N) * n);
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vector<T> x = splat<T>(rows[r][k]);
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
+    }
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) store(columns[v].out + (std::ptrdiff_t)(row + r) * columns[v].out_stride, sums[r][v]);
+  }
+}
+
+// All rows times one panel (or, for few rows, P of them): tiles as equal as can be, as a thin one wastes loads.
+template <class T, int N, int P>
+inline void panel_times(const T* const* a, std::size_t rows, std::size_t k, const T* panel, const Column<T>* columns) {
+  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < tiles; ++i) {
+    const std::size_t size = (rows - row + tiles - i - 1) / (tiles - i);
+    if constexpr (P == 1) {
+      switch (size) {
+        case 6: tile<T, 6, N, 1>(a, k, panel, columns, row); break;
+        case 5: tile<T, 5, N, 1>(a, k, panel, columns, row); break;
+        case 4: tile<T, 4, N, 1>(a, k, panel, columns, row); break;
+        case 3: tile<T, 3, N, 1>(a, k, panel, columns, row); break;
+        case 2: tile<T, 2, N, 1>(a, k, panel, columns, row); break;
+        default: tile<T, 1, N, 1>(a, k, panel, columns, row); break;
+      }
+    } else {
+      tile<T, 1, N, P>(a, k, panel, columns, row);
+    }
+    row += size;
+  }
+}
+
+template <class T>
+void multiply(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
+              std::size_t vectors) {
+  constexpr std::size_t n = width_of<T>;
+  constexpr int V = panel_vectors;
+  constexpr int P = 8 / V;  // one row alone needs as many sums in flight as the latency of an addition asks for
+  std::size_t v = 0;
+  if (rows == 1) {
+    for (; v + V * P <= vectors; v += V * P) panel_times<T, V, P>(a, 1, k, panels + v * k * n, columns + v);
+  }
+  for (; v + V <= vectors; v += V) panel_times<T, V, 1>(a, rows, k, panels + v * k * n, columns + v);
+  const T* rest = panels + v * k * n;
+  if constexpr (V > 3) {
+    if (vectors - v == 3) panel_times<T, 3, 1>(a, rows, k, rest, columns + v);
+  }
+  if constexpr (V > 2) {
+    if (vectors - v == 2) panel_times<T, 2, 1>(a, rows, k, rest, columns + v);
+  }
+  if (vectors - v == 1) panel_times<T, 1, 1>(a, rows, k, rest, columns + v);
+}
+
+// ---- sums of outer products ----
+
+template <class T, int R, int N>
+inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
+                       std::size_t i, std::size_t j) {
+  constexpr std::size_t n = width_of<T>;
+  Vector<T> sums[R][N] = {};
+  for (std::size_t row = 0; row < rows; ++row) {
+    const T* x = a[row] + i;
+    const T* y = b[row] + j;
+    Vector<T> v[N];
+    RECURRA_UNROLL
+    for (int q = 0; q < N; ++q) v[q] = load(y + q * n);
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vector<T> s = splat<T>(x[r]);
+      RECURRA_UNROLL
+      for (int q = 0; q < N; ++q) sums[r][q] += s * v[q];
+    }
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    T* out = c + (std::ptrdiff_t)(i + r) * c_stride + j;
+    RECURRA_UNROLL
+    for (int q = 0; q < N; ++q) store(out + q * n, load(out + q * n) + sums[r][q]);
+  }
+}
+
+template <class T, int N>
+inline void outer_panel(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
+                        std::size_t k, std::size_t j) {
+  const std::size_t tiles = (k + tile_rows - 1) / tile_rows;
+  std::size_t i = 0;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t size = (k - i + tiles - t - 1) / (tiles - t);
+    switch (size) {
+      case 6: outer_tile<T, 6, N>(c, c_stride, a, b, rows, i, j); break;
+      case 5: outer_tile<T, 5, N>(c, c_stride, a, b, rows, i, j); break;
+      case 4: outer_tile<T, 4, N>(c, c_stride, a, b, rows, i, j); break;
+      case 3: outer_tile<T, 3, N>(c, c_stride, a, b, rows, i, j); break;
+      case 2: outer_tile<T, 2, N>(c, c_stride, a, b, rows, i, j); break;
+      default: outer_tile<T, 1, N>(c, c_stride, a, b, rows, i, j); break;
+    }
+    i += size;
+  }
+}
+
+template <class T>
+void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
+           std::size_t vectors) {
+  constexpr std::size_t n = width_of<T>;
+  constexpr std::size_t V = panel_vectors;
+  std::size_t v = 0;
+  for (; v + V <= vectors; v += V) outer_panel<T, (int)V>(c, c_stride, a, b, rows, k, v * n);
+  for (; v < vectors; ++v) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n);
+}
+
+template <class T>
+void rows_sum(T* c, const T* const* a, std::size_t rows, std::size_t vectors) {
+  constexpr std::size_t n = width_of<T>;
+  for (std::size_t v = 0; v < vectors; ++v) {
+    Vector<T> sum = {};
+    for (std::size_t row = 0; row < rows; ++row) sum += load(a[row] + v * n);
+    store(c + v * n, load(c + v * n) + sum);
+  }
+}
+
+#undef RECURRA_UNROLL

@@ -1,0 +1,154 @@
+"""Code for the native executor: values, matrices and instructions, put into words (native/code.h is its other side)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import recurra._native as _native
+
+OPS = {name: number for number, name in enumerate(_native.operations())}
+
+
+class Space(IntEnum):
+    """Where the elements of a value lie."""
+
+    CONSTANT = 0
+    CHUNK = 1
+    STEP = 2
+    STATE = 3
+    NEXT = 4
+    PARAMETER = 5
+    INPUT = 6
+    OUTPUT = 7
+    BLOCK = 8
+    LITERAL = 9
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the executor.
+
+    Attributes:
+        number: its place among all values.
+        space: where it lies.
+        width: elements of one row.
+        rows: of a constant.
+        index: which parameter, input, output, state or literal; of a block its place.
+        scalar: whether it is one number that every feature meets.
+    """
+
+    number: int
+    space: Space
+    width: int
+    rows: int = 1
+    index: int = -1
+    scalar: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns of a matrix: where in which value they are; transposed, if the value's rows are the matrix's columns."""
+
+    value: Value
+    row: int
+    column: int
+    width: int
+    transposed: bool = False
+
+    def cut(self, offset: int, width: int) -> Part:
+        """Some of its columns."""
+        if self.transposed:
+            return Part(self.value, self.row + offset, self.column, width, True)
+        return Part(self.value, self.row, self.column + offset, width)
+
+
+class Kind(IntEnum):
+    """Kinds of instructions."""
+
+    ELEMENTWISE = 0
+    PRODUCT = 1
+    REDUCE = 2
+    CUMULATE = 3
+    MOVE = 4
+    OUTER = 5
+    ROWS_SUM = 6
+    GATHER = 7
+    EYE = 8
+    TOTAL = 9
+    PREVIOUS = 10
+
+
+STAGES = ("once", "before", "step", "after", "sums", "finally")
+
+
+@dataclass
+class Code:
+    """What lowering writes.
+
+    Attributes:
+        lanes: elements of one vector.
+        opposite: whether this is a backward pass.
+        chunk_rows: how many rows run between two sums over rows.
+        tile_rows: how many rows run through a step together.
+    """
+
+    lanes: int
+    opposite: bool = False
+    chunk_rows: int = 1
+    tile_rows: int = 1
+    parameters: list[tuple[int, int]] = field(default_factory=list)  # rows and width of each
+    inputs: list[int] = field(default_factory=list)  # width of each
+    outputs: list[int] = field(default_factory=list)
+    states: list[int] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    literals: list[float] = field(default_factory=list)
+    matrices: list[list[int]] = field(default_factory=list)
+    stages: dict[str, list[list[int]]] = field(default_factory=lambda: {name: [] for name in STAGES})
+    results: list[Value] = field(default_factory=list)
+
+    def value(self, space: Space, width: int, rows: int = 1, index: int = -1, scalar: bool = False) -> Value:
+        """A new value."""
+        made = Value(len(self.values), space, width, rows, index, scalar)
+        self.values.append(made)
+        return made
+
+    def literal(self, number: float) -> Value:
+        """The value that is a number."""
+        for value in self.values:
+            if value.space == Space.LITERAL and repr(self.literals[value.index]) == repr(number):
+                return value
+        self.literals.append(number)
+        return self.value(Space.LITERAL, 1, index=len(self.literals) - 1, scalar=True)
+
+    def matrix(self, k: int, used: int, parts: Sequence[Part]) -> int:
+        """A new matrix; ``used`` is 0 at the beginning or end of a call, 1 for each chunk, 2 in each step."""
+        words = [k, used, len(parts)]
+        for part in parts:
+            words += [part.value.number, part.row, part.column, part.width, int(part.transposed)]
+        self.matrices.append(words)
+        return len(self.matrices) - 1
+
+    def vectors(self, width: int) -> int:
+        """Vectors that a row of this width takes."""
+        return -(-width // self.lanes)
+
+    def add(self, stage: str, kind: Kind, rows: int, width: int, words: Iterable[int]) -> None:
+        """A further instruction of a stage."""
+        self.stages[stage].append([int(kind), rows, width, *words])
+
+    def words(self) -> list[int]:
+        """Everything, as numbers."""
+        rows, widths = [rows for rows, _ in self.parameters], [width for _, width in self.parameters]
+        words = [self.lanes, int(self.opposite), self.chunk_rows, self.tile_rows]
+        for numbers in (rows, widths, self.inputs, self.outputs, self.states):
+            words += [len(numbers), *numbers]
+        words.append(len(self.values))
+        for value in self.values:
+            words += [int(value.space), value.width, value.rows, value.index, int(value.scalar)]
+        for items in (self.matrices, *(self.stages[name] for name in STAGES)):
+            words.append(len(items))
+            for item in items:
+                words += item
+        return [*words, len(self.results), *(value.number for value in self.results)]

@@ -1,0 +1,202 @@
+"""Lowering of what parameters alone decide: matrices as views of parameters where possible, else computed values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
+from recurra.program import OPERATIONS, Equation, Operand, Variable
+
+_VIEWS = ("transpose", "concat", "split", "partition", "scalar")
+
+
+class Constants:
+    """Constants by variable, made when they are first asked for.
+
+    Args:
+        code: what is written to.
+        parameters: the variables that the caller gives.
+        equations: over constants alone; those that follow from sums over rows too.
+        late: the variables that follow from sums over rows.
+        shape: the numbers of a variable's shape.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        parameters: Sequence[Variable],
+        equations: Sequence[Equation],
+        late: Collection[Variable],
+        shape: Callable[[Variable], tuple[int, ...]],
+    ) -> None:
+        self._code = code
+        self._shape = shape
+        self._late = late
+        self._makers = {result: equation for equation in equations for result in equation.results}
+        self._given: dict[Variable, Value] = {}
+        self._made: dict[Variable, Value] = {}
+        for number, parameter in enumerate(parameters):
+            rows, width = self.extent(parameter)
+            code.parameters.append((rows, width))
+            self._given[parameter] = code.value(Space.PARAMETER, width, rows, number, not shape(parameter))
+
+    def __contains__(self, variable: object) -> bool:
+        return variable in self._given or variable in self._makers or variable in self._made
+
+    def extent(self, variable: Variable) -> tuple[int, int]:
+        """Rows and width of a constant; one with heads has all of their rows."""
+        shape = self._shape(variable)
+        rows = 1
+        for size in shape[:-1]:
+            rows *= size
+        return rows, shape[-1] if shape else 1
+
+    def define(self, variable: Variable, value: Value) -> None:
+        """Say where a constant lies that is made elsewhere: a sum over rows."""
+        self._made[variable] = value
+
+    def parts(self, variable: Variable) -> list[Part]:
+        """A matrix as columns of values, without computing what is a mere view."""
+        whole = self._given.get(variable) or self._made.get(variable)
+        width = self.extent(variable)[1]
+        if whole is not None:
+            return [Part(whole, 0, 0, width)]
+        maker = self._makers[variable]
+        first = maker.operands[0] if maker.operands else None
+        if not isinstance(first, Variable) or len(self._shape(variable)) != 2 or maker.operation not in _VIEWS:
+            return [Part(self.value(variable), 0, 0, width)]
+        if maker.operation == "transpose":
+            inner = self.parts(first)
+            if len(inner) > 1:
+                inner = [Part(self.value(first), 0, 0, inner[0].width)]
+            part = inner[0]
+            return [Part(part.value, part.row, part.column, width, not part.transposed)]
+        if maker.operation == "concat":
+            return [part for operand in maker.variables for part in self.parts(operand)]
+        start = sum(self.extent(result)[1] for result in maker.results[: maker.results.index(variable)])
+        return cut(self.parts(first), start, width)
+
+    def head(self, variable: Variable, number: int) -> Part:
+        """One matrix of a block-diagonal one, (heads, k, columns)."""
+        maker = self._makers.get(variable)
+        if maker is not None and maker.operation == "transpose" and variable not in self._made:
+            part = self.head(maker.variables[0], number)
+            return Part(part.value, part.row, part.column, self._shape(variable)[2], not part.transposed)
+        value = self._given.get(variable) or self.value(variable)
+        _, k, columns = self._shape(variable)
+        return Part(value, number * k, 0, columns)
+
+    def value(self, operand: Operand) -> Value:
+        """A constant as rows of whole vectors, computed where it has not been."""
+        if not isinstance(operand, Variable):
+            return self._code.literal(operand)
+        if operand not in self._made:
+            if operand in self._given:
+                self._copy(operand)
+            else:
+                self._compute(self._makers[operand])
+        return self._made[operand]
+
+    def _new(self, variable: Variable) -> Value:
+        rows, width = self.extent(variable)
+        value = self._code.value(Space.CONSTANT, width, rows, scalar=not self._shape(variable))
+        self._made[variable] = value
+        return value
+
+    def _stage(self, variable: Variable) -> str:
+        return "finally" if variable in self._late else "once"
+
+    def _copy(self, parameter: Variable) -> None:
+        source, (rows, width) = self._given[parameter], self.extent(parameter)
+        self._code.add("once", Kind.GATHER, rows, width, [self._new(parameter).number, source.number, 0])
+
+    def _compute(self, maker: Equation) -> None:
+        operation, stage = maker.operation, self._stage(maker.results[0])
+        rows, width = self.extent(maker.results[0])
+        add = self._code.add
+        if operation in OPERATIONS and OPERATIONS[operation].elementwise:
+            operands = [self.value(operand).number for operand in maker.operands]
+            self._elementwise(stage, operation, maker.results[0], operands)
+        elif operation in ("expand", "scalar"):
+            self._elementwise(stage, "copy", maker.results[0], [self.value(maker.operands[0]).number])
+        elif operation == "product":
+            self._product(stage, maker)
+        elif operation == "outer_constant":
+            self._outer(stage, maker)
+        elif operation == "eye":
+            add(stage, Kind.EYE, rows, width, [self._new(maker.results[0]).number])
+        elif operation in ("split", "partition", "concat"):
+            self._move(stage, maker)
+        else:
+            source = self.value(maker.operands[0])
+            result = self._new(maker.results[0])
+            if operation in ("transpose", "heads", "flatten"):
+                add(
+                    stage,
+                    Kind.GATHER,
+                    rows,
+                    width,
+                    [result.number, source.number, 1 if operation == "transpose" else 2],
+                )
+            elif operation == "total":
+                add(stage, Kind.TOTAL, source.rows, source.width, [0, result.number, source.number])
+            elif operation in ("sum", "mean", "max"):
+                kind = ("sum", "mean", "max").index(operation)
+                add(stage, Kind.REDUCE, 1, source.width, [kind, result.number, source.number])
+            else:
+                flag = int(operation == "reverse_cumsum")
+                add(stage, Kind.CUMULATE, 1, width, [flag, result.number, source.number])
+
+    def _elementwise(self, stage: str, operation: str, result: Variable, operands: Sequence[int]) -> None:
+        value = self._new(result)
+        words = [*operands, -1, -1][:3]
+        vectors = self._code.vectors(value.width)
+        self._code.add(stage, Kind.ELEMENTWISE, value.rows, vectors, [1, OPS[operation], value.number, *words, 0])
+
+    def _product(self, stage: str, maker: Equation) -> None:
+        left, right = maker.variables
+        a, parts = self.value(left), self.parts(right)
+        result = self._new(maker.results[0])
+        if len(parts) > 1:
+            parts = [Part(self.value(right), 0, 0, result.width)]
+        matrix = self._code.matrix(self.extent(right)[0], 0, parts)
+        self._code.add(stage, Kind.PRODUCT, result.rows, 0, [a.number, 0, matrix, 1, result.number, -1, 0])
+
+    def _outer(self, stage: str, maker: Equation) -> None:
+        """aᵀb: row r is b times number r of a."""
+        left, right = (self.value(variable) for variable in maker.variables)
+        result = self._new(maker.results[0])
+        column = self._code.value(Space.CONSTANT, 1, result.rows)
+        self._code.add(stage, Kind.GATHER, result.rows, 1, [column.number, left.number, 2])
+        matrix = self._code.matrix(1, 0, [Part(right, 0, 0, result.width)])
+        self._code.add(stage, Kind.PRODUCT, result.rows, 0, [column.number, 0, matrix, 1, result.number, -1, 0])
+
+    def _move(self, stage: str, maker: Equation) -> None:
+        sources = [self.value(operand) for operand in maker.operands]
+        results = [self._new(result) for result in maker.results]
+        self._code.add(stage, Kind.MOVE, results[0].rows, 0, moves(results, sources))
+
+
+def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
+    """The words of a move that lays sources side by side, or cuts the one source in its results."""
+    words = []
+    at = 0
+    for value in results if len(sources) == 1 else sources:
+        whole, start = (sources[0], at) if len(sources) == 1 else (results[0], 0)
+        if len(sources) == 1:
+            words += [value.number, whole.number, 0, start, value.width, 1]
+        else:
+            words += [whole.number, value.number, at, 0, value.width, 1]
+        at += value.width
+    return [len(words) // 6, *words]
+
+
+def cut(parts: Sequence[Part], start: int, width: int) -> list[Part]:
+    """Some columns of a matrix."""
+    found, at = [], 0
+    for part in parts:
+        low, high = max(start, at), min(start + width, at + part.width)
+        if low < high:
+            found.append(part.cut(low - at, high - low))
+        at += part.width
+    return found

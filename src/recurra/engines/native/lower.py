@@ -1,0 +1,441 @@
+"""Schedule → code: where each value lies, which equations run together, which instructions they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from recurra.compiler import Schedule
+from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
+from recurra.engines.native.constants import Constants, cut, moves
+from recurra.engines.native.products import Node, nodes
+from recurra.engines.native.segments import Segment
+from recurra.program import OPERATIONS, Equation, Operand, Variable, depending
+
+_RENAMED = ("heads", "flatten", "scalar")  # the same elements under another name
+_SUMS = ("outer", "rows_sum")
+_CHUNK_ELEMENTS = 96 * 1024  # of all values of a chunk: what the second-level cache holds beside the weights
+_LARGE_WEIGHTS = 192 * 1024  # elements; beyond, weights stream from farther away, and all rows share one pass
+_TILE_ROWS = 24
+_SUM_ROWS = 384  # at least, between two sums over rows
+
+
+def lower(
+    schedule: Schedule,
+    sizes: Mapping[str, int],
+    lanes: int,
+    *,
+    opposite: bool = False,
+    entering: Mapping[Variable, int] | None = None,
+) -> Code:
+    """The code of a schedule at these sizes.
+
+    Args:
+        schedule: forward or backward.
+        sizes: the numbers of its symbols.
+        lanes: elements of one vector.
+        opposite: whether it is a backward pass.
+        entering: row variables that are the states which steps began with, and each one's number; their input is what
+            the forward pass kept of the states that steps handed on.
+    """
+    return _Lowering(schedule, sizes, lanes, opposite, entering or {}).run()
+
+
+class _Lowering:
+    def __init__(
+        self, schedule: Schedule, sizes: Mapping[str, int], lanes: int, opposite: bool, entering: Mapping[Variable, int]
+    ) -> None:
+        self.schedule, self.sizes, self.entering = schedule, sizes, entering
+        self.code = Code(lanes, opposite)
+        self.readers: dict[Variable, list[Equation]] = {}
+        for equation in self._all():
+            for variable in dict.fromkeys(equation.variables):
+                self.readers.setdefault(variable, []).append(equation)
+        self.roots = {*schedule.next_states, *schedule.row_results, *schedule.constant_results}
+        summed = [result for e in schedule.after if e.operation in _SUMS for result in e.results]
+        late = depending(schedule.finally_, summed)
+        fixed = [*schedule.once, *schedule.finally_]
+        self.constants = Constants(self.code, schedule.constants, fixed, late, self.shape)
+        self.where: dict[Variable, Value] = {}  # primary places of row variables
+        self.kept: dict[Variable, Value] = {}  # places where all rows of a chunk are
+        self.loaded: dict[Variable, Value] = {}  # inputs as whole vectors, for all rows of a chunk
+        self.stage = ""
+        self.open: list[Segment] = []
+
+    def _all(self) -> list[Equation]:
+        s = self.schedule
+        return [*s.once, *s.before, *s.step, *s.after, *s.finally_]
+
+    def shape(self, variable: Variable) -> tuple[int, ...]:
+        return tuple(size.value(self.sizes) for size in variable.shape)
+
+    def width(self, variable: Variable) -> int:
+        width = 1
+        for size in self.shape(variable):
+            width *= size
+        return width
+
+    # ---- the whole ----
+
+    def run(self) -> Code:
+        schedule, code = self.schedule, self.code
+        for row in schedule.rows:
+            self._bind_row(row)
+        for number, state in enumerate(schedule.states):
+            code.states.append(self.width(state))
+            self.where[state] = code.value(Space.STATE, self.width(state), index=number)
+        plans = self._stages()
+        self._in_step = {result for node in plans["step"] for result in node.results} | set(schedule.states)
+        self._needed_later = {variable for node in plans["after"] for variable in node.reads}
+        code.outputs = [self.width(variable) for variable in schedule.row_results]
+        for stage in ("before", "step", "after"):
+            self.stage = stage
+            if stage == "step":
+                self._keep_states()
+            for node in plans[stage]:
+                self._node(node)
+            self._store_results()
+            if stage == "step":
+                self._hand_on()
+            self._flush_all()
+        code.results = [self.constants.value(variable) for variable in schedule.constant_results]
+        self._sizes_of_chunks()
+        return code
+
+    def _bind_row(self, row: Variable) -> None:
+        code, width = self.code, self.width(row)
+        code.inputs.append(width)
+        value = code.value(Space.INPUT, width, index=len(code.inputs) - 1, scalar=not row.shape)
+        if row in self.entering:
+            made = code.value(Space.CHUNK, width)
+            code.add("before", Kind.PREVIOUS, 0, width, [made.number, value.number, self.entering[row]])
+            value = made
+            self.kept[row] = made
+        self.where[row] = value
+
+    def _stages(self) -> dict[str, list[Node]]:
+        """The nodes of each stage; elementwise equations that only the loop reads run in the loop."""
+        schedule = self.schedule
+        before = nodes(schedule.before, self.readers, self.roots, self._is_ready(()))
+        early = {variable for node in before for variable in node.results}
+        step = nodes(schedule.step, self.readers, self.roots, self._is_ready(early))
+        in_step = {id(equation) for equation in schedule.step}
+        begins = {init for node in step for init, _ in node.inits if init is not None}
+        sunk: list[Node] = []
+        for node in reversed(before):
+            operation = OPERATIONS.get(node.equation.operation)
+            readers = [reader for result in node.results for reader in self.readers.get(result, ())]
+            if (
+                operation is not None
+                and operation.elementwise
+                and not begins.intersection(node.results)
+                and not self.roots.intersection(node.results)
+                and all(id(reader) in in_step for reader in readers)
+            ):
+                sunk.append(node)
+                in_step.add(id(node.equation))
+        gone = {id(node.equation) for node in sunk}
+        late = early | {variable for node in step for variable in node.results}
+        return {
+            "before": [node for node in before if id(node.equation) not in gone],
+            "step": [*reversed(sunk), *step],
+            "after": nodes(schedule.after, self.readers, self.roots, self._is_ready(late)),
+        }
+
+    def _is_ready(self, earlier: Collection[Variable]) -> Callable[[Variable], bool]:
+        def is_ready(variable: Variable) -> bool:
+            if variable in self.constants or variable in earlier:
+                return True
+            value = self.where.get(variable)
+            return value is not None and (value.space != Space.INPUT or value.width % self.code.lanes == 0)
+
+        return is_ready
+
+    # ---- places ----
+
+    def _place(self, variable: Variable) -> Value:
+        """A place for a new row variable that outlives its segment."""
+        width, scalar = self.width(variable), not variable.shape
+        if self.stage == "step" and variable in self.schedule.next_states and variable not in self.where:
+            value = self.code.value(Space.NEXT, width, index=self.schedule.next_states.index(variable))
+        elif self.stage == "step" and variable not in self._needed_later:
+            value = self.code.value(Space.STEP, width, scalar=scalar)
+        else:
+            value = self.code.value(Space.CHUNK, width, scalar=scalar)
+            self.kept[variable] = value
+        self.where[variable] = value
+        if value.space == Space.NEXT and variable in self._needed_later:
+            self.kept[variable] = self.code.value(Space.CHUNK, width, scalar=scalar)
+        return value
+
+    def _keep_states(self) -> None:
+        """Copy for the stage behind the loop what it reads of the entering states."""
+        for state in self.schedule.states:
+            if state in self._needed_later:
+                self.kept[state] = self.code.value(Space.CHUNK, self.width(state))
+                self._fill("copy", self.kept[state], state)
+
+    def _hand_on(self) -> None:
+        """Copy next states that are not computed in their place, and what the stage behind the loop reads of others."""
+        self._flush_all()
+        for number, variable in enumerate(self.schedule.next_states):
+            value = self.where.get(variable)
+            if value is None or value.space != Space.NEXT or value.index != number:
+                target = self.code.value(Space.NEXT, self.width(variable), index=number)
+                self._fill("copy", target, variable)
+        for variable in dict.fromkeys(self.schedule.next_states):
+            value = self.where.get(variable)
+            if value is not None and value.space == Space.NEXT and variable in self._needed_later:
+                self._fill("copy", self.kept[variable], variable)
+
+    def _store_results(self) -> None:
+        """Store the rows that the caller gets, in the loop where they are made there."""
+        for number, variable in enumerate(self.schedule.row_results):
+            if (variable in self._in_step) == (self.stage == "step") and self.stage != "before":
+                width = self.width(variable)
+                self._fill("store", self.code.value(Space.OUTPUT, width, index=number), variable, width)
+
+    def _row_value(self, variable: Variable) -> Value | None:
+        """Where a row variable is, seen from the stage at hand."""
+        if self.stage != "step" and variable in self.kept:
+            return self.kept[variable]
+        return self.where.get(variable)
+
+    def _whole(self, operand: Operand) -> Value:
+        """Where an operand is as whole vectors outside of segments; what is still to be computed is computed now."""
+        if not isinstance(operand, Variable):
+            return self.code.literal(operand)
+        self._flush_for(operand)
+        value = self._row_value(operand)
+        if value is None:
+            return self.constants.value(operand)
+        if value.space != Space.INPUT or (value.width % self.code.lanes == 0 and not value.scalar):
+            return value
+        if operand not in self.loaded:
+            self.loaded[operand] = self.code.value(Space.CHUNK, value.width, scalar=value.scalar)
+            words = [1, OPS["load"], self.loaded[operand].number, value.number, -1, -1, value.width]
+            self.code.add("before", Kind.ELEMENTWISE, 0, self.code.vectors(value.width), words)
+        return self.loaded[operand]
+
+    # ---- equations ----
+
+    def _node(self, node: Node) -> None:
+        equation = node.equation
+        operation = equation.operation
+        if operation in OPERATIONS and OPERATIONS[operation].elementwise:
+            self._elementwise(operation, equation)
+        elif operation == "expand":
+            self._elementwise("copy", equation)
+        elif operation in _RENAMED:
+            self._rename(equation)
+        elif operation == "product":
+            if len(equation.variables[0].shape) == 2:
+                self._headed(equation)
+            else:
+                self._product(node)
+        elif operation in ("split", "partition", "concat"):
+            self._move(equation)
+        elif operation == "transpose":
+            self._transpose(equation)
+        elif operation in _SUMS:
+            self._sum(equation)
+        else:
+            self._reduce(equation)
+
+    def _rename(self, equation: Equation) -> None:
+        source, result = equation.variables[0], equation.results[0]
+        self._flush_for(source)
+        value = self._row_value(source)
+        lasting = value is not None and value.space in (Space.STEP, Space.CHUNK)
+        if value is None or not lasting or result in self.roots or result in self._needed_later:
+            self._elementwise("copy", equation)
+            return
+        self.where[result] = value
+        if source in self.kept:
+            self.kept[result] = self.kept[source]
+
+    def _elementwise(self, operation: str, equation: Equation) -> None:
+        """Compute an equation in a segment."""
+        operands = [operand for operand in equation.operands if isinstance(operand, Variable)]
+        self._segment(equation.results[0], operands).compute(operation, equation)
+
+    def _fill(self, operation: str, target: Value, variable: Variable, width: int = 0) -> None:
+        """Copy or store a variable."""
+        self._segment(variable, [variable]).fill(operation, target, variable, width)
+
+    def _segment(self, like: Variable, operands: Sequence[Variable]) -> Segment:
+        """The open segment for rows as wide as a variable's, once operands that others compute are there."""
+        vectors = self.code.vectors(self.width(like)) if like.shape else 1
+        segment = next((s for s in self.open if s.vectors == vectors and s.scalar == (not like.shape)), None)
+        for operand in operands:
+            self._flush_for(operand, keep=segment)
+        if segment is None or segment not in self.open:
+            segment = Segment(vectors, not like.shape)
+            self.open.append(segment)
+        return segment
+
+    def _flush_for(self, variable: Variable, keep: Segment | None = None) -> None:
+        """Close the segment that computes a variable."""
+        for segment in self.open:
+            if segment is not keep and variable in segment.results:
+                self._close(segment)
+                return
+
+    def _flush_all(self) -> None:
+        while self.open:
+            self._close(self.open[0])
+
+    def _close(self, segment: Segment) -> None:
+        if segment not in self.open:
+            return
+        self.open.remove(segment)
+        for operand in segment.reads():  # what other open segments compute comes first
+            self._flush_for(operand)
+        places: dict[Variable, Value] = {}
+        for variable in segment.results:
+            if variable in self.roots or not segment.holds(self.readers.get(variable, ())):
+                places[variable] = self._place(variable)
+        words = segment.words(self.code, places, self._operand)
+        self.code.add(self.stage, Kind.ELEMENTWISE, 0, segment.vectors, words)
+
+    def _operand(self, operand: Operand) -> Value:
+        """Where an operand of a segment is; an input may lie there in rows that are no whole vectors."""
+        if not isinstance(operand, Variable):
+            return self.code.literal(operand)
+        value = self._row_value(operand)
+        return self.constants.value(operand) if value is None else value
+
+    def _readable(self, variable: Variable) -> Value:
+        """Where the left side of a product is: of any layout, as it is read element by element."""
+        self._flush_for(variable)
+        value = self._row_value(variable)
+        if value is None or value.scalar:
+            return self._whole(variable)
+        return value
+
+    def _parts(self, right: Variable, widths: Sequence[int]) -> list[Part]:
+        """The matrix of a product, in parts of these widths."""
+        parts = self.constants.parts(right)
+        found, at = [], 0
+        for width in widths:
+            pieces = cut(parts, at, width)
+            if len(pieces) != 1:
+                whole = [Part(self.constants.value(right), 0, 0, sum(widths))]
+                return [cut(whole, sum(widths[:n]), width)[0] for n, width in enumerate(widths)]
+            found += pieces
+            at += width
+        return found
+
+    def _product(self, node: Node) -> None:
+        left, right = node.equation.variables
+        a = self._readable(left)
+        widths = [self.width(result) for result in node.results]
+        rows = self.shape(right)[0]
+        matrix = self.code.matrix(rows, 2 if self.stage == "step" else 1, self._parts(right, widths))
+        words = [a.number, 0, matrix, len(node.results)]
+        for result, (init, ahead) in zip(node.results, node.inits or [(None, ())] * len(node.results), strict=True):
+            begin = -1 if init is None else self._whole(init).number
+            place = self._place(result)
+            words += [place.number, begin, sum(self.width(other) for other in ahead)]
+        self.code.add(self.stage, Kind.PRODUCT, 0, 0, words)
+
+    def _headed(self, equation: Equation) -> None:
+        left, right = equation.variables
+        a = self._readable(left)
+        heads, k = self.shape(left)
+        columns = self.shape(right)[2]
+        pieces = []
+        for number in range(heads):
+            used = 2 if self.stage == "step" else 1
+            matrix = self.code.matrix(k, used, [self.constants.head(right, number)])
+            piece = self.code.value(Space.STEP if self.stage == "step" else Space.CHUNK, columns)
+            self.code.add(self.stage, Kind.PRODUCT, 0, 0, [a.number, number * k, matrix, 1, piece.number, -1, 0])
+            pieces.append(piece)
+        result = self._place(equation.results[0])
+        self.code.add(self.stage, Kind.MOVE, 0, 0, moves([result], pieces))
+
+    def _move(self, equation: Equation) -> None:
+        sources = [self._whole(operand) for operand in equation.operands]
+        results = [self._place(result) for result in equation.results]
+        shape = self.shape(equation.variables[0])
+        if len(shape) < 2:
+            self.code.add(self.stage, Kind.MOVE, 0, 0, moves(results, sources))
+            return
+        # Heads are cut or joined one by one.
+        heads = shape[0]
+        words = []
+        at = 0
+        for value in results if len(sources) == 1 else sources:
+            width = value.width // heads
+            whole = (sources[0] if len(sources) == 1 else results[0]).width // heads
+            for head in range(heads):
+                if len(sources) == 1:
+                    words += [value.number, sources[0].number, head * width, head * whole + at, width, 1]
+                else:
+                    words += [results[0].number, value.number, head * whole + at, head * width, width, 1]
+            at += width
+        self.code.add(self.stage, Kind.MOVE, 0, 0, [len(words) // 6, *words])
+
+    def _transpose(self, equation: Equation) -> None:
+        source, result = self._whole(equation.operands[0]), self._place(equation.results[0])
+        rows, columns = self.shape(equation.variables[0])
+        words = []
+        for column in range(columns):
+            words += [result.number, source.number, column * rows, column, rows, columns]
+        self.code.add(self.stage, Kind.MOVE, 0, 0, [columns, *words])
+
+    def _reduce(self, equation: Equation) -> None:
+        operation, source = equation.operation, equation.variables[0]
+        if not source.shape:
+            self._elementwise("copy", equation)
+            return
+        value = self._whole(source)
+        result = self._place(equation.results[0])
+        if operation in ("cumsum", "reverse_cumsum"):
+            words = [int(operation != "cumsum"), result.number, value.number]
+            self.code.add(self.stage, Kind.CUMULATE, 0, value.width, words)
+            return
+        kind = {"sum": 0, "total": 0, "mean": 1, "max": 2}[operation]
+        self.code.add(self.stage, Kind.REDUCE, 0, value.width, [kind, result.number, value.number])
+
+    def _sum(self, equation: Equation) -> None:
+        result = equation.results[0]
+        rows, width = self.constants.extent(result)
+        value = self.code.value(Space.CONSTANT, width, rows, scalar=not result.shape)
+        self.constants.define(result, value)
+        if equation.operation == "rows_sum":
+            a = self._summed(equation.variables[0])
+            self.code.add("sums", Kind.ROWS_SUM, 0, width, [value.number, a.number])
+            return
+        left, right = equation.variables
+        a, b = self._summed(left, as_left=True), self._summed(right)
+        heads = self.shape(left)[0] if len(left.shape) == 2 else 1
+        k = self.width(left) // heads
+        for head in range(heads):
+            words = [value.number, head * k, a.number, head * k, k, b.number, head * width]
+            self.code.add("sums", Kind.OUTER, 0, width, words)
+
+    def _summed(self, variable: Variable, as_left: bool = False) -> Value:
+        """Where an operand of a sum over rows is, for all rows of a chunk."""
+        self._flush_for(variable)
+        value = self._row_value(variable)
+        if as_left and value is not None and value.space == Space.INPUT and not value.scalar:
+            return value
+        if value is not None and value.space in (Space.CHUNK, Space.INPUT):
+            return self._whole(variable)
+        # A constant in every row.
+        made = self.code.value(Space.CHUNK, self.width(variable), scalar=not variable.shape)
+        self._fill("copy", made, variable)
+        self._flush_all()
+        return made
+
+    def _sizes_of_chunks(self) -> None:
+        """How many rows a chunk and a tile have: what the caches hold."""
+        code = self.code
+        each = sum(code.vectors(value.width) * code.lanes for value in code.values if value.space == Space.CHUNK)
+        rows = max(16, _CHUNK_ELEMENTS // max(1, each))
+        code.chunk_rows = max(rows, _SUM_ROWS) if code.stages["sums"] else rows
+        weights = 0
+        for k, used, _, *parts in code.matrices:
+            if used == 2:
+                weights += k * sum(parts[3::5])
+        code.tile_rows = _TILE_ROWS if weights <= _LARGE_WEIGHTS else 256

@@ -1,0 +1,69 @@
+"""Arrays of either library as addresses and strides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def is_numpy(array: Array) -> bool:
+    """Whether an array is numpy's; else it is torch's."""
+    return type(array).__module__ == "numpy"
+
+
+def is_double(array: Array) -> bool:
+    """Whether an array is float64; else it is float32."""
+    return int(array.dtype.itemsize) == 8
+
+
+def address(array: Array) -> int:
+    """Where an array's first element is."""
+    if is_numpy(array):
+        return int(array.__array_interface__["data"][0])
+    return int(array.data_ptr())
+
+
+def strides(array: Array) -> tuple[int, ...]:
+    """Strides in elements."""
+    if is_numpy(array):
+        return tuple(stride // array.itemsize for stride in array.strides)
+    return tuple(array.stride())
+
+
+def empty(like: Array, shape: Sequence[int]) -> Array:
+    """A new array of the same library and dtype."""
+    return np.empty(shape, like.dtype) if is_numpy(like) else like.new_empty(shape)
+
+
+def features_together(array: Array) -> Array:
+    """The array, copied where its features are not next to each other in memory."""
+    if array.shape[-1] <= 1 or strides(array)[-1] == 1:
+        return array
+    return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()
+
+
+def matrix_words(array: Array) -> tuple[int, int, int]:
+    """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one must be dense."""
+    steps = strides(array)
+    if array.ndim == 0:
+        return address(array), 0, 0
+    if array.ndim == 1:
+        return address(array), 0, steps[0]
+    return address(array), steps[-2], steps[-1]
+
+
+def rows_words(array: Array) -> tuple[int, int, int]:
+    """Address, stride of steps and of rows: of (steps, batch, features), or of packed (rows, features)."""
+    steps = strides(array)
+    if array.ndim == 2:
+        return address(array), 0, steps[0]
+    return address(array), steps[0], steps[1]
+
+
+def batch_words(array: Array) -> tuple[int, int]:
+    """Address and stride of (batch, features)."""
+    return address(array), strides(array)[0]

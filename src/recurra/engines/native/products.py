@@ -1,0 +1,120 @@
+"""Products of rows and matrices with what can happen on the way: sums begin with a bias, results come out in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from recurra.program import Equation, Variable
+
+
+@dataclass(frozen=True)
+class Node:
+    """An equation, or a product with the equations that it takes in.
+
+    Attributes:
+        equation: the equation; of a product, the product itself.
+        results: what it computes.
+        reads: what it needs.
+        inits: for each result what its sums begin with, and the variables whose widths make its first column.
+    """
+
+    equation: Equation
+    results: tuple[Variable, ...]
+    reads: tuple[Variable, ...]
+    inits: tuple[tuple[Variable | None, tuple[Variable, ...]], ...] = ()
+
+
+@dataclass
+class _Absorbed:
+    results: tuple[Variable, ...]
+    inits: list[tuple[Variable | None, tuple[Variable, ...]]]
+    taken: list[Equation] = field(default_factory=list)
+
+
+def nodes(
+    equations: Sequence[Equation],
+    readers: Mapping[Variable, Sequence[Equation]],
+    roots: Collection[Variable],
+    ready: Callable[[Variable], bool],
+) -> list[Node]:
+    """The equations of a stage as nodes, in an order in which each can run.
+
+    Args:
+        equations: of the stage.
+        readers: for each variable every equation that reads it, in any stage.
+        roots: variables that are wanted under their own names.
+        ready: whether a variable is there before the stage begins, as whole vectors.
+    """
+    here = {id(equation) for equation in equations}
+    taken: set[int] = set()
+    made = []
+    for equation in equations:
+        if equation.operation != "product" or len(equation.variables[0].shape) != 1:
+            continue
+        absorbed = _absorb(equation, readers, roots, ready, here)
+        taken.update(id(other) for other in absorbed.taken)
+        made.append((equation, absorbed))
+    products = {id(equation): absorbed for equation, absorbed in made}
+    listed = []
+    for equation in equations:
+        if id(equation) in taken:
+            continue
+        if id(equation) in products:
+            absorbed = products[id(equation)]
+            begins = tuple(init for init, _ in absorbed.inits if init is not None)
+            reads = (*equation.variables, *begins)
+            listed.append(Node(equation, absorbed.results, reads, tuple(absorbed.inits)))
+        else:
+            listed.append(Node(equation, equation.results, equation.variables))
+    return listed
+
+
+def _absorb(
+    product: Equation,
+    readers: Mapping[Variable, Sequence[Equation]],
+    roots: Collection[Variable],
+    ready: Callable[[Variable], bool],
+    here: Collection[int],
+) -> _Absorbed:
+    """What a product can take in: an addition to all of it, a cut into parts, an addition to each part."""
+
+    def only_reader(variable: Variable) -> Equation | None:
+        others = readers.get(variable, ())
+        return others[0] if len(others) == 1 and variable not in roots and id(others[0]) in here else None
+
+    def added(variable: Variable) -> tuple[Equation, Variable] | None:
+        reader = only_reader(variable)
+        if reader is None or reader.operation != "add" or len(reader.variables) != 2:
+            return None
+        first, second = reader.variables
+        other = second if first == variable else first
+        return (reader, other) if first != second and other.shape == variable.shape and ready(other) else None
+
+    absorbed = _Absorbed((product.results[0],), [(None, ())])
+    found = added(product.results[0])
+    if found is not None:
+        absorbed.taken.append(found[0])
+        absorbed.results, absorbed.inits = found[0].results, [(found[1], ())]
+    reader = only_reader(absorbed.results[0])
+    if reader is not None and reader.operation in ("split", "partition"):
+        init = absorbed.inits[0][0]
+        absorbed.taken.append(reader)
+        absorbed.results = reader.results
+        absorbed.inits = [(init, reader.results[:number]) for number in range(len(reader.results))]
+        if init is None:
+            _absorb_parts(absorbed, added)
+    return absorbed
+
+
+def _absorb_parts(absorbed: _Absorbed, added: Callable[[Variable], tuple[Equation, Variable] | None]) -> None:
+    results = list(absorbed.results)
+    for number, variable in enumerate(absorbed.results):
+        found = added(variable)
+        if found is not None:
+            absorbed.taken.append(found[0])
+            results[number] = found[0].results[0]
+            absorbed.inits[number] = (found[1], ())
+        else:
+            absorbed.inits[number] = (None, ())
+    absorbed.results = tuple(results)

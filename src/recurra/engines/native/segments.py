@@ -1,0 +1,127 @@
+"""Elementwise equations that run together, block by block, and leave in memory only what others read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from recurra.engines.native.code import OPS, Code, Space, Value
+from recurra.program import Equation, Operand, Variable
+
+
+@dataclass(frozen=True)
+class _Op:
+    operation: str
+    target: Value | None
+    operands: tuple[Operand, ...]
+    result: Variable | None
+    width: int
+
+
+class Segment:
+    """Operations on rows of the same width.
+
+    Args:
+        vectors: how many each row takes.
+        scalar: whether the rows are single numbers.
+    """
+
+    def __init__(self, vectors: int, scalar: bool) -> None:
+        self.vectors, self.scalar = vectors, scalar
+        self.results: dict[Variable, None] = {}
+        self._ops: list[_Op] = []
+        self._equations: set[int] = set()
+
+    def compute(self, operation: str, equation: Equation) -> None:
+        """Put in the operation that an equation has become."""
+        result = equation.results[0]
+        self._ops.append(_Op(operation, None, equation.operands, result, 0))
+        self._equations.add(id(equation))
+        self.results[result] = None
+
+    def fill(self, operation: str, target: Value, operand: Variable, width: int = 0) -> None:
+        """Put in an operation that fills a place with a variable."""
+        self._ops.append(_Op(operation, target, (operand,), None, width))
+
+    def reads(self) -> list[Variable]:
+        """What it needs that it does not compute."""
+        operands = dict.fromkeys(o for op in self._ops for o in op.operands if isinstance(o, Variable))
+        return [operand for operand in operands if operand not in self.results]
+
+    def holds(self, equations: Iterable[Equation]) -> bool:
+        """Whether all of these equations are here."""
+        return self._equations.issuperset(id(equation) for equation in equations)
+
+    def words(self, code: Code, places: Mapping[Variable, Value], find: Callable[[Operand], Value]) -> list[int]:
+        """The instruction's words.
+
+        Args:
+            code: where blocks are made.
+            places: where results lie that others read; the rest lives in blocks.
+            find: where an operand lies that is not computed here.
+        """
+        writer = _Writer(self, code, places, find)
+        for number, op in enumerate(self._ops):
+            writer.write(number, op)
+        return [len(writer.words) // 6, *writer.words]
+
+    def last_uses(self) -> dict[object, int]:
+        """For each operand the last operation that reads it."""
+        return {_key(operand): number for number, op in enumerate(self._ops) for operand in op.operands}
+
+
+def _key(operand: Operand) -> object:
+    """Tells 0.0 from -0.0, which are equal."""
+    return operand if isinstance(operand, Variable) else repr(operand)
+
+
+class _Writer:
+    def __init__(
+        self, segment: Segment, code: Code, places: Mapping[Variable, Value], find: Callable[[Operand], Value]
+    ) -> None:
+        self.words: list[int] = []
+        self._segment, self._code, self._places, self._find = segment, code, places, find
+        self._last = segment.last_uses()
+        self._held: dict[object, Value] = {}  # blocks in use
+        self._free: list[int] = []
+        self._blocks = 0
+
+    def write(self, number: int, op: _Op) -> None:
+        operands = [self._operand(operand) for operand in op.operands]
+        for key in dict.fromkeys(_key(operand) for operand in op.operands):
+            held = self._held.get(key)
+            if held is not None and held.space == Space.BLOCK and self._last[key] == number:
+                self._free.append(self._held.pop(key).index)
+        if op.target is not None:
+            result = op.target
+        elif op.result is not None and op.result in self._places:
+            result = self._held[op.result] = self._places[op.result]
+        else:
+            result = self._block(op.result)
+        self._op(op.operation, result, operands, op.width)
+
+    def _op(self, operation: str, result: Value, operands: Sequence[Value], width: int = 0) -> None:
+        numbers = [*(operand.number for operand in operands), -1, -1][:3]
+        self.words += [OPS[operation], result.number, *numbers, width]
+
+    def _block(self, key: object) -> Value:
+        if self._free:
+            place = self._free.pop()
+        else:
+            place = self._blocks
+            self._blocks += 1
+        value = self._code.value(Space.BLOCK, self._segment.vectors * self._code.lanes, index=place)
+        self._held[key] = value
+        return value
+
+    def _operand(self, operand: Operand) -> Value:
+        key = _key(operand)
+        if key in self._held:
+            return self._held[key]
+        value = self._find(operand)
+        if value.space == Space.INPUT and (value.scalar or value.width % self._code.lanes):
+            loaded = self._block(key)
+            self._op("load", loaded, [value], value.width)
+            return loaded
+        self._held[key] = value
+        return value

@@ -1,0 +1,98 @@
+"""The native engine under torch's autograd: one node for each scan, with the derived backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from recurra.engines import Call, Result, reference
+
+if TYPE_CHECKING:
+    from recurra.engines.native.kernel import NativeKernel
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+_STORED_BYTES = 1 << 23  # what a forward pass may keep beside states before products are computed again instead
+
+
+def suits(call: Call) -> bool:
+    """Whether native code can run a call: plain tensors on the CPU, and nobody who wants to see torch's operations."""
+    tensors = (call.x, *call.states, *call.parameters, *call.masks)
+    return (
+        all(type(tensor) in _PLAIN and tensor.device.type == "cpu" for tensor in tensors)
+        and call.x.dtype in (torch.float32, torch.float64)
+        and forward_ad._current_level < 0
+        and not torch._C._are_functorch_transforms_active()
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not torch._C._is_tracing()
+    )
+
+
+def run_natively(kernel: NativeKernel, call: Call) -> list[Tensor]:
+    """Output, last states and what is traced; differentiable."""
+    inputs = (call.x, *call.states, *call.parameters)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
+        return list(_Scan.apply(kernel, call, *inputs))  # type: ignore[no-untyped-call]
+    result = kernel.forward(call)
+    return [result.output, *result.states, *result.traced.values()]
+
+
+class _Scan(torch.autograd.Function):
+    """Forward: the kernel's. Backward: the derived one; the reference engine's, to be differentiated itself."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: NativeKernel, call: Call, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        real = [variable.kind == "real" for _, variable in kernel.plan.traced]
+        bytes_of_row = call.x.element_size() * sum(state.shape[1] for state in call.states) * 4
+        rows = call.x.numel() // max(1, call.x.shape[-1])
+        backward = kernel.backward_of(ctx.needs_input_grad[2:], [True, *real], rows * bytes_of_row <= _STORED_BYTES)
+        result = kernel.forward(call, backward)
+        traced = list(result.traced.values())
+        ctx.mark_non_differentiable(*(value for value, is_real in zip(traced, real, strict=True) if not is_real))
+        ctx.save_for_backward(*inputs, result.output, *result.kept)
+        ctx.kernel, ctx.backward_pass, ctx.real = kernel, backward, real
+        ctx.call = replace(call, x=None, states=(), parameters=())
+        ctx.states = len(call.states)
+        ctx.likes = [(value.shape, value.dtype) for value in (result.output, *traced)]
+        return (result.output, *result.states, *traced)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+        saved = ctx.saved_tensors
+        count = len(ctx.needs_input_grad) - 2
+        inputs, output, kept = saved[:count], saved[count], saved[count + 1 :]
+        if torch.is_grad_enabled():
+            return (None, None, *_differentiably(ctx, inputs, gradients))
+        call = _call(ctx, [value.detach() for value in inputs])
+        arriving = []
+        rows = [gradients[0], *gradients[1 + ctx.states :]]
+        for gradient, (shape, dtype), is_real in zip(rows, ctx.likes, [True, *ctx.real], strict=True):
+            if is_real:
+                arriving.append(inputs[0].new_zeros(shape, dtype=dtype) if gradient is None else gradient)
+        result = Result(output.detach(), (), {}, kept)
+        last = gradients[1 : 1 + ctx.states]
+        return (None, None, *ctx.kernel.backward(call, result, ctx.backward_pass, arriving, last))
+
+
+def _call(ctx: Any, inputs: Sequence[Tensor]) -> Call:
+    call: Call = ctx.call
+    return replace(call, x=inputs[0], states=inputs[1 : 1 + ctx.states], parameters=inputs[1 + ctx.states :])
+
+
+def _differentiably(ctx: Any, inputs: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The gradients, made of torch operations that can be differentiated again."""
+    result = reference().build(ctx.kernel.plan).forward(_call(ctx, inputs))
+    values = [result.output, *result.states, *result.traced.values()]
+    pairs = [(v, g) for v, g in zip(values, gradients, strict=True) if g is not None and v.requires_grad]
+    wanted = [value for value, is_wanted in zip(inputs, ctx.needs_input_grad[2:], strict=True) if is_wanted]
+    if not pairs:
+        return [None] * len(inputs)
+    found = iter(
+        torch.autograd.grad([v for v, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
+    )
+    return [next(found) if is_wanted else None for is_wanted in ctx.needs_input_grad[2:]]
