@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+COMPARED := .venv/installed-bench
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
 
 # An interpreter named by hand (PYTHON=python3.12 make test) replaces a .venv that another one made.
@@ -32,11 +33,12 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo test lint clean another-python
+.PHONY: help build demo bench test lint clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
 	@echo 'make demo    show what recurra does'
+	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make test    lint, then all the tests'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make clean   remove .venv, build and caches'
@@ -59,6 +61,16 @@ $(INSTALLED): $(SOURCES) $(ANOTHER)
 
 demo: $(INSTALLED)
 	@$(BIN)/recurra demo
+
+# The other libraries are large, and nothing else needs them: they come with the first run.
+bench: $(COMPARED)
+	@$(BIN)/recurra bench
+
+$(COMPARED): $(INSTALLED)
+	@echo 'Installing the libraries to compare with into .venv; the first time takes some minutes'
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
 
 test: lint
 	$(BIN)/python -m pytest -n 2

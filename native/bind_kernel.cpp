@@ -78,7 +78,7 @@ class TypedKernel : public AnyKernel {
 
   // words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
   // each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
-  // each state the first and then the last value: address, stride (address 0: not wanted); what `previous` begins with:
+  // each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins with:
   // address, stride; for each constant result its address.
   void run(const Words& words, const nb::object& prepared) const override {
     const Code& code = executor_.code();
@@ -110,8 +110,8 @@ class TypedKernel : public AnyKernel {
         list.push_back({data, steps, rows});
       }
     }
-    for (const std::int64_t width : code.states) {
-      const T* first = places.address<const T*>(call.batch > 0 && width > 0);
+    for (std::size_t n = 0; n < code.states.size(); ++n) {
+      const T* first = places.address<const T*>(false);
       const std::int64_t first_stride = places.next();
       T* last = places.address<T*>(false);
       const std::int64_t last_stride = places.next();
@@ -168,8 +168,9 @@ std::vector<std::string> operation_names() {
   return {"copy",    "load",       "store", "add",           "subtract", "multiply",  "divide",   "power",
           "negative", "sigmoid",   "tanh",  "relu",          "exp",      "log",       "softplus", "sqrt",
           "abs",     "sin",        "cos",   "minimum",       "maximum",  "clip",      "less",     "less_equal",
-          "greater", "greater_equal", "equal", "not_equal",  "where",    "multiply_add", "one_minus", "sigmoid_slope",
-          "tanh_slope", "mix"};
+          "greater", "greater_equal", "equal", "not_equal",  "where",    "multiply_add", "one_minus", "one_minus_square",
+          "one_minus_multiply", "one_minus_square_multiply", "mix", "sigmoid_add", "tanh_add", "sigmoid_multiply",
+          "tanh_multiply", "sigmoid_tanh", "sigmoid_multiply_add", "sigmoid_add_multiply", "multiply_multiply"};
 }
 
 void bind_kernel(nb::module_& m) {

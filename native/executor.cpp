@@ -78,6 +78,8 @@ struct Executor<T>::Shared {
   const Call<T>* call = nullptr;
   const Constants<T>* constants = nullptr;
   std::vector<std::int64_t> cuts;           // of the batch: slice s is cuts[s] … cuts[s + 1]
+  std::vector<std::int64_t> bases;          // where each slice's rows begin in the chunk's arrays: the same in all chunks,
+                                            // as slices do not wait for each other
   std::vector<std::int64_t> row_offset;     // packed or reset: rows ahead of each step
   std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
   std::vector<T*> chunk_values;             // for each value its array, or null
@@ -94,7 +96,8 @@ struct Executor<T>::Worker {
   const std::vector<Fixed<const T>>* parameters = nullptr;
   std::vector<Slot<T>> slots;
   std::vector<const T*> a, b;
-  std::vector<Column<T>> columns;
+  std::vector<std::vector<Column<T>>> columns;  // for each matrix
+  std::vector<std::pair<Slot<T>*, std::ptrdiff_t>> moves;  // how slots go on from step to step
   std::vector<Geometry> geometry;  // of every slice, in the chunk at hand
   const Geometry* mine = nullptr;
   T* frame = nullptr;   // constants
@@ -175,6 +178,12 @@ void Executor<T>::lay_out() {
   moving_before_ = moving(code_.before);
   moving_step_ = moving(code_.step);
   moving_after_ = moving(code_.after);
+  state_slots_.assign(code_.states.size(), {-1, -1});
+  for (const std::int32_t v : moving_step_) {
+    const Value& value = code_.values[v];
+    if (value.space == Space::state) state_slots_[value.number].first = v;
+    if (value.space == Space::next) state_slots_[value.number].second = v;
+  }
   for (std::size_t s = 0; s < code_.sums.size(); ++s) {
     const Instruction& i = code_.sums[s];
     const std::int64_t all = padded(i.width) / lanes_;
@@ -332,46 +341,59 @@ void Executor<T>::instruction(Worker& w, const Instruction& i, std::int64_t rows
   }
 }
 
+// Where a product's sums begin and where they go; from call to call of the same product they move together.
 template <class T>
-void Executor<T>::columns_of(Worker& w, const Instruction& i) const {
+std::vector<Column<T>>& Executor<T>::columns_of(Worker& w, const Instruction& i) const {
   static const T zeros[slack] = {};
-  w.columns.clear();
+  if (w.columns.empty()) w.columns.resize(code_.matrices.size());
+  std::vector<Column<T>>& columns = w.columns[i.k];
   const Matrix& m = code_.matrices[i.k];
+  if (columns.empty()) columns.resize(static_cast<std::size_t>(vectors(m)));
+  Column<T>* column = columns.data();
   for (std::size_t p = 0; p < i.parts.size(); ++p) {
-    const Slot<T>& out = w.slots[i.parts[p].result];
-    const std::int32_t init = i.parts[p].init;
-    const std::int64_t n = padded(m.parts[p].width);
-    for (std::int64_t c = 0; c < n; c += lanes_) {
-      Column<T> column = {out.base + c, out.row_stride, zeros, 0};
-      if (init >= 0) {
-        const Slot<T>& from = w.slots[init];
-        column.init = from.base + (from.column_step ? i.parts[p].init_offset + c : 0);
-        column.init_stride = from.row_stride;
-      }
-      w.columns.push_back(column);
+    const ProductPart& part = i.parts[p];
+    const Slot<T>& out = w.slots[part.result];
+    const std::int64_t n = padded(m.parts[p].width) / lanes_;
+    const T* init = zeros;
+    std::ptrdiff_t init_stride = 0, step = 0;
+    if (part.init >= 0) {
+      const Slot<T>& from = w.slots[part.init];
+      init = from.base + (from.column_step ? part.init_offset : 0);
+      init_stride = from.row_stride;
+      step = from.column_step ? lanes_ : 0;
+    }
+    T* base = out.base;
+    for (std::int64_t c = 0; c < n; ++c, ++column, base += lanes_, init += step) {
+      *column = {base, out.row_stride, init, init_stride};
     }
   }
+  return columns;
 }
 
 // Rows w.a times a matrix, threads sharing out its columns where that pays.
 template <class T>
 void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) const {
-  columns_of(w, i);
+  const std::vector<Column<T>>& columns = columns_of(w, i);
   const Matrix& m = code_.matrices[i.k];
-  const std::int64_t all = static_cast<std::int64_t>(w.columns.size());
+  const std::int64_t all = static_cast<std::int64_t>(columns.size());
   const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
   const T* packed = w.constants == nullptr ? nullptr : w.constants->panels[i.k];
+  if (packed != nullptr && w.team == 1) {
+    routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), packed, columns.data(),
+                       static_cast<std::size_t>(all));
+    return;
+  }
   auto part = [&](std::int64_t from, std::int64_t to) {
     if (packed != nullptr) {
       routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k),
-                         packed + from * m.k * lanes_, w.columns.data() + from, static_cast<std::size_t>(to - from));
+                         packed + from * m.k * lanes_, columns.data() + from, static_cast<std::size_t>(to - from));
       return;
     }
     for (; from < to; from += wide) {
       const std::int64_t n = std::min(wide, to - from);
       pack_panels(m, w, from, from + n, w.panel);
       routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), w.panel,
-                         w.columns.data() + from, static_cast<std::size_t>(n));
+                         columns.data() + from, static_cast<std::size_t>(n));
     }
   };
   const std::int64_t panels = (all + wide - 1) / wide;
@@ -444,9 +466,11 @@ void Executor<T>::gather(Worker& w, const Instruction& i) const {
     }
     return;
   }
-  for (std::int64_t r = 0; r < i.rows; ++r) {
-    for (std::int64_t c = 0; c < i.width; ++c) out[r * pitch + c] = base[r * rows + c * columns];
+  std::vector<Source<T>> sources;
+  for (std::int64_t c = 0; c < i.width; c += lanes_) {
+    sources.push_back({base + c * columns, rows, columns, static_cast<std::size_t>(std::min(lanes_, i.width - c))});
   }
+  routines_.pack(out, static_cast<std::size_t>(i.rows), sources.data(), sources.size());
 }
 
 template <class T>
@@ -571,7 +595,9 @@ void Executor<T>::previous(Worker& w, const Instruction& i) const {
       if (call.reset != nullptr && call.reset[s.row_offset[t] + b]) {
         std::memset(out, 0, bytes);
       } else {
-        std::memcpy(out, b < have ? rows + b * kept.row_stride : first.data + b * first.row_stride, bytes);
+        const T* from = b < have ? rows + b * kept.row_stride : first.data == nullptr ? nullptr : first.data + b * first.row_stride;
+        if (from == nullptr) std::memset(out, 0, bytes);
+        else std::memcpy(out, from, bytes);
       }
     }
   }
@@ -586,6 +612,10 @@ void Executor<T>::begin_states(Worker& w, std::int64_t from, std::int64_t to) co
     const std::int64_t width = code_.states[n], pitch = padded(width);
     const Batch<const T>& first = s.call->first[n];
     for (std::int64_t b = from; b < to; ++b) {
+      if (first.data == nullptr) {
+        std::fill_n(s.states[n] + (w.parity * s.call->batch + b) * pitch, width, T(0));
+        continue;
+      }
       std::memcpy(s.states[n] + (w.parity * s.call->batch + b) * pitch, first.data + b * first.row_stride,
                   static_cast<std::size_t>(width) * sizeof(T));
     }
@@ -619,20 +649,51 @@ void Executor<T>::apply_reset(Worker& w, std::int64_t t, std::int64_t n, int par
   }
 }
 
+// After place() at one step of a dense batch: what takes the slots on to the next steps.
+template <class T>
+void Executor<T>::plan_moves(Worker& w) const {
+  const Call<T>& call = *w.shared->call;
+  const Geometry& g = *w.mine;
+  const std::ptrdiff_t direction = call.reverse ? -1 : 1;
+  w.moves.clear();
+  for (const std::int32_t v : moving_step_) {
+    const Value& value = code_.values[v];
+    Slot<T>& slot = w.slots[v];
+    if (value.space == Space::chunk) w.moves.emplace_back(&slot, direction * (g.to - g.from) * slot.row_stride);
+    else if (value.space == Space::input) w.moves.emplace_back(&slot, direction * call.inputs[value.number].step_stride);
+    else if (value.space == Space::output) w.moves.emplace_back(&slot, direction * call.outputs[value.number].step_stride);
+  }
+}
+
 template <class T>
 void Executor<T>::step_stage(Worker& w) const {
   const Geometry& g = *w.mine;
   const Call<T>& call = *w.shared->call;
+  const bool smooth = call.batch_sizes == nullptr && g.to - g.from <= code_.tile_rows && g.to > g.from;
   for (std::int64_t j = 0; j < g.steps; ++j) {
     const std::int64_t k = call.reverse ? g.steps - 1 - j : j, t = g.first_step + k, n = g.count[k];
     if (n > w.alive) begin_states(w, g.from + w.alive, g.from + n);
     if (n < w.alive) end_states(w, g.from + n, g.from + w.alive);
     w.alive = n;
     if (call.reset != nullptr && !code_.opposite) apply_reset(w, t, n, w.parity);
-    for (std::int64_t r = 0; r < n; r += code_.tile_rows) {
-      place(w, moving_step_, g.base + g.position[k] + r, t, g.from + r);
-      const std::int64_t rows = std::min(code_.tile_rows, n - r);
-      for (const Instruction& i : code_.step) instruction(w, i, rows);
+    if (smooth) {
+      if (j == 0) {
+        place(w, moving_step_, g.base + g.position[k], t, g.from);
+        plan_moves(w);
+      } else {
+        for (const auto& [slot, distance] : w.moves) slot->base += distance;
+        for (const auto& [now, then] : state_slots_) {
+          if (now >= 0 && then >= 0) std::swap(w.slots[now].base, w.slots[then].base);
+          else if (now >= 0 || then >= 0) place(w, {now >= 0 ? now : then}, 0, t, g.from);
+        }
+      }
+      for (const Instruction& i : code_.step) instruction(w, i, n);
+    } else {
+      for (std::int64_t r = 0; r < n; r += code_.tile_rows) {
+        place(w, moving_step_, g.base + g.position[k] + r, t, g.from + r);
+        const std::int64_t rows = std::min(code_.tile_rows, n - r);
+        for (const Instruction& i : code_.step) instruction(w, i, rows);
+      }
     }
     w.parity = 1 - w.parity;
     if (call.reset != nullptr && code_.opposite) apply_reset(w, t, n, w.parity);
@@ -669,16 +730,19 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
   w.geometry.resize(static_cast<std::size_t>(slices));
   for (std::size_t n = 0; n < code_.states.size(); ++n) {  // of a sequence without steps the last state is the first
     const Batch<T>& last = call.last[n];
+    const Batch<const T>& start = call.first[n];
     for (std::int64_t b = s.cuts[part]; last.data != nullptr && b < s.cuts[part + 1]; ++b) {
-      std::memcpy(last.data + b * last.row_stride, call.first[n].data + b * call.first[n].row_stride,
-                  static_cast<std::size_t>(code_.states[n]) * sizeof(T));
+      T* out = last.data + b * last.row_stride;
+      const std::size_t bytes = static_cast<std::size_t>(code_.states[n]) * sizeof(T);
+      if (start.data == nullptr) std::memset(out, 0, bytes);
+      else std::memmove(out, start.data + b * start.row_stride, bytes);
     }
   }
   for (const auto& [first, steps] : s.chunks) {
-    std::int64_t base = 0;
     for (int slice = 0; slice < slices; ++slice) {
       Geometry& g = w.geometry[slice];
-      g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1], g.base = base, g.rows = 0;
+      g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1];
+      g.base = s.bases[slice], g.rows = 0;
       g.count.resize(static_cast<std::size_t>(steps));
       g.position.resize(static_cast<std::size_t>(steps));
       for (std::int64_t k = 0; k < steps; ++k) {
@@ -686,7 +750,6 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
         g.count[k] = std::clamp<std::int64_t>(s.batch_at(first + k) - g.from, 0, g.to - g.from);
         g.rows += g.count[k];
       }
-      base += g.rows;
     }
     w.mine = &w.geometry[part];
     rows_stage(w, code_.before, moving_before_);
@@ -741,7 +804,7 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     }
   }
   // Chunks: from the running order's first step on, each with about chunk_rows rows.
-  std::int64_t most_rows = 0, step_rows = 0;
+  std::int64_t step_rows = 0;
   for (std::int64_t done = 0; done < call.steps;) {
     std::int64_t steps = 0, rows = 0;
     while (done + steps < call.steps) {
@@ -752,7 +815,6 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
       ++steps;
     }
     s.chunks.emplace_back(call.reverse ? call.steps - done - steps : done, steps);
-    most_rows = std::max(most_rows, rows);
     done += steps;
   }
   int threads = std::max(1, std::min<int>(call.threads, 64));
@@ -776,6 +838,19 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     while (static_cast<int>(s.cuts.size()) < slices) s.cuts.push_back(call.batch);
   }
   s.cuts.push_back(call.batch);
+  std::int64_t chunk_capacity = 0;
+  for (int slice = 0; slice < slices; ++slice) {
+    std::int64_t most = 0;
+    for (const auto& [first, steps] : s.chunks) {
+      std::int64_t rows = 0;
+      for (std::int64_t t = first; t < first + steps; ++t) {
+        rows += std::clamp<std::int64_t>(s.batch_at(t) - s.cuts[slice], 0, s.cuts[slice + 1] - s.cuts[slice]);
+      }
+      most = std::max(most, rows);
+    }
+    s.bases.push_back(chunk_capacity);
+    chunk_capacity += most;
+  }
 
   const std::int64_t tile = std::min(code_.tile_rows, std::max<std::int64_t>(1, step_rows));
   Constants<T> own;
@@ -796,7 +871,7 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     s.chunk_values.assign(code_.values.size(), nullptr);
     for (std::size_t v = 0; v < code_.values.size(); ++v) {
       if (code_.values[v].space == Space::chunk) {
-        s.chunk_values[v] = carver.take(static_cast<std::size_t>(most_rows * stride(code_.values[v])));
+        s.chunk_values[v] = carver.take(static_cast<std::size_t>(chunk_capacity * stride(code_.values[v])));
       }
     }
     s.states.clear();
@@ -849,6 +924,7 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     if (!run_together(slices, [&](int n) { work(workers[n], n, slices); })) {
       s.barrier = nullptr;
       s.cuts = {0, call.batch};
+      s.bases = {0};
       work(master, 0, 1);
     }
   } else {

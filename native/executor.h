@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "code.h"
@@ -41,7 +42,7 @@ struct Call {
   int threads = 1;
   std::vector<Fixed<const T>> parameters;
   std::vector<Rows<T>> inputs, outputs;
-  std::vector<Batch<const T>> first;      // of each state
+  std::vector<Batch<const T>> first;      // of each state; no data: zeros
   std::vector<Batch<T>> last;             // of each state; data may be null
   std::vector<Batch<const T>> beginning;  // what `previous` instructions find ahead of a sequence's first step
   std::vector<T*> results;                // constants, dense
@@ -88,7 +89,7 @@ class Executor {
   void pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;
   void product(Worker& w, const Instruction& i, std::int64_t rows) const;
-  void columns_of(Worker& w, const Instruction& i) const;
+  std::vector<Column<T>>& columns_of(Worker& w, const Instruction& i) const;
   void move(Worker& w, const Instruction& i, std::int64_t rows) const;
   void gather(Worker& w, const Instruction& i) const;
   void total(Worker& w, const Instruction& i) const;
@@ -97,6 +98,7 @@ class Executor {
              std::int64_t b) const;
   void rows_stage(Worker& w, const std::vector<Instruction>& stage, const std::vector<std::int32_t>& moving) const;
   void previous(Worker& w, const Instruction& i) const;
+  void plan_moves(Worker& w) const;
   void step_stage(Worker& w) const;
   void begin_states(Worker& w, std::int64_t from, std::int64_t to) const;
   void end_states(Worker& w, std::int64_t from, std::int64_t to) const;
@@ -114,6 +116,7 @@ class Executor {
   std::vector<std::int64_t> block_stride_;  // of each temporary
   std::int64_t constant_size_ = 0, chunk_size_ = 0, step_size_ = 0;
   std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
+  std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // of each state the values before and after a step
   std::vector<Unit> units_;  // the sums over rows, cut in pieces for threads
   std::size_t widest_panel_ = 0;
 };

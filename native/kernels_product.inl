@@ -3,6 +3,11 @@
 constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: with tile_rows rows they fill the registers
 constexpr std::size_t tile_rows = 6;
 
+#if defined(__AVX512F__)
+typedef int Lanes16 __attribute__((vector_size(64)));
+typedef long long Lanes8 __attribute__((vector_size(64)));
+#endif
+
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 
 // ---- packing ----
@@ -28,6 +33,39 @@ inline void transpose(Vector<T>* v) {
     }
   }
 }
+
+#if defined(__AVX512F__)
+// The same with shuffles that need no table of places: pairs of rows, pairs of pairs, then quarters of vectors.
+template <>
+inline void transpose<float>(Floats* v) {
+  __m512 a[16], b[16];
+  RECURRA_UNROLL
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29});
+    a[i + 1] = (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31});
+  }
+  RECURRA_UNROLL
+  for (int i = 0; i < 16; i += 4) {
+    RECURRA_UNROLL
+    for (int j = 0; j < 2; ++j) {  // b[i + c] holds column c of each quarter of rows i … i + 3
+      const __m512d low = (__m512d)a[i + j], high = (__m512d)a[i + j + 2];
+      b[i + 2 * j] = (__m512)__builtin_shuffle(low, high, Lanes8{0, 8, 2, 10, 4, 12, 6, 14});
+      b[i + 2 * j + 1] = (__m512)__builtin_shuffle(low, high, Lanes8{1, 9, 3, 11, 5, 13, 7, 15});
+    }
+  }
+  RECURRA_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    const __m512 p = _mm512_maskz_shuffle_f32x4(0xffff, b[c], b[c + 4], 0x88);
+    const __m512 q = _mm512_maskz_shuffle_f32x4(0xffff, b[c + 8], b[c + 12], 0x88);
+    const __m512 r = _mm512_maskz_shuffle_f32x4(0xffff, b[c], b[c + 4], 0xdd);
+    const __m512 s = _mm512_maskz_shuffle_f32x4(0xffff, b[c + 8], b[c + 12], 0xdd);
+    v[c] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, p, q, 0x88);
+    v[c + 4] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0x88);
+    v[c + 8] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, p, q, 0xdd);
+    v[c + 12] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0xdd);
+  }
+}
+#endif
 
 // One vector's column of a panel out of a matrix whose rows k lie one after the other in memory (row_stride 1).
 template <class T>

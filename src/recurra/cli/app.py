@@ -10,6 +10,7 @@ import typer
 
 from recurra import __version__
 from recurra.cli import text
+from recurra.cli.bench import bench
 from recurra.cli.console import error_line
 from recurra.errors import RecurraError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(text.app, name="text")
+app.command()(bench)
 
 
 NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"

@@ -36,6 +36,10 @@ class Plan:
     kept: tuple[Variable, ...]
     traced: tuple[tuple[str, Variable], ...] = ()
 
+    def __hash__(self) -> int:
+        """Cheap, as plans are looked up at every call: a plan is mostly compared with itself."""
+        return hash((self.program.name, len(self.before), len(self.step), len(self.traced)))
+
     @property
     def products_per_step(self) -> int:
         """How many matrix products are left in the loop; 0 for a cell whose state is only touched elementwise."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 from recurra.engines.native import NativeEngine
 from recurra.engines.protocol import Call, Engine, Kernel, Result
@@ -57,12 +58,17 @@ def chosen() -> Engine:
     """
     name = _wanted.get()
     if name is None:
-        name = os.environ.get("RECURRA_ENGINE") or "auto"
-        _check(name, "RECURRA_ENGINE")
-    if name == "auto":
-        refused = reasons()
-        name = next(name for name in _BY_PREFERENCE if refused[name] is None)
-    return _ENGINES[name]
+        name = os.environ.get("RECURRA_ENGINE")
+        if name:
+            _check(name, "RECURRA_ENGINE")
+    return _fastest() if not name or name == "auto" else _ENGINES[name]
+
+
+@lru_cache(maxsize=1)
+def _fastest() -> Engine:
+    """The fastest engine that can run; what can does not change while the process lives."""
+    refused = reasons()
+    return next(_ENGINES[name] for name in _BY_PREFERENCE if refused[name] is None)
 
 
 def reference() -> Engine:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
 
 _PLAIN = (Tensor, torch.nn.Parameter)
-_STORED_BYTES = 1 << 23  # what a forward pass may keep beside states before products are computed again instead
+_STORED_BYTES = 1 << 26  # what a forward pass may keep beside states before products are computed again instead
 
 
 def suits(call: Call) -> bool:

@@ -25,6 +25,7 @@ from recurra.nn.checks import (
     check_state,
     check_states,
 )
+from recurra.nn.quick import quick_layer
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly
@@ -218,6 +219,10 @@ class Recurrent(nn.Module):
         return self._forward(x, state, reset, return_trace)
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+        if reset is None and not return_trace and not torch.compiler.is_compiling():
+            quick: tuple[Any, ...] | None = quick_layer(self, x, state)
+            if quick is not None:
+                return quick
         weights = [[getattr(self, name) for name in names] for names in self._all_weights]
         sequences, form = self._sequences(x, reset, weights[0][0])
         states = self._states(state, sequences.x, form)

@@ -11,6 +11,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import InputCheck, check_state, check_states
+from recurra.nn.quick import quick_cell
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.weights import register, reset_uniformly
 from recurra.program import Program, from_json
@@ -96,6 +97,10 @@ class RecurrentCell(nn.Module):
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's cells do; messages name the dimensions.
         """
+        if not torch.compiler.is_compiling():
+            result = quick_cell(self, x, state)
+            if result is not None:
+                return result
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2

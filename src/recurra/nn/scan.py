@@ -185,15 +185,17 @@ def execute(
     traced: bool,
 ) -> list[Tensor]:
     """Run the chosen engine; half precision is computed in float32 and rounded once."""
-    x = sequences.x
-    exact = torch.float32 if x.dtype in HALF else x.dtype
+    x, dtype = sequences.x, sequences.x.dtype
+    if dtype in HALF:
+        x, states = x.float(), [state.float() for state in states]
+        parameters, masks = [parameter.float() for parameter in parameters], [mask.float() for mask in masks]
     call = Call(
-        x=x.to(exact),
+        x=x,
         batch_sizes=None if sequences.batch_sizes is None else sequences.batch_sizes.tolist(),
-        states=[state.to(exact) for state in states],
-        parameters=[parameter.to(exact) for parameter in parameters],
+        states=states,
+        parameters=parameters,
         sizes=dict(zip(SYMBOLS, sizes, strict=True)),
-        masks=[mask.to(exact) for mask in masks],
+        masks=masks,
         reset=sequences.reset,
         reverse=reverse,
     )
@@ -205,4 +207,6 @@ def execute(
         else:
             result = reference().build(scheduled).forward(call)
             values = [result.output, *result.states, *(result.traced[name] for name, _ in scheduled.traced)]
-    return [value.to(x.dtype) if value.is_floating_point() else value for value in values]
+    if dtype in HALF:
+        return [value.to(dtype) if value.is_floating_point() else value for value in values]
+    return values

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 import recurra._native as _native
-from recurra.compiler import Gradient, Plan, Schedule, differentiate, products_stored
+from recurra.compiler import Plan, Schedule, differentiate, products_stored
 from recurra.engines.native.lower import lower
 from recurra.engines.native.memory import (
     Array,
@@ -57,20 +57,29 @@ def _build(
     return _Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Backward:
-    """How a backward pass follows a forward pass.
+    """How a backward pass follows a forward pass; everything by number, as it is read at every call.
 
     Attributes:
-        gradient: the derived program.
+        schedule: of the derived program.
         kept: what the forward pass keeps of every row.
-        entering: for each state that the backward pass reads, which of the states it is and where in `kept` the values
-            lie that steps handed on; -1 where those are the output.
+        rows: for each row of the schedule what it is: "x", "output", "mask", "kept" or "arriving", and which.
+        constants: which parameters the schedule reads.
+        carried: of which states the schedule's states are the gradients.
+        entering: the states that the schedule reads as they entered steps, by the schedule's variable.
+        has_input: whether its only row result is the gradient of x.
+        results: for each parameter which constant result is its gradient; -1 where it is not wanted.
     """
 
-    gradient: Gradient
+    schedule: Schedule
     kept: tuple[Variable, ...]
-    entering: tuple[tuple[Variable, int, int], ...]
+    rows: tuple[tuple[str, int], ...]
+    constants: tuple[int, ...]
+    carried: tuple[int, ...]
+    entering: tuple[tuple[Variable, int], ...]
+    has_input: bool
+    results: tuple[int, ...]
 
 
 class NativeKernel:
@@ -86,9 +95,8 @@ class NativeKernel:
 
     def forward(self, call: Call, backward: Backward | None = None) -> Result:
         """Run the plan over whole sequences; with ``backward`` its result keeps what that backward pass needs."""
-        program = self.plan.program
         kept = () if backward is None else backward.kept
-        built = self._built_forward(call, kept)
+        built = self._built_forward(call.sizes, is_double(call.x), kept)
         x = call.x
         outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
         last = [empty(x, state.shape) for state in call.states]
@@ -108,14 +116,17 @@ class NativeKernel:
         for (name, variable), value in zip(self.plan.traced, outputs[1:], strict=False):
             traced[name] = value != 0 if variable.kind == "bool" else value
         count = len(outputs) - len(kept)
-        assert program.output is not None
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
 
-    def _built_forward(self, call: Call, kept: tuple[Variable, ...]) -> _Built:
-        key = (tuple(call.sizes.items()), is_double(call.x), kept)
+    def code(self, sizes: Mapping[str, int], double: bool) -> _native.Kernel:
+        """The forward pass at these sizes, for callers that know its words."""
+        return self._built_forward(sizes, double, ()).kernel
+
+    def _built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> _Built:
+        key = (tuple(sizes.values()), double, kept)
         built = self._forward.get(key)
         if built is None:
-            built = self._forward[key] = _build(forward_schedule(self.plan, kept), call.sizes, key[1], None)
+            built = self._forward[key] = _build(forward_schedule(self.plan, kept), sizes, double, None)
         return built
 
     # ---- backward ----
@@ -151,66 +162,63 @@ class NativeKernel:
             arriving: gradients of the given variables, laid out as the output.
             last: the gradient of each last state; None for zero.
         """
-        program, gradient = self.plan.program, backward.gradient
-        schedule = gradient.schedule
         built = self._built_backward(call, backward)
-        rows = self._rows_of_backward(call, result, backward, arriving)
         x = call.x
+        rows = [features_together(row) for row in _rows_of(backward, call, result, arriving)]
         outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
         results = [empty(x, shape) for shape in built.result_shapes]
         words, alive = _head(call, not call.reverse)
-        parameters = dict(zip(program.parameters, call.parameters, strict=True))
-        for parameter in schedule.constants:
-            words += matrix_words(parameters[parameter])
+        for number in backward.constants:
+            words += matrix_words(call.parameters[number])
         for value in (*rows, *outputs):
             words += rows_words(value)
-        found: dict[Variable, Array] = {}
+        states: list[Array | None] = [None] * len(call.states)
         held = []
-        for state in gradient.carried:
-            number = program.states.index(state)
+        for number in backward.carried:
+            found = states[number] = empty(x, call.states[number].shape)
             first = last[number]
             if first is None:
-                first = empty(x, call.states[number].shape)
-                first[...] = 0
-            first = features_together(first)
-            found[state] = empty(x, call.states[number].shape)
-            held.append(first)
-            words += (*batch_words(first), *batch_words(found[state]))
-        beginning = [features_together(call.states[number]) for _, number, _ in backward.entering]
+                words += (0, 0)
+            else:
+                first = features_together(first)
+                held.append(first)
+                words += batch_words(first)
+            words += batch_words(found)
+        beginning = [features_together(call.states[number]) for _, number in backward.entering]
         words.append(len(beginning))
         for value in beginning:
             words += batch_words(value)
         words += [address(value) for value in results]
         built.kernel.run(words, None)
-        del alive
-        if gradient.input is not None:
-            found[program.input] = outputs[0]
-        by_result = dict(zip(schedule.constant_results, results, strict=True))
-        for parameter, variable in gradient.parameters.items():
-            found[parameter] = by_result[variable]
-        return [found.get(source) for source in program.sources]
+        del alive, held
+        parameters = [None if number < 0 else results[number] for number in backward.results]
+        return [outputs[0] if backward.has_input else None, *states, *_own(parameters)]
 
     def _built_backward(self, call: Call, backward: Backward) -> _Built:
-        key = (tuple(call.sizes.items()), is_double(call.x), id(backward))
+        key = (tuple(call.sizes.values()), is_double(call.x), id(backward))
         built = self._backward.get(key)
         if built is None:
-            entering = {state: number for number, (state, _, _) in enumerate(backward.entering)}
-            built = self._backward[key] = _build(backward.gradient.schedule, call.sizes, key[1], entering)
+            entering = {state: number for number, (state, _) in enumerate(backward.entering)}
+            built = self._backward[key] = _build(backward.schedule, call.sizes, key[1], entering)
         return built
 
-    def _rows_of_backward(
-        self, call: Call, result: Result, backward: Backward, arriving: Sequence[Array]
-    ) -> list[Array]:
-        """Every row that the backward pass reads, in the order of its schedule."""
-        program = self.plan.program
-        rows: dict[Variable, Array] = {program.input: call.x}
-        rows.update(zip((mask.results[0] for mask in program.masks), call.masks, strict=True))
-        rows.update(zip(backward.kept, result.kept, strict=True))
-        for state, _, place in backward.entering:
-            rows[state] = result.output if place < 0 else result.kept[place]
-        rows[program.output] = result.output
-        rows.update(zip(backward.gradient.arriving, arriving, strict=True))
-        return [features_together(rows[row]) for row in backward.gradient.schedule.rows]
+
+def _rows_of(backward: Backward, call: Call, result: Result, arriving: Sequence[Array]) -> list[Array]:
+    """Every row that a backward pass reads."""
+    groups = {"x": [call.x], "output": [result.output], "mask": call.masks, "kept": result.kept, "arriving": arriving}
+    return [groups[group][number] for group, number in backward.rows]
+
+
+def _own(arrays: Sequence[Array | None]) -> list[Array | None]:
+    """Each array once: two parameters with the same gradient get one each."""
+    seen: set[int] = set()
+    owned = []
+    for array in arrays:
+        if array is not None and id(array) in seen:
+            array = array.copy() if is_numpy(array) else array.clone()
+        seen.add(id(array))
+        owned.append(array)
+    return owned
 
 
 def forward_schedule(plan: Plan, kept: Sequence[Variable] = ()) -> Schedule:
@@ -245,21 +253,30 @@ def _derive(plan: Plan, wanted: Wanted, given: tuple[bool, ...], store: bool) ->
         wanted=[source for source, is_wanted in zip(program.sources, wanted, strict=True) if is_wanted],
         stored=(*(products_stored(program) if store else ()), program.output),
     )
-    read = gradient.schedule.rows
-    arriving, masks = set(gradient.arriving), {mask.results[0] for mask in program.masks}
-    given_rows = {program.input, program.output, *program.states, *masks, *arriving}
-    kept = [row for row in read if row not in given_rows]
-    entering = []
-    for number, (state, new) in enumerate(zip(program.states, program.next_states, strict=True)):
-        if state not in read:
-            continue
-        if new == program.output:
-            entering.append((state, number, -1))
-            continue
-        if new not in kept:
-            kept.append(new)
-        entering.append((state, number, kept.index(new)))
-    return Backward(gradient, tuple(kept), tuple(entering))
+    schedule = gradient.schedule
+    places: dict[Variable, tuple[str, int]] = {program.output: ("output", 0), program.input: ("x", 0)}
+    places.update({mask.results[0]: ("mask", number) for number, mask in enumerate(program.masks)})
+    places.update({variable: ("arriving", number) for number, variable in enumerate(gradient.arriving)})
+    kept: list[Variable] = []
+
+    def keep(variable: Variable) -> tuple[str, int]:
+        if variable not in places:
+            kept.append(variable)
+            places[variable] = ("kept", len(kept) - 1)
+        return places[variable]
+
+    entering = {state: new for state, new in zip(program.states, program.next_states, strict=True)}
+    results = [gradient.parameters.get(parameter) for parameter in program.parameters]
+    return Backward(
+        schedule,
+        rows=tuple(keep(entering.get(row, row)) for row in schedule.rows),
+        kept=tuple(kept),
+        constants=tuple(program.parameters.index(constant) for constant in schedule.constants),
+        carried=tuple(program.states.index(state) for state in gradient.carried),
+        entering=tuple((row, program.states.index(row)) for row in schedule.rows if row in entering),
+        has_input=gradient.input is not None,
+        results=tuple(-1 if result is None else schedule.constant_results.index(result) for result in results),
+    )
 
 
 def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:

@@ -399,14 +399,33 @@ class _Lowering:
 
     def _sum(self, equation: Equation) -> None:
         result = equation.results[0]
-        rows, width = self.constants.extent(result)
-        value = self.code.value(Space.CONSTANT, width, rows, scalar=not result.shape)
-        self.constants.define(result, value)
         if equation.operation == "rows_sum":
+            width = self.width(result)
+            value = self.code.value(Space.CONSTANT, width, scalar=not result.shape)
+            self.constants.define(result, value)
             a = self._summed(equation.variables[0])
             self.code.add("sums", Kind.ROWS_SUM, 0, width, [value.number, a.number])
             return
         left, right = equation.variables
+        if self._better_transposed(equation):
+            transposed = self.readers[result][0].results[0]
+            self._outer(transposed, right, left)
+            return
+        self._outer(result, left, right)
+
+    def _better_transposed(self, equation: Equation) -> bool:
+        """Whether only the transpose of a sum of outer products is wanted, and can be summed as well."""
+        result, left = equation.results[0], equation.variables[0]
+        readers = self.readers.get(result, ())
+        only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
+        width = self.width(left)
+        return only and len(left.shape) == 1 and self.code.vectors(width) * self.code.lanes <= 1.2 * width
+
+    def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
+        """Sum over all rows left times right."""
+        rows, width = self.constants.extent(result)
+        value = self.code.value(Space.CONSTANT, width, rows, scalar=not result.shape)
+        self.constants.define(result, value)
         a, b = self._summed(left, as_left=True), self._summed(right)
         heads = self.shape(left)[0] if len(left.shape) == 2 else 1
         k = self.width(left) // heads

@@ -49,17 +49,15 @@ def features_together(array: Array) -> Array:
 def matrix_words(array: Array) -> tuple[int, int, int]:
     """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one must be dense."""
     steps = strides(array)
-    if array.ndim == 0:
-        return address(array), 0, 0
-    if array.ndim == 1:
-        return address(array), 0, steps[0]
+    if len(steps) < 2:
+        return address(array), 0, steps[0] if steps else 0
     return address(array), steps[-2], steps[-1]
 
 
 def rows_words(array: Array) -> tuple[int, int, int]:
     """Address, stride of steps and of rows: of (steps, batch, features), or of packed (rows, features)."""
     steps = strides(array)
-    if array.ndim == 2:
+    if len(steps) == 2:
         return address(array), 0, steps[0]
     return address(array), steps[0], steps[1]
 

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from recurra.engines.native.code import OPS, Code, Space, Value
+from recurra.engines.native.fuse import Op, fused
 from recurra.program import Equation, Operand, Variable
-
-
-@dataclass(frozen=True)
-class _Op:
-    operation: str
-    target: Value | None
-    operands: tuple[Operand, ...]
-    result: Variable | None
-    width: int
 
 
 class Segment:
@@ -29,19 +20,19 @@ class Segment:
     def __init__(self, vectors: int, scalar: bool) -> None:
         self.vectors, self.scalar = vectors, scalar
         self.results: dict[Variable, None] = {}
-        self._ops: list[_Op] = []
+        self._ops: list[Op] = []
         self._equations: set[int] = set()
 
     def compute(self, operation: str, equation: Equation) -> None:
         """Put in the operation that an equation has become."""
         result = equation.results[0]
-        self._ops.append(_Op(operation, None, equation.operands, result, 0))
+        self._ops.append(Op(operation, None, equation.operands, result, 0))
         self._equations.add(id(equation))
         self.results[result] = None
 
     def fill(self, operation: str, target: Value, operand: Variable, width: int = 0) -> None:
         """Put in an operation that fills a place with a variable."""
-        self._ops.append(_Op(operation, target, (operand,), None, width))
+        self._ops.append(Op(operation, target, (operand,), None, width))
 
     def reads(self) -> list[Variable]:
         """What it needs that it does not compute."""
@@ -60,6 +51,7 @@ class Segment:
             places: where results lie that others read; the rest lives in blocks.
             find: where an operand lies that is not computed here.
         """
+        self._ops = fused(self._ops, places)
         writer = _Writer(self, code, places, find)
         for number, op in enumerate(self._ops):
             writer.write(number, op)
@@ -86,7 +78,7 @@ class _Writer:
         self._free: list[int] = []
         self._blocks = 0
 
-    def write(self, number: int, op: _Op) -> None:
+    def write(self, number: int, op: Op) -> None:
         operands = [self._operand(operand) for operand in op.operands]
         for key in dict.fromkeys(_key(operand) for operand in op.operands):
             held = self._held.get(key)

@@ -1,0 +1,128 @@
+"""What is measured: the grid of cells, shapes and modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+STANDARD = ("lstm", "gru", "rnn")
+CUSTOM = ("peephole_lstm", "mgu", "layer_norm_lstm")
+MODES = (False, True)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a case.
+
+    Attributes:
+        steps: T, the length of the sequences.
+        batch: B, how many sequences.
+        input: I, features of the input.
+        hidden: H, units.
+        layers: L.
+        directions: 1, or 2 for a bidirectional layer.
+    """
+
+    steps: int
+    batch: int
+    input: int
+    hidden: int
+    layers: int = 1
+    directions: int = 1
+
+    def __str__(self) -> str:
+        sizes = ",".join(map(str, (self.steps, self.batch, self.input, self.hidden, self.layers)))
+        return sizes + " bidirectional" * (self.directions == 2)
+
+    @property
+    def input_sizes(self) -> tuple[int, ...]:
+        """Features of the input of each layer."""
+        return (self.input, *[self.hidden * self.directions] * (self.layers - 1))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to time.
+
+    Attributes:
+        group: ``stream`` (one step of a layer, states handed in), ``layer`` (whole sequences), ``packed`` (sequences of
+            unequal lengths), ``step`` (one call of a cell), ``custom`` (a cell that torch.nn has not) or ``own`` (a
+            custom cell beside recurra's own LSTM).
+        cell: its name in ``recurra.cells``.
+        shape: the sizes.
+        training: whether a backward pass follows; the input asks for no gradient, as in a first layer.
+    """
+
+    group: str
+    cell: str
+    shape: Shape
+    training: bool
+
+    @property
+    def mode(self) -> str:
+        """``training`` or ``inference``."""
+        return "training" if self.training else "inference"
+
+    @property
+    def name(self) -> str:
+        """Group, cell, shape and mode; no two cases share it."""
+        return f"{self.group} {self.cell} {self.shape} {self.mode}"
+
+
+STREAM = Shape(1, 1, 128, 128)
+LAYERS = (
+    Shape(100, 1, 32, 32),
+    Shape(100, 1, 128, 128),
+    Shape(100, 1, 512, 512),
+    Shape(49, 1, 10, 118),
+    Shape(100, 32, 28, 128),
+    Shape(100, 32, 128, 256, 2),
+    Shape(35, 20, 200, 200, 2),
+    Shape(35, 64, 256, 512, 2),
+    Shape(784, 64, 1, 128),
+    Shape(70, 80, 400, 1150),
+    Shape(168, 32, 50, 40, 2),
+    Shape(500, 8, 256, 512, 1, 2),
+)
+PACKED = (
+    Shape(100, 32, 28, 128),
+    Shape(100, 32, 128, 256, 2),
+    Shape(35, 20, 200, 200, 2),
+    Shape(168, 32, 50, 40, 2),
+)
+STEPS = tuple(Shape(1, batch, size, size) for size in (32, 128, 512) for batch in (1, 32))
+CUSTOM_SHAPES = (Shape(100, 1, 32, 32), Shape(100, 32, 128, 256))
+OWN = tuple(Shape(100, batch, size, size) for size in (128, 256, 512) for batch in (1, 32))
+MEMORY = Case("memory", "lstm", Shape(784, 64, 1, 128), True)
+
+# What `quick` keeps of each group.
+QUICK = {
+    "stream": {STREAM},
+    "layer": {Shape(100, 1, 32, 32), Shape(100, 1, 128, 128), Shape(100, 32, 28, 128), Shape(35, 20, 200, 200, 2)},
+    "packed": {Shape(35, 20, 200, 200, 2)},
+    "step": {Shape(1, 1, 128, 128), Shape(1, 32, 128, 128)},
+    "custom": set(CUSTOM_SHAPES),
+    "own": {Shape(100, 32, 128, 128)},
+}
+
+
+def cases() -> Iterator[Case]:
+    """The whole grid, group by group."""
+    for cell, training in product(STANDARD, MODES):
+        yield Case("stream", cell, STREAM, training)
+    for shape, cell, training in product(LAYERS, STANDARD, MODES):
+        yield Case("layer", cell, shape, training)
+    for shape, cell in product(PACKED, STANDARD):
+        yield Case("packed", cell, shape, True)
+    for shape, cell, training in product(STEPS, STANDARD, MODES):
+        yield Case("step", cell, shape, training)
+    for shape, cell, training in product(CUSTOM_SHAPES, CUSTOM, MODES):
+        yield Case("custom", cell, shape, training)
+    for shape, training in product(OWN, MODES):
+        yield Case("own", "peephole_lstm", shape, training)
+
+
+def is_quick(case: Case) -> bool:
+    """Whether `quick` keeps the case."""
+    return case.shape in QUICK[case.group]

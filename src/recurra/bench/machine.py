@@ -1,0 +1,150 @@
+"""What the benchmark runs on: processor, caches, memory, versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = ("recurra", "torch", "numpy", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "torchrecurrent")
+CPUS = Path("/sys/devices/system/cpu")
+
+# Where caches are not told: those of a common processor, from the smallest on.
+USUAL = ((32 << 10, False), (1 << 20, False), (32 << 20, True))
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A level of data cache.
+
+    Attributes:
+        name: L1, L2, L3.
+        size: bytes, of one instance.
+        shared: whether cores share it.
+    """
+
+    name: str
+    size: int
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine and what is installed on it.
+
+    Attributes:
+        cpu: the processor's name.
+        cores: processors that this process may use.
+        caches: data caches from the smallest on.
+        clock: MHz, as the system tells; 0 if it does not.
+        per_cycle: float32 operations per cycle and core in fused multiply-adds; 0 if not known.
+        memory: bytes.
+        system: operating system and its version.
+        python: the version.
+        versions: of the packages, by name; those that are installed.
+    """
+
+    cpu: str
+    cores: int
+    caches: tuple[Cache, ...]
+    clock: float
+    per_cycle: int
+    memory: int
+    system: str
+    python: str
+    versions: dict[str, str]
+
+
+def machine() -> Machine:
+    """Look around."""
+    info = _cpuinfo()
+    return Machine(
+        cpu=info.get("model name") or platform.processor() or platform.machine(),
+        cores=len(processors()),
+        caches=caches(),
+        clock=float(info.get("cpu MHz", 0)),
+        per_cycle=_per_cycle(info),
+        memory=_memory(),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        versions=dict(_versions()),
+    )
+
+
+def processors() -> list[int]:
+    """The processors that this process may use, one of each core first."""
+    if not hasattr(os, "sched_getaffinity"):
+        return list(range(os.cpu_count() or 1))
+    seen: dict[tuple[str, str], int] = {}
+    ranked: list[tuple[int, int, int]] = []
+    for number in sorted(os.sched_getaffinity(0), reverse=True):
+        topology = CPUS / f"cpu{number}" / "topology"
+        core = _read(topology / "physical_package_id"), _read(topology / "core_id") or str(number)
+        ranked.append((seen.setdefault(core, 0), len(ranked), number))
+        seen[core] += 1
+    return [number for _, _, number in sorted(ranked)]
+
+
+def pin(threads: int) -> None:
+    """Keep this process, and every library that it loads from now on, to as many cores as it has threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, processors()[:threads])
+
+
+def caches() -> tuple[Cache, ...]:
+    """The data caches of a processor; usual ones where the system does not tell."""
+    found = {}
+    for folder in sorted((CPUS / "cpu0" / "cache").glob("index*")):
+        if _read(folder / "type") in ("Data", "Unified"):
+            name = f"L{_read(folder / 'level')}"
+            siblings = _read(CPUS / "cpu0" / "topology" / "thread_siblings_list")
+            found[name] = Cache(name, _bytes(_read(folder / "size")), _read(folder / "shared_cpu_list") != siblings)
+    told = tuple(found[name] for name in sorted(found))
+    return told or tuple(Cache(f"L{1 + number}", *cache) for number, cache in enumerate(USUAL))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _bytes(text: str) -> int:
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text or 0)
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's entry; empty where there is none."""
+    entry = _read(Path("/proc/cpuinfo")).split("\n\n")[0]
+    pairs = (line.partition(":") for line in entry.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _per_cycle(info: dict[str, str]) -> int:
+    """Two fused multiply-adds per cycle on vectors of the width that the processor computes with."""
+    flags, family = info.get("flags", "").split(), info.get("cpu family", "")
+    if "fma" not in flags:
+        return 0
+    if "AMD" in info.get("vendor_id", ""):
+        return 64 if family.isdigit() and int(family) >= 26 else 32  # until Zen 5, 512 bits take two cycles
+    return 64 if "avx512f" in flags else 32
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue

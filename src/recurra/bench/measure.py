@@ -1,0 +1,96 @@
+"""Measure a case: check that all sides compute the same numbers, then time them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from recurra.bench.cases import Case
+from recurra.bench.peers import Peer, loop_peer, torch_peer
+from recurra.bench.problem import Problem, make
+from recurra.bench.records import Record
+from recurra.bench.side import TOLERANCE, Results, Side, difference
+from recurra.bench.timing import Rounds, race
+from recurra.bench.torch_side import torch_side
+from recurra.errors import RunError
+
+AGAIN, AGAIN_SECONDS = 10, 0.5  # how often, and for how long, recurra is checked again after it was timed
+
+
+def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> Record:
+    """Time recurra and its peers in a case; whoever fails or computes other numbers is told in the record.
+
+    Args:
+        case: what to run.
+        threads: how many threads all may use.
+        peers: who is timed beside recurra.
+        rounds: how often.
+    """
+    record = Record(case.name, threads)
+    try:
+        _measure(case, peers, rounds, record)
+    except Exception as error:  # whatever goes wrong in one case must not end the others
+        record.failures.update({peer.name: told(error) for peer in peers if peer.name not in record.failures})
+    return record
+
+
+def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: Record) -> None:
+    problem = make(case)
+    ours = torch_side("recurra", problem.layer, problem, threads=record.threads)
+    results = ours.results() if ours.results else {}
+    sides = [ours]
+    for peer in peers:
+        try:
+            side = peer.side(problem, record.threads)
+            if _agrees(side, results, problem, record):
+                sides.append(side)
+        except Exception as error:
+            record.failures[peer.name] = f"{peer.name} failed: {told(error)}"
+    times = race(sides, rounds)
+    _check_again(ours, results)
+    record.times.update(times)
+
+
+def _check_again(ours: Side, results: Results) -> None:
+    """See that recurra still computes what it computed at first: threads that disturb each other do so now and then.
+
+    Raises:
+        RunError: it does not.
+    """
+    end = time.monotonic() + AGAIN_SECONDS
+    for _ in range(AGAIN):
+        off, where = difference(ours.results() if ours.results else {}, results)
+        if not off <= TOLERANCE:
+            raise RunError(f"recurra's numbers change from call to call, by {off:.1e} in {where}")
+        if time.monotonic() > end:
+            return
+
+
+def _agrees(side: Side, results: Results, problem: Problem, record: Record) -> bool:
+    """Whether a side computes recurra's numbers, which is noted; if not, who is off."""
+    if side.results is None:
+        return True
+    theirs = side.results()
+    off, where = difference(results, theirs)
+    record.differences[side.name] = off
+    if off <= TOLERANCE:
+        return True
+    exact = _exact(problem)
+    judged = {name: exact[name] for name in theirs}
+    record.failures[side.name] = (
+        f"differs by {off:.1e} in {where}; from float64, recurra by {difference(results, judged)[0]:.1e} and "
+        f"{side.name} by {difference(theirs, judged)[0]:.1e}"
+    )
+    return False
+
+
+def _exact(problem: Problem) -> Results:
+    """The results of torch in float64."""
+    peer = loop_peer if problem.case.group == "custom" else torch_peer
+    side = peer.side(problem.double(), 1)
+    return side.results() if side.results else {}
+
+
+def told(error: Exception) -> str:
+    """An exception on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,80 @@
+"""What a forward pass keeps for the backward pass: ``python -m recurra.bench.memory SIDE FILE``, for one side.
+
+Two figures: how much the process grows while the output is held, and how much of it autograd knows of, as tensors that
+operations save. The first sees all, and what the C library holds back too, which is therefore asked to hold back little
+(``ENVIRONMENT``); the second sees only what is saved by autograd's own means.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recurra.bench.cases import MEMORY, Case
+from recurra.bench.records import Kept, append
+
+if TYPE_CHECKING:
+    import torch
+
+SIDES = ("recurra", "torch")
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+
+
+def kept(side: str, case: Case = MEMORY) -> Kept:
+    """Run a forward pass and measure.
+
+    Args:
+        side: ``recurra`` or ``torch``.
+        case: of one of torch.nn's layers.
+    """
+    import torch
+
+    from recurra.bench.peers import torch_peer
+    from recurra.bench.problem import make
+
+    problem = make(case)
+    module = problem.layer if side == "recurra" else torch_peer.module(problem)
+    x = problem.dense
+    module(x[:2])[0].sum().backward()  # what is loaded and allocated once, is now
+    gc.collect()
+    before = resident()
+    output = module(x)[0]
+    gc.collect()
+    grown = resident() - before
+    size = output.nbytes
+    del output
+
+    saved: list[torch.Tensor] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        module(x)
+    given = _storages([*module.parameters(), x])
+    storages = {key: value for key, value in _storages(saved).items() if key not in given}
+    return Kept(side, grown, size, sum(storages.values()))
+
+
+def resident() -> int:
+    """Bytes of memory that this process occupies; 0 where the system does not tell so."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
+    """Bytes by address."""
+    found = (tensor.untyped_storage() for tensor in tensors)
+    return {storage.data_ptr(): storage.nbytes() for storage in found}
+
+
+if __name__ == "__main__":
+    append(Path(sys.argv[2]), kept(sys.argv[1]))

@@ -1,0 +1,193 @@
+"""The report: a Markdown page with the machine, all figures, and what is required of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from recurra.bench.figures import Figures, Share
+from recurra.bench.markdown import digits, met, milliseconds, ratio, size, table
+from recurra.bench.peers import PEERS
+from recurra.bench.records import Kept
+from recurra.bench.requirements import Verdict, of_row
+from recurra.bench.rows import Row, geometric_mean
+from recurra.bench.run import Outcome
+
+HOW = """\
+- A case is `cell T,B,I,H,L`: steps, batch, features of the input, units, layers. All numbers are float32.
+- A ratio is the peer's time divided by recurra's: above 1, recurra is faster. All sides of a case take turns in one
+  process, forwards in one round and backwards in the next; times are medians of rounds, in brackets stand the quartiles
+  (of a ratio: of the ratios of single rounds). Calls that take less than 3 ms are timed in batches that last as long.
+- With one thread the process is kept to one core, with two to two, so that no library can use more.
+- Before anything is timed, both sides must compute the same outputs, last states and gradients (of every parameter and
+  of the input), up to 2e-5 of the largest value of each; after it, recurra must still compute them. Else the row says
+  how far they are apart: it has no times, and counts as not met.
+- *Training* is a forward pass and the backward pass of `output.sum()`, which leaves a gradient in every parameter. The
+  input asks for none, as in a network's first layer. *Inference* runs in `torch.inference_mode()`.
+- `stream` is one step of a layer with its states handed in and out; `step` is one call of a cell.
+- onnxruntime and OpenVINO run an ONNX node per layer, with inputs bound beforehand. JAX runs `lax.scan` under `jit`,
+  and loops in torch run their gates in as few operations as the equations allow, both with the input's products ahead
+  of the loop."""
+
+FLOOR = """\
+The floor is the least time that the matrix products can take: at the measured peak of matrix products or, where reading
+the recurrent weights in every step takes longer, at the measured bandwidth of the smallest cache that they fit in (of
+all threads together). Elementwise work, calls and copies count as nothing, so that no program reaches 1. Training
+counts the products of the backward pass too: the gradients of the input's and the recurrent weights, of the states, and
+of the input of each layer that has one below."""
+
+MEMORY = """\
+What a forward pass in training keeps until the backward pass, on one thread, each side in a fresh process. *Process* is
+the growth of the resident memory while the output is held, less the output itself; *saved* is what autograd's hooks
+(`torch.autograd.graph.saved_tensors_hooks`) see saved, parameters and input left out, the output counted where it is
+saved. What a library keeps by other means shows in the first figure alone, what it reserves and never writes (as torch
+does for an LSTM) in the second alone."""
+
+
+def report(outcome: Outcome) -> str:
+    """The whole page."""
+    figures = Figures(outcome.lines)
+    sections = [
+        _head(outcome, figures),
+        f"## How to read this\n\n{HOW}",
+        _glance(figures),
+        *_peers(figures),
+        _floor(figures),
+        _memory(outcome),
+        summary(figures),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _head(outcome: Outcome, figures: Figures) -> str:
+    machine, minutes = outcome.machine, f"{outcome.seconds / 60:.1f}"
+    load = "" if outcome.load is None else f"; load of the machine before: {outcome.load:.2f}"
+    caches = ", ".join(f"{each.name} {size(each.size)}{' shared' * each.shared}" for each in machine.caches)
+    rows = [
+        ("command", f"`{outcome.settings.command}`"),
+        ("date", f"{outcome.date}, {minutes} minutes{load}"),
+        ("processor", f"{machine.cpu}, {machine.cores} cores to use"),
+        ("caches", caches),
+        ("memory", size(machine.memory)),
+        ("system", f"{machine.system}, Python {machine.python}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in machine.versions.items())),
+        ("recurra's engine", ", ".join(figures.engines) or "–"),
+    ]
+    rows += [(f"not installed: {name}", f"{', '.join(names)} missing; its rows are left out")
+             for name, names in outcome.missing.items()]  # fmt: skip
+    rows += [(f"{count} threads", "left out: there are not so many cores") for count in outcome.left_out]
+    return f"# Benchmark results\n\n{table(('', ''), rows)}\n\n{_limits(outcome, figures)}"
+
+
+def _limits(outcome: Outcome, figures: Figures) -> str:
+    """The measured peak and bandwidths, and what the processor could do by its construction."""
+    rows = []
+    for threads, roof in figures.roofs.items():
+        reading = [f"{each.bandwidth / 1e9:.0f}" for each in roof.levels]
+        rows.append((str(threads), f"{roof.peak / 1e9:.1f}", f"{figures.least_peak[threads] / 1e9:.1f}", *reading))
+    names = [f"{each.name}, GB/s" for each in next(iter(figures.roofs.values())).levels] if rows else []
+    text = table(("threads", "matrix products, GFLOP/s", "at the worst moment", *names), rows)
+    machine = outcome.machine
+    if machine.per_cycle and machine.clock and rows:
+        theory = machine.per_cycle * machine.clock / 1e3
+        text += (
+            f"\n\nIn theory a core of this processor does {machine.per_cycle} operations per cycle: {theory:.0f} "
+            f"GFLOP/s at the {machine.clock / 1e3:.2f} GHz that the system reports, and more where it runs faster."
+        )
+    return text
+
+
+def _glance(figures: Figures) -> str:
+    """For each peer, cell, mode and number of threads the least ratio and the mean."""
+    rows = []
+    for (peer, cell, mode, threads), found in figures.by_kind().items():
+        ratios = [row.ratio.middle for row in found if row.ratio]
+        verdicts = [verdict for row in found if (verdict := of_row(row, ""))]
+        rows.append(
+            (
+                PEERS[peer].title, cell, mode, str(threads), str(len(found)),
+                f"{min(ratios):.2f}" if ratios else "–", f"{geometric_mean(ratios):.2f}" if ratios else "–",
+                f"{sum(each.is_met for each in verdicts)} of {len(verdicts)}" if verdicts else "–",
+            )
+        )  # fmt: skip
+    titles = (
+        "recurra against",
+        "cell",
+        "mode",
+        "threads",
+        "rows",
+        "least ratio",
+        "geometric mean",
+        "required ratio met",
+    )
+    return _section("At a glance", table(titles, rows))
+
+
+def _peers(figures: Figures) -> Iterator[str]:
+    """A table for each peer."""
+    for peer in PEERS.values():
+        rows = [row for row in figures.rows if row.peer == peer.name]
+        titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", f"{peer.name}, ms", "ratio", "required", "met")
+        parts = [
+            f"### {group}\n\n{table(titles, map(_row, found))}"
+            for group, found in groupby(rows, key=lambda row: row.case.group)
+        ]
+        yield _section(f"Against {peer.title}", "\n\n".join(parts))
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    case, verdict = row.case, of_row(row, "")
+    return (
+        case.cell, str(case.shape), case.mode, str(row.threads), milliseconds(row.ours), milliseconds(row.theirs),
+        row.failure or ratio(row.ratio), f"{verdict.least:.2f}" if verdict else "–",
+        met(verdict.is_met if verdict else None),
+    )  # fmt: skip
+
+
+def _floor(figures: Figures) -> str:
+    titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", "floor, ms", "share", "required", "met")
+    text = table(titles, [_share(share) for share in figures.shares])
+    return _section("Share of the floor", text and f"{FLOOR}\n\n{text}")
+
+
+def _share(share: Share) -> tuple[str, ...]:
+    case, verdict = share.own.case, share.verdict("")
+    return (
+        case.cell, str(case.shape), case.mode, str(share.own.threads), milliseconds(share.own.time),
+        digits(1e3 * share.floor), "failed" if share.value is None else f"{share.value:.2f}",
+        f"{verdict.least:.2f}" if verdict else "–", met(verdict.is_met if verdict else None),
+    )  # fmt: skip
+
+
+def _memory(outcome: Outcome) -> str:
+    rows = [
+        (line.side, size(line.output), size(max(0, line.resident - line.output)), size(line.saved))
+        for line in outcome.lines
+        if isinstance(line, Kept)
+    ]
+    text = table(("LSTM 784,64,1,128,1", "output", "process", "saved"), rows)
+    return _section("Memory", text and f"{MEMORY}\n\n{text}")
+
+
+def summary(figures: Figures) -> str:
+    """How many requirements are met, and which are not."""
+    verdicts = figures.verdicts()
+    if not verdicts:
+        return ""
+    rows = [
+        (kind, str(sum(each.is_met for each in found)), str(sum(not each.is_met for each in found)))
+        for kind, found in verdicts.items()
+    ]
+    unmet = [_unmet(each) for found in verdicts.values() for each in found if not each.is_met]
+    good = sum(int(row[1]) for row in rows)
+    text = f"{table(('required', 'met', 'not met'), rows)}\n\n{good} met, {len(unmet)} not met."
+    return _section("Summary", text + ("\n\nNot met:\n\n" + "\n".join(unmet) if unmet else ""))
+
+
+def _unmet(verdict: Verdict) -> str:
+    figure = "no figure" if verdict.figure is None else f"{verdict.figure:.2f}"
+    return f"- {verdict.what}: {figure}, required {verdict.least:.2f}"
+
+
+def _section(title: str, text: str) -> str:
+    return text and f"## {title}\n\n{text}"

@@ -1,0 +1,129 @@
+"""What recurra is required to reach, row by row and over groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from recurra.bench.cases import Case, Shape
+from recurra.bench.rows import Row, geometric_mean
+
+SMALL = Shape(100, 1, 32, 32)
+LARGE = Shape(100, 32, 128, 256)
+LONG = Shape(784, 64, 1, 128)
+BATCH = 16  # from here on, products decide
+WIDE = 128  # from here on, one sequence reads its weights as fast as caches give them
+
+FLOOR_BATCHED = 0.85
+FLOOR_SINGLE = 0.7
+CUSTOM_TO_OWN = 1.25
+
+
+def required(case: Case, peer: str) -> float | None:
+    """The least ratio of the peer's time to recurra's; None where nothing is required."""
+    if peer == "torch":
+        return _torch(case)
+    if peer in ("onnxruntime", "openvino"):
+        return 1.5 if case.shape.batch == 1 and case.shape.hidden <= WIDE else 1.0
+    if peer in ("loop", "torchrecurrent"):
+        return 50.0 if case.shape == SMALL else 2.5 if case.training else None
+    return {"jax": 1.3, "padded": 1.0, "own-lstm": 1 / CUSTOM_TO_OWN, "one-thread": 1.7}[peer]
+
+
+def _torch(case: Case) -> float:
+    if case.group == "step":
+        return 1.5
+    if case.group == "packed":
+        return 2.5 if case.cell == "lstm" else 1.5
+    if case.cell == "rnn":
+        return 1.1
+    if case.cell == "gru":
+        return 15.0 if case.shape == SMALL else 1.2
+    if case.shape == SMALL:
+        return 3.0 if case.training else 4.0
+    return 2.0 if case.shape == LONG and case.training else 1.0
+
+
+def required_share(case: Case) -> float | None:
+    """The least part of recurra's time that the floor must be; None where nothing is required.
+
+    A single step is left out: there, calling takes longer than computing.
+    """
+    shape = case.shape
+    if case.group != "layer":
+        return None
+    if shape.batch >= BATCH:
+        return FLOOR_BATCHED
+    return FLOOR_SINGLE if shape.batch == 1 and shape.hidden >= WIDE else None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A requirement on the geometric mean of a group's ratios.
+
+    Attributes:
+        peer: whose.
+        cell: of these rows; empty: all.
+        training: of these rows; None: both.
+        least: what the mean must be.
+    """
+
+    peer: str
+    cell: str
+    training: bool | None
+    least: float
+
+    def rows(self, all_rows: Iterable[Row], threads: int) -> list[Row]:
+        """The rows that the mean is over."""
+        return [
+            row
+            for row in all_rows
+            if row.peer == self.peer
+            and row.threads == threads
+            and row.case.group in ("stream", "layer")
+            and row.case.cell in (self.cell or row.case.cell,)
+            and self.training in (None, row.case.training)
+        ]
+
+
+MEANS = (
+    Mean("torch", "gru", False, 3.0),
+    Mean("torch", "gru", True, 4.0),
+    Mean("torch", "rnn", None, 2.5),
+    Mean("jax", "", None, 2.0),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A figure and what is required of it.
+
+    Attributes:
+        what: which figure.
+        figure: its value; None where it could not be had.
+        least: what it must be.
+    """
+
+    what: str
+    figure: float | None
+    least: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure is there and large enough."""
+        return self.figure is not None and self.figure >= self.least
+
+
+def of_row(row: Row, what: str) -> Verdict | None:
+    """A row's verdict; None where nothing is required."""
+    least = required(row.case, row.peer)
+    return None if least is None else Verdict(what, row.ratio.middle if row.ratio else None, least)
+
+
+def of_mean(mean: Mean, all_rows: Iterable[Row], threads: int, what: str) -> Verdict | None:
+    """A mean's verdict; None if there are no rows."""
+    chosen = mean.rows(all_rows, threads)
+    ratios = [row.ratio.middle for row in chosen if row.ratio]
+    if not chosen:
+        return None
+    return Verdict(what, geometric_mean(ratios) if len(ratios) == len(chosen) else None, mean.least)

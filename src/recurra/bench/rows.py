@@ -1,0 +1,112 @@
+"""From times to figures: medians, quartiles, ratios."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recurra.bench.cases import Case, cases
+from recurra.bench.records import Record
+from recurra.bench.timing import Times
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median and the quartiles around it."""
+
+    low: float
+    middle: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """That of values, at least one."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(low, middle, high)
+
+
+@dataclass(frozen=True)
+class Row:
+    """recurra and one peer in one case at one number of threads.
+
+    Attributes:
+        case: what was run.
+        threads: how many.
+        peer: the other's name.
+        ours: seconds of recurra's calls; None after a failure.
+        theirs: seconds of the peer's.
+        ratio: the peer's median time divided by recurra's, more is better for recurra; its quartiles are those of the
+            ratios of single rounds.
+        failure: why there are no times; empty if there are.
+    """
+
+    case: Case
+    threads: int
+    peer: str
+    ours: Spread | None = None
+    theirs: Spread | None = None
+    ratio: Spread | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Own:
+    """recurra's own time in one case at one number of threads; None after a failure."""
+
+    case: Case
+    threads: int
+    time: Spread | None
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """A row for each peer of each record."""
+    named = {case.name: case for case in cases()}
+    return [
+        _row(named[record.case], record, peer)
+        for record in records
+        for peer in dict.fromkeys([*record.times, *record.failures])
+        if peer != "recurra"
+    ]
+
+
+def own(records: Iterable[Record]) -> list[Own]:
+    """recurra's times."""
+    named = {case.name: case for case in cases()}
+    return [
+        Own(named[record.case], record.threads, spread(record.times["recurra"]) if record.times else None)
+        for record in records
+    ]
+
+
+def spread(times: Times) -> Spread:
+    """The spread of the rounds that a side took part in."""
+    return Spread.of([seconds for seconds in times if seconds is not None])
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Of positive values, at least one."""
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def describe(record: Record) -> str:
+    """A record on a line: recurra's time, and each peer's time divided by it."""
+    parts = []
+    if record.times:
+        parts.append(f"{1000 * spread(record.times['recurra']).middle:.3g} ms")
+    for row in rows([record]):
+        parts.append(f"{row.peer} {row.ratio.middle:.2f}" if row.ratio else f"{row.peer}: {row.failure}")
+    return ", ".join(parts)
+
+
+def _row(case: Case, record: Record, peer: str) -> Row:
+    if peer in record.failures:
+        return Row(case, record.threads, peer, failure=record.failures[peer])
+    ours, theirs = record.times["recurra"], record.times[peer]
+    single = [other / mine for mine, other in zip(ours, theirs, strict=True) if mine and other]
+    mine, other, paired = spread(ours), spread(theirs), Spread.of(single)
+    ratio = Spread(paired.low, other.middle / mine.middle, paired.high)
+    return Row(case, record.threads, peer, mine, other, ratio)

@@ -1,0 +1,128 @@
+"""A whole run: a process for each number of threads, one for each look at the memory, and what they report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from recurra.bench import memory
+from recurra.bench.cases import MEMORY
+from recurra.bench.machine import Machine, machine, processors
+from recurra.bench.peers import PEERS
+from recurra.bench.records import Line, Record, Started, append, read
+from recurra.bench.settings import Settings
+from recurra.bench.worker import Order
+from recurra.errors import RunError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has found.
+
+    Attributes:
+        settings: what was asked for.
+        machine: where it ran.
+        date: when it began, in UTC.
+        seconds: how long it took.
+        load: the average number of busy processes on the machine in the last minute, before the run; None if not told.
+        lines: all records.
+        missing: by peer the packages that are not installed.
+        left_out: numbers of threads that the machine does not have.
+    """
+
+    settings: Settings
+    machine: Machine
+    date: str
+    seconds: float
+    load: float | None
+    lines: tuple[Line, ...]
+    missing: dict[str, tuple[str, ...]]
+    left_out: tuple[int, ...]
+
+
+def run(settings: Settings, say: Callable[[str], None] = print) -> Outcome:
+    """Measure everything that is asked for; progress is printed by the way.
+
+    Raises:
+        RecurraError: the settings make no sense, or a process could not even begin.
+    """
+    settings.check()
+    begin, date = time.monotonic(), datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    cores = len(processors())
+    missing = {
+        name: peer.missing()
+        for name, peer in PEERS.items()
+        if peer.missing() and (not settings.peers or name in settings.peers)
+    }
+    for name, packages in missing.items():
+        say(f"{name} is left out: {', '.join(packages)} is not installed")
+    lines: list[Line] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for threads in settings.threads:
+            if threads <= cores and any(settings.cases(threads)):
+                lines += _measured(settings, threads, Path(folder, f"{threads}.jsonl"), say)
+        if settings.wants_memory:
+            lines += _kept(Path(folder, "memory.jsonl"), say)
+    left_out = tuple(threads for threads in settings.threads if threads > cores)
+    took = time.monotonic() - begin
+    return Outcome(settings, machine(), date, took, load, tuple(lines), missing, left_out)
+
+
+def _measured(settings: Settings, threads: int, path: Path, say: Callable[[str], None]) -> list[Line]:
+    """All records with so many threads; a case that kills its process is noted, and a new process goes on."""
+    order = Order(settings, threads, str(path))
+    while True:
+        code = _python(["-m", "recurra.bench.worker"], _limits(threads), order.to_json())
+        lines = list(read(path))
+        if code == 0:
+            return [line for line in lines if not isinstance(line, Started)]
+        begun = [line.case for line in lines if isinstance(line, Started)]
+        if len(begun) <= len(order.done):
+            raise RunError(f"the measuring process ended {_ending(code)} before its first case")
+        say(f"{begun[-1]}: the process ended {_ending(code)}; going on with the next case")
+        if begun[-1] not in [line.case for line in lines if isinstance(line, Record)]:
+            _note(path, settings, threads, begun[-1], f"the process ended {_ending(code)}")
+        order = Order(settings, threads, str(path), tuple(begun))
+
+
+def _note(path: Path, settings: Settings, threads: int, name: str, failure: str) -> None:
+    case = next(case for case in settings.cases(threads) if case.name == name)
+    peers = settings.peers_of(case, threads)
+    append(path, Record(name, threads, failures={peer.name: failure for peer in peers}))
+
+
+def _kept(path: Path, say: Callable[[str], None]) -> list[Line]:
+    """What each side keeps for the backward pass."""
+    for side in memory.SIDES:
+        code = _python(["-m", "recurra.bench.memory", side, str(path)], {**_limits(1), **memory.ENVIRONMENT}, "")
+        if code:
+            say(f"{MEMORY.name}: the process of {side} ended {_ending(code)}")
+    return list(read(path))
+
+
+def _python(arguments: Sequence[str], environment: dict[str, str], given: str) -> int:
+    """Run this Python; its output goes where ours goes."""
+    sys.stdout.flush()
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=os.environ | environment, input=given, text=True, check=False).returncode
+
+
+def _limits(threads: int) -> dict[str, str]:
+    """What libraries read when they are loaded."""
+    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**dict.fromkeys(pools, str(threads)), "JAX_PLATFORMS": "cpu"}
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"by signal {signal.Signals(-code).name}"
+    return f"with exit code {code}"

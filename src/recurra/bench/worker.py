@@ -1,0 +1,109 @@
+"""The process that measures with one number of threads: ``python -m recurra.bench.worker < order``.
+
+Libraries take their threads from the processors that the process may use when they are loaded, so that it limits itself
+before it loads any of them; hence the late imports.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from recurra.bench.cases import Case
+from recurra.bench.machine import caches, pin
+from recurra.bench.records import Engine, Levels, Line, Peak, Record, Started, append
+from recurra.bench.rows import describe
+from recurra.bench.settings import Settings
+from recurra.bench.timing import QUICK, Rounds
+
+SETTLE = 0.005  # seconds in which waiting threads go to sleep
+PEAK_EVERY = 60.0  # seconds between two looks at the peak
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to do.
+
+    Attributes:
+        settings: of the whole run.
+        threads: how many.
+        path: the file that takes the records.
+        done: names of cases to leave out: an earlier process has tried them.
+    """
+
+    settings: Settings
+    threads: int
+    path: str
+    done: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The order as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        """The inverse of :meth:`to_json`."""
+        fields = json.loads(text)
+        asked = fields["settings"]
+        settings = Settings(asked["quick"], asked["only"], tuple(asked["peers"]), tuple(asked["threads"]))
+        return cls(settings, fields["threads"], fields["path"], tuple(fields["done"]))
+
+    def cases(self) -> list[Case]:
+        """What is left to measure."""
+        return [case for case in self.settings.cases(self.threads) if case.name not in self.done]
+
+
+def work(order: Order) -> None:
+    """Measure all cases of an order, and what the machine can do, and write down each result at once."""
+    import torch
+
+    from recurra.bench.measure import measure
+    from recurra.engines import chosen
+
+    def write(line: Line) -> None:
+        append(Path(order.path), line)
+
+    torch.set_num_threads(order.threads)
+    rounds = replace(QUICK if order.settings.quick else Rounds(), settle=SETTLE if order.threads > 1 else 0.0)
+    write(Engine(order.threads, chosen().name))
+    cases = order.cases()
+    last = _look_up(order, write, first=not order.done)
+    for number, case in enumerate(cases, 1):
+        write(Started(case.name, order.threads))
+        peers = [peer for peer in order.settings.peers_of(case, order.threads) if not peer.missing()]
+        record = measure(case, order.threads, peers, rounds)
+        write(record)
+        _say(record, f"{number}/{len(cases)}")
+        if time.monotonic() - last > PEAK_EVERY or number == len(cases):
+            last = _look_up(order, write, first=False)
+
+
+def _look_up(order: Order, write: Callable[[Line], None], *, first: bool) -> float:
+    """Measure the machine's limits, its caches only the first time; when that was."""
+    from recurra.bench import roof
+
+    seconds = 0.5 if order.settings.quick else 2.0
+    if first:
+        found = roof.levels(caches(), seconds / 2)
+        write(Levels(order.threads, [[each.name, each.capacity, each.shared, each.bandwidth] for each in found]))
+    write(Peak(order.threads, roof.peak(seconds)))
+    return time.monotonic()
+
+
+def _say(record: Record, place: str) -> None:
+    print(
+        f"[{place}, {record.threads} thread{'s' * (record.threads > 1)}] {record.case}: {describe(record)}", flush=True
+    )
+
+
+if __name__ == "__main__":
+    _order = Order.from_json(sys.stdin.read())
+    pin(_order.threads)
+    try:
+        work(_order)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,210 @@
+"""Calls of the native engine beside the reference engine's in float64: random values, in every layout."""
+
+import random
+
+import numpy as np
+import torch
+
+from recurra.compiler import plan
+from recurra.engines import Call, NativeEngine, reference
+from recurra.engines.native.kernel import NativeKernel
+
+ENGINE = NativeEngine()
+LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "expanded")
+EXACT = {"rtol": 1e-9, "atol": 1e-10}
+SINGLE = {"rtol": 1e-3, "atol": 1e-4}
+
+
+def laid_out(value, layout, library):
+    """The same numbers elsewhere in memory."""
+    value = np.asarray(value)
+    if library is torch:
+        value = torch.from_numpy(value)
+        empty = torch.full
+        options = {"dtype": value.dtype}
+    else:
+        empty = np.full
+        options = {"dtype": value.dtype}
+    shape = tuple(value.shape)
+    if layout == "transposed" and len(shape) > 1:
+        order = tuple(range(len(shape)))[::-1]
+        made = empty(shape[::-1], float("nan"), **options)
+        made = made.permute(order) if library is torch else made.transpose(order)
+    elif layout == "swapped" and len(shape) > 2:
+        made = empty((shape[1], shape[0], *shape[2:]), float("nan"), **options)
+        made = made.swapaxes(0, 1)
+    elif layout == "strided" and shape:
+        made = empty((*shape[:-1], 2 * shape[-1]), float("nan"), **options)[..., ::2]
+    elif layout == "sliced" and shape:
+        made = empty((*(size + 1 for size in shape[:-1]), shape[-1] + 3), float("nan"), **options)
+        made = made[(*(slice(0, size) for size in shape[:-1]), slice(2, 2 + shape[-1]))]
+    elif layout == "expanded" and len(shape) > 1:
+        made = value[:1]
+        return made.expand(shape) if library is torch else np.broadcast_to(made, shape)
+    else:
+        return value
+    made[...] = value
+    return made
+
+
+class Case:
+    """One call with random numbers.
+
+    Args:
+        program: what runs.
+        seed: of the numbers.
+        steps: rows of each step for packed rows, or (T, batch) for a dense batch.
+        batch: sequences; more than the first step's rows for some without any step.
+        dtype: of the native call.
+        library: of the native call's arrays.
+        layouts: of x, of states, of parameters.
+        spread: parameters lie in ±spread.
+    """
+
+    def __init__(
+        self, program, seed=0, *, steps=(4, 4, 3, 1), dense=None, batch=None, hidden=4, width=3, proj=0,
+        dtype="float64", library=torch, layouts=("contiguous",) * 3, reverse=False, reset=False, traced=False, spread=1.0,
+    ):  # fmt: skip
+        self.plan = plan(program, traced=traced)
+        self.program, self.dtype, self.library = self.plan.program, dtype, library
+        program = self.program
+        sizes = {"input": width, "hidden": hidden, "proj": proj}
+        numbers = np.random.default_rng(seed)
+        leading = (sum(steps),) if dense is None else dense
+        batch = batch or (steps[0] if dense is None else dense[1])
+
+        def array(variable, leading=(), spread=1.0):
+            shape = (*leading, *(size.value(sizes) for size in variable.shape))
+            return np.asarray(numbers.uniform(-1, 1, shape) * spread, np.float32).astype(np.float64)
+
+        def repeated(value, layout):
+            """Equal rows, where the layout lets all share their memory."""
+            return np.broadcast_to(value[:1], value.shape).copy() if layout == "expanded" and value.ndim > 1 else value
+
+        x = repeated(array(program.input, leading), layouts[0])
+        states = [repeated(array(state, (batch,)), layouts[1]) for state in program.states]
+        parameters = [repeated(array(p, (), spread), layouts[2]) for p in program.parameters]
+        masks = []
+        for mask in program.masks:
+            shape = (*leading, *(size.value(sizes) for size in mask.results[0].shape))
+            masks.append(numbers.integers(0, 2, shape if len(shape) > len(leading) else (*leading, 1)) * 2.0)
+        resets = numbers.random(leading) < 0.25 if reset else None
+        sizes_of_steps = None if dense is not None else list(steps)
+        self.exact = Call(
+            torch.from_numpy(x),
+            sizes_of_steps,
+            [torch.from_numpy(state) for state in states],
+            [torch.from_numpy(np.asarray(parameter)) for parameter in parameters],
+            sizes,
+            [torch.from_numpy(mask) for mask in masks],
+            None if resets is None else torch.from_numpy(resets),
+            reverse,
+        )
+
+        def given(value, layout):
+            return laid_out(value.astype(dtype), layout, library)
+
+        self.call = Call(
+            given(x, layouts[0]),
+            sizes_of_steps,
+            [given(state, layouts[1]) for state in states],
+            [given(parameter, layouts[2]) for parameter in parameters],
+            sizes,
+            [given(mask, "contiguous") for mask in masks],
+            None if resets is None else (torch.from_numpy(resets) if library is torch else resets),
+            reverse,
+        )
+        self.numbers = numbers
+        self.close = EXACT if dtype == "float64" else SINGLE
+
+    @property
+    def sources(self):
+        """x, states and parameters of the exact call."""
+        return [self.exact.x, *self.exact.states, *self.exact.parameters]
+
+    def same(self, actual, expected, what):
+        actual, expected = np.asarray(actual), np.asarray(expected)
+        assert actual.shape == expected.shape, (what, actual.shape, expected.shape)
+        assert actual.dtype == (expected.dtype if expected.dtype == bool else np.dtype(self.dtype)), what
+        if expected.dtype == bool:
+            assert (actual == expected).all(), what
+        else:
+            scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+            np.testing.assert_allclose(actual / scale, expected / scale, **self.close, err_msg=str(what))
+
+    def check_forward(self):
+        """Output, states and what is traced are the reference engine's."""
+        kernel = ENGINE.build(self.plan)
+        assert isinstance(kernel, NativeKernel)
+        mine, other = kernel.forward(self.call), reference().build(self.plan).forward(self.exact)
+        self.same(mine.output, other.output, "output")
+        for state, a, b in zip(self.program.states, mine.states, other.states, strict=True):
+            self.same(a, b, state.name)
+        assert list(mine.traced) == list(other.traced)
+        for name in mine.traced:
+            self.same(mine.traced[name], other.traced[name], name)
+        return mine
+
+    def gradients(self, wanted, given, lasts, store):
+        """Native gradients and the reference's, for random weights of what arrives.
+
+        Args:
+            wanted: of each source whether its gradient is wanted.
+            given: of the output and each traced variable whether its gradient arrives.
+            lasts: of each last state whether its gradient arrives.
+            store: see NativeKernel.backward_of.
+        """
+        kernel = ENGINE.build(self.plan)
+        backward = kernel.backward_of(wanted, given, store)
+        result = kernel.forward(self.call, backward)
+        leaves = [source.detach().clone().requires_grad_() for source in self.sources]
+        states = len(self.program.states)
+        exact = Call(
+            leaves[0], self.exact.batch_sizes, leaves[1 : 1 + states], leaves[1 + states :], self.exact.sizes,
+            self.exact.masks, self.exact.reset, self.exact.reverse,
+        )  # fmt: skip
+        other = reference().build(self.plan).forward(exact)
+        rows = [value for value, is_given in zip([other.output, *other.traced.values()], given, strict=True) if is_given]
+        ends = [value for value, is_given in zip(other.states, lasts, strict=True) if is_given]
+        weights = [self.numbers.uniform(-1, 1, tuple(v.shape)).astype(np.float32) for v in [*rows, *ends]]
+        loss = sum((v * torch.from_numpy(w).double()).sum() for v, w in zip([*rows, *ends], weights, strict=True))
+        expected = [None] * len(leaves)
+        if torch.is_tensor(loss) and loss.requires_grad:
+            expected = torch.autograd.grad(loss, leaves, allow_unused=True)
+        expected = [torch.zeros_like(a) if g is None else g for a, g in zip(leaves, expected, strict=True)]
+        arriving = [laid_out(w.astype(self.dtype), "contiguous", self.library) for w in weights]
+        late = iter(arriving[len(rows) :])
+        last = [next(late) if is_given else None for is_given in lasts]
+        found = kernel.backward(self.call, result, backward, arriving[: len(rows)], last)
+        return found, expected, backward
+
+    def check_backward(self, wanted=None, given=None, lasts=None, store=True):
+        """Gradients are the reference engine's, and nothing comes that was not asked for."""
+        program = self.program
+        real = [v.kind == "real" for _, v in self.plan.traced]
+        wanted = [True] * len(program.sources) if wanted is None else wanted
+        given = [True, *real] if given is None else given
+        lasts = [True] * len(program.states) if lasts is None else lasts
+        found, expected, backward = self.gradients(wanted, given, lasts, store)
+        for variable, is_wanted, mine, other in zip(program.sources, wanted, found, expected, strict=True):
+            if is_wanted:
+                self.same(mine, other.numpy(), f"gradient of {variable.name}")
+            else:
+                assert mine is None or variable in program.states, variable.name
+        return backward
+
+
+def random_options(seed, *, layouts=LAYOUTS):
+    """Options of a case, drawn from a seed."""
+    draw = random.Random(seed)
+    lengths = draw.choice([(4, 4, 3, 1), (5, 3, 3, 2), (1, 1, 1), (2,), (3, 3, 3)])
+    return {
+        "steps": lengths,
+        "dense": draw.choice([None, None, (3, 2), (1, 3), (4, 1), (1, 1), (5, 3)]),
+        "hidden": draw.choice([2, 4, 6, 10, 16, 18, 34, 130]),
+        "width": draw.choice([1, 2, 3, 8, 17]),
+        "library": draw.choice([np, torch]),
+        "layouts": [draw.choice(layouts) for _ in range(3)],
+        "reverse": draw.random() < 0.5,
+        "reset": draw.random() < 0.4,
+    }
