@@ -65,6 +65,7 @@ __all__ = [
     "exp",
     "explain",
     "eye",
+    "frozen",
     "heads",
     "layer_norm",
     "log",
@@ -92,6 +93,8 @@ def __getattr__(name: str) -> object:
 
     if name == "nn":
         return importlib.import_module("recurra.nn")
+    if name == "frozen":
+        return importlib.import_module("recurra.nn").frozen
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

@@ -8,6 +8,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.freezing import frozen
 from recurra.nn.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
 from recurra.nn.packing import (
     PackedSequence,
@@ -34,6 +35,7 @@ __all__ = [
     "Recurrent",
     "RecurrentCell",
     "Trace",
+    "frozen",
     "invert_permutation",
     "pack_padded_sequence",
     "pack_sequence",

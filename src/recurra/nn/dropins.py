@@ -99,6 +99,7 @@ class RNN(_DropIn):
         proj_size: refused.
         device: of the parameters.
         dtype: of the parameters.
+        checkpoint: see ``Recurrent``. Default None.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -117,12 +118,14 @@ class RNN(_DropIn):
         proj_size: None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint: bool | int | None = None,
     ) -> None:
         _refuse_proj("RNN", proj_size)
         _check_nonlinearity("RNN", nonlinearity)
         super().__init__(
             rnn, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype, nonlinearity=_NONLINEARITIES[nonlinearity],
+            dtype=dtype, checkpoint=checkpoint, nonlinearity=_NONLINEARITIES[nonlinearity],
         )  # fmt: skip
         self.nonlinearity = nonlinearity
         self.mode = f"RNN_{nonlinearity.upper()}"
@@ -142,6 +145,7 @@ class LSTM(_DropIn):
         proj_size: if above 0, the hidden state is projected to this size (Sak et al. 2014). Default 0.
         device: of the parameters.
         dtype: of the parameters.
+        checkpoint: see ``Recurrent``. Default None.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -161,10 +165,12 @@ class LSTM(_DropIn):
         proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint: bool | int | None = None,
     ) -> None:
         super().__init__(
             lstm, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size=proj_size,
-            device=device, dtype=dtype,
+            device=device, dtype=dtype, checkpoint=checkpoint,
         )  # fmt: skip
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
@@ -186,6 +192,7 @@ class GRU(_DropIn):
         proj_size: refused.
         device: of the parameters.
         dtype: of the parameters.
+        checkpoint: see ``Recurrent``. Default None.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -205,11 +212,13 @@ class GRU(_DropIn):
         proj_size: None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint: bool | int | None = None,
     ) -> None:
         _refuse_proj("GRU", proj_size)
         super().__init__(
             gru, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype,
+            dtype=dtype, checkpoint=checkpoint,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from recurra.compiler import Plan
 from recurra.engines import Call, Result, reference
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 _STORED_BYTES = 1 << 26  # what a forward pass may keep beside states before products are computed again instead
+
+
+def stores(rows: int, item: int, states: Sequence[int]) -> bool:
+    """Whether a forward pass keeps its products' results: up to some 64 MiB; beyond, they are computed again."""
+    return rows * item * 4 * sum(states) <= _STORED_BYTES
 
 
 def suits(call: Call) -> bool:
@@ -32,10 +38,14 @@ def suits(call: Call) -> bool:
     )
 
 
-def run_natively(kernel: NativeKernel, call: Call) -> list[Tensor]:
+def run_natively(kernel: NativeKernel, call: Call, checkpoint: bool | int | None = None) -> list[Tensor]:
     """Output, last states and what is traced; differentiable."""
     inputs = (call.x, *call.states, *call.parameters)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs):
+        if checkpoint and call.batch_sizes is None and not kernel.plan.traced:
+            from recurra.nn.checkpoint import run_checkpointed
+
+            return run_checkpointed(kernel, call, checkpoint)
         return list(_Scan.apply(kernel, call, *inputs))  # type: ignore[no-untyped-call]
     result = kernel.forward(call)
     return [result.output, *result.states, *result.traced.values()]
@@ -48,9 +58,9 @@ class _Scan(torch.autograd.Function):
     def forward(ctx: Any, kernel: NativeKernel, call: Call, *inputs: Tensor) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         real = [variable.kind == "real" for _, variable in kernel.plan.traced]
-        bytes_of_row = call.x.element_size() * sum(state.shape[1] for state in call.states) * 4
         rows = call.x.numel() // max(1, call.x.shape[-1])
-        backward = kernel.backward_of(ctx.needs_input_grad[2:], [True, *real], rows * bytes_of_row <= _STORED_BYTES)
+        store = stores(rows, call.x.element_size(), [state.shape[1] for state in call.states])
+        backward = kernel.backward_of(ctx.needs_input_grad[2:], [True, *real], store)
         result = kernel.forward(call, backward)
         traced = list(result.traced.values())
         ctx.mark_non_differentiable(*(value for value, is_real in zip(traced, real, strict=True) if not is_real))
@@ -67,7 +77,8 @@ class _Scan(torch.autograd.Function):
         count = len(ctx.needs_input_grad) - 2
         inputs, output, kept = saved[:count], saved[count], saved[count + 1 :]
         if torch.is_grad_enabled():
-            return (None, None, *_differentiably(ctx, inputs, gradients))
+            needed = ctx.needs_input_grad[2:]
+            return (None, None, *differentiably(ctx.kernel.plan, _call(ctx, inputs), gradients, needed))
         call = _call(ctx, [value.detach() for value in inputs])
         arriving = []
         rows = [gradients[0], *gradients[1 + ctx.states :]]
@@ -84,15 +95,25 @@ def _call(ctx: Any, inputs: Sequence[Tensor]) -> Call:
     return replace(call, x=inputs[0], states=inputs[1 : 1 + ctx.states], parameters=inputs[1 + ctx.states :])
 
 
-def _differentiably(ctx: Any, inputs: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """The gradients, made of torch operations that can be differentiated again."""
-    result = reference().build(ctx.kernel.plan).forward(_call(ctx, inputs))
+def differentiably(
+    plan: Plan, call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients of x, states and parameters, made of torch operations that can be differentiated again.
+
+    Args:
+        plan: what ran.
+        call: on what.
+        gradients: of the output, the last states and what is traced.
+        needed: of which of x, states and parameters the gradient is wanted.
+    """
+    result = reference().build(plan).forward(call)
     values = [result.output, *result.states, *result.traced.values()]
+    inputs = (call.x, *call.states, *call.parameters)
     pairs = [(v, g) for v, g in zip(values, gradients, strict=True) if g is not None and v.requires_grad]
-    wanted = [value for value, is_wanted in zip(inputs, ctx.needs_input_grad[2:], strict=True) if is_wanted]
+    wanted = [value for value, is_wanted in zip(inputs, needed, strict=True) if is_wanted]
     if not pairs:
         return [None] * len(inputs)
     found = iter(
         torch.autograd.grad([v for v, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
     )
-    return [next(found) if is_wanted else None for is_wanted in ctx.needs_input_grad[2:]]
+    return [next(found) if is_wanted else None for is_wanted in needed]

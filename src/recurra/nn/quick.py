@@ -1,4 +1,4 @@
-"""The shortest way from a call of a layer or cell to native code: dense sequences of plain tensors, without gradients.
+"""The shortest way from a call of a layer or cell to native code: dense sequences of plain tensors.
 
 Everything else goes the general way (``scan.py``), which computes the same numbers. A function here returns None where
 it does not apply, and never raises: the general way checks, and says what is wrong.
@@ -15,19 +15,22 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from recurra.engines import NativeEngine, chosen
+from recurra.nn.freezing import packed
+from recurra.nn.gradient import stores
+from recurra.nn.quick_gradient import QuickScan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
     from recurra._native import Kernel
+    from recurra.engines.native.kernel import NativeKernel, Training
 
 _Parameter = torch.nn.Parameter
 
 
 def is_quiet() -> bool:
-    """Whether nobody wants to see torch's operations: no gradients, no transforms, no modes, no tracing."""
+    """Whether nobody wants to see torch's operations: no transforms, no modes, no tracing."""
     return not (
-        torch.is_grad_enabled()
-        or torch.is_autocast_enabled("cpu")
+        torch.is_autocast_enabled("cpu")
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._is_tracing()
@@ -51,43 +54,99 @@ def _is_plain(tensor: object, shape: Sequence[int], dtype: torch.dtype) -> bool:
     )
 
 
-def _scan(
-    scan: Scan,
-    names: Sequence[str],
-    parameters: Mapping[str, Any],
-    extent: tuple[int, int],
-    dtype: torch.dtype,
-    rows: tuple[int, ...],
-    states: Sequence[int],
-) -> bool:
-    """Run one scan.
-
-    Args:
-        scan: what to run.
-        names: of its parameters.
-        parameters: the module's.
-        extent: steps and batch.
-        dtype: of everything.
-        rows: address, stride of steps and stride of rows of x, and of the output.
-        states: for each state address and stride of the first, and of the last.
-    """
-    engine = chosen()
-    if engine.__class__ is not NativeEngine or scan.masks:
-        return False
-    code = _code(engine, scan.text, (scan.input_size, scan.hidden_size, scan.proj_size), dtype is torch.float64)
-    words = [*extent, 0, scan.reverse, 0, torch.get_num_threads()]
+def _plain_parameters(
+    scan: Scan, names: Sequence[str], parameters: Mapping[str, Any], dtype: torch.dtype
+) -> list[Tensor] | None:
+    """A scan's parameters; None where one of them is not as it was made."""
+    found = []
     for name, (_, shape) in zip(names, scan.shapes, strict=True):
         parameter = parameters.get(name)
-        if not _is_plain(parameter, shape, dtype):
-            return False
-        words.append(parameter.data_ptr())  # type: ignore[union-attr]
-        strides = parameter.stride()  # type: ignore[union-attr]
-        words += (0, 0, *strides)[-2:]
-    words += rows
-    words += states
-    words.append(0)
-    code.run(words, None)
-    return True
+        if not _is_plain(parameter, shape, dtype) or (len(shape) > 2 and not parameter.is_contiguous()):  # type: ignore[union-attr]
+            return None
+        found.append(parameter)
+    return found  # type: ignore[return-value]
+
+
+def _native() -> NativeEngine | None:
+    """The native engine, if it is the one that runs."""
+    engine = chosen()
+    return engine if engine.__class__ is NativeEngine else None
+
+
+def _infer(
+    engine: NativeEngine,
+    scan: Scan,
+    parameters: Sequence[Tensor],
+    extent: tuple[int, int],
+    double: bool,
+    rows: tuple[int, ...],
+    states: Sequence[int],
+    kept: dict[tuple[int, bool], Any] | None,
+    number: int,
+) -> None:
+    """Run one scan without a gradient.
+
+    Args:
+        engine: the native one.
+        scan: what to run.
+        parameters: in its order.
+        extent: steps and batch.
+        double: whether all is float64.
+        rows: address, stride of steps and stride of rows of x, and of the output.
+        states: for each state address and stride of the first, and of the last.
+        kept: where a frozen module's packed weights are.
+        number: which of the module's scans it is.
+    """
+    code = _code(engine, scan.text, (scan.input_size, scan.hidden_size, scan.proj_size), double)
+    weights: list[int] = []
+    for parameter in parameters:
+        weights.append(parameter.data_ptr())
+        weights += (0, 0, *parameter.stride())[-2:]
+    prepared = None
+    if kept is not None:
+        prepared = kept.get((number, double))
+        if prepared is None:
+            prepared = kept[number, double] = code.prepare(weights)
+    code.run([*extent, 0, scan.reverse, 0, torch.get_num_threads(), *weights, *rows, *states, 0], prepared)
+
+
+def _train(
+    engine: NativeEngine,
+    scan: Scan,
+    x: Tensor,
+    firsts: Sequence[Tensor | None],
+    parameters: Sequence[Tensor],
+    given: bool,
+) -> tuple[Tensor, ...]:
+    """Run one scan on (steps, batch, input) under autograd: output and last states."""
+    wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
+    sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
+    store = stores(x.shape[0] * x.shape[1], x.element_size(), scan.state_sizes)
+    kernel, training, named = _training(engine, scan.text, sizes, x.dtype is torch.float64, wanted, given, store)
+    states, width = scan.state_sizes, scan.output_size
+    values: tuple[Tensor, ...] = QuickScan.apply(
+        kernel, training, named, scan.reverse, states, width, x, *firsts, *parameters
+    )  # type: ignore[no-untyped-call]
+    return values
+
+
+@lru_cache(maxsize=1024)
+def _training(
+    engine: NativeEngine,
+    text: str,
+    sizes: tuple[int, int, int],
+    double: bool,
+    wanted: tuple[bool, ...],
+    given: bool,
+    store: bool,
+) -> tuple[NativeKernel, Training, dict[str, int]]:
+    kernel = engine.build(plan_of(text, False))
+    named = dict(zip(SYMBOLS, sizes, strict=True))
+    return kernel, kernel.training(named, double, wanted, (given,), store), named
+
+
+def _needs_gradient(tensors: Sequence[Tensor | None]) -> bool:
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def quick_cell(module: Any, x: object, given: Any) -> Any:
@@ -100,17 +159,20 @@ def quick_cell(module: Any, x: object, given: Any) -> Any:
         return None
     if not _is_plain(x, (batch, scan.input_size), dtype) or (x.stride(1) != 1 and scan.input_size > 1):
         return None
-    firsts = _firsts(scan, given, (batch,), dtype)
-    if firsts is None:
+    firsts, engine = _firsts(scan, given, (batch,), dtype), _native()
+    parameters = _plain_parameters(scan, module._names, module._parameters, dtype)
+    if firsts is None or parameters is None or engine is None or scan.masks:
         return None
+    if _needs_gradient((x, *firsts, *parameters)):
+        _, *last = _train(engine, scan, x.unsqueeze(0), firsts, parameters, False)
+        return tuple(last) if len(last) > 1 else last[0]
     last = [x.new_empty((batch, size)) for size in scan.state_sizes]
     words: list[int] = []
     for first, value, size in zip(firsts, last, scan.state_sizes, strict=True):
         words += (0, 0) if first is None else (first.data_ptr(), first.stride(0))
         words += (value.data_ptr(), size)
     rows = (x.data_ptr(), 0, x.stride(0), last[0].data_ptr(), 0, scan.output_size)
-    if not _scan(scan, module._names, module._parameters, (1, batch), dtype, rows, words):
-        return None
+    _infer(engine, scan, parameters, (1, batch), dtype is torch.float64, rows, words, packed(module), 0)
     return tuple(last) if len(last) > 1 else last[0]
 
 
@@ -142,11 +204,57 @@ def quick_layer(module: Any, x: object, given: Any) -> Any:
     shape = (batch, steps, width) if batch_first else (steps, batch, width)
     if steps == 0 or batch == 0 or not _is_plain(x, shape, dtype) or (x.stride(2) != 1 and width > 1):
         return None
-    firsts = _firsts(scans[0], given, (len(scans), batch), dtype)
-    if firsts is None:
+    firsts, engine = _firsts(scans[0], given, (len(scans), batch), dtype), _native()
+    if firsts is None or engine is None:
         return None
+    weights = []
+    for names, scan in zip(module._all_weights, scans, strict=True):
+        parameters = _plain_parameters(scan, names, module._parameters, dtype)
+        if parameters is None or scan.masks:
+            return None
+        weights.append(parameters)
+    if _needs_gradient((x, *firsts, *(parameter for parameters in weights for parameter in parameters))):
+        if module.checkpoint:
+            return None
+        return _train_layer(engine, module, scans, x.transpose(0, 1) if batch_first else x, firsts, weights)
+    return _infer_layer(engine, module, scans, x, firsts, weights)
+
+
+def _train_layer(
+    engine: NativeEngine,
+    module: Any,
+    scans: Sequence[Scan],
+    x: Tensor,
+    firsts: Sequence[Tensor | None],
+    weights: Sequence[Sequence[Tensor]],
+) -> tuple[Tensor, Any]:
+    directions = module._directions
+    last: list[list[Tensor]] = [[] for _ in firsts]
+    for begin in range(0, len(scans), directions):
+        outputs = []
+        for number in range(begin, begin + directions):
+            states = [None if first is None else first[number] for first in firsts]
+            output, *ends = _train(engine, scans[number], x, states, weights[number], True)
+            outputs.append(output)
+            for kept, value in zip(last, ends, strict=True):
+                kept.append(value)
+        x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+    joined = [values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values) for values in last]
+    return x.transpose(0, 1) if module.batch_first else x, tuple(joined) if len(joined) > 1 else joined[0]
+
+
+def _infer_layer(
+    engine: NativeEngine,
+    module: Any,
+    scans: Sequence[Scan],
+    x: Tensor,
+    firsts: Sequence[Tensor | None],
+    weights: Sequence[Sequence[Tensor]],
+) -> tuple[Tensor, Any]:
+    batch_first, directions, double = module.batch_first, module._directions, x.dtype is torch.float64
+    steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
     last = [x.new_empty((len(scans), batch, size)) for size in scans[0].state_sizes]
-    item, directions = x.element_size(), module._directions
+    item, kept = x.element_size(), packed(module)
     by_step, by_row = (x.stride(1), x.stride(0)) if batch_first else (x.stride(0), x.stride(1))
     for begin in range(0, len(scans), directions):
         width = directions * scans[begin].output_size
@@ -165,7 +273,6 @@ def quick_layer(module: Any, x: object, given: Any) -> Any:
                 states += (value.data_ptr() + number * batch * size * item, size)
             to = output.data_ptr() + (number - begin) * scan.output_size * item
             rows = (x.data_ptr(), by_step, by_row, to, to_step, to_row)
-            if not _scan(scan, module._all_weights[number], module._parameters, (steps, batch), dtype, rows, states):
-                return None
+            _infer(engine, scan, weights[number], (steps, batch), double, rows, states, kept, number)
         x, by_step, by_row = output, to_step, to_row
     return x, (tuple(last) if len(last) > 1 else last[0])

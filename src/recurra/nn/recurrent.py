@@ -15,6 +15,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
+from recurra.nn.checkpoint import check_checkpoint
 from recurra.nn.checks import (
     InputCheck,
     check_dropout,
@@ -81,6 +82,9 @@ class Recurrent(nn.Module):
         dropout: probability of zeroing an element of the output of each layer but the last, in training. Default 0.
         bidirectional: a second run from the last step to the first; outputs are concatenated. Default False.
         proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014).
+        checkpoint: in training, keep of a dense batch the states of every so many steps alone, and compute the steps
+            between again for the gradients; True for every √T steps. Default None: as much is kept as makes it fast,
+            within bounds.
         device: of the parameters.
         dtype: of the parameters.
         **options: values for the cell's options.
@@ -103,6 +107,7 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         *,
         proj_size: int = 0,
+        checkpoint: bool | int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -124,6 +129,7 @@ class Recurrent(nn.Module):
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.proj_size = proj_size
+        self.checkpoint = check_checkpoint(checkpoint)
         self._scans = self._make_scans()
         self._all_weights = [
             register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
@@ -256,7 +262,7 @@ class Recurrent(nn.Module):
             layer, direction = self._place(number)
             first = [state[number] for state in states]
             masks = scan.draw(sequences, batch, self.training)
-            values = run(scan, sequences, first, weights[number], masks, traced)
+            values = run(scan, sequences, first, weights[number], masks, traced, self.checkpoint)
             outputs.append(values[0])
             for kept, value in zip(last, values[1:], strict=False):
                 kept.append(value)
@@ -333,7 +339,14 @@ class Recurrent(nn.Module):
         """The sizes, and what differs from the defaults."""
         parts = [] if type(self) is not Recurrent else [self.cell.name]
         parts += [str(self.input_size), str(self.hidden_size)]
-        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        defaults = {
+            "proj_size": 0,
+            "checkpoint": None,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+        }
         for name, default in {**defaults, "bidirectional": False}.items():
             if getattr(self, name) != default:
                 parts.append(f"{name}={getattr(self, name)}")

@@ -142,6 +142,7 @@ def run(
     parameters: Sequence[Tensor],
     masks: Sequence[Tensor],
     traced: bool = False,
+    checkpoint: bool | int | None = None,
 ) -> list[Tensor]:
     """Output, last states and, if wanted, what is traced, one after the other.
 
@@ -165,7 +166,7 @@ def run(
         )
         return values
     sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
-    return execute(scan.text, sizes, scan.reverse, sequences, states, parameters, masks, traced)
+    return execute(scan.text, sizes, scan.reverse, sequences, states, parameters, masks, traced, checkpoint)
 
 
 @lru_cache(maxsize=512)
@@ -183,6 +184,7 @@ def execute(
     parameters: Sequence[Tensor],
     masks: Sequence[Tensor],
     traced: bool,
+    checkpoint: bool | int | None = None,
 ) -> list[Tensor]:
     """Run the chosen engine; half precision is computed in float32 and rounded once."""
     x, dtype = sequences.x, sequences.x.dtype
@@ -203,7 +205,7 @@ def execute(
     engine = chosen()
     with without_autocast(x):
         if isinstance(engine, NativeEngine) and suits(call):
-            values = run_natively(engine.build(scheduled), call)
+            values = run_natively(engine.build(scheduled), call, checkpoint)
         else:
             result = reference().build(scheduled).forward(call)
             values = [result.output, *result.states, *(result.traced[name] for name, _ in scheduled.traced)]

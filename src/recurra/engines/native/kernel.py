@@ -22,6 +22,7 @@ from recurra.engines.native.memory import (
     is_double,
     is_numpy,
     matrix_words,
+    rows_together,
     rows_words,
 )
 from recurra.engines.protocol import Call, Result
@@ -40,8 +41,14 @@ def threads() -> int:
 
 
 @dataclass(frozen=True)
-class _Built:
-    """Native code for one direction, at some sizes and of some dtype."""
+class Built:
+    """Native code for one direction, at some sizes and of some dtype.
+
+    Attributes:
+        kernel: the code.
+        output_widths: features of each row result.
+        result_shapes: of each constant result.
+    """
 
     kernel: _native.Kernel
     output_widths: tuple[int, ...]
@@ -50,11 +57,11 @@ class _Built:
 
 def _build(
     schedule: Schedule, sizes: Mapping[str, int], double: bool, entering: Mapping[Variable, int] | None
-) -> _Built:
+) -> Built:
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
-    return _Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
+    return Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +89,30 @@ class Backward:
     results: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A forward pass and the backward pass that follows it, at some sizes and of some dtype.
+
+    Attributes:
+        plan: how the one follows the other.
+        kept_widths: features of what the forward pass keeps.
+        forward: the forward pass; its outputs are the output, then what is kept.
+        backward: the backward pass, and what it gives.
+    """
+
+    plan: Backward
+    kept_widths: tuple[int, ...]
+    forward: _native.Kernel
+    backward: Built
+
+
 class NativeKernel:
     """A plan as native code, made for each set of sizes and dtype when it is first asked for."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._forward: dict[object, _Built] = {}
-        self._backward: dict[object, _Built] = {}
+        self._forward: dict[object, Built] = {}
+        self._backward: dict[object, Built] = {}
         self._backwards: dict[object, Backward] = {}
 
     # ---- forward ----
@@ -103,7 +127,8 @@ class NativeKernel:
         rows = [features_together(value) for value in (x, *call.masks)]
         states = [features_together(state) for state in call.states]
         words, alive = _head(call, call.reverse)
-        for parameter in call.parameters:
+        parameters = [rows_together(parameter) for parameter in call.parameters]
+        for parameter in parameters:
             words += matrix_words(parameter)
         for value in (*rows, *outputs):
             words += rows_words(value)
@@ -122,7 +147,19 @@ class NativeKernel:
         """The forward pass at these sizes, for callers that know its words."""
         return self._built_forward(sizes, double, ()).kernel
 
-    def _built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> _Built:
+    def training(
+        self, sizes: Mapping[str, int], double: bool, wanted: Sequence[bool], given: Sequence[bool], store: bool
+    ) -> Training:
+        """Both passes at these sizes, for callers that know their words; see ``backward_of``."""
+        backward = self.backward_of(wanted, given, store)
+        return Training(
+            backward,
+            tuple(variable.shape[-1].value(sizes) if variable.shape else 1 for variable in backward.kept),
+            self._built_forward(sizes, double, backward.kept).kernel,
+            self._built_backward(sizes, double, backward),
+        )
+
+    def _built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> Built:
         key = (tuple(sizes.values()), double, kept)
         built = self._forward.get(key)
         if built is None:
@@ -162,14 +199,15 @@ class NativeKernel:
             arriving: gradients of the given variables, laid out as the output.
             last: the gradient of each last state; None for zero.
         """
-        built = self._built_backward(call, backward)
+        built = self._built_backward(call.sizes, is_double(call.x), backward)
         x = call.x
         rows = [features_together(row) for row in _rows_of(backward, call, result, arriving)]
         outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
         results = [empty(x, shape) for shape in built.result_shapes]
         words, alive = _head(call, not call.reverse)
-        for number in backward.constants:
-            words += matrix_words(call.parameters[number])
+        constants = [rows_together(call.parameters[number]) for number in backward.constants]
+        for constant in constants:
+            words += matrix_words(constant)
         for value in (*rows, *outputs):
             words += rows_words(value)
         states: list[Array | None] = [None] * len(call.states)
@@ -194,12 +232,12 @@ class NativeKernel:
         parameters = [None if number < 0 else results[number] for number in backward.results]
         return [outputs[0] if backward.has_input else None, *states, *_own(parameters)]
 
-    def _built_backward(self, call: Call, backward: Backward) -> _Built:
-        key = (tuple(call.sizes.values()), is_double(call.x), id(backward))
+    def _built_backward(self, sizes: Mapping[str, int], double: bool, backward: Backward) -> Built:
+        key = (tuple(sizes.values()), double, id(backward))
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward[key] = _build(backward.schedule, call.sizes, key[1], entering)
+            built = self._backward[key] = _build(backward.schedule, sizes, double, entering)
         return built
 
 
@@ -265,7 +303,7 @@ def _derive(plan: Plan, wanted: Wanted, given: tuple[bool, ...], store: bool) ->
             places[variable] = ("kept", len(kept) - 1)
         return places[variable]
 
-    entering = {state: new for state, new in zip(program.states, program.next_states, strict=True)}
+    entering = dict(zip(program.states, program.next_states, strict=True))
     results = [gradient.parameters.get(parameter) for parameter in program.parameters]
     return Backward(
         schedule,

@@ -46,6 +46,13 @@ def features_together(array: Array) -> Array:
     return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()
 
 
+def rows_together(array: Array) -> Array:
+    """A constant of more than two dimensions, copied where it is not dense."""
+    if array.ndim < 3:
+        return array
+    return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()
+
+
 def matrix_words(array: Array) -> tuple[int, int, int]:
     """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one must be dense."""
     steps = strides(array)
