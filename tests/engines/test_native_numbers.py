@@ -203,22 +203,6 @@ def test_forward_does_not_depend_on_what_comes_after(name, dtype):
     assert_equal(run(layer, x, states), expected, "frozen")
 
 
-@DTYPES
-def test_a_gradient_does_not_depend_on_which_others_are_wanted(dtype):
-    for name in ("lstm", "gru", "rnn", "peephole_lstm", "min_gru"):
-        layer = layer_of(name, 17, 34, dtype)
-        x, states = inputs_of(layer, 9, 3)
-        leaves = [x, *states, *layer.parameters()]
-        values = run(layer, x, states)
-        everything = gradients(values, leaves)
-        for number, leaf in enumerate(leaves):
-            for other in leaves:
-                other.requires_grad_(other is leaf)
-            assert_equal(gradients(run(layer, x, states), [leaf]), [everything[number]], f"{name}, number {number}")
-        for leaf in leaves:
-            leaf.requires_grad_(True)
-
-
 @pytest.mark.parametrize("library", [np, torch])
 @DTYPES
 def test_prepared_weights_give_the_same(dtype, library):
@@ -266,12 +250,6 @@ def test_prepared_weights_give_the_same(dtype, library):
 
 
 # ---- how large errors are ----
-
-
-@cell
-def only_tanh(x, h, *, W):
-    h = tanh(x) + 0 * (h @ W)
-    return h
 
 
 @cell(output="y")

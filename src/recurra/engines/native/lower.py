@@ -292,10 +292,20 @@ class _Lowering:
             self._flush_for(operand)
         places: dict[Variable, Value] = {}
         for variable in segment.results:
-            if variable in self.roots or not segment.holds(self.readers.get(variable, ())):
-                places[variable] = self._place(variable)
+            inside = segment.holds(self.readers.get(variable, ()))
+            if not inside or variable in self.roots:
+                direct = None if not inside else self._output_alone(segment, variable)
+                places[variable] = direct or self._place(variable)
         words = segment.words(self.code, places, self._operand)
         self.code.add(self.stage, Kind.ELEMENTWISE, 0, segment.vectors, words)
+
+    def _output_alone(self, segment: Segment, variable: Variable) -> Value | None:
+        """The caller's rows, where a variable goes there as whole vectors and nowhere else; then no store is needed."""
+        schedule = self.schedule
+        if variable in schedule.next_states or schedule.row_results.count(variable) != 1:
+            return None
+        whole = self.width(variable) % self.code.lanes == 0 and bool(variable.shape)
+        return segment.take_store(variable) if whole else None
 
     def _operand(self, operand: Operand) -> Value:
         """Where an operand of a segment is; an input may lie there in rows that are no whole vectors."""
@@ -418,8 +428,7 @@ class _Lowering:
         result, left = equation.results[0], equation.variables[0]
         readers = self.readers.get(result, ())
         only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
-        width = self.width(left)
-        return only and len(left.shape) == 1 and self.code.vectors(width) * self.code.lanes <= 1.2 * width
+        return only and len(left.shape) == 1 and self.code.vectors(self.width(left)) >= 8
 
     def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
         """Sum over all rows left times right."""

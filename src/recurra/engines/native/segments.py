@@ -34,6 +34,14 @@ class Segment:
         """Put in an operation that fills a place with a variable."""
         self._ops.append(Op(operation, target, (operand,), None, width))
 
+    def take_store(self, variable: Variable) -> Value | None:
+        """Drop the operation that stores a variable, and say where it would have stored it."""
+        for number, op in enumerate(self._ops):
+            if op.operation == "store" and op.operands == (variable,):
+                del self._ops[number]
+                return op.target
+        return None
+
     def reads(self) -> list[Variable]:
         """What it needs that it does not compute."""
         operands = dict.fromkeys(o for op in self._ops for o in op.operands if isinstance(o, Variable))

@@ -1,0 +1,159 @@
+"""Threads of the native engine beside those of Python, of other processes, and of other callers."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from recurra import cells
+from recurra.compiler import plan, trace
+from recurra.engines import Call, NativeEngine
+from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
+
+LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
+
+
+def everything(layer, x, states):
+    values = run(layer, x, states)
+    return [*values, *gradients(values, [x, *states, *layer.parameters()])]
+
+
+def test_many_callers_at_once():
+    """Each with its own layer, and all with the same; some find the pool busy and run alone."""
+    layers = [layer_of(name, 24, hidden, torch.float32) for name, _, _, hidden in LARGE]
+    calls = [
+        (layer, *inputs_of(layer, steps, batch)) for layer, (_, steps, batch, _) in zip(layers, LARGE, strict=True)
+    ]
+    with threads(1):
+        expected = [everything(*call) for call in calls]
+
+    def several(first):
+        torch.set_num_threads(2)
+        return [(n % len(calls), everything(*calls[n % len(calls)])) for n in range(first, first + 12)]
+
+    with threads(2), ThreadPoolExecutor(4) as executor:
+        for results in executor.map(several, range(8)):
+            for number, found in results:
+                assert_equal(found, expected[number], LARGE[number][0])
+
+
+def in_child(connection):
+    torch.set_num_threads(2)
+    try:
+        made = []
+        for name, steps, batch, hidden in LARGE:
+            layer = layer_of(name, 24, hidden, torch.float32)
+            x, states = inputs_of(layer, steps, batch)
+            with torch.no_grad():
+                made.append([value.numpy() for value in run(layer, x, states)])
+        connection.send(made)
+    finally:
+        connection.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_runs_threads_of_its_own():
+    """The pool's threads are not there in the child; it must not wait for them. Twice, and the parent goes on."""
+    expected = []
+    with threads(2), torch.no_grad():
+        for name, steps, batch, hidden in LARGE:
+            layer = layer_of(name, 24, hidden, torch.float32)
+            x, states = inputs_of(layer, steps, batch)
+            for _ in range(3):
+                values = run(layer, x, states)
+            expected.append(values)
+        context = multiprocessing.get_context("fork")
+        for _ in range(2):
+            here, there = context.Pipe(duplex=False)
+            child = context.Process(target=in_child, args=(there,))
+            child.start()
+            there.close()
+            try:
+                assert here.poll(60), "the child hangs"
+                made = here.recv()
+                child.join(60)
+                assert child.exitcode == 0
+            finally:
+                child.kill()
+                child.join()
+            for mine, other in zip(made, expected, strict=True):
+                assert_equal([torch.from_numpy(value) for value in mine], other)
+            assert_equal(run(layer, x, states), expected[-1])
+
+
+WITHOUT_TORCH = """
+import os, sys
+import numpy as np
+from recurra import cells
+from recurra.compiler import plan, trace
+from recurra.engines import Call, NativeEngine
+
+def count():
+    return len(os.listdir("/proc/self/task"))
+
+def call(steps, batch, hidden):
+    program = trace(cells.lstm)
+    sizes = {"input": 8, "hidden": hidden, "proj": 0}
+    draw = np.random.default_rng(0)
+    arrays = [draw.standard_normal([s.value(sizes) for s in p.shape]).astype("f") * 0.1 for p in program.parameters]
+    x, states = np.ones((steps, batch, 8), "f"), [np.zeros((batch, hidden), "f") for _ in range(2)]
+    return NativeEngine().build(plan(program)).forward(Call(x, None, states, arrays, sizes)).output
+
+os.environ["OMP_NUM_THREADS"] = "1"
+call(20, 16, 64), call(20, 1, 256)
+before = count()
+small = call(2, 2, 4)
+os.environ["OMP_NUM_THREADS"] = "2"
+small = call(2, 2, 4)
+tiny = count()
+rows = call(20, 16, 64)
+after = count()
+columns = call(20, 1, 256)
+os.environ["OMP_NUM_THREADS"] = "1"
+assert (rows == call(20, 16, 64)).all() and (columns == call(20, 1, 256)).all()
+assert "torch" not in sys.modules
+print(tiny - before, after - before)
+"""
+
+
+def test_threads_are_used_where_they_pay_and_only_there():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["0", "1"]
+
+
+def test_other_python_threads_run_during_a_call():
+    program = trace(cells.gru)
+    sizes = {"input": 64, "hidden": 256, "proj": 0}
+    draw = np.random.default_rng(0)
+    arrays = [draw.standard_normal([s.value(sizes) for s in p.shape]).astype("f") * 0.05 for p in program.parameters]
+    x, states = np.zeros((2000, 8, 64), "f"), [np.zeros((8, 256), "f")]
+    kernel = NativeEngine().build(plan(program))
+    kernel.forward(Call(x[:1], None, states, arrays, sizes))
+    ticks, is_over, interval = [], threading.Event(), sys.getswitchinterval()
+
+    def tick():
+        while not is_over.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    other = threading.Thread(target=tick)
+    other.start()
+    try:
+        begin = time.perf_counter()
+        with threads(1):
+            kernel.forward(Call(x, None, states, arrays, sizes))
+        end = time.perf_counter()
+    finally:
+        is_over.set()
+        other.join()
+    assert end - begin > 0.05, "the call is too short to tell"
+    middle = [t for t in ticks if begin + 0.01 < t < end - 0.01]
+    assert len(middle) > 3, f"{len(middle)} steps in {end - begin:.2f} s; switches every {interval} s"

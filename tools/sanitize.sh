@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs the tests with the native module under AddressSanitizer and UndefinedBehaviorSanitizer, and a program of the thread
+# pool and the executor under ThreadSanitizer. `make sanitize` calls it; arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=$PWD/.venv/bin/python
+cxx=${CXX:-g++}
+build=${SANITIZE_BUILD:-$PWD/build/sanitize}
+site=$build/site
+mkdir -p "$build"
+
+threads() {
+  local flags=(-std=c++20 -O1 -g -fsanitize=thread -Inative) objects=() isas=(portable)
+  if [[ $(uname -m) == x86_64 ]]; then isas=(avx512 avx2 portable); fi
+  for isa in "${isas[@]}"; do
+    local target
+    read -ra target <<< "$(sed -n "s/^ *recurra_target($isa \(-.*\))/\1/p" CMakeLists.txt | head -n 1)"
+    "$cxx" "${flags[@]}" -ffp-contract=fast "${target[@]}" -c "native/targets/$isa.cpp" -o "$build/$isa.o"
+    flags+=("-DRECURRA_HAS_${isa^^}")
+    objects+=("$build/$isa.o")
+  done
+  "$cxx" "${flags[@]}" native/tests/pool_test.cpp native/{pool,executor,code,dispatch}.cpp "${objects[@]}" -pthread \
+    -o "$build/pool_test"
+  # Without address randomisation: older runtimes of the sanitizer do not know newer kernels' layouts.
+  TSAN_OPTIONS=halt_on_error=1 setarch -R "$build/pool_test"
+}
+
+# The whole project once more, beside the editable one, its native module with the checks in it.
+module() {
+  rm -rf "$site"
+  CXXFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+  PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -C cmake.build-type=RelWithDebInfo \
+    --target "$site" .
+  # The editable install finds its modules ahead of every path; here it must not.
+  cat > "$site/sitecustomize.py" <<'PYTHON'
+import sys
+
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "_editable_skbc_recurra"]
+PYTHON
+}
+
+checked() {
+  PYTHONPATH=$site LD_PRELOAD="$("$cxx" -print-file-name=libasan.so) $("$cxx" -print-file-name=libstdc++.so)" \
+  ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:allocator_may_return_null=1:handle_segv=0 \
+  UBSAN_OPTIONS=print_stacktrace=1 "$@"
+}
+
+threads
+module
+checked "$python" -c "
+import recurra
+from recurra import _native
+assert _native.__file__.startswith('$site') and recurra.__file__.startswith('$site'), _native.__file__"
+checked "$python" -X faulthandler -m pytest -p no:cacheprovider "$@"
