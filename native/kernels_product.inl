@@ -250,7 +250,13 @@ void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, 
   constexpr std::size_t V = panel_vectors;
   std::size_t v = 0;
   for (; v + V <= vectors; v += V) outer_panel<T, (int)V>(c, c_stride, a, b, rows, k, v * n);
-  for (; v < vectors; ++v) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n);
+  if constexpr (V > 3) {
+    if (vectors - v == 3) return outer_panel<T, 3>(c, c_stride, a, b, rows, k, v * n);
+  }
+  if constexpr (V > 2) {
+    if (vectors - v == 2) return outer_panel<T, 2>(c, c_stride, a, b, rows, k, v * n);
+  }
+  if (vectors - v == 1) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n);
 }
 
 template <class T>

@@ -428,7 +428,8 @@ class _Lowering:
         result, left = equation.results[0], equation.variables[0]
         readers = self.readers.get(result, ())
         only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
-        return only and len(left.shape) == 1 and self.code.vectors(self.width(left)) >= 8
+        vectors = self.code.vectors(self.width(left))
+        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without rests
 
     def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
         """Sum over all rows left times right."""
