@@ -33,7 +33,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test lint clean another-python
+.PHONY: help build demo bench test lint sanitize clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
@@ -41,6 +41,7 @@ help:
 	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make test    lint, then all the tests'
 	@echo 'make lint    ruff and mypy'
+	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make clean   remove .venv, build and caches'
 	@echo
 	@echo 'PYTHON=python3.12 make … uses another interpreter.'
@@ -79,6 +80,10 @@ lint: $(INSTALLED)
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
+
+# What the tests cannot see: reads and writes outside of arrays, undefined behaviour, races between threads.
+sanitize: $(INSTALLED)
+	tools/sanitize.sh
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -58,6 +59,8 @@ std::vector<Fixed<const T>> fixed(Places& places, const Code& code) {
   return list;
 }
 
+std::atomic<std::uint64_t> kernels_made{0};
+
 class AnyKernel {
  public:
   virtual ~AnyKernel() = default;
@@ -67,7 +70,7 @@ class AnyKernel {
 
 template <class T>
 struct Prepared {
-  const void* owner;
+  std::uint64_t owner;  // the kernel's number: addresses are used again
   std::unique_ptr<Constants<T>> constants;
 };
 
@@ -106,7 +109,9 @@ class TypedKernel : public AnyKernel {
       auto& list = widths == &code.input_widths ? call.inputs : call.outputs;
       for (const std::int64_t width : *widths) {
         T* data = places.address<T*>(some && width > 0);
-        const std::int64_t steps = places.next(), rows = places.next();
+        const std::int64_t steps = places.next(), given = places.next();
+        // The stride of a dimension of size 1 may be anything: this one lets several steps count as one run of rows.
+        const std::int64_t rows = call.batch == 1 && call.batch_sizes == nullptr ? steps : given;
         list.push_back({data, steps, rows});
       }
     }
@@ -135,7 +140,7 @@ class TypedKernel : public AnyKernel {
     const Constants<T>* constants = nullptr;
     if (!prepared.is_none()) {
       const auto& kept = nb::cast<const Prepared<T>&>(prepared);
-      if (kept.owner != this) throw std::invalid_argument("the weights were prepared for another kernel");
+      if (kept.owner != number_) throw std::invalid_argument("the weights were prepared for another kernel");
       if (!code.sums.empty()) throw std::invalid_argument("a backward pass takes no prepared weights");
       constants = kept.constants.get();
     }
@@ -147,11 +152,12 @@ class TypedKernel : public AnyKernel {
     Places places{words};
     const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
     if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
-    return nb::cast(Prepared<T>{this, executor_.prepare(parameters)}, nb::rv_policy::move);
+    return nb::cast(Prepared<T>{number_, executor_.prepare(parameters)}, nb::rv_policy::move);
   }
 
  private:
   Executor<T> executor_;
+  const std::uint64_t number_ = ++kernels_made;
 };
 
 // The caller owns what comes back.
@@ -169,8 +175,8 @@ std::vector<std::string> operation_names() {
           "negative", "sigmoid",   "tanh",  "relu",          "exp",      "log",       "softplus", "sqrt",
           "abs",     "sin",        "cos",   "minimum",       "maximum",  "clip",      "less",     "less_equal",
           "greater", "greater_equal", "equal", "not_equal",  "where",    "multiply_add", "one_minus", "one_minus_square",
-          "one_minus_multiply", "one_minus_square_multiply", "mix", "sigmoid_add", "tanh_add", "sigmoid_multiply",
-          "tanh_multiply", "sigmoid_tanh", "sigmoid_multiply_add", "sigmoid_add_multiply", "multiply_multiply"};
+          "one_minus_multiply", "one_minus_square_multiply", "one_minus_multiply_add", "mix", "sigmoid_add", "tanh_add",
+          "tanh_multiply_add", "sigmoid_multiply", "tanh_multiply", "sigmoid_tanh", "sigmoid_multiply_add"};
 }
 
 void bind_kernel(nb::module_& m) {

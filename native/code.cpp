@@ -1,5 +1,7 @@
 #include "code.h"
 
+#include "check.h"
+
 #include <stdexcept>
 #include <string>
 
@@ -45,7 +47,10 @@ struct Reader {
       v.rows = number();
       v.number = number(-1);
       v.is_scalar = number(0, 1) != 0;
-      if (v.space == Space::literal) v.literal = literals.at(static_cast<std::size_t>(v.number));
+      if (v.space == Space::literal) {
+        if (v.number < 0 || v.number >= static_cast<std::int64_t>(literals.size())) refuse("there is no such number");
+        v.literal = literals[static_cast<std::size_t>(v.number)];
+      }
       const std::int64_t limit = v.space == Space::parameter ? code.parameters
                                  : v.space == Space::input   ? code.inputs
                                  : v.space == Space::output  ? code.outputs
@@ -53,7 +58,7 @@ struct Reader {
                                      ? static_cast<std::int64_t>(code.states.size())
                                      : most;
       if (v.number >= limit) refuse("there is no such array");
-      if (v.space == Space::block && v.number >= code.blocks) code.blocks = v.number + 1;
+      if (v.space == Space::block && v.number >= code.blocks && v.number < 4096) code.blocks = v.number + 1;
       code.values.push_back(v);
     }
   }
@@ -223,6 +228,7 @@ Code decode(const std::vector<std::int64_t>& words, const std::vector<double>& l
   r.code.finally_ = r.stage();
   for (std::size_t n = r.count(); n > 0; --n) r.code.results.push_back(r.value());
   if (r.at != words.size()) r.refuse("too long");
+  check(r.code, static_cast<std::int64_t>(lanes));
   return r.code;
 }
 

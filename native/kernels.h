@@ -14,22 +14,22 @@ enum class Op : std::uint8_t {
   sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos,
   minimum, maximum, clip,
   less, less_equal, greater, greater_equal, equal, not_equal, where,
-  // What often comes together, so that values in between stay in registers. Each gives the same bits as its parts do,
-  // with multiply_add for a product and the sum that it goes into.
-  multiply_add,            // a * b + c
-  one_minus,               // 1 - a
-  one_minus_square,        // 1 - a * a
-  one_minus_multiply,      // (1 - a) * b
+  // What often comes together, so that values in between stay in registers. A product and the sum that it goes into are
+  // rounded once; all else gives the same bits as its parts.
+  multiply_add,               // a * b + c
+  one_minus,                  // 1 - a
+  one_minus_square,           // 1 - a * a
+  one_minus_multiply,         // (1 - a) * b
   one_minus_square_multiply,  // (1 - a * a) * b
-  mix,                     // (1 - a) * b + a * c
-  sigmoid_add,             // sigmoid(a + b)
-  tanh_add,                // tanh(a + b)
-  sigmoid_multiply,        // sigmoid(a) * b
-  tanh_multiply,           // tanh(a) * b
-  sigmoid_tanh,            // sigmoid(a) * tanh(b)
-  sigmoid_multiply_add,    // sigmoid(a) * b + c
-  sigmoid_add_multiply,    // sigmoid(a + b) * c
-  multiply_multiply,       // a * b * c
+  one_minus_multiply_add,     // (1 - a) * b + c
+  mix,                        // (1 - a) * b + a * c
+  sigmoid_add,                // sigmoid(a + b)
+  tanh_add,                   // tanh(a + b)
+  tanh_multiply_add,          // tanh(a * b + c)
+  sigmoid_multiply,           // sigmoid(a) * b
+  tanh_multiply,              // tanh(a) * b
+  sigmoid_tanh,               // sigmoid(a) * tanh(b)
+  sigmoid_multiply_add,       // sigmoid(a) * b + c
   count
 };
 

@@ -133,15 +133,15 @@ inline void run_op(const Block<T>& block) {
     case Op::one_minus_square: return unary(block, [=](V a) { return vfma(-a, a, one); });
     case Op::one_minus_multiply: return binary(block, [=](V a, V b) { return (one - a) * b; });
     case Op::one_minus_square_multiply: return binary(block, [=](V a, V b) { return vfma(-a, a, one) * b; });
-    case Op::mix: return ternary(block, [=](V a, V b, V c) { return vfma(a, c, (one - a) * b); });
+    case Op::one_minus_multiply_add: return ternary(block, [=](V a, V b, V c) { return vfma(one - a, b, c); });
+    case Op::mix: return ternary(block, [=](V a, V b, V c) { return vfma(one - a, b, a * c); });
     case Op::sigmoid_add: return binary(block, [](V a, V b) { return vsigmoid(a + b); });
     case Op::tanh_add: return binary(block, [](V a, V b) { return vtanh(a + b); });
+    case Op::tanh_multiply_add: return ternary(block, [](V a, V b, V c) { return vtanh(vfma(a, b, c)); });
     case Op::sigmoid_multiply: return binary(block, [](V a, V b) { return vsigmoid(a) * b; });
     case Op::tanh_multiply: return binary(block, [](V a, V b) { return vtanh(a) * b; });
     case Op::sigmoid_tanh: return binary(block, [](V a, V b) { return vsigmoid(a) * vtanh(b); });
     case Op::sigmoid_multiply_add: return ternary(block, [](V a, V b, V c) { return vfma(vsigmoid(a), b, c); });
-    case Op::sigmoid_add_multiply: return ternary(block, [](V a, V b, V c) { return vsigmoid(a + b) * c; });
-    case Op::multiply_multiply: return ternary(block, [](V a, V b, V c) { return a * b * c; });
     case Op::count: break;
   }
 }

@@ -189,18 +189,35 @@ def test_streaming_is_the_whole_sequence(name, dtype):
 
 @DTYPES
 @pytest.mark.parametrize("name", CELLS)
-def test_forward_does_not_depend_on_what_comes_after(name, dtype):
-    """With and without gradients, frozen, traced: the same bits."""
+def test_a_forward_pass_does_not_depend_on_whether_a_backward_pass_follows(name, dtype):
+    """So that streaming without gradients is the whole sequence in training."""
     layer = layer_of(name, 33, 34, dtype)
     x, states = inputs_of(layer, 9, 3)
     expected = run(layer, x, states)
-    assert_equal(run(layer, x, states, return_trace=True), expected, "traced")
     with torch.no_grad():
         assert_equal(run(layer, x, states), expected, "without gradients")
-        assert_equal(run(layer, x, states, return_trace=True), expected, "traced, without gradients")
-    for parameter in layer.parameters():
-        parameter.requires_grad_(False)
+    for leaf in (x, *states, *layer.parameters()):
+        leaf.requires_grad_(leaf is x)
     assert_equal(run(layer, x, states), expected, "frozen")
+
+
+@DTYPES
+def test_frozen_weights_give_the_same(dtype):
+    """Packed once or for each call: the same bits, in sequences and in steps."""
+    for name in COMMON:
+        layer = layer_of(name, 33, 34, dtype)
+        x, states = inputs_of(layer, 9, 3)
+        with torch.no_grad():
+            expected = run(layer, x, states)
+            with recurra.frozen(layer):
+                for count in (1, 2):
+                    with threads(count):
+                        assert_equal(run(layer, x, states), expected, name)
+                        now, outputs = states, []
+                        for piece in x.split(1):
+                            output, *now = run(layer, piece, now)
+                            outputs.append(output)
+                        assert_equal([torch.cat(outputs), *now], expected, name)
 
 
 @pytest.mark.parametrize("library", [np, torch])
@@ -267,9 +284,12 @@ def computed(function, x):
     program = trace(of_input, {"function": function})
     sizes = {"input": width, "hidden": 1, "proj": 0}
     states, parameters = [np.zeros((len(rows), 1), np.float32)], [np.ones((1, 1), np.float32)]
-    return NativeEngine().build(plan(program)).forward(Call(rows[None], None, states, parameters, sizes)).output.reshape(
-        -1
-    )[: len(x)]
+    return (
+        NativeEngine()
+        .build(plan(program))
+        .forward(Call(rows[None], None, states, parameters, sizes))
+        .output.reshape(-1)[: len(x)]
+    )
 
 
 def every_exponent(stride=797):
@@ -367,9 +387,8 @@ def test_nan_and_infinity_go_where_torch_lets_them_go(name, arguments, where, ba
             weight = getattr(theirs, where)
             weight.view(-1)[weight.numel() // 2] = bad
         ours.load_state_dict(theirs.state_dict())
-        state = (h, h.flip(-1)) if name == "LSTM" else h
-        for mine, other in zip(run(ours, x, list(state)) if name == "LSTM" else run(ours, x, [h]),
-                               run(theirs, x, list(state)) if name == "LSTM" else run(theirs, x, [h]), strict=True):  # fmt: skip
+        states = [h, h.flip(-1)] if name == "LSTM" else [h]
+        for mine, other in zip(run(ours, x, states), run(theirs, x, states), strict=True):
             torch.testing.assert_close(mine, other, equal_nan=True, rtol=1e-4, atol=1e-5)
 
 

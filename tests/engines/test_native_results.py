@@ -63,7 +63,9 @@ def test_masks(options):
 def test_sequences_without_steps_keep_their_first_state(name, reverse):
     """Seven sequences, of which the longest four have steps; in reverse three of those begin late."""
     hidden = 18
-    case = Case(trace(CELLS[name]), 3, steps=(4, 4, 3, 1), batch=7, hidden=hidden, width=hidden, reverse=reverse, reset=True)
+    case = Case(
+        trace(CELLS[name]), 3, steps=(4, 4, 3, 1), batch=7, hidden=hidden, width=hidden, reverse=reverse, reset=True
+    )
     result = case.check_forward()
     for first, last in zip(case.call.states, result.states, strict=True):
         assert torch.equal(last[4:], first[4:])
@@ -71,7 +73,9 @@ def test_sequences_without_steps_keep_their_first_state(name, reverse):
 
 def test_traced_bools():
     for seed in range(4):
-        case = Case(trace(CELLS["gated_output"]), seed, traced=True, dtype="float32", hidden=5, library=[np, torch][seed % 2])
+        case = Case(
+            trace(CELLS["gated_output"]), seed, traced=True, dtype="float32", hidden=5, library=[np, torch][seed % 2]
+        )
         result = case.check_forward()
         assert case.plan.traced
         assert {name: str(value.dtype).split(".")[-1] for name, value in result.traced.items()} == {

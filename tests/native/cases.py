@@ -63,7 +63,8 @@ class Case:
 
     def __init__(
         self, program, seed=0, *, steps=(4, 4, 3, 1), dense=None, batch=None, hidden=4, width=3, proj=0,
-        dtype="float64", library=torch, layouts=("contiguous",) * 3, reverse=False, reset=False, traced=False, spread=1.0,
+        dtype="float64", library=torch, layouts=("contiguous",) * 3, reverse=False, reset=False, traced=False,
+        spread=1.0,
     ):  # fmt: skip
         self.plan = plan(program, traced=traced)
         self.program, self.dtype, self.library = self.plan.program, dtype, library
@@ -164,7 +165,9 @@ class Case:
             self.exact.masks, self.exact.reset, self.exact.reverse,
         )  # fmt: skip
         other = reference().build(self.plan).forward(exact)
-        rows = [value for value, is_given in zip([other.output, *other.traced.values()], given, strict=True) if is_given]
+        rows = [
+            value for value, is_given in zip([other.output, *other.traced.values()], given, strict=True) if is_given
+        ]
         ends = [value for value, is_given in zip(other.states, lasts, strict=True) if is_given]
         weights = [self.numbers.uniform(-1, 1, tuple(v.shape)).astype(np.float32) for v in [*rows, *ends]]
         loss = sum((v * torch.from_numpy(w).double()).sum() for v, w in zip([*rows, *ends], weights, strict=True))

@@ -25,7 +25,9 @@ def threads(count):
 
 def layer_of(name, input_size, hidden_size, dtype, **options):
     torch.manual_seed(1)
-    return Recurrent(CELLS[name], hidden_size if name == "intersection" else input_size, hidden_size, dtype=dtype, **options)
+    return Recurrent(
+        CELLS[name], hidden_size if name == "intersection" else input_size, hidden_size, dtype=dtype, **options
+    )
 
 
 def inputs_of(layer, steps, batch, seed=0):

@@ -80,7 +80,8 @@ class _Checkpointed(torch.autograd.Function):
             states = result.states
         ctx.save_for_backward(*inputs, *kept[len(call.states) :])
         ctx.kernel, ctx.length, ctx.states = kernel, length, len(call.states)
-        ctx.call = replace(call, x=None, states=(), parameters=())
+        reset = None if call.reset is None else call.reset.clone()  # it may be changed before the backward pass
+        ctx.call = replace(call, x=None, states=(), parameters=(), reset=reset)
         return (torch.cat([outputs[begin] for begin in sorted(outputs)]), *states)
 
     @staticmethod

@@ -66,7 +66,8 @@ class _Scan(torch.autograd.Function):
         ctx.mark_non_differentiable(*(value for value, is_real in zip(traced, real, strict=True) if not is_real))
         ctx.save_for_backward(*inputs, result.output, *result.kept)
         ctx.kernel, ctx.backward_pass, ctx.real = kernel, backward, real
-        ctx.call = replace(call, x=None, states=(), parameters=())
+        reset = None if call.reset is None else call.reset.clone()  # it may be changed before the backward pass
+        ctx.call = replace(call, x=None, states=(), parameters=(), reset=reset)
         ctx.states = len(call.states)
         ctx.likes = [(value.shape, value.dtype) for value in (result.output, *traced)]
         return (result.output, *result.states, *traced)

@@ -51,6 +51,7 @@ def _is_plain(tensor: object, shape: Sequence[int], dtype: torch.dtype) -> bool:
         and tensor.dtype is dtype
         and tensor.is_cpu
         and tensor.shape == shape
+        and not tensor.is_neg()
     )
 
 
@@ -61,7 +62,7 @@ def _plain_parameters(
     found = []
     for name, (_, shape) in zip(names, scan.shapes, strict=True):
         parameter = parameters.get(name)
-        if not _is_plain(parameter, shape, dtype) or (len(shape) > 2 and not parameter.is_contiguous()):  # type: ignore[union-attr]
+        if not _is_plain(parameter, shape, dtype) or len(shape) > 2:
             return None
         found.append(parameter)
     return found  # type: ignore[return-value]

@@ -191,6 +191,9 @@ def execute(
     if dtype in HALF:
         x, states = x.float(), [state.float() for state in states]
         parameters, masks = [parameter.float() for parameter in parameters], [mask.float() for mask in masks]
+    elif any(value.is_neg() for value in (x, *states, *parameters)):  # memory that holds the opposite numbers
+        x, states = x.resolve_neg(), [state.resolve_neg() for state in states]
+        parameters = [parameter.resolve_neg() for parameter in parameters]
     call = Call(
         x=x,
         batch_sizes=None if sequences.batch_sizes is None else sequences.batch_sizes.tolist(),

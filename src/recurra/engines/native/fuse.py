@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from recurra.engines.native.code import Value
@@ -37,19 +37,8 @@ def _prefix(name: str) -> Rule:
     return lambda outer, inner, others: (name, (*inner.operands, *others))
 
 
-def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
-    """a * c + (1 - a) * b."""
-    a, b = inner.operands
-    first, second, added = outer.operands
-    if added != inner.result:
-        return None
-    if first == a:
-        return "mix", (a, b, second)
-    return ("mix", (a, b, first)) if second == a else None
-
-
 def _first_factor(name: str) -> Rule:
-    """The inner operation is one of the outer product's factors; the sum comes last."""
+    """The inner operation is one of the factors of a multiply_add; the sum comes last."""
 
     def rule(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
         return None if outer.operands[2] == inner.result else (name, (*inner.operands, *others))
@@ -57,37 +46,48 @@ def _first_factor(name: str) -> Rule:
     return rule
 
 
-# (outer, inner): what both become, where nothing else reads the inner one's result.
+def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
+    """(1 - a) * b + a * c."""
+    a, b, added = outer.operands
+    if added != inner.result or a not in inner.operands:
+        return None
+    first, second = inner.operands
+    return "mix", (a, b, second if first == a else first)
+
+
+# (outer, inner): what both become, where nothing else reads the inner one's result. The bits stay the same.
 _PAIRS: dict[tuple[str, str], Rule] = {
-    ("add", "multiply"): _prefix("multiply_add"),
     ("sigmoid", "add"): _prefix("sigmoid_add"),
     ("tanh", "add"): _prefix("tanh_add"),
+    ("tanh", "multiply_add"): _prefix("tanh_multiply_add"),
     ("multiply", "one_minus"): _prefix("one_minus_multiply"),
     ("multiply", "one_minus_square"): _prefix("one_minus_square_multiply"),
-    ("multiply_add", "one_minus_multiply"): _mix,
+    ("multiply_add", "one_minus"): _first_factor("one_minus_multiply_add"),
+    ("one_minus_multiply_add", "multiply"): _mix,
     ("multiply", "sigmoid"): _prefix("sigmoid_multiply"),
     ("multiply", "tanh"): _prefix("tanh_multiply"),
-    ("multiply", "sigmoid_add"): _prefix("sigmoid_add_multiply"),
     ("sigmoid_multiply", "tanh"): lambda outer, inner, others: (
         ("sigmoid_tanh", (*others, *inner.operands)) if outer.operands[1] == inner.result else None
     ),
     ("tanh_multiply", "sigmoid"): lambda outer, inner, others: (
         ("sigmoid_tanh", (*inner.operands, *others)) if outer.operands[1] == inner.result else None
     ),
-    ("add", "sigmoid_multiply"): _prefix("sigmoid_multiply_add"),
     ("multiply_add", "sigmoid"): _first_factor("sigmoid_multiply_add"),
-    ("multiply", "multiply"): _prefix("multiply_multiply"),
 }
 
 
-def fused(ops: Sequence[Op], wanted: Collection[Variable]) -> list[Op]:
+def fused(ops: Sequence[Op], wanted: Collection[Variable], elsewhere: Collection[Variable]) -> list[Op]:
     """The same computation in fewer operations.
+
+    Which products and sums become one multiply-add, rounded once, follows from the equations alone, and not from what
+    is wanted: a forward pass computes the same bits whether or not it keeps something for a backward pass.
 
     Args:
         ops: in order.
-        wanted: variables that others read; they are computed as such.
+        wanted: variables that are stored; they are computed as such.
+        elsewhere: variables that equations of other segments read, or the next step.
     """
-    listed = [_simpler(op) for op in ops]
+    listed = _contracted([_simpler(op) for op in ops], wanted, elsewhere)
     changed = True
     while changed:
         changed = False
@@ -103,11 +103,46 @@ def fused(ops: Sequence[Op], wanted: Collection[Variable]) -> list[Op]:
 
 
 def _simpler(op: Op) -> Op:
-    """1 - a, 1 - a * a and a ** 2 have operations of their own."""
+    """1 - a and a ** 2 have operations of their own."""
     if op.operation == "subtract" and op.operands[0] == 1.0:
         return Op("one_minus", op.target, op.operands[1:], op.result)
     if op.operation == "power" and op.operands[1] == 2.0:
         return Op("multiply", op.target, (op.operands[0], op.operands[0]), op.result)
+    return op
+
+
+def _contracted(listed: list[Op], wanted: Collection[Variable], elsewhere: Collection[Variable]) -> list[Op]:
+    """Products that only one sum reads become part of it; of two, the first."""
+    uses: dict[Operand, int] = {}
+    for op in listed:
+        for operand in op.operands if op.result is not None else ():
+            uses[operand] = uses.get(operand, 0) + 1
+    makers: dict[Variable | None, Op] = {op.result: op for op in listed if op.result is not None}
+    gone: set[Variable] = set()
+    made = []
+    for op in listed:
+        if op.operation in ("add", "one_minus"):
+            op = _with_product(op, makers, lambda variable: uses[variable] == 1 and variable not in elsewhere, gone)
+        made.append(op)
+    return [op for op in made if op.result is None or op.result not in gone or op.result in wanted]
+
+
+def _with_product(
+    op: Op, makers: Mapping[Variable | None, Op], is_inner: Callable[[Variable], bool], gone: set[Variable]
+) -> Op:
+    for operand in op.operands:
+        inner = makers.get(operand) if isinstance(operand, Variable) else None
+        if inner is None or inner.operation != "multiply" or inner.result is None or not is_inner(inner.result):
+            continue
+        first, second = inner.operands
+        if op.operation == "one_minus":
+            if first != second:
+                continue
+            gone.add(inner.result)
+            return Op("one_minus_square", op.target, (first,), op.result)
+        gone.add(inner.result)
+        other = op.operands[1] if op.operands[0] == operand else op.operands[0]
+        return Op("multiply_add", op.target, (first, second, other), op.result)
     return op
 
 
@@ -120,11 +155,8 @@ def _fuse_one(listed: Sequence[Op], number: int, outer: Op, wanted: Collection[V
             continue
         inner = listed[inner_number]
         others = tuple(other for other in outer.operands if other != operand)
-        if outer.operation == "one_minus" and inner.operation == "multiply" and inner.operands[0] == inner.operands[1]:
-            made: Made | None = ("one_minus_square", inner.operands[:1])
-        else:
-            rule = _PAIRS.get((outer.operation, inner.operation))
-            made = None if rule is None else rule(outer, inner, others)
+        rule = _PAIRS.get((outer.operation, inner.operation))
+        made = None if rule is None else rule(outer, inner, others)
         if made is not None:
             return inner_number, Op(made[0], outer.target, made[1], outer.result)
     return None

@@ -291,12 +291,15 @@ class _Lowering:
         for operand in segment.reads():  # what other open segments compute comes first
             self._flush_for(operand)
         places: dict[Variable, Value] = {}
+        elsewhere = set(self.schedule.next_states)
         for variable in segment.results:
             inside = segment.holds(self.readers.get(variable, ()))
+            if not inside:
+                elsewhere.add(variable)
             if not inside or variable in self.roots:
                 direct = None if not inside else self._output_alone(segment, variable)
                 places[variable] = direct or self._place(variable)
-        words = segment.words(self.code, places, self._operand)
+        words = segment.words(self.code, places, elsewhere, self._operand)
         self.code.add(self.stage, Kind.ELEMENTWISE, 0, segment.vectors, words)
 
     def _output_alone(self, segment: Segment, variable: Variable) -> Value | None:

@@ -58,7 +58,9 @@ def matrix_words(array: Array) -> tuple[int, int, int]:
     steps = strides(array)
     if len(steps) < 2:
         return address(array), 0, steps[0] if steps else 0
-    return address(array), steps[-2], steps[-1]
+    if len(steps) > 2:  # one row after the other; where a size is 1, its stride may be anything
+        return address(array), array.shape[-1], 1
+    return address(array), steps[0], steps[1]
 
 
 def rows_words(array: Array) -> tuple[int, int, int]:

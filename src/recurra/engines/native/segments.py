@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from recurra.engines.native.code import OPS, Code, Space, Value
 from recurra.engines.native.fuse import Op, fused
@@ -51,15 +51,22 @@ class Segment:
         """Whether all of these equations are here."""
         return self._equations.issuperset(id(equation) for equation in equations)
 
-    def words(self, code: Code, places: Mapping[Variable, Value], find: Callable[[Operand], Value]) -> list[int]:
+    def words(
+        self,
+        code: Code,
+        places: Mapping[Variable, Value],
+        elsewhere: Collection[Variable],
+        find: Callable[[Operand], Value],
+    ) -> list[int]:
         """The instruction's words.
 
         Args:
             code: where blocks are made.
             places: where results lie that others read; the rest lives in blocks.
+            elsewhere: the variables that equations of other segments read, or the next step.
             find: where an operand lies that is not computed here.
         """
-        self._ops = fused(self._ops, places)
+        self._ops = fused(self._ops, places, elsewhere)
         writer = _Writer(self, code, places, find)
         for number, op in enumerate(self._ops):
             writer.write(number, op)
