@@ -22,6 +22,7 @@ class Rounds:
         many: rounds of a side whose call takes less than ``long`` seconds.
         few: rounds of the others, spread evenly over the rounds of the first.
         long: seconds.
+        fewest: rounds of sides whose call takes more than a second.
         batch: short calls are repeated until they fill so many seconds, and timed together.
         warm: a call that takes less than so many seconds is made once before it is timed, to bring its data back into
             the caches; a longer one hardly notices.
@@ -31,6 +32,7 @@ class Rounds:
     many: int = 31
     few: int = 7
     long: float = 0.1
+    fewest: int = 3
     batch: float = 0.003
     warm: float = 0.01
     settle: float = 0.0
@@ -51,7 +53,7 @@ def race(sides: Sequence[Side], rounds: Rounds) -> dict[str, Times]:
     """
     with _no_collection():
         durations = {side.name: _estimate(side) for side in sides}
-        shares = {name: rounds.many if seconds < rounds.long else rounds.few for name, seconds in durations.items()}
+        shares = {name: _share(seconds, rounds) for name, seconds in durations.items()}
         total = max(shares.values())
         times: dict[str, Times] = {side.name: [] for side in sides}
         for number in range(total):
@@ -59,6 +61,11 @@ def race(sides: Sequence[Side], rounds: Rounds) -> dict[str, Times]:
                 takes_part = _is_turn(number, shares[side.name], total)
                 times[side.name].append(_turn(side, durations[side.name], rounds) if takes_part else None)
     return times
+
+
+def _share(seconds: float, rounds: Rounds) -> int:
+    """How many rounds a side of so long a call has."""
+    return rounds.many if seconds < rounds.long else rounds.few if seconds < 1 else min(rounds.few, rounds.fewest)
 
 
 def _is_turn(number: int, share: int, total: int) -> bool:

@@ -20,9 +20,19 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 _STORED_BYTES = 1 << 26  # what a forward pass may keep beside states before products are computed again instead
 
 
-def stores(rows: int, item: int, states: Sequence[int]) -> bool:
-    """Whether a forward pass keeps its products' results: up to some 64 MiB; beyond, they are computed again."""
-    return rows * item * 4 * sum(states) <= _STORED_BYTES
+def stores(rows: int, item: int, width: int, states: Sequence[int]) -> bool:
+    """Whether a forward pass keeps its products' results, or the backward pass computes them again.
+
+    To compute them again takes the longer the wider the layer is, and to keep them does not: so up to some 64 MiB are
+    kept, and in proportion more where input and state together have more than 256 features.
+
+    Args:
+        rows: how many there are.
+        item: bytes of an element.
+        width: features of the input.
+        states: features of each state.
+    """
+    return rows * item * 4 * sum(states) <= _STORED_BYTES * max(1.0, (width + max(states)) / 256)
 
 
 def suits(call: Call) -> bool:
@@ -59,7 +69,7 @@ class _Scan(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         real = [variable.kind == "real" for _, variable in kernel.plan.traced]
         rows = call.x.numel() // max(1, call.x.shape[-1])
-        store = stores(rows, call.x.element_size(), [state.shape[1] for state in call.states])
+        store = stores(rows, call.x.element_size(), call.x.shape[-1], [state.shape[1] for state in call.states])
         backward = kernel.backward_of(ctx.needs_input_grad[2:], [True, *real], store)
         result = kernel.forward(call, backward)
         traced = list(result.traced.values())

@@ -122,7 +122,7 @@ def _train(
     """Run one scan on (steps, batch, input) under autograd: output and last states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
     sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
-    store = stores(x.shape[0] * x.shape[1], x.element_size(), scan.state_sizes)
+    store = stores(x.shape[0] * x.shape[1], x.element_size(), scan.input_size, scan.state_sizes)
     kernel, training, named = _training(engine, scan.text, sizes, x.dtype is torch.float64, wanted, given, store)
     states, width = scan.state_sizes, scan.output_size
     values: tuple[Tensor, ...] = QuickScan.apply(

@@ -1,0 +1,104 @@
+"""`checkpoint=`: the same numbers with fewer kept activations."""
+
+import gc
+
+import pytest
+import torch
+
+import recurra
+from recurra.nn import GRU, LSTM, RNN, Recurrent, pack_padded_sequence
+
+
+def gradients(layer, x, reset=None):
+    output, state = layer(x, reset=reset)
+    states = state if isinstance(state, tuple) else (state,)
+    loss = (output * output).sum() + sum((value**3).sum() for value in states)
+    return torch.autograd.grad(loss, [x, *layer.parameters()])
+
+
+@pytest.mark.parametrize("checkpoint", [True, 1, 4, 100])
+@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
+def test_gradients_are_those_without(kind, checkpoint):
+    torch.manual_seed(0)
+    options = {"num_layers": 2, "bidirectional": True, "dtype": torch.float64}
+    plain, cut = kind(5, 7, **options), kind(5, 7, **options, checkpoint=checkpoint)
+    cut.load_state_dict(plain.state_dict())
+    x = torch.randn(23, 3, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(plain(x)[0], cut(x)[0])
+    reset = torch.rand(23, 3) < 0.2
+    for resets in (None, reset):
+        for a, b in zip(gradients(plain, x, resets), gradients(cut, x, resets), strict=True):
+            torch.testing.assert_close(b, a, rtol=1e-11, atol=1e-11)
+
+
+def test_only_what_is_asked_for_gets_a_gradient():
+    layer = LSTM(3, 4, checkpoint=2)
+    for parameter in layer.parameters():
+        parameter.requires_grad_(False)
+    h = torch.randn(1, 2, 4, requires_grad=True)
+    x = torch.randn(5, 2, 3)
+    layer(x, (h, torch.zeros(1, 2, 4)))[0].sum().backward()
+    assert h.grad is not None
+    assert all(parameter.grad is None for parameter in layer.parameters())
+
+
+def test_gradients_of_gradients():
+    layer = GRU(2, 3, checkpoint=2, dtype=torch.float64)
+    x = torch.randn(5, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], (x,))
+
+
+def test_a_cell_with_masks():
+    @recurra.cell
+    def noisy(x, h, *, W, U):
+        h = recurra.tanh(x @ W + recurra.dropout(h, 0.5) @ U)
+        return h
+
+    results = []
+    for checkpoint in (None, 3):
+        torch.manual_seed(1)
+        layer = Recurrent(noisy, 4, 4, checkpoint=checkpoint)
+        x = torch.randn(10, 2, 4, requires_grad=True)
+        results.append(gradients(layer, x))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(b, a)
+
+
+def test_packed_input_is_not_cut():
+    plain, cut = LSTM(3, 4), LSTM(3, 4, checkpoint=2)
+    cut.load_state_dict(plain.state_dict())
+    packed = pack_padded_sequence(torch.randn(6, 3, 3), torch.tensor([6, 4, 1]))
+    plain(packed)[0].data.sum().backward()
+    cut(packed)[0].data.sum().backward()
+    for a, b in zip(plain.parameters(), cut.parameters(), strict=True):
+        torch.testing.assert_close(b.grad, a.grad)
+
+
+def kept(layer, steps):
+    """Bytes that the graph of one call holds, the input and the output not among them."""
+    held = {}
+
+    def pack(tensor):
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    x = torch.randn(steps, 2, 8)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output, _ = layer(x)
+    own = {x.untyped_storage().data_ptr(), output.untyped_storage().data_ptr()}
+    own |= {parameter.untyped_storage().data_ptr() for parameter in layer.parameters()}
+    gc.collect()
+    return sum(size for place, size in held.items() if place not in own)
+
+
+def test_memory_grows_with_the_root_of_the_length():
+    layer = LSTM(8, 16, checkpoint=True)
+    short, long = kept(layer, 400), kept(layer, 6400)
+    assert long <= 5 * short  # 16 times the steps, 4 times the memory
+    assert kept(LSTM(8, 16), 6400) > 20 * long
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), ("yes", TypeError)])
+def test_other_values_are_refused(value, error):
+    with pytest.raises(error, match="checkpoint"):
+        LSTM(2, 3, checkpoint=value)
