@@ -1,8 +1,5 @@
 // Elementwise operations as data: a list of operations, each run over one block of rows and vectors at a time.
 
-inline Floats vfma(Floats a, Floats b, Floats c) { return vm::fma(a, b, c); }
-inline Doubles vfma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
-
 template <class T>
 struct Block {
   const MicroOp* op;
@@ -128,20 +125,20 @@ inline void run_op(const Block<T>& block) {
     case Op::equal: return binary(block, [=](V a, V b) { return a == b ? one : zero; });
     case Op::not_equal: return binary(block, [=](V a, V b) { return a != b ? one : zero; });
     case Op::where: return ternary(block, [=](V a, V b, V c) { return a != zero ? b : c; });
-    case Op::multiply_add: return ternary(block, [](V a, V b, V c) { return vfma(a, b, c); });
+    case Op::multiply_add: return ternary(block, [](V a, V b, V c) { return vm::fma(a, b, c); });
     case Op::one_minus: return unary(block, [=](V a) { return one - a; });
-    case Op::one_minus_square: return unary(block, [=](V a) { return vfma(-a, a, one); });
+    case Op::one_minus_square: return unary(block, [=](V a) { return vm::fma(-a, a, one); });
     case Op::one_minus_multiply: return binary(block, [=](V a, V b) { return (one - a) * b; });
-    case Op::one_minus_square_multiply: return binary(block, [=](V a, V b) { return vfma(-a, a, one) * b; });
-    case Op::one_minus_multiply_add: return ternary(block, [=](V a, V b, V c) { return vfma(one - a, b, c); });
-    case Op::mix: return ternary(block, [=](V a, V b, V c) { return vfma(one - a, b, a * c); });
+    case Op::one_minus_square_multiply: return binary(block, [=](V a, V b) { return vm::fma(-a, a, one) * b; });
+    case Op::one_minus_multiply_add: return ternary(block, [=](V a, V b, V c) { return vm::fma(one - a, b, c); });
+    case Op::mix: return ternary(block, [=](V a, V b, V c) { return vm::fma(one - a, b, a * c); });
     case Op::sigmoid_add: return binary(block, [](V a, V b) { return vsigmoid(a + b); });
     case Op::tanh_add: return binary(block, [](V a, V b) { return vtanh(a + b); });
-    case Op::tanh_multiply_add: return ternary(block, [](V a, V b, V c) { return vtanh(vfma(a, b, c)); });
+    case Op::tanh_multiply_add: return ternary(block, [](V a, V b, V c) { return vtanh(vm::fma(a, b, c)); });
     case Op::sigmoid_multiply: return binary(block, [](V a, V b) { return vsigmoid(a) * b; });
     case Op::tanh_multiply: return binary(block, [](V a, V b) { return vtanh(a) * b; });
     case Op::sigmoid_tanh: return binary(block, [](V a, V b) { return vsigmoid(a) * vtanh(b); });
-    case Op::sigmoid_multiply_add: return ternary(block, [](V a, V b, V c) { return vfma(vsigmoid(a), b, c); });
+    case Op::sigmoid_multiply_add: return ternary(block, [](V a, V b, V c) { return vm::fma(vsigmoid(a), b, c); });
     case Op::count: break;
   }
 }

@@ -47,12 +47,22 @@ RECURRA_INLINE Doubles splat(double c) { return Doubles{} + c; }
 RECURRA_INLINE Floats absolute(Floats x) { return (Floats)((Words)x & 0x7fffffffu); }
 RECURRA_INLINE Doubles absolute(Doubles x) { return (Doubles)((LongWords)x & 0x7fffffffffffffffu); }
 
-// a * b + c, fused wherever the target has the instruction: without optimisation the compiler fuses nothing by itself.
+// a * b + c, fused wherever the target has the instruction: without optimisation the compiler fuses nothing by itself,
+// and of two products that are added it fuses the one it likes.
 RECURRA_INLINE Floats fma(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__FMA__) && RECURRA_LANES == 8
   return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+RECURRA_INLINE Doubles fma(Doubles a, Doubles b, Doubles c) {
+#if defined(__AVX512F__) && RECURRA_LANES == 16
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__) && RECURRA_LANES == 8
+  return _mm256_fmadd_pd(a, b, c);
 #else
   return a * b + c;
 #endif
