@@ -103,7 +103,7 @@ struct Executor<T>::Worker {
   T* frame = nullptr;   // constants
   T* blocks = nullptr;
   T* panel = nullptr;   // one panel, packed on the spot
-  int team = 1;         // threads that share out a product's columns
+  Team* team = nullptr;  // threads that share out a product's columns, and sums
   int parity = 0;
   std::int64_t alive = 0;  // sequences that the last step had
 };
@@ -378,7 +378,7 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
   const std::int64_t all = static_cast<std::int64_t>(columns.size());
   const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
   const T* packed = w.constants == nullptr ? nullptr : w.constants->panels[i.k];
-  if (packed != nullptr && w.team == 1) {
+  if (packed != nullptr && w.team == nullptr) {
     routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), packed, columns.data(),
                        static_cast<std::size_t>(all));
     return;
@@ -397,16 +397,16 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
     }
   };
   const std::int64_t panels = (all + wide - 1) / wide;
-  const bool worth = packed != nullptr && m.k * all * std::max<std::int64_t>(rows, 2) > 12000;
-  if (w.team > 1 && panels >= w.team && worth) {
-    const int team = w.team;
-    auto share = [&](int n) {
-      const std::int64_t from = panels * n / team * wide, to = std::min(all, panels * (n + 1) / team * wide);
-      if (from < to) part(from, to);
-    };
-    if (run_together(team, share)) return;
+  const bool worth = packed != nullptr && m.k * all * std::max<std::int64_t>(rows, 2) > 4000;
+  if (w.team == nullptr || panels < w.team->threads() || !worth) {
+    part(0, all);
+    return;
   }
-  part(0, all);
+  const int members = w.team->threads();
+  w.team->share([&](int n) {
+    const std::int64_t from = panels * n / members * wide, to = std::min(all, panels * (n + 1) / members * wide);
+    if (from < to) part(from, to);
+  });
 }
 
 template <class T>
@@ -765,11 +765,39 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
       s.barrier->wait();
       share(w, part, parts);
       s.barrier->wait();
-    } else if (w.team == 1 || !run_together(w.team, [&](int n) { share(s.workers[n], n, w.team); })) {
+    } else if (w.team != nullptr) {
+      w.team->share([&](int n) { share(s.workers[n], n, w.team->threads()); });
+    } else {
       share(w, 0, 1);
     }
   }
   end_states(w, s.cuts[part], s.cuts[part] + w.alive);
+}
+
+// The slices at the same time, each on a thread; or the only one, with the other threads at its service.
+template <class T>
+void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) const {
+  const int threads = static_cast<int>(workers.size());
+  Barrier barrier(threads);
+  Team team(threads);
+  bool together = false;
+  if (slices > 1) {
+    s.barrier = &barrier;
+    together = run_together(threads, [&](int n) { work(workers[n], n, slices); });
+  } else if (threads > 1) {
+    workers.front().team = &team;
+    together = run_together(threads, [&](int n) {
+      if (n != 0) return team.serve(n);
+      work(workers.front(), 0, 1);
+      team.dismiss();
+    });
+  }
+  if (together) return;
+  s.barrier = nullptr;
+  s.cuts = {0, s.call->batch};
+  s.bases = {0};
+  workers.front().team = nullptr;
+  work(workers.front(), 0, 1);
 }
 
 // Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
@@ -918,20 +946,7 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     w.frame = constants->frame;
     w.parameters = &call.parameters;
   }
-  if (slices > 1) {
-    Barrier barrier(slices);
-    s.barrier = &barrier;
-    if (!run_together(slices, [&](int n) { work(workers[n], n, slices); })) {
-      s.barrier = nullptr;
-      s.cuts = {0, call.batch};
-      s.bases = {0};
-      work(master, 0, 1);
-    }
-  } else {
-    master.team = threads;
-    work(master, 0, 1);
-  }
-  master.team = 1;
+  run_work(s, workers, slices);
   constant_stage(master, code_.finally_);
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
     const Value& value = code_.values[code_.results[n]];

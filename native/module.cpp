@@ -16,6 +16,7 @@
 
 #include "bind_kernel.h"
 #include "dispatch.h"
+#include "pool.h"
 
 namespace nb = nanobind;
 
@@ -114,6 +115,9 @@ NB_MODULE(_native, m) {
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");
+  m.def("join_openmp", &join_openmp,
+        "From now on run on the threads of the OpenMP runtime that another library, such as torch, has loaded.\n\n"
+        "Returns whether there is one. Without it, and in forked children, threads are the module's own.");
   m.def("compiler", &compiler, "The compiler that built this module, with its version.");
   m.def("dot", &dot, nb::arg("a"), nb::arg("b"),
         "The dot product of two contiguous float32 arrays of shape (n,), computed by active_isa()'s kernel.");

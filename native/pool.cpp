@@ -9,6 +9,7 @@
 #include <vector>
 
 #ifndef _WIN32
+#include <dlfcn.h>
 #include <pthread.h>
 #endif
 
@@ -23,11 +24,19 @@ inline void relax() {
 
 constexpr int spins = 4000;  // some 40 µs: the time between two calls of a training loop's layers
 
+// Waits until `done` says so: burning the processor first, then giving it away.
+template <class F>
+inline void wait_until(F done) {
+  for (int i = 0; !done(); ++i) {
+    if (i < spins) relax();
+    else std::this_thread::yield();
+  }
+}
+
 class Pool {
  public:
   bool run(int threads, const std::function<void(int)>& task) {
-    std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
-    if (!mine.owns_lock() || !grow(threads - 1)) return false;
+    if (!grow(threads - 1)) return false;
     task_ = &task;
     left_.store(threads - 1, std::memory_order_relaxed);
     {
@@ -37,10 +46,7 @@ class Pool {
     }
     if (sleeping_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
     task(0);
-    for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i) {
-      if (i < spins) relax();
-      else std::this_thread::yield();
-    }
+    wait_until([&] { return left_.load(std::memory_order_acquire) == 0; });
     return true;
   }
 
@@ -81,7 +87,7 @@ class Pool {
     }
   }
 
-  std::mutex busy_, sleep_;
+  std::mutex sleep_;
   std::condition_variable wake_;
   std::atomic<std::uint64_t> order_{0};  // the round, and in the low 16 bits how many workers take part in it
   std::atomic<int> sleeping_{0}, left_{0};
@@ -89,18 +95,74 @@ class Pool {
   const std::function<void(int)>* task_ = nullptr;
 };
 
-// A forked child has none of its parent's threads: it leaves the parent's pool alone and makes its own.
-std::atomic<Pool*> pool{nullptr};
-
-Pool& the_pool() {
-  Pool* found = pool.load(std::memory_order_acquire);
-  if (found != nullptr) return *found;
+// What is needed of an OpenMP runtime, by the names that GCC's has and other runtimes offer too.
+class OpenMP {
+ public:
+  bool find() {
 #ifndef _WIN32
-  static const int once = pthread_atfork(nullptr, nullptr, [] { pool.store(nullptr, std::memory_order_release); });
+    void* found = dlsym(RTLD_DEFAULT, "GOMP_parallel");
+    Dl_info where;
+    if (found == nullptr || dladdr(found, &where) == 0 || where.dli_fname == nullptr) return false;
+    void* library = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);  // the others from the same runtime
+    if (library == nullptr) return false;
+    parallel_ = reinterpret_cast<Parallel>(found);
+    number_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_thread_num"));
+    count_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_num_threads"));
+#endif
+    return number_ != nullptr && count_ != nullptr;
+  }
+
+  // A team may come out smaller than asked for, for instance inside another one; then nothing runs.
+  bool run(int threads, const std::function<void(int)>& task) const {
+    Work work{this, &task, threads, {true}};
+    parallel_(&member, &work, static_cast<unsigned>(threads), 0);
+    return work.complete.load(std::memory_order_relaxed);
+  }
+
+ private:
+  typedef void (*Parallel)(void (*)(void*), void*, unsigned, unsigned);
+  typedef int (*Ask)();
+  struct Work {
+    const OpenMP* openmp;
+    const std::function<void(int)>* task;
+    int threads;
+    std::atomic<bool> complete;
+  };
+
+  static void member(void* data) {
+    Work& work = *static_cast<Work*>(data);
+    if (work.openmp->count_() == work.threads) (*work.task)(work.openmp->number_());
+    else work.complete.store(false, std::memory_order_relaxed);
+  }
+
+  Parallel parallel_ = nullptr;
+  Ask number_ = nullptr, count_ = nullptr;
+};
+
+// The process's threads. A forked child has none of its parent's: it leaves what the parent had alone.
+struct Threads {
+  std::mutex busy;
+  Pool pool;
+};
+std::atomic<Threads*> threads_of_process{nullptr};
+std::atomic<const OpenMP*> openmp{nullptr};
+
+void watch_forks() {
+#ifndef _WIN32
+  static const int once = pthread_atfork(nullptr, nullptr, [] {
+    threads_of_process.store(nullptr, std::memory_order_release);
+    openmp.store(nullptr, std::memory_order_release);
+  });
   (void)once;
 #endif
-  Pool* made = new Pool;  // lives as long as the process: its threads may still look at it
-  if (pool.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
+}
+
+Threads& the_threads() {
+  Threads* found = threads_of_process.load(std::memory_order_acquire);
+  if (found != nullptr) return *found;
+  watch_forks();
+  Threads* made = new Threads;  // lives as long as the process: its threads may still look at it
+  if (threads_of_process.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
   delete made;
   return *found;
 }
@@ -112,7 +174,19 @@ bool run_together(int threads, const std::function<void(int)>& task) {
     task(0);
     return true;
   }
-  return the_pool().run(threads, task);
+  Threads& ours = the_threads();
+  std::unique_lock<std::mutex> mine(ours.busy, std::try_to_lock);
+  if (!mine.owns_lock()) return false;
+  const OpenMP* runtime = openmp.load(std::memory_order_acquire);
+  return runtime != nullptr ? runtime->run(threads, task) : ours.pool.run(threads, task);
+}
+
+bool join_openmp() {
+  static OpenMP runtime;
+  static const bool found = runtime.find();
+  watch_forks();
+  if (found) openmp.store(&runtime, std::memory_order_release);
+  return found;
 }
 
 void Barrier::wait() {
@@ -122,9 +196,29 @@ void Barrier::wait() {
     generation_.fetch_add(1, std::memory_order_release);
     return;
   }
-  for (int i = 0; generation_.load(std::memory_order_acquire) == generation; ++i) {
-    if (i < spins) relax();
-    else std::this_thread::yield();
+  wait_until([&] { return generation_.load(std::memory_order_acquire) != generation; });
+}
+
+void Team::order(const std::function<void(int)>* task) {
+  task_ = task;
+  left_.store(threads_ - 1, std::memory_order_relaxed);
+  order_.fetch_add(1, std::memory_order_release);
+}
+
+void Team::share(const std::function<void(int)>& task) {
+  order(&task);
+  task(0);
+  wait_until([&] { return left_.load(std::memory_order_acquire) == 0; });
+}
+
+void Team::dismiss() { order(nullptr); }
+
+void Team::serve(int number) {
+  for (unsigned seen = 0;; ++seen) {
+    wait_until([&] { return order_.load(std::memory_order_acquire) != seen; });
+    if (task_ == nullptr) return;
+    (*task_)(number);
+    left_.fetch_sub(1, std::memory_order_release);
   }
 }
 

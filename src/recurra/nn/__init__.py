@@ -7,6 +7,7 @@ except ModuleNotFoundError as error:
         raise
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
+from recurra.engines.native import join_openmp
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.freezing import frozen
 from recurra.nn.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
@@ -23,6 +24,8 @@ from recurra.nn.packing import (
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.trace import Trace
+
+join_openmp()
 
 __all__ = [
     "GRU",

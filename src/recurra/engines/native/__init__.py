@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
 
 
+def join_openmp() -> None:
+    """From now on run on torch's OpenMP threads, where torch has them.
+
+    Threads wait for work with the processor in their hands: those of two pools would take it from each other.
+    """
+    if NativeEngine().refuses() is None:
+        import recurra._native as _native
+
+        _native.join_openmp()
+
+
 class NativeEngine:
     """Runs plans on the processor, for arrays of numpy and torch."""
 
