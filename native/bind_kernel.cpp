@@ -9,14 +9,13 @@
 #include <stdexcept>
 
 #include "dispatch.h"
-#include "executor.h"
 
 namespace nb = nanobind;
 
 namespace recurra {
 namespace {
 
-using Words = std::vector<std::int64_t>;
+using Words = AnyKernel::Words;
 
 const Kernels& kernels_of(const std::string& isa) {
   if (isa.empty()) return active_kernels();
@@ -25,10 +24,6 @@ const Kernels& kernels_of(const std::string& isa) {
   }
   throw std::invalid_argument("this machine does not run the instruction set '" + isa + "'");
 }
-
-template <class T> const Routines<T>& routines_of(const Kernels& k);
-template <> const Routines<float>& routines_of<float>(const Kernels& k) { return k.f32; }
-template <> const Routines<double>& routines_of<double>(const Kernels& k) { return k.f64; }
 
 // Addresses and strides of one call, one after the other, as Python hands them over.
 struct Places {
@@ -61,111 +56,104 @@ std::vector<Fixed<const T>> fixed(Places& places, const Code& code) {
 
 std::atomic<std::uint64_t> kernels_made{0};
 
-class AnyKernel {
- public:
-  virtual ~AnyKernel() = default;
-  virtual void run(const Words& words, const nb::object& prepared) const = 0;
-  virtual nb::object prepare(const Words& words) const = 0;
-};
+}  // namespace
 
 template <class T>
-struct Prepared {
-  std::uint64_t owner;  // the kernel's number: addresses are used again
-  std::unique_ptr<Constants<T>> constants;
-};
+TypedKernel<T>::TypedKernel(Code code, const Routines<T>& routines)
+    : executor_(std::move(code), routines), number_(++kernels_made) {}
+
+// words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
+// each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
+// each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins with:
+// address, stride; for each constant result its address.
+template <class T>
+void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
+  const Code& code = executor_.code();
+  Places places{words};
+  Call<T> call;
+  call.steps = places.next();
+  call.batch = places.next();
+  call.batch_sizes = places.address<const std::int64_t*>(false);
+  call.reverse = places.next() != 0;
+  call.reset = places.address<const bool*>(false);
+  call.threads = static_cast<int>(places.next());
+  if (call.steps < 0 || call.batch < 0) throw std::invalid_argument("a negative number of steps or sequences");
+  if (call.batch_sizes != nullptr) {
+    std::int64_t before = call.batch;
+    for (std::int64_t t = 0; t < call.steps; ++t) {
+      if (call.batch_sizes[t] < 0 || call.batch_sizes[t] > before) {
+        throw std::invalid_argument("batch sizes must not increase, nor exceed the batch");
+      }
+      before = call.batch_sizes[t];
+    }
+  }
+  const bool some = call.steps > 0 && call.batch > 0;
+  call.parameters = fixed<T>(places, code);
+  for (const auto* widths : {&code.input_widths, &code.output_widths}) {
+    auto& list = widths == &code.input_widths ? call.inputs : call.outputs;
+    for (const std::int64_t width : *widths) {
+      T* data = places.address<T*>(some && width > 0);
+      const std::int64_t steps = places.next(), given = places.next();
+      // The stride of a dimension of size 1 may be anything: this one lets several steps count as one run of rows.
+      const std::int64_t rows = call.batch == 1 && call.batch_sizes == nullptr ? steps : given;
+      list.push_back({data, steps, rows});
+    }
+  }
+  for (std::size_t n = 0; n < code.states.size(); ++n) {
+    const T* first = places.address<const T*>(false);
+    const std::int64_t first_stride = places.next();
+    T* last = places.address<T*>(false);
+    const std::int64_t last_stride = places.next();
+    call.first.push_back({first, first_stride});
+    call.last.push_back({last, last_stride});
+  }
+  for (std::int64_t n = places.next(); n > 0; --n) {
+    const T* data = places.address<const T*>(false);
+    call.beginning.push_back({data, places.next()});
+  }
+  for (const Instruction& i : code.before) {
+    if (i.kind == Kind::previous && i.k >= static_cast<std::int64_t>(call.beginning.size())) {
+      throw std::invalid_argument("too few first states");
+    }
+  }
+  for (std::size_t n = 0; n < code.results.size(); ++n) {
+    const Value& value = code.values[code.results[n]];
+    call.results.push_back(places.address<T*>(value.width * value.rows > 0));
+  }
+  if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+  const Constants<T>* constants = constants_of(prepared);
+  nb::gil_scoped_release unlocked;
+  executor_.run(call, constants);
+}
 
 template <class T>
-class TypedKernel : public AnyKernel {
- public:
-  TypedKernel(Code code, const Kernels& kernels) : executor_(std::move(code), routines_of<T>(kernels)) {}
+nb::object TypedKernel<T>::prepare(const Words& words) const {
+  Places places{words};
+  const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
+  if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+  return nb::cast(Prepared<T>{number_, executor_.prepare(parameters)}, nb::rv_policy::move);
+}
 
-  // words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
-  // each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
-  // each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins with:
-  // address, stride; for each constant result its address.
-  void run(const Words& words, const nb::object& prepared) const override {
-    const Code& code = executor_.code();
-    Places places{words};
-    Call<T> call;
-    call.steps = places.next();
-    call.batch = places.next();
-    call.batch_sizes = places.address<const std::int64_t*>(false);
-    call.reverse = places.next() != 0;
-    call.reset = places.address<const bool*>(false);
-    call.threads = static_cast<int>(places.next());
-    if (call.steps < 0 || call.batch < 0) throw std::invalid_argument("a negative number of steps or sequences");
-    if (call.batch_sizes != nullptr) {
-      std::int64_t before = call.batch;
-      for (std::int64_t t = 0; t < call.steps; ++t) {
-        if (call.batch_sizes[t] < 0 || call.batch_sizes[t] > before) {
-          throw std::invalid_argument("batch sizes must not increase, nor exceed the batch");
-        }
-        before = call.batch_sizes[t];
-      }
-    }
-    const bool some = call.steps > 0 && call.batch > 0;
-    call.parameters = fixed<T>(places, code);
-    for (const auto* widths : {&code.input_widths, &code.output_widths}) {
-      auto& list = widths == &code.input_widths ? call.inputs : call.outputs;
-      for (const std::int64_t width : *widths) {
-        T* data = places.address<T*>(some && width > 0);
-        const std::int64_t steps = places.next(), given = places.next();
-        // The stride of a dimension of size 1 may be anything: this one lets several steps count as one run of rows.
-        const std::int64_t rows = call.batch == 1 && call.batch_sizes == nullptr ? steps : given;
-        list.push_back({data, steps, rows});
-      }
-    }
-    for (std::size_t n = 0; n < code.states.size(); ++n) {
-      const T* first = places.address<const T*>(false);
-      const std::int64_t first_stride = places.next();
-      T* last = places.address<T*>(false);
-      const std::int64_t last_stride = places.next();
-      call.first.push_back({first, first_stride});
-      call.last.push_back({last, last_stride});
-    }
-    for (std::int64_t n = places.next(); n > 0; --n) {
-      const T* data = places.address<const T*>(false);
-      call.beginning.push_back({data, places.next()});
-    }
-    for (const Instruction& i : code.before) {
-      if (i.kind == Kind::previous && i.k >= static_cast<std::int64_t>(call.beginning.size())) {
-        throw std::invalid_argument("too few first states");
-      }
-    }
-    for (std::size_t n = 0; n < code.results.size(); ++n) {
-      const Value& value = code.values[code.results[n]];
-      call.results.push_back(places.address<T*>(value.width * value.rows > 0));
-    }
-    if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
-    const Constants<T>* constants = nullptr;
-    if (!prepared.is_none()) {
-      const auto& kept = nb::cast<const Prepared<T>&>(prepared);
-      if (kept.owner != number_) throw std::invalid_argument("the weights were prepared for another kernel");
-      if (!code.sums.empty()) throw std::invalid_argument("a backward pass takes no prepared weights");
-      constants = kept.constants.get();
-    }
-    nb::gil_scoped_release unlocked;
-    executor_.run(call, constants);
-  }
+template <class T>
+const Constants<T>* TypedKernel<T>::constants_of(const nb::object& prepared) const {
+  if (prepared.is_none()) return nullptr;
+  const auto& kept = nb::cast<const Prepared<T>&>(prepared);
+  if (kept.owner != number_) throw std::invalid_argument("the weights were prepared for another kernel");
+  if (!executor_.code().sums.empty()) throw std::invalid_argument("a backward pass takes no prepared weights");
+  return kept.constants.get();
+}
 
-  nb::object prepare(const Words& words) const override {
-    Places places{words};
-    const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
-    if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
-    return nb::cast(Prepared<T>{number_, executor_.prepare(parameters)}, nb::rv_policy::move);
-  }
+template class TypedKernel<float>;
+template class TypedKernel<double>;
 
- private:
-  Executor<T> executor_;
-  const std::uint64_t number_ = ++kernels_made;
-};
+namespace {
 
 // The caller owns what comes back.
 AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double,
                                 const std::string& isa) {
   const Kernels& kernels = kernels_of(isa);
-  if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels);
-  return new TypedKernel<float>(decode(words, literals, kernels.f32.lanes), kernels);
+  if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels.f64);
+  return new TypedKernel<float>(decode(words, literals, kernels.f32.lanes), kernels.f32);
 }
 
 }  // namespace

@@ -3,10 +3,47 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "executor.h"
+
 namespace recurra {
+
+// Of one dtype: a TypedKernel.
+class AnyKernel {
+ public:
+  using Words = std::vector<std::int64_t>;
+  virtual ~AnyKernel() = default;
+  virtual void run(const Words& words, const nanobind::object& prepared) const = 0;
+  virtual nanobind::object prepare(const Words& words) const = 0;
+};
+
+template <class T>
+struct Prepared {
+  std::uint64_t owner;  // the kernel's number: addresses are used again
+  std::unique_ptr<Constants<T>> constants;
+};
+
+template <class T>
+class TypedKernel : public AnyKernel {
+ public:
+  TypedKernel(Code code, const Routines<T>& routines);
+  const Executor<T>& executor() const { return executor_; }
+  void run(const Words& words, const nanobind::object& prepared) const override;
+  nanobind::object prepare(const Words& words) const override;
+  // Throws std::invalid_argument where they were not prepared for this kernel.
+  const Constants<T>* constants_of(const nanobind::object& prepared) const;
+
+ private:
+  Executor<T> executor_;
+  const std::uint64_t number_;
+};
+
+extern template class TypedKernel<float>;
+extern template class TypedKernel<double>;
 
 void bind_kernel(nanobind::module_& m);
 std::vector<std::string> operation_names();

@@ -14,9 +14,12 @@
 #include <sched.h>
 #endif
 
+#include "bind_inference.h"
 #include "bind_kernel.h"
+#include "bind_training.h"
 #include "dispatch.h"
 #include "pool.h"
+#include "torch_tensors.h"
 
 namespace nb = nanobind;
 
@@ -102,6 +105,9 @@ float dot(const Array& a, const Array& b) {
 NB_MODULE(_native, m) {
   using namespace recurra;
   bind_kernel(m);
+  bind_torch_tensors(m);
+  bind_inference(m);
+  bind_training(m);
   nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def("built_isas", [] { return names(built_kernels()); },

@@ -1,6 +1,7 @@
 """The native engine's kernels, and what this machine offers them (native/module.cpp)."""
 
-from typing import TypedDict
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,57 @@ class Kernel:
     def run(self, words: list[int], prepared: PreparedFloat32 | PreparedFloat64 | None) -> None: ...
     def prepare(self, words: list[int]) -> PreparedFloat32 | PreparedFloat64: ...
 
+class Inference:
+    def __init__(
+        self,
+        scans: list[tuple[Kernel, list[str], list[list[int]], bool, int, int]],
+        state_sizes: list[int],
+        directions: int,
+        is_cell: bool,
+        is_double: bool,
+    ) -> None: ...
+    def run(
+        self,
+        x: object,
+        given: object,
+        parameters: dict[str, Any],
+        batch_first: bool,
+        differentiate: bool,
+        threads: int,
+        prepared: list[PreparedFloat32 | PreparedFloat64] | None,
+    ) -> Any: ...
+
+class Training:
+    def __init__(
+        self,
+        forward: Kernel,
+        backward: Kernel,
+        is_reverse: bool,
+        state_sizes: list[int],
+        output_size: int,
+        kept_widths: list[int],
+        result_shapes: list[list[int]],
+        rows: list[tuple[int, int]],
+        constants: list[int],
+        carried: list[int],
+        entering: list[int],
+        has_input: bool,
+        results: list[int],
+    ) -> None: ...
+    def forward(self, x: Any, others: tuple[Any, ...], threads: int) -> tuple[Any, ...]: ...
+    def backward(
+        self, needed: tuple[bool, ...], saved: tuple[Any, ...], gradients: tuple[Any, ...], threads: int
+    ) -> list[Any]: ...
+
+def adopt_torch(
+    functions: object,
+    tensor: type,
+    parameter: type,
+    empty: Callable[..., Any],
+    float32: object,
+    float64: object,
+    cpu: object,
+) -> bool: ...
 def kernel(words: list[int], literals: list[float], is_double: bool, isa: str = "") -> Kernel: ...
 def operations() -> list[str]: ...
 def built_isas() -> list[str]: ...

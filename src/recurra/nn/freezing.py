@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from torch import nn
-
-# For each frozen layer or cell its packed weights, by scan and dtype; filled as calls come.
-_FROZEN: WeakKeyDictionary[nn.Module, dict[tuple[int, bool], Any]] = WeakKeyDictionary()
-
-
-def packed(module: nn.Module) -> dict[tuple[int, bool], Any] | None:
-    """Where a module's packed weights are kept; None where it is not frozen."""
-    return _FROZEN.get(module) if _FROZEN else None
 
 
 @contextmanager
@@ -31,11 +21,12 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
     from recurra.nn.recurrent import Recurrent
     from recurra.nn.recurrent_cell import RecurrentCell
 
-    parts = [part for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell)) and part not in _FROZEN]
+    parts = [part for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell))]
+    parts = [part for part in parts if part._calls.packed is None]
     for part in parts:
-        _FROZEN[part] = {}
+        part._calls.packed = {}
     try:
         yield module
     finally:
         for part in parts:
-            _FROZEN.pop(part, None)
+            part._calls.packed = None

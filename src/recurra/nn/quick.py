@@ -6,7 +6,7 @@ it does not apply, and never raises: the general way checks, and says what is wr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,26 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from recurra.engines import NativeEngine, chosen
-from recurra.nn.freezing import packed
 from recurra.nn.gradient import stores
 from recurra.nn.quick_gradient import QuickScan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
-    from recurra._native import Kernel
-    from recurra.engines.native.kernel import NativeKernel, Training
+    import recurra._native as _native
+    from recurra.engines.native.kernel import NativeKernel
 
-_Parameter = torch.nn.Parameter
+_DTYPES = (torch.float32, torch.float64)
+
+
+class Calls:
+    """What native code knows of a module's calls, for each dtype. A copy of the module learns it anew."""
+
+    def __init__(self) -> None:
+        self.made: dict[torch.dtype, _native.Inference | None] = {}
+        self.packed: dict[torch.dtype, Any] | None = None  # a frozen module's weights
+
+    def __reduce__(self) -> tuple[type[Calls], tuple[()]]:
+        return Calls, ()
 
 
 def is_quiet() -> bool:
@@ -38,242 +48,157 @@ def is_quiet() -> bool:
     )
 
 
-@lru_cache(maxsize=512)
-def _code(engine: NativeEngine, text: str, sizes: tuple[int, int, int], double: bool) -> Kernel:
-    """Native code for a scan."""
-    return engine.build(plan_of(text, False)).code(dict(zip(SYMBOLS, sizes, strict=True)), double)
+def _sizes(scan: Scan) -> dict[str, int]:
+    return dict(zip(SYMBOLS, (scan.input_size, scan.hidden_size, scan.proj_size), strict=True))
 
 
-def _is_plain(tensor: object, shape: Sequence[int], dtype: torch.dtype) -> bool:
-    """Whether native code can read or write a tensor where it is."""
-    return (
-        (tensor.__class__ is Tensor or tensor.__class__ is _Parameter)
-        and tensor.dtype is dtype
-        and tensor.is_cpu
-        and tensor.shape == shape
-        and not tensor.is_neg()
+def _kernel(text: str) -> NativeKernel:
+    engine = chosen()
+    assert isinstance(engine, NativeEngine)
+    return engine.build(plan_of(text, False))
+
+
+def _inference(
+    scans: Sequence[Scan], names: Sequence[Sequence[str]], directions: int, is_cell: bool, double: bool
+) -> _native.Inference | None:
+    """A module's call without gradients; None where native code cannot make it alone."""
+    from recurra.engines.native.on_torch import inference, reads_tensors
+
+    shapes = [[shape for _, shape in scan.shapes] for scan in scans]
+    if any(len(shape) > 2 for each in shapes for shape in each) or any(scan.masks for scan in scans):
+        return None
+    if not reads_tensors(torch):
+        return None
+    return inference(
+        [_kernel(scan.text) for scan in scans],
+        names,
+        shapes,
+        [_sizes(scan) for scan in scans],
+        [scan.output_size for scan in scans],
+        [scan.reverse for scan in scans],
+        scans[0].state_sizes,
+        directions,
+        is_cell,
+        double,
     )
 
 
-def _plain_parameters(
-    scan: Scan, names: Sequence[str], parameters: Mapping[str, Any], dtype: torch.dtype
-) -> list[Tensor] | None:
-    """A scan's parameters; None where one of them is not as it was made."""
-    found = []
-    for name, (_, shape) in zip(names, scan.shapes, strict=True):
-        parameter = parameters.get(name)
-        if not _is_plain(parameter, shape, dtype) or len(shape) > 2:
-            return None
-        found.append(parameter)
-    return found  # type: ignore[return-value]
+def _prepared(module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], dtype: torch.dtype) -> Any:
+    """A frozen module's packed weights; None where a weight is not as it was made."""
+    kept = module._calls.packed
+    if dtype in kept:
+        return kept[dtype]
+    made = []
+    for scan, each in zip(scans, names, strict=True):
+        words: list[int] = []
+        for name in each:
+            parameter = module._parameters.get(name)
+            if parameter is None or parameter.dtype is not dtype or not parameter.is_cpu:
+                return None
+            words += (parameter.data_ptr(), *(0, 0, *parameter.stride())[-2:])
+        made.append(_kernel(scan.text).code(_sizes(scan), dtype is torch.float64).prepare(words))
+    kept[dtype] = made
+    return made
 
 
-def _native() -> NativeEngine | None:
-    """The native engine, if it is the one that runs."""
-    engine = chosen()
-    return engine if engine.__class__ is NativeEngine else None
-
-
-def _infer(
-    engine: NativeEngine,
-    scan: Scan,
-    parameters: Sequence[Tensor],
-    extent: tuple[int, int],
-    double: bool,
-    rows: tuple[int, ...],
-    states: Sequence[int],
-    kept: dict[tuple[int, bool], Any] | None,
-    number: int,
-) -> None:
-    """Run one scan without a gradient.
-
-    Args:
-        engine: the native one.
-        scan: what to run.
-        parameters: in its order.
-        extent: steps and batch.
-        double: whether all is float64.
-        rows: address, stride of steps and stride of rows of x, and of the output.
-        states: for each state address and stride of the first, and of the last.
-        kept: where a frozen module's packed weights are.
-        number: which of the module's scans it is.
-    """
-    code = _code(engine, scan.text, (scan.input_size, scan.hidden_size, scan.proj_size), double)
-    weights: list[int] = []
-    for parameter in parameters:
-        weights.append(parameter.data_ptr())
-        weights += (0, 0, *parameter.stride())[-2:]
-    prepared = None
-    if kept is not None:
-        prepared = kept.get((number, double))
-        if prepared is None:
-            prepared = kept[number, double] = code.prepare(weights)
-    code.run([*extent, 0, scan.reverse, 0, torch.get_num_threads(), *weights, *rows, *states, 0], prepared)
-
-
-def _train(
-    engine: NativeEngine,
-    scan: Scan,
-    x: Tensor,
-    firsts: Sequence[Tensor | None],
-    parameters: Sequence[Tensor],
-    given: bool,
-) -> tuple[Tensor, ...]:
+def _train(scan: Scan, x: Tensor, firsts: Sequence[Tensor | None], parameters: Sequence[Tensor], given: bool) -> Any:
     """Run one scan on (steps, batch, input) under autograd: output and last states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
-    sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
     store = stores(x.shape[0] * x.shape[1], x.element_size(), scan.input_size, scan.state_sizes)
-    kernel, training, named = _training(engine, scan.text, sizes, x.dtype is torch.float64, wanted, given, store)
-    states, width = scan.state_sizes, scan.output_size
-    values: tuple[Tensor, ...] = QuickScan.apply(
-        kernel, training, named, scan.reverse, states, width, x, *firsts, *parameters
-    )  # type: ignore[no-untyped-call]
-    return values
+    sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
+    facts = _training(scan.text, sizes, scan.reverse, x.dtype is torch.float64, wanted, given, store)
+    return QuickScan.apply(*facts, x, *firsts, *parameters)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)
 def _training(
-    engine: NativeEngine,
     text: str,
     sizes: tuple[int, int, int],
+    reverse: bool,
     double: bool,
     wanted: tuple[bool, ...],
     given: bool,
     store: bool,
-) -> tuple[NativeKernel, Training, dict[str, int]]:
-    kernel = engine.build(plan_of(text, False))
-    named = dict(zip(SYMBOLS, sizes, strict=True))
-    return kernel, kernel.training(named, double, wanted, (given,), store), named
+) -> tuple[NativeKernel, _native.Training, dict[str, int], bool, tuple[int, ...]]:
+    """What autograd's node is told of a scan."""
+    from recurra.engines.native.on_torch import training
+
+    kernel, named = _kernel(text), dict(zip(SYMBOLS, sizes, strict=True))
+    program = kernel.plan.program
+    states = tuple(state.shape[-1].value(named) if state.shape else 1 for state in program.states)
+    output = program.output.shape[-1].value(named) if program.output.shape else 1
+    passes = training(kernel.training(named, double, wanted, (given,), store), reverse, states, output)
+    return kernel, passes, named, reverse, states
 
 
-def _needs_gradient(tensors: Sequence[Tensor | None]) -> bool:
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], shape: Any) -> Any:
+    """A module's result without gradients; None where that needs the general way, NotImplemented where autograd.
+
+    Args:
+        module: a layer or a cell.
+        x: its input.
+        given: its states.
+        scans: what it runs.
+        names: of each scan's parameters.
+        shape: whether the batch is x's first dimension, how many directions there are, and whether it is a cell.
+    """
+    if x.__class__ is not Tensor or x.dtype not in _DTYPES or not is_quiet() or chosen().__class__ is not NativeEngine:
+        return None
+    batch_first, directions, is_cell = shape
+    dtype, calls = x.dtype, module._calls
+    if dtype not in calls.made:
+        calls.made[dtype] = _inference(scans, names, directions, is_cell, dtype is torch.float64)
+    call = calls.made[dtype]
+    if call is None:
+        return None
+    prepared = None if calls.packed is None else _prepared(module, scans, names, dtype)
+    differentiate = torch.is_grad_enabled()
+    return call.run(x, given, module._parameters, batch_first, differentiate, torch.get_num_threads(), prepared)
+
+
+def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:
+    return (None,) * count if given is None else (given,) if count == 1 else given
 
 
 def quick_cell(module: Any, x: object, given: Any) -> Any:
     """The new states of a ``RecurrentCell``, or None."""
-    scan: Scan = module._scan
-    if not is_quiet() or x.__class__ is not Tensor or x.dim() != 2 or module.cell.output is not None:
+    if module.cell.output is not None:
         return None
-    batch, dtype = x.shape[0], x.dtype
-    if batch == 0 or (dtype is not torch.float32 and dtype is not torch.float64):
-        return None
-    if not _is_plain(x, (batch, scan.input_size), dtype) or (x.stride(1) != 1 and scan.input_size > 1):
-        return None
-    firsts, engine = _firsts(scan, given, (batch,), dtype), _native()
-    parameters = _plain_parameters(scan, module._names, module._parameters, dtype)
-    if firsts is None or parameters is None or engine is None or scan.masks:
-        return None
-    if _needs_gradient((x, *firsts, *parameters)):
-        _, *last = _train(engine, scan, x.unsqueeze(0), firsts, parameters, False)
-        return tuple(last) if len(last) > 1 else last[0]
-    last = [x.new_empty((batch, size)) for size in scan.state_sizes]
-    words: list[int] = []
-    for first, value, size in zip(firsts, last, scan.state_sizes, strict=True):
-        words += (0, 0) if first is None else (first.data_ptr(), first.stride(0))
-        words += (value.data_ptr(), size)
-    rows = (x.data_ptr(), 0, x.stride(0), last[0].data_ptr(), 0, scan.output_size)
-    _infer(engine, scan, parameters, (1, batch), dtype is torch.float64, rows, words, packed(module), 0)
+    scan, names = module._scan, module._names
+    result = _run(module, x, given, (scan,), (names,), (True, 1, True))
+    if result is not NotImplemented:
+        return result
+    parameters = module._parameters
+    weights = [parameters[name] for name in names]
+    _, *last = _train(scan, x.unsqueeze(0), _firsts(given, len(scan.state_sizes)), weights, False)  # type: ignore[attr-defined]
     return tuple(last) if len(last) > 1 else last[0]
-
-
-def _firsts(scan: Scan, given: Any, leading: tuple[int, ...], dtype: torch.dtype) -> list[Tensor | None] | None:
-    """The first value of each state, None for zeros; None where the general way has to see to it."""
-    sizes = scan.state_sizes
-    if given is None:
-        return [None] * len(sizes)
-    states = (given,) if len(sizes) == 1 else given
-    if states.__class__ is not tuple or len(states) != len(sizes):
-        return None
-    for state, size in zip(states, sizes, strict=True):
-        if not _is_plain(state, (*leading, size), dtype) or (state.stride(-1) != 1 and size > 1):
-            return None
-    return list(states)
 
 
 def quick_layer(module: Any, x: object, given: Any) -> Any:
     """Output and last states of a ``Recurrent``, or None."""
-    if x.__class__ is not Tensor or not is_quiet() or x.dim() != 3 or (module.dropout and module.training):
+    if module.dropout and module.training:
         return None
-    dtype = x.dtype
-    if dtype is not torch.float32 and dtype is not torch.float64:
-        return None
-    scans: Sequence[Scan] = module._scans
-    batch_first = module.batch_first
-    steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
-    width = scans[0].input_size
-    shape = (batch, steps, width) if batch_first else (steps, batch, width)
-    if steps == 0 or batch == 0 or not _is_plain(x, shape, dtype) or (x.stride(2) != 1 and width > 1):
-        return None
-    firsts, engine = _firsts(scans[0], given, (len(scans), batch), dtype), _native()
-    if firsts is None or engine is None:
-        return None
-    weights = []
-    for names, scan in zip(module._all_weights, scans, strict=True):
-        parameters = _plain_parameters(scan, names, module._parameters, dtype)
-        if parameters is None or scan.masks:
-            return None
-        weights.append(parameters)
-    if _needs_gradient((x, *firsts, *(parameter for parameters in weights for parameter in parameters))):
-        if module.checkpoint:
-            return None
-        return _train_layer(engine, module, scans, x.transpose(0, 1) if batch_first else x, firsts, weights)
-    return _infer_layer(engine, module, scans, x, firsts, weights)
+    scans, batch_first, directions = module._scans, module.batch_first, module._directions
+    result = _run(module, x, given, scans, module._all_weights, (batch_first, directions, False))
+    if result is not NotImplemented:
+        return result
+    return None if module.checkpoint else _train_layer(module, scans, x, _firsts(given, len(scans[0].state_sizes)))
 
 
-def _train_layer(
-    engine: NativeEngine,
-    module: Any,
-    scans: Sequence[Scan],
-    x: Tensor,
-    firsts: Sequence[Tensor | None],
-    weights: Sequence[Sequence[Tensor]],
-) -> tuple[Tensor, Any]:
-    directions = module._directions
+def _train_layer(module: Any, scans: Sequence[Scan], x: Any, firsts: Sequence[Tensor | None]) -> tuple[Tensor, Any]:
+    directions, parameters = module._directions, module._parameters
     last: list[list[Tensor]] = [[] for _ in firsts]
+    if module.batch_first:
+        x = x.transpose(0, 1)
     for begin in range(0, len(scans), directions):
         outputs = []
         for number in range(begin, begin + directions):
             states = [None if first is None else first[number] for first in firsts]
-            output, *ends = _train(engine, scans[number], x, states, weights[number], True)
+            weights = [parameters[name] for name in module._all_weights[number]]
+            output, *ends = _train(scans[number], x, states, weights, True)
             outputs.append(output)
             for kept, value in zip(last, ends, strict=True):
                 kept.append(value)
         x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
     joined = [values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values) for values in last]
     return x.transpose(0, 1) if module.batch_first else x, tuple(joined) if len(joined) > 1 else joined[0]
-
-
-def _infer_layer(
-    engine: NativeEngine,
-    module: Any,
-    scans: Sequence[Scan],
-    x: Tensor,
-    firsts: Sequence[Tensor | None],
-    weights: Sequence[Sequence[Tensor]],
-) -> tuple[Tensor, Any]:
-    batch_first, directions, double = module.batch_first, module._directions, x.dtype is torch.float64
-    steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
-    last = [x.new_empty((len(scans), batch, size)) for size in scans[0].state_sizes]
-    item, kept = x.element_size(), packed(module)
-    by_step, by_row = (x.stride(1), x.stride(0)) if batch_first else (x.stride(0), x.stride(1))
-    for begin in range(0, len(scans), directions):
-        width = directions * scans[begin].output_size
-        if batch_first and begin + directions == len(scans):
-            output, to_step, to_row = x.new_empty((batch, steps, width)), width, steps * width
-        else:
-            output, to_step, to_row = x.new_empty((steps, batch, width)), batch * width, width
-        for number in range(begin, begin + directions):
-            scan = scans[number]
-            states: list[int] = []
-            for first, value, size in zip(firsts, last, scan.state_sizes, strict=True):
-                if first is None:
-                    states += (0, 0)
-                else:
-                    states += (first.data_ptr() + number * first.stride(0) * item, first.stride(1))
-                states += (value.data_ptr() + number * batch * size * item, size)
-            to = output.data_ptr() + (number - begin) * scan.output_size * item
-            rows = (x.data_ptr(), by_step, by_row, to, to_step, to_row)
-            _infer(engine, scan, weights[number], (steps, batch), double, rows, states, kept, number)
-        x, by_step, by_row = output, to_step, to_row
-    return x, (tuple(last) if len(last) > 1 else last[0])

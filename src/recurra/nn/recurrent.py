@@ -26,7 +26,7 @@ from recurra.nn.checks import (
     check_state,
     check_states,
 )
-from recurra.nn.quick import quick_layer
+from recurra.nn.quick import Calls, quick_layer
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly
@@ -131,6 +131,7 @@ class Recurrent(nn.Module):
         self.proj_size = proj_size
         self.checkpoint = check_checkpoint(checkpoint)
         self._scans = self._make_scans()
+        self._calls = Calls()
         self._all_weights = [
             register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
             for number, scan in enumerate(self._scans)

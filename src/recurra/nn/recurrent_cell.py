@@ -11,7 +11,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import InputCheck, check_state, check_states
-from recurra.nn.quick import quick_cell
+from recurra.nn.quick import Calls, quick_cell
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.weights import register, reset_uniformly
 from recurra.program import Program, from_json
@@ -68,6 +68,7 @@ class RecurrentCell(nn.Module):
         else:
             dropped = []
         self._scan = Scan.of(program, input_size, hidden_size)
+        self._calls = Calls()
         self._names = register(self, self._scan.shapes, "", device=device, dtype=dtype)
         for name in dropped:
             self.register_parameter(name, None)

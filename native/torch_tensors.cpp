@@ -1,0 +1,121 @@
+#include "torch_tensors.h"
+
+#include <stdexcept>
+
+namespace nb = nanobind;
+
+namespace recurra {
+namespace {
+
+// DLPack's table of functions; what is not called here has no type.
+struct ExchangeFunctions {
+  std::uint32_t major, minor;
+  ExchangeFunctions* older;
+  void *allocate, *from_object, *to_object;
+  int (*view)(void* object, DLTensor* found);
+  void* stream;
+};
+
+constexpr std::int32_t on_cpu = 1;
+constexpr std::uint8_t floating = 2;
+
+// What torch has given; it lives as long as the process.
+struct Torch {
+  const ExchangeFunctions* functions = nullptr;
+  PyObject *tensor = nullptr, *parameter = nullptr, *empty = nullptr, *cpu = nullptr;
+  PyObject* dtypes[2] = {nullptr, nullptr};
+  PyObject *is_neg = nullptr, *requires_grad = nullptr, *contiguous = nullptr, *keywords = nullptr;
+} torch;
+
+bool adopt(nb::handle capsule, nb::handle tensor, nb::handle parameter, nb::handle empty, nb::handle float32,
+           nb::handle float64, nb::handle cpu) {
+  auto* functions = static_cast<const ExchangeFunctions*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+  if (functions == nullptr) {
+    PyErr_Clear();
+    return false;
+  }
+  if (functions->major != 1 || functions->view == nullptr) return false;
+  torch.functions = functions;
+  torch.tensor = tensor.inc_ref().ptr();
+  torch.parameter = parameter.inc_ref().ptr();
+  torch.empty = empty.inc_ref().ptr();
+  torch.dtypes[0] = float32.inc_ref().ptr();
+  torch.dtypes[1] = float64.inc_ref().ptr();
+  torch.cpu = cpu.inc_ref().ptr();
+  torch.is_neg = PyUnicode_InternFromString("is_neg");
+  torch.requires_grad = PyUnicode_InternFromString("requires_grad");
+  torch.contiguous = PyUnicode_InternFromString("contiguous");
+  torch.keywords = Py_BuildValue("(ss)", "dtype", "device");
+  return true;
+}
+
+nb::object stolen(PyObject* made) {
+  if (made == nullptr) throw nb::python_error();
+  return nb::steal(made);
+}
+
+nb::object call_method(nb::handle object, PyObject* name) {
+  PyObject* arguments[] = {object.ptr()};
+  return stolen(PyObject_VectorcallMethod(name, arguments, 1, nullptr));
+}
+
+}  // namespace
+
+bool View::has_shape(const std::int64_t* sizes, std::size_t count) const {
+  if (tensor.ndim != static_cast<std::int32_t>(count)) return false;
+  for (std::size_t n = 0; n < count; ++n) {
+    if (tensor.shape[n] != sizes[n]) return false;
+  }
+  return true;
+}
+
+bool view(nb::handle object, bool is_double, View& found) {
+  auto* type = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
+  if ((type != torch.tensor && type != torch.parameter) || torch.functions == nullptr) return false;
+  if (torch.functions->view(object.ptr(), &found.tensor) != 0) {
+    PyErr_Clear();  // sparse, on no device …
+    return false;
+  }
+  const DLTensor& t = found.tensor;
+  if (t.device.type != on_cpu || t.dtype.code != floating || t.dtype.lanes != 1 || t.dtype.bits != (is_double ? 64 : 32)) {
+    return false;
+  }
+  // A view that torch negates when it is read (of an imaginary part) does not tell DLPack.
+  const nb::object negated = call_method(object, torch.is_neg);
+  return negated.ptr() == Py_False;
+}
+
+View view(nb::handle object, bool is_double) {
+  View found;
+  if (!view(object, is_double, found)) throw std::invalid_argument("not a plain tensor of this dtype");
+  return found;
+}
+
+bool requires_gradient(nb::handle object) {
+  return stolen(PyObject_GetAttr(object.ptr(), torch.requires_grad)).ptr() == Py_True;
+}
+
+nb::object empty(const std::int64_t* shape, std::size_t count, bool is_double) {
+  const nb::object sizes = stolen(PyTuple_New(static_cast<Py_ssize_t>(count)));
+  for (std::size_t n = 0; n < count; ++n) {
+    PyTuple_SetItem(sizes.ptr(), static_cast<Py_ssize_t>(n), PyLong_FromLongLong(shape[n]));
+  }
+  PyObject* arguments[] = {sizes.ptr(), torch.dtypes[is_double], torch.cpu};
+  return stolen(PyObject_Vectorcall(torch.empty, arguments, 1, torch.keywords));
+}
+
+nb::object empty(std::initializer_list<std::int64_t> shape, bool is_double) {
+  return empty(shape.begin(), shape.size(), is_double);
+}
+
+nb::object contiguous(nb::handle object) { return call_method(object, torch.contiguous); }
+
+void bind_torch_tensors(nb::module_& m) {
+  m.def("adopt_torch", &adopt, nb::arg("functions"), nb::arg("tensor"), nb::arg("parameter"), nb::arg("empty"),
+        nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"),
+        "Learn how to read and make torch's tensors.\n\n"
+        "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two dtypes\n"
+        "and the CPU's device. Returns whether this version of the functions is known.");
+}
+
+}  // namespace recurra
