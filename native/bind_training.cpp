@@ -48,10 +48,10 @@ auto& pick(List& list, std::int64_t number) {
 
 class Training {
  public:
-  Training(nb::object forward, nb::object backward, bool is_reverse, Sizes state_sizes, std::int64_t output_size,
+  Training(nb::object forward, nb::object backward, bool is_cell, bool is_reverse, Sizes state_sizes, std::int64_t output_size,
            Sizes kept_widths, std::vector<Sizes> result_shapes, std::vector<std::pair<std::int64_t, std::int64_t>> rows,
            Sizes constants, Sizes carried, Sizes entering, bool has_input, Sizes results)
-      : forward_(std::move(forward)), backward_(std::move(backward)), is_reverse_(is_reverse),
+      : forward_(std::move(forward)), backward_(std::move(backward)), is_cell_(is_cell), is_reverse_(is_reverse),
         is_double_(dynamic_cast<const TypedKernel<double>*>(nb::cast<const AnyKernel*>(forward_)) != nullptr),
         state_sizes_(std::move(state_sizes)), output_size_(output_size), kept_widths_(std::move(kept_widths)),
         result_shapes_(std::move(result_shapes)),
@@ -116,11 +116,21 @@ class Training {
 
   View view_of(nb::handle tensor) const { return view(tensor, is_double_); }
 
-  // A tensor whose last dimension lies together in memory and whose sizes are as they must be.
-  View rows_of(nb::handle tensor, std::initializer_list<std::int64_t> shape) const {
-    const View found = view_of(tensor);
-    require(found.has_shape(shape.begin(), shape.size()) && found.is_even(), "a tensor of another shape");
-    return found;
+  // x, the output or what arrives there: (steps, batch, width), of a cell (batch, width).
+  struct Sequences {
+    View view;
+    std::int64_t steps, batch, by_step, by_row;
+    template <class T>
+    Rows<T> rows() const {
+      return Training::rows(view.data<T>(), by_step, by_row, batch);
+    }
+  };
+
+  Sequences sequences(nb::handle tensor, std::int64_t width) const {
+    const View v = view_of(tensor);
+    const int rank = is_cell_ ? 2 : 3;
+    require(v.rank() == rank && v.size(rank - 1) == width, "a tensor of another shape");
+    return {v, is_cell_ ? 1 : v.size(0), v.size(rank - 2), is_cell_ ? 0 : v.stride(0), v.stride(rank - 2)};
   }
 
   template <class T>
@@ -156,15 +166,16 @@ class Training {
     const Executor<T>& executor = executor_of<T>(forward_);
     const Code& code = executor.code();
     const Handles given = items(others, state_sizes_.size() + code.parameter_rows.size());
-    const View in = view_of(x);
-    require(in.rank() == 3 && in.size(2) == code.input_widths[0] && in.is_even(), "an input of another shape");
-    const std::int64_t steps = in.size(0), batch = in.size(1), count = steps * batch;
+    const Sequences in = sequences(x, code.input_widths[0]);
+    require(in.view.is_even(), "an input whose features lie apart");
+    const std::int64_t steps = in.steps, batch = in.batch, count = steps * batch;
     Call<T> call = call_of<T>(steps, batch, is_reverse_, threads);
     for (std::size_t n = 0; n < code.parameter_rows.size(); ++n) {
       call.parameters.push_back(fixed<T>(given[state_sizes_.size() + n], code.parameter_rows[n], code.parameter_widths[n]));
     }
-    call.inputs = {rows(in.data<T>(), in.stride(0), in.stride(1), batch)};
-    const nb::object output = empty({steps, batch, output_size_}, is_double_), kept = empty({count * kept_width()}, is_double_);
+    call.inputs = {in.rows<T>()};
+    const std::int64_t shape[] = {steps, batch, output_size_};
+    const nb::object output = empty(shape + is_cell_, is_cell_ ? 2 : 3, is_double_), kept = empty({count * kept_width()}, is_double_);
     call.outputs.push_back(rows(view_of(output).template data<T>(), batch * output_size_, output_size_, batch));
     T* place = view_of(kept).template data<T>();
     for (const std::int64_t width : kept_widths_) {
@@ -176,7 +187,7 @@ class Training {
     PyTuple_SetItem(made.ptr(), 1, output.inc_ref().ptr());
     for (std::size_t n = 0; n < state_sizes_.size(); ++n) {
       const std::int64_t size = state_sizes_[n];
-      const nb::object last = empty({batch, size}, is_double_);
+      const nb::object last = new_state(batch, size);
       call.first.push_back(first<T>(given[n], batch, size));
       call.last.push_back({view_of(last).template data<T>(), size});
       PyTuple_SetItem(made.ptr(), static_cast<Py_ssize_t>(2 + n), last.inc_ref().ptr());
@@ -185,28 +196,36 @@ class Training {
     return made;
   }
 
+  // A state of one scan is (1, batch, size), as layers hand states on; of a cell (batch, size).
+  nb::object new_state(std::int64_t batch, std::int64_t size) const {
+    const std::int64_t shape[] = {1, batch, size};
+    return empty(shape + is_cell_, is_cell_ ? 2 : 3, is_double_);
+  }
+
   template <class T>
   Batch<const T> first(nb::handle tensor, std::int64_t batch, std::int64_t size) const {
     if (tensor.is_none()) return {nullptr, 0};
-    const View v = rows_of(tensor, {batch, size});
-    return {v.data<const T>(), v.stride(0)};
+    const View v = view_of(tensor);
+    const std::int64_t shape[] = {1, batch, size};
+    require(v.has_shape(shape + is_cell_, is_cell_ ? 2 : 3) && v.is_even(), "a state of another shape");
+    return {v.data<const T>(), v.stride(is_cell_ ? 0 : 1)};
   }
 
   // What arrives at the output: a row for each sequence at each step, or, where it is the same number everywhere, one row.
   template <class T>
   Rows<T> arriving(nb::handle gradient, std::int64_t steps, std::int64_t batch, std::vector<T>& row, nb::object& held) const {
-    const std::int64_t shape[] = {steps, batch, output_size_};
     T number = 0;
     if (!gradient.is_none()) {
-      View v = view_of(gradient);
-      require(v.has_shape(shape, 3), "a gradient of another shape");
-      const bool same = v.stride(0) == 0 && v.stride(1) == 0 && v.stride(2) == 0;
-      if (!same) {
+      Sequences found = sequences(gradient, output_size_);
+      require(found.steps == steps && found.batch == batch, "a gradient of another shape");
+      const View& v = found.view;
+      const bool is_same = found.by_step == 0 && found.by_row == 0 && v.stride(v.rank() - 1) == 0;
+      if (!is_same) {
         if (!v.is_even()) {
           held = contiguous(gradient);
-          v = view_of(held);
+          found = sequences(held, output_size_);
         }
-        return rows(v.data<T>(), v.stride(0), v.stride(1), batch);
+        return found.rows<T>();
       }
       number = *v.data<T>();
     }
@@ -222,13 +241,14 @@ class Training {
     const Handles given = items(saved, 1 + count + parameters + 2), wanted = items(needed, 1 + count + parameters);
     const Handles arrived = items(gradients, 1 + count);
     const nb::handle *firsts = given.data() + 1, *weights = firsts + count, output = weights[parameters], kept = weights[parameters + 1];
-    const View in = view_of(given[0]), out = view_of(output);
-    require(in.rank() == 3 && in.is_even() && out.rank() == 3, "an input of another shape");
-    const std::int64_t steps = in.size(0), batch = in.size(1);
+    const std::int64_t input_size = executor_of<T>(forward_).code().input_widths[0];
+    const Sequences in = sequences(given[0], input_size), out = sequences(output, output_size_);
+    const std::int64_t steps = in.steps, batch = in.batch;
+    const View stored = view_of(kept);
+    require(in.view.is_even() && out.view.is_even() && out.steps == steps && out.batch == batch && stored.rank() == 1 &&
+                stored.size(0) == steps * batch * kept_width() && stored.is_even(),
+            "saved tensors of other shapes");
     Call<T> call = call_of<T>(steps, batch, !is_reverse_, threads);
-    require(in.size(2) == executor_of<T>(forward_).code().input_widths[0], "an input of another shape");
-    (void)rows_of(output, {steps, batch, output_size_});
-    (void)rows_of(kept, {steps * batch * kept_width()});
     for (std::size_t n = 0; n < links_.constants.size(); ++n) {
       call.parameters.push_back(fixed<T>(weights[links_.constants[n]], code.parameter_rows[n], code.parameter_widths[n]));
     }
@@ -236,15 +256,15 @@ class Training {
     std::vector<nb::object> held(1 + count);
     for (const auto& [group, number] : links_.rows) {
       if (group == row_x) {
-        call.inputs.push_back(rows(in.data<T>(), in.stride(0), in.stride(1), batch));
+        call.inputs.push_back(in.rows<T>());
       } else if (group == row_output) {
-        call.inputs.push_back(rows(out.data<T>(), out.stride(0), out.stride(1), batch));
+        call.inputs.push_back(out.rows<T>());
       } else if (group == row_arriving) {
         call.inputs.push_back(arriving<T>(arrived[0], steps, batch, row, held[0]));
       } else {
         const std::int64_t ahead = std::accumulate(kept_widths_.begin(), kept_widths_.begin() + number, std::int64_t(0));
         const std::int64_t width = kept_widths_[static_cast<std::size_t>(number)];
-        call.inputs.push_back(rows(view_of(kept).template data<T>() + steps * batch * ahead, batch * width, width, batch));
+        call.inputs.push_back(rows(stored.data<T>() + steps * batch * ahead, batch * width, width, batch));
       }
     }
     const nb::object made = nb::steal(PyList_New(static_cast<Py_ssize_t>(1 + count + parameters)));
@@ -253,8 +273,8 @@ class Training {
     };
     for (std::size_t n = 0; n < 1 + count + parameters; ++n) give(n, nb::none());
     if (links_.has_input) {
-      const nb::object dx = empty(in.tensor.shape, 3, is_double_);
-      call.outputs = {rows(view_of(dx).template data<T>(), batch * in.size(2), in.size(2), batch)};
+      const nb::object dx = empty(in.view.tensor.shape, static_cast<std::size_t>(in.view.rank()), is_double_);
+      call.outputs = {rows(view_of(dx).template data<T>(), batch * input_size, input_size, batch)};
       give(0, dx);
     }
     for (const std::int64_t number : links_.carried) {
@@ -269,7 +289,7 @@ class Training {
       }
       T* last = nullptr;
       if (wanted[1 + n].ptr() == Py_True) {
-        const nb::object found = empty({batch, size}, is_double_);
+        const nb::object found = new_state(batch, size);
         last = view_of(found).template data<T>();
         give(1 + n, found);
       }
@@ -302,7 +322,7 @@ class Training {
   }
 
   nb::object forward_, backward_;
-  bool is_reverse_, is_double_;
+  bool is_cell_, is_reverse_, is_double_;
   Sizes state_sizes_;
   std::int64_t output_size_;
   Sizes kept_widths_;
@@ -315,14 +335,15 @@ class Training {
 void bind_training(nb::module_& m) {
   using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
   nb::class_<Training>(m, "Training", "One scan's forward and backward pass, on plain tensors of torch.")
-      .def(nb::init<nb::object, nb::object, bool, Sizes, std::int64_t, Sizes, std::vector<Sizes>, Pairs, Sizes, Sizes, Sizes,
+      .def(nb::init<nb::object, nb::object, bool, bool, Sizes, std::int64_t, Sizes, std::vector<Sizes>, Pairs, Sizes, Sizes, Sizes,
                     bool, Sizes>(),
-           nb::arg("forward"), nb::arg("backward"), nb::arg("is_reverse"), nb::arg("state_sizes"), nb::arg("output_size"),
+           nb::arg("forward"), nb::arg("backward"), nb::arg("is_cell"), nb::arg("is_reverse"), nb::arg("state_sizes"), nb::arg("output_size"),
            nb::arg("kept_widths"), nb::arg("result_shapes"), nb::arg("rows"), nb::arg("constants"), nb::arg("carried"),
            nb::arg("entering"), nb::arg("has_input"), nb::arg("results"),
            "See Backward in engines/native/kernel.py. Raises ValueError where the kernels do not fit together.")
       .def("forward", &Training::forward, nb::arg("x"), nb::arg("others"), nb::arg("threads"),
-           "What is kept, the output and the last states; `others` are the first states, None for zeros, and the parameters.")
+           "What is kept, the output and the last states; `others` are the first states, None for zeros, and the parameters.\n\n"
+           "x is (steps, batch, features) and a state (1, batch, size); of a cell both lack their first dimension.")
       .def("backward", &Training::backward, nb::arg("needed"), nb::arg("saved"), nb::arg("gradients"), nb::arg("threads"),
            "The gradients of x, of the states and of the parameters.\n\n"
            "`saved` are x, the others, the output and what was kept; `gradients` arrive at the output and the last states.");

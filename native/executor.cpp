@@ -236,16 +236,13 @@ void Executor<T>::constant_stage(Worker& w, const std::vector<Instruction>& stag
   for (const Instruction& i : stage) instruction(w, i, std::max<std::int64_t>(1, i.rows));
 }
 
+// Calls f(sources, count) for each panel of a matrix between these vectors.
 template <class T>
-void Executor<T>::pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const {
+template <class F>
+void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const {
   Source<T> sources[16];
   const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
   std::int64_t at = 0, filled = 0;
-  auto flush = [&] {
-    if (filled > 0) routines_.pack(out, static_cast<std::size_t>(m.k), sources, static_cast<std::size_t>(filled));
-    out += m.k * filled * lanes_;
-    filled = 0;
-  };
   for (const MatrixPart& part : m.parts) {
     const Value& value = code_.values[part.value];
     const T* base;
@@ -261,10 +258,35 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, std::int64_t fro
     for (std::int64_t c = 0; c < part.width; c += lanes_, ++at) {
       if (at < from || at >= to) continue;
       sources[filled++] = {base + c * columns, rows, columns, static_cast<std::size_t>(std::min(lanes_, part.width - c))};
-      if (filled == wide) flush();
+      if (filled < wide) continue;
+      f(sources, filled);
+      filled = 0;
     }
   }
-  flush();
+  if (filled > 0) f(sources, filled);
+}
+
+template <class T>
+void Executor<T>::pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const {
+  each_panel(m, w, from, to, [&](const Source<T>* sources, std::int64_t count) {
+    routines_.pack(out, static_cast<std::size_t>(m.k), sources, static_cast<std::size_t>(count));
+    out += m.k * count * lanes_;
+  });
+}
+
+// Rows times a matrix that is used once: each panel as it lies, or packed on the spot.
+template <class T>
+void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
+                               std::int64_t from, std::int64_t to) const {
+  const auto n = static_cast<std::size_t>(rows), k = static_cast<std::size_t>(m.k);
+  each_panel(m, w, from, to, [&](const Source<T>* sources, std::int64_t count) {
+    const auto vectors = static_cast<std::size_t>(count);
+    if (!routines_.multiply_unpacked(w.a.data(), n, k, sources, columns.data() + from, vectors)) {
+      routines_.pack(w.panel, k, sources, vectors);
+      routines_.multiply(w.a.data(), n, k, w.panel, columns.data() + from, vectors);
+    }
+    from += count;
+  });
 }
 
 template <class T>
@@ -389,12 +411,7 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
                          packed + from * m.k * lanes_, columns.data() + from, static_cast<std::size_t>(to - from));
       return;
     }
-    for (; from < to; from += wide) {
-      const std::int64_t n = std::min(wide, to - from);
-      pack_panels(m, w, from, from + n, w.panel);
-      routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), w.panel,
-                         columns.data() + from, static_cast<std::size_t>(n));
-    }
+    product_once(w, m, rows, columns, from, to);
   };
   const std::int64_t panels = (all + wide - 1) / wide;
   const bool worth = packed != nullptr && m.k * all * std::max<std::int64_t>(rows, 2) > 4000;

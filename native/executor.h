@@ -86,7 +86,11 @@ class Executor {
   void fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) const;
   void run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const;
   void constant_stage(Worker& w, const std::vector<Instruction>& stage) const;
+  template <class F>
+  void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
   void pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const;
+  void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
+                    std::int64_t from, std::int64_t to) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;
   void product(Worker& w, const Instruction& i, std::int64_t rows) const;
   std::vector<Column<T>>& columns_of(Worker& w, const Instruction& i) const;

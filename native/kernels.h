@@ -80,6 +80,11 @@ struct Routines {
   void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
                    std::size_t vectors);
 
+  // The same out of a matrix that is not packed, at most panel_vectors vectors of it. False where that is no gain: for
+  // many rows, or a matrix of which neither rows nor columns lie together. Then nothing has been written.
+  bool (*multiply_unpacked)(const T* const* a, std::size_t rows, std::size_t k, const Source<T>* sources,
+                            const Column<T>* columns, std::size_t vectors);
+
   // c[i][j] += the sum over rows of a[row][i] * b[row][j], for i < k and j < vectors * lanes.
   void (*outer)(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
                 std::size_t vectors);

@@ -72,11 +72,15 @@ float dot(const float* a, const float* b, std::size_t n) {
   return sum;
 }
 
+#define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #include "kernels_product.inl"
+#include "kernels_unpacked.inl"
+#undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>, panel_vectors, pack<T>, multiply<T>, outer<T>, rows_sum<T>,
+constexpr Routines<T> routines = {width_of<T>, panel_vectors, pack<T>, multiply<T>, multiply_unpacked<T>,
+                                  outer<T>, rows_sum<T>,
                                   elementwise<T>, reduce<T>};
 
 }  // namespace

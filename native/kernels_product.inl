@@ -8,8 +8,6 @@ typedef int Lanes16 __attribute__((vector_size(64)));
 typedef long long Lanes8 __attribute__((vector_size(64)));
 #endif
 
-#define RECURRA_UNROLL _Pragma("GCC unroll 16")
-
 // ---- packing ----
 
 // v[i] becomes column i of the square that the v were the rows of.
@@ -268,5 +266,3 @@ void rows_sum(T* c, const T* const* a, std::size_t rows, std::size_t vectors) {
     store(c + v * n, load(c + v * n) + sum);
   }
 }
-
-#undef RECURRA_UNROLL

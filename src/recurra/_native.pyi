@@ -42,6 +42,7 @@ class Training:
         self,
         forward: Kernel,
         backward: Kernel,
+        is_cell: bool,
         is_reverse: bool,
         state_sizes: list[int],
         output_size: int,

@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from recurra.engines import NativeEngine, chosen
 from recurra.nn.gradient import stores
-from recurra.nn.quick_gradient import QuickScan
+from recurra.nn.quick_gradient import Facts, QuickScan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ def _prepared(module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]]
     return made
 
 
-def _train(scan: Scan, x: Tensor, firsts: Sequence[Tensor | None], parameters: Sequence[Tensor], given: bool) -> Any:
-    """Run one scan on (steps, batch, input) under autograd: output and last states."""
+def _train(scan: Scan, x: Tensor, firsts: Sequence[Tensor | None], parameters: Sequence[Tensor], is_cell: bool) -> Any:
+    """Run one scan under autograd: on (steps, batch, input) output and last states, of a cell its new states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
-    store = stores(x.shape[0] * x.shape[1], x.element_size(), scan.input_size, scan.state_sizes)
+    store = stores(x.numel() // max(1, scan.input_size), x.element_size(), scan.input_size, scan.state_sizes)
     sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
-    facts = _training(scan.text, sizes, scan.reverse, x.dtype is torch.float64, wanted, given, store)
-    return QuickScan.apply(*facts, x, *firsts, *parameters)  # type: ignore[no-untyped-call]
+    facts = _training(scan.text, sizes, scan.reverse, x.dtype is torch.float64, wanted, is_cell, store)
+    return QuickScan.apply(facts, x, *firsts, *parameters)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)
@@ -117,18 +117,17 @@ def _training(
     reverse: bool,
     double: bool,
     wanted: tuple[bool, ...],
-    given: bool,
+    is_cell: bool,
     store: bool,
-) -> tuple[NativeKernel, _native.Training, dict[str, int], bool, tuple[int, ...]]:
-    """What autograd's node is told of a scan."""
+) -> Facts:
     from recurra.engines.native.on_torch import training
 
     kernel, named = _kernel(text), dict(zip(SYMBOLS, sizes, strict=True))
     program = kernel.plan.program
     states = tuple(state.shape[-1].value(named) if state.shape else 1 for state in program.states)
     output = program.output.shape[-1].value(named) if program.output.shape else 1
-    passes = training(kernel.training(named, double, wanted, (given,), store), reverse, states, output)
-    return kernel, passes, named, reverse, states
+    passes = kernel.training(named, double, wanted, (not is_cell,), store)
+    return Facts(kernel, training(passes, is_cell, reverse, states, output), named, reverse, states, is_cell)
 
 
 def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], shape: Any) -> Any:
@@ -170,8 +169,8 @@ def quick_cell(module: Any, x: object, given: Any) -> Any:
         return result
     parameters = module._parameters
     weights = [parameters[name] for name in names]
-    _, *last = _train(scan, x.unsqueeze(0), _firsts(given, len(scan.state_sizes)), weights, False)  # type: ignore[attr-defined]
-    return tuple(last) if len(last) > 1 else last[0]
+    last = _train(scan, x, _firsts(given, len(scan.state_sizes)), weights, True)  # type: ignore[arg-type]
+    return last if len(last) > 1 else last[0]
 
 
 def quick_layer(module: Any, x: object, given: Any) -> Any:
@@ -193,12 +192,12 @@ def _train_layer(module: Any, scans: Sequence[Scan], x: Any, firsts: Sequence[Te
     for begin in range(0, len(scans), directions):
         outputs = []
         for number in range(begin, begin + directions):
-            states = [None if first is None else first[number] for first in firsts]
+            states = firsts if len(scans) == 1 else [first if first is None else first[number : number + 1] for first in firsts]
             weights = [parameters[name] for name in module._all_weights[number]]
-            output, *ends = _train(scans[number], x, states, weights, True)
+            output, *ends = _train(scans[number], x, states, weights, False)
             outputs.append(output)
             for kept, value in zip(last, ends, strict=True):
                 kept.append(value)
         x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
-    joined = [values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values) for values in last]
+    joined = [values[0] if len(values) == 1 else torch.cat(values) for values in last]
     return x.transpose(0, 1) if module.batch_first else x, tuple(joined) if len(joined) > 1 else joined[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,42 +17,77 @@ if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
 
 
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What autograd's node knows of a scan.
+
+    Attributes:
+        kernel: for gradients of gradients.
+        passes: both passes in native code.
+        sizes: the numbers of the program's symbols.
+        reverse: whether it runs from the last step to the first.
+        states: features of each state.
+        is_cell: whether x is one step; then states are (batch, size) instead of (1, batch, size).
+    """
+
+    kernel: NativeKernel
+    passes: _native.Training
+    sizes: dict[str, int]
+    reverse: bool
+    states: tuple[int, ...]
+    is_cell: bool
+
+
 class QuickScan(torch.autograd.Function):
-    """Inputs are x, the first states (None for zeros) and the parameters; outputs the output and the last states."""
+    """Inputs are x, the first states (None for zeros) and the parameters; outputs the output and the last states.
+
+    A cell gives the last states alone.
+    """
 
     @staticmethod
-    def forward(  # noqa: D102
-        ctx: Any,
-        kernel: NativeKernel,
-        passes: _native.Training,
-        sizes: dict[str, int],
-        reverse: bool,
-        states: tuple[int, ...],
-        x: Tensor,
-        *others: Tensor | None,
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, facts: Facts, x: Tensor, *others: Tensor | None) -> tuple[Tensor, ...]:  # noqa: D102
         ctx.set_materialize_grads(False)
-        kept, *values = passes.forward(x, others, torch.get_num_threads())
-        ctx.save_for_backward(x, *others, values[0], kept)
-        ctx.facts = kernel, passes, sizes, reverse, states
-        return tuple(values)
+        kept, output, *last = facts.passes.forward(x, others, torch.get_num_threads())
+        ctx.save_for_backward(x, *others, output, kept)
+        ctx.facts = facts
+        return tuple(last) if facts.is_cell else (output, *last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # noqa: D102
-        kernel, passes, sizes, reverse, states = ctx.facts
-        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[5:]
+        facts: Facts = ctx.facts
+        if facts.is_cell:
+            gradients = (None, *gradients)
+        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            x, *others = saved[:-2]
-            count = len(states)
-            firsts = [
-                x.new_zeros((x.shape[1], size)) if o is None else o for o, size in zip(others, states, strict=False)
-            ]
-            call = Call(x, None, firsts, others[count:], sizes, reverse=reverse)
-            return (*(None,) * 5, *differentiably(kernel.plan, call, gradients, needed))
-        gradients = tuple(None if gradient is None else plain(gradient) for gradient in gradients)
-        return (*(None,) * 5, *passes.backward(needed, saved, gradients, torch.get_num_threads()))
+            return (None, *_differentiably(facts, saved[:-2], gradients, needed))
+        gradients = tuple(None if gradient is None else _plain(gradient) for gradient in gradients)
+        return (None, *facts.passes.backward(needed, saved, gradients, torch.get_num_threads()))
 
 
-def plain(gradient: Tensor) -> Tensor:
+def _differentiably(
+    facts: Facts, inputs: Sequence[Tensor | None], gradients: Sequence[Tensor | None], needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """The gradients, made of torch operations: of x as a sequence and of states as (batch, size), then as they came."""
+    x, *others = inputs
+    count = len(facts.states)
+    assert x is not None
+
+    def inner(state: Tensor | None) -> Tensor | None:
+        return state if state is None or facts.is_cell else state.squeeze(0)
+
+    sequence = x.unsqueeze(0) if facts.is_cell else x
+    firsts = [
+        x.new_zeros((sequence.shape[1], size)) if state is None else inner(state)
+        for state, size in zip(others, facts.states, strict=False)
+    ]
+    call = Call(sequence, None, firsts, others[count:], facts.sizes, reverse=facts.reverse)
+    found = differentiably(facts.kernel.plan, call, [gradients[0], *map(inner, gradients[1:])], needed)
+    dx, states, parameters = found[0], found[1 : 1 + count], found[1 + count :]
+    if facts.is_cell:
+        return [dx if dx is None else dx.squeeze(0), *states, *parameters]
+    return [dx, *(state if state is None else state.unsqueeze(0) for state in states), *parameters]
+
+
+def _plain(gradient: Tensor) -> Tensor:
     """A gradient as native code reads it, whatever class and view came."""
     return gradient if type(gradient) is Tensor and not gradient.is_neg() else torch.empty_like(gradient).copy_(gradient)

@@ -58,11 +58,14 @@ def inference(
 _GROUPS = ("x", "output", "kept", "arriving")
 
 
-def training(passes: Training, reverse: bool, states: Sequence[int], output: int) -> _native.Training:
+def training(
+    passes: Training, is_cell: bool, reverse: bool, states: Sequence[int], output: int
+) -> _native.Training:
     """A scan's two passes as autograd calls them.
 
     Args:
         passes: the code.
+        is_cell: whether x is one step, and states are (batch, size) instead of (1, batch, size).
         reverse: whether it runs from the last step to the first.
         states: features of each state.
         output: features of the output.
@@ -71,6 +74,7 @@ def training(passes: Training, reverse: bool, states: Sequence[int], output: int
     return _native.Training(
         passes.forward,
         backward.kernel,
+        is_cell,
         reverse,
         list(states),
         output,

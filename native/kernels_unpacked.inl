@@ -1,0 +1,105 @@
+// A few rows times a matrix where it lies: for a product that happens once, packing would cost more than it saves.
+// The sums are those of multiply(), in the same order.
+
+constexpr std::size_t unpacked_rows = 4;
+
+// Vector l of the matrix is a row of memory (torch's weights are): squares are turned on the way.
+template <class T, int R>
+inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>& source, const Column<T>& column) {
+  constexpr std::size_t n = width_of<T>;
+  Vector<T> sums[R];
+  for (int r = 0; r < R; ++r) sums[r] = load(column.init + (std::ptrdiff_t)r * column.init_stride);
+  const T* base = source.base;
+  const std::ptrdiff_t stride = source.column_stride;
+  std::size_t k = 0;
+  for (; k + n <= k_count; k += n) {
+    Vector<T> v[n];
+    if (source.valid == n) {
+      RECURRA_UNROLL
+      for (std::size_t l = 0; l < n; ++l) {
+        v[l] = load(base + (std::ptrdiff_t)l * stride + k);
+        __builtin_prefetch(base + (std::ptrdiff_t)(l + n) * stride + k, 0, 2);
+      }
+    } else {
+      for (std::size_t l = 0; l < n; ++l) v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
+    }
+    transpose<T>(v);
+    RECURRA_UNROLL
+    for (std::size_t l = 0; l < n; ++l) {
+      for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
+    }
+  }
+  if (k < k_count) {
+    Vector<T> v[n];
+    for (std::size_t l = 0; l < n; ++l) {
+      v[l] = l < source.valid ? load_part(base + (std::ptrdiff_t)l * stride + k, k_count - k) : Vector<T>{};
+    }
+    transpose<T>(v);
+    for (std::size_t l = 0; k + l < k_count; ++l) {
+      for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
+    }
+  }
+  for (int r = 0; r < R; ++r) store(column.out + (std::ptrdiff_t)r * column.out_stride, sums[r]);
+}
+
+// Vector l of the matrix is a column of memory: it is read as it lies, N vectors side by side.
+template <class T, int R, int N>
+inline void times_straight(const T* const* a, std::size_t k_count, const Source<T>* sources, const Column<T>* columns) {
+  constexpr std::size_t n = width_of<T>;
+  Vector<T> sums[R][N];
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N; ++v) sums[r][v] = load(columns[v].init + (std::ptrdiff_t)r * columns[v].init_stride);
+  }
+  for (std::size_t k = 0; k < k_count; ++k) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N; ++v) {
+      const T* p = sources[v].base + (std::ptrdiff_t)k * sources[v].row_stride;
+      const Vector<T> b = sources[v].valid == n ? load(p) : load_part(p, sources[v].valid);
+      RECURRA_UNROLL
+      for (int r = 0; r < R; ++r) sums[r][v] = vm::fma(splat<T>(a[r][k]), b, sums[r][v]);
+    }
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N; ++v) store(columns[v].out + (std::ptrdiff_t)r * columns[v].out_stride, sums[r][v]);
+  }
+}
+
+template <class T, int R>
+inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources, const Column<T>* columns, std::size_t vectors) {
+  for (std::size_t v = 0; v < vectors;) {
+    if (sources[v].column_stride != 1) {
+      times_turned<T, R>(a, k, sources[v], columns[v]);
+      ++v;
+      continue;
+    }
+    std::size_t side_by_side = 1;
+    while (side_by_side < 4 && v + side_by_side < vectors && sources[v + side_by_side].column_stride == 1) ++side_by_side;
+    if (side_by_side == 4) {
+      times_straight<T, R, 4>(a, k, sources + v, columns + v);
+      v += 4;
+    } else {
+      times_straight<T, R, 1>(a, k, sources + v, columns + v);
+      ++v;
+    }
+  }
+}
+
+template <class T>
+bool multiply_unpacked(const T* const* a, std::size_t rows, std::size_t k, const Source<T>* sources,
+                       const Column<T>* columns, std::size_t vectors) {
+  if (rows > unpacked_rows) return false;
+  for (std::size_t v = 0; v < vectors; ++v) {
+    if (sources[v].row_stride != 1 && sources[v].column_stride != 1) return false;
+  }
+  switch (rows) {
+    case 4: unpacked<T, 4>(a, k, sources, columns, vectors); break;
+    case 3: unpacked<T, 3>(a, k, sources, columns, vectors); break;
+    case 2: unpacked<T, 2>(a, k, sources, columns, vectors); break;
+    default: unpacked<T, 1>(a, k, sources, columns, vectors); break;
+  }
+  return true;
+}
