@@ -84,6 +84,7 @@ struct Executor<T>::Shared {
   std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
   std::vector<T*> chunk_values;             // for each value its array, or null
   std::vector<T*> states;                   // for each state 2 × batch rows
+  std::vector<T*> sums;                     // for each value that is a sum over rows its place
   Barrier* barrier = nullptr;               // of the slices' threads; null where there is one slice
   Worker* workers = nullptr;
   std::int64_t batch_at(std::int64_t t) const { return call->batch_sizes ? call->batch_sizes[t] : call->batch; }
@@ -251,7 +252,7 @@ void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from
       const Fixed<const T>& p = (*w.parameters)[value.number];
       base = p.data, rows = p.row_stride, columns = p.column_stride;
     } else {
-      base = w.frame + offset_[part.value], rows = stride(value), columns = 1;
+      base = w.slots[part.value].base, rows = stride(value), columns = 1;
     }
     base += part.row * rows + part.column * columns;
     if (part.transposed) std::swap(rows, columns);
@@ -467,7 +468,7 @@ void Executor<T>::gather(Worker& w, const Instruction& i) const {
     const Fixed<const T>& p = (*w.parameters)[source.number];
     base = p.data, rows = p.row_stride, columns = p.column_stride;
   } else {
-    base = w.frame + offset_[i.a], rows = stride(source), columns = 1;
+    base = w.slots[i.a].base, rows = stride(source), columns = 1;
   }
   const Value& value = code_.values[i.result];
   T* out = w.frame + offset_[i.result];
@@ -493,7 +494,7 @@ void Executor<T>::gather(Worker& w, const Instruction& i) const {
 template <class T>
 void Executor<T>::total(Worker& w, const Instruction& i) const {
   const Value& source = code_.values[i.a];
-  const T* in = w.frame + offset_[i.a];
+  const T* in = w.slots[i.a].base;
   T sum = 0;
   for (std::int64_t r = 0; r < i.rows; ++r) {
     for (std::int64_t c = 0; c < i.width; ++c) sum += in[r * stride(source) + c];
@@ -720,19 +721,20 @@ void Executor<T>::step_stage(Worker& w) const {
 // ---- sums over rows ----
 
 template <class T>
-void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit) const {
+void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit, bool more) const {
   const Instruction& i = code_.sums[unit.instruction];
-  T* out = w.frame + offset_[i.result];
+  const Shared& s = *w.shared;
+  T* out = s.sums[i.result];
   const std::int64_t begin = unit.from * lanes_;
   const std::size_t n = static_cast<std::size_t>(unit.to - unit.from);
-  row_pointers(*w.shared, geometry.data(), geometry.size(), i.a, i.kind == Kind::outer ? i.a_offset : begin, w.a);
+  row_pointers(s, geometry.data(), geometry.size(), i.a, i.kind == Kind::outer ? i.a_offset : begin, w.a);
   if (i.kind == Kind::rows_sum) {
-    routines_.rows_sum(out + begin, w.a.data(), w.a.size(), n);
+    routines_.rows_sum(out + begin, w.a.data(), w.a.size(), n, more);
     return;
   }
-  row_pointers(*w.shared, geometry.data(), geometry.size(), i.b, i.b_offset + begin, w.b);
+  row_pointers(s, geometry.data(), geometry.size(), i.b, i.b_offset + begin, w.b);
   const std::int64_t pitch = stride(code_.values[i.result]);
-  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k), n);
+  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k), n, more);
 }
 
 // ---- a call ----
@@ -755,6 +757,7 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
       else std::memmove(out, start.data + b * start.row_stride, bytes);
     }
   }
+  bool more = false;  // whether sums over rows have begun
   for (const auto& [first, steps] : s.chunks) {
     for (int slice = 0; slice < slices; ++slice) {
       Geometry& g = w.geometry[slice];
@@ -775,7 +778,7 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
     if (units_.empty()) continue;
     auto share = [&](Worker& worker, int n, int all) {
       for (std::size_t u = static_cast<std::size_t>(n); u < units_.size(); u += static_cast<std::size_t>(all)) {
-        sum(worker, w.geometry, units_[u]);
+        sum(worker, w.geometry, units_[u], more);
       }
     };
     if (s.barrier != nullptr) {
@@ -787,8 +790,26 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
     } else {
       share(w, 0, 1);
     }
+    more = true;
   }
   end_states(w, s.cuts[part], s.cuts[part] + w.alive);
+}
+
+// Sums over rows are added up where the caller wants them if their rows are whole vectors, else among the constants.
+template <class T>
+void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const {
+  s.sums.assign(code_.values.size(), nullptr);
+  for (const Instruction& i : code_.sums) s.sums[i.result] = frame + offset_[i.result];
+  for (std::size_t n = 0; n < code_.results.size(); ++n) {
+    const std::int32_t v = code_.results[n];
+    const Value& value = code_.values[v];
+    if (s.sums[v] != nullptr && !value.is_scalar && padded(value.width) == value.width) s.sums[v] = call.results[n];
+  }
+  for (const Instruction& i : code_.sums) {
+    const Value& value = code_.values[i.result];
+    T* place = master.slots[i.result].base = s.sums[i.result];
+    if (s.chunks.empty()) std::fill_n(place, stride(value) * std::max<std::int64_t>(1, value.rows), T(0));
+  }
 }
 
 // The slices at the same time, each on a thread; or the only one, with the other threads at its service.
@@ -938,9 +959,6 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
   T* memory = arena.take<T>(needed);
   carve({memory, 0});
 
-  // Constants. Sums over rows go to places of their own even where the others are kept between calls.
-  std::vector<std::int32_t> summed;
-  for (const Instruction& i : code_.sums) summed.push_back(i.result);
   Worker& master = workers.front();
   master.shared = &s;
   if (constants == nullptr) {
@@ -953,10 +971,7 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     }
     constants = &own;
   }
-  for (const std::int32_t v : summed) {
-    const Value& value = code_.values[v];
-    std::fill_n(constants->frame + offset_[v], stride(value) * std::max<std::int64_t>(1, value.rows), T(0));
-  }
+  place_sums(s, call, constants->frame, master);
   for (Worker& w : workers) {
     w.shared = &s;
     w.constants = constants;
@@ -967,7 +982,8 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
   constant_stage(master, code_.finally_);
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
     const Value& value = code_.values[code_.results[n]];
-    const T* from = constants->frame + offset_[code_.results[n]];
+    const T* from = master.slots[code_.results[n]].base;
+    if (from == call.results[n]) continue;
     for (std::int64_t r = 0; r < std::max<std::int64_t>(1, value.rows); ++r) {
       std::memcpy(call.results[n] + r * value.width, from + r * stride(value), static_cast<std::size_t>(value.width) * sizeof(T));
     }

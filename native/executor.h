@@ -109,9 +109,10 @@ class Executor {
   void apply_reset(Worker& w, std::int64_t t, std::int64_t n, int parity) const;
   void work(Worker& w, int part, int parts) const;
   void run_work(Shared& s, std::vector<Worker>& workers, int slices) const;
-  void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit) const;
+  void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit, bool more) const;
   void row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t value, std::int64_t offset,
                     std::vector<const T*>& out) const;
+  void place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const;
   double cost(const Call<T>& call) const;
 
   Code code_;

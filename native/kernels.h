@@ -85,12 +85,12 @@ struct Routines {
   bool (*multiply_unpacked)(const T* const* a, std::size_t rows, std::size_t k, const Source<T>* sources,
                             const Column<T>* columns, std::size_t vectors);
 
-  // c[i][j] += the sum over rows of a[row][i] * b[row][j], for i < k and j < vectors * lanes.
+  // c[i][j] = the sum over rows of a[row][i] * b[row][j], for i < k and j < vectors * lanes; or that much more.
   void (*outer)(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
-                std::size_t vectors);
+                std::size_t vectors, bool more);
 
-  // c[j] += the sum over rows of a[row][j].
-  void (*rows_sum)(T* c, const T* const* a, std::size_t rows, std::size_t vectors);
+  // c[j] = the sum over rows of a[row][j], or that much more.
+  void (*rows_sum)(T* c, const T* const* a, std::size_t rows, std::size_t vectors, bool more);
 
   // Elementwise operations in order, on blocks that stay in the first-level cache.
   void (*elementwise)(const MicroOp* ops, std::size_t count, const Slot<T>* slots, std::size_t rows,

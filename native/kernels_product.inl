@@ -198,7 +198,7 @@ void multiply(const T* const* a, std::size_t rows, std::size_t k, const T* panel
 
 template <class T, int R, int N>
 inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
-                       std::size_t i, std::size_t j) {
+                       std::size_t i, std::size_t j, bool more) {
   constexpr std::size_t n = width_of<T>;
   Vector<T> sums[R][N] = {};
   for (std::size_t row = 0; row < rows; ++row) {
@@ -218,24 +218,24 @@ inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T
   for (int r = 0; r < R; ++r) {
     T* out = c + (std::ptrdiff_t)(i + r) * c_stride + j;
     RECURRA_UNROLL
-    for (int q = 0; q < N; ++q) store(out + q * n, load(out + q * n) + sums[r][q]);
+    for (int q = 0; q < N; ++q) store(out + q * n, more ? load(out + q * n) + sums[r][q] : sums[r][q]);
   }
 }
 
 template <class T, int N>
 inline void outer_panel(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
-                        std::size_t k, std::size_t j) {
+                        std::size_t k, std::size_t j, bool more) {
   const std::size_t tiles = (k + tile_rows - 1) / tile_rows;
   std::size_t i = 0;
   for (std::size_t t = 0; t < tiles; ++t) {
     const std::size_t size = (k - i + tiles - t - 1) / (tiles - t);
     switch (size) {
-      case 6: outer_tile<T, 6, N>(c, c_stride, a, b, rows, i, j); break;
-      case 5: outer_tile<T, 5, N>(c, c_stride, a, b, rows, i, j); break;
-      case 4: outer_tile<T, 4, N>(c, c_stride, a, b, rows, i, j); break;
-      case 3: outer_tile<T, 3, N>(c, c_stride, a, b, rows, i, j); break;
-      case 2: outer_tile<T, 2, N>(c, c_stride, a, b, rows, i, j); break;
-      default: outer_tile<T, 1, N>(c, c_stride, a, b, rows, i, j); break;
+      case 6: outer_tile<T, 6, N>(c, c_stride, a, b, rows, i, j, more); break;
+      case 5: outer_tile<T, 5, N>(c, c_stride, a, b, rows, i, j, more); break;
+      case 4: outer_tile<T, 4, N>(c, c_stride, a, b, rows, i, j, more); break;
+      case 3: outer_tile<T, 3, N>(c, c_stride, a, b, rows, i, j, more); break;
+      case 2: outer_tile<T, 2, N>(c, c_stride, a, b, rows, i, j, more); break;
+      default: outer_tile<T, 1, N>(c, c_stride, a, b, rows, i, j, more); break;
     }
     i += size;
   }
@@ -243,26 +243,36 @@ inline void outer_panel(T* c, std::ptrdiff_t c_stride, const T* const* a, const 
 
 template <class T>
 void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
-           std::size_t vectors) {
+           std::size_t vectors, bool more) {
   constexpr std::size_t n = width_of<T>;
   constexpr std::size_t V = panel_vectors;
   std::size_t v = 0;
-  for (; v + V <= vectors; v += V) outer_panel<T, (int)V>(c, c_stride, a, b, rows, k, v * n);
+  for (; v + V <= vectors; v += V) outer_panel<T, (int)V>(c, c_stride, a, b, rows, k, v * n, more);
   if constexpr (V > 3) {
-    if (vectors - v == 3) return outer_panel<T, 3>(c, c_stride, a, b, rows, k, v * n);
+    if (vectors - v == 3) return outer_panel<T, 3>(c, c_stride, a, b, rows, k, v * n, more);
   }
   if constexpr (V > 2) {
-    if (vectors - v == 2) return outer_panel<T, 2>(c, c_stride, a, b, rows, k, v * n);
+    if (vectors - v == 2) return outer_panel<T, 2>(c, c_stride, a, b, rows, k, v * n, more);
   }
-  if (vectors - v == 1) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n);
+  if (vectors - v == 1) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n, more);
 }
 
+// Several sums side by side, which meet in the end: the rounding errors of each are those of a shorter sum.
 template <class T>
-void rows_sum(T* c, const T* const* a, std::size_t rows, std::size_t vectors) {
+void rows_sum(T* c, const T* const* a, std::size_t rows, std::size_t vectors, bool more) {
   constexpr std::size_t n = width_of<T>;
+  constexpr std::size_t strands = 8;
   for (std::size_t v = 0; v < vectors; ++v) {
-    Vector<T> sum = {};
-    for (std::size_t row = 0; row < rows; ++row) sum += load(a[row] + v * n);
-    store(c + v * n, load(c + v * n) + sum);
+    Vector<T> sums[strands] = {};
+    std::size_t row = 0;
+    for (; row + strands <= rows; row += strands) {
+      RECURRA_UNROLL
+      for (std::size_t s = 0; s < strands; ++s) sums[s] += load(a[row + s] + v * n);
+    }
+    for (std::size_t s = 0; row < rows; ++row, ++s) sums[s] += load(a[row] + v * n);
+    for (std::size_t half = strands / 2; half; half /= 2) {
+      for (std::size_t s = 0; s < half; ++s) sums[s] += sums[s + half];
+    }
+    store(c + v * n, more ? load(c + v * n) + sums[0] : sums[0]);
   }
 }
