@@ -1,6 +1,7 @@
 #include "torch_tensors.h"
 
 #include <stdexcept>
+#include <vector>
 
 namespace nb = nanobind;
 
@@ -16,6 +17,7 @@ struct ExchangeFunctions {
   void* stream;
 };
 
+constexpr std::size_t max_rank = 8;
 constexpr std::int32_t on_cpu = 1;
 constexpr std::uint8_t floating = 2;
 
@@ -23,12 +25,13 @@ constexpr std::uint8_t floating = 2;
 struct Torch {
   const ExchangeFunctions* functions = nullptr;
   PyObject *tensor = nullptr, *parameter = nullptr, *empty = nullptr, *cpu = nullptr;
+  PyObject *default_dtype = nullptr, *modes = nullptr;
   PyObject* dtypes[2] = {nullptr, nullptr};
   PyObject *is_neg = nullptr, *requires_grad = nullptr, *contiguous = nullptr, *keywords = nullptr;
 } torch;
 
 bool adopt(nb::handle capsule, nb::handle tensor, nb::handle parameter, nb::handle empty, nb::handle float32,
-           nb::handle float64, nb::handle cpu) {
+           nb::handle float64, nb::handle cpu, nb::handle default_dtype, nb::handle modes) {
   auto* functions = static_cast<const ExchangeFunctions*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
   if (functions == nullptr) {
     PyErr_Clear();
@@ -42,6 +45,8 @@ bool adopt(nb::handle capsule, nb::handle tensor, nb::handle parameter, nb::hand
   torch.dtypes[0] = float32.inc_ref().ptr();
   torch.dtypes[1] = float64.inc_ref().ptr();
   torch.cpu = cpu.inc_ref().ptr();
+  torch.default_dtype = default_dtype.inc_ref().ptr();
+  torch.modes = modes.inc_ref().ptr();
   torch.is_neg = PyUnicode_InternFromString("is_neg");
   torch.requires_grad = PyUnicode_InternFromString("requires_grad");
   torch.contiguous = PyUnicode_InternFromString("contiguous");
@@ -96,12 +101,22 @@ bool requires_gradient(nb::handle object) {
 }
 
 nb::object empty(const std::int64_t* shape, std::size_t count, bool is_double) {
-  const nb::object sizes = stolen(PyTuple_New(static_cast<Py_ssize_t>(count)));
+  PyObject* arguments[max_rank + 2];
+  if (count > max_rank) throw std::invalid_argument("too many dimensions");
+  std::vector<nb::object> held;
   for (std::size_t n = 0; n < count; ++n) {
-    PyTuple_SetItem(sizes.ptr(), static_cast<Py_ssize_t>(n), PyLong_FromLongLong(shape[n]));
+    held.push_back(stolen(PyLong_FromLongLong(shape[n])));
+    arguments[n] = held.back().ptr();
   }
-  PyObject* arguments[] = {sizes.ptr(), torch.dtypes[is_double], torch.cpu};
-  return stolen(PyObject_Vectorcall(torch.empty, arguments, 1, torch.keywords));
+  // Told nothing but sizes, torch takes its defaults, and is faster: they are right, where no mode changes them.
+  const nb::object usual = stolen(PyObject_CallNoArgs(torch.default_dtype));
+  const nb::object modes = stolen(PyObject_CallNoArgs(torch.modes));
+  if (usual.ptr() == torch.dtypes[is_double] && PyLong_AsLong(modes.ptr()) == 0) {
+    return stolen(PyObject_Vectorcall(torch.empty, arguments, count, nullptr));
+  }
+  arguments[count] = torch.dtypes[is_double];
+  arguments[count + 1] = torch.cpu;
+  return stolen(PyObject_Vectorcall(torch.empty, arguments, count, torch.keywords));
 }
 
 nb::object empty(std::initializer_list<std::int64_t> shape, bool is_double) {
@@ -112,10 +127,10 @@ nb::object contiguous(nb::handle object) { return call_method(object, torch.cont
 
 void bind_torch_tensors(nb::module_& m) {
   m.def("adopt_torch", &adopt, nb::arg("functions"), nb::arg("tensor"), nb::arg("parameter"), nb::arg("empty"),
-        nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"),
+        nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"), nb::arg("default_dtype"), nb::arg("modes"),
         "Learn how to read and make torch's tensors.\n\n"
-        "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two dtypes\n"
-        "and the CPU's device. Returns whether this version of the functions is known.");
+        "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two dtypes,\n"
+        "the CPU's device, and the functions that tell the default dtype and how many function modes there are. Returns whether this version of the functions is known.");
 }
 
 }  // namespace recurra

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Any
 
 from recurra.engines.native import NativeEngine
 from recurra.engines.protocol import Call, Engine, Kernel, Result
@@ -30,6 +31,10 @@ _ENGINES: dict[str, Engine] = {"reference": ReferenceEngine(), "native": NativeE
 _REFUSALS = {"triton": "this version has no GPU kernels yet"}
 NAMES = ("auto", "reference", "native", "triton")
 _BY_PREFERENCE = ("native", "triton", "reference")
+
+# What is behind os.environ: to ask os.environ takes as long as a small layer's call does.
+_VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
+_VARIABLE = os.environ.encodekey("RECURRA_ENGINE")
 
 _wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
 
@@ -57,7 +62,7 @@ def chosen() -> Engine:
         EngineError: the engine that is asked for does not exist or cannot run here; the message says why.
     """
     name = _wanted.get()
-    if name is None:
+    if name is None and _VARIABLE in _VARIABLES:
         name = os.environ.get("RECURRA_ENGINE")
         if name:
             _check(name, "RECURRA_ENGINE")

@@ -192,7 +192,9 @@ def _train_layer(module: Any, scans: Sequence[Scan], x: Any, firsts: Sequence[Te
     for begin in range(0, len(scans), directions):
         outputs = []
         for number in range(begin, begin + directions):
-            states = firsts if len(scans) == 1 else [first if first is None else first[number : number + 1] for first in firsts]
+            states = firsts
+            if len(scans) > 1:
+                states = [first if first is None else first[number : number + 1] for first in firsts]
             weights = [parameters[name] for name in module._all_weights[number]]
             output, *ends = _train(scans[number], x, states, weights, False)
             outputs.append(output)

@@ -90,4 +90,5 @@ def _differentiably(
 
 def _plain(gradient: Tensor) -> Tensor:
     """A gradient as native code reads it, whatever class and view came."""
-    return gradient if type(gradient) is Tensor and not gradient.is_neg() else torch.empty_like(gradient).copy_(gradient)
+    is_plain = type(gradient) is Tensor and not gradient.is_neg()
+    return gradient if is_plain else torch.empty_like(gradient).copy_(gradient)

@@ -17,7 +17,7 @@ def reads_tensors(torch: ModuleType) -> bool:
     if functions is None:
         return False
     kinds = (torch.Tensor, torch.nn.Parameter, torch.empty, torch.float32, torch.float64, torch.device("cpu"))
-    return _native.adopt_torch(functions, *kinds)
+    return _native.adopt_torch(functions, *kinds, torch.get_default_dtype, torch._C._len_torch_function_stack)
 
 
 def inference(
@@ -58,9 +58,7 @@ def inference(
 _GROUPS = ("x", "output", "kept", "arriving")
 
 
-def training(
-    passes: Training, is_cell: bool, reverse: bool, states: Sequence[int], output: int
-) -> _native.Training:
+def training(passes: Training, is_cell: bool, reverse: bool, states: Sequence[int], output: int) -> _native.Training:
     """A scan's two passes as autograd calls them.
 
     Args:
