@@ -75,8 +75,8 @@ struct Routines {
   // A packed matrix is its panels one after the other, each of K rows of (at most panel_vectors) whole vectors.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
 
-  // Rows of A times `vectors` columns of a packed matrix. Each result is one chain of multiply-adds over ascending k
-  // that begins with `init`, whatever the number of rows, so results do not depend on how work is cut.
+  // Rows of A times `vectors` columns of a packed matrix. Each result is `init` plus chains of multiply-adds over
+  // ascending k, of fixed length, whatever the number of rows, so results do not depend on how work is cut.
   void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
                    std::size_t vectors);
 

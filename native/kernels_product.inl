@@ -117,37 +117,46 @@ void pack(T* panel, std::size_t k_count, const Source<T>* sources, std::size_t v
 
 // ---- rows times a packed matrix ----
 
+// Adds a chain to what a sum begins with, or to the chains ahead of it.
+template <class T>
+inline void finish(const Column<T>& column, std::size_t row, bool is_first, Vector<T> sum) {
+  T* out = column.out + (std::ptrdiff_t)row * column.out_stride;
+  store(out, (is_first ? load(column.init + (std::ptrdiff_t)row * column.init_stride) : load((const T*)out)) + sum);
+}
+
+// Every so many products a sum goes to memory and begins anew: rounding errors grow with the length of a chain.
+constexpr std::size_t chain = 128;
+
 // R rows times P panels of N vectors each; the sums stay in registers.
 template <class T, int R, int N, int P>
 inline void tile(const T* const* a, std::size_t k_count, const T* panel, const Column<T>* columns, std::size_t row) {
   constexpr std::size_t n = width_of<T>;
-  Vector<T> sums[R][N * P];
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
-    RECURRA_UNROLL
-    for (int v = 0; v < N * P; ++v) sums[r][v] = load(columns[v].init + (std::ptrdiff_t)(row + r) * columns[v].init_stride);
-  }
   const T* rows[R];
   RECURRA_UNROLL
   for (int r = 0; r < R; ++r) rows[r] = a[row + r];
   const std::size_t panel_size = k_count * N * n;
+  std::size_t k = 0;
+  do {
+    Vector<T> sums[R][N * P] = {};
+    const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
 #pragma GCC unroll 2
-  for (std::size_t k = 0; k < k_count; ++k) {
-    Vector<T> b[N * P];
-    RECURRA_UNROLL
-    for (int v = 0; v < N * P; ++v) b[v] = load(panel + (v / N) * panel_size + (k * N + v % N) * n);
+    for (; k < end; ++k) {
+      Vector<T> b[N * P];
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) b[v] = load(panel + (v / N) * panel_size + (k * N + v % N) * n);
+      RECURRA_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const Vector<T> x = splat<T>(rows[r][k]);
+        RECURRA_UNROLL
+        for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
+      }
+    }
     RECURRA_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Vector<T> x = splat<T>(rows[r][k]);
       RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
+      for (int v = 0; v < N * P; ++v) finish(columns[v], row + r, begin == 0, sums[r][v]);
     }
-  }
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
-    RECURRA_UNROLL
-    for (int v = 0; v < N * P; ++v) store(columns[v].out + (std::ptrdiff_t)(row + r) * columns[v].out_stride, sums[r][v]);
-  }
+  } while (k < k_count);
 }
 
 // All rows times one panel (or, for few rows, P of them): tiles as equal as can be, as a thin one wastes loads.

@@ -7,65 +7,66 @@ constexpr std::size_t unpacked_rows = 4;
 template <class T, int R>
 inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>& source, const Column<T>& column) {
   constexpr std::size_t n = width_of<T>;
-  Vector<T> sums[R];
-  for (int r = 0; r < R; ++r) sums[r] = load(column.init + (std::ptrdiff_t)r * column.init_stride);
   const T* base = source.base;
   const std::ptrdiff_t stride = source.column_stride;
   std::size_t k = 0;
-  for (; k + n <= k_count; k += n) {
-    Vector<T> v[n];
-    if (source.valid == n) {
+  do {
+    Vector<T> sums[R] = {};
+    const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
+    for (; k + n <= end; k += n) {
+      Vector<T> v[n];
+      if (source.valid == n) {
+        RECURRA_UNROLL
+        for (std::size_t l = 0; l < n; ++l) {
+          v[l] = load(base + (std::ptrdiff_t)l * stride + k);
+          __builtin_prefetch(base + (std::ptrdiff_t)(l + n) * stride + k, 0, 2);
+        }
+      } else {
+        for (std::size_t l = 0; l < n; ++l) v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
+      }
+      transpose<T>(v);
       RECURRA_UNROLL
       for (std::size_t l = 0; l < n; ++l) {
-        v[l] = load(base + (std::ptrdiff_t)l * stride + k);
-        __builtin_prefetch(base + (std::ptrdiff_t)(l + n) * stride + k, 0, 2);
+        for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
       }
-    } else {
-      for (std::size_t l = 0; l < n; ++l) v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
     }
-    transpose<T>(v);
-    RECURRA_UNROLL
-    for (std::size_t l = 0; l < n; ++l) {
-      for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
+    if (k < end) {
+      Vector<T> v[n];
+      for (std::size_t l = 0; l < n; ++l) {
+        v[l] = l < source.valid ? load_part(base + (std::ptrdiff_t)l * stride + k, end - k) : Vector<T>{};
+      }
+      transpose<T>(v);
+      for (std::size_t l = 0; k < end; ++l, ++k) {
+        for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k]), v[l], sums[r]);
+      }
     }
-  }
-  if (k < k_count) {
-    Vector<T> v[n];
-    for (std::size_t l = 0; l < n; ++l) {
-      v[l] = l < source.valid ? load_part(base + (std::ptrdiff_t)l * stride + k, k_count - k) : Vector<T>{};
-    }
-    transpose<T>(v);
-    for (std::size_t l = 0; k + l < k_count; ++l) {
-      for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
-    }
-  }
-  for (int r = 0; r < R; ++r) store(column.out + (std::ptrdiff_t)r * column.out_stride, sums[r]);
+    for (int r = 0; r < R; ++r) finish(column, (std::size_t)r, begin == 0, sums[r]);
+  } while (k < k_count);
 }
 
 // Vector l of the matrix is a column of memory: it is read as it lies, N vectors side by side.
 template <class T, int R, int N>
 inline void times_straight(const T* const* a, std::size_t k_count, const Source<T>* sources, const Column<T>* columns) {
   constexpr std::size_t n = width_of<T>;
-  Vector<T> sums[R][N];
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
-    RECURRA_UNROLL
-    for (int v = 0; v < N; ++v) sums[r][v] = load(columns[v].init + (std::ptrdiff_t)r * columns[v].init_stride);
-  }
-  for (std::size_t k = 0; k < k_count; ++k) {
-    RECURRA_UNROLL
-    for (int v = 0; v < N; ++v) {
-      const T* p = sources[v].base + (std::ptrdiff_t)k * sources[v].row_stride;
-      const Vector<T> b = sources[v].valid == n ? load(p) : load_part(p, sources[v].valid);
+  std::size_t k = 0;
+  do {
+    Vector<T> sums[R][N] = {};
+    const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
+    for (; k < end; ++k) {
       RECURRA_UNROLL
-      for (int r = 0; r < R; ++r) sums[r][v] = vm::fma(splat<T>(a[r][k]), b, sums[r][v]);
+      for (int v = 0; v < N; ++v) {
+        const T* p = sources[v].base + (std::ptrdiff_t)k * sources[v].row_stride;
+        const Vector<T> b = sources[v].valid == n ? load(p) : load_part(p, sources[v].valid);
+        RECURRA_UNROLL
+        for (int r = 0; r < R; ++r) sums[r][v] = vm::fma(splat<T>(a[r][k]), b, sums[r][v]);
+      }
     }
-  }
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
     RECURRA_UNROLL
-    for (int v = 0; v < N; ++v) store(columns[v].out + (std::ptrdiff_t)r * columns[v].out_stride, sums[r][v]);
-  }
+    for (int r = 0; r < R; ++r) {
+      RECURRA_UNROLL
+      for (int v = 0; v < N; ++v) finish(columns[v], (std::size_t)r, begin == 0, sums[r][v]);
+    }
+  } while (k < k_count);
 }
 
 template <class T, int R>

@@ -104,9 +104,14 @@ nb::object empty(const std::int64_t* shape, std::size_t count, bool is_double) {
   PyObject* arguments[max_rank + 2];
   if (count > max_rank) throw std::invalid_argument("too many dimensions");
   std::vector<nb::object> held;
-  for (std::size_t n = 0; n < count; ++n) {
-    held.push_back(stolen(PyLong_FromLongLong(shape[n])));
-    arguments[n] = held.back().ptr();
+  if (count == 0) {  // a number: torch wants to be told that it has no sizes
+    held.push_back(stolen(PyTuple_New(0)));
+    arguments[count++] = held.back().ptr();
+  } else {
+    for (std::size_t n = 0; n < count; ++n) {
+      held.push_back(stolen(PyLong_FromLongLong(shape[n])));
+      arguments[n] = held.back().ptr();
+    }
   }
   // Told nothing but sizes, torch takes its defaults, and is faster: they are right, where no mode changes them.
   const nb::object usual = stolen(PyObject_CallNoArgs(torch.default_dtype));

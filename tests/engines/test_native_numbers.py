@@ -332,9 +332,11 @@ def root_mean_square(errors):
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
-@pytest.mark.parametrize(("steps", "batch", "width", "hidden"), [(100, 8, 64, 128), (100, 3, 8, 32), (30, 20, 100, 20)])
+@pytest.mark.parametrize(
+    ("steps", "batch", "width", "hidden"), [(100, 8, 64, 128), (100, 3, 8, 32), (30, 20, 100, 20), (20, 8, 300, 512)]
+)
 def test_errors_are_at_most_twice_those_of_torch(name, steps, batch, width, hidden):
-    """Against torch.nn in float64, on the same numbers. A gradient summed over rows may have four times torch's."""
+    """Against torch.nn in float64, on the same numbers."""
     errors = {}
     for seed in range(3):
         torch.manual_seed(seed)
@@ -360,7 +362,7 @@ def test_errors_are_at_most_twice_those_of_torch(name, steps, batch, width, hidd
             mine.append(results[2][key] - wanted)
             other.append(results[1][key] - wanted)
     for key, (mine, other) in errors.items():
-        allowed = (4 if key.endswith("_l0") else 2) * root_mean_square(other)
+        allowed = 2 * root_mean_square(other)
         assert root_mean_square(mine) <= allowed, f"{key}: {root_mean_square(mine):.2e}, allowed is {allowed:.2e}"
 
 

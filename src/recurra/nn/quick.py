@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from recurra.engines import NativeEngine, chosen
 from recurra.nn.gradient import stores
-from recurra.nn.quick_gradient import Facts, QuickScan
+from recurra.nn.quick_gradient import Facts, run_scan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _train(scan: Scan, x: Tensor, firsts: Sequence[Tensor | None], parameters: S
     store = stores(x.numel() // max(1, scan.input_size), x.element_size(), scan.input_size, scan.state_sizes)
     sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
     facts = _training(scan.text, sizes, scan.reverse, x.dtype is torch.float64, wanted, is_cell, store)
-    return QuickScan.apply(facts, x, *firsts, *parameters)  # type: ignore[no-untyped-call]
+    return run_scan(facts, x, *firsts, *parameters)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1024)

@@ -64,6 +64,10 @@ class QuickScan(torch.autograd.Function):
         return (None, *facts.passes.backward(needed, saved, gradients, torch.get_num_threads()))
 
 
+# Function.apply without what it does for functorch's transforms, which are not active where this is called.
+run_scan = super(torch.autograd.Function, QuickScan).apply
+
+
 def _differentiably(
     facts: Facts, inputs: Sequence[Tensor | None], gradients: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
