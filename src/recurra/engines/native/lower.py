@@ -16,7 +16,9 @@ _SUMS = ("outer", "rows_sum")
 _CHUNK_ELEMENTS = 96 * 1024  # of all values of a chunk: what the second-level cache holds beside the weights
 _LARGE_WEIGHTS = 192 * 1024  # elements; beyond, weights stream from farther away, and all rows share one pass
 _TILE_ROWS = 24
-_SUM_ROWS = 384  # at least, between two sums over rows
+_SUM_ROWS = 384  # between two sums over rows, where a chunk of so many rows has at most
+_SUM_ELEMENTS = 3 << 19  # elements; else fewer, but not so few that the sums' own memory takes the time:
+_FEW_SUM_ROWS = 96
 
 
 def lower(
@@ -465,7 +467,9 @@ class _Lowering:
         code = self.code
         each = sum(code.vectors(value.width) * code.lanes for value in code.values if value.space == Space.CHUNK)
         rows = max(16, _CHUNK_ELEMENTS // max(1, each))
-        code.chunk_rows = max(rows, _SUM_ROWS) if code.stages["sums"] else rows
+        if code.stages["sums"]:
+            rows = max(rows, min(_SUM_ROWS, max(_FEW_SUM_ROWS, _SUM_ELEMENTS // max(1, each))))
+        code.chunk_rows = rows
         weights = 0
         for k, used, _, *parts in code.matrices:
             if used == 2:
