@@ -9,7 +9,7 @@ from recurra.bench.machine import Cache, Machine, caches, machine, processors
 from recurra.bench.markdown import digits, size
 from recurra.bench.records import Engine, Kept, Levels, Peak, Record, Started, append, read
 from recurra.bench.report import report
-from recurra.bench.rows import Spread, rows
+from recurra.bench.rows import FROZEN, Spread, rows
 from recurra.bench.run import Outcome
 from recurra.bench.settings import Settings
 
@@ -100,6 +100,11 @@ def test_ratios_are_of_the_rounds_of_both():
     (row,) = rows([record])
     assert row.ours.middle == 1.5
     assert row.ratio == Spread(1.5, 4.0 / 1.5, 2.5)
+
+
+def test_who_holds_weights_is_compared_with_frozen_ones():
+    record = Record(CASE.name, 1, {"recurra": [3.0], FROZEN: [2.0], "onnxruntime": [6.0], "torch": [6.0]})
+    assert {row.peer: row.ratio.middle for row in rows([record])} == {"onnxruntime": 3.0, "torch": 2.0}
 
 
 def test_records_travel(tmp_path):

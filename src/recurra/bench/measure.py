@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from copy import deepcopy
 
 from recurra.bench.cases import Case
 from recurra.bench.peers import Peer, loop_peer, torch_peer
 from recurra.bench.problem import Problem, make
 from recurra.bench.records import Record
+from recurra.bench.rows import FROZEN
 from recurra.bench.side import TOLERANCE, Results, Side, difference
 from recurra.bench.timing import Rounds, race
 from recurra.bench.torch_side import torch_side
 from recurra.errors import RunError
+from recurra.nn import frozen
 
 AGAIN, AGAIN_SECONDS = 10, 0.5  # how often, and for how long, recurra is checked again after it was timed
 
@@ -39,15 +43,19 @@ def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: Record) 
     ours = torch_side("recurra", problem.layer, problem, threads=record.threads)
     results = ours.results() if ours.results else {}
     sides = [ours]
-    for peer in peers:
-        try:
-            side = peer.side(problem, record.threads)
-            if _agrees(side, results, problem, record):
-                sides.append(side)
-        except Exception as error:
-            record.failures[peer.name] = f"{peer.name} failed: {told(error)}"
-    times = race(sides, rounds)
-    _check_again(ours, results)
+    with ExitStack() as promises:
+        if any(peer.holds_weights for peer in peers):
+            layer = promises.enter_context(frozen(deepcopy(problem.layer)))
+            sides.append(torch_side(FROZEN, layer, problem, threads=record.threads))
+        for peer in peers:
+            try:
+                side = peer.side(problem, record.threads)
+                if _agrees(side, results, problem, record):
+                    sides.append(side)
+            except Exception as error:
+                record.failures[peer.name] = f"{peer.name} failed: {told(error)}"
+        times = race(sides, rounds)
+        _check_again(ours, results)
     record.times.update(times)
 
 

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from recurra.bench.cases import Case, cases
+from recurra.bench.peers import PEERS
 from recurra.bench.records import Record
 from recurra.bench.timing import Times
+
+FROZEN = "recurra-frozen"  # recurra with weights packed beforehand
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def rows(records: Iterable[Record]) -> list[Row]:
         _row(named[record.case], record, peer)
         for record in records
         for peer in dict.fromkeys([*record.times, *record.failures])
-        if peer != "recurra"
+        if peer not in ("recurra", FROZEN)
     ]
 
 
@@ -105,7 +108,7 @@ def describe(record: Record) -> str:
 def _row(case: Case, record: Record, peer: str) -> Row:
     if peer in record.failures:
         return Row(case, record.threads, peer, failure=record.failures[peer])
-    ours, theirs = record.times["recurra"], record.times[peer]
+    ours, theirs = record.times[FROZEN if PEERS[peer].holds_weights else "recurra"], record.times[peer]
     single = [other / mine for mine, other in zip(ours, theirs, strict=True) if mine and other]
     mine, other, paired = spread(ours), spread(theirs), Spread.of(single)
     ratio = Spread(paired.low, other.middle / mine.middle, paired.high)

@@ -24,12 +24,14 @@ class Peer:
         title: as a report says it.
         covers: whether it can run a case, given the number of threads.
         packages: what must be installed.
+        holds_weights: whether it packs its weights when it is made; then it is compared with recurra's frozen layer.
     """
 
     name: str
     title: str
     covers: Callable[[Case, int], bool]
     packages: tuple[str, ...] = ()
+    holds_weights: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The packages that are not installed."""
@@ -52,8 +54,15 @@ _ALL = (
         "onnxruntime",
         lambda case, _: _sequences(case) and not case.training,
         ("onnx", "onnxruntime"),
+        holds_weights=True,
     ),
-    Peer("openvino", "openvino", lambda case, _: _sequences(case) and not case.training, ("onnx", "openvino")),
+    Peer(
+        "openvino",
+        "openvino",
+        lambda case, _: _sequences(case) and not case.training,
+        ("onnx", "openvino"),
+        holds_weights=True,
+    ),
     Peer("jax", "jax", lambda case, _: _sequences(case), ("jax",)),
     Peer("loop", "the same equations, looped in torch", lambda case, _: case.group == "custom"),
     Peer(
