@@ -25,8 +25,8 @@ HOW = """\
 - *Training* is a forward pass and the backward pass of `output.sum()`, which leaves a gradient in every parameter. The
   input asks for none, as in a network's first layer. *Inference* runs in `torch.inference_mode()`.
 - `stream` is one step of a layer with its states handed in and out; `step` is one call of a cell.
-- onnxruntime and OpenVINO run an ONNX node per layer, with inputs bound beforehand. They hold their weights, and may pack
-  them when they load them: beside them recurra's layer is in a `recurra.frozen` block, and holds its own.
+- onnxruntime and OpenVINO run an ONNX node per layer, with inputs bound beforehand. They hold their weights, and may
+  pack them when they load them: beside them recurra's layer is in a `recurra.frozen` block, and holds its own.
 - JAX runs `lax.scan` under `jit`, and loops in torch run their gates in as few operations as the equations allow, both
   with the input's products ahead of the loop."""
 
