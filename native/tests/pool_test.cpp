@@ -17,11 +17,32 @@ using recurra::Barrier;
 using recurra::Call;
 using recurra::Executor;
 using recurra::run_together;
+using recurra::Team;
 
 void require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "pool_test: %s\n", what);
   std::exit(1);
+}
+
+// One member hands out many small tasks; each member adds to its own place, and the first reads all of them.
+void tasks_of_a_team(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const int members = 2 + round % 3;
+    std::vector<int> places(static_cast<std::size_t>(members), 0);
+    Team team(members);
+    int sum = 0;
+    const bool ran = run_together(members, [&](int n) {
+      if (n != 0) return team.serve(n);
+      for (int task = 1; task <= 40; ++task) {
+        team.share([&](int member) { places[member] += task; });
+        for (int place : places) sum += place;
+      }
+      team.dismiss();
+    });
+    require(ran, "a team without members");
+    require(sum == members * 11480, "a task was lost, or done twice");  // the sum of the sums of 1 … n for n up to 40
+  }
 }
 
 // Each round, every part writes its own place, waits for the others, and reads theirs.
@@ -164,6 +185,7 @@ int main(int count, char** arguments) {
   const int rounds = count > 1 ? std::atoi(arguments[1]) : 40;
   rounds_of_the_pool(1, 50 * rounds);
   rounds_of_the_pool(4, 50 * rounds);
+  tasks_of_a_team(5 * rounds);
   executors(rounds);
   std::puts("pool_test: all well");
 }
