@@ -85,6 +85,12 @@ bool view(nb::handle object, bool is_double, View& found) {
   if (t.device.type != on_cpu || t.dtype.code != floating || t.dtype.lanes != 1 || t.dtype.bits != (is_double ? 64 : 32)) {
     return false;
   }
+  if (t.data == nullptr) {  // no elements, or a storage that somebody has emptied
+    for (std::int32_t n = 0; n < t.ndim; ++n) {
+      if (t.shape[n] == 0) return true;
+    }
+    return false;
+  }
   // A view that torch negates when it is read (of an imaginary part) does not tell DLPack.
   const nb::object negated = call_method(object, torch.is_neg);
   return negated.ptr() == Py_False;

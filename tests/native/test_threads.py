@@ -128,6 +128,32 @@ def test_threads_are_used_where_they_pay_and_only_there():
     assert done.stdout.split() == ["0", "1"]
 
 
+BESIDE_TORCH = """
+import os
+import torch
+from recurra.nn import LSTM
+
+def count():
+    return len(os.listdir("/proc/self/task"))
+
+torch.set_num_threads(2)
+layer, x = LSTM(32, 64), torch.randn(20, 16, 32)
+numbers = torch.ones(1 << 22)
+with torch.no_grad():
+    numbers.exp()
+    before = count()
+    shared = layer(x)[0]
+    assert count() == before, (before, count())
+    torch.set_num_threads(1)
+    assert torch.equal(layer(x)[0], shared)
+"""
+
+
+def test_torch_s_threads_are_shared():
+    done = subprocess.run([sys.executable, "-c", BESIDE_TORCH], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_other_python_threads_run_during_a_call():
     program = trace(cells.gru)
     sizes = {"input": 64, "hidden": 256, "proj": 0}
