@@ -237,6 +237,14 @@ void Executor<T>::constant_stage(Worker& w, const std::vector<Instruction>& stag
   for (const Instruction& i : stage) instruction(w, i, std::max<std::int64_t>(1, i.rows));
 }
 
+// Where a parameter or a constant lies.
+template <class T>
+Fixed<const T> Executor<T>::fixed(const Worker& w, std::int32_t v) const {
+  const Value& value = code_.values[v];
+  if (value.space == Space::parameter) return (*w.parameters)[value.number];
+  return {w.slots[v].base, stride(value), 1};
+}
+
 // Calls f(sources, count) for each panel of a matrix between these vectors.
 template <class T>
 template <class F>
@@ -245,15 +253,7 @@ void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from
   const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
   std::int64_t at = 0, filled = 0;
   for (const MatrixPart& part : m.parts) {
-    const Value& value = code_.values[part.value];
-    const T* base;
-    std::ptrdiff_t rows, columns;
-    if (value.space == Space::parameter) {
-      const Fixed<const T>& p = (*w.parameters)[value.number];
-      base = p.data, rows = p.row_stride, columns = p.column_stride;
-    } else {
-      base = w.slots[part.value].base, rows = stride(value), columns = 1;
-    }
+    auto [base, rows, columns] = fixed(w, part.value);
     base += part.row * rows + part.column * columns;
     if (part.transposed) std::swap(rows, columns);
     for (std::int64_t c = 0; c < part.width; c += lanes_, ++at) {
@@ -462,14 +462,7 @@ void Executor<T>::cumulate(Worker& w, const Instruction& i, std::int64_t rows) c
 template <class T>
 void Executor<T>::gather(Worker& w, const Instruction& i) const {
   const Value& source = code_.values[i.a];
-  const T* base;
-  std::ptrdiff_t rows, columns;
-  if (source.space == Space::parameter) {
-    const Fixed<const T>& p = (*w.parameters)[source.number];
-    base = p.data, rows = p.row_stride, columns = p.column_stride;
-  } else {
-    base = w.slots[i.a].base, rows = stride(source), columns = 1;
-  }
+  auto [base, rows, columns] = fixed(w, i.a);
   const Value& value = code_.values[i.result];
   T* out = w.frame + offset_[i.result];
   if (i.flag == 1) std::swap(rows, columns);

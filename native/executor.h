@@ -86,6 +86,7 @@ class Executor {
   void fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) const;
   void run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const;
   void constant_stage(Worker& w, const std::vector<Instruction>& stage) const;
+  Fixed<const T> fixed(const Worker& w, std::int32_t v) const;
   template <class F>
   void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
   void pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const;

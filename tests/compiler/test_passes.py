@@ -163,3 +163,16 @@ def test_a_bias_that_is_also_multiplied_stays():
         return tanh(x @ W + h + b) * b
 
     assert biases(trace(shared)) == ()
+
+
+def test_identity_matrices_of_two_sizes_are_two():
+    @cell
+    def shrunk(x, h, *, V, U, W):
+        return tanh((x @ (V - 0.1 * recurra.eye())) @ W + h @ (U - 0.1 * recurra.eye()) + (x @ V @ V.T) @ W)
+
+    program = trace(shrunk)
+    for transform in (simplify, merge, hoist):
+        assert_same_results(transform(program), program)
+    np.testing.assert_allclose(
+        outcome(plan(program), program)[0], outcome(unscheduled(program), program)[0], rtol=1e-11
+    )

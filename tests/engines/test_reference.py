@@ -152,6 +152,40 @@ def test_block_diagonal_product(library):
     np.testing.assert_allclose(np.asarray(result.output), h @ dense, rtol=1e-13)
 
 
+@pytest.mark.parametrize("library", [np, torch])
+def test_a_row_s_number_meets_heads(library):
+    @cell
+    def scaled(x, h, *, W, R):
+        return x @ W + (recurra.heads(h, 2) * recurra.mean(h)) @ R
+
+    @cell
+    def spelled(x, h, *, W, R):
+        return x @ W + recurra.heads(h * recurra.mean(h), 2) @ R
+
+    programs = [trace(scaled), trace(spelled)]
+    x, states, parameters, sizes = random_inputs(programs[0], 0, [3, 2])
+    if library is torch:
+        x, states, parameters = tensors([x])[0], tensors(states), tensors(parameters)
+    call = Call(x, [3, 2], states, parameters, sizes)
+    one, other = (ENGINE.build(plan(program)).forward(call) for program in programs)
+    np.testing.assert_allclose(one.output, other.output, rtol=1e-12)
+
+
+def test_bounds_of_clip_that_vary_have_gradients():
+    @cell
+    def clipped(x, h, *, W, p):
+        return recurra.clip(p, h, 1.0) + x @ W
+
+    program = trace(clipped)
+    x, states, parameters, sizes = random_inputs(program, 0, [3, 2])
+    leaves = [torch.from_numpy(value).requires_grad_() for value in (x, *states, *parameters)]
+
+    def run(x, h, *weights):
+        return ENGINE.build(plan(program)).forward(Call(x, [3, 2], [h], weights, sizes)).output
+
+    assert torch.autograd.gradcheck(run, leaves)
+
+
 def test_numpy_sigmoid_over_the_whole_range():
     with np.errstate(all="raise", under="ignore"):
         values = sigmoid(np.array([-1e4, -745.0, -40.0, 0.0, 40.0, 1e4]))

@@ -10,6 +10,11 @@ from torch.nn import functional
 
 from recurra.engines import arrays_numpy
 
+
+def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.clamp(*torch.broadcast_tensors(x, low, high))  # type: ignore[no-untyped-call]  # its gradient does not broadcast
+
+
 # Python's operators are the same on tensors.
 ELEMENTWISE: Mapping[str, Callable[..., Tensor]] = {
     **arrays_numpy.ELEMENTWISE,
@@ -25,7 +30,7 @@ ELEMENTWISE: Mapping[str, Callable[..., Tensor]] = {
     "cos": torch.cos,
     "minimum": torch.minimum,
     "maximum": torch.maximum,
-    "clip": lambda x, low, high: torch.clamp(x, low, high),
+    "clip": _clip,
     "where": torch.where,
 }
 

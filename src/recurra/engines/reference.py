@@ -170,6 +170,9 @@ def _run(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Varia
         def arguments(values: Values) -> list[Array]:
             return [values[o] if isinstance(o, Variable) else o for o in operands]
 
+    if len(results[0].shape) == 2 and equation.operation in lib.ELEMENTWISE:
+        function = _beside_heads(function, [isinstance(o, Variable) and not o.shape for o in operands])
+
     def run(values: Values) -> None:
         if equation.operation == "eye":
             values[results[0]] = function(values[x])
@@ -179,6 +182,16 @@ def _run(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Varia
             values.update(zip(results, function(*arguments(values)), strict=True))
 
     return run
+
+
+def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Callable[..., Array]:
+    """The function on (rows, heads, features), where a row's single number, (rows, 1), may meet them."""
+
+    def computed(*arrays: Array) -> Array:
+        pairs = zip(arrays, single, strict=True)
+        return function(*(a[..., None] if is_single and a.ndim == 2 else a for a, is_single in pairs))
+
+    return computed
 
 
 def _function(equation: Equation, lib: ModuleType, sizes: Mapping[str, int]) -> Callable[..., Array]:

@@ -57,7 +57,8 @@ class Equation:
     def key(self) -> tuple[object, ...]:
         """Equal for two equations that compute the same."""
         operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # 0.0 == -0.0, and not here
-        return (self.operation, operands, len(self.results), tuple(sorted(self.attributes.items())))
+        shapes = tuple(result.shape for result in self.results)  # which of eye() and partition() nothing else tells
+        return (self.operation, operands, shapes, tuple(sorted(self.attributes.items())))
 
 
 @dataclass(frozen=True)
