@@ -76,8 +76,7 @@ struct Checker {
   }
 
   void value(const Value& v) const {
-    need(v.width <= most_elements && v.rows <= most_elements && v.width * std::max<std::int64_t>(1, v.rows) <= most_elements &&
-             (v.rows == 0 || v.width <= most_elements / v.rows),
+    need(v.width <= most_elements && v.rows <= most_elements && (v.rows == 0 || v.width <= most_elements / v.rows),
          "a value is too large");
     auto declared = [&](const std::vector<std::int64_t>& widths) {
       need(v.number >= 0 && v.number < static_cast<std::int64_t>(widths.size()), "there is no such array");
