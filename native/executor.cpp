@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -84,6 +85,7 @@ struct Executor<T>::Shared {
   std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
   std::vector<T*> chunk_values;             // for each value its array, or null
   std::vector<T*> states;                   // for each state 2 × batch rows
+  std::unique_ptr<std::atomic<std::size_t>[]> next_unit;  // of each chunk's sums, which one nobody has taken yet
   std::vector<T*> sums;                     // for each value that is a sum over rows its place
   Barrier* barrier = nullptr;               // of the slices' threads; null where there is one slice
   Worker* workers = nullptr;
@@ -733,7 +735,7 @@ void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Un
 // ---- a call ----
 
 template <class T>
-void Executor<T>::work(Worker& w, int part, int parts) const {
+void Executor<T>::work(Worker& w, int part) const {
   Shared& s = *w.shared;
   const Call<T>& call = *s.call;
   const int slices = static_cast<int>(s.cuts.size()) - 1;
@@ -751,6 +753,7 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
     }
   }
   bool more = false;  // whether sums over rows have begun
+  std::size_t chunk = 0;
   for (const auto& [first, steps] : s.chunks) {
     for (int slice = 0; slice < slices; ++slice) {
       Geometry& g = w.geometry[slice];
@@ -769,19 +772,20 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
     step_stage(w);
     rows_stage(w, code_.after, moving_after_);
     if (units_.empty()) continue;
-    auto share = [&](Worker& worker, int n, int all) {
-      for (std::size_t u = static_cast<std::size_t>(n); u < units_.size(); u += static_cast<std::size_t>(all)) {
+    std::atomic<std::size_t>& next = s.next_unit[chunk++];
+    auto share = [&](Worker& worker) {  // whoever is free takes the next: a processor may be slower than another
+      for (std::size_t u = next.fetch_add(1); u < units_.size(); u = next.fetch_add(1)) {
         sum(worker, w.geometry, units_[u], more);
       }
     };
     if (s.barrier != nullptr) {
       s.barrier->wait();
-      share(w, part, parts);
+      share(w);
       s.barrier->wait();
     } else if (w.team != nullptr) {
-      w.team->share([&](int n) { share(s.workers[n], n, w.team->threads()); });
+      w.team->share([&](int n) { share(s.workers[n]); });
     } else {
-      share(w, 0, 1);
+      share(w);
     }
     more = true;
   }
@@ -791,6 +795,7 @@ void Executor<T>::work(Worker& w, int part, int parts) const {
 // Sums over rows are added up where the caller wants them if their rows are whole vectors, else among the constants.
 template <class T>
 void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const {
+  s.next_unit = std::make_unique<std::atomic<std::size_t>[]>(units_.empty() ? 0 : s.chunks.size());
   s.sums.assign(code_.values.size(), nullptr);
   for (const Instruction& i : code_.sums) s.sums[i.result] = frame + offset_[i.result];
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
@@ -814,12 +819,12 @@ void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) 
   bool together = false;
   if (slices > 1) {
     s.barrier = &barrier;
-    together = run_together(threads, [&](int n) { work(workers[n], n, slices); });
+    together = run_together(threads, [&](int n) { work(workers[n], n); });
   } else if (threads > 1) {
     workers.front().team = &team;
     together = run_together(threads, [&](int n) {
       if (n != 0) return team.serve(n);
-      work(workers.front(), 0, 1);
+      work(workers.front(), 0);
       team.dismiss();
     });
   }
@@ -828,7 +833,7 @@ void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) 
   s.cuts = {0, s.call->batch};
   s.bases = {0};
   workers.front().team = nullptr;
-  work(workers.front(), 0, 1);
+  work(workers.front(), 0);
 }
 
 // Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
