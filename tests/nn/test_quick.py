@@ -1,5 +1,6 @@
 """The shortest way into native code: what it must leave to the general way, and what it must not be disturbed by."""
 
+import contextlib
 import copy
 import pickle
 
@@ -116,13 +117,28 @@ def test_strange_inputs_are_left_to_the_general_way(strange, ways):
 
 
 @pytest.mark.parametrize("part", ["x", "state", "weight"])
-def test_emptied_memory_is_an_error(part):
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_emptied_memory_is_an_error(part, is_frozen):
     layer = LSTM(3, 5)
     x, states = x_of(layer), (torch.zeros(1, 4, 5), torch.zeros(1, 4, 5))
     emptied = {"x": x, "state": states[1], "weight": layer.weight_hh_l0}[part]
     emptied.untyped_storage().resize_(0)
-    with torch.no_grad(), pytest.raises((ValueError, RuntimeError)):
+    promise = recurra.frozen(layer) if is_frozen else contextlib.nullcontext()
+    with torch.no_grad(), promise, pytest.raises((ValueError, RuntimeError)):
         layer(x, states)
+
+
+@pytest.mark.parametrize("change", [lambda w: w.data.new_zeros(2, 2), lambda w: w.data.t().contiguous()])
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_weights_of_another_shape_never_reach_a_kernel(change, is_frozen):
+    layer = LSTM(3, 5)
+    x = x_of(layer)
+    layer.weight_hh_l0.data = change(layer.weight_hh_l0)
+    promise = recurra.frozen(layer) if is_frozen else contextlib.nullcontext()
+    with torch.no_grad(), promise, pytest.raises(ValueError, match="weight_hh must have shape"):
+        layer(x)
+    with pytest.raises(ValueError, match="weight_hh must have shape"):
+        layer(x)
 
 
 def test_a_module_that_was_called_can_be_copied():

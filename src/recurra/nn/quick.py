@@ -83,6 +83,19 @@ def _inference(
     )
 
 
+def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether native code can read a parameter where it is."""
+    return (
+        (parameter.__class__ is Tensor or parameter.__class__ is torch.nn.Parameter)
+        and parameter.dtype is dtype
+        and parameter.is_cpu
+        and parameter.layout is torch.strided
+        and parameter.shape == shape
+        and not parameter.is_neg()
+        and parameter.untyped_storage().nbytes() > 0
+    )
+
+
 def _prepared(module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], dtype: torch.dtype) -> Any:
     """A frozen module's packed weights; None where a weight is not as it was made."""
     kept = module._calls.packed
@@ -91,9 +104,9 @@ def _prepared(module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]]
     made = []
     for scan, each in zip(scans, names, strict=True):
         words: list[int] = []
-        for name in each:
+        for name, (_, shape) in zip(each, scan.shapes, strict=True):
             parameter = module._parameters.get(name)
-            if parameter is None or parameter.dtype is not dtype or not parameter.is_cpu:
+            if not _is_plain(parameter, shape, dtype):
                 return None
             words += (parameter.data_ptr(), *(0, 0, *parameter.stride())[-2:])
         made.append(_kernel(scan.text).code(_sizes(scan), dtype is torch.float64).prepare(words))

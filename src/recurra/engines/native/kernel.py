@@ -119,6 +119,7 @@ class NativeKernel:
 
     def forward(self, call: Call, backward: Backward | None = None) -> Result:
         """Run the plan over whole sequences; with ``backward`` its result keeps what that backward pass needs."""
+        self._check(call)
         kept = () if backward is None else backward.kept
         built = self._built_forward(call.sizes, is_double(call.x), kept)
         x = call.x
@@ -142,6 +143,13 @@ class NativeKernel:
             traced[name] = value != 0 if variable.kind == "bool" else value
         count = len(outputs) - len(kept)
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
+
+    def _check(self, call: Call) -> None:
+        """Raise ValueError where a parameter is not as large as the code takes it to be."""
+        for variable, parameter in zip(self.plan.program.parameters, call.parameters, strict=True):
+            shape = tuple(size.value(call.sizes) for size in variable.shape)
+            if tuple(parameter.shape) != shape:
+                raise ValueError(f"parameter {variable.name} must have shape {shape}; got {tuple(parameter.shape)}")
 
     def code(self, sizes: Mapping[str, int], double: bool) -> _native.Kernel:
         """The forward pass at these sizes, for callers that know its words."""
