@@ -17,11 +17,13 @@ ALLOWED = {
     "values": {"errors", "program"},
     "equations": {"errors", "program", "values"},
     "cells": {"equations"},
+    "vocabulary": {"errors"},
+    "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "compiler", "_native"},
-    "nn": {"errors", "program", "equations", "cells", "compiler", "engines"},
+    "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
     "look": {"errors", "program", "equations", "compiler", "nn"},
-    "tasks": {"", "errors", "files", "equations", "cells", "engines", "nn", "look"},
+    "tasks": {"", "errors", "files", "vocabulary", "equations", "cells", "engines", "nn", "look"},
     "bench": {"errors", "equations", "cells", "compiler", "engines", "nn", "tasks"},
     "cli": {
         "errors",
@@ -41,7 +43,7 @@ ALLOWED = {
 }
 THIRD_PARTY = {
     "torch": {"nn", "tasks", "bench", "cli", "engines"},
-    "numpy": {"engines", "tasks", "bench"},
+    "numpy": {"engines", "tasks", "bench", "vocabulary", "model"},
     "safetensors": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},

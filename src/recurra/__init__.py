@@ -68,6 +68,7 @@ __all__ = [
     "frozen",
     "heads",
     "layer_norm",
+    "load",
     "log",
     "maximum",
     "mean",
@@ -75,6 +76,7 @@ __all__ = [
     "nn",
     "relu",
     "rms_norm",
+    "save",
     "scalar",
     "sigmoid",
     "sin",
@@ -93,8 +95,8 @@ def __getattr__(name: str) -> object:
 
     if name == "nn":
         return importlib.import_module("recurra.nn")
-    if name == "frozen":
-        return importlib.import_module("recurra.nn").frozen
+    if name in ("frozen", "load", "save"):
+        return getattr(importlib.import_module("recurra.nn"), name)
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

@@ -260,7 +260,12 @@ class Cell:
     """
 
     def __init__(
-        self, function: Callable[..., Any], *, output: str | None = None, init: Mapping[str, float] | None = None
+        self,
+        function: Callable[..., Any],
+        *,
+        output: str | None = None,
+        init: Mapping[str, float] | None = None,
+        feed_forward: bool = False,
     ) -> None:
         self.function = function
         self.name = function.__name__
@@ -268,6 +273,11 @@ class Cell:
         self.init = dict(init or {})
         functools.update_wrapper(self, function)
         flowing, keywords = _signature(self.name, function)
+        if len(flowing) < 2 and not (feed_forward and len(flowing) == 1):
+            raise EquationError(
+                f"cell {self.name!r}: before the star stand the input and at least one state, as in (x, h, *, W, U, b);"
+                f" got ({', '.join(flowing)})"
+            )
         self.input, self.states = flowing[0], tuple(flowing[1:])
         self.parameters = tuple(name for name, default in keywords.items() if default is inspect.Parameter.empty)
         self.options = {name: value for name, value in keywords.items() if name not in self.parameters}
@@ -336,11 +346,6 @@ def _signature(name: str, function: Callable[..., Any]) -> tuple[list[str], dict
             )
         else:
             flowing.append(parameter.name)
-    if len(flowing) < 2:
-        raise EquationError(
-            f"cell {name!r}: before the star stand the input and at least one state, as in (x, h, *, W, U, b); "
-            f"got ({', '.join(flowing)})"
-        )
     return flowing, keywords
 
 
@@ -377,3 +382,14 @@ def cell(
     if function is None:
         return lambda function: Cell(function, output=output, init=init)
     return Cell(function)
+
+
+def feed_forward(function: Callable[..., Any], /) -> Cell:
+    """A step without states, ``(x, *, parameters, options) -> output``: what stands around recurrent layers.
+
+    Layers refuse it; the compiler and the engines run it as they run every cell.
+
+    Raises:
+        EquationError: the signature is not of that form.
+    """
+    return Cell(function, feed_forward=True)

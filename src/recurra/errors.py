@@ -13,6 +13,10 @@ class ProgramError(RecurraError):
     """A program that comes from outside (JSON) is malformed or too large."""
 
 
+class FileFormatError(RecurraError):
+    """A model or its file cannot be written or read: not of the format, damaged, or beyond a cap; nothing was run."""
+
+
 class EngineError(RecurraError):
     """No engine, or not the one asked for, can run this; the message gives each engine's reason."""
 

@@ -3,11 +3,12 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, replacing what is there in one step.
+def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Put `content`, whole or in pieces, at `path`, replacing what is there in one step.
 
     The bytes go to a new file in the same folder, which is synchronised with the disk and renamed; then the folder
     is synchronised too. After a failure the old file is as it was, and no temporary file is left.
@@ -19,7 +20,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            for piece in (content,) if isinstance(content, bytes) else content:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
@@ -25,6 +24,8 @@ class Place:
     text: str
 
     def __str__(self) -> str:
+        from pathlib import Path  # where a message is worded: it would be a tenth of what importing recurra takes
+
         return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
 
 

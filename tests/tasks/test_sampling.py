@@ -9,7 +9,7 @@ from recurra.errors import RunError
 from recurra.tasks.language_model import LanguageModel
 from recurra.tasks.sampling import SamplingSettings, check_prompt, sample
 from recurra.tasks.settings import ModelSettings
-from recurra.tasks.vocabulary import Vocabulary
+from recurra.vocabulary import Vocabulary
 
 CHARACTERS = Vocabulary.of("abcde \n", "char")
 WORDS = Vocabulary.of("a b c d\n", "word")

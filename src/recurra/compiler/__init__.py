@@ -8,12 +8,13 @@ from recurra.compiler.plan import Plan, plan
 from recurra.compiler.schedule import Schedule
 from recurra.compiler.simplify import simplify
 from recurra.compiler.storage import products_stored, states_alone
-from recurra.compiler.trace import trace
+from recurra.compiler.trace import TracedCell, trace
 
 __all__ = [
     "Gradient",
     "Plan",
     "Schedule",
+    "TracedCell",
     "biases",
     "differentiate",
     "drop_biases",

@@ -32,7 +32,8 @@ def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_h
     inference = _Inference(recorder)
     solver = inference.solver
     solver.need(0, (INPUT,))
-    solver.need(1, (first,))
+    if states:
+        solver.need(1, (first,))
     for number in range(2, 1 + len(states)):
         solver.need(number, (solver.unknown(),))
     facts: list[tuple[int, Callable[[], None]]] = [

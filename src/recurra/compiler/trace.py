@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
 from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
+from recurra.errors import EquationError
 from recurra.program import HIDDEN, PROJ, Equation, Program, Variable, check
 from recurra.values import Recorder, Value, recording
+
+
+class TracedCell(Cell):
+    """A cell whose program is known, and whose source need not be: what a file holds of a cell.
+
+    Args:
+        program: with its options chosen; a projection, and parameters that are left out, are part of it.
+        init: initial values of parameters, as ``@recurra.cell`` takes them.
+    """
+
+    def __init__(self, program: Program, init: Mapping[str, float] | None = None) -> None:
+        self.program = program
+        self.name = program.name
+        self.input = program.input.name
+        self.states = tuple(state.name for state in program.states)
+        self.parameters = tuple(parameter.name for parameter in program.parameters)
+        self.options = {}
+        self.init = dict(init or {})
+        is_state = program.output in program.next_states[:1]
+        self.output = None if is_state or not program.states else program.output.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Not possible: there are no equations in Python to run.
+
+        Raises:
+            EquationError: always.
+        """
+        raise EquationError(f"cell {self.name!r} comes from a file: other cells cannot be written with it")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TracedCell, (self.program, self.init)
 
 
 def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bool = False) -> Program:
@@ -26,6 +58,8 @@ def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bo
         EquationError: the equations contradict themselves, or leave a shape open; names cell, variable and line.
         TypeError: an option that the cell does not have.
     """
+    if isinstance(cell, TracedCell):
+        return cell.program
     chosen = cell.resolve_options(options or {})
     try:
         return _cached(cell, tuple((name, value, type(value)) for name, value in chosen.items()), projected)
@@ -48,32 +82,37 @@ def _trace(cell: Cell, options: Mapping[str, Any], projected: bool) -> Program:
         parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}
         returned = function(*flowing, **parameters, **options)
         recorder.see_names()
-        states = _states(cell, recorder, returned)
-        new_hidden = states[0].number
-        if projected:
-            weight = recorder.argument("weight_hr", varying=False)
-            states[0] = states[0] @ weight.T
-            recorder.names[states[0].number] = cell.states[0]
-        output = _output(cell, recorder, states)
+        new_hidden = None
+        if not cell.states:
+            states: list[Value] = []
+            [output] = _results(cell, recorder, returned, ("output",))
+        else:
+            states = _results(cell, recorder, returned, cell.states)
+            if projected:
+                new_hidden = states[0].number
+                weight = recorder.argument("weight_hr", varying=False)
+                states[0] = states[0] @ weight.T
+                recorder.names[states[0].number] = cell.states[0]
+            output = _output(cell, recorder, states)
     _refuse_unused(cell, recorder, [state.number for state in (*states, output)])
-    return _program(cell, recorder, states, output, new_hidden if projected else None)
+    return _program(cell, recorder, states, output, new_hidden)
 
 
-def _states(cell: Cell, recorder: Recorder, returned: object) -> list[Value]:
-    """The new states that the cell returned, checked."""
+def _results(cell: Cell, recorder: Recorder, returned: object, wanted: Sequence[str]) -> list[Value]:
+    """The new states, or the output of a cell without states, that the cell returned; checked."""
     values = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-    expected = ", ".join(cell.states)
-    if len(values) != len(cell.states):
+    expected = ", ".join(wanted)
+    if len(values) != len(wanted):
         names = [
             recorder.names[value.number]
             for value in values
             if isinstance(value, Value) and value.recorder is recorder and recorder.names[value.number]
         ]
-        missing = [state for state in cell.states if state not in names] if len(values) < len(cell.states) else []
+        missing = [state for state in wanted if state not in names] if len(values) < len(wanted) else []
         detail = f": state {', '.join(missing)} is not returned" if missing else ""
         recorder.fail(f"must return the new value of each state ({expected}), but returns {len(values)}{detail}")
     checked: list[Value] = []
-    for name, value in zip(cell.states, values, strict=True):
+    for name, value in zip(wanted, values, strict=True):
         if not isinstance(value, Value) or value.recorder is not recorder:
             recorder.fail(
                 f"the new value of state {name} is a {type(value).__name__}, not computed from the cell's values"

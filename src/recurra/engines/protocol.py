@@ -22,7 +22,8 @@ class Call:
     Attributes:
         x: (steps, input).
         batch_sizes: rows of each of T steps, never increasing; None for a dense batch.
-        states: for each state the first one, (batch, size), batch ≥ every batch size.
+        states: for each state the first one, (batch, size), batch ≥ every batch size; none for a program without
+            states, whose batch is dense.
         parameters: in the program's order.
         sizes: the numbers of the program's symbols: input, hidden, and proj where it has one.
         masks: for each random mask of the program its values, (steps, size).

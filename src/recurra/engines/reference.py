@@ -57,7 +57,7 @@ class ReferenceKernel:
         values: Values = {program.input: call.x, **parameters, **masks}
         for run in early:
             run(values)
-        kept, states = self._loop(lib, call, dict(values), step)
+        kept, states = self._loop(lib, call, dict(values), step) if program.states else ({}, ())
         values.update(kept)
         for run in late:
             run(values)

@@ -23,6 +23,8 @@ from recurra.nn.packing import (
 )
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.saving import load, save
+from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace
 
 join_openmp()
@@ -37,13 +39,16 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
+    "Stack",
     "Trace",
     "frozen",
     "invert_permutation",
+    "load",
     "pack_padded_sequence",
     "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
+    "save",
     "unpack_sequence",
     "unpad_sequence",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from recurra.compiler import drop_biases, trace
+from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
@@ -114,6 +114,8 @@ class Recurrent(nn.Module):
     ) -> None:
         if not isinstance(cell, Cell):
             raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
+        if not cell.states:
+            raise EquationError(f"cell {cell.name!r} has no state: there is nothing to run over sequences")
         super().__init__()
         is_dropin = type(self).__init__ is not Recurrent.__init__
         self.dropout = check_dropout(dropout, num_layers, stacklevel=3 if is_dropin else 2)
@@ -142,7 +144,7 @@ class Recurrent(nn.Module):
     def _make_scans(self) -> list[Scan]:
         """One scan for each layer and direction, layer by layer."""
         program = trace(self.cell, self.options, projected=self.proj_size > 0)
-        if not self.bias:
+        if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
         scans: list[Scan] = []
         width = self.input_size

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recurra.compiler import drop_biases, trace
+from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
+from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import InputCheck, check_state, check_states
 from recurra.nn.quick import Calls, quick_cell
@@ -49,6 +50,8 @@ class RecurrentCell(nn.Module):
     ) -> None:
         if not isinstance(cell, Cell):
             raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
+        if not cell.states:
+            raise EquationError(f"cell {cell.name!r} has no state: it is no recurrent cell")
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if not isinstance(size, int):
                 raise TypeError(f"{name} must be an int, not {type(size).__name__} ({size!r})")
@@ -61,7 +64,7 @@ class RecurrentCell(nn.Module):
         self.hidden_size = hidden_size
         self.bias = bias
         program = trace(cell, options)
-        if not bias:
+        if not bias and not isinstance(cell, TracedCell):
             kept = drop_biases(program)
             dropped = [p.name for p in program.parameters if p not in kept.parameters]
             program = kept

@@ -68,7 +68,7 @@ class Program:
     Attributes:
         name: the cell's.
         input: what arrives at a step.
-        states: what the step before handed over, the hidden state first.
+        states: what the step before handed over, the hidden state first; none in a program that only feeds forward.
         parameters: what stays, in the order of the cell's signature.
         equations: in an order in which each can be computed.
         next_states: for each state, what this step hands on; of the same shape.
@@ -190,9 +190,9 @@ def _check_sources(program: Program) -> None:
         raise ProgramError("input, states and parameters are real numbers")
     if program.input.shape != (INPUT,):
         raise ProgramError(f"input {program.input.name} must have shape (input)")
-    if not program.states or len(program.states) != len(program.next_states):
-        raise ProgramError("a program needs at least one state, and a new value for each")
-    if program.states[0].shape not in ((HIDDEN,), (PROJ,)):
+    if len(program.states) != len(program.next_states):
+        raise ProgramError("a program needs a new value for each of its states")
+    if program.states and program.states[0].shape not in ((HIDDEN,), (PROJ,)):
         raise ProgramError(f"state {program.states[0].name} must have shape (hidden) or (proj)")
     if any(len(state.shape) != 1 for state in program.states):
         raise ProgramError("states are vectors")

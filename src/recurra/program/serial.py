@@ -17,13 +17,19 @@ MAX_TEXT = 16 * 2**20  # characters of JSON
 MAX_EQUATIONS = 10_000
 MAX_VARIABLES = 40_000
 MAX_OPERANDS = 1_000  # of one equation
+MAX_ITEMS = 400_000  # of all lists and objects of a text
 _NAME = re.compile(r"%?[^\W%]\w{0,99}(?:'{0,3}|'\d{1,5})")
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 def to_json(program: Program) -> str:
     """The program as JSON text; ``from_json`` gives an equal program back."""
-    content = {
+    return json.dumps(to_content(program), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def to_content(program: Program) -> dict[str, Any]:
+    """The program as lists, objects, texts and numbers, as JSON has them."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "name": program.name,
@@ -42,7 +48,6 @@ def to_json(program: Program) -> str:
         "next_states": [variable.name for variable in program.next_states],
         "output": program.output.name,
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> Program:
@@ -54,9 +59,32 @@ def from_json(text: str) -> Program:
     if len(text) > MAX_TEXT:
         raise ProgramError(f"program text of {len(text)} characters; at most {MAX_TEXT} are read")
     try:
-        content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
+        content = strict_json(text)
+    except ValueError as error:
         raise ProgramError(f"not a program: {error}") from None
+    return from_content(content)
+
+
+def strict_json(text: str) -> Any:
+    """What a JSON text holds; no key may occur twice, and NaN and Infinity are not JSON.
+
+    Raises:
+        ValueError: the text is not such, has more than MAX_ITEMS items, or is nested too deeply.
+    """
+    if text.count(",") >= MAX_ITEMS:  # before anything is made of them
+        raise ValueError(f"more than {MAX_ITEMS} items")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def from_content(content: Any) -> Program:
+    """The program that such lists and objects describe.
+
+    Raises:
+        ProgramError: as ``from_json``.
+    """
     fields = _fields(
         content,
         ("format", "version", "name", "input", "states", "parameters", "equations", "next_states", "output"),

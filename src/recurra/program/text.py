@@ -92,10 +92,11 @@ def program_text(program: Program) -> str:
 
     Shapes are of one example at one time step; ``c'`` is the new value of state ``c``.
     """
-    states = ", ".join(state.name for state in program.states)
+    flowing = ", ".join(variable.name for variable in (program.input, *program.states))
     lines = [("  " + variable.name, shape_text(variable.shape)) for variable in program.sources]
     lines += [("  " + text, shapes) for text, shapes in Printer(program).lines(program.equations)]
-    lines.append(("  return " + ", ".join(new.name for new in program.next_states), ""))
-    if program.output != program.next_states[0]:
+    if program.states:
+        lines.append(("  return " + ", ".join(new.name for new in program.next_states), ""))
+    if program.output not in program.next_states[:1]:
         lines.append((f"  output {program.output.name}", shape_text(program.output.shape)))
-    return f"{program.name}({program.input.name}, {states})\n{aligned(lines)}"
+    return f"{program.name}({flowing})\n{aligned(lines)}"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recurra.tasks.vocabulary import Ids
+from recurra.vocabulary import Ids
 
 # What cross_entropy leaves out: the places after the end of the last lane.
 PADDING = -100

@@ -11,7 +11,7 @@ from torch import Tensor
 from recurra.errors import RunError
 from recurra.tasks import checks
 from recurra.tasks.language_model import LanguageModel
-from recurra.tasks.vocabulary import Vocabulary
+from recurra.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

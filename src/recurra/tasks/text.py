@@ -28,7 +28,7 @@ from recurra.tasks.language_model import (
 from recurra.tasks.run import create_run, open_run
 from recurra.tasks.settings import TextSettings, model_settings
 from recurra.tasks.training import Evaluation, Step
-from recurra.tasks.vocabulary import Vocabulary
+from recurra.vocabulary import Vocabulary
 
 TASK = "text"
 # Long windows cost least where no gradients are kept; the result is the same for any length.

@@ -336,6 +336,6 @@ def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:
     if reset is not None:
         reset = np.ascontiguousarray(reset if is_numpy(reset) else reset.detach().numpy())
     steps = len(sizes) if sizes is not None else x.shape[0]
-    batch = int(call.states[0].shape[0])
+    batch = int(call.states[0].shape[0] if call.states else x.shape[1])
     words = [steps, batch, 0 if sizes is None else address(sizes), int(reverse), 0 if reset is None else address(reset)]
     return [*words, threads()], (sizes, reset)

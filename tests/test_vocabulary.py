@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import RunError
-from recurra.tasks.vocabulary import Vocabulary, tokens_of
+from recurra.vocabulary import Vocabulary, tokens_of
 
 
 @given(st.text(min_size=1, max_size=50))

@@ -1,0 +1,8 @@
+"""What a model file holds: a tree of known parts, their weights, a vocabulary; plain data, without torch."""
+
+from recurra.model.description import Description, Weight
+from recurra.model.file import read, write
+from recurra.model.kinds import KINDS, recurrent_weights, weights_of
+from recurra.model.part import Part
+
+__all__ = ["KINDS", "Description", "Part", "Weight", "read", "recurrent_weights", "weights_of", "write"]

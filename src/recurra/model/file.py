@@ -1,0 +1,96 @@
+"""A model in one file: written in one step, and read without running anything that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from recurra.errors import FileFormatError
+from recurra.files import write_atomically
+from recurra.model.container import Tensor, pack, unpack
+from recurra.model.description import Description, Weight
+from recurra.model.infer import infer
+from recurra.model.serial import from_text, to_text
+
+KEY = "recurra"  # of the description among the file's metadata
+SCALE = ".scale"  # behind a weight's name: that of its rows' scales
+_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8"}
+_CODES = {name: code for code, name in _NAMES.items()}
+
+
+def write(description: Description, path: Path) -> None:
+    """Put a model in a file, replacing what is there in one step.
+
+    Raises:
+        FileFormatError: it cannot be written, or a reader would refuse it.
+    """
+    tensors: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    first: dict[int, str] = {}
+    for name, weight in description.weights.items():
+        if id(weight) in first:
+            tied[name] = first[id(weight)]
+            continue
+        first[id(weight)] = name
+        tensors[name] = Tensor(_CODES[weight.dtype], weight.data)
+        if weight.scale is not None:
+            tensors[name + SCALE] = Tensor("F32", weight.scale)
+    text = to_text(description.root, tied, description.vocabulary)
+    try:
+        write_atomically(path, pack(tensors, {KEY: text}))
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def read(path: Path) -> Description:
+    """The model of a file. A safetensors file with torch's names of one RNN, LSTM or GRU is such a model too.
+
+    Raises:
+        FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
+    """
+    tensors, metadata = unpack(path)
+    try:
+        if KEY not in metadata:
+            return infer({name: _weight(name, tensor) for name, tensor in tensors.items()})
+        root, tied, vocabulary = from_text(metadata[KEY])
+        return Description(root, _weights(tensors, tied), vocabulary)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+
+
+def read_weights(path: Path) -> dict[str, Weight]:
+    """The weights of a file by name, whatever they belong to.
+
+    Raises:
+        FileFormatError: it cannot be read, is damaged, goes beyond a cap, or has numbers of another kind.
+    """
+    tensors, metadata = unpack(path)
+    try:
+        tied = from_text(metadata[KEY])[1] if KEY in metadata else {}
+        return _weights(tensors, tied)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+
+
+def _weights(tensors: Mapping[str, Tensor], tied: Mapping[str, str]) -> dict[str, Weight]:
+    weights: dict[str, Weight] = {}
+    for name, tensor in tensors.items():
+        if name.endswith(SCALE) and tensors.get(name.removesuffix(SCALE), tensor).dtype == "I8":
+            continue
+        weights[name] = _weight(name, tensor, tensors.get(name + SCALE) if tensor.dtype == "I8" else None)
+    for name, other in tied.items():
+        if name in weights or other not in tensors or other not in weights:
+            raise FileFormatError(f"weight {name[:100]} cannot be tied to {other[:100]}")
+        weights[name] = weights[other]
+    return weights
+
+
+def _weight(name: str, tensor: Tensor, scale: Tensor | None = None) -> Weight:
+    kind = _NAMES.get(tensor.dtype)
+    if kind is None:
+        raise FileFormatError(f"weight {name[:100]} has the dtype {tensor.dtype}; known are {', '.join(_CODES)}")
+    if (kind == "int8") != (scale is not None):
+        raise FileFormatError(f"weight {name[:100]} is int8 without the scales of its rows, {name[:100]}{SCALE}")
+    if scale is not None and (scale.dtype != "F32" or scale.data.ndim != 1):
+        raise FileFormatError(f"{name[:100]}{SCALE} must be F32 (rows,)")
+    return Weight(tensor.data, kind, None if scale is None else scale.data)

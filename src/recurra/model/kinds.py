@@ -1,0 +1,240 @@
+"""The table of kinds: the one list of the parts that a model may consist of, with their settings and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from recurra.errors import EquationError, FileFormatError
+from recurra.model.part import Part
+from recurra.program import Program
+
+MAX_SIZE = 2**31 - 1  # of one dimension
+MAX_LAYERS = 1_000
+MAX_WEIGHTS = 100_000
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting may be.
+
+    Attributes:
+        text: the same for people, as in "must be …".
+        is_valid: whether a value is of it.
+    """
+
+    text: str
+    is_valid: Callable[[object], bool]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table.
+
+    Attributes:
+        settings: every setting that such a part has; none may be missing, and there are no others.
+        weights: names and shapes of its own weights.
+        is_container: whether it has parts inside, run one after the other.
+    """
+
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    weights: Callable[[Part], Shapes] = lambda part: {}
+    is_container: bool = False
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+SIZE = Setting(f"a whole number from 1 to {MAX_SIZE}", lambda value: _is_whole(value, 1, MAX_SIZE))
+SIZE_OR_0 = Setting(f"a whole number from 0 to {MAX_SIZE}", lambda value: _is_whole(value, 0, MAX_SIZE))
+LAYERS = Setting(f"a whole number from 1 to {MAX_LAYERS}", lambda value: _is_whole(value, 1, MAX_LAYERS))
+INDEX = Setting("null or a whole number", lambda value: value is None or _is_whole(value, 0, MAX_SIZE))
+FLAG = Setting("true or false", lambda value: type(value) is bool)
+NUMBER = Setting("a finite number", _is_number)
+POSITIVE = Setting("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
+EPS = Setting(
+    "null or a number that is not negative",
+    lambda value: value is None or (_is_number(value) and value >= 0),  # type: ignore[operator]
+)
+PROBABILITY = Setting("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+LAST = Setting("-1, the features", lambda value: value == -1 and type(value) is int)
+TANH = Setting("'tanh'", lambda value: value == "tanh")
+PROGRAM = Setting("a program", lambda value: isinstance(value, Program))
+INIT = Setting(
+    "numbers by name",
+    lambda value: isinstance(value, Mapping) and all(isinstance(k, str) and _is_number(v) for k, v in value.items()),
+)
+
+
+def layer_sizes(part: Part) -> list[dict[str, int]]:
+    """The numbers of the program's symbols in each layer of a recurrent part; a cell has one layer.
+
+    Raises:
+        RecurraError: the size of the output comes out as no whole number.
+    """
+    is_cell = "num_layers" not in part.settings
+    sizes = {
+        "input": part.size("input_size"),
+        "hidden": part.size("hidden_size"),
+        "proj": 0 if is_cell else part.size("proj_size"),
+    }
+    later = {**sizes, "input": directions(part) * part.program.output.shape[0].value(sizes)}
+    return [sizes, *[later] * (0 if is_cell else part.size("num_layers") - 1)]
+
+
+def directions(part: Part) -> int:
+    """How many runs a recurrent part makes in each layer: 1 or 2."""
+    return 2 if part.settings.get("bidirectional") is True else 1
+
+
+def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
+    """The weights of a recurrent layer or cell, run by run: the suffix of their names, and shapes by full name.
+
+    Raises:
+        RecurraError: a size of the program comes out as no whole number.
+    """
+    runs = []
+    for layer, sizes in enumerate(layer_sizes(part)):
+        for direction in range(directions(part)):
+            suffix = "" if "num_layers" not in part.settings else f"_l{layer}" + ("_reverse" if direction else "")
+            shapes = {
+                parameter.name + suffix: tuple(size.value(sizes) for size in parameter.shape)
+                for parameter in part.program.parameters
+            }
+            runs.append((suffix, shapes))
+    return runs
+
+
+def _recurrent(part: Part) -> Shapes:
+    return {name: shape for _, shapes in recurrent_weights(part) for name, shape in shapes.items()}
+
+
+def _linear(part: Part) -> Shapes:
+    features = part.size("out_features")
+    return {"weight": (features, part.size("in_features")), **({"bias": (features,)} if part.flag("bias") else {})}
+
+
+def _embedding(part: Part) -> Shapes:
+    return {"weight": (part.size("num_embeddings"), part.size("embedding_dim"))}
+
+
+def _norm(part: Part) -> Shapes:
+    if not part.flag("elementwise_affine"):
+        return {}
+    shape = (part.size("features"),)
+    return {"weight": shape, **({"bias": shape} if part.settings.get("bias") is True else {})}
+
+
+_CELL = {"input_size": SIZE_OR_0, "hidden_size": SIZE_OR_0, "bias": FLAG, "program": PROGRAM, "init": INIT}
+_LAYER = {
+    "input_size": SIZE,
+    "hidden_size": SIZE,
+    "num_layers": LAYERS,
+    "bias": FLAG,
+    "batch_first": FLAG,
+    "dropout": PROBABILITY,
+    "bidirectional": FLAG,
+    "proj_size": SIZE_OR_0,
+    "program": PROGRAM,
+    "init": INIT,
+}
+
+LAYERS_OF_CELLS = ("Recurrent", "RNN", "LSTM", "GRU")
+CELLS = ("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell")
+CONTAINERS = ("Sequential", "Stack")
+
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(LAYERS_OF_CELLS, Kind(_LAYER, _recurrent)),
+    **dict.fromkeys(CELLS, Kind(_CELL, _recurrent)),
+    **dict.fromkeys(CONTAINERS, Kind(is_container=True)),
+    "Linear": Kind({"in_features": SIZE, "out_features": SIZE, "bias": FLAG}, _linear),
+    "Embedding": Kind({"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding),
+    "LayerNorm": Kind({"features": SIZE, "eps": NUMBER, "elementwise_affine": FLAG, "bias": FLAG}, _norm),
+    "RMSNorm": Kind({"features": SIZE, "eps": EPS, "elementwise_affine": FLAG}, _norm),
+    "Dropout": Kind({"p": PROBABILITY}),
+    "Identity": Kind(),
+    "ReLU": Kind(),
+    "Tanh": Kind(),
+    "Sigmoid": Kind(),
+    "SiLU": Kind(),
+    "Softsign": Kind(),
+    "Hardtanh": Kind({"min_val": NUMBER, "max_val": NUMBER}),
+    "ELU": Kind({"alpha": NUMBER}),
+    "LeakyReLU": Kind({"negative_slope": NUMBER}),
+    "Softplus": Kind({"beta": POSITIVE, "threshold": NUMBER}),
+    "GELU": Kind({"approximate": TANH}),
+    "Softmax": Kind({"dim": LAST}),
+    "LogSoftmax": Kind({"dim": LAST}),
+}
+
+
+def check(root: Part) -> None:
+    """Refuse a tree with an unknown kind or setting, or with a value that its setting cannot have.
+
+    Raises:
+        FileFormatError: names the part, the setting, and what it may be.
+    """
+    for name, part in root.walk():
+        where = f"{name or 'the model'} ({part.kind})"
+        kind = KINDS.get(part.kind)
+        if kind is None:
+            raise FileFormatError(f"{name or 'the model'} is of the unknown kind {part.kind[:60]!r}")
+        if set(part.settings) != set(kind.settings):
+            missing = sorted(set(kind.settings) - set(part.settings))
+            extra = sorted(setting[:60] for setting in set(part.settings) - set(kind.settings))
+            raise FileFormatError(f"{where}: settings missing: {missing}; not known: {extra[:5]}")
+        for setting, row in kind.settings.items():
+            if not row.is_valid(part.settings[setting]):
+                raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(part.settings[setting])}")
+        if part.children and not kind.is_container:
+            raise FileFormatError(f"{where} cannot have parts inside")
+        if "program" in kind.settings:
+            _check_program(where, part)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+
+
+def _check_program(where: str, part: Part) -> None:
+    program = part.program
+    if not program.states:
+        raise FileFormatError(f"{where}: its program has no state")
+    projects = any("proj" in size.symbols for parameter in program.parameters for size in parameter.shape)
+    if projects != (part.settings.get("proj_size", 0) != 0):
+        raise FileFormatError(f"{where}: proj_size does not fit its program")
+    layers = part.settings.get("num_layers", 1)
+    assert isinstance(layers, int)
+    if layers * directions(part) * len(program.parameters) > MAX_WEIGHTS:
+        raise FileFormatError(f"{where}: more than {MAX_WEIGHTS} weights")
+    try:
+        for sizes in layer_sizes(part)[:2]:
+            _check_sizes(where, program, sizes)
+        states = [[state.shape[0].value(sizes) for state in program.states] for sizes in layer_sizes(part)[:2]]
+    except EquationError as error:
+        raise FileFormatError(f"{where}: {error}") from None
+    if states[0] != states[-1]:
+        raise FileFormatError(f"{where}: the size of a state differs between layers")
+
+
+def _check_sizes(where: str, program: Program, sizes: Mapping[str, int]) -> None:
+    for variable in program.variables():
+        for size in variable.shape:
+            if size.value(sizes) > MAX_SIZE:
+                raise FileFormatError(f"{where}: `{variable.name}` would be larger than {MAX_SIZE}")
+
+
+def weights_of(root: Part) -> Shapes:
+    """Name and shape of every weight of a model, in order."""
+    return {
+        f"{name}.{weight}" if name else weight: shape
+        for name, part in root.walk()
+        for weight, shape in KINDS[part.kind].weights(part).items()
+    }

@@ -1,0 +1,54 @@
+"""A part of a model: its kind, its settings, and the parts inside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from recurra.program import Program
+
+Setting = bool | int | float | str | None | Program | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One module of a model, without its weights.
+
+    Attributes:
+        kind: a row of the table of kinds, such as ``"LSTM"`` or ``"Linear"``.
+        settings: by name, as the kind's row lists them.
+        children: the parts inside by name, in their order; only containers have some.
+    """
+
+    kind: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    children: tuple[tuple[str, Part], ...] = ()
+
+    def walk(self, name: str = "") -> Iterator[tuple[str, Part]]:
+        """This part and all inside of it, with the full names that torch gives them; the root's is empty."""
+        yield name, self
+        for child, part in self.children:
+            yield from part.walk(f"{name}.{child}" if name else child)
+
+    def size(self, name: str) -> int:
+        """A setting that is a whole number."""
+        value = self.settings[name]
+        assert isinstance(value, int)
+        return value
+
+    def number(self, name: str) -> float:
+        """A setting that is a number."""
+        value = self.settings[name]
+        assert isinstance(value, (int, float))
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """A setting that is true or false."""
+        return self.settings[name] is True
+
+    @property
+    def program(self) -> Program:
+        """The program of a recurrent part."""
+        program = self.settings["program"]
+        assert isinstance(program, Program)
+        return program

@@ -1,0 +1,155 @@
+"""The text that describes a model in its file: versioned JSON, every field checked against the table of kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from recurra.errors import FileFormatError, ProgramError, RunError
+from recurra.model.kinds import KINDS
+from recurra.model.part import Part, Setting
+from recurra.program import Program
+from recurra.program.serial import from_content, strict_json, to_content
+from recurra.vocabulary import Vocabulary
+
+FORMAT = "recurra-model"
+VERSION = 1
+MAX_DEPTH = 32  # of parts in parts
+MAX_PARTS = 10_000
+MAX_PROGRAMS = 1_000
+MAX_EQUATIONS = 10_000  # of all programs together
+_LISTS = ("format", "version", "programs", "model", "tied", "vocabulary")
+
+
+def to_text(root: Part, tied: Mapping[str, str], vocabulary: Vocabulary | None) -> str:
+    """The description as JSON.
+
+    Args:
+        root: the tree of parts.
+        tied: for the name of each weight that is another one, that one's name.
+        vocabulary: of a language model.
+    """
+    programs: list[Program] = []
+    model = _part_out(root, programs)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "programs": [to_content(program) for program in programs],
+        "model": model,
+        "tied": dict(tied),
+        "vocabulary": None if vocabulary is None else {"level": vocabulary.level, "tokens": list(vocabulary.tokens)},
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def from_text(text: str) -> tuple[Part, dict[str, str], Vocabulary | None]:
+    """What ``to_text`` was given.
+
+    Raises:
+        FileFormatError: the text is not such a description, or goes beyond a cap.
+    """
+    try:
+        content = strict_json(text)
+    except ValueError as error:
+        raise FileFormatError(f"the description of the model is damaged: {error}") from None
+    fields = _fields(content, "the description", _LISTS)
+    if fields["format"] != FORMAT:
+        raise FileFormatError(f"the description is not of the format {FORMAT}")
+    if type(fields["version"]) is not int or fields["version"] != VERSION:
+        raise FileFormatError(f"the file has version {str(fields['version'])[:20]} of the format, known is {VERSION}")
+    programs = _programs(fields["programs"])
+    count = [0]
+    root = _part_in(fields["model"], programs, "the model", 0, count)
+    tied = fields["tied"]
+    if not isinstance(tied, dict) or not all(isinstance(name, str) for name in tied.values()):
+        raise FileFormatError("'tied' must hold names of weights by name")
+    return root, tied, _vocabulary(fields["vocabulary"])
+
+
+def _part_out(part: Part, programs: list[Program]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for name, value in part.settings.items():
+        if isinstance(value, Program):
+            if value not in programs:
+                programs.append(value)
+            value = programs.index(value)
+        settings[name] = dict(value) if isinstance(value, Mapping) else value
+    content: dict[str, Any] = {"kind": part.kind, "settings": settings}
+    if part.children:
+        content["parts"] = [[name, _part_out(child, programs)] for name, child in part.children]
+    return content
+
+
+def _fields(content: Any, what: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise FileFormatError(f"{what} must be an object, not {type(content).__name__}")
+    missing = [name for name in names if name not in content]
+    extra = [name[:40] for name in content if name not in names and name not in optional]
+    if missing or extra:
+        raise FileFormatError(f"{what}: fields missing: {missing}; not known: {extra[:5]}")
+    return content
+
+
+def _programs(content: Any) -> list[Program]:
+    if not isinstance(content, list) or len(content) > MAX_PROGRAMS:
+        raise FileFormatError(f"'programs' must be a list of at most {MAX_PROGRAMS}")
+    equations = [len(each.get("equations", ())) if isinstance(each, dict) else 0 for each in content if each]
+    if sum(equations) > MAX_EQUATIONS:
+        raise FileFormatError(f"the programs have {sum(equations)} equations in all; at most {MAX_EQUATIONS} are read")
+    programs = []
+    for number, each in enumerate(content):
+        try:
+            programs.append(from_content(each))
+        except ProgramError as error:
+            raise FileFormatError(f"program {number}: {error}") from None
+    return programs
+
+
+def _part_in(content: Any, programs: list[Program], where: str, depth: int, count: list[int]) -> Part:
+    count[0] += 1
+    if depth > MAX_DEPTH or count[0] > MAX_PARTS:
+        raise FileFormatError(f"the model has more than {MAX_PARTS} parts, or parts in parts deeper than {MAX_DEPTH}")
+    fields = _fields(content, where, ("kind", "settings"), ("parts",))
+    kind = fields["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise FileFormatError(f"{where} is of the unknown kind {str(kind)[:60]!r}")
+    settings = _settings(fields["settings"], f"{where} ({kind})", programs)
+    parts = fields.get("parts", [])
+    if not isinstance(parts, list):
+        raise FileFormatError(f"{where}: 'parts' must be a list")
+    children: dict[str, Part] = {}
+    for item in parts:
+        if not (isinstance(item, list) and len(item) == 2 and _is_name(item[0])) or item[0] in children:
+            raise FileFormatError(f"{where}: each of 'parts' must be [name, part], with a name of its own")
+        children[item[0]] = _part_in(item[1], programs, item[0], depth + 1, count)
+    return Part(kind, settings, tuple(children.items()))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable() and "." not in value
+
+
+def _settings(content: Any, where: str, programs: list[Program]) -> dict[str, Setting]:
+    if not isinstance(content, dict):
+        raise FileFormatError(f"{where}: 'settings' must be an object")
+    settings: dict[str, Setting] = dict(content)
+    if "program" in settings:
+        number = settings["program"]
+        if type(number) is not int or not 0 <= number < len(programs):
+            raise FileFormatError(f"{where}: there is no program {str(number)[:20]}")
+        settings["program"] = programs[number]
+    return settings
+
+
+def _vocabulary(content: Any) -> Vocabulary | None:
+    if content is None:
+        return None
+    fields = _fields(content, "'vocabulary'", ("level", "tokens"))
+    level, tokens = fields["level"], fields["tokens"]
+    if level not in ("char", "word") or not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
+        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a list of texts")
+    try:
+        return Vocabulary(level, tokens)
+    except RunError as error:
+        raise FileFormatError(f"'vocabulary': {error}") from None

@@ -1,0 +1,69 @@
+"""``save`` and ``load``: a module in one safetensors file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from torch import nn
+
+from recurra.errors import FileFormatError
+from recurra.model import read, write
+from recurra.model.file import read_weights
+from recurra.nn.describing import build, describe, tensor_of
+from recurra.vocabulary import Vocabulary
+
+PathLike = str | os.PathLike[str]
+
+
+def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = None) -> None:
+    """Put a module in one safetensors file: weights under torch's names, and what the module is, equations included.
+
+    What is there before is replaced in one step: after a failure or a power cut there is the old file or the new one.
+    ``recurra.load`` and, without torch, ``recurra.runtime.load`` read it; safetensors does too. The cells' Python
+    source is not needed again. torch.nn's recurrent modules are saved as recurra's.
+
+    Args:
+        module: a recurrent layer or cell, Linear, Embedding, LayerNorm, RMSNorm, Dropout, an activation; or Sequential
+            or ``recurra.nn.Stack`` of such parts, nested as you like.
+        path: the file.
+        vocabulary: the tokens of a language model, to go with it.
+
+    Raises:
+        FileFormatError: a part is not known, or the file cannot be written; the message names it.
+    """
+    write(describe(module, vocabulary), Path(path))
+
+
+def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
+    """The module of a file, on the CPU and in evaluation mode. Nothing in the file is executed.
+
+    Weights keep their dtype (of int8 ones it is float32). A plain safetensors file with the state_dict of one
+    torch.nn RNN, LSTM or GRU gives recurra's layer with these weights.
+
+    Args:
+        path: of a file that ``save`` wrote, or a state_dict in safetensors.
+        into: a module that the weights belong to, by name: it gets them, keeps its mode, and is returned. For files
+            without a description, such as the state_dict of a whole model.
+
+    Raises:
+        FileFormatError: the file cannot be read, is damaged, or goes beyond a cap; or with ``into``, the names or
+            shapes of its weights are not the module's.
+    """
+    if into is None:
+        return build(read(Path(path)))
+    tensors = {name: tensor_of(weight) for name, weight in read_weights(Path(path)).items()}
+    own = into.state_dict()
+    for problem, names in (
+        ("is missing", own.keys() - tensors.keys()),
+        ("is not part of the module", tensors.keys() - own.keys()),
+    ):
+        if names:
+            raise FileFormatError(f"{path}: weight {min(names)[:100]} {problem}")
+    for name, tensor in tensors.items():
+        if tensor.shape != own[name].shape:
+            raise FileFormatError(
+                f"{path}: weight {name} has shape {tuple(tensor.shape)}, the module needs {tuple(own[name].shape)}"
+            )
+    into.load_state_dict(tensors)
+    return into

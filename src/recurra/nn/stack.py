@@ -1,0 +1,71 @@
+"""``Stack``: parts one after the other, with the states of the recurrent ones going in and coming out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from recurra.nn.recurrent import Recurrent
+from recurra.nn.recurrent_cell import RecurrentCell
+
+
+class Stack(nn.Sequential):
+    """Like torch.nn.Sequential, for parts of which some are recurrent: ``output, state = stack(x, state)``.
+
+    Each part gets the output of the one before. Recurrent are recurra's layers and cells, torch.nn's, and other stacks.
+    ``state`` is the state of the recurrent part, as that part has it; where several parts are recurrent a tuple with
+    one for each, in their order; without any an empty tuple. None stands for the default, zeros. A cell hands on its
+    first state, or its output where it has one.
+
+    Args:
+        *parts: modules, or one dictionary of modules by name, as torch.nn.Sequential takes them.
+    """
+
+    def _recurrent(self) -> Iterator[nn.Module]:
+        return (part for part in self if is_recurrent(part))
+
+    def forward(self, input: Any, state: Any = None) -> tuple[Any, Any]:
+        """Run all parts.
+
+        Args:
+            input: of the first part.
+            state: of the recurrent parts; default zeros.
+
+        Returns:
+            the last part's output, and the new state.
+
+        Raises:
+            ValueError: not as many states as recurrent parts; and what the parts raise.
+        """
+        count = sum(1 for _ in self._recurrent())
+        if state is None:
+            states = [None] * count
+        elif count == 1:
+            states = [state]
+        else:
+            states = list(state)
+            if len(states) != count:
+                raise ValueError(f"Stack has {count} recurrent parts: state must hold one for each; got {len(states)}")
+        new: list[Any] = []
+        for part in self:
+            if not is_recurrent(part):
+                input = part(input)
+                continue
+            input, after = _run(part, input, states[len(new)])
+            new.append(after)
+        return input, new[0] if count == 1 else tuple(new)
+
+
+def is_recurrent(module: nn.Module) -> bool:
+    """Whether a module takes a state and returns a new one."""
+    return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase, Stack))
+
+
+def _run(part: nn.Module, x: Any, state: Any) -> tuple[Any, Any]:
+    result = part(x, state)
+    is_cell = isinstance(part, nn.RNNCellBase) or (isinstance(part, RecurrentCell) and part.cell.output is None)
+    if not is_cell:
+        return result[0], result[1]
+    return result if isinstance(result, Tensor) else result[0], result

@@ -1,0 +1,137 @@
+"""The operator table: which operators of ONNX are known, for which opsets, with which attributes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of their own
+
+Array = npt.NDArray[Any]
+Function = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
+Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Node:
+    """What an operator is told of a node.
+
+    Attributes:
+        outputs: for each output whether it has a name.
+        constants: for each input its value if loading knows it, else None.
+        captured: names of outer values that the node's graphs read; the values follow the node's inputs.
+    """
+
+    outputs: tuple[bool, ...]
+    constants: tuple[Array | None, ...]
+    captured: tuple[str, ...] = ()
+
+    def constant(self, number: int) -> Array | None:
+        """The value of an input if loading knows it; None too where there is no such input."""
+        return self.constants[number] if number < len(self.constants) else None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A row of the table.
+
+    Attributes:
+        name: ONNX's.
+        since: the first opset that the row holds for.
+        until: the last one.
+        attributes: those that are known, each with what reads it: it returns what the operator takes, or raises
+            ValueError for a value that is not supported.
+        outputs: how many can be asked for; None for any number.
+        build: gives the function of a node; raises ValueError for what is not supported.
+    """
+
+    name: str
+    since: int
+    until: int
+    attributes: Mapping[str, Reader]
+    outputs: int | None
+    build: Callable[..., Function]
+
+
+_TABLE: dict[str, list[Operator]] = {}
+
+
+def find(name: str, opset: int) -> Operator | None:
+    """The row for an operator at an opset; None where there is none."""
+    rows = _TABLE.get(name, ())
+    return next((row for row in rows if row.since <= opset <= row.until), None)
+
+
+def rows() -> list[Operator]:
+    """The whole table."""
+    return [row for name in sorted(_TABLE) for row in _TABLE[name]]
+
+
+def building_operator(
+    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: Reader
+) -> Callable[[Function], Function]:
+    """Enters a function ``(node, *, attributes) -> function of the inputs`` in the table.
+
+    The attributes are those of its signature; ``readers`` read some of them.
+    """
+
+    def enter(build: Function) -> Function:
+        keywords = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        attributes = {keyword: readers.get(keyword, as_it_is) for keyword in keywords}
+        _TABLE.setdefault(name, []).append(Operator(name, since, until, attributes, outputs, build))
+        return build
+
+    return enter
+
+
+def operator(
+    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: Reader
+) -> Callable[[Function], Function]:
+    """Enters a function ``(*inputs, attributes by keyword) -> outputs`` in the table.
+
+    The attributes are the keyword arguments of its signature; ``readers`` read some of them.
+    """
+
+    def enter(function: Function) -> Function:
+        keywords = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+        def build(node: Node, **attributes: Any) -> Function:
+            return functools.partial(function, **attributes)
+
+        readings = {keyword.name: readers.get(keyword.name, as_it_is) for keyword in keywords}
+        _TABLE.setdefault(name, []).append(Operator(name, since, until, readings, outputs, build))
+        return function
+
+    return enter
+
+
+def functions(**named: Function) -> None:
+    """Enters functions of arrays without attributes, by the operators' names."""
+    for name, function in named.items():
+        operator(name)(_without_options(function))
+
+
+def _without_options(function: Function) -> Function:
+    """The function with a signature of inputs alone: numpy's have further arguments, which are no attributes."""
+    return lambda *inputs: function(*inputs)
+
+
+def as_it_is(value: Any) -> Any:
+    """Reads any value."""
+    return value
+
+
+def one_of(*allowed: Any) -> Reader:
+    """Reads these values alone."""
+
+    def read(value: Any) -> Any:
+        if value not in allowed:
+            raise ValueError(f"{value!r} is not supported, only {' and '.join(map(repr, allowed))}")
+        return value
+
+    return read
