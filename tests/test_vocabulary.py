@@ -60,7 +60,7 @@ def test_refused(level: str, tokens: list[str]) -> None:
 
 
 def test_wikitext_has_its_published_counts() -> None:
-    path = Path(__file__).parents[2] / "../shared/data/wikitext-2.train.txt.gz"
+    path = Path(__file__).parents[1] / "../shared/data/wikitext-2.train.txt.gz"
     if not path.exists():
         pytest.skip("wikitext-2 is not beside the repository")
     text = gzip.decompress(path.read_bytes()).decode()
