@@ -10,14 +10,14 @@
 #include "pool.h"
 
 namespace recurra {
-namespace {
 
 constexpr std::size_t cache_line = 64;
-constexpr std::size_t slack = 64;  // elements behind each array that whole-vector reads and writes may touch
 
 // Memory that one calling thread keeps for its next call, so that calls do not ask the system for pages.
 class Arena {
  public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
   ~Arena() { std::free(data_); }
 
   template <class T>
@@ -47,6 +47,10 @@ class Arena {
   void* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+namespace {
+
+constexpr std::size_t slack = 64;  // elements behind each array that whole-vector reads and writes may touch
 
 // Hands out pieces of one block of memory; first counts what is needed, then gives.
 template <class T>
@@ -855,11 +859,25 @@ double Executor<T>::cost(const Call<T>& call) const {
   return rows * each;
 }
 
+// A call laid out in memory.
 template <class T>
-void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const {
-  thread_local Arena arena;
-  Shared s;
-  s.call = &call;
+struct Executor<T>::Session {
+  explicit Session(const Call<T>& c) : call(c) {}
+  const Call<T>& call;
+  Shared shared;
+  std::vector<Worker> workers;  // the first `slices` of them run slices
+  int slices = 1;
+  std::int64_t step_rows = 0;       // sequences of the step that has the most
+  std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
+  Constants<T> own;                 // where the caller prepared none
+  const Constants<T>* constants = nullptr;
+};
+
+// Chunks: from the running order's first step on, each with about chunk_rows rows.
+template <class T>
+void Executor<T>::cut_chunks(Session& session) const {
+  const Call<T>& call = session.call;
+  Shared& s = session.shared;
   if (call.batch_sizes != nullptr || call.reset != nullptr) {
     std::int64_t rows = 0;
     for (std::int64_t t = 0; t < call.steps; ++t) {
@@ -867,24 +885,29 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
       rows += s.batch_at(t);
     }
   }
-  // Chunks: from the running order's first step on, each with about chunk_rows rows.
-  std::int64_t step_rows = 0;
   for (std::int64_t done = 0; done < call.steps;) {
     std::int64_t steps = 0, rows = 0;
     while (done + steps < call.steps) {
       const std::int64_t t = call.reverse ? call.steps - 1 - done - steps : done + steps, n = s.batch_at(t);
       if (steps > 0 && rows + n > code_.chunk_rows) break;
       rows += n;
-      step_rows = std::max(step_rows, n);
+      session.step_rows = std::max(session.step_rows, n);
       ++steps;
     }
     s.chunks.emplace_back(call.reverse ? call.steps - done - steps : done, steps);
     done += steps;
   }
+}
+
+// How many threads, and which sequences go to each.
+template <class T>
+void Executor<T>::cut_slices(Session& session) const {
+  const Call<T>& call = session.call;
+  Shared& s = session.shared;
   int threads = std::max(1, std::min<int>(call.threads, 64));
   if (cost(call) < 150000) threads = 1;
-  const bool sliced = threads > 1 && step_rows >= 2 * threads;
-  const int slices = sliced ? threads : 1;
+  const int slices = session.slices = threads > 1 && session.step_rows >= 2 * threads ? threads : 1;
+  session.workers.resize(static_cast<std::size_t>(threads));
   s.cuts.assign(1, 0);
   if (call.batch_sizes == nullptr || slices == 1) {
     for (int n = 1; n < slices; ++n) s.cuts.push_back(call.batch * n / slices);
@@ -902,7 +925,6 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
     while (static_cast<int>(s.cuts.size()) < slices) s.cuts.push_back(call.batch);
   }
   s.cuts.push_back(call.batch);
-  std::int64_t chunk_capacity = 0;
   for (int slice = 0; slice < slices; ++slice) {
     std::int64_t most = 0;
     for (const auto& [first, steps] : s.chunks) {
@@ -912,71 +934,99 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
       }
       most = std::max(most, rows);
     }
-    s.bases.push_back(chunk_capacity);
-    chunk_capacity += most;
+    s.bases.push_back(session.chunk_capacity);
+    session.chunk_capacity += most;
   }
+}
 
-  const std::int64_t tile = std::min(code_.tile_rows, std::max<std::int64_t>(1, step_rows));
-  Constants<T> own;
-  std::vector<Worker> workers(static_cast<std::size_t>(threads));  // the first `slices` of them run slices
-  s.workers = workers.data();
-  auto carve = [&](Carver<T> carver) {
-    if (constants == nullptr) {
-      own.frame = carver.take(static_cast<std::size_t>(constant_size_));
-      own.panels.clear();
-      for (const Matrix& m : code_.matrices) {
-        // Packing costs about as much as eight rows; a matrix that is used once per chunk is packed on the spot.
-        const std::int64_t uses = m.used == 2 ? call.steps : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size()) : 0;
-        own.panels.push_back(uses > 1 ? carver.take(panel_elements(m)) : nullptr);
-      }
-    } else {
-      carver.take(static_cast<std::size_t>(constant_size_));
+// Gives every array of a session its place behind `base`; without one it only counts. Returns the elements needed.
+template <class T>
+std::size_t Executor<T>::carve(Session& session, T* base) const {
+  Shared& s = session.shared;
+  Carver<T> carver{base, 0};
+  T* frame = carver.take(static_cast<std::size_t>(constant_size_));
+  if (session.constants == nullptr) {
+    session.own.frame = frame;
+    session.own.panels.clear();
+    for (const Matrix& m : code_.matrices) {
+      // Packing costs about as much as eight rows; a matrix that is used once per chunk is packed on the spot.
+      const std::int64_t uses = m.used == 2   ? session.call.steps
+                                : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size())
+                                              : 0;
+      session.own.panels.push_back(uses > 1 ? carver.take(panel_elements(m)) : nullptr);
     }
-    s.chunk_values.assign(code_.values.size(), nullptr);
+  } else {
+    frame = session.constants->frame;
+  }
+  s.chunk_values.assign(code_.values.size(), nullptr);
+  for (std::size_t v = 0; v < code_.values.size(); ++v) {
+    if (code_.values[v].space == Space::chunk) {
+      s.chunk_values[v] = carver.take(static_cast<std::size_t>(session.chunk_capacity * stride(code_.values[v])));
+    }
+  }
+  s.states.clear();
+  for (const std::int64_t width : code_.states) {
+    s.states.push_back(carver.take(static_cast<std::size_t>(2 * session.call.batch * padded(width))));
+  }
+  const std::int64_t tile = std::min(code_.tile_rows, std::max<std::int64_t>(1, session.step_rows));
+  for (int n = 0; n < session.slices; ++n) {
+    Worker& w = session.workers[n];
+    w.blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
+    w.panel = carver.take(widest_panel_);
+    if (base != nullptr) fill_slots(w.slots, frame, w.blocks);
     for (std::size_t v = 0; v < code_.values.size(); ++v) {
-      if (code_.values[v].space == Space::chunk) {
-        s.chunk_values[v] = carver.take(static_cast<std::size_t>(chunk_capacity * stride(code_.values[v])));
-      }
+      if (code_.values[v].space != Space::step) continue;
+      T* piece = carver.take(static_cast<std::size_t>(tile * stride(code_.values[v])));
+      if (base != nullptr) w.slots[v].base = piece;
     }
-    s.states.clear();
-    for (const std::int64_t width : code_.states) s.states.push_back(carver.take(static_cast<std::size_t>(2 * call.batch * padded(width))));
-    for (int n = 0; n < slices; ++n) {
-      Worker& w = workers[n];
-      w.blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
-      w.panel = carver.take(widest_panel_);
-      if (carver.base != nullptr) fill_slots(w.slots, constants ? constants->frame : own.frame, w.blocks);
-      for (std::size_t v = 0; v < code_.values.size(); ++v) {
-        if (code_.values[v].space != Space::step) continue;
-        T* piece = carver.take(static_cast<std::size_t>(tile * stride(code_.values[v])));
-        if (carver.base != nullptr) w.slots[v].base = piece;
-      }
-    }
-    return carver.used;
-  };
-  const std::size_t needed = carve({});
-  T* memory = arena.take<T>(needed);
-  carve({memory, 0});
+  }
+  return carver.used;
+}
 
-  Worker& master = workers.front();
-  master.shared = &s;
-  if (constants == nullptr) {
+// Computes and packs what parameters alone decide, where the caller has not.
+template <class T>
+void Executor<T>::make_constants(Session& session) const {
+  Worker& master = session.workers.front();
+  master.shared = &session.shared;
+  if (session.constants == nullptr) {
+    Constants<T>& own = session.own;
     std::vector<T*> panels(code_.matrices.size(), nullptr);
     panels.swap(own.panels);
-    run_once(master, own.frame, call.parameters);
+    run_once(master, own.frame, session.call.parameters);
     panels.swap(own.panels);
     for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
       if (own.panels[m]) pack_panels(code_.matrices[m], master, 0, vectors(code_.matrices[m]), own.panels[m]);
     }
-    constants = &own;
+    session.constants = &own;
   }
-  place_sums(s, call, constants->frame, master);
-  for (Worker& w : workers) {
-    w.shared = &s;
-    w.constants = constants;
-    w.frame = constants->frame;
-    w.parameters = &call.parameters;
+  for (Worker& w : session.workers) {
+    w.shared = &session.shared;
+    w.constants = session.constants;
+    w.frame = session.constants->frame;
+    w.parameters = &session.call.parameters;
   }
-  run_work(s, workers, slices);
+}
+
+// `memory` takes elements and gives their place.
+template <class T>
+template <class Memory>
+void Executor<T>::begin(Session& session, Memory&& memory) const {
+  Shared& s = session.shared;
+  s.call = &session.call;
+  cut_chunks(session);
+  cut_slices(session);
+  s.workers = session.workers.data();
+  carve(session, memory(carve(session, nullptr)));
+  make_constants(session);
+}
+
+template <class T>
+void Executor<T>::execute(Session& session) const {
+  Shared& s = session.shared;
+  const Call<T>& call = session.call;
+  Worker& master = session.workers.front();
+  place_sums(s, call, session.constants->frame, master);
+  run_work(s, session.workers, session.slices);
   constant_stage(master, code_.finally_);
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
     const Value& value = code_.values[code_.results[n]];
@@ -986,9 +1036,40 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
       std::memcpy(call.results[n] + r * value.width, from + r * stride(value), static_cast<std::size_t>(value.width) * sizeof(T));
     }
   }
+}
+
+template <class T>
+void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const {
+  thread_local Arena arena;
+  Session session(call);
+  session.constants = constants;
+  begin(session, [&](std::size_t elements) { return arena.template take<T>(elements); });
+  execute(session);
   arena.trim();
 }
 
+// ---- a call made again and again ----
+
+template <class T>
+Repeated<T>::Repeated(const Executor<T>& executor, Call<T> call, const Constants<T>& constants)
+    : executor_(executor), call_(std::move(call)), session_(std::make_unique<typename Executor<T>::Session>(call_)) {
+  session_->constants = &constants;
+  executor_.begin(*session_, [&](std::size_t elements) {
+    memory_ = std::make_unique<Arena>();
+    return memory_->template take<T>(elements);
+  });
+}
+
+template <class T>
+Repeated<T>::~Repeated() = default;
+
+template <class T>
+void Repeated<T>::run() {
+  executor_.execute(*session_);
+}
+
+template class Repeated<float>;
+template class Repeated<double>;
 template class Executor<float>;
 template class Executor<double>;
 

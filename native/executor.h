@@ -57,7 +57,13 @@ struct Constants {
 };
 
 template <class T>
+class Repeated;
+class Arena;
+
+template <class T>
 class Executor {
+  friend class Repeated<T>;
+
  public:
   Executor(Code code, const Routines<T>& routines);
 
@@ -73,6 +79,7 @@ class Executor {
   struct Worker;
   struct Geometry;
   struct Shared;
+  struct Session;
   struct Unit {  // some vectors of a sum over rows
     std::int32_t instruction;
     std::int64_t from, to;
@@ -115,6 +122,13 @@ class Executor {
                     std::vector<const T*>& out) const;
   void place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const;
   double cost(const Call<T>& call) const;
+  void cut_chunks(Session& session) const;
+  void cut_slices(Session& session) const;
+  std::size_t carve(Session& session, T* base) const;
+  void make_constants(Session& session) const;
+  template <class Memory>
+  void begin(Session& session, Memory&& memory) const;
+  void execute(Session& session) const;
 
   Code code_;
   const Routines<T>& routines_;
@@ -128,7 +142,25 @@ class Executor {
   std::size_t widest_panel_ = 0;
 };
 
+// A call that is made again and again with the same arrays, whose numbers change: laid out in memory once.
+template <class T>
+class Repeated {
+ public:
+  // The executor and the constants outlive it.
+  Repeated(const Executor<T>& executor, Call<T> call, const Constants<T>& constants);
+  ~Repeated();
+  void run();
+
+ private:
+  const Executor<T>& executor_;
+  const Call<T> call_;
+  std::unique_ptr<Arena> memory_;
+  std::unique_ptr<typename Executor<T>::Session> session_;
+};
+
 extern template class Executor<float>;
 extern template class Executor<double>;
+extern template class Repeated<float>;
+extern template class Repeated<double>;
 
 }  // namespace recurra
