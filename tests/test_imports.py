@@ -22,6 +22,7 @@ ALLOWED = {
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "compiler", "_native"},
     "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
+    "onnx": {"errors", "files", "program", "values", "equations", "cells", "compiler", "engines", "model", "runtime"},
     "look": {"errors", "program", "equations", "compiler", "nn"},
     "tasks": {"", "errors", "files", "vocabulary", "equations", "cells", "engines", "nn", "look"},
     "bench": {"errors", "equations", "cells", "compiler", "engines", "nn", "tasks"},
@@ -43,11 +44,11 @@ ALLOWED = {
 }
 THIRD_PARTY = {
     "torch": {"nn", "tasks", "bench", "cli", "engines"},
-    "numpy": {"engines", "tasks", "bench", "vocabulary", "model"},
+    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model"},
     "safetensors": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "onnx": {"bench"},
+    "onnx": {"onnx", "bench"},
     "onnxruntime": {"bench"},
     "openvino": {"bench"},
     "jax": {"bench"},

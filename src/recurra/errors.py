@@ -21,5 +21,9 @@ class EngineError(RecurraError):
     """No engine, or not the one asked for, can run this; the message gives each engine's reason."""
 
 
+class OnnxError(RecurraError):
+    """An ONNX model cannot be read, needs what is not supported, or is given what it does not take."""
+
+
 class RunError(RecurraError):
     """A folder, a file or a corpus of the command line's jobs cannot be used."""

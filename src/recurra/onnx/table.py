@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy.typing as npt
-
 OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of their own
 
-Array = npt.NDArray[Any]
+Array = Any  # of numpy
 Function = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
 Reader = Callable[[Any], Any]
 
@@ -22,14 +20,24 @@ class Node:
     """What an operator is told of a node.
 
     Attributes:
-        outputs: for each output whether it has a name.
+        inputs: for each input whether it is given.
+        outputs: for each output whether it is wanted.
         constants: for each input its value if loading knows it, else None.
-        captured: names of outer values that the node's graphs read; the values follow the node's inputs.
+        captured: names of outer values that the node's graphs read; its function takes them after the inputs.
     """
 
+    inputs: tuple[bool, ...]
     outputs: tuple[bool, ...]
     constants: tuple[Array | None, ...]
     captured: tuple[str, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Whether an input is given."""
+        return number < len(self.inputs) and self.inputs[number]
+
+    def outer(self, arguments: tuple[Any, ...]) -> dict[str, Array]:
+        """The captured values by name, of everything that the node's function was given."""
+        return dict(zip(self.captured, arguments[len(self.inputs) :], strict=True))
 
     def constant(self, number: int) -> Array | None:
         """The value of an input if loading knows it; None too where there is no such input."""
@@ -67,6 +75,11 @@ def find(name: str, opset: int) -> Operator | None:
     return next((row for row in rows if row.since <= opset <= row.until), None)
 
 
+def opsets(name: str) -> list[tuple[int, int]]:
+    """The ranges of opsets that an operator is known for."""
+    return [(row.since, row.until) for row in _TABLE.get(name, ())]
+
+
 def rows() -> list[Operator]:
     """The whole table."""
     return [row for name in sorted(_TABLE) for row in _TABLE[name]]
@@ -81,9 +94,8 @@ def building_operator(
     """
 
     def enter(build: Function) -> Function:
-        keywords = [p.name for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        attributes = {keyword: readers.get(keyword, as_it_is) for keyword in keywords}
-        _TABLE.setdefault(name, []).append(Operator(name, since, until, attributes, outputs, build))
+        row = Operator(name, since, until, _read_by(build, readers), outputs, build)
+        _TABLE.setdefault(name, []).append(row)
         return build
 
     return enter
@@ -98,16 +110,20 @@ def operator(
     """
 
     def enter(function: Function) -> Function:
-        keywords = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-
         def build(node: Node, **attributes: Any) -> Function:
             return functools.partial(function, **attributes)
 
-        readings = {keyword.name: readers.get(keyword.name, as_it_is) for keyword in keywords}
-        _TABLE.setdefault(name, []).append(Operator(name, since, until, readings, outputs, build))
+        row = Operator(name, since, until, _read_by(function, readers), outputs, build)
+        _TABLE.setdefault(name, []).append(row)
         return function
 
     return enter
+
+
+def _read_by(function: Function, readers: Mapping[str, Reader]) -> dict[str, Reader]:
+    """For each keyword argument of a function what reads it."""
+    arguments = inspect.signature(function).parameters.values()
+    return {a.name: readers.get(a.name, as_it_is) for a in arguments if a.kind is a.KEYWORD_ONLY}
 
 
 def functions(**named: Function) -> None:

@@ -1,0 +1,71 @@
+"""ONNX's recurrent operators as equations, with its layouts and gate orders.
+
+W is (gates·hidden, input), R is (gates·hidden, hidden), Wb and Rb are their biases, P the peepholes.
+"""
+
+from recurra.equations import cell, clip, sigmoid, split, tanh
+
+
+def _within(bound, *values):
+    """The values clipped to ±bound; as they are without one."""
+    return [value if bound is None else clip(value, -bound, bound) for value in values]
+
+
+@cell
+def rnn(x, h, *, W, R, Wb, Rb, f=tanh, bound=None):
+    """The simple recurrent network."""
+    (a,) = _within(bound, x @ W.T + Wb + h @ R.T + Rb)
+    h = f(a)
+    return h
+
+
+@cell
+def gru(x, h, *, W, R, Wb, Rb, f=sigmoid, g=tanh, bound=None):
+    """The gated recurrent unit, reset gate before the product; gates z r h."""
+    x_z, x_r, x_n = split(x @ W.T + Wb + Rb, 3)
+    R_z, R_r, R_n = split(R.T, 3)
+    a_z, a_r = _within(bound, x_z + h @ R_z, x_r + h @ R_r)
+    z, r = f(a_z), f(a_r)
+    (a_n,) = _within(bound, x_n + (r * h) @ R_n)
+    n = g(a_n)
+    h = (1 - z) * n + z * h
+    return h
+
+
+@cell
+def gru_linear_before_reset(x, h, *, W, R, Wb, Rb, f=sigmoid, g=tanh, bound=None):
+    """The gated recurrent unit, reset gate after the product; gates z r h."""
+    x_z, x_r, x_n = split(x @ W.T + Wb, 3)
+    h_z, h_r, h_n = split(h @ R.T + Rb, 3)
+    a_z, a_r = _within(bound, x_z + h_z, x_r + h_r)
+    z, r = f(a_z), f(a_r)
+    (a_n,) = _within(bound, x_n + r * h_n)
+    n = g(a_n)
+    h = (1 - z) * n + z * h
+    return h
+
+
+@cell
+def lstm(x, h, c, *, W, R, Wb, Rb, f=sigmoid, g=tanh, h_of=tanh, bound=None, coupled=False):
+    """Long short-term memory; gates i o f c. A coupled forget gate is 1 - i."""
+    a_i, a_o, a_f, a_c = split(x @ W.T + Wb + h @ R.T + Rb, 4)
+    a_i, a_o, a_f, a_c = _within(bound, a_i, a_o, a_f, a_c)
+    i = f(a_i)
+    forget = 1 - i if coupled else f(a_f)
+    c = forget * c + i * g(a_c)
+    h = f(a_o) * h_of(c)
+    return h, c
+
+
+@cell
+def peephole_lstm(x, h, c, *, W, R, P, Wb, Rb, f=sigmoid, g=tanh, h_of=tanh, bound=None, coupled=False):
+    """Long short-term memory whose gates see the cell state; gates i o f c, peepholes i o f."""
+    a_i, a_o, a_f, a_c = split(x @ W.T + Wb + h @ R.T + Rb, 4)
+    p_i, p_o, p_f = split(P, 3)
+    a_i, a_f, a_c = _within(bound, a_i + p_i * c, a_f + p_f * c, a_c)
+    i = f(a_i)
+    forget = 1 - i if coupled else f(a_f)
+    c = forget * c + i * g(a_c)
+    (a_o,) = _within(bound, a_o + p_o * c)
+    h = f(a_o) * h_of(c)
+    return h, c
