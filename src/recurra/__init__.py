@@ -52,6 +52,7 @@ __all__ = [
     "ProgramError",
     "RecurraError",
     "__version__",
+    "accelerate",
     "bernoulli",
     "cell",
     "cells",
@@ -75,6 +76,7 @@ __all__ = [
     "minimum",
     "nn",
     "relu",
+    "restore",
     "rms_norm",
     "save",
     "scalar",
@@ -90,12 +92,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """``recurra.nn`` on first use, as it imports torch; ``recurra.explain`` likewise."""
+    """``recurra.nn`` on first use, as it imports torch; ``recurra.explain`` and others likewise."""
     import importlib
 
     if name == "nn":
         return importlib.import_module("recurra.nn")
-    if name in ("frozen", "load", "save"):
+    if name in ("accelerate", "frozen", "load", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
     if name == "explain":
         return importlib.import_module("recurra.look").explain

@@ -8,6 +8,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
 from recurra.engines.native import join_openmp
+from recurra.nn.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.freezing import frozen
 from recurra.nn.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
@@ -33,6 +34,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Acceleration",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",
@@ -41,6 +43,8 @@ __all__ = [
     "RecurrentCell",
     "Stack",
     "Trace",
+    "accelerate",
+    "acceleration",
     "frozen",
     "invert_permutation",
     "load",
@@ -48,6 +52,7 @@ __all__ = [
     "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
+    "restore",
     "save",
     "unpack_sequence",
     "unpad_sequence",

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from recurra.compiler import TracedCell
 from recurra.equations import Cell
-from recurra.errors import FileFormatError
+from recurra.errors import FileFormatError, RecurraError
 from recurra.model import Description, Part, Weight
 from recurra.model.part import Setting
+from recurra.nn.counterparts import ACCELERATED, counterpart
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
@@ -187,8 +188,9 @@ ROWS: Mapping[type[nn.Module], Row] = {
     nn.Softplus: _plain(nn.Softplus, **_same("beta", "threshold")),
 }
 CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
+# torch.nn's classes, and what accelerate makes of them, are saved as recurra's.
+_ADOPTED = {kind: ours.recurra_class for theirs, ours in ACCELERATED.items() for kind in (theirs, ours)}
 _MAKERS = {row.kind: row.make for row in ROWS.values()}
-_TORCH = {nn.RNN: RNN, nn.LSTM: LSTM, nn.GRU: GRU, nn.RNNCell: RNNCell, nn.LSTMCell: LSTMCell, nn.GRUCell: GRUCell}
 
 
 # ---- both ways ----
@@ -231,35 +233,19 @@ def _part_of(module: nn.Module, name: str) -> Part:
             if part is not None
         )
         return Part(container, {}, children)
-    if cls in _TORCH:
-        module = _adopted(module)
-    row = ROWS.get(type(module))
+    row = ROWS.get(_ADOPTED.get(cls, cls))
     if row is None:
         known = ", ".join(sorted({row.kind for row in ROWS.values()} | set(CONTAINERS.values())))
         raise FileFormatError(
             f"{name or 'the module'} is a {cls.__module__}.{cls.__qualname__}: {_ADVICE}. Known: {known}"
         )
     try:
-        return Part(row.kind, row.describe(module))
-    except FileFormatError as error:
+        return Part(row.kind, row.describe(counterpart(module) if cls in ACCELERATED else module))
+    except RecurraError as error:
         raise FileFormatError(f"{name or 'the module'}: {error}") from None
 
 
 _ADVICE = "only known parts can be saved; put those that it uses into recurra.nn.Stack(…), one after the other"
-
-
-def _adopted(module: nn.Module) -> nn.Module:
-    """Recurra's layer or cell, without weights, of the same settings as torch's."""
-    names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
-    given = {name: getattr(module, name) for name in names if hasattr(module, name)}
-    if isinstance(module, (nn.RNN, nn.RNNCell)):
-        given["nonlinearity"] = module.nonlinearity
-    if isinstance(module, nn.LSTM):
-        given["proj_size"] = module.proj_size
-    if given.get("num_layers") == 1:
-        given["dropout"] = 0.0
-    made: nn.Module = _TORCH[type(module)](**given, device="meta")
-    return made
 
 
 def _weight(name: str, tensor: Tensor) -> Weight:

@@ -21,12 +21,12 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
     from recurra.nn.recurrent import Recurrent
     from recurra.nn.recurrent_cell import RecurrentCell
 
-    parts = [part for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell))]
-    parts = [part for part in parts if part._calls.packed is None]
-    for part in parts:
-        part._calls.packed = {}
+    calls = [part._calls for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell))]
+    calls = [each for each in calls if each.packed is None]
+    for each in calls:
+        each.packed = {}
     try:
         yield module
     finally:
-        for part in parts:
-            part._calls.packed = None
+        for each in calls:
+            each.packed = None

@@ -325,7 +325,8 @@ class Recurrent(nn.Module):
     @property
     def _flat_weights(self) -> list[Tensor | None]:
         """All weights in order; setting an item sets the module's weight, as code written for torch.nn expects."""
-        return FlatWeights(self, self._flat_weights_names)
+        weights = FlatWeights(self, self._flat_weights_names)
+        return list(weights) if torch.compiler.is_compiling() else weights  # compilers know plain lists alone
 
     @_flat_weights.setter
     def _flat_weights(self, weights: Sequence[Tensor | None]) -> None:

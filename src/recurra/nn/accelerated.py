@@ -1,0 +1,131 @@
+"""What ``accelerate`` makes of torch.nn's recurrent modules: instances of torch.nn's class and of recurra's at once.
+
+Calls in float32 and float64 on the CPU run on recurra. All else runs on torch's own code, as it did before: other
+devices, half precision, autocast, and what torch compiles, exports or traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch._C._dynamo import eval_frame
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.nn import dropins
+
+DTYPES = (torch.float32, torch.float64)
+
+
+def _runs_on_recurra(x: object) -> bool:
+    data = x.data if isinstance(x, PackedSequence) else x
+    if not isinstance(data, Tensor):
+        return True  # to be refused, in words
+    if not data.is_cpu or data.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
+        return False
+    return not torch.compiler.is_compiling() and not torch._C._is_tracing()
+
+
+class Accelerated(nn.Module):
+    """Mixed into a class of torch.nn's and its counterpart in recurra.
+
+    Attributes:
+        torch_class: torch.nn's.
+        recurra_class: recurra's.
+        added: the attributes of an instance that recurra's class has and torch.nn's has not.
+        dropped: the other way round.
+    """
+
+    torch_class: ClassVar[type[nn.Module]]
+    recurra_class: ClassVar[type[nn.Module]]
+    added: ClassVar[tuple[str, ...]]
+    dropped: ClassVar[tuple[str, ...]] = ()
+
+    # torch.nn.RNNBase's own ways of setting, moving and copying are for its list of weights, which recurra has not.
+    __setattr__ = nn.Module.__setattr__
+    __setstate__ = nn.Module.__setstate__
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
+
+class _Layer(Accelerated, dropins._DropIn):
+    added = ("cell", "options", "checkpoint", "_scans", "_calls")
+    dropped = ("_flat_weights", "_flat_weight_refs")
+
+    def _forward(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+        if reset is None and not return_trace and not _runs_on_recurra(x):
+            result: tuple[Any, ...] = self.torch_class.forward(self, x, state)
+            return result
+        return super()._forward(x, state, reset, return_trace)
+
+    # torch.compile leaves every instance of torch.nn's layers out of its graph (unless torch._dynamo.config.allow_rnn
+    # is set). It must not go on to compile pieces of what is called from here.
+    eval_frame.set_code_exec_strategy(
+        _forward.__code__, eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP)
+    )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]
+        self.flatten_parameters()
+        return self
+
+    def flatten_parameters(self) -> None:
+        """What torch.nn's layer does on a GPU; nothing elsewhere."""
+        first = getattr(self, self._flat_weights_names[0], None)
+        if first is not None and first.is_cuda:
+            nn.RNNBase.flatten_parameters(self)  # type: ignore[arg-type]
+
+
+class _Cell(Accelerated, dropins._DropInCell):
+    added = ("cell", "options", "_scan", "_calls", "_names")
+
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """As torch.nn's cell."""
+        if not _runs_on_recurra(input):
+            return self.torch_class.forward(self, input, hx)
+        return super().forward(input, hx)
+
+
+class RNN(_Layer, dropins.RNN, nn.RNN):  # type: ignore[misc]
+    """torch.nn.RNN, run by recurra."""
+
+    torch_class = nn.RNN
+    recurra_class = dropins.RNN
+
+
+class LSTM(_Layer, dropins.LSTM, nn.LSTM):  # type: ignore[misc]
+    """torch.nn.LSTM, run by recurra."""
+
+    torch_class = nn.LSTM
+    recurra_class = dropins.LSTM
+
+
+class GRU(_Layer, dropins.GRU, nn.GRU):  # type: ignore[misc]
+    """torch.nn.GRU, run by recurra."""
+
+    torch_class = nn.GRU
+    recurra_class = dropins.GRU
+
+
+class RNNCell(_Cell, dropins.RNNCell, nn.RNNCell):
+    """torch.nn.RNNCell, run by recurra."""
+
+    torch_class = nn.RNNCell
+    recurra_class = dropins.RNNCell
+
+
+class LSTMCell(_Cell, dropins.LSTMCell, nn.LSTMCell):
+    """torch.nn.LSTMCell, run by recurra."""
+
+    torch_class = nn.LSTMCell
+    recurra_class = dropins.LSTMCell
+
+
+class GRUCell(_Cell, dropins.GRUCell, nn.GRUCell):
+    """torch.nn.GRUCell, run by recurra."""
+
+    torch_class = nn.GRUCell
+    recurra_class = dropins.GRUCell
