@@ -16,6 +16,7 @@
 
 #include "bind_inference.h"
 #include "bind_kernel.h"
+#include "bind_stream.h"
 #include "bind_training.h"
 #include "dispatch.h"
 #include "pool.h"
@@ -108,6 +109,7 @@ NB_MODULE(_native, m) {
   bind_torch_tensors(m);
   bind_inference(m);
   bind_training(m);
+  bind_stream(m);
   nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def("built_isas", [] { return names(built_kernels()); },

@@ -21,6 +21,7 @@ ALLOWED = {
     "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "compiler", "_native"},
+    "runtime": {"errors", "vocabulary", "model", "program", "equations", "compiler", "engines", "_native", ""},
     "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
     "onnx": {"errors", "files", "program", "values", "equations", "cells", "compiler", "engines", "model", "runtime"},
     "look": {"errors", "program", "equations", "compiler", "nn"},
@@ -44,7 +45,7 @@ ALLOWED = {
 }
 THIRD_PARTY = {
     "torch": {"nn", "tasks", "bench", "cli", "engines"},
-    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model"},
+    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model", "runtime"},
     "safetensors": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -60,6 +60,21 @@ class Training:
         self, needed: tuple[bool, ...], saved: tuple[Any, ...], gradients: tuple[Any, ...], threads: int
     ) -> list[Any]: ...
 
+class Stream:
+    def step(self, x: Any) -> Any: ...
+    def states(self) -> list[Any]: ...
+    def set_states(self, states: list[Any]) -> None: ...
+    def reset(self, rows: list[int]) -> None: ...
+
+def stream(
+    scans: list[tuple[Kernel, PreparedFloat32 | PreparedFloat64, list[tuple[int, float]], int]],
+    table: Any,
+    batch: int,
+    threads: int,
+    is_double: bool,
+    empty: Callable[..., Any],
+    dtype: Any,
+) -> Stream: ...
 def adopt_torch(
     functions: object,
     tensor: type,

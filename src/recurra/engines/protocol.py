@@ -29,6 +29,7 @@ class Call:
         masks: for each random mask of the program its values, (steps, size).
         reset: bool (steps), True where the states are zero before the step; None for nowhere.
         reverse: whether the last step comes first.
+        packed: what the kernel's ``pack`` gave for these parameters; None where they may have changed.
     """
 
     x: Array
@@ -39,6 +40,7 @@ class Call:
     masks: Sequence[Array] = ()
     reset: Array | None = None
     reverse: bool = False
+    packed: object = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Kernel(Protocol):
 
     def forward(self, call: Call) -> Result:
         """Run the plan over whole sequences."""
+        ...
+
+    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
+        """Parameters that stay as they are, made ready once for calls of these sizes; None where nothing is gained.
+
+        ``double`` tells float64 from float32.
+        """
         ...
 
 

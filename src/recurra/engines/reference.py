@@ -63,6 +63,10 @@ class ReferenceKernel:
             run(values)
         return Result(values[program.output], states, {name: values[variable] for name, variable in plan.traced})
 
+    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
+        """None: parameters are used as they are."""
+        return None
+
     def _dense(self, call: Call) -> Result:
         """The same run with all steps' rows one after the other."""
         leading = call.x.shape[:2]

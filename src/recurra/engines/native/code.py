@@ -107,6 +107,7 @@ class Code:
     matrices: list[list[int]] = field(default_factory=list)
     stages: dict[str, list[list[int]]] = field(default_factory=lambda: {name: [] for name in STAGES})
     results: list[Value] = field(default_factory=list)
+    _literals: dict[str, Value] = field(default_factory=dict)
 
     def value(self, space: Space, width: int, rows: int = 1, index: int = -1, scalar: bool = False) -> Value:
         """A new value."""
@@ -116,11 +117,11 @@ class Code:
 
     def literal(self, number: float) -> Value:
         """The value that is a number."""
-        for value in self.values:
-            if value.space == Space.LITERAL and repr(self.literals[value.index]) == repr(number):
-                return value
-        self.literals.append(number)
-        return self.value(Space.LITERAL, 1, index=len(self.literals) - 1, scalar=True)
+        key = repr(number)  # 0.0 == -0.0, and not here
+        if key not in self._literals:
+            self.literals.append(number)
+            self._literals[key] = self.value(Space.LITERAL, 1, index=len(self.literals) - 1, scalar=True)
+        return self._literals[key]
 
     def matrix(self, k: int, used: int, parts: Sequence[Part]) -> int:
         """A new matrix; ``used`` is 0 at the beginning or end of a call, 1 for each chunk, 2 in each step."""

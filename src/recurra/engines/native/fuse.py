@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -87,19 +88,17 @@ def fused(ops: Sequence[Op], wanted: Collection[Variable], elsewhere: Collection
         wanted: variables that are stored; they are computed as such.
         elsewhere: variables that equations of other segments read, or the next step.
     """
-    listed = _contracted([_simpler(op) for op in ops], wanted, elsewhere)
-    changed = True
-    while changed:
-        changed = False
-        for number, outer in enumerate(listed):
-            made = _fuse_one(listed, number, outer, wanted)
-            if made is not None:
-                inner_number, replacement = made
-                listed[number] = replacement
-                del listed[inner_number]
-                changed = True
-                break
-    return listed
+    listed: list[Op | None] = [*_contracted([_simpler(op) for op in ops], wanted, elsewhere)]
+    makers = {op.result: number for number, op in enumerate(listed) if op is not None and op.result is not None}
+    uses = Counter(operand for op in listed if op is not None for operand in op.operands)
+    for number in range(len(listed)):
+        # What an operation takes in changes neither those before it nor what they could take in.
+        while (found := _fusion(listed, number, makers, uses, wanted)) is not None:
+            inner, made = found
+            uses.subtract(operand for op in (listed[number], listed[inner]) if op is not None for operand in op.operands)
+            uses.update(made.operands)
+            listed[number], listed[inner] = made, None
+    return [op for op in listed if op is not None]
 
 
 def _simpler(op: Op) -> Op:
@@ -146,14 +145,24 @@ def _with_product(
     return op
 
 
-def _fuse_one(listed: Sequence[Op], number: int, outer: Op, wanted: Collection[Variable]) -> tuple[int, Op] | None:
+def _fusion(
+    listed: Sequence[Op | None],
+    number: int,
+    makers: Mapping[Variable, int],
+    uses: Mapping[Operand, int],
+    wanted: Collection[Variable],
+) -> tuple[int, Op] | None:
+    """An earlier operation that this one can take in, by number, and what both become; None if there is none."""
+    outer = listed[number]
+    if outer is None:
+        return None
     for operand in outer.operands:
-        if not isinstance(operand, Variable) or operand in wanted:
+        if not isinstance(operand, Variable) or operand in wanted or uses[operand] != 1:
             continue
-        inner_number = next((n for n in range(number) if listed[n].result == operand), None)
-        if inner_number is None or sum(op.operands.count(operand) for op in listed) != 1:
+        inner_number = makers.get(operand, number)
+        inner = listed[inner_number] if inner_number < number else None
+        if inner is None:
             continue
-        inner = listed[inner_number]
         others = tuple(other for other in outer.operands if other != operand)
         rule = _PAIRS.get((outer.operation, inner.operation))
         made = None if rule is None else rule(outer, inner, others)

@@ -119,7 +119,7 @@ class NativeKernel:
 
     def forward(self, call: Call, backward: Backward | None = None) -> Result:
         """Run the plan over whole sequences; with ``backward`` its result keeps what that backward pass needs."""
-        self._check(call)
+        self._check(call.parameters, call.sizes)
         kept = () if backward is None else backward.kept
         built = self._built_forward(call.sizes, is_double(call.x), kept)
         x = call.x
@@ -136,7 +136,7 @@ class NativeKernel:
         for first, value in zip(states, last, strict=True):
             words += (*batch_words(first), *batch_words(value))
         words.append(0)
-        built.kernel.run(words, None)
+        built.kernel.run(words, call.packed if backward is None else None)  # type: ignore[arg-type]
         del alive
         traced = {}
         for (name, variable), value in zip(self.plan.traced, outputs[1:], strict=False):
@@ -144,10 +144,19 @@ class NativeKernel:
         count = len(outputs) - len(kept)
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
 
-    def _check(self, call: Call) -> None:
+    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
+        """The weights as the kernel's matrices have them, for calls of these sizes without a backward pass."""
+        self._check(parameters, sizes)
+        words: list[int] = []
+        held = [rows_together(parameter) for parameter in parameters]
+        for parameter in held:
+            words += matrix_words(parameter)
+        return self._built_forward(sizes, double, ()).kernel.prepare(words)
+
+    def _check(self, parameters: Sequence[Array], sizes: Mapping[str, int]) -> None:
         """Raise ValueError where a parameter is not as large as the code takes it to be."""
-        for variable, parameter in zip(self.plan.program.parameters, call.parameters, strict=True):
-            shape = tuple(size.value(call.sizes) for size in variable.shape)
+        for variable, parameter in zip(self.plan.program.parameters, parameters, strict=True):
+            shape = tuple(size.value(sizes) for size in variable.shape)
             if tuple(parameter.shape) != shape:
                 raise ValueError(f"parameter {variable.name} must have shape {shape}; got {tuple(parameter.shape)}")
 

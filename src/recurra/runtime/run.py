@@ -1,0 +1,88 @@
+"""A program with its weights, ready to run over arrays of numpy: one layer in one direction, or what feeds forward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.compiler import plan
+from recurra.engines import Call, Kernel, Result, chosen
+from recurra.program import Program
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A random mask of a program, which is its mean when a model is used.
+
+    Attributes:
+        width: its features.
+        mean: its value.
+    """
+
+    width: int
+    mean: float
+
+
+class Run:
+    """A program at some sizes, with its weights, packed once.
+
+    Args:
+        program: what to run.
+        parameters: its weights, in its order.
+        sizes: the numbers of its symbols.
+        reverse: whether the last step comes first.
+    """
+
+    def __init__(
+        self, program: Program, parameters: Sequence[Array], sizes: Mapping[str, int], reverse: bool = False
+    ) -> None:
+        self.program = program
+        self.parameters = [np.ascontiguousarray(parameter) for parameter in parameters]
+        self.sizes = dict(sizes)
+        self.reverse = reverse
+        self.input_size = self.sizes["input"]
+        self.output_size = self._width(program.output.shape)
+        self.state_sizes = tuple(self._width(state.shape) for state in program.states)
+        self.plan = plan(program)
+        self.masks = tuple(
+            Mask(self._width(mask.results[0].shape), float(mask.attributes["mean"])) for mask in self.plan.program.masks
+        )
+        self._packed: dict[tuple[Kernel, bool], object] = {}
+
+    def _width(self, shape: tuple[Any, ...]) -> int:
+        return int(shape[-1].value(self.sizes)) if shape else 1
+
+    def kernel(self, double: bool) -> tuple[Kernel, object]:
+        """The chosen engine's kernel, and the weights as it wants them; of float64 or float32."""
+        kernel = chosen().build(self.plan)
+        if (kernel, double) not in self._packed:
+            self._packed[kernel, double] = kernel.pack(self.parameters, self.sizes, double)
+        return kernel, self._packed[kernel, double]
+
+    def __call__(self, x: Array, states: Sequence[Array], batch_sizes: Array | None = None) -> Result:
+        """Run over sequences.
+
+        Args:
+            x: (T, batch, input), or with ``batch_sizes`` packed rows.
+            states: the first ones, (batch, size).
+            batch_sizes: rows of each step, never increasing.
+        """
+        kernel, packed = self.kernel(x.itemsize == 8)
+        masks = [np.full((*x.shape[:-1], mask.width), mask.mean, x.dtype) for mask in self.masks]
+        call = Call(
+            x=x,
+            batch_sizes=batch_sizes,
+            states=states,
+            parameters=self.parameters,
+            sizes=self.sizes,
+            masks=masks,
+            reverse=self.reverse,
+            packed=packed,
+        )
+        return kernel.forward(call)

@@ -1,0 +1,83 @@
+"""States of a model's recurrent parts, nested as the parts are, and as one list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurra.errors import RecurraError
+from recurra.model import Part
+from recurra.model.kinds import CONTAINERS
+from recurra.runtime.run import Array
+
+
+@dataclass(frozen=True)
+class Nest:
+    """What the state of a part looks like: arrays for a recurrent part, a nest for each recurrent part of a container.
+
+    Attributes:
+        names: of a recurrent part's states.
+        inner: of a container's recurrent parts; one alone stands for the container.
+    """
+
+    names: tuple[str, ...] = ()
+    inner: tuple[Nest, ...] = ()
+
+    @staticmethod
+    def of(part: Part) -> Nest:
+        """What the state of a part looks like."""
+        if "program" in part.settings:
+            return Nest(tuple(state.name for state in part.program.states))
+        nests = tuple(nest for nest in (Nest.of(child) for _, child in part.children) if nest.names or nest.inner)
+        return nests[0] if len(nests) == 1 and part.kind in CONTAINERS else Nest(inner=nests)
+
+    def flatten(self, given: Any) -> Iterator[Array | None]:
+        """The arrays of a state, one after the other; None stands for zeros.
+
+        Raises:
+            RecurraError: not as many as there are.
+        """
+        if not self.names and not self.inner and given is not None and len(given) == 0:
+            return
+        if len(self.names) == 1:
+            if isinstance(given, (tuple, list)):
+                raise RecurraError(f"{self.names[0]} is one state: give the array itself, not a {type(given).__name__}")
+            yield given
+            return
+        count = len(self.names) or len(self.inner)
+        if given is not None and (not isinstance(given, (tuple, list)) or len(given) != count):
+            what = f"({', '.join(self.names)})" if self.names else f"one for each of {count} recurrent parts"
+            got = f"{len(given)}" if isinstance(given, (tuple, list)) else type(given).__name__
+            raise RecurraError(f"a state must be a tuple, {what}; got {got}")
+        for number in range(count):
+            value = None if given is None else given[number]
+            if self.names:
+                yield value
+            else:
+                yield from self.inner[number].flatten(value)
+
+    def nest(self, arrays: Iterator[Array]) -> Any:
+        """The state of arrays that come one after the other."""
+        if self.names:
+            found = tuple(next(arrays) for _ in self.names)
+            return found if len(found) > 1 else found[0]
+        return tuple(nest.nest(arrays) for nest in self.inner)
+
+
+def checked(name: str, given: Array | None, shape: Sequence[tuple[str, int]], dtype: np.dtype[Any]) -> Array:
+    """A state of this shape, as it is or zeros.
+
+    Raises:
+        RecurraError: another shape, or no numbers; the message names the dimensions.
+    """
+    sizes = tuple(size for _, size in shape)
+    if given is None:
+        return np.zeros(sizes, dtype)
+    array = np.asarray(given)
+    if array.shape != sizes or array.dtype.kind not in "fiu":
+        wanted = ", ".join(f"{label}={size}" for label, size in shape)
+        raise RecurraError(f"state {name} must be numbers ({wanted}); got {array.dtype} {array.shape}")
+    return np.ascontiguousarray(array, dtype)

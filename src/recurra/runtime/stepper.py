@@ -1,0 +1,127 @@
+"""One step at a time through all stages of a model: by native code in one call, or by any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from recurra.engines import NativeEngine, chosen
+from recurra.errors import RecurraError
+from recurra.runtime.model import Model
+from recurra.runtime.run import Array, Run
+from recurra.runtime.stages import FeedForward, Lookup
+
+
+class Stepper(Protocol):
+    """Steps of some sequences, with their states inside."""
+
+    def step(self, x: Any) -> Array:
+        """(batch, input), or tokens (batch,); of one sequence also (input,), or a token: the output, likewise."""
+        ...
+
+    def states(self) -> list[Array]:
+        """A copy of every run's states, (batch, size)."""
+        ...
+
+    def set_states(self, states: list[Array]) -> None:
+        """Take the numbers of what ``states`` gave."""
+        ...
+
+    def reset(self, rows: list[int]) -> None:
+        """Zero the states of these sequences."""
+        ...
+
+
+def runs(model: Model, width: int) -> list[Run]:
+    """Every run of a model, in order; they must all go forwards.
+
+    Args:
+        model: the model.
+        width: features of the input, where no part of the model settles it.
+
+    Raises:
+        RecurraError: a layer is bidirectional.
+    """
+    found: list[Run] = []
+    width = model.input_size or width
+    for stage in model.stages:
+        if isinstance(stage, FeedForward):
+            found.append(stage.run(width))
+        elif not isinstance(stage, Lookup):
+            if len(stage.runs[0]) > 1:
+                raise RecurraError("a bidirectional model cannot be stepped: it would need the steps to come")
+            found += [layer[0] for layer in stage.runs]
+        width = stage.output_size or width
+    return found
+
+
+def stepper(model: Model, batch: int) -> Stepper:
+    """Steps of a model, by the engine that is chosen now.
+
+    Raises:
+        RecurraError: it cannot be stepped.
+    """
+    if model.input_size is None and not model.takes_tokens:
+        raise RecurraError("nothing settles the size of this model's input: it cannot be stepped")
+    chain = runs(model, 0)
+    if isinstance(chosen(), NativeEngine) and chain:
+        return _native(model, chain, batch)
+    return PlainStepper(model, chain, batch)
+
+
+def _native(model: Model, chain: Sequence[Run], batch: int) -> Stepper:
+    import recurra._native as native
+    from recurra.engines.native.kernel import NativeKernel, threads
+
+    double = model.dtype.itemsize == 8
+    scans: list[Any] = []
+    for run in chain:
+        kernel, packed = run.kernel(double)
+        assert isinstance(kernel, NativeKernel)
+        masks = [(mask.width, mask.mean) for mask in run.masks]
+        scans.append((kernel.code(run.sizes, double), packed, masks, run.input_size))
+    first = model.stages[0]
+    table = np.ascontiguousarray(first.table, model.dtype) if isinstance(first, Lookup) else None
+    return native.stream(scans, table, batch, threads(), double, np.empty, model.dtype)
+
+
+class PlainStepper:
+    """Steps through any engine, a sequence of length 1 at a time."""
+
+    def __init__(self, model: Model, chain: Sequence[Run], batch: int) -> None:
+        self._model, self._chain, self._batch = model, chain, batch
+        self._states = [[np.zeros((batch, size), model.dtype) for size in run.state_sizes] for run in chain]
+
+    def step(self, x: Any) -> Array:
+        """See ``Stepper``."""
+        first = self._model.stages[0] if self._model.stages else None
+        value = np.asarray(x)
+        is_one = value.ndim == (0 if isinstance(first, Lookup) else 1) and self._batch == 1
+        value = value[None] if is_one else value
+        if isinstance(first, Lookup):
+            value = first(value)
+        if value.shape != (self._batch, self._chain[0].input_size if self._chain else value.shape[-1]):
+            raise ValueError(f"a step's input must be of batch={self._batch}; got {np.shape(x)}")
+        value = np.asarray(value, self._model.dtype)[None]
+        for number, run in enumerate(self._chain):
+            result = run(value, self._states[number])
+            self._states[number] = list(result.states)
+            value = result.output
+        return np.array(value[0, 0] if is_one else value[0])
+
+    def states(self) -> list[Array]:
+        """See ``Stepper``."""
+        return [np.array(state) for states in self._states for state in states]
+
+    def set_states(self, states: list[Array]) -> None:
+        """See ``Stepper``."""
+        given = iter(states)
+        self._states = [[np.array(next(given)) for _ in run.state_sizes] for run in self._chain]
+
+    def reset(self, rows: list[int]) -> None:
+        """See ``Stepper``."""
+        for states in self._states:
+            for state in states:
+                state[rows] = 0

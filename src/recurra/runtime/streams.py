@@ -1,0 +1,186 @@
+"""``Streams``: many sequences of one model that are stepped together, and come and go at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recurra.errors import RecurraError
+from recurra.runtime.model import Model
+from recurra.runtime.run import Array
+from recurra.runtime.snapshot import pack, unpack
+from recurra.runtime.stages import FeedForward, Lookup
+from recurra.runtime.stepper import runs
+
+
+class Streams:
+    """Many sequences with a state each: ``ids = streams.join(3)``, ``y = streams.step(ids, x)``, ``leave(ids)``.
+
+    A step of some sequences gives each of them what a ``Stream`` of its own would, to the bit. One thread at a time may
+    use it.
+
+    Args:
+        model: the model.
+
+    Raises:
+        RecurraError: the model is bidirectional.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        runs(model, model.input_size or 1)  # refuses what cannot be stepped
+        self._tables: list[list[Array]] = [
+            [np.zeros((stage.count, 0, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
+        ]
+        self._is_used = np.zeros(0, bool)
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """How many sequences there are."""
+        return int(self._is_used.sum())
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The sequences that there are, in order of their numbers."""
+        return np.flatnonzero(self._is_used)
+
+    def join(self, count: int = 1) -> NDArray[np.int64]:
+        """New sequences, with zero states.
+
+        Args:
+            count: how many. Default 1.
+
+        Returns:
+            their numbers, int64 (count,); those of sequences that have left are used again.
+
+        Raises:
+            RecurraError: count is negative or no whole number.
+        """
+        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 0:
+            raise RecurraError(f"count must be a whole number from 0; got {count!r}")
+        if count > len(self._free):
+            self._grow(max(len(self._is_used) + int(count) - len(self._free), 2 * len(self._is_used), 16))
+        ids = np.array([self._free.pop() for _ in range(count)], np.int64)
+        self._is_used[ids] = True
+        self.reset(ids)
+        return ids
+
+    def leave(self, ids: ArrayLike) -> None:
+        """End sequences; their numbers may be given to others.
+
+        Raises:
+            RecurraError: a sequence that there is not, or twice.
+        """
+        checked = self._checked(ids)
+        self._is_used[checked] = False
+        self._free += checked.tolist()[::-1]
+
+    def step(self, ids: ArrayLike, x: ArrayLike) -> Array:
+        """One step of some sequences.
+
+        Args:
+            ids: (n,) their numbers, each at most once, in any order.
+            x: (n, input_size), or tokens (n,): row k for sequence ids[k].
+
+        Returns:
+            the outputs, (n, output_size).
+
+        Raises:
+            RecurraError: a sequence that there is not, or twice; or x is of another shape.
+        """
+        rows = self._checked(ids)
+        value = self._input(x, len(rows))
+        everyone = len(rows) == len(self._is_used) and bool((rows == np.arange(len(rows))).all())
+        number = 0
+        for stage in self.model.stages:
+            if isinstance(stage, (Lookup, FeedForward)):
+                value = stage(value)
+                continue
+            tables = self._tables[number]
+            first = tables if everyone else [table[:, rows] for table in tables]
+            value, last = stage(value, first, None)
+            for table, state in zip(tables, last, strict=True):
+                table[:, rows] = state
+            number += 1
+        output: Array = value[0]
+        return output
+
+    def state(self, ids: ArrayLike) -> Any:
+        """A copy of the state of some sequences, as ``model(x, state)`` has it."""
+        rows = self._checked(ids)
+        return self.model._states_out([[table[:, rows] for table in tables] for tables in self._tables], True)
+
+    def set_state(self, ids: ArrayLike, state: Any) -> None:
+        """Give some sequences a state, as ``state`` returned it; None is zeros.
+
+        Raises:
+            RecurraError: it is of another shape.
+        """
+        rows = self._checked(ids)
+        given = self.model._states(state, len(rows), True)
+        for tables, states in zip(self._tables, given, strict=True):
+            for table, values in zip(tables, states, strict=True):
+                table[:, rows] = values
+
+    def reset(self, ids: ArrayLike) -> None:
+        """Zero states for some sequences."""
+        self.set_state(ids, None)
+
+    def snapshot(self, ids: ArrayLike) -> bytes:
+        """The states of some sequences as bytes, for ``restore`` of as many in any process with the same model."""
+        return pack(self._flat(self._checked(ids)))
+
+    def restore(self, ids: ArrayLike, snapshot: bytes) -> None:
+        """Have some sequences go on where a snapshot of as many was taken.
+
+        Raises:
+            RecurraError: it is damaged, or of other sizes; nothing has changed.
+        """
+        rows = self._checked(ids)
+        values = iter(unpack(snapshot, self._flat(rows)))
+        for tables in self._tables:
+            for table in tables:
+                table[:, rows] = next(values)
+
+    def _flat(self, rows: NDArray[np.int64]) -> list[Array]:
+        return [table[:, rows] for tables in self._tables for table in tables]
+
+    def _grow(self, size: int) -> None:
+        more = size - len(self._is_used)
+        self._free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
+        self._is_used = np.concatenate([self._is_used, np.zeros(more, bool)])
+        self._tables = [
+            [np.concatenate([table, np.zeros((len(table), more, table.shape[2]), table.dtype)], 1) for table in tables]
+            for tables in self._tables
+        ]
+
+    def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:
+        rows = np.asarray(ids)
+        if rows.ndim == 0:
+            rows = rows[None]
+        if rows.size and (rows.ndim != 1 or rows.dtype.kind not in "iu"):
+            raise RecurraError(f"ids must be whole numbers (n,); got {rows.dtype} {rows.shape}")
+        rows = rows.astype(np.int64).reshape(-1)
+        known = (rows >= 0) & (rows < len(self._is_used))
+        known[known] = self._is_used[rows[known]]
+        if not known.all():
+            raise RecurraError(f"there is no sequence {rows[~known][0]}: join() gives the numbers")
+        if np.bincount(rows, minlength=1).max() > 1:
+            raise RecurraError(f"sequence {np.bincount(rows).argmax()} is named twice")
+        return rows
+
+    def _input(self, x: ArrayLike, count: int) -> Array:
+        """(1, n, input_size), or tokens (1, n)."""
+        array = np.asarray(x)
+        if self.model.takes_tokens:
+            shape: Sequence[int] = (count,)
+        else:
+            array = np.asarray(array, self.model.dtype)
+            shape = (count, self.model.input_size or array.shape[-1])
+        if array.shape != tuple(shape):
+            names = "(n)" if self.model.takes_tokens else "(n, input_size)"
+            raise RecurraError(f"a step's input must be {names} = {tuple(shape)}; got {array.shape}")
+        return array[None]
