@@ -33,7 +33,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test lint sanitize clean another-python
+.PHONY: help build demo bench test lint sanitize wheel clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
@@ -42,6 +42,7 @@ help:
 	@echo 'make test    lint, then all the tests'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
+	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
 	@echo 'make clean   remove .venv, build and caches'
 	@echo
 	@echo 'PYTHON=python3.12 make … uses another interpreter.'
@@ -84,6 +85,11 @@ lint: $(INSTALLED)
 # What the tests cannot see: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
+
+# The wheel has environments of its own: it needs neither .venv nor torch.
+wheel:
+	@"$(PYTHON)" -c "$$CHECK"
+	PYTHON="$(PYTHON)" tools/wheel.sh
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
