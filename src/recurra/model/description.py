@@ -21,7 +21,8 @@ class Weight:
 
     Attributes:
         data: its numbers; of bfloat16 the bits, as uint16.
-        dtype: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``.
+        dtype: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``; ``"int64"`` of
+            counts that other models keep beside their weights, and no part of a description has.
         scale: float32 (rows,), what each row of an int8 weight is multiplied by; None of the other dtypes.
     """
 
@@ -53,7 +54,7 @@ class Weight:
         if self.scale is not None:
             scale = self.scale.reshape(-1, *(1,) * (self.data.ndim - 1))
             return self.data.astype(np.float32) * scale
-        return self.data if self.dtype in ("float64", "float32") else self.data.astype(np.float32)
+        return self.data if self.dtype in ("float64", "float32", "int64") else self.data.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,8 @@ class Description:
                 raise FileFormatError(f"weight {min(names)[:100]} {problem}{more}")
         for name, shape in shapes.items():
             weight = self.weights[name]
+            if weight.dtype == "int64":
+                raise FileFormatError(f"weight {name} is of int64, and must be of real numbers")
             if weight.shape != shape:
                 raise FileFormatError(f"weight {name} must have shape {shape}; got {weight.shape}")
             if weight.scale is not None and (weight.scale.shape != shape[:1] or not shape):

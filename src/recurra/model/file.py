@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from recurra.errors import FileFormatError
-from recurra.files import write_atomically
 from recurra.model.container import Tensor, pack, unpack
 from recurra.model.description import Description, Weight
 from recurra.model.infer import infer
@@ -14,16 +13,18 @@ from recurra.model.serial import from_text, to_text
 
 KEY = "recurra"  # of the description among the file's metadata
 SCALE = ".scale"  # behind a weight's name: that of its rows' scales
-_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8"}
+_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I8": "int8"}
 _CODES = {name: code for code, name in _NAMES.items()}
 
 
-def write(description: Description, path: Path) -> None:
+def write(description: Description, path: str | os.PathLike[str]) -> None:
     """Put a model in a file, replacing what is there in one step.
 
     Raises:
         FileFormatError: it cannot be written, or a reader would refuse it.
     """
+    from recurra.files import write_atomically  # what only reads models, at the start of a process, goes without
+
     tensors: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     first: dict[int, str] = {}
@@ -42,7 +43,7 @@ def write(description: Description, path: Path) -> None:
         raise FileFormatError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-def read(path: Path) -> Description:
+def read(path: str | os.PathLike[str]) -> Description:
     """The model of a file. A safetensors file with torch's names of one RNN, LSTM or GRU is such a model too.
 
     Raises:
@@ -58,7 +59,7 @@ def read(path: Path) -> Description:
         raise FileFormatError(f"{path}: {error}") from None
 
 
-def read_weights(path: Path) -> dict[str, Weight]:
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
     """The weights of a file by name, whatever they belong to.
 
     Raises:

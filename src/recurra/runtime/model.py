@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileFormatError: it cannot be read, is damaged, or goes beyond a cap.
     """
-    return Model(read(Path(path)))
+    return Model(read(path))
 
 
 class Model:
@@ -154,7 +153,7 @@ class Model:
         Raises:
             FileFormatError: it cannot be written.
         """
-        write(self.description, Path(path))
+        write(self.description, path)
 
     # ---- what comes in and goes out ----
 

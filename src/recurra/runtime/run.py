@@ -43,7 +43,7 @@ class Run:
         self, program: Program, parameters: Sequence[Array], sizes: Mapping[str, int], reverse: bool = False
     ) -> None:
         self.program = program
-        self.parameters = [np.ascontiguousarray(parameter) for parameter in parameters]
+        self.parameters = [np.asarray(parameter, order="C") for parameter in parameters]
         self.sizes = dict(sizes)
         self.reverse = reverse
         self.input_size = self.sizes["input"]

@@ -55,7 +55,10 @@ class Stream:
             ValueError: another shape; the message names the dimensions.
             IndexError: a token that the model does not have.
         """
-        if self._dtype is not None and (x.__class__ is not np.ndarray or x.dtype is not self._dtype):
+        if self._dtype is None:
+            if isinstance(x, (list, tuple)):
+                x = np.asarray(x)
+        elif x.__class__ is not np.ndarray or x.dtype is not self._dtype:
             x = _numbers(x, self._dtype)
         return self._step(x)
 

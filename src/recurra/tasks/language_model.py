@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from recurra import cells
 from recurra.errors import RunError
-from recurra.nn import Recurrent
+from recurra.nn import Recurrent, Stack
 from recurra.tasks.batching import PADDING, Lanes
 from recurra.tasks.settings import ModelSettings
 
@@ -18,8 +19,11 @@ from recurra.tasks.settings import ModelSettings
 State = Tensor | tuple[Tensor, ...] | None
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Stack):
     """The probability of the next token, given all before it.
+
+    A pass reads token numbers ``(T, B)``, and the state that the last pass returned, None at the beginning of a text; it
+    returns logits of the token after each, ``(T, B, V)``, and the state after the last.
 
     Args:
         vocabulary: how many tokens there are, V.
@@ -27,27 +31,16 @@ class LanguageModel(nn.Module):
     """
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
-        super().__init__()
         hidden, layers = settings.hidden, settings.layers
-        self.embedding = nn.Embedding(vocabulary, hidden)
         # Between layers only: with one layer there is no between, and the layer would warn.
         between = settings.dropout if layers > 1 else 0.0
-        self.recurrent = Recurrent(cells.all()[settings.cell], hidden, hidden, layers, dropout=between)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.output = nn.Linear(hidden, vocabulary)
-
-    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Read some tokens.
-
-        Args:
-            ids: token numbers, ``(T, B)``.
-            state: what the last call returned; None at the beginning of a text.
-
-        Returns:
-            Logits of the token after each, ``(T, B, V)``, and the state after the last.
-        """
-        features, state = self.recurrent(self.embedding(ids), state)
-        return self.output(self.dropout(features)), state
+        parts = OrderedDict[str, nn.Module](
+            embedding=nn.Embedding(vocabulary, hidden),
+            recurrent=Recurrent(cells.all()[settings.cell], hidden, hidden, layers, dropout=between),
+            dropout=nn.Dropout(settings.dropout),
+            output=nn.Linear(hidden, vocabulary),
+        )
+        super().__init__(parts)
 
 
 def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> LanguageModel:

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from recurra.model import KINDS, Part
+from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS
+from recurra.runtime.feed_forward import NOTHING, PROGRAMS
+from tests.runtime.models import described, linear, model
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def norm(x, eps):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
+
+
+CASES = {
+    "ReLU": ({}, lambda x: np.maximum(x, 0)),
+    "Tanh": ({}, np.tanh),
+    "Sigmoid": ({}, lambda x: 1 / (1 + np.exp(-x))),
+    "SiLU": ({}, lambda x: x / (1 + np.exp(-x))),
+    "Softsign": ({}, lambda x: x / (1 + np.abs(x))),
+    "Hardtanh": ({"min_val": -0.5, "max_val": 2}, lambda x: np.clip(x, -0.5, 2)),
+    "ELU": ({"alpha": 1.5}, lambda x: np.where(x > 0, x, 1.5 * np.expm1(x))),
+    "LeakyReLU": ({"negative_slope": 0.2}, lambda x: np.where(x > 0, x, 0.2 * x)),
+    "Softplus": ({"beta": 2.0, "threshold": 20.0}, lambda x: np.log1p(np.exp(2 * x)) / 2),
+    "GELU": (
+        {"approximate": "tanh"},
+        lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+    ),
+    "Softmax": ({"dim": -1}, softmax),
+    "LogSoftmax": ({"dim": -1}, lambda x: np.log(softmax(x))),
+    "LayerNorm": ({"features": 7, "eps": 1e-5, "elementwise_affine": False, "bias": False}, lambda x: norm(x, 1e-5)),
+    "RMSNorm": (
+        {"features": 7, "eps": 1e-3, "elementwise_affine": False},
+        lambda x: x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-3),
+    ),
+}
+X = (np.random.default_rng(0).standard_normal((4, 3, 7)) * 3).astype(np.float64)
+
+
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers(kind, dtype):
+    settings, expected = CASES[kind]
+    root = Part("Stack", {}, (("a", Part(kind, settings)), ("b", linear(7, 7, bias=False))))
+    made = described(root, dtype=dtype)
+    made.weights["b.weight"].data[:] = np.eye(7)
+    from recurra.runtime import Model
+
+    output, _ = Model(made)(X)
+    np.testing.assert_allclose(output, expected(X), rtol=0, atol=2e-6 if dtype == np.float32 else 1e-12)
+
+
+def test_linear_and_affine_norms():
+    made = described(Part("Stack", {}, (("a", linear(7, 5)),)), dtype=np.float64)
+    from recurra.runtime import Model
+
+    weight, bias = made.weights["a.weight"].data, made.weights["a.bias"].data
+    np.testing.assert_allclose(Model(made)(X)[0], X @ weight.T + bias, atol=1e-12)
+    for settings, names in (
+        ({"elementwise_affine": True, "bias": True}, ("weight", "bias")),
+        ({"elementwise_affine": True, "bias": False}, ("weight",)),
+    ):
+        made = described(Part("LayerNorm", {"features": 7, "eps": 1e-5, **settings}), dtype=np.float64)
+        assert tuple(made.weights) == names
+        expected = norm(X, 1e-5) * made.weights["weight"].data
+        expected = expected + (made.weights["bias"].data if "bias" in names else 0)
+        np.testing.assert_allclose(Model(made)(X)[0], expected, atol=1e-12)
+
+
+def test_every_kind_of_part_is_run():
+    assert set(KINDS) == {*PROGRAMS, *NOTHING, *CONTAINERS, *LAYERS_OF_CELLS, *CELLS, "Embedding"}
+    assert set(PROGRAMS) == {*CASES, "Linear"}
+
+
+def test_a_step_alone_is_the_step_among_others():
+    made = model(linear(7, 33))
+    whole, _ = made(X.astype(np.float32))
+    for t in range(4):
+        assert np.array_equal(made(X[t : t + 1].astype(np.float32))[0][0], whole[t])
+        assert np.array_equal(made(X[t : t + 1, 1:2].astype(np.float32))[0][0, 0], whole[t, 1])
