@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[bytes | memoryview]) -> None:
     """Put `content`, whole or in pieces, at `path`, replacing what is there in one step.
 
     The bytes go to a new file in the same folder, which is synchronised with the disk and renamed; then the folder

@@ -13,7 +13,6 @@ import stat
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
         yield np.ascontiguousarray(tensors[name].data, wanted).reshape(-1).data.cast("B")
 
 
-def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def unpack(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The arrays and the metadata of a file.
 
     Raises:
@@ -103,7 +102,7 @@ def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {name: _tensor(content, *place) for name, place in places.items()}, metadata
 
 
-def _opened(path: Path) -> int:
+def _opened(path: str | os.PathLike[str]) -> int:
     """A plain file, open; of a pipe or a device nobody knows when it ends."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
