@@ -8,6 +8,8 @@ from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
 _VIEWS = ("transpose", "concat", "split", "partition", "scalar")
+_MOST_PARTS = 64  # of a matrix that is not computed as one
+_NEST = 50  # equations in each other, beyond which those on the way are computed first: Python's own stack is short
 
 
 class Constants:
@@ -33,6 +35,10 @@ class Constants:
         self._shape = shape
         self._late = late
         self._makers = {result: equation for equation in equations for result in equation.results}
+        self._depths = _depths(equations)
+        nests = [variable for variable, depth in self._depths.items() if depth % _NEST == 0]
+        nests.sort(key=self._depths.__getitem__, reverse=True)
+        self._nests = {is_late: [v for v in nests if (v in late) == is_late] for is_late in (False, True)}
         self._given: dict[Variable, Value] = {}
         self._made: dict[Variable, Value] = {}
         for number, parameter in enumerate(parameters):
@@ -61,6 +67,7 @@ class Constants:
         width = self.extent(variable)[1]
         if whole is not None:
             return [Part(whole, 0, 0, width)]
+        self._compute_nests(variable)
         maker = self._makers[variable]
         first = maker.operands[0] if maker.operands else None
         if not isinstance(first, Variable) or len(self._shape(variable)) != 2 or maker.operation not in _VIEWS:
@@ -72,7 +79,8 @@ class Constants:
             part = inner[0]
             return [Part(part.value, part.row, part.column, width, not part.transposed)]
         if maker.operation == "concat":
-            return [part for operand in maker.variables for part in self.parts(operand)]
+            pieces = [part for operand in maker.variables for part in self.parts(operand)]
+            return pieces if len(pieces) <= _MOST_PARTS else [Part(self.value(variable), 0, 0, width)]
         start = sum(self.extent(result)[1] for result in maker.results[: maker.results.index(variable)])
         return cut(self.parts(first), start, width)
 
@@ -94,8 +102,15 @@ class Constants:
             if operand in self._given:
                 self._copy(operand)
             else:
+                self._compute_nests(operand)
                 self._compute(self._makers[operand])
         return self._made[operand]
+
+    def _compute_nests(self, variable: Variable) -> None:
+        """Compute what lies at every so many equations ahead of a variable, the nearest to the parameters first."""
+        nests = self._nests[variable in self._late]
+        while nests and self._depths[nests[-1]] < self._depths[variable]:
+            self.value(nests.pop())
 
     def _new(self, variable: Variable) -> Value:
         rows, width = self.extent(variable)
@@ -175,6 +190,15 @@ class Constants:
         sources = [self.value(operand) for operand in maker.operands]
         results = [self._new(result) for result in maker.results]
         self._code.add(stage, Kind.MOVE, results[0].rows, 0, moves(results, sources))
+
+
+def _depths(equations: Sequence[Equation]) -> dict[Variable, int]:
+    """For each variable how many equations lie one in the other below it, its own counted."""
+    depths: dict[Variable, int] = {}
+    for equation in equations:
+        depth = 1 + max((depths.get(variable, 0) for variable in equation.variables), default=0)
+        depths.update(dict.fromkeys(equation.results, depth))
+    return depths
 
 
 def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:

@@ -95,7 +95,8 @@ def fused(ops: Sequence[Op], wanted: Collection[Variable], elsewhere: Collection
         # What an operation takes in changes neither those before it nor what they could take in.
         while (found := _fusion(listed, number, makers, uses, wanted)) is not None:
             inner, made = found
-            uses.subtract(operand for op in (listed[number], listed[inner]) if op is not None for operand in op.operands)
+            for gone in (listed[number], listed[inner]):
+                uses.subtract(() if gone is None else gone.operands)
             uses.update(made.operands)
             listed[number], listed[inner] = made, None
     return [op for op in listed if op is not None]
