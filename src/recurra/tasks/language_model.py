@@ -22,13 +22,18 @@ State = Tensor | tuple[Tensor, ...] | None
 class LanguageModel(Stack):
     """The probability of the next token, given all before it.
 
-    A pass reads token numbers ``(T, B)``, and the state that the last pass returned, None at the beginning of a text; it
-    returns logits of the token after each, ``(T, B, V)``, and the state after the last.
+    A pass reads token numbers ``(T, B)``, and the state that the last pass returned, None at the beginning of a text.
+    It returns logits of the token after each, ``(T, B, V)``, and the state after the last.
 
     Args:
         vocabulary: how many tokens there are, V.
         settings: the cell, and the sizes.
     """
+
+    embedding: nn.Embedding
+    recurrent: Recurrent
+    dropout: nn.Dropout
+    output: nn.Linear
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         hidden, layers = settings.hidden, settings.layers

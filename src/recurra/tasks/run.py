@@ -10,15 +10,17 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from recurra import __version__
-from recurra.errors import RunError
+from recurra.errors import FileFormatError, RunError
 from recurra.files import synchronise_folder, write_atomically
+from recurra.model.file import MODEL
+from recurra.nn import save
+from recurra.vocabulary import Vocabulary
 
 CONFIG = "config.json"
-MODEL = "model.safetensors"
 METRICS = "metrics.jsonl"
 FORMAT = 1
 
@@ -34,13 +36,16 @@ class Run:
     config: Mapping[str, object]
     metrics: list[Mapping[str, object]] = field(default_factory=list)
 
-    def save_model(self, module: nn.Module) -> None:
-        """Replace the weights in the folder by the module's.
+    def save_model(self, module: nn.Module, vocabulary: Vocabulary | None = None) -> None:
+        """Replace the model in the folder, a file as ``recurra.save`` writes it.
 
         Raises:
             RunError: the folder cannot be written to.
         """
-        _write(self.folder / MODEL, save({name: value.contiguous() for name, value in module.state_dict().items()}))
+        try:
+            save(module, self.folder / MODEL, vocabulary=vocabulary)
+        except FileFormatError as error:
+            raise RunError(str(error)) from None
 
     def add_metrics(self, row: Mapping[str, float]) -> None:
         """Append a row to metrics.jsonl; what JSON has no number for, infinity, becomes null.

@@ -180,13 +180,13 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
                 yield event
                 continue
             if event.best:
-                run.save_model(job.model)
+                run.save_model(job.model, job.corpus.vocabulary)
             found = _in_words(event, job)
             run.add_metrics(_metrics(found))
             yield found
     finally:
         if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
-            run.save_model(job.model)
+            run.save_model(job.model, job.corpus.vocabulary)
 
 
 def load_text(folder: Path) -> tuple[LanguageModel, Vocabulary]:

@@ -111,6 +111,7 @@ class NativeKernel:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._shapes: dict[object, list[tuple[int, ...]]] = {}  # of the parameters
         self._forward: dict[object, Built] = {}
         self._backward: dict[object, Built] = {}
         self._backwards: dict[object, Backward] = {}
@@ -155,8 +156,10 @@ class NativeKernel:
 
     def _check(self, parameters: Sequence[Array], sizes: Mapping[str, int]) -> None:
         """Raise ValueError where a parameter is not as large as the code takes it to be."""
-        for variable, parameter in zip(self.plan.program.parameters, parameters, strict=True):
-            shape = tuple(size.value(sizes) for size in variable.shape)
+        variables, key = self.plan.program.parameters, tuple(sizes.values())
+        if key not in self._shapes:
+            self._shapes[key] = [tuple(size.value(sizes) for size in variable.shape) for variable in variables]
+        for variable, shape, parameter in zip(variables, self._shapes[key], parameters, strict=True):
             if tuple(parameter.shape) != shape:
                 raise ValueError(f"parameter {variable.name} must have shape {shape}; got {tuple(parameter.shape)}")
 

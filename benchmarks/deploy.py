@@ -1,0 +1,169 @@
+"""What shipping a model costs: start-up, steps, many streams, memory. Prints a table in Markdown.
+
+python benchmarks/deploy.py [import|cold|step|streams|memory|size] …    all of them without a name
+"""
+
+import gc
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from recurra import cells, runtime
+from recurra.compiler import trace
+from recurra.model import Description, Part, Weight, weights_of, write
+
+ROUNDS = 15
+
+
+def lstm(input_size, hidden_size):
+    """A model of one LSTM with random weights."""
+    settings = {
+        "input_size": input_size, "hidden_size": hidden_size, "num_layers": 1, "bias": True, "batch_first": False,
+        "dropout": 0.0, "bidirectional": False, "proj_size": 0, "program": trace(cells.lstm), "init": {},
+    }  # fmt: skip
+    part = Part("LSTM", settings)
+    random = np.random.default_rng(0)
+    bound = hidden_size**-0.5
+    weights = {
+        name: Weight.of(random.uniform(-bound, bound, shape).astype(np.float32))
+        for name, shape in weights_of(part).items()
+    }
+    return Description(part, weights)
+
+
+def seconds(code, *arguments):
+    """Wall time of a fresh process."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+def interleaved(*commands):
+    """Median milliseconds of each command, in turns."""
+    times = [[] for _ in commands]
+    for _ in range(ROUNDS):
+        for command, found in zip(commands, times, strict=True):
+            found.append(1000 * seconds(*command))
+    return [statistics.median(found) for found in times]
+
+
+def bench_import():
+    """Start-up of the interpreter with numpy alone, and with the runtime."""
+    numpy, ours = interleaved(("import numpy",), ("import numpy, recurra.runtime",))
+    print(f"| `import recurra.runtime`, over numpy's {numpy:.0f} ms | {ours - numpy:.1f} ms | 40 ms |")
+
+
+RECURRA = """
+import sys, numpy as np
+from recurra import runtime
+model = runtime.load(sys.argv[1])
+print(model(np.ones((1, 1, 256), np.float32))[0].sum())
+"""
+ONNXRUNTIME = """
+import sys, numpy as np, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+zeros = np.zeros((1, 1, 256), np.float32)
+feeds = {"x": np.ones((1, 1, 256), np.float32), "h_0": zeros, "c_0": zeros}
+print(session.run(None, feeds)[0].sum())
+"""
+
+
+def bench_cold():
+    """From nothing to the first output, in a new process; beside onnxruntime where it is installed."""
+    from recurra import onnx
+
+    description = lstm(256, 256)
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder, "m.safetensors"), Path(folder, "m.onnx")
+        write(description, ours)
+        onnx.export(description, theirs)
+        ms, other = interleaved((RECURRA, str(ours)), (ONNXRUNTIME, str(theirs)))
+    print(f"| first output of a cold process, LSTM of 256 units | {ms:.0f} ms; onnxruntime {other:.0f} ms | 300 ms |")
+
+
+def percentiles(step, count=50_000):
+    """Microseconds of a call: median and 99th percentile."""
+    for _ in range(2000):
+        step()
+    times = np.empty(count)
+    gc.disable()
+    for n in range(count):
+        begin = time.perf_counter_ns()
+        step()
+        times[n] = time.perf_counter_ns() - begin
+    gc.enable()
+    return np.percentile(times, [50, 99]) / 1000
+
+
+def bench_step():
+    """A step of one stream, from Python."""
+    for input_size, hidden_size in ((32, 32), (1, 128), (128, 128), (256, 256), (512, 512)):
+        stream = runtime.Model(lstm(input_size, hidden_size)).stream()
+        x = np.ones(input_size, np.float32)
+        half, most = min((percentiles(lambda s=stream, v=x: s.step(v)) for _ in range(3)), key=lambda found: found[0])
+        wanted = "8 µs, p99 ≤ 2 × p50" if hidden_size == 128 else ""
+        print(
+            f"| `step`, LSTM of {hidden_size} units, {input_size} inputs | {half:.1f} µs, p99 {most:.1f} | {wanted} |"
+        )
+
+
+def rate(call, count, rounds=9):
+    """Steps per second: the median of some rounds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return count / statistics.median(times)
+
+
+def bench_streams(count=1000):
+    """Many sequences together, and the same sequences one by one."""
+    for input_size, hidden_size in ((8, 16), (32, 32), (1, 128), (128, 128)):
+        model = runtime.Model(lstm(input_size, hidden_size))
+        x = np.random.default_rng(0).standard_normal((count, input_size)).astype(np.float32)
+        streams = model.streams()
+        ids = streams.join(count)
+        alone = [model.stream() for _ in range(count)]
+        together = rate(lambda s=streams, i=ids, v=x: s.step(i, v), count)
+        one_by_one = rate(
+            lambda s=streams, i=ids, v=x: [s.step(i[n : n + 1], v[n : n + 1]) for n in range(count)], count
+        )
+        own = rate(lambda a=alone, v=x: [stream.step(row) for stream, row in zip(a, v, strict=True)], count)
+        what = f"{count} streams, LSTM of {hidden_size} units, {input_size} inputs"
+        factors = f"{together / one_by_one:.0f} × `Streams.step` one by one, {together / own:.1f} × a `Stream` each"
+        print(f"| {what} | {together / 1e6:.2f} million steps/s: {factors} | 20 × |")
+
+
+def bench_memory(steps=10_000_000):
+    """Growth of the process over many steps."""
+    stream = runtime.Model(lstm(8, 16)).stream()
+    x = np.ones(8, np.float32)
+    for _ in range(100_000):
+        stream.step(x)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(steps):
+        stream.step(x)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(f"| growth of memory over {steps:,} steps | {grown} KiB | none |")
+
+
+def bench_size():
+    """The native module as it is installed."""
+    import recurra._native
+
+    print(f"| native module | {Path(recurra._native.__file__).stat().st_size / 1e6:.2f} MB | 3 MB |")
+
+
+PARTS = {name.removeprefix("bench_"): value for name, value in list(globals().items()) if name.startswith("bench_")}
+
+if __name__ == "__main__":
+    print("| what | measured | wanted |\n|---|---|---|")
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
