@@ -14,7 +14,7 @@ from recurra.onnx.declaration import Declaration
 from recurra.onnx.dtypes import read_dtype
 from recurra.onnx.graph import Graph, Step
 from recurra.onnx.model import GraphModel
-from recurra.onnx.table import NEWEST, OLDEST, Array, Node, find, opsets
+from recurra.onnx.table import NEWEST, OLDEST, REFUSALS, Array, Node, find, opsets
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -50,7 +50,7 @@ def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
     if builder.problems:
         shown = "; ".join(builder.problems[:_SHOWN])
         more = f"; and {len(builder.problems) - _SHOWN} more" if len(builder.problems) > _SHOWN else ""
-        raise OnnxError(f"{name} has what is not supported: {shown}{more}")
+        raise OnnxError(f"{name} cannot be loaded: {shown}{more}")
     return GraphModel(graph, defaults, name)
 
 
@@ -128,7 +128,7 @@ class _Builder:
             value = self._attribute(attribute, label, known)
             try:
                 attributes[attribute.name] = row.attributes[attribute.name](value)
-            except ValueError as problem:
+            except REFUSALS as problem:
                 self.problems.append(f"{label}: attribute {attribute.name}: {problem}")
         if len(self.problems) > problems:
             return None
@@ -140,7 +140,7 @@ class _Builder:
         )
         try:
             step = Step(label, row.build(told, **attributes), (*inputs, *captured), outputs)
-        except ValueError as problem:
+        except REFUSALS as problem:
             self.problems.append(f"{label}: {problem}")
             return None
         return None if proto.op_type not in _RUN_LATER and _is_computed(step, known) else step

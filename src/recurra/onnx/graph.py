@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra.errors import OnnxError
 from recurra.onnx.declaration import Declaration
-from recurra.onnx.table import Array, Function
+from recurra.onnx.table import REFUSALS, Array, Function
 
 Values = dict[str, Array]
 
@@ -43,7 +43,7 @@ class Step:
             results = self.function(*inputs)
         except OnnxError:
             raise  # of a node of a graph inside
-        except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
+        except REFUSALS as error:
             shapes = ", ".join("–" if each is None else f"{each.dtype} {each.shape}" for each in inputs)
             reason = str(error) or type(error).__name__
             raise OnnxError(f"{self.label}: {reason}; its inputs are {shapes or 'none'}") from error

@@ -10,6 +10,9 @@ from typing import Any
 
 OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of their own
 
+# What an operator raises for attributes or inputs that it cannot compute with, or for an input that is missing.
+REFUSALS = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+
 Array = Any  # of numpy
 Function = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
 Reader = Callable[[Any], Any]

@@ -76,7 +76,7 @@ class Tensors:
         return resolved
 
     def _number(self, proto: TensorProto, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 19):
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
             raise self._error(proto, f"external data at {text[:20]!r}: no number of bytes")
         return int(text)
 

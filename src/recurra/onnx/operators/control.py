@@ -58,6 +58,12 @@ class _Body:
 def loop(node: Node, *, body: Graph) -> Function:
     """The body again and again: so many times, or as long as its condition holds."""
     count = len(body.inputs) - 2
+    collected = len(body.outputs) - 1 - count
+    if len(node.inputs) > 2 + count or len(node.outputs) > len(body.outputs) - 1 or min(count, collected) < 0:
+        raise ValueError(
+            f"{len(node.inputs)} inputs and {len(node.outputs)} outputs do not fit a body of {len(body.inputs)} inputs "
+            f"and {len(body.outputs)} outputs"
+        )
 
     def run(*inputs: Array | None) -> tuple[Array, ...]:
         own = [*inputs[: len(node.inputs)], None, None]
@@ -67,7 +73,6 @@ def loop(node: Node, *, body: Graph) -> Function:
         while goes_on.item() and (times is None or number < times.item()):
             goes_on, *states = runs.run([np.array(number, np.int64), goes_on, *states])
             number += 1
-        collected = len(body.outputs) - 1 - count
         return (*states, *runs.collected([0] * collected, [0] * collected))
 
     return run
@@ -87,6 +92,11 @@ def scan(
     """The body for each element of sequences."""
     count = len(body.inputs) - num_scan_inputs
     collected = len(body.outputs) - count
+    if len(node.inputs) != len(body.inputs) or len(node.outputs) > len(body.outputs) or min(count, collected) < 0:
+        raise ValueError(
+            f"{len(node.inputs)} inputs, {num_scan_inputs} of them sequences, and {len(node.outputs)} outputs do not "
+            f"fit a body of {len(body.inputs)} inputs and {len(body.outputs)} outputs"
+        )
 
     def run(*inputs: Array) -> tuple[Array, ...]:
         states, runs = list(inputs[:count]), _Body(body, node.outer(inputs), count)

@@ -131,23 +131,20 @@ class RecurrentLayer:
 
     def _check_weights(self, W: Array, R: Array, B: Array | None, P: Array | None) -> None:
         directions, gates = len(self.reverse), self.gates
-        hidden = R.shape[-1] if self.hidden_size is None and R.ndim == 3 else self.hidden_size
-        size = W.shape[-1] if W.ndim == 3 else "input_size"
-        expected = {
-            "W": (W, (directions, f"{gates}*hidden_size", "input_size"), (directions, gates * (hidden or 0), size)),
-            "R": (R, (directions, f"{gates}*hidden_size", "hidden_size"), (directions, gates * (hidden or 0), hidden)),
-            "B": (B, (directions, f"{2 * gates}*hidden_size"), (directions, 2 * gates * (hidden or 0))),
-            "P": (P, (directions, "3*hidden_size"), (directions, 3 * (hidden or 0))),
-        }
-        for name, (value, words, shape) in expected.items():
-            if value is None:
-                continue
-            if value.shape != shape or value.dtype != R.dtype or value.dtype.name not in _FLOATS:
-                names = ", ".join(str(word) for word in words)
+        hidden = R.shape[-1] if self.hidden_size is None else self.hidden_size
+        for name, value, rows, columns, width in (
+            ("R", R, gates, ", hidden_size", (hidden,)),
+            ("W", W, gates, ", input_size", W.shape[2:3]),
+            ("B", B, 2 * gates, "", ()),
+            ("P", P, 3, "", ()),
+        ):
+            if value is not None and value.shape != (directions, rows * hidden, *width):
                 raise ValueError(
-                    f"{name} must be (num_directions={names}) with hidden_size={hidden}, all weights of one of "
-                    f"{', '.join(_FLOATS)}; got {value.shape} of {value.dtype}"
+                    f"{name} must be (num_directions={directions}, {rows}*hidden_size{columns}) with "
+                    f"hidden_size={hidden}; got {value.shape}"
                 )
+            if value is not None and (value.dtype != R.dtype or R.dtype.name not in _FLOATS):
+                raise ValueError(f"{name} must be as all weights one of {', '.join(_FLOATS)}; got {value.dtype}")
 
 
 def _plan(cell: Cell, options: Mapping[str, Any], has_biases: bool) -> Plan:

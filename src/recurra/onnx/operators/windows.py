@@ -72,7 +72,8 @@ class _Window:
             raise ValueError(f"the window {reach} is larger than what it moves over, {padded.shape[2:]}")
         seen = sliding_window_view(padded, reach, tuple(range(2, x.ndim)))
         steps = [slice(None, None, step) for step in (*self._each(self.strides), *dilations)]
-        return seen[(slice(None), slice(None), *steps)]
+        chosen = (slice(None), slice(None), *steps)
+        return seen[chosen]
 
 
 @operator("Conv", auto_pad=_PADDING)

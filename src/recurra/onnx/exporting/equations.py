@@ -1,0 +1,41 @@
+"""Equations of a program as nodes, with the names that its variables have in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.operations import WRITERS, Rows, Use
+from recurra.program import Equation, Program, Variable
+
+
+class Values:
+    """The values of a program by variable.
+
+    Args:
+        program: whose equations are written.
+        sizes: the numbers of its symbols.
+        names: of the values that are known.
+    """
+
+    def __init__(self, program: Program, sizes: Mapping[str, int], names: Mapping[Variable, str]) -> None:
+        self.names = dict(names)
+        self._program, self._sizes = program, sizes
+        self._varying = program.varying()
+
+    def within(self, names: Mapping[Variable, str]) -> Values:
+        """The same values, with further ones that only the body of a loop knows."""
+        inner = Values(self._program, self._sizes, self.names)
+        inner.names.update(names)
+        return inner
+
+    def write(self, graph: Graph, equations: Iterable[Equation], rows: Rows) -> None:
+        """Compute equations in a graph; those that vary have these rows."""
+        for equation in equations:
+            inputs = tuple(
+                self.names[operand] if isinstance(operand, Variable) else graph.number(operand)
+                for operand in equation.operands
+            )
+            varying = tuple(operand in self._varying for operand in equation.operands)
+            use = Use(graph, equation, inputs, varying, rows, self._sizes)
+            self.names.update(zip(equation.results, WRITERS[equation.operation](use), strict=True))

@@ -1,0 +1,207 @@
+"""The operation table in ONNX: each operation of a program as nodes of a graph.
+
+Values have the rows' dimensions in front, (T, batch, …) over all steps or (batch, …) in one, and then their own; what
+varies and is a scalar has one feature, as in the engines. What is computed from parameters alone has no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurra.onnx.exporting.graph import Graph
+from recurra.program import Equation, Shape, Variable
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that a value has.
+
+    Attributes:
+        dimensions: how many: 2 over all steps, 1 in one, 0 of what parameters alone decide.
+        shape: gives the name of their sizes, a vector of int64.
+    """
+
+    dimensions: int
+    shape: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Use:
+    """One equation, as it is written to a graph.
+
+    Attributes:
+        graph: where the nodes go.
+        equation: what is computed.
+        inputs: the operands' names.
+        varying: for each operand whether it has rows.
+        rows: those of the operands that have some, and of the results.
+        sizes: the numbers of the program's symbols.
+    """
+
+    graph: Graph
+    equation: Equation
+    inputs: tuple[str, ...]
+    varying: tuple[bool, ...]
+    rows: Rows
+    sizes: Mapping[str, int]
+
+    def shape(self, position: int) -> Shape:
+        """An operand's shape behind its rows, in symbols."""
+        operand = self.equation.operands[position]
+        return operand.shape if isinstance(operand, Variable) else ()
+
+    def numbers(self, shape: Shape) -> list[int]:
+        """A shape in numbers."""
+        return [size.value(self.sizes) for size in shape]
+
+    @property
+    def result_shape(self) -> list[int]:
+        """The first result's shape behind its rows, in numbers."""
+        return self.numbers(self.equation.results[0].shape)
+
+    def results(self) -> list[str]:
+        """New names for the results."""
+        return [self.graph.name_of(variable) for variable in self.equation.results]
+
+    def node(self, operator: str, *inputs: str, **attributes: object) -> list[str]:
+        """A node that computes the results."""
+        return self.graph.nodes_of(operator, inputs, self.results(), **attributes)
+
+    def spread(self, value: str, own: Iterable[int]) -> str:
+        """A value without rows, the same in every row."""
+        shape = self.graph.node("Concat", self.rows.shape(), self.graph.whole(*own), axis=0)
+        return self.graph.node("Expand", value, shape)
+
+
+Writer = Callable[[Use], list[str]]
+
+# Operations that one operator computes, features and broadcasting included.
+_OPERATORS = {
+    "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "negative": "Neg",
+    "sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs",
+    "sin": "Sin", "cos": "Cos", "minimum": "Min", "maximum": "Max", "less": "Less", "less_equal": "LessOrEqual",
+    "greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal", "where": "Where",
+}  # fmt: skip
+_REDUCTIONS = {"mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax"}
+
+
+def softplus(graph: Graph, x: str) -> str:
+    """log(1 + exp(x)), without overflow; in float64 of several nodes, as onnxruntime's operator is for float32."""
+    if graph.is_single:
+        return graph.node("Softplus", x)
+    small = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))
+    rest = graph.node("Log", graph.node("Add", small, graph.number(1.0)))
+    return graph.node("Add", graph.node("Max", x, graph.number(0.0)), rest)
+
+
+def _met(use: Use) -> list[str]:
+    """The operands of an elementwise operation; a row's single number gets a dimension more where it meets heads."""
+    if len(use.equation.results[0].shape) < 2:
+        return list(use.inputs)
+    return [
+        use.graph.node("Unsqueeze", name, use.graph.whole(-1)) if varies and not use.shape(position) else name
+        for position, (name, varies) in enumerate(zip(use.inputs, use.varying, strict=True))
+    ]
+
+
+def _one_operator(use: Use) -> list[str]:
+    return use.node(_OPERATORS[use.equation.operation], *_met(use))
+
+
+def _softplus(use: Use) -> list[str]:
+    return [softplus(use.graph, use.inputs[0])]
+
+
+def _clip(use: Use) -> list[str]:
+    x, low, high = _met(use)
+    return use.node("Min", use.graph.node("Max", x, low), high)
+
+
+def _not_equal(use: Use) -> list[str]:
+    return use.node("Not", use.graph.node("Equal", *_met(use)))
+
+
+def _reduction(use: Use) -> list[str]:
+    return use.node(_REDUCTIONS[use.equation.operation], *use.inputs, use.graph.whole(-1), keepdims=1)
+
+
+def _running_sum(use: Use) -> list[str]:
+    return use.node("CumSum", *use.inputs, use.graph.index(-1))
+
+
+def _rows_of_operand(use: Use) -> int:
+    return use.rows.dimensions if use.varying[0] else 0
+
+
+def _transpose(use: Use) -> list[str]:
+    rows = _rows_of_operand(use)
+    return use.node("Transpose", *use.inputs, perm=[*range(rows), rows + 1, rows])
+
+
+def _product(use: Use) -> list[str]:
+    rows = _rows_of_operand(use)
+    if not rows or len(use.shape(0)) < 2:
+        return use.node("MatMul", *use.inputs)
+    x, matrices = use.inputs  # (…, heads, k) and (heads, k, columns)
+    graph = use.graph
+    product = graph.node("MatMul", graph.node("Unsqueeze", x, graph.whole(-2)), matrices)
+    return use.node("Reshape", product, graph.whole(*[0] * rows, *use.result_shape))
+
+
+def _heads(use: Use) -> list[str]:
+    shape = [0] * _rows_of_operand(use) + use.result_shape
+    return use.node("Reshape", *use.inputs, use.graph.whole(*shape))
+
+
+def _cut(use: Use) -> list[str]:
+    if len(use.equation.results) == 1:
+        return list(use.inputs)
+    widths = [use.numbers(variable.shape)[-1] for variable in use.equation.results]
+    return use.node("Split", *use.inputs, use.graph.whole(*widths), axis=-1)
+
+
+def _concat(use: Use) -> list[str]:
+    if len(use.inputs) == 1:
+        return list(use.inputs)
+    inputs = list(use.inputs)
+    for position, varies in enumerate(use.varying):
+        if any(use.varying) and not varies:
+            inputs[position] = use.spread(inputs[position], use.numbers(use.shape(position)))
+    return use.node("Concat", *inputs, axis=-1)
+
+
+def _eye(use: Use) -> list[str]:
+    [size, _] = use.result_shape
+    return [use.graph.store.constant("eye", np.eye(size, dtype=use.graph.store.dtype))]
+
+
+def _mask(use: Use) -> list[str]:
+    """What is random in training is its mean here."""
+    mean = use.graph.number(float(use.equation.attributes["mean"]))
+    return [use.spread(mean, use.result_shape or [1])]
+
+
+def _same(use: Use) -> list[str]:
+    return list(use.inputs)
+
+
+WRITERS: Mapping[str, Writer] = {
+    **dict.fromkeys(_OPERATORS, _one_operator),
+    **dict.fromkeys(_REDUCTIONS, _reduction),
+    "softplus": _softplus,
+    "clip": _clip,
+    "not_equal": _not_equal,
+    "product": _product,
+    "transpose": _transpose,
+    "split": _cut,
+    "partition": _cut,
+    "concat": _concat,
+    "heads": _heads,
+    "cumsum": _running_sum,
+    "eye": _eye,
+    "scalar": _same,
+    "mask": _mask,
+}

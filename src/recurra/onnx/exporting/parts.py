@@ -1,0 +1,82 @@
+"""The table of kinds in ONNX: what writes each kind of part to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from recurra.model import Part
+from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
+from recurra.onnx.exporting.recurrent import write_cell, write_layer
+from recurra.onnx.exporting.runs import Run, on_rows
+from recurra.onnx.exporting.scope import Scope, Written
+from recurra.runtime.feed_forward import NOTHING, PROGRAMS
+
+Writer = Callable[[Scope], Written]
+
+
+def _stateless(write: Callable[[Scope], str]) -> Writer:
+    """The writer of a part that computes each row of its own."""
+
+    def written(scope: Scope) -> Written:
+        with scope.part_of_graph("", ""):
+            return Written(write(scope))
+
+    return written
+
+
+def _program(scope: Scope) -> str:
+    return _written(scope, scope.part)
+
+
+def _rms_norm(scope: Scope) -> str:
+    """As torch does it: where no eps is given, it is that of the dtype."""
+    eps = scope.part.settings["eps"]
+    given = float(np.finfo(scope.graph.store.dtype).eps) if eps is None else eps
+    return _written(scope, replace(scope.part, settings={**scope.part.settings, "eps": given}))
+
+
+def _written(scope: Scope, part: Part) -> str:
+    program = PROGRAMS[part.kind](part)
+    # None of these programs asks for a size.
+    run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
+    return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
+
+
+def _nothing(scope: Scope) -> str:
+    return scope.x
+
+
+def _embedding(scope: Scope) -> str:
+    return scope.graph.node("Gather", scope.weight("weight"), scope.x, axis=0)
+
+
+# ---- what ONNX has an operator for, where onnxruntime knows it for float32 and float64 ----
+
+
+def _layer_norm(scope: Scope) -> str:
+    part, graph = scope.part, scope.graph
+    if part.flag("elementwise_affine"):
+        affine = [scope.weight(name) for name in ("weight", "bias")[: 1 + part.flag("bias")]]
+    else:
+        affine = [graph.weight("ones", np.ones(part.size("features"), graph.store.dtype))]
+    return graph.node("LayerNormalization", scope.x, *affine, axis=-1, epsilon=part.number("eps"))
+
+
+def _softmax(scope: Scope) -> str:
+    return scope.graph.node(scope.part.kind, scope.x, axis=-1)
+
+
+WRITERS: Mapping[str, Writer] = {
+    **dict.fromkeys(LAYERS_OF_CELLS, write_layer),
+    **dict.fromkeys(CELLS, write_cell),
+    **dict.fromkeys(PROGRAMS, _stateless(_program)),
+    **dict.fromkeys(NOTHING, _stateless(_nothing)),
+    "RMSNorm": _stateless(_rms_norm),
+    "Embedding": _stateless(_embedding),
+    "LayerNorm": _stateless(_layer_norm),
+    "Softmax": _stateless(_softmax),
+    "LogSoftmax": _stateless(_softmax),
+}

@@ -1,0 +1,137 @@
+"""A program in a graph: over all steps as a Scan, with what needs no state before and behind it; or on single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from onnx import ValueInfoProto
+
+from recurra.compiler import Plan, plan
+from recurra.onnx.exporting.equations import Values
+from recurra.onnx.exporting.expectation import expectation
+from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.operations import Rows
+from recurra.onnx.exporting.sequences import Sequences, reversed_steps
+from recurra.program import Program, Variable
+
+BOOL = np.dtype(np.bool_)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One layer in one direction, a cell, or what feeds forward.
+
+    Attributes:
+        program: the traced cell.
+        sizes: the numbers of its symbols.
+        weights: the names of its parameters in the graph.
+        reverse: whether the last step comes first.
+    """
+
+    program: Program
+    sizes: Mapping[str, int]
+    weights: Sequence[str]
+    reverse: bool = False
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The program scheduled, as it runs outside training."""
+        return plan(expectation(self.program))
+
+    def values(self, x: str) -> Values:
+        """What is known before anything is computed."""
+        program = self.plan.program
+        return Values(
+            program, self.sizes, {program.input: x, **dict(zip(program.parameters, self.weights, strict=True))}
+        )
+
+    def own(self, variable: Variable) -> list[int]:
+        """The dimensions of a varying variable behind the batch."""
+        return [size.value(self.sizes) for size in variable.shape] or [1]
+
+
+def on_rows(graph: Graph, rows: Rows, run: Run, x: str, states: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """The equations as they are, of every row alone, x and states (…, size): the output, and the new states."""
+    scheduled, values = run.plan, run.values(x)
+    program = scheduled.program
+    values.names.update(zip(program.states, states, strict=True))
+    for equations in (scheduled.once, scheduled.before, scheduled.step, scheduled.after):
+        values.write(graph, equations, rows)
+    return values.names[program.output], [values.names[variable] for variable in program.next_states]
+
+
+def all_steps(graph: Graph, sequences: Sequences, run: Run, x: str, states: Sequence[str]) -> tuple[str, list[str]]:
+    """A run over sequences, x (T, batch, input) and states (batch, size): the output of all steps, the last states.
+
+    A run backwards is a run forwards over reversed steps. Where a sequence has no such step, its states stay as they
+    are, and the output is anything.
+    """
+    scheduled, rows = run.plan, sequences.rows(2)
+    values = run.values(reversed_steps(graph, x) if run.reverse else x)
+    values.write(graph, (*scheduled.once, *scheduled.before), rows)
+    active = None
+    if sequences.lengths is not None:
+        active = sequences.active_reversed if run.reverse else sequences.active
+    last = _Loop(graph, sequences, run, values, active).write(states)
+    values.write(graph, scheduled.after, rows)
+    output = values.names[scheduled.program.output]
+    return (reversed_steps(graph, output) if run.reverse else output), last
+
+
+class _Loop:
+    """The Scan of a run.
+
+    Args:
+        graph: the outer one.
+        sequences: what it runs over.
+        run: the program.
+        values: all that is known before the loop; what the loop keeps of every step is added.
+        active: bool (T, batch, 1), where the states change; None for everywhere.
+    """
+
+    def __init__(self, graph: Graph, sequences: Sequences, run: Run, values: Values, active: str | None) -> None:
+        self.graph, self.sequences, self.run, self.values, self.active = graph, sequences, run, values, active
+        self.body = graph.body("step/")
+        self.plan = run.plan
+        self.program = self.plan.program
+        self.arriving = self.plan.arriving or (self.program.input,)  # a Scan counts its steps by what arrives
+
+    def write(self, states: Sequence[str]) -> list[str]:
+        """Add the node; the names of the last states."""
+        graph, body, kept = self.graph, self.body, self.plan.kept
+        entering = [body.name_of(variable) for variable in self.program.states]
+        slices = [body.name_of(variable) for variable in self.arriving]
+        inner = self.values.within(dict(zip((*self.program.states, *self.arriving), (*entering, *slices), strict=True)))
+        inner.write(body, self.plan.step, self.sequences.rows(1))
+        new = [inner.names[variable] for variable in self.program.next_states]
+        inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
+        scanned = [self.values.names[variable] for variable in self.arriving]
+        if self.active is not None:
+            is_active = body.name("active")
+            new = [body.node("Where", is_active, *pair) for pair in zip(new, entering, strict=True)]
+            inputs.append(body.declare(is_active, ["batch", 1], BOOL))
+            scanned.insert(0, self.active)
+        inputs += [self._declared(name, v) for name, v in zip(slices, self.arriving, strict=True)]
+        leaving = self._own([*new, *(inner.names[variable] for variable in kept)])
+        outputs = [self._declared(n, v) for n, v in zip(leaving, (*self.program.next_states, *kept), strict=True)]
+        last = [graph.name(f"{variable.name}_last") for variable in self.program.states]
+        rows = [graph.name_of(variable) for variable in kept]
+        made = body.made(graph.name("step"), inputs, outputs)
+        graph.nodes_of("Scan", [*states, *scanned], [*last, *rows], body=made, num_scan_inputs=len(scanned))
+        self.values.names.update(zip(kept, rows, strict=True))
+        return last
+
+    def _declared(self, name: str, variable: Variable) -> ValueInfoProto:
+        kind = BOOL if variable.kind == "bool" else None
+        return self.body.declare(name, ["batch", *self.run.own(variable)], kind)
+
+    def _own(self, names: Sequence[str]) -> list[str]:
+        """Names for the body's outputs: each made by a node of the body, and no two the same."""
+        made = {output for node in self.body.nodes for output in node.output}
+        own: list[str] = []
+        for name in names:
+            own.append(name if name in made and name not in own else self.body.node("Identity", name))
+        return own

@@ -1,0 +1,92 @@
+"""What the writer of one part of a model is given, and what it gives back."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from recurra.model import Description, Part
+from recurra.onnx.exporting.graph import Graph, Store
+from recurra.onnx.exporting.sequences import Sequences
+
+Array = NDArray[Any]
+
+
+class Weights:
+    """A model's weights, each in the graph once, under torch's names; those that nothing reads are left out.
+
+    Args:
+        store: where they go.
+        description: whose they are.
+    """
+
+    def __init__(self, store: Store, description: Description) -> None:
+        self._store, self._weights = store, description.weights
+        self._names: dict[int, str] = {}
+
+    def array(self, name: str) -> Array:
+        """A weight in the dtype of the computation."""
+        return self._weights[name].values().astype(self._store.dtype, copy=False)
+
+    def name(self, name: str) -> str:
+        """What a weight is called in the graph; one name for those that are tied."""
+        key = id(self._weights[name])
+        if key not in self._names:
+            self._names[key] = self._store.add(name, self.array(name))
+        return self._names[key]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One part of a model, to be written to a graph.
+
+    Attributes:
+        graph: where the nodes go.
+        sequences: what the model runs over.
+        weights: of the whole model.
+        name: of the part in the model; empty for the model itself.
+        part: what it is.
+        x: the name of its input.
+        states: the names of its first states, (layers * directions, batch, size), of cells (batch, size).
+    """
+
+    graph: Graph
+    sequences: Sequences
+    weights: Weights
+    name: str
+    part: Part
+    x: str
+    states: tuple[str, ...] = ()
+
+    def part_of_graph(self, place: str, detail: str) -> AbstractContextManager[None]:
+        """Inside, names of values and texts of nodes begin with the part's name, and with a place in the part."""
+        prefix = "".join(f"{name}/" for name in (self.name, place) if name)
+        about = f"{self.name} ({self.part.kind})" if self.name else self.part.kind
+        return self.graph.part(prefix, f"{about}: {detail}" if detail else about)
+
+    def weight(self, name: str) -> str:
+        """The name in the graph of one of the part's weights."""
+        return self.weights.name(self._full(name))
+
+    def array(self, name: str) -> Array:
+        """One of the part's weights."""
+        return self.weights.array(self._full(name))
+
+    def _full(self, weight: str) -> str:
+        return f"{self.name}.{weight}" if self.name else weight
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a part gives.
+
+    Attributes:
+        output: the name of its output.
+        states: the names of its last states, shaped as the first ones.
+    """
+
+    output: str
+    states: tuple[str, ...] = ()
