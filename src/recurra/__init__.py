@@ -44,7 +44,7 @@ from recurra.errors import EngineError, EquationError, ProgramError, RecurraErro
 
 __version__ = "0.1.0"
 
-# abs, max and sum are left out: `from recurra import *` must not hide Python's own.
+# abs, max and sum are left out: `from recurra import *` must not hide Python's own; nor, with onnx, the package.
 __all__ = [
     "Cell",
     "EngineError",
@@ -78,6 +78,7 @@ __all__ = [
     "relu",
     "restore",
     "rms_norm",
+    "runtime",
     "save",
     "scalar",
     "sigmoid",
@@ -95,8 +96,8 @@ def __getattr__(name: str) -> object:
     """``recurra.nn`` on first use, as it imports torch; ``recurra.explain`` and others likewise."""
     import importlib
 
-    if name == "nn":
-        return importlib.import_module("recurra.nn")
+    if name in ("nn", "onnx", "runtime"):
+        return importlib.import_module(f"recurra.{name}")
     if name in ("accelerate", "frozen", "load", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
     if name == "explain":
