@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Builds the wheel for this platform into dist/, checks what it asks of other machines, and runs the tests that need no
-# torch with it where nothing else is installed. `make wheel` calls it; PYTHON names the interpreter, arguments go to pytest.
+# Builds the wheel for this platform into dist/, checks what it asks of other machines, and runs the runtime's tests, and
+# others that need no torch, where nothing but the wheel is installed. `make wheel` calls it; PYTHON names the interpreter,
+# arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 most=3000000 # bytes of the installed native module
-tests=(tests/program tests/compiler/test_passes.py tests/test_cells.py tests/native/test_native.py)
+tests=(tests/runtime tests/program tests/compiler/test_passes.py tests/test_cells.py tests/native/test_native.py)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -16,8 +17,8 @@ environment() {
   "$work/$1/bin/python" -m pip install --quiet "${@:3}"
 }
 
-# libstdc++ goes into the module: where an older one is loaded first, the wheel must run all the same. libgcc stays out: a
-# static one would ask for a newer C library than anything else here does.
+# libstdc++ goes into the module: where an older one is loaded first, the wheel must run all the same. libgcc stays out:
+# a static one would ask for a newer C library than anything else here does.
 build() {
   LDFLAGS="${LDFLAGS:-} -static-libstdc++ -Wl,--exclude-libs,ALL" \
     "$work/tools/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$work/built" .
@@ -33,7 +34,7 @@ audit() {
   if [[ $wheel == *-abi3-* ]]; then
     "$work/tools/bin/abi3audit" --strict --summary "$wheel"
   else
-    echo "Nothing for abi3audit: the stable ABI begins with Python 3.12, this wheel is for $("$python" -V | cut -d. -f1,2) alone."
+    echo "Nothing for abi3audit: the stable ABI begins with Python 3.12, and this wheel is for $("$python" -V) and its like."
   fi
 }
 
