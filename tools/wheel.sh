@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the wheel for this platform into dist/, checks what it asks of other machines, and runs the runtime's tests, and
-# others that need no torch, where nothing but the wheel is installed. `make wheel` calls it; PYTHON names the interpreter,
+# others that need no torch, where only the wheel is installed. `make wheel` calls it; PYTHON names the interpreter, and
 # arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,7 +34,7 @@ audit() {
   if [[ $wheel == *-abi3-* ]]; then
     "$work/tools/bin/abi3audit" --strict --summary "$wheel"
   else
-    echo "Nothing for abi3audit: the stable ABI begins with Python 3.12, and this wheel is for $("$python" -V) and its like."
+    echo "Nothing for abi3audit: the stable ABI begins with Python 3.12, and this wheel is for $("$python" -V) alone."
   fi
 }
 
