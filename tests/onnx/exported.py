@@ -85,7 +85,7 @@ class File:
         return self._session.run(None, feed)
 
     def run_reference(self, feed):
-        """All outputs, by the evaluator of the package onnx; numpy warns of NaN in what pads sequences."""
+        """All outputs, by the evaluator of the package onnx; numpy would warn of NaN in what pads sequences."""
         with np.errstate(invalid="ignore"):
             return ReferenceEvaluator(self.proto).run(None, feed)
 

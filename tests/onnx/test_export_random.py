@@ -162,12 +162,13 @@ def test_every_operation_everywhere(dtype, bidirectional):
 
 
 @cell
-def masks_of_every_shape(x, h, *, W, U, R, V):
+def masks_of_every_shape(x, h, *, W, U, R, V, p):
     """Masks that nothing but themselves gives a shape."""
-    a = sigmoid(bernoulli(0.3)) @ V
+    a = sigmoid(bernoulli(0.3)) @ V @ V.T
+    a = a + 0.0 * (p @ V)
     b = mean(bernoulli(0.25) * (x @ W))
-    heads_of = (heads(h, 2) + bernoulli(0.5)) @ R
-    return tanh(x @ W + h @ U + a + b * bernoulli(0.5) + heads_of + cumsum(1 - bernoulli(0.1)))
+    c = heads(h + bernoulli(0.5), 2) @ R
+    return tanh(x @ W + h @ U + a + b * bernoulli(0.5) + c + cumsum(1 - bernoulli(0.1)))
 
 
 def test_masks_are_their_means():

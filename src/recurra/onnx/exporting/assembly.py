@@ -85,19 +85,13 @@ def _write(
 
 
 def _entering(graph: Graph, sequences: Sequences, state: State, optional: bool) -> str:
-    """A state as it goes into its part; where it may be left out, its default is zeros for a batch of one, spread.
-
-    Reshape changes nothing, and refuses a state of another batch than the input's.
-    """
-    size = graph.whole(state.size)
-    pieces = [*map(graph.whole, state.leading), sequences.batch, size]
+    """A state as it goes into its part; where it may be left out, its default is zeros for a batch of one, spread."""
+    if not optional:
+        return state.first
+    graph.store.add_default(state.first, np.zeros((*state.leading, 1, state.size), graph.store.dtype))
+    pieces = [*map(graph.whole, state.leading), sequences.batch, graph.whole(state.size)]
     with graph.part("", state.first):
-        shape = graph.node("Concat", *pieces, axis=0)
-        value = state.first
-        if optional:
-            graph.store.add_default(state.first, np.zeros((*state.leading, 1, state.size), graph.store.dtype))
-            value = graph.node("Expand", value, shape)
-        return graph.node("Reshape", value, shape)
+        return graph.node("Expand", state.first, graph.node("Concat", *pieces, axis=0))
 
 
 def _model(graph: GraphProto, description: Description, opset: int) -> ModelProto:
