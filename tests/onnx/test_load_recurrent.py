@@ -258,7 +258,7 @@ def test_dtypes_must_agree(tmp_path):
 def test_lengths_out_of_range(lengths, tmp_path):
     feeds = {**some(), "sequence_lens": np.array([1, 1], np.int32)}
     proto = layer("LSTM", {}, feeds)
-    with pytest.raises(OnnxError, match="sequence_lens must be"):
+    with pytest.raises(OnnxError, match="sequence_lens"):
         loaded(proto, tmp_path).run(None, {**feeds, "sequence_lens": np.array(lengths, np.int32)})
 
 

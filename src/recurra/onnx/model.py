@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class GraphModel:
         given = self._accepted(feeds)
         with np.errstate(all="ignore"):
             results = dict(zip(names, self._graph.run(given), strict=True))
-        return [_own(results[name], given) for name in wanted]
+        return _own([results[name] for name in wanted], given.values())
 
     def _accepted(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
         known = {declared.name: declared for declared in self.inputs}
@@ -94,7 +94,20 @@ class GraphModel:
         return f"<GraphModel {self.name}: {self._declared()} → {outputs}>"
 
 
-def _own(result: Array, given: Mapping[str, Array]) -> Array:
-    """An array that shares memory with no input, constant or other output."""
-    is_view = result.base is not None or not result.flags.writeable
-    return result.copy() if is_view or any(result is array for array in given.values()) else result
+def _own(results: Sequence[Array], given: Iterable[Array]) -> list[Array]:
+    """The results, copied where they share memory with an input, a constant or each other, or keep more alive."""
+    taken = {id(_memory(array)) for array in given}
+    owned = []
+    for result in results:
+        memory = _memory(result)
+        is_free = result.flags.writeable and id(memory) not in taken and result.nbytes == memory.nbytes
+        taken.add(id(memory))
+        owned.append(result if is_free else result.copy())
+    return owned
+
+
+def _memory(array: Array) -> Array:
+    """The array that owns an array's memory, as far as numpy knows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

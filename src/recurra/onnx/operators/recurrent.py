@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from recurra.compiler import Plan, drop_biases, plan, trace
+from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.onnx import recurrent_cells
 from recurra.onnx.activations import read_activations
-from recurra.onnx.recurrence import Scan
-from recurra.onnx.sequences import Lengths
 from recurra.onnx.table import Array, Function, Node, building_operator, one_of
+from recurra.runtime.packing import Packing
+from recurra.runtime.run import Run
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -53,81 +54,89 @@ class RecurrentLayer:
     is_batch_first: bool
 
     def function(self, node: Node) -> Function:
-        """The function of a node; weights that are known are made ready once."""
+        """The function of a node; weights that are known are packed once."""
         count = len(self.cell.states)
-        weights = [number for number in (1, 2, 3, 5 + count) if node.has(number)]
+        weights = (1, 2, 3, 5 + count)
         ready = None
-        if all(node.constant(number) is not None for number in weights):
-            ready = self._scans(*(node.constant(number) for number in (1, 2, 3, 5 + count)))
+        if all(node.constant(number) is not None for number in weights if node.has(number)):
+            ready = self._runs(*(node.constant(number) for number in weights))
 
         def run(
             X: Array, W: Array, R: Array, B: Array | None = None, lens: Array | None = None, *others: Array | None
         ) -> tuple[Array, ...]:
             P = others[count] if len(others) > count else None
-            scans = self._scans(W, R, B, P) if ready is None else ready
-            return self._run(X, R, scans, lens, others[:count])
+            return self._run(X, R, self._runs(W, R, B, P) if ready is None else ready, lens, others[:count])
 
         return run
 
     def _run(
-        self, X: Array, R: Array, scans: Sequence[Scan], lens: Array | None, given: Sequence[Array | None]
+        self, X: Array, R: Array, runs: Sequence[Run], lens: Array | None, given: Sequence[Array | None]
     ) -> tuple[Array, ...]:
         """Y, then the last states."""
-        dtype = scans[0].parameters[0].dtype
-        x = self._input(X, R, scans).astype(dtype, copy=False)
-        steps, batch, _ = x.shape
-        lengths = None if lens is None else Lengths.of(lens, steps, batch)
-        states = self._states(given, X, R, batch)
-        results = []
-        for number, scan in enumerate(scans):
-            results.append(scan.run(x, [state[number].astype(dtype, copy=False) for state in states], lengths))
-        Y = np.stack([output for output, _ in results], 1)
-        last = [np.stack(ends) for ends in zip(*(ends for _, ends in results), strict=True)]
+        x = self._input(X, R, runs[0].input_size)
+        packing = None if lens is None else self._packing(lens, *x.shape[:2])
+        states = self._states(given, X, x.shape[1], R.shape[2])
+        outputs, ends = [], []
+        for number, run in enumerate(runs):
+            dtype = run.parameters[0].dtype
+            firsts = [state[number].astype(dtype, copy=False) for state in states]
+            output, end = _scan(run, x.astype(dtype, copy=False), firsts, packing)
+            outputs.append(output)
+            ends.append(end)
+        Y, last = _stacked(outputs, 1), [_stacked(each, 0) for each in zip(*ends, strict=True)]
         if self.is_batch_first:
             Y, last = Y.transpose(2, 0, 1, 3), [state.swapaxes(0, 1) for state in last]
         return tuple(value.astype(X.dtype, copy=False) for value in (Y, *last))
 
-    def _input(self, X: Array, R: Array, scans: Sequence[Scan]) -> Array:
+    def _input(self, X: Array, R: Array, size: int) -> Array:
         """X as (steps, batch, input), checked."""
         names = "(batch_size, seq_length, input_size" if self.is_batch_first else "(seq_length, batch_size, input_size"
-        size = scans[0].parameters[0].shape[1]
         if X.ndim != 3 or X.shape[2] != size or X.dtype != R.dtype:
             raise ValueError(f"X must be {names}={size}) of {R.dtype}; got {X.shape} of {X.dtype}")
         return X.swapaxes(0, 1) if self.is_batch_first else X
 
-    def _states(self, given: Sequence[Array | None], X: Array, R: Array, batch: int) -> list[Array]:
+    def _packing(self, lens: Array, steps: int, batch: int) -> Packing | None:
+        """How sequences of these lengths are packed; None where all have all steps."""
+        if lens.shape != (batch,):
+            raise ValueError(f"sequence_lens must be (batch_size={batch}); got {lens.shape}")
+        try:
+            return None if (lens == steps).all() else Packing(lens, steps)
+        except ValueError as error:
+            raise ValueError(f"sequence_lens: {error}") from None
+
+    def _states(self, given: Sequence[Array | None], X: Array, batch: int, hidden: int) -> list[Array]:
         """The first states as (directions, batch, hidden), checked; zeros where none are given."""
-        shape = (len(self.reverse), batch, R.shape[2])
-        names = "(num_directions={}, batch_size={}, hidden_size={})"
-        expected = shape
+        directions = len(self.reverse)
+        shape, names = (directions, batch, hidden), "(num_directions={}, batch_size={}, hidden_size={})"
         if self.is_batch_first:
-            expected, names = (batch, shape[0], shape[2]), "(batch_size={}, num_directions={}, hidden_size={})"
+            shape, names = (batch, directions, hidden), "(batch_size={}, num_directions={}, hidden_size={})"
         states = []
-        for name, state in zip(self.cell.states, (*given, None, None), strict=False):
-            if state is None:
-                state = np.zeros(expected, X.dtype)
-            if state.shape != expected or state.dtype != X.dtype:
+        for name, state in zip_longest(self.cell.states, given):
+            state = np.zeros(shape, X.dtype) if state is None else state
+            if state.shape != shape or state.dtype != X.dtype:
                 raise ValueError(
-                    f"initial_{name} must be {names.format(*expected)} of {X.dtype}; got {state.shape} of {state.dtype}"
+                    f"initial_{name} must be {names.format(*shape)} of {X.dtype}; got {state.shape} of {state.dtype}"
                 )
             states.append(state.swapaxes(0, 1) if self.is_batch_first else state)
         return states
 
-    def _scans(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[Scan]:
+    def _runs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[Run]:
         """What runs in each direction, with these weights."""
         self._check_weights(W, R, B, P)
         dtype = np.float32 if R.dtype == np.float16 else R.dtype  # half precision is computed in float32
-        scans = []
+        runs = []
         for number, (options, is_reverse) in enumerate(zip(self.options, self.reverse, strict=True)):
             named = {"W": W[number], "R": R[number]}
             if B is not None:
                 named["Wb"], named["Rb"] = np.split(B[number], 2)
             if P is not None:
                 named["P"] = P[number]
-            scheduled = _plan(self.cell, options, B is not None)
-            parameters = [named[p.name].astype(dtype, copy=False) for p in scheduled.program.parameters]
-            scans.append(Scan(scheduled, parameters, is_reverse))
-        return scans
+            program = trace(self.cell, options)
+            program = program if B is not None else drop_biases(program)
+            parameters = [named[each.name].astype(dtype, copy=False) for each in program.parameters]
+            sizes = {"input": W.shape[2], "hidden": R.shape[2], "proj": 0}
+            runs.append(Run(program, parameters, sizes, is_reverse))
+        return runs
 
     def _check_weights(self, W: Array, R: Array, B: Array | None, P: Array | None) -> None:
         directions, gates = len(self.reverse), self.gates
@@ -147,9 +156,19 @@ class RecurrentLayer:
                 raise ValueError(f"{name} must be as all weights one of {', '.join(_FLOATS)}; got {value.dtype}")
 
 
-def _plan(cell: Cell, options: Mapping[str, Any], has_biases: bool) -> Plan:
-    program = trace(cell, options)
-    return plan(program if has_biases else drop_biases(program))
+def _scan(run: Run, x: Array, states: Sequence[Array], packing: Packing | None) -> tuple[Array, Sequence[Array]]:
+    """One direction: its output, 0 after the end of each sequence, and its last states, of an empty one its first."""
+    if packing is not None:
+        return packing.run(run, x, states)
+    if x.shape[0] * x.shape[1] == 0:
+        return np.zeros((*x.shape[:2], run.output_size), x.dtype), states
+    result = run(x, states)
+    return result.output, result.states
+
+
+def _stacked(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays along a new axis; a single one is not copied."""
+    return np.stack(arrays, axis) if len(arrays) > 1 else np.expand_dims(arrays[0], axis)
 
 
 def _options(
