@@ -56,7 +56,7 @@ def as_state(states):
 
 def packed_results(layer, x, lengths, states):
     """Output and last states of padded sequences."""
-    packed = pack_padded_sequence(x, lengths, layer.batch_first, enforce_sorted=False)
+    packed = pack_padded_sequence(x, lengths, layer.batch_first, enforce_sorted=False, allow_empty=True)
     output, last = layer(packed, as_state(states))
     steps = x.shape[1 if layer.batch_first else 0]
     return flat([pad_packed_sequence(output, layer.batch_first, total_length=steps)[0], last])

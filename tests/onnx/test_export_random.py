@@ -77,7 +77,7 @@ def shapes(data):
 
     def draw():
         steps = data.draw(st.integers(1, 6))
-        return steps, data.draw(st.lists(st.integers(1, steps), min_size=1, max_size=4))
+        return steps, [data.draw(st.integers(1, steps)), *data.draw(st.lists(st.integers(0, steps), max_size=3))]
 
     return draw
 
