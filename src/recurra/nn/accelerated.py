@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch._C._dynamo import eval_frame
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.nn import dropins
@@ -55,17 +54,11 @@ class _Layer(Accelerated, dropins._DropIn):
     added = ("cell", "options", "checkpoint", "_scans", "_calls")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
-    def _forward(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _general(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not _runs_on_recurra(x):
             result: tuple[Any, ...] = self.torch_class.forward(self, x, state)
             return result
-        return super()._forward(x, state, reset, return_trace)
-
-    # torch.compile leaves every instance of torch.nn's layers out of its graph (unless torch._dynamo.config.allow_rnn
-    # is set). It must not go on to compile pieces of what is called from here.
-    eval_frame.set_code_exec_strategy(
-        _forward.__code__, eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP)
-    )
+        return super()._general(x, state, reset, return_trace)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]
@@ -82,11 +75,10 @@ class _Layer(Accelerated, dropins._DropIn):
 class _Cell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
-        """As torch.nn's cell."""
-        if not _runs_on_recurra(input):
-            return self.torch_class.forward(self, input, hx)
-        return super().forward(input, hx)
+    def _general(self, x: Any, state: Any) -> Any:
+        if not _runs_on_recurra(x):
+            return self.torch_class.forward(self, x, state)
+        return super()._general(x, state)
 
 
 class RNN(_Layer, dropins.RNN, nn.RNN):  # type: ignore[misc]
