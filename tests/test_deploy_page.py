@@ -38,7 +38,7 @@ def test_from_a_text_to_a_script_that_writes(folder, capsys):
         assert words[:2] == ["python", "write.py"]
         written = python(WITHOUT_TORCH + script, *words[2:])
     assert written.startswith("The ")
-    assert len(written) == len("The ") + 300 + 1
+    assert len(written) >= len("The ") + 300 + 1  # a model as raw as this one writes <unk> too
     shown = capsys.readouterr().out
     assert "root mean square" in shown
     assert "bits per token" in shown
