@@ -748,6 +748,24 @@ def test_traced_as_before():
     assert_same(traced(longer), model(longer))
 
 
+def test_symbolically_traced_as_before():
+    model, x = recurra.accelerate(Pair()), torch.randn(T, B, F)
+    traced = torch.fx.symbolic_trace(model)
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"] == ["first", "layer", "cell"]
+    assert traced.layer is model.layer
+    assert_same(traced(x), model(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_scripting_restores():
+    model, x = recurra.accelerate(Pair()), torch.randn(T, B, F)
+    layer, expected = model.layer, model(x)
+    assert_same(torch.jit.script(model)(x), expected)
+    assert model.layer is layer
+    assert type(layer) is nn.LSTM
+    assert_same(recurra.accelerate(model)(x), expected)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_distributed_data_parallel(tmp_path, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
