@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from recurra.program.shapes import Mismatch, Solver
 from recurra.program.sizes import Shape, Size
@@ -21,8 +22,7 @@ AttributeValue = float | int | str
 Rule = Callable[["Usage"], None]
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """One use of an operation, as its shape rule sees it: numbers of values in a solver."""
 
     solver: Solver
@@ -40,8 +40,7 @@ class Usage:
         return self.solver.shape(self.results[0])
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A row of the table.
 
     Attributes:
@@ -62,7 +61,7 @@ class Operation:
     result: str = "real"
     results: int | None = 1
     elementwise: bool = False
-    attributes: Mapping[str, Callable[[AttributeValue], bool]] = field(default_factory=dict)
+    attributes: Mapping[str, Callable[[AttributeValue], bool]] = MappingProxyType({})
     text: str = ""
     binding: int = 9
 
