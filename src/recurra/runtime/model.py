@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
+from recurra.model.refusal import refusing
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array
 from recurra.runtime.stages import Lookup, Recurrent, stages
@@ -33,7 +34,9 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileFormatError: it cannot be read, is damaged, or goes beyond a cap.
     """
-    return Model(read(path))
+    description = read(path)
+    with refusing(path):
+        return Model(description)
 
 
 class Model:
