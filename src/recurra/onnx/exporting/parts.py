@@ -50,7 +50,7 @@ def _nothing(scope: Scope) -> str:
 
 
 def _embedding(scope: Scope) -> str:
-    return scope.graph.node("Gather", scope.weight("weight"), scope.x, axis=0)
+    return scope.graph.node("Gather", scope.weight("weight").name, scope.x, axis=0)
 
 
 # ---- what ONNX has an operator for ----
@@ -61,7 +61,7 @@ def _layer_norm(scope: Scope) -> str:
     if not graph.is_single:  # the operator knows eps as a float32
         return _program(scope)
     if part.flag("elementwise_affine"):
-        affine = [scope.weight(name) for name in ("weight", "bias")[: 1 + part.flag("bias")]]
+        affine = [scope.weight(name).name for name in ("weight", "bias")[: 1 + part.flag("bias")]]
     else:
         affine = [graph.weight("ones", np.ones(part.size("features"), graph.store.dtype))]
     return graph.node("LayerNormalization", scope.x, *affine, axis=-1, epsilon=part.number("eps"))

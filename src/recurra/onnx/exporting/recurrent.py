@@ -60,7 +60,7 @@ def _node(
     graph, count, hidden = scope.graph, directions(scope.part), scope.part.size("hidden_size")
     packed = []
     for _, shapes in recurrent_weights(scope.part)[layer * count : (layer + 1) * count]:
-        packed.append(form.pack({name: scope.array(own) for name, own in zip(names, shapes, strict=True)}))
+        packed.append(form.pack({name: scope.weight(own).array for name, own in zip(names, shapes, strict=True)}))
     weights = {name: _stored(scope, name, packed) for name in ("W", "R", "B", "P")}
     inputs = [x, weights["W"], weights["R"], weights["B"], scope.sequences.node_lengths, *states, weights["P"]]
     while not inputs[-1]:
