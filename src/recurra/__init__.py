@@ -59,6 +59,7 @@ __all__ = [
     "clip",
     "compiler",
     "concat",
+    "convert",
     "cos",
     "cumsum",
     "dropout",
@@ -100,6 +101,8 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"recurra.{name}")
     if name in ("accelerate", "frozen", "load", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
+    if name == "convert":
+        return importlib.import_module("recurra.runtime").convert
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")
