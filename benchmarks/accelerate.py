@@ -8,6 +8,7 @@ Each library goes into an environment of its own, with this checkout's recurra:
 
 and likewise "darts[torch]", "gluonts[torch]", and Resemblyzer beside "setuptools<81", which its webrtcvad needs. Each
 round trains one model on torch.nn and one accelerated, from the same seed, in turns; the first epoch does not count.
+With --threads 1 seconds are those of the processor, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -166,9 +167,10 @@ class GluonTS(Case):
 
 
 class Resemblyzer(Case):
-    """Another's checkpoint, three LSTM layers of 256 units: half a minute of sound; there is no training."""
+    """Another's checkpoint, three LSTM layers of 256 units: the embedding of some sound; there is no training."""
 
-    name = "Resemblyzer, embedding of 30 s"
+    def __init__(self, length: int) -> None:
+        self.length, self.name = length, f"Resemblyzer, embedding of {length} s"
 
     def fit(self, epochs: int, callbacks: list[Any]) -> Any:
         return import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
@@ -178,7 +180,7 @@ class Resemblyzer(Case):
         return module
 
     def forecast(self, model: Any) -> Array:
-        steps = np.arange(30 * 16000)
+        steps = np.arange(self.length * 16000)
         sound = 0.1 * np.sin(steps / 4000) * np.random.default_rng(0).standard_normal(steps.size)
         embedding: Array = model.embed_utterance(sound.astype(np.float32))
         return embedding
@@ -187,7 +189,8 @@ class Resemblyzer(Case):
 class ResemblyzerPartials(Resemblyzer):
     """The network alone, without the spectrograms: 32 pieces of 160 frames."""
 
-    name = "Resemblyzer, network alone"
+    def __init__(self) -> None:
+        self.name = "Resemblyzer, network alone"
 
     def forecast(self, model: Any) -> Array:
         frames = torch.randn(32, 160, 40, generator=torch.Generator().manual_seed(0)).abs()
@@ -205,8 +208,13 @@ CASES: dict[str, Callable[[], list[Case]]] = {
     ],
     "darts": lambda: [Darts(kind, *size) for size in ((25, 1), (128, 2)) for kind in ("LSTM", "GRU", "RNN")],
     "gluonts": lambda: [GluonTS()],
-    "resemblyzer": lambda: [Resemblyzer(), ResemblyzerPartials()],
+    "resemblyzer": lambda: [Resemblyzer(2), Resemblyzer(5), Resemblyzer(30), ResemblyzerPartials()],
 }
+
+
+def seconds() -> float:
+    """A clock: of one thread the processor's, of several the one on the wall."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def trained(case: Case, accelerated: bool, epochs: int) -> tuple[Any, float]:
@@ -220,10 +228,10 @@ def trained(case: Case, accelerated: bool, epochs: int) -> tuple[Any, float]:
                 recurra.accelerate(pl_module)
 
         def on_train_epoch_start(self, trainer: Any, pl_module: nn.Module) -> None:
-            times.append(-time.perf_counter())
+            times.append(-seconds())
 
         def on_train_epoch_end(self, trainer: Any, pl_module: nn.Module) -> None:
-            times[-1] += time.perf_counter()
+            times[-1] += seconds()
 
     model = case.fit(epochs, [Watch()])
     return model, statistics.median(times[1:])
@@ -256,15 +264,15 @@ def row(case: Case, rounds: int, epochs: int) -> str:
     if hasattr(case, "lightning"):
         for order in in_turns(rounds):
             for accelerated in order:
-                models[accelerated], seconds = trained(case, accelerated, epochs)
-                training[accelerated].append(seconds)
+                models[accelerated], epoch = trained(case, accelerated, epochs)
+                training[accelerated].append(epoch)
         recurra.restore(case.module(models[True]))
         apart = largest(case.forecast(models[True]) - case.forecast(models[False]))
     else:
         models[False] = case.fit(0, [])
     forecasting, difference = forecasts(case, models[False], rounds)
-    epoch = column(training, 1, 3) if training[True] else "– | – | –"
-    return f"| {case.name} | {epoch} | {column(forecasting, 1e3, 1)} | {difference} | {apart} |"
+    epochwise = column(training, 1, 3) if training[True] else "– | – | –"
+    return f"| {case.name} | {epochwise} | {column(forecasting, 1e3, 1)} | {difference} | {apart} |"
 
 
 def forecasts(case: Case, model: Any, rounds: int) -> tuple[dict[bool, list[float]], str]:
@@ -275,9 +283,9 @@ def forecasts(case: Case, model: Any, rounds: int) -> tuple[dict[bool, list[floa
         for accelerated in order:
             (recurra.accelerate if accelerated else recurra.restore)(module)
             assert bool(recurra.nn.acceleration(module).replaced) == accelerated
-            start = time.perf_counter()
+            start = seconds()
             results[accelerated] = case.forecast(model)
-            times[accelerated].append(time.perf_counter() - start)
+            times[accelerated].append(seconds() - start)
     return {key: values[2:] for key, values in times.items()}, largest(results[True] - results[False])
 
 
@@ -287,7 +295,9 @@ def main() -> None:
     parser.add_argument("library", choices=CASES)
     parser.add_argument("--rounds", type=int, default=5, help="how often each model is trained both ways")
     parser.add_argument("--epochs", type=int, default=5, help="of each training; the first is not counted")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch and recurra")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     warnings.simplefilter("ignore")
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "gluonts"):
         logging.getLogger(name).setLevel(logging.ERROR)
