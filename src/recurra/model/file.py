@@ -27,6 +27,16 @@ def write(description: Description, path: str | os.PathLike[str]) -> None:
     """
     from recurra.files import write_atomically  # what only reads models, at the start of a process, goes without
 
+    with refusing(path, "written"):
+        write_atomically(path, pack(*contents_of(description)))
+
+
+def contents_of(description: Description) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The arrays and the metadata of a model's file.
+
+    Raises:
+        FileFormatError: a reader would refuse the description.
+    """
     tensors: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     first: dict[int, str] = {}
@@ -38,10 +48,9 @@ def write(description: Description, path: str | os.PathLike[str]) -> None:
         tensors[name] = Tensor(_CODES[weight.dtype], weight.data)
         if weight.scale is not None:
             tensors[name + SCALE] = Tensor("F32", weight.scale)
-    with refusing(path, "written"):
-        text = to_text(description.root, tied, description.vocabulary)
-        from_text(text)
-        write_atomically(path, pack(tensors, {KEY: text}))
+    text = to_text(description.root, tied, description.vocabulary)
+    from_text(text)
+    return tensors, {KEY: text}
 
 
 def read(path: str | os.PathLike[str]) -> Description:
