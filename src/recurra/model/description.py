@@ -97,3 +97,8 @@ class Description:
                 raise FileFormatError(f"weight {name}: one scale for each of {shape[:1]} rows expected")
         if len({weight.dtype == "float64" for weight in self.weights.values()}) > 1:
             raise FileFormatError("some weights are float64 and some are not")
+
+    @property
+    def is_double(self) -> bool:
+        """Whether it computes in float64; else in float32."""
+        return any(weight.dtype == "float64" for weight in self.weights.values())

@@ -60,8 +60,7 @@ class Model:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.vocabulary: Vocabulary | None = description.vocabulary
-        is_double = any(weight.dtype == "float64" for weight in description.weights.values())
-        self.dtype = np.dtype(np.float64 if is_double else np.float32)
+        self.dtype = np.dtype(np.float64 if description.is_double else np.float32)
         self.stages = stages(description)
         self.nest = Nest.of(description.root)
         self.recurrent = [stage for stage in self.stages if isinstance(stage, Recurrent)]
