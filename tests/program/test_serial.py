@@ -131,11 +131,12 @@ def test_more_than_a_cap_is_refused(what):
         ("[" + "0," * (serial.MAX_ITEMS + 1) + "0]", "items"),
         ("{" + ",".join(f'"{n}":0' for n in range(serial.MAX_KEYS + 1)) + "}", "keys"),
         ("[" + "{}," * serial.MAX_OBJECTS + "{}]", "objects"),
+        ("[" + "[]," * serial.MAX_LISTS + "[]]", "lists"),
         ('{"format":' + "1" * 21 + "}", "21 characters"),
         ('{"format":-' + "1" * 4_000_000 + "}", "4000001 characters"),
         (" " * serial.MAX_TEXT + "{}", "characters"),
     ],
-    ids=["items", "keys", "objects", "digits", "millions of digits", "characters"],
+    ids=["items", "keys", "objects", "lists", "digits", "millions of digits", "characters"],
 )
 def test_json_beyond_a_cap_is_refused(text, message):
     with pytest.raises(ProgramError, match=message):

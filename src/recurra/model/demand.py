@@ -47,13 +47,16 @@ def check_demand(root: Part, stored: int) -> None:
         FileFormatError: a size is too large, is no whole number, or differs where it must not; or a cap is exceeded.
     """
     recurrent = [(name or "the model", part) for name, part in root.walk() if "program" in part.settings]
-    variables = sum(_runs(part) * sum(1 for _ in part.program.variables()) for _, part in recurrent)
+    programs = {id(part.program): part.program for _, part in recurrent}
+    counts = {key: sum(1 for _ in program.variables()) for key, program in programs.items()}
+    variables = sum(_runs(part) * counts[id(part.program)] for _, part in recurrent)
     if variables > MAX_VARIABLES:
         raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
     total = Demand()
+    known: dict[tuple[int, ...], Demand] = {}
     for where, part in recurrent:
         try:
-            total = total.plus(_demand_of(part))
+            total = total.plus(_demand_of(part, known))
         except (EquationError, FileFormatError) as error:
             raise FileFormatError(f"{where} ({part.kind}): {error}") from None
     numbers = total.numbers + sum(map(math.prod, weights_of(root).values()))
@@ -71,16 +74,22 @@ def _runs(part: Part) -> int:
     return directions(part) * (layers if isinstance(layers, int) else 1)
 
 
-def _demand_of(part: Part) -> Demand:
-    """The demand of all of a part's layers and directions."""
+def _demand_of(part: Part, known: dict[tuple[int, ...], Demand]) -> Demand:
+    """The demand of all of a part's layers and directions; `known` are those of programs at some sizes."""
     program = part.program
+
+    def demand(sizes: Mapping[str, int]) -> Demand:
+        key = (id(program), *sizes.values())
+        if key not in known:
+            known[key] = _demand(program, sizes)
+        return known[key]
+
     first, *others = layer_sizes(part)[:2]
-    found = _demand(program, first)
-    total = Demand().plus(found, directions(part))
+    total = Demand().plus(demand(first), directions(part))
     for later in others:
         if any(state.shape[0].value(later) != state.shape[0].value(first) for state in program.states):
             raise FileFormatError("the size of a state differs between layers")
-        total = total.plus(_demand(program, later), _runs(part) - directions(part))
+        total = total.plus(demand(later), _runs(part) - directions(part))
     return total
 
 

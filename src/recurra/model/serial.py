@@ -154,7 +154,7 @@ def _vocabulary(content: Any) -> Vocabulary | None:
         return None
     fields = _fields(content, "'vocabulary'", ("level", "tokens"))
     level, tokens = fields["level"], fields["tokens"]
-    if level not in ("char", "word") or not isinstance(tokens, list) or not all(map(_is_text, tokens)):
+    if level not in ("char", "word") or not isinstance(tokens, list) or not _are_texts(tokens):
         raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a list of texts")
     try:
         return Vocabulary(level, tokens)
@@ -162,6 +162,10 @@ def _vocabulary(content: Any) -> Vocabulary | None:
         raise FileFormatError(f"'vocabulary': {error}") from None
 
 
-def _is_text(value: Any) -> bool:
-    """Whether a value is a text that has an encoding: JSON can write half of a character."""
-    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value))
+def _are_texts(values: list[Any]) -> bool:
+    """Whether all are texts that have an encoding: JSON can write half of a character."""
+    try:
+        "".join(values).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True

@@ -16,9 +16,10 @@ from recurra.program.sizes import Size
 FORMAT = "recurra-program"
 VERSION = 1
 MAX_TEXT = 4 * 2**20  # characters of JSON
-MAX_ITEMS = 300_000  # commas of a text: about as many as all its lists and objects have items
-MAX_KEYS = 150_000  # colons of a text: about as many as all its objects have keys
+MAX_ITEMS = 200_000  # commas of a text: about as many as all its lists and objects have items
+MAX_KEYS = 100_000  # colons of a text: about as many as all its objects have keys
 MAX_OBJECTS = 60_000  # braces of a text
+MAX_LISTS = 60_000  # brackets of a text
 MAX_DIGITS = 20  # of a whole number
 MAX_STATES = 100
 MAX_EQUATIONS = 3_000
@@ -120,7 +121,13 @@ def strict_json(text: str) -> Any:
     Raises:
         ValueError: the text is not such, is nested too deeply, or goes beyond a cap of this module.
     """
-    for mark, most, what in ((",", MAX_ITEMS, "items"), (":", MAX_KEYS, "keys"), ("{", MAX_OBJECTS, "objects")):
+    caps = (
+        (",", MAX_ITEMS, "items"),
+        (":", MAX_KEYS, "keys"),
+        ("{", MAX_OBJECTS, "objects"),
+        ("[", MAX_LISTS, "lists"),
+    )
+    for mark, most, what in caps:
         if text.count(mark) > most:  # before anything is made of them
             raise ValueError(f"more than {most} {what}")
     try:
