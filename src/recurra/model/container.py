@@ -152,13 +152,11 @@ def _header(text: bytes) -> dict[str, Any]:
     if not text.startswith(b"{"):
         raise FileFormatError("the header is no object of JSON")
     try:
-        header = strict_json(text.decode())
+        header: dict[str, Any] = strict_json(text.decode())
     except UnicodeDecodeError:
         raise FileFormatError("the header is no UTF-8") from None
     except ValueError as error:
         raise FileFormatError(f"the header is damaged: {error}") from None
-    if not isinstance(header, dict) or len(header) > MAX_TENSORS + 1:  # one for the metadata
-        raise FileFormatError(f"the header must be an object of at most {MAX_TENSORS} arrays")
     return header
 
 
@@ -166,6 +164,8 @@ def _contents(text: bytes, size: int) -> tuple[dict[str, _Place], dict[str, str]
     """Where the arrays lie and the metadata, of a header before so many bytes of numbers."""
     header = _header(text)
     metadata = _metadata(header.pop("__metadata__", {}))
+    if len(header) > MAX_TENSORS:
+        raise FileFormatError(f"the file has {len(header)} arrays; at most {MAX_TENSORS} are read")
     places = {name: _place(name, entry) for name, entry in header.items()}
     _check_cover(places, size)
     return places, metadata
