@@ -248,6 +248,14 @@ exhibits(
         "of a name of a million characters": ({"a" * 1_000_000: entry()}, 4),
         "of no model": ({"a": entry()}, 4),
         "of one layer of ten thousand": ({"weight_ih_l9999": entry(), "weight_hh_l0": entry(offsets=(4, 8))}, 8),
+        "of a projection from nothing": (
+            {
+                "weight_ih_l0": entry(shape=(4, 1), offsets=(0, 16)),
+                "weight_hh_l0": entry(shape=(4, 1), offsets=(16, 32)),
+                "weight_hr_l0": entry(shape=(1, 0), offsets=(32, 32)),
+            },
+            32,
+        ),
         "of a layer that is no matrix": ({"weight_ih_l0": entry(), "weight_hh_l0": entry(offsets=(4, 8))}, 8),
     },
     lambda made: framed(made[0], bytes(made[1])),
