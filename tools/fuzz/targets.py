@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 import zlib
 
@@ -13,7 +14,7 @@ from fuzz.seeds import described, layer
 from recurra.compiler import plan
 from recurra.engines import Call, NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
-from recurra.model import Description
+from recurra.model import Description, weights_of
 from recurra.model.container import unpack_from
 from recurra.model.file import model_of
 from recurra.model.refusal import refusing
@@ -21,6 +22,7 @@ from recurra.program import Program, from_json, to_json
 from recurra.runtime import Model
 
 ENGINE = NativeEngine()
+MOST_WEIGHTS = 10**6  # of a bare program, whose weights no file holds
 SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden of bare programs
 
 
@@ -56,10 +58,13 @@ def use(found: Program | Description, sizes: tuple[int, int]) -> None:
         sizes: input and hidden, of a program.
     """
     try:
-        description = described(layer(found, *sizes)) if isinstance(found, Program) else found
-        model = Model(description)
-        _run(model)
-        for _, part in description.root.walk():
+        if isinstance(found, Program):
+            part = layer(found, *sizes)
+            if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
+                return
+            found = described(part)
+        _run(Model(found))
+        for _, part in found.root.walk():
             if "program" in part.settings:
                 _differentiate(part.program, *sizes)
     except RecurraError:
@@ -79,9 +84,9 @@ def _differentiate(program: Program, width: int, hidden: int) -> None:
     shapes = {v.name: tuple(size.value(sizes) for size in v.shape) for v in program.sources}
     planned = plan(program)
     draw = np.random.default_rng(0)
-    parameters = [draw.standard_normal(shapes[p.name]).astype("f4") for p in program.parameters]
-    if sum(parameter.size for parameter in parameters) > 10**6:
+    if sum(math.prod(shapes[parameter.name]) for parameter in program.parameters) > MOST_WEIGHTS:
         return
+    parameters = [draw.standard_normal(shapes[parameter.name]).astype("f4") for parameter in program.parameters]
     states = [np.ones((2, *shapes[state.name]), "f4") for state in program.states]
     widths = [shape[-1].value(sizes) if shape else 1 for shape in (m.results[0].shape for m in planned.program.masks)]
     call = Call(
