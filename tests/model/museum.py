@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import struct
 import zipfile
@@ -129,11 +130,11 @@ def _():
     return b""
 
 
-@exhibit("pickle that runs a command")
+@exhibit("pickle that ends the process")
 def _():
     class Evil:
         def __reduce__(self):
-            return eval, ("open('/tmp/owned', 'w')",)
+            return os._exit, (1,)
 
     return pickle.dumps(Evil())
 

@@ -67,9 +67,9 @@ def refused(path):
         return
     raise SystemExit(f"{path} is accepted")
 
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    if "first" not in globals():
-        first = refused(path)
+paths = sorted(Path(sys.argv[1]).iterdir())
+refused(paths[0])
+for path in paths:
     Path("/proc/self/clear_refs").write_text("5")
     before = high("VmRSS")
     refused(path)
@@ -117,7 +117,8 @@ def test_a_file_with_every_byte_changed(tmp_path):
 
 @pytest.mark.parametrize("load", [runtime.load, read, read_weights])
 def test_what_is_no_file(load, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (
         tmp_path,
