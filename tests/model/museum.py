@@ -273,8 +273,9 @@ exhibits(
         "a key that occurs twice": '{"format":"recurra-model","format":"recurra-model"}',
         "nested 100,000 deep": "[" * 100_000,
         "a program": json.dumps(program()),
+        "a text that takes four bytes for each character": '{"format":"\U0001f600' + "x" * (MAX_HEADER - 100) + '"}',
     },
-    lambda text: closed({}, text, b""),
+    lambda text: framed(json.dumps({"__metadata__": {KEY: text}}, ensure_ascii=False).encode()),
 )
 exhibits(
     "description",
