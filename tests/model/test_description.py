@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from recurra import cells
 from recurra.errors import FileFormatError
 from recurra.model import Description, Part, Weight, demand, read, write
-from recurra.model.chain import check_chain
 from recurra.model.kinds import KINDS, NUMBER
 from recurra.model.refusal import refusing
 from recurra.model.serial import MAX_DEPTH, MAX_PARTS, from_text, to_text
@@ -71,15 +70,6 @@ def test_round_trip(root, tied, vocabulary):
     assert names == tied
     assert (tokens and tokens.tokens) == (vocabulary and vocabulary.tokens)
     assert to_text(found, names, tokens) == text
-
-
-def fits(root):
-    """Whether the parts of a tree fit behind one another."""
-    try:
-        check_chain(root, None)
-    except FileFormatError:
-        return False
-    return True
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
