@@ -321,8 +321,6 @@ def test_permissions_and_links_stay(tmp_path):
     assert real.stat().st_mode & 0o777 == 0o600
     assert recurra.load(real).in_features == 2
     recurra.save(nn.Linear(1, 1), tmp_path / ("x" * 250))
-    recurra.save(nn.Linear(3, 3), str(tmp_path / "bytes").encode())
-    assert recurra.load(str(tmp_path / "bytes").encode()).in_features == 3
     with pytest.raises(FileFormatError, match="Is a directory"):
         recurra.save(nn.Linear(1, 1), tmp_path)
 
