@@ -2,6 +2,8 @@
 
 constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: with tile_rows rows they fill the registers
 constexpr std::size_t tile_rows = 6;
+// Widening takes registers too; only AVX-512 has some to spare.
+template <Form F> constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
 
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
@@ -127,28 +129,82 @@ inline void finish(const Column<T>& column, std::size_t row, bool is_first, Vect
 // Every so many products a sum goes to memory and begins anew: rounding errors grow with the length of a chain.
 constexpr std::size_t chain = 128;
 
+// The number that is j-th in each word.
+template <Form F, class T>
+inline Vector<T> widen(Vector<T> words, int j, Vector<T> scale) {
+  if constexpr (F == Form::wide) {
+    return words;
+  } else if constexpr (F == Form::bfloat16) {
+    return (Floats)((Words)words << (16 - 16 * j) & 0xffff0000u);
+  } else {  // left in the highest bits, where it counts 2^24 times as much: to extend its sign would be more work
+    return __builtin_convertvector((Ints)((Words)words << (24 - 8 * j) & 0xff000000u), Floats) * scale;
+  }
+}
+
+// P panels of N vectors each, side by side.
+template <class T, Form F, int N, int P>
+struct Panels {
+  static constexpr std::size_t n = width_of<T>, together = numbers_of_word(F);
+  const Packed<T>& matrix;
+  const std::size_t k_count;
+
+  Vector<T> words(std::size_t k, int v) const {
+    return load(matrix.panels + ((v / N) * words_of(F, k_count) * N + k / together * N + v % N) * n);
+  }
+
+  Vector<T> scale(std::size_t k, int v) const {
+    if constexpr (F == Form::int8_of_columns) return load(matrix.scales + v * n);
+    else if constexpr (F == Form::int8_of_rows) return splat<T>(matrix.scales[(v / N) * k_count * N + k * N + v % N]);
+    else return Vector<T>{};
+  }
+};
+
 // R rows times P panels of N vectors each; the sums stay in registers.
-template <class T, int R, int N, int P>
-inline void tile(const T* const* a, std::size_t k_count, const T* panel, const Column<T>* columns, std::size_t row) {
-  constexpr std::size_t n = width_of<T>;
+template <class T, Form F, int R, int N, int P>
+inline void tile(const T* const* a, std::size_t k_count, const Packed<T>& matrix, const Column<T>* columns, std::size_t row) {
+  constexpr int together = (int)numbers_of_word(F);
+  const Panels<T, F, N, P> panels{matrix, k_count};
   const T* rows[R];
   RECURRA_UNROLL
   for (int r = 0; r < R; ++r) rows[r] = a[row + r];
-  const std::size_t panel_size = k_count * N * n;
   std::size_t k = 0;
   do {
     Vector<T> sums[R][N * P] = {};
     const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
 #pragma GCC unroll 2
-    for (; k < end; ++k) {
-      Vector<T> b[N * P];
-      RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) b[v] = load(panel + (v / N) * panel_size + (k * N + v % N) * n);
-      RECURRA_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const Vector<T> x = splat<T>(rows[r][k]);
+    for (; k + together <= end; k += together) {
+      if constexpr (R == 1) {  // vector by vector, so that few words wait in registers
         RECURRA_UNROLL
-        for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
+        for (int v = 0; v < N * P; ++v) {
+          const Vector<T> words = panels.words(k, v);
+          RECURRA_UNROLL
+          for (int j = 0; j < together; ++j) {
+            sums[0][v] += splat<T>(rows[0][k + j]) * widen<F, T>(words, j, panels.scale(k + j, v));
+          }
+        }
+        continue;
+      }
+      Vector<T> words[N * P];
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) words[v] = panels.words(k, v);
+      RECURRA_UNROLL
+      for (int j = 0; j < together; ++j) {
+        Vector<T> b[N * P];
+        RECURRA_UNROLL
+        for (int v = 0; v < N * P; ++v) b[v] = widen<F, T>(words[v], j, panels.scale(k + j, v));
+        RECURRA_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const Vector<T> x = splat<T>(rows[r][k + j]);
+          RECURRA_UNROLL
+          for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
+        }
+      }
+    }
+    for (int j = 0; k < end; ++k, ++j) {  // the numbers of a last word that is not full
+      for (int v = 0; v < N * P; ++v) {
+        const Vector<T> b = widen<F, T>(panels.words(k, v), j, panels.scale(k, v));
+        RECURRA_UNROLL
+        for (int r = 0; r < R; ++r) sums[r][v] += splat<T>(rows[r][k]) * b;
       }
     }
     RECURRA_UNROLL
@@ -160,47 +216,61 @@ inline void tile(const T* const* a, std::size_t k_count, const T* panel, const C
 }
 
 // All rows times one panel (or, for few rows, P of them): tiles as equal as can be, as a thin one wastes loads.
-template <class T, int N, int P>
-inline void panel_times(const T* const* a, std::size_t rows, std::size_t k, const T* panel, const Column<T>* columns) {
-  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
+template <class T, Form F, int N, int P>
+inline void panel_times(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns) {
+  constexpr std::size_t most = tile_rows_of<F>;
+  const std::size_t tiles = (rows + most - 1) / most;
   std::size_t row = 0;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t size = (rows - row + tiles - i - 1) / (tiles - i);
     if constexpr (P == 1) {
       switch (size) {
-        case 6: tile<T, 6, N, 1>(a, k, panel, columns, row); break;
-        case 5: tile<T, 5, N, 1>(a, k, panel, columns, row); break;
-        case 4: tile<T, 4, N, 1>(a, k, panel, columns, row); break;
-        case 3: tile<T, 3, N, 1>(a, k, panel, columns, row); break;
-        case 2: tile<T, 2, N, 1>(a, k, panel, columns, row); break;
-        default: tile<T, 1, N, 1>(a, k, panel, columns, row); break;
+        case 6: tile<T, F, most == 6 ? 6 : 1, N, 1>(a, k, matrix, columns, row); break;
+        case 5: tile<T, F, most == 6 ? 5 : 1, N, 1>(a, k, matrix, columns, row); break;
+        case 4: tile<T, F, 4, N, 1>(a, k, matrix, columns, row); break;
+        case 3: tile<T, F, 3, N, 1>(a, k, matrix, columns, row); break;
+        case 2: tile<T, F, 2, N, 1>(a, k, matrix, columns, row); break;
+        default: tile<T, F, 1, N, 1>(a, k, matrix, columns, row); break;
       }
     } else {
-      tile<T, 1, N, P>(a, k, panel, columns, row);
+      tile<T, F, 1, N, P>(a, k, matrix, columns, row);
     }
     row += size;
   }
 }
 
-template <class T>
-void multiply(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
-              std::size_t vectors) {
-  constexpr std::size_t n = width_of<T>;
+template <class T, Form F>
+void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
+                   std::size_t vectors) {
   constexpr int V = panel_vectors;
   constexpr int P = 8 / V;  // one row alone needs as many sums in flight as the latency of an addition asks for
+  const auto from = [&](std::size_t v) { return packed_from(matrix, v, k, width_of<T>); };
   std::size_t v = 0;
   if (rows == 1) {
-    for (; v + V * P <= vectors; v += V * P) panel_times<T, V, P>(a, 1, k, panels + v * k * n, columns + v);
+    for (; v + V * P <= vectors; v += V * P) panel_times<T, F, V, P>(a, 1, k, from(v), columns + v);
   }
-  for (; v + V <= vectors; v += V) panel_times<T, V, 1>(a, rows, k, panels + v * k * n, columns + v);
-  const T* rest = panels + v * k * n;
+  for (; v + V <= vectors; v += V) panel_times<T, F, V, 1>(a, rows, k, from(v), columns + v);
   if constexpr (V > 3) {
-    if (vectors - v == 3) panel_times<T, 3, 1>(a, rows, k, rest, columns + v);
+    if (vectors - v == 3) panel_times<T, F, 3, 1>(a, rows, k, from(v), columns + v);
   }
   if constexpr (V > 2) {
-    if (vectors - v == 2) panel_times<T, 2, 1>(a, rows, k, rest, columns + v);
+    if (vectors - v == 2) panel_times<T, F, 2, 1>(a, rows, k, from(v), columns + v);
   }
-  if (vectors - v == 1) panel_times<T, 1, 1>(a, rows, k, rest, columns + v);
+  if (vectors - v == 1) panel_times<T, F, 1, 1>(a, rows, k, from(v), columns + v);
+}
+
+template <class T>
+void multiply(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
+              std::size_t vectors) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    switch (matrix.form) {
+      case Form::bfloat16: return multiply_form<T, Form::bfloat16>(a, rows, k, matrix, columns, vectors);
+      case Form::int8_of_columns: return multiply_form<T, Form::int8_of_columns>(a, rows, k, matrix, columns, vectors);
+      case Form::int8_of_rows: return multiply_form<T, Form::int8_of_rows>(a, rows, k, matrix, columns, vectors);
+      case Form::wide: break;
+    }
+  }
+  multiply_form<T, Form::wide>(a, rows, k, matrix, columns, vectors);
 }
 
 // ---- sums of outer products ----
