@@ -254,7 +254,7 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
 // ---- constants to keep ----
 
 template <class T>
-Narrow Executor<T>::narrow_form(const Matrix& m, const Worker& w, bool compact) const {
+Narrow Executor<T>::narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const {
   if constexpr (std::is_same_v<T, float>) {
     std::vector<NarrowPart> parts;
     for (const MatrixPart& part : m.parts) {
@@ -264,7 +264,7 @@ Narrow Executor<T>::narrow_form(const Matrix& m, const Worker& w, bool compact) 
                        static_cast<std::size_t>(code_.values[part.value].width), part.transposed,
                        static_cast<std::size_t>(count)});
     }
-    return choose_form(parts, sizes_of(m), compact);
+    return choose_form(parts, sizes_of(m), from);
   }
   return {};
 }
@@ -281,8 +281,9 @@ std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const
   w.constants = made.get();
   fill_slots(w.slots, made->frame, w.blocks);
   run_once(w, made->frame, parameters);
+  const NarrowFrom from = compact ? NarrowFrom{0, 0} : routines_.narrow_from;
   std::vector<Narrow> forms;
-  for (const Matrix& m : code_.matrices) forms.push_back(m.used ? narrow_form(m, w, compact) : Narrow{});
+  for (const Matrix& m : code_.matrices) forms.push_back(m.used ? narrow_form(m, w, from) : Narrow{});
   std::vector<T*> panels(forms.size()), scales(forms.size());
   Carver<T> carver;
   auto carve = [&] {

@@ -100,7 +100,7 @@ class Executor {
   template <class F>
   void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
   void pack_panels(const Matrix& m, const Worker& w, const Packed<T>& form, T* out) const;
-  Narrow narrow_form(const Matrix& m, const Worker& w, bool compact) const;
+  Narrow narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const;
   void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                     std::int64_t from, std::int64_t to) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;

@@ -103,12 +103,18 @@ static Packed<T> packed_from(const Packed<T>& matrix, std::size_t vector, std::s
           matrix.scales + vector * scales_of(matrix.form, k, lanes)};
 }
 
+// Bytes of a matrix in the wide form from which on a narrow one pays (docs/performance.md, "Narrow weights").
+struct NarrowFrom {
+  std::size_t bfloat16, int8;
+};
+
 enum class Reduction : std::uint8_t { sum, mean, max };
 
 template <class T>
 struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
+  NarrowFrom narrow_from;
 
   // One panel, in the wide form.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);

@@ -4,6 +4,7 @@ constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: w
 constexpr std::size_t tile_rows = 6;
 // Widening takes registers too; only AVX-512 has some to spare.
 template <Form F> constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
+constexpr std::size_t rows_to_widen_once = 18;  // from so many on, int8 numbers of a chain are widened ahead of its tiles
 
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
@@ -141,102 +142,148 @@ inline Vector<T> widen(Vector<T> words, int j, Vector<T> scale) {
   }
 }
 
-// P panels of N vectors each, side by side.
-template <class T, Form F, int N, int P>
-struct Panels {
-  static constexpr std::size_t n = width_of<T>, together = numbers_of_word(F);
-  const Packed<T>& matrix;
-  const std::size_t k_count;
+// The rows of one chain in some panels of N vectors each, side by side.
+template <class T, Form F, int N>
+struct PanelRows {
+  const T* panels;
+  const T* scales;
+  std::size_t panel_size, panel_scales;  // from a panel to the next
+
+  PanelRows(const Packed<T>& matrix, std::size_t k_count, std::size_t begin)
+      : panels(matrix.panels + begin / numbers_of_word(F) * N * width_of<T>),
+        scales(matrix.scales + (F == Form::int8_of_rows ? begin * N : 0)),
+        panel_size(words_of(F, k_count) * N * width_of<T>),
+        panel_scales(scales_of(F, k_count, width_of<T>) * N) {}
 
   Vector<T> words(std::size_t k, int v) const {
-    return load(matrix.panels + ((v / N) * words_of(F, k_count) * N + k / together * N + v % N) * n);
+    return load(panels + (v / N) * panel_size + (k / numbers_of_word(F) * N + v % N) * width_of<T>);
   }
 
   Vector<T> scale(std::size_t k, int v) const {
-    if constexpr (F == Form::int8_of_columns) return load(matrix.scales + v * n);
-    else if constexpr (F == Form::int8_of_rows) return splat<T>(matrix.scales[(v / N) * k_count * N + k * N + v % N]);
+    if constexpr (F == Form::int8_of_columns) return load(scales + v * width_of<T>);
+    else if constexpr (F == Form::int8_of_rows) return splat<T>(scales[(v / N) * panel_scales + k * N + v % N]);
     else return Vector<T>{};
   }
 };
 
-// R rows times P panels of N vectors each; the sums stay in registers.
+// One chain of R rows times P panels of N vectors each; the sums stay in registers.
 template <class T, Form F, int R, int N, int P>
-inline void tile(const T* const* a, std::size_t k_count, const Packed<T>& matrix, const Column<T>* columns, std::size_t row) {
+inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length, const PanelRows<T, F, N>& matrix,
+                 const Column<T>* columns) {
   constexpr int together = (int)numbers_of_word(F);
-  const Panels<T, F, N, P> panels{matrix, k_count};
   const T* rows[R];
   RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) rows[r] = a[row + r];
+  for (int r = 0; r < R; ++r) rows[r] = a[row + r] + begin;
+  Vector<T> sums[R][N * P] = {};
   std::size_t k = 0;
-  do {
-    Vector<T> sums[R][N * P] = {};
-    const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
 #pragma GCC unroll 2
-    for (; k + together <= end; k += together) {
-      if constexpr (R == 1) {  // vector by vector, so that few words wait in registers
-        RECURRA_UNROLL
-        for (int v = 0; v < N * P; ++v) {
-          const Vector<T> words = panels.words(k, v);
-          RECURRA_UNROLL
-          for (int j = 0; j < together; ++j) {
-            sums[0][v] += splat<T>(rows[0][k + j]) * widen<F, T>(words, j, panels.scale(k + j, v));
-          }
-        }
-        continue;
-      }
-      Vector<T> words[N * P];
+  for (; k + together <= length; k += together) {
+    if constexpr (R == 1 && lanes > 4) {  // vector by vector: few words wait in registers, and a splat is a load
       RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) words[v] = panels.words(k, v);
-      RECURRA_UNROLL
-      for (int j = 0; j < together; ++j) {
-        Vector<T> b[N * P];
-        RECURRA_UNROLL
-        for (int v = 0; v < N * P; ++v) b[v] = widen<F, T>(words[v], j, panels.scale(k + j, v));
-        RECURRA_UNROLL
-        for (int r = 0; r < R; ++r) {
-          const Vector<T> x = splat<T>(rows[r][k + j]);
-          RECURRA_UNROLL
-          for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
-        }
-      }
-    }
-    for (int j = 0; k < end; ++k, ++j) {  // the numbers of a last word that is not full
       for (int v = 0; v < N * P; ++v) {
-        const Vector<T> b = widen<F, T>(panels.words(k, v), j, panels.scale(k, v));
+        const Vector<T> words = matrix.words(k, v);
         RECURRA_UNROLL
-        for (int r = 0; r < R; ++r) sums[r][v] += splat<T>(rows[r][k]) * b;
+        for (int j = 0; j < together; ++j) {
+          sums[0][v] += splat<T>(rows[0][k + j]) * widen<F, T>(words, j, matrix.scale(k + j, v));
+        }
+      }
+      continue;
+    }
+    Vector<T> words[N * P];
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) words[v] = matrix.words(k, v);
+    RECURRA_UNROLL
+    for (int j = 0; j < together; ++j) {
+      Vector<T> b[N * P];
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) b[v] = widen<F, T>(words[v], j, matrix.scale(k + j, v));
+      RECURRA_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const Vector<T> x = splat<T>(rows[r][k + j]);
+        RECURRA_UNROLL
+        for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
       }
     }
-    RECURRA_UNROLL
-    for (int r = 0; r < R; ++r) {
+  }
+  for (int j = 0; k < length; ++k, ++j) {  // the numbers of a last word that is not full
+    for (int v = 0; v < N * P; ++v) {
+      const Vector<T> b = widen<F, T>(matrix.words(k, v), j, matrix.scale(k, v));
       RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) finish(columns[v], row + r, begin == 0, sums[r][v]);
+      for (int r = 0; r < R; ++r) sums[r][v] += splat<T>(rows[r][k]) * b;
     }
-  } while (k < k_count);
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) finish(columns[v], row + r, begin == 0, sums[r][v]);
+  }
 }
 
-// All rows times one panel (or, for few rows, P of them): tiles as equal as can be, as a thin one wastes loads.
-template <class T, Form F, int N, int P>
-inline void panel_times(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns) {
-  constexpr std::size_t most = tile_rows_of<F>;
-  const std::size_t tiles = (rows + most - 1) / most;
+// Calls f(begin, length) for each chain; once also where there is nothing to sum.
+template <class Function>
+inline void each_chain(std::size_t k_count, Function f) {
+  std::size_t begin = 0;
+  do {
+    const std::size_t length = k_count - begin < chain ? k_count - begin : chain;
+    f(begin, length);
+    begin += length;
+  } while (begin < k_count);
+}
+
+// Calls f<rows of a tile>(its first row) for tiles as equal as can be, as a thin one wastes loads.
+template <std::size_t Most, class Function>
+inline void each_tile(std::size_t rows, Function f) {
+  const std::size_t tiles = (rows + Most - 1) / Most;
   std::size_t row = 0;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t size = (rows - row + tiles - i - 1) / (tiles - i);
-    if constexpr (P == 1) {
-      switch (size) {
-        case 6: tile<T, F, most == 6 ? 6 : 1, N, 1>(a, k, matrix, columns, row); break;
-        case 5: tile<T, F, most == 6 ? 5 : 1, N, 1>(a, k, matrix, columns, row); break;
-        case 4: tile<T, F, 4, N, 1>(a, k, matrix, columns, row); break;
-        case 3: tile<T, F, 3, N, 1>(a, k, matrix, columns, row); break;
-        case 2: tile<T, F, 2, N, 1>(a, k, matrix, columns, row); break;
-        default: tile<T, F, 1, N, 1>(a, k, matrix, columns, row); break;
-      }
-    } else {
-      tile<T, F, 1, N, P>(a, k, matrix, columns, row);
+    switch (size) {
+      case 6: if constexpr (Most >= 6) f.template operator()<6>(row); break;
+      case 5: if constexpr (Most >= 5) f.template operator()<5>(row); break;
+      case 4: f.template operator()<4>(row); break;
+      case 3: f.template operator()<3>(row); break;
+      case 2: f.template operator()<2>(row); break;
+      default: f.template operator()<1>(row); break;
     }
     row += size;
   }
+}
+
+// One chain's numbers of a panel in the wide form.
+template <class T, Form F, int N>
+inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T* wide) {
+  constexpr std::size_t together = numbers_of_word(F);
+  for (std::size_t k = 0; k < length; k += together) {
+    for (int v = 0; v < N; ++v) {
+      const Vector<T> words = matrix.words(k, v);
+      for (std::size_t j = 0; j < together && k + j < length; ++j) {
+        store(wide + ((k + j) * N + v) * width_of<T>, widen<F, T>(words, (int)j, matrix.scale(k + j, v)));
+      }
+    }
+  }
+}
+
+// All rows times one panel.
+template <class T, Form F, int N>
+inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
+                        const Column<T>* columns) {
+  if constexpr (F == Form::int8_of_columns || F == Form::int8_of_rows) {
+    if (rows >= rows_to_widen_once) {
+      T wide[chain * N * width_of<T>];
+      each_chain(k_count, [&](std::size_t begin, std::size_t length) {
+        widen_chain<T, F, N>({matrix, k_count, begin}, length, wide);
+        each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
+          tile<T, Form::wide, R, N, 1>(a, row, begin, length, {Packed<T>{wide}, length, 0}, columns);
+        });
+      });
+      return;
+    }
+  }
+  each_tile<tile_rows_of<F>>(rows, [&]<int R>(std::size_t row) {
+    each_chain(k_count, [&](std::size_t begin, std::size_t length) {
+      tile<T, F, R, N, 1>(a, row, begin, length, {matrix, k_count, begin}, columns);
+    });
+  });
 }
 
 template <class T, Form F>
@@ -247,16 +294,20 @@ void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Pac
   const auto from = [&](std::size_t v) { return packed_from(matrix, v, k, width_of<T>); };
   std::size_t v = 0;
   if (rows == 1) {
-    for (; v + V * P <= vectors; v += V * P) panel_times<T, F, V, P>(a, 1, k, from(v), columns + v);
+    for (; v + V * P <= vectors; v += V * P) {
+      each_chain(k, [&](std::size_t begin, std::size_t length) {
+        tile<T, F, 1, V, P>(a, 0, begin, length, {from(v), k, begin}, columns + v);
+      });
+    }
   }
-  for (; v + V <= vectors; v += V) panel_times<T, F, V, 1>(a, rows, k, from(v), columns + v);
+  for (; v + V <= vectors; v += V) panel_times<T, F, V>(a, rows, k, from(v), columns + v);
   if constexpr (V > 3) {
-    if (vectors - v == 3) panel_times<T, F, 3, 1>(a, rows, k, from(v), columns + v);
+    if (vectors - v == 3) panel_times<T, F, 3>(a, rows, k, from(v), columns + v);
   }
   if constexpr (V > 2) {
-    if (vectors - v == 2) panel_times<T, F, 2, 1>(a, rows, k, from(v), columns + v);
+    if (vectors - v == 2) panel_times<T, F, 2>(a, rows, k, from(v), columns + v);
   }
-  if (vectors - v == 1) panel_times<T, F, 1, 1>(a, rows, k, from(v), columns + v);
+  if (vectors - v == 1) panel_times<T, F, 1>(a, rows, k, from(v), columns + v);
 }
 
 template <class T>

@@ -9,10 +9,6 @@
 namespace recurra {
 namespace {
 
-// Bytes of a matrix in the wide form from which on a narrow one pays (docs/performance.md, "Narrow weights"): below, the
-// first-level cache holds it, or widening takes longer than the caches take to deliver it.
-constexpr std::size_t bfloat16_from = std::size_t(64) << 10, int8_from = std::size_t(12) << 20;
-
 constexpr float folded = 0x1p-24f;        // of a scale: kernels meet 2^24 times the whole numbers
 constexpr float least_scale = 0x1p-102f;  // then the folded one is not denormal
 
@@ -102,17 +98,17 @@ bool is_int8(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, std
 
 }  // namespace
 
-Narrow choose_form(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, bool compact) {
+Narrow choose_form(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, const NarrowFrom& from) {
   std::size_t all = 0;
   for (const NarrowPart& part : parts) all += part.vectors;
   const std::size_t bytes = sizes.k * all * sizes.lanes * sizeof(float);
-  if (compact || bytes >= int8_from) {
+  if (bytes >= from.int8) {
     for (const Form form : {Form::int8_of_columns, Form::int8_of_rows}) {
       Narrow narrow{form, {}};
       if (is_int8(parts, sizes, all, narrow)) return narrow;
     }
   }
-  if ((compact || bytes >= bfloat16_from) && std::all_of(parts.begin(), parts.end(), is_bfloat16)) return {Form::bfloat16, {}};
+  if (bytes >= from.bfloat16 && std::all_of(parts.begin(), parts.end(), is_bfloat16)) return {Form::bfloat16, {}};
   return {};
 }
 

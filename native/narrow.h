@@ -28,9 +28,8 @@ struct Narrow {
   std::vector<float> scales;  // as Packed has them
 };
 
-// The narrowest form with the same numbers, out of those that pay for a matrix of this size; or out of all, if it shall be
-// `compact`.
-Narrow choose_form(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, bool compact);
+// The narrowest form with the same numbers, out of those that pay for a matrix of this size.
+Narrow choose_form(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, const NarrowFrom& from);
 
 // Puts a panel of the wide form in a narrow one; `scales` are the panel's.
 void narrow_panel(Form form, const float* panel, std::size_t vectors, const PackedSizes& sizes, const float* scales,
