@@ -127,11 +127,11 @@ void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
 }
 
 template <class T>
-nb::object TypedKernel<T>::prepare(const Words& words) const {
+nb::object TypedKernel<T>::prepare(const Words& words, bool compact) const {
   Places places{words};
   const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
   if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
-  return nb::cast(Prepared<T>{number_, executor_.prepare(parameters)}, nb::rv_policy::move);
+  return nb::cast(Prepared<T>{number_, executor_.prepare(parameters, compact)}, nb::rv_policy::move);
 }
 
 template <class T>
@@ -168,13 +168,17 @@ std::vector<std::string> operation_names() {
 }
 
 void bind_kernel(nb::module_& m) {
-  nb::class_<Prepared<float>>(m, "PreparedFloat32", "Weights packed for one kernel.");
-  nb::class_<Prepared<double>>(m, "PreparedFloat64", "Weights packed for one kernel.");
+  nb::class_<Prepared<float>>(m, "PreparedFloat32", "Weights packed for one kernel.")
+      .def_prop_ro("nbytes", &Prepared<float>::bytes, "The memory that they take.");
+  nb::class_<Prepared<double>>(m, "PreparedFloat64", "Weights packed for one kernel.")
+      .def_prop_ro("nbytes", &Prepared<double>::bytes, "The memory that they take.");
   nb::class_<AnyKernel>(m, "Kernel", "Code made executable for one dtype on one instruction set.")
       .def("run", &AnyKernel::run, nb::arg("words"), nb::arg("prepared").none(),
            "Run over sequences; `words` are the addresses and strides of every array (engines/native/kernel.py).\n\n"
            "Raises ValueError where they are too few or too many, or an array has no memory.")
-      .def("prepare", &AnyKernel::prepare, nb::arg("words"), "The weights packed, to keep between calls.");
+      .def("prepare", &AnyKernel::prepare, nb::arg("words"), nb::arg("compact") = false,
+           "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept so\n"
+           "where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
   m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
         nb::rv_policy::take_ownership,
         "The kernel of lowered code (engines/native/lower.py).\n\n"

@@ -18,13 +18,15 @@ class AnyKernel {
   using Words = std::vector<std::int64_t>;
   virtual ~AnyKernel() = default;
   virtual void run(const Words& words, const nanobind::object& prepared) const = 0;
-  virtual nanobind::object prepare(const Words& words) const = 0;
+  virtual nanobind::object prepare(const Words& words, bool compact) const = 0;
 };
 
 template <class T>
 struct Prepared {
   std::uint64_t owner;  // the kernel's number: addresses are used again
   std::unique_ptr<Constants<T>> constants;
+
+  std::size_t bytes() const { return constants->values.bytes() + constants->matrices.bytes(); }
 };
 
 template <class T>
@@ -33,7 +35,7 @@ class TypedKernel : public AnyKernel {
   TypedKernel(Code code, const Routines<T>& routines);
   const Executor<T>& executor() const { return executor_; }
   void run(const Words& words, const nanobind::object& prepared) const override;
-  nanobind::object prepare(const Words& words) const override;
+  nanobind::object prepare(const Words& words, bool compact) const override;
   // Throws std::invalid_argument where they were not prepared for this kernel.
   const Constants<T>* constants_of(const nanobind::object& prepared) const;
 

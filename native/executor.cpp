@@ -2,71 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <new>
+#include <type_traits>
 
 #include "pool.h"
 
 namespace recurra {
-
-constexpr std::size_t cache_line = 64;
-
-// Memory that one calling thread keeps for its next call, so that calls do not ask the system for pages.
-class Arena {
- public:
-  Arena() = default;
-  Arena(const Arena&) = delete;
-  ~Arena() { std::free(data_); }
-
-  template <class T>
-  T* take(std::size_t elements) {
-    const std::size_t bytes = elements * sizeof(T) + 4 * cache_line;
-    if (bytes > size_) {
-      std::free(data_);
-      size_ = 0;
-      const std::size_t rounded = (bytes + 4095) / 4096 * 4096;
-      data_ = std::aligned_alloc(4096, rounded);
-      if (data_ == nullptr) throw std::bad_alloc();
-      std::memset(data_, 0, rounded);
-      size_ = rounded;
-    }
-    return static_cast<T*>(data_);
-  }
-
-  void trim() {
-    if (size_ > (std::size_t(64) << 20)) {
-      std::free(data_);
-      data_ = nullptr;
-      size_ = 0;
-    }
-  }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
-namespace {
-
-constexpr std::size_t slack = 64;  // elements behind each array that whole-vector reads and writes may touch
-
-// Hands out pieces of one block of memory; first counts what is needed, then gives.
-template <class T>
-struct Carver {
-  T* base = nullptr;
-  std::size_t used = 0;
-
-  T* take(std::size_t elements) {
-    const std::size_t aligned = (elements + slack + 15) / 16 * 16 + 16;  // the odd line keeps arrays off each other's sets
-    T* piece = base == nullptr ? nullptr : base + used;
-    used += aligned;
-    return piece;
-  }
-};
-
-}  // namespace
 
 // The rows of one slice of the batch in one chunk of steps.
 template <class T>
@@ -123,8 +65,13 @@ std::int64_t Executor<T>::vectors(const Matrix& m) const {
 }
 
 template <class T>
-std::size_t Executor<T>::panel_elements(const Matrix& m) const {
-  return static_cast<std::size_t>(m.k * vectors(m) * lanes_);
+PackedSizes Executor<T>::sizes_of(const Matrix& m) const {
+  return {static_cast<std::size_t>(m.k), routines_.lanes, routines_.panel_vectors};
+}
+
+template <class T>
+std::size_t Executor<T>::panel_elements(const Matrix& m, Form form) const {
+  return words_of(form, static_cast<std::size_t>(m.k)) * static_cast<std::size_t>(vectors(m) * lanes_);
 }
 
 template <class T>
@@ -273,11 +220,19 @@ void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from
   if (filled > 0) f(sources, filled);
 }
 
+// Packs a matrix in the form, and with the scales, of `as`.
 template <class T>
-void Executor<T>::pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const {
-  each_panel(m, w, from, to, [&](const Source<T>* sources, std::int64_t count) {
-    routines_.pack(out, static_cast<std::size_t>(m.k), sources, static_cast<std::size_t>(count));
-    out += m.k * count * lanes_;
+void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>& as, T* out) const {
+  const PackedSizes sizes = sizes_of(m);
+  const T* scales = as.scales;
+  each_panel(m, w, 0, vectors(m), [&](const Source<T>* sources, std::int64_t count) {
+    const auto n = static_cast<std::size_t>(count);
+    routines_.pack(as.form == Form::wide ? out : w.panel, sizes.k, sources, n);
+    if constexpr (std::is_same_v<T, float>) {
+      if (as.form != Form::wide) narrow_panel(as.form, w.panel, n, sizes, scales, out);
+    }
+    scales += n * scales_of(as.form, sizes.k, sizes.lanes);
+    out += words_of(as.form, sizes.k) * n * sizes.lanes;
   });
 }
 
@@ -290,45 +245,62 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
     const auto vectors = static_cast<std::size_t>(count);
     if (!routines_.multiply_unpacked(w.a.data(), n, k, sources, columns.data() + from, vectors)) {
       routines_.pack(w.panel, k, sources, vectors);
-      routines_.multiply(w.a.data(), n, k, w.panel, columns.data() + from, vectors);
+      routines_.multiply(w.a.data(), n, k, {w.panel}, columns.data() + from, vectors);
     }
     from += count;
   });
 }
 
+// ---- constants to keep ----
+
 template <class T>
-std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const T>>& parameters) const {
+Narrow Executor<T>::narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const {
+  if constexpr (std::is_same_v<T, float>) {
+    std::vector<NarrowPart> parts;
+    for (const MatrixPart& part : m.parts) {
+      const auto [base, row_stride, column_stride] = fixed(w, part.value);
+      const std::int64_t rows = part.transposed ? part.width : m.k, count = padded(part.width) / lanes_;
+      parts.push_back({base + part.row * row_stride, row_stride, column_stride, static_cast<std::size_t>(rows),
+                       static_cast<std::size_t>(code_.values[part.value].width), part.transposed,
+                       static_cast<std::size_t>(count)});
+    }
+    return choose_form(parts, sizes_of(m), from);
+  }
+  return {};
+}
+
+template <class T>
+std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const T>>& parameters, bool compact) const {
   auto made = std::make_unique<Constants<T>>();
+  made->frame = made->values.template take<T>(static_cast<std::size_t>(constant_size_));
+  made->packed.resize(code_.matrices.size());
+  std::vector<T> blocks(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_ + slack), panel(widest_panel_ + slack);
+  Worker w;
+  w.blocks = blocks.data();
+  w.panel = panel.data();
+  w.constants = made.get();
+  fill_slots(w.slots, made->frame, w.blocks);
+  run_once(w, made->frame, parameters);
+  const NarrowFrom from = compact ? NarrowFrom{0, 0} : routines_.narrow_from;
+  std::vector<Narrow> forms;
+  for (const Matrix& m : code_.matrices) forms.push_back(m.used ? narrow_form(m, w, from) : Narrow{});
+  std::vector<T*> panels(forms.size()), scales(forms.size());
   Carver<T> carver;
-  auto carve = [&](bool real) {
-    carver.used = 0;
-    T* frame = carver.take(static_cast<std::size_t>(constant_size_));
-    std::vector<T*> panels;
-    for (const Matrix& m : code_.matrices) panels.push_back(m.used ? carver.take(panel_elements(m)) : nullptr);
-    T* blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
-    T* panel = carver.take(widest_panel_);
-    if (real) {
-      made->frame = frame;
-      made->panels = panels;
-      Worker w;
-      w.blocks = blocks;
-      w.panel = panel;
-      w.constants = made.get();
-      fill_slots(w.slots, frame, blocks);
-      std::vector<T*> none(panels.size(), nullptr);
-      made->panels.swap(none);
-      run_once(w, frame, parameters);
-      made->panels.swap(none);
-      for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
-        if (panels[m]) pack_panels(code_.matrices[m], w, 0, vectors(code_.matrices[m]), panels[m]);
-      }
+  auto carve = [&] {
+    for (std::size_t n = 0; n < forms.size(); ++n) {
+      const Matrix& m = code_.matrices[n];
+      if (m.used) panels[n] = carver.take(panel_elements(m, forms[n].form)), scales[n] = carver.take(forms[n].scales.size());
     }
   };
-  carve(false);
-  made->storage.assign(carver.used + cache_line, T(0));
-  const auto address = reinterpret_cast<std::uintptr_t>(made->storage.data());
-  carver.base = made->storage.data() + (cache_line - address % cache_line) % cache_line / sizeof(T);
-  carve(true);
+  carve();
+  carver = {made->matrices.template take<T>(carver.used), 0};
+  carve();
+  for (std::size_t n = 0; n < forms.size(); ++n) {
+    if (!code_.matrices[n].used) continue;
+    std::copy(forms[n].scales.begin(), forms[n].scales.end(), scales[n]);
+    made->packed[n] = {panels[n], forms[n].form, scales[n]};
+    pack_panels(code_.matrices[n], w, made->packed[n], panels[n]);
+  }
   return made;
 }
 
@@ -406,22 +378,25 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
   const Matrix& m = code_.matrices[i.k];
   const std::int64_t all = static_cast<std::int64_t>(columns.size());
   const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
-  const T* packed = w.constants == nullptr ? nullptr : w.constants->panels[i.k];
-  if (packed != nullptr && w.team == nullptr) {
+  const Packed<T> packed = w.constants == nullptr ? Packed<T>{} : w.constants->packed[i.k];
+  const bool is_packed = packed.panels != nullptr;
+  if (is_packed && w.team == nullptr) {
     routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), packed, columns.data(),
                        static_cast<std::size_t>(all));
     return;
   }
   auto part = [&](std::int64_t from, std::int64_t to) {
-    if (packed != nullptr) {
-      routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k),
-                         packed + from * m.k * lanes_, columns.data() + from, static_cast<std::size_t>(to - from));
+    if (is_packed) {
+      const auto k = static_cast<std::size_t>(m.k);
+      routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), k,
+                         packed_from(packed, static_cast<std::size_t>(from), k, routines_.lanes), columns.data() + from,
+                         static_cast<std::size_t>(to - from));
       return;
     }
     product_once(w, m, rows, columns, from, to);
   };
   const std::int64_t panels = (all + wide - 1) / wide;
-  const bool worth = packed != nullptr && m.k * all * std::max<std::int64_t>(rows, 2) > 4000;
+  const bool worth = is_packed && m.k * all * std::max<std::int64_t>(rows, 2) > 4000;
   if (w.team == nullptr || panels < w.team->threads() || !worth) {
     part(0, all);
     return;
@@ -874,6 +849,7 @@ struct Executor<T>::Session {
   std::int64_t step_rows = 0;       // sequences of the step that has the most
   std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
   Constants<T> own;                 // where the caller prepared none
+  std::vector<T*> panels;           // for each of its matrices; null where it is not packed
   const Constants<T>* constants = nullptr;
 };
 
@@ -951,13 +927,13 @@ std::size_t Executor<T>::carve(Session& session, T* base) const {
   T* frame = carver.take(static_cast<std::size_t>(constant_size_));
   if (session.constants == nullptr) {
     session.own.frame = frame;
-    session.own.panels.clear();
+    session.panels.clear();
     for (const Matrix& m : code_.matrices) {
       // Packing costs about as much as eight rows; a matrix that is used once per chunk is packed on the spot.
       const std::int64_t uses = m.used == 2   ? session.call.steps
                                 : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size())
                                               : 0;
-      session.own.panels.push_back(uses > 1 ? carver.take(panel_elements(m)) : nullptr);
+      session.panels.push_back(uses > 1 ? carver.take(panel_elements(m, Form::wide)) : nullptr);
     }
   } else {
     frame = session.constants->frame;
@@ -994,12 +970,11 @@ void Executor<T>::make_constants(Session& session) const {
   master.shared = &session.shared;
   if (session.constants == nullptr) {
     Constants<T>& own = session.own;
-    std::vector<T*> panels(code_.matrices.size(), nullptr);
-    panels.swap(own.panels);
     run_once(master, own.frame, session.call.parameters);
-    panels.swap(own.panels);
+    own.packed.resize(code_.matrices.size());
     for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
-      if (own.panels[m]) pack_panels(code_.matrices[m], master, 0, vectors(code_.matrices[m]), own.panels[m]);
+      own.packed[m].panels = session.panels[m];
+      if (session.panels[m]) pack_panels(code_.matrices[m], master, own.packed[m], session.panels[m]);
     }
     session.constants = &own;
   }

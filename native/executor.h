@@ -8,6 +8,8 @@
 
 #include "code.h"
 #include "kernels.h"
+#include "memory.h"
+#include "narrow.h"
 
 namespace recurra {
 
@@ -51,14 +53,13 @@ struct Call {
 // What parameters alone decide: the values of the stage `once`, and the matrices packed.
 template <class T>
 struct Constants {
-  std::vector<T> storage;  // empty where the memory is somebody else's
-  T* frame = nullptr;
-  std::vector<T*> panels;  // for each matrix; null where it is not packed
+  Arena values, matrices;  // empty where the memory is somebody else's
+  T* frame = nullptr;      // the values
+  std::vector<Packed<T>> packed;  // for each matrix; without panels where it is not packed
 };
 
 template <class T>
 class Repeated;
-class Arena;
 
 template <class T>
 class Executor {
@@ -69,8 +70,9 @@ class Executor {
 
   const Code& code() const { return code_; }
 
-  // Constants to keep between calls, every matrix packed.
-  std::unique_ptr<Constants<T>> prepare(const std::vector<Fixed<const T>>& parameters) const;
+  // Constants to keep between calls, every matrix packed: in a narrow form that holds the same numbers, where there is one
+  // and it pays; or wherever there is one, if they shall be `compact`.
+  std::unique_ptr<Constants<T>> prepare(const std::vector<Fixed<const T>>& parameters, bool compact) const;
 
   // Runs everything. `constants` may be null: then they are made for this call alone.
   void run(const Call<T>& call, const Constants<T>* constants) const;
@@ -88,7 +90,8 @@ class Executor {
   std::int64_t padded(std::int64_t width) const { return (width + lanes_ - 1) / lanes_ * lanes_; }
   std::int64_t stride(const Value& v) const { return v.is_scalar ? lanes_ : padded(v.width); }
   std::int64_t vectors(const Matrix& m) const;
-  std::size_t panel_elements(const Matrix& m) const;
+  PackedSizes sizes_of(const Matrix& m) const;
+  std::size_t panel_elements(const Matrix& m, Form form) const;
   void lay_out();
   void fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) const;
   void run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const;
@@ -96,7 +99,8 @@ class Executor {
   Fixed<const T> fixed(const Worker& w, std::int32_t v) const;
   template <class F>
   void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
-  void pack_panels(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, T* out) const;
+  void pack_panels(const Matrix& m, const Worker& w, const Packed<T>& form, T* out) const;
+  Narrow narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const;
   void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                     std::int64_t from, std::int64_t to) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;

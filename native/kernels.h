@@ -65,19 +65,63 @@ struct Source {
   std::size_t valid;  // lanes that there are; the others are packed as zeros
 };
 
+// How a packed matrix holds its numbers. In the narrow forms several of them, of consecutive k in one column, share a word
+// as large as a float, the first in its lowest bits. Widened they are the same floats, so that results are the same.
+enum class Form : std::uint8_t {
+  wide,             // as they are
+  bfloat16,         // two in a word, each the upper half of a float
+  int8_of_columns,  // four in a word, each to be multiplied by the scale of its column
+  int8_of_rows      // four in a word, each to be multiplied by the scale of its k, which there is for each vector
+};
+
+// `static`: targets must not share what the compiler does not inline (README.md).
+static constexpr std::size_t numbers_of_word(Form form) { return form == Form::wide ? 1 : form == Form::bfloat16 ? 2 : 4; }
+
+// Rows of words in a panel with k rows of numbers.
+static constexpr std::size_t words_of(Form form, std::size_t k) {
+  return (k + numbers_of_word(form) - 1) / numbers_of_word(form);
+}
+
+// Scales of one vector.
+static constexpr std::size_t scales_of(Form form, std::size_t k, std::size_t lanes) {
+  return form == Form::int8_of_columns ? lanes : form == Form::int8_of_rows ? k : 0;
+}
+
+// A packed matrix is its panels one after the other, each of rows of (at most panel_vectors) whole vectors. Scales of rows
+// lie likewise: for each panel, for each k, one for each vector. All scales are 2^-24 of what they stand for.
+template <class T>
+struct Packed {
+  const T* panels = nullptr;
+  Form form = Form::wide;
+  const T* scales = nullptr;
+};
+
+// The same from a panel's first vector on.
+template <class T>
+static Packed<T> packed_from(const Packed<T>& matrix, std::size_t vector, std::size_t k, std::size_t lanes) {
+  return {matrix.panels + words_of(matrix.form, k) * vector * lanes, matrix.form,
+          matrix.scales + vector * scales_of(matrix.form, k, lanes)};
+}
+
+// Bytes of a matrix in the wide form from which on a narrow one pays (docs/performance.md, "Narrow weights").
+struct NarrowFrom {
+  std::size_t bfloat16, int8;
+};
+
 enum class Reduction : std::uint8_t { sum, mean, max };
 
 template <class T>
 struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
+  NarrowFrom narrow_from;
 
-  // A packed matrix is its panels one after the other, each of K rows of (at most panel_vectors) whole vectors.
+  // One panel, in the wide form.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
 
-  // Rows of A times `vectors` columns of a packed matrix. Each result is `init` plus chains of multiply-adds over
+  // Rows of A times the first `vectors` vectors of a packed matrix. Each result is `init` plus chains of multiply-adds over
   // ascending k, of fixed length, whatever the number of rows, so results do not depend on how work is cut.
-  void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
+  void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
                    std::size_t vectors);
 
   // The same out of a matrix that is not packed, at most panel_vectors vectors of it. False where that is no gain: for

@@ -1,5 +1,5 @@
 // The kernels, written once with the compiler's vector extensions. Each file in targets/ includes this one after it has
-// defined RECURRA_LANES and RECURRA_PANEL. Everything is in an unnamed namespace, and nothing comes from std::
+// defined RECURRA_LANES, RECURRA_PANEL and RECURRA_NARROW_FROM. Everything is in an unnamed namespace, and nothing comes from std::
 // (README.md says why).
 #include "kernels.h"
 
@@ -79,7 +79,7 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>, panel_vectors, pack<T>, multiply<T>, multiply_unpacked<T>,
+constexpr Routines<T> routines = {width_of<T>, panel_vectors, RECURRA_NARROW_FROM, pack<T>, multiply<T>, multiply_unpacked<T>,
                                   outer<T>, rows_sum<T>,
                                   elementwise<T>, reduce<T>};
 

@@ -2,6 +2,9 @@
 
 constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: with tile_rows rows they fill the registers
 constexpr std::size_t tile_rows = 6;
+// Widening takes registers too; only AVX-512 has some to spare.
+template <Form F> constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
+constexpr std::size_t rows_to_widen_once = 18;  // from so many on, int8 numbers of a chain are widened ahead of its tiles
 
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
@@ -127,80 +130,198 @@ inline void finish(const Column<T>& column, std::size_t row, bool is_first, Vect
 // Every so many products a sum goes to memory and begins anew: rounding errors grow with the length of a chain.
 constexpr std::size_t chain = 128;
 
-// R rows times P panels of N vectors each; the sums stay in registers.
-template <class T, int R, int N, int P>
-inline void tile(const T* const* a, std::size_t k_count, const T* panel, const Column<T>* columns, std::size_t row) {
-  constexpr std::size_t n = width_of<T>;
+// The number that is j-th in each word.
+template <Form F, class T>
+inline Vector<T> widen(Vector<T> words, int j, Vector<T> scale) {
+  if constexpr (F == Form::wide) {
+    return words;
+  } else if constexpr (F == Form::bfloat16) {
+    return (Floats)((Words)words << (16 - 16 * j) & 0xffff0000u);
+  } else {  // left in the highest bits, where it counts 2^24 times as much: to extend its sign would be more work
+    return __builtin_convertvector((Ints)((Words)words << (24 - 8 * j) & 0xff000000u), Floats) * scale;
+  }
+}
+
+// The rows of one chain in some panels of N vectors each, side by side.
+template <class T, Form F, int N>
+struct PanelRows {
+  const T* panels;
+  const T* scales;
+  std::size_t panel_size, panel_scales;  // from a panel to the next
+
+  PanelRows(const Packed<T>& matrix, std::size_t k_count, std::size_t begin)
+      : panels(matrix.panels + begin / numbers_of_word(F) * N * width_of<T>),
+        scales(matrix.scales + (F == Form::int8_of_rows ? begin * N : 0)),
+        panel_size(words_of(F, k_count) * N * width_of<T>),
+        panel_scales(scales_of(F, k_count, width_of<T>) * N) {}
+
+  Vector<T> words(std::size_t k, int v) const {
+    return load(panels + (v / N) * panel_size + (k / numbers_of_word(F) * N + v % N) * width_of<T>);
+  }
+
+  Vector<T> scale(std::size_t k, int v) const {
+    if constexpr (F == Form::int8_of_columns) return load(scales + v * width_of<T>);
+    else if constexpr (F == Form::int8_of_rows) return splat<T>(scales[(v / N) * panel_scales + k * N + v % N]);
+    else return Vector<T>{};
+  }
+};
+
+// One chain of R rows times P panels of N vectors each; the sums stay in registers.
+template <class T, Form F, int R, int N, int P>
+inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length, const PanelRows<T, F, N>& matrix,
+                 const Column<T>* columns) {
+  constexpr int together = (int)numbers_of_word(F);
   const T* rows[R];
   RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) rows[r] = a[row + r];
-  const std::size_t panel_size = k_count * N * n;
+  for (int r = 0; r < R; ++r) rows[r] = a[row + r] + begin;
+  Vector<T> sums[R][N * P] = {};
   std::size_t k = 0;
-  do {
-    Vector<T> sums[R][N * P] = {};
-    const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
 #pragma GCC unroll 2
-    for (; k < end; ++k) {
+  for (; k + together <= length; k += together) {
+    if constexpr (R == 1 && lanes > 4) {  // vector by vector: few words wait in registers, and a splat is a load
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) {
+        const Vector<T> words = matrix.words(k, v);
+        RECURRA_UNROLL
+        for (int j = 0; j < together; ++j) {
+          sums[0][v] += splat<T>(rows[0][k + j]) * widen<F, T>(words, j, matrix.scale(k + j, v));
+        }
+      }
+      continue;
+    }
+    Vector<T> words[N * P];
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) words[v] = matrix.words(k, v);
+    RECURRA_UNROLL
+    for (int j = 0; j < together; ++j) {
       Vector<T> b[N * P];
       RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) b[v] = load(panel + (v / N) * panel_size + (k * N + v % N) * n);
+      for (int v = 0; v < N * P; ++v) b[v] = widen<F, T>(words[v], j, matrix.scale(k + j, v));
       RECURRA_UNROLL
       for (int r = 0; r < R; ++r) {
-        const Vector<T> x = splat<T>(rows[r][k]);
+        const Vector<T> x = splat<T>(rows[r][k + j]);
         RECURRA_UNROLL
         for (int v = 0; v < N * P; ++v) sums[r][v] += x * b[v];
       }
     }
-    RECURRA_UNROLL
-    for (int r = 0; r < R; ++r) {
+  }
+  for (int j = 0; k < length; ++k, ++j) {  // the numbers of a last word that is not full
+    for (int v = 0; v < N * P; ++v) {
+      const Vector<T> b = widen<F, T>(matrix.words(k, v), j, matrix.scale(k, v));
       RECURRA_UNROLL
-      for (int v = 0; v < N * P; ++v) finish(columns[v], row + r, begin == 0, sums[r][v]);
+      for (int r = 0; r < R; ++r) sums[r][v] += splat<T>(rows[r][k]) * b;
     }
-  } while (k < k_count);
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) finish(columns[v], row + r, begin == 0, sums[r][v]);
+  }
 }
 
-// All rows times one panel (or, for few rows, P of them): tiles as equal as can be, as a thin one wastes loads.
-template <class T, int N, int P>
-inline void panel_times(const T* const* a, std::size_t rows, std::size_t k, const T* panel, const Column<T>* columns) {
-  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
+// Calls f(begin, length) for each chain; once also where there is nothing to sum.
+template <class Function>
+inline void each_chain(std::size_t k_count, Function f) {
+  std::size_t begin = 0;
+  do {
+    const std::size_t length = k_count - begin < chain ? k_count - begin : chain;
+    f(begin, length);
+    begin += length;
+  } while (begin < k_count);
+}
+
+// Calls f<rows of a tile>(its first row) for tiles as equal as can be, as a thin one wastes loads.
+template <std::size_t Most, class Function>
+inline void each_tile(std::size_t rows, Function f) {
+  const std::size_t tiles = (rows + Most - 1) / Most;
   std::size_t row = 0;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t size = (rows - row + tiles - i - 1) / (tiles - i);
-    if constexpr (P == 1) {
-      switch (size) {
-        case 6: tile<T, 6, N, 1>(a, k, panel, columns, row); break;
-        case 5: tile<T, 5, N, 1>(a, k, panel, columns, row); break;
-        case 4: tile<T, 4, N, 1>(a, k, panel, columns, row); break;
-        case 3: tile<T, 3, N, 1>(a, k, panel, columns, row); break;
-        case 2: tile<T, 2, N, 1>(a, k, panel, columns, row); break;
-        default: tile<T, 1, N, 1>(a, k, panel, columns, row); break;
-      }
-    } else {
-      tile<T, 1, N, P>(a, k, panel, columns, row);
+    switch (size) {
+      case 6: if constexpr (Most >= 6) f.template operator()<6>(row); break;
+      case 5: if constexpr (Most >= 5) f.template operator()<5>(row); break;
+      case 4: f.template operator()<4>(row); break;
+      case 3: f.template operator()<3>(row); break;
+      case 2: f.template operator()<2>(row); break;
+      default: f.template operator()<1>(row); break;
     }
     row += size;
   }
 }
 
-template <class T>
-void multiply(const T* const* a, std::size_t rows, std::size_t k, const T* panels, const Column<T>* columns,
-              std::size_t vectors) {
-  constexpr std::size_t n = width_of<T>;
+// One chain's numbers of a panel in the wide form.
+template <class T, Form F, int N>
+inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T* wide) {
+  constexpr std::size_t together = numbers_of_word(F);
+  for (std::size_t k = 0; k < length; k += together) {
+    for (int v = 0; v < N; ++v) {
+      const Vector<T> words = matrix.words(k, v);
+      for (std::size_t j = 0; j < together && k + j < length; ++j) {
+        store(wide + ((k + j) * N + v) * width_of<T>, widen<F, T>(words, (int)j, matrix.scale(k + j, v)));
+      }
+    }
+  }
+}
+
+// All rows times one panel.
+template <class T, Form F, int N>
+inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
+                        const Column<T>* columns) {
+  if constexpr (F == Form::int8_of_columns || F == Form::int8_of_rows) {
+    if (rows >= rows_to_widen_once) {
+      T wide[chain * N * width_of<T>];
+      each_chain(k_count, [&](std::size_t begin, std::size_t length) {
+        widen_chain<T, F, N>({matrix, k_count, begin}, length, wide);
+        each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
+          tile<T, Form::wide, R, N, 1>(a, row, begin, length, {Packed<T>{wide}, length, 0}, columns);
+        });
+      });
+      return;
+    }
+  }
+  each_tile<tile_rows_of<F>>(rows, [&]<int R>(std::size_t row) {
+    each_chain(k_count, [&](std::size_t begin, std::size_t length) {
+      tile<T, F, R, N, 1>(a, row, begin, length, {matrix, k_count, begin}, columns);
+    });
+  });
+}
+
+template <class T, Form F>
+void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
+                   std::size_t vectors) {
   constexpr int V = panel_vectors;
   constexpr int P = 8 / V;  // one row alone needs as many sums in flight as the latency of an addition asks for
+  const auto from = [&](std::size_t v) { return packed_from(matrix, v, k, width_of<T>); };
   std::size_t v = 0;
   if (rows == 1) {
-    for (; v + V * P <= vectors; v += V * P) panel_times<T, V, P>(a, 1, k, panels + v * k * n, columns + v);
+    for (; v + V * P <= vectors; v += V * P) {
+      each_chain(k, [&](std::size_t begin, std::size_t length) {
+        tile<T, F, 1, V, P>(a, 0, begin, length, {from(v), k, begin}, columns + v);
+      });
+    }
   }
-  for (; v + V <= vectors; v += V) panel_times<T, V, 1>(a, rows, k, panels + v * k * n, columns + v);
-  const T* rest = panels + v * k * n;
+  for (; v + V <= vectors; v += V) panel_times<T, F, V>(a, rows, k, from(v), columns + v);
   if constexpr (V > 3) {
-    if (vectors - v == 3) panel_times<T, 3, 1>(a, rows, k, rest, columns + v);
+    if (vectors - v == 3) panel_times<T, F, 3>(a, rows, k, from(v), columns + v);
   }
   if constexpr (V > 2) {
-    if (vectors - v == 2) panel_times<T, 2, 1>(a, rows, k, rest, columns + v);
+    if (vectors - v == 2) panel_times<T, F, 2>(a, rows, k, from(v), columns + v);
   }
-  if (vectors - v == 1) panel_times<T, 1, 1>(a, rows, k, rest, columns + v);
+  if (vectors - v == 1) panel_times<T, F, 1>(a, rows, k, from(v), columns + v);
+}
+
+template <class T>
+void multiply(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
+              std::size_t vectors) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    switch (matrix.form) {
+      case Form::bfloat16: return multiply_form<T, Form::bfloat16>(a, rows, k, matrix, columns, vectors);
+      case Form::int8_of_columns: return multiply_form<T, Form::int8_of_columns>(a, rows, k, matrix, columns, vectors);
+      case Form::int8_of_rows: return multiply_form<T, Form::int8_of_rows>(a, rows, k, matrix, columns, vectors);
+      case Form::wide: break;
+    }
+  }
+  multiply_form<T, Form::wide>(a, rows, k, matrix, columns, vectors);
 }
 
 // ---- sums of outer products ----

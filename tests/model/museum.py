@@ -339,7 +339,7 @@ exhibits(
 )
 
 
-_HEAD = '{"format":"recurra-model","version":1,"programs":[],"model":'
+_HEAD = '{"format":"recurra-model","version":1,"programs":[' + json.dumps(program()) + '],"model":'
 _TAIL = ',"tied":{},"vocabulary":null}'
 
 
@@ -373,6 +373,9 @@ exhibits(
         "an infinite number": '{"kind":"ELU","settings":{"alpha":1e999}}',
         "bounds that are swapped": '{"kind":"Hardtanh","settings":{"min_val":1,"max_val":-1}}',
         "a negative epsilon": '{"kind":"RMSNorm","settings":{"features":1,"eps":-1,"elementwise_affine":false}}',
+        "a cell without units": (
+            '{"kind":"RNNCell","settings":{"input_size":1,"hidden_size":0,"bias":true,"init":{},"program":0}}'
+        ),
         "an axis that is no feature": '{"kind":"Softmax","settings":{"dim":0}}',
         "padding beyond the tokens": (
             '{"kind":"Embedding","settings":{"num_embeddings":1,"embedding_dim":1,"padding_idx":1}}'
@@ -437,6 +440,13 @@ exhibits(
         "an operand that is not there": program(equation("a", "tanh", "nobody")),
         "a ring": program(equation("a", "tanh", "b"), equation("b", "tanh", "a")),
         "no state": program(states=(), next_states=(), output="x"),
+        "a state of a projection that is not there": {
+            **program(),
+            "states": [variable("h", "proj")],
+            "equations": [],
+            "next_states": ["h"],
+            "output": "x",
+        },
         "more equations than can be": program(*[equation("a", "tanh", "h")] * (serial.MAX_EQUATIONS + 1)),
         "as many as can be, the last one wrong": program(
             *(equation(f"a{n}", "add", f"a{n - 1}" if n else "h", "h") for n in range(serial.MAX_EQUATIONS - 3)),

@@ -17,6 +17,7 @@ CHOSEN = {
         "(test_threads and (lstm or gru or ltc)) or packed_is_padded or streaming or accurate or prepared or denormal"
         " or alone or (nan_and and -inf) or (errors and 30)"
     ),
+    "tests/native/test_narrow_weights.py": "test_",
 }
 
 

@@ -103,6 +103,8 @@ def _demand(program: Program, sizes: Mapping[str, int]) -> Demand:
         for size in shape:
             if id(size) not in known:  # most sizes of a program that comes from a file are few objects
                 known[id(size)] = size.value(sizes)
+                if sizes["proj"] == 0 and "proj" in size.symbols:
+                    raise FileFormatError(f"`{name}` is of a projection, and proj_size is 0")
             if known[id(size)] > MAX_SIZE:
                 raise FileFormatError(f"`{name}` would be larger than {MAX_SIZE}")
             found.append(known[id(size)])

@@ -163,7 +163,7 @@ def _norm(part: Part) -> Shapes:
     return {"weight": shape, **({"bias": shape} if part.settings.get("bias") is True else {})}
 
 
-_CELL = {"input_size": SIZE_OR_0, "hidden_size": SIZE_OR_0, "bias": FLAG, "program": PROGRAM, "init": INIT}
+_CELL = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
 _LAYER = {
     "input_size": SIZE,
     "hidden_size": SIZE,

@@ -16,7 +16,7 @@ from recurra.program.sizes import Size
 FORMAT = "recurra-program"
 VERSION = 1
 MAX_TEXT = 4 * 2**20  # characters of JSON
-MAX_ITEMS = 200_000  # commas of a text: about as many as all its lists and objects have items
+MAX_ITEMS = 150_000  # commas of a text: about as many as all its lists and objects have items
 MAX_KEYS = 60_000  # colons of a text: about as many as all its objects have keys
 MAX_OBJECTS = 60_000  # braces of a text
 MAX_LISTS = 60_000  # brackets of a text

@@ -76,7 +76,7 @@ def with_weights(description: Description, weights: str) -> Description:
     """
     if weights not in WEIGHTS:
         raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
-    return description if weights == WEIGHTS[0] else narrow(description, weights)
+    return description if weights == WEIGHTS[0] else narrow(description, "bf16" if weights == "bf16" else "int8")
 
 
 def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
