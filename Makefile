@@ -33,7 +33,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test lint sanitize wheel clean another-python
+.PHONY: help build demo bench test lint sanitize fuzz wheel clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
@@ -42,6 +42,7 @@ help:
 	@echo 'make test    lint, then all the tests'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
+	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
 	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
 	@echo 'make clean   remove .venv, build and caches'
 	@echo
@@ -85,6 +86,11 @@ lint: $(INSTALLED)
 # What the tests cannot see: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
+
+# What reads files meets inputs that are nearly right, for so many seconds. The first time builds a module for it: minutes.
+BUDGET ?= 300
+fuzz: $(INSTALLED)
+	tools/fuzz.sh $(BUDGET)
 
 # The wheel has environments of its own: it needs neither .venv nor torch.
 wheel:

@@ -1,4 +1,4 @@
-"""The benchmark of the textbooks' character model: its data, and that its numbers are torch's."""
+"""The scripts of benchmarks/: the character model's data, and that its numbers are torch's; what import times mean."""
 
 import importlib.util
 from pathlib import Path
@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 TEXT = ROOT.parent / "shared" / "data" / "timemachine.txt"
 
 
-def script():
-    spec = importlib.util.spec_from_file_location("time_machine", ROOT / "benchmarks" / "time_machine.py")
+def script(name="time_machine"):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -41,3 +41,15 @@ def test_training_follows_torch(cell, capsys):
 
     ours = module.train(cell, numbers, 27, 2)
     assert ours == pytest.approx(module.train(cell, numbers, 27, 2, make=module.torch_layer), rel=1e-5)
+
+
+def test_import_times_are_those_of_processes():
+    times = script("import_time").measure(["pass", "import time; time.sleep(0.2)"], rounds=2)
+    assert len(times) == 2
+    assert all(0 < quick < slow and slow > 0.2 for quick, slow in times)
+
+
+def test_import_times_are_over_the_row_before():
+    text = script("import_time").report("recurra.runtime", [[0.01, 0.09, 0.12], [0.02, 0.08, 0.12], [0.01, 0.09, 0.11]])
+    assert [line.split("ms")[0].split()[-1] for line in text.splitlines()] == ["10.0", "80.0", "30.0"]
+    assert "recurra.runtime, over numpy" in text

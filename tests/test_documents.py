@@ -56,6 +56,14 @@ def test_the_cell_of_the_guide(tmp_path):
     assert trace(names["gru"]) == trace(recurra.cells.gru)
 
 
+def test_an_existing_model_is_accelerated(tmp_path, capsys):
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 4))
+    for document, number in (("README.md", 2), ("docs/accelerate.md", 0)):
+        run("import recurra\n" + blocks(document, "python")[number], tmp_path, model=model)
+    assert capsys.readouterr().out == "replaced 0 (LSTM)\n"
+    assert type(model[0]) is torch.nn.LSTM
+
+
 def test_the_guide_lists_every_function():
     guide = (ROOT / "docs" / "cells.md").read_text(encoding="utf-8")
     from recurra.equations import FUNCTIONS

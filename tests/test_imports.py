@@ -21,7 +21,18 @@ ALLOWED = {
     "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "compiler", "_native"},
-    "runtime": {"errors", "vocabulary", "model", "program", "equations", "compiler", "engines", "_native", ""},
+    "runtime": {
+        "",
+        "errors",
+        "vocabulary",
+        "model",
+        "program",
+        "equations",
+        "cells",
+        "compiler",
+        "engines",
+        "_native",
+    },
     "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
     "onnx": {
         "",
@@ -150,3 +161,11 @@ def test_importing_recurra_does_not_import_torch():
     code = "import sys, recurra, recurra.compiler, recurra.cells, recurra.engines; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_the_runtime_starts_without_what_it_seldom_needs():
+    """A process that predicts once spends most of its time on imports: benchmarks/import_time.py."""
+    code = "import sys, numpy; known = set(sys.modules)\nimport recurra.runtime; print(*set(sys.modules) - known)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seldom = {"logging", "pathlib", "secrets", "tempfile", "recurra.files", "recurra.nn", "recurra.runtime.converting"}
+    assert seldom.isdisjoint(run.stdout.split())

@@ -8,6 +8,7 @@ cxx=${CXX:-g++}
 build=${SANITIZE_BUILD:-$PWD/build/sanitize}
 site=$build/site
 mkdir -p "$build"
+source tools/sanitized_module.sh
 
 threads() {
   local flags=(-std=c++20 -O1 -g -fsanitize=thread -Inative) objects=() isas=(portable)
@@ -25,13 +26,8 @@ threads() {
   TSAN_OPTIONS=halt_on_error=1 setarch -R "$build/pool_test"
 }
 
-# The whole project once more, beside the editable one, its native module with the checks in it.
 module() {
-  rm -rf "$site"
-  CXXFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
-  PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -C cmake.build-type=RelWithDebInfo \
-    --target "$site" .
+  sanitized_module "$python" "$site"
   # The editable install finds its modules ahead of every path; here it must not.
   cat > "$site/sitecustomize.py" <<'PYTHON'
 import sys

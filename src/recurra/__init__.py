@@ -1,6 +1,8 @@
 """recurra: recurrent networks from their textbook equations."""
 
-from recurra import cells, compiler
+from typing import TYPE_CHECKING
+
+from recurra import compiler
 from recurra.engines import engine
 from recurra.equations import (
     Cell,
@@ -42,6 +44,14 @@ from recurra.equations import (
 )
 from recurra.errors import EngineError, EquationError, ProgramError, RecurraError
 
+if TYPE_CHECKING:  # these come on first use
+    from recurra import cells, nn, runtime
+    from recurra import onnx as onnx
+    from recurra.look.explain import explain
+    from recurra.nn import frozen, load, save
+    from recurra.nn.accelerate import accelerate, restore
+    from recurra.runtime.convert import convert
+
 __version__ = "0.1.0"
 
 # abs, max and sum are left out: `from recurra import *` must not hide Python's own; nor, with onnx, the package.
@@ -59,6 +69,7 @@ __all__ = [
     "clip",
     "compiler",
     "concat",
+    "convert",
     "cos",
     "cumsum",
     "dropout",
@@ -93,13 +104,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """``recurra.nn`` on first use, as it imports torch; ``recurra.explain`` and others likewise."""
+    """What comes on first use: ``recurra.nn`` and what imports it need torch, and the others time."""
     import importlib
 
-    if name in ("nn", "onnx", "runtime"):
+    if name in ("cells", "nn", "onnx", "runtime"):
         return importlib.import_module(f"recurra.{name}")
     if name in ("accelerate", "frozen", "load", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
+    if name == "convert":
+        return importlib.import_module("recurra.runtime").convert
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

@@ -1,5 +1,16 @@
 """The exceptions of recurra's own; layers raise the types that torch.nn raises in the same place."""
 
+MAX_LINE = 300  # characters of a message about what comes from a file
+
+
+def one_line(text: str, most: int = MAX_LINE) -> str:
+    """A text that may hold anything as one line that any terminal shows: escaped, and cut in its middle."""
+    if len(text) > most:
+        half = most // 2
+        text = f"{text[:half]} … {text[-half + 3 :]}"
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= most else shown[: most - 2] + " …"
+
 
 class RecurraError(ValueError):
     """Anything that recurra refuses; the message says what was expected, what came, and where."""

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from recurra.errors import EquationError
 from recurra.program.operations import OPERATIONS, AttributeValue
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where in the cell's source something stands."""
 
     file: str
@@ -29,8 +28,7 @@ class Place:
         return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One operation as it was written: operands and results are numbers of values, or literals."""
 
     operation: str

@@ -567,7 +567,9 @@ def test_half_precision_is_torch_s(name):
     x = input_of(name, torch.bfloat16)
     for mine, other in zip(tensors(module.bfloat16()(x)), tensors(reference.bfloat16()(x)), strict=True):
         assert torch.equal(mine, other)
+    assert "recurra's kernels compute in float32 and float64" in acceleration(module).left[0].reason
     assert_agree(module.float(), reference.float(), name)
+    assert_replaced(module, "")
 
 
 @over_all
@@ -746,6 +748,24 @@ def test_traced_as_before():
     assert "aten::lstm" in str(traced.inlined_graph)
     longer = torch.randn(T + 3, B, F)
     assert_same(traced(longer), model(longer))
+
+
+def test_symbolically_traced_as_before():
+    model, x = recurra.accelerate(Pair()), torch.randn(T, B, F)
+    traced = torch.fx.symbolic_trace(model)
+    assert [node.target for node in traced.graph.nodes if node.op == "call_module"] == ["first", "layer", "cell"]
+    assert traced.layer is model.layer
+    assert_same(traced(x), model(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_scripting_restores():
+    model, x = recurra.accelerate(Pair()), torch.randn(T, B, F)
+    layer, expected = model.layer, model(x)
+    assert_same(torch.jit.script(model)(x), expected)
+    assert model.layer is layer
+    assert type(layer) is nn.LSTM
+    assert_same(recurra.accelerate(model)(x), expected)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import recurra
 from recurra import cell, nn, relu, sigmoid, tanh
 from recurra.cells import gru, lstm, rnn
 
@@ -11,6 +12,7 @@ from .exported import (
     ONE_LAYER,
     File,
     as_state,
+    assert_close,
     assert_same,
     feed_of,
     flat,
@@ -53,7 +55,7 @@ def test_any_number_of_steps_and_sequences(name, options, dtype, tmp_path):
 def test_lengths(name, options, dtype, tmp_path):
     layer = layer_of(name, dtype, **options)
     file = File(layer, tmp_path, lengths=True)
-    for steps, lengths in ((6, [2, 6, 1, 4]), (3, [3]), (1, [1, 1]), (5, [2, 3])):
+    for steps, lengths in ((6, [2, 6, 0, 1]), (3, [3]), (1, [1, 1]), (5, [2, 3])):
         x, states = input_of(layer, steps, len(lengths)), states_of(layer, len(lengths))
         expected = packed_results(layer, x, lengths, states)
         dirty = (x if not layer.batch_first else x.transpose(0, 1)).clone()
@@ -79,6 +81,17 @@ def test_states_carry_on(name, options, tmp_path):
         assert abs(output - expected).max() <= 1e-6
         feed = {f"{state}_0": value for state, value in zip(layer.cell.states, states, strict=True)}
     assert max(abs(a - b).max() for a, b in zip(states, last, strict=True)) <= 1e-6
+
+
+@DTYPES
+@EVERY_CELL
+def test_recurra_loads_it_back(name, options, dtype, tmp_path):
+    layer = layer_of(name, dtype, **options)
+    for lengths in (None, [2, 4, 0]):
+        file = File(layer, tmp_path, lengths=lengths is not None)
+        x, states = input_of(layer, 4, 3), states_of(layer, 3)
+        feed = feed_of(layer, x, states, lengths)
+        assert_close(recurra.onnx.load(file.path).run(None, feed), file.run(feed), dtype)
 
 
 @DTYPES

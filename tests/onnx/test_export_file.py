@@ -66,8 +66,25 @@ def test_nodes_name_their_part(tmp_path):
 
 def test_weights_have_torch_s_names(tmp_path):
     model = Stack(nn.Linear(3, 4), Recurrent(recurra.cells.mgu, 4, 5))
-    weights = {tensor.name for tensor in File(model, tmp_path).proto.graph.initializer}
-    assert weights >= set(model.state_dict())
+    weights = {
+        tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in File(model, tmp_path).proto.graph.initializer
+    }
+    mine = model.state_dict()
+    for name in ("0.weight", "0.bias", "1.U_f_l0", "1.U_n_l0", "1.b_f_l0", "1.b_n_l0"):
+        assert (weights[name] == mine[name].numpy()).all()
+    joined = torch.cat([mine["1.W_f_l0"], mine["1.W_n_l0"]], 1).numpy()
+    assert any(array.shape == joined.shape and (array == joined).all() for array in weights.values())
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_loops_read_nothing_from_outside_but_weights(name, tmp_path):
+    """What else a body reads arrives as its own input: some runtimes know no other way."""
+    graph = File(layer_of(name, bidirectional=name != "intersection"), tmp_path, lengths=True).proto.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        for body in (attribute.g for attribute in node.attribute if attribute.name == "body"):
+            own = {value.name for value in body.input} | {output for inner in body.node for output in inner.output}
+            assert {name for inner in body.node for name in inner.input} <= own | weights
 
 
 def test_optional_states_and_required_ones(tmp_path):

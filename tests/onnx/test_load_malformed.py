@@ -121,6 +121,14 @@ def test_broken_models(break_it, tmp_path):
     refusal(proto, tmp_path)
 
 
+def test_large_constants_are_not_made_when_loading(tmp_path):
+    """A few bytes of a file could ask for all memory there is."""
+    node = helper.make_node("ConstantOfShape", ["s"], ["y"])
+    model = loaded(model_of([node], {}, {"y": (F, [2**14, 2**12])}, {"s": np.array([2**14, 2**12])}), tmp_path)
+    assert len(model._graph.steps) == 1
+    assert model().shape == (2**14, 2**12)
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"\x08", bytes(range(256)), b"\x00" * 1000])
 def test_files_that_are_no_models(content, tmp_path):
     path = tmp_path / "model.onnx"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import recurra.cells
 from recurra.compiler import plan, trace
 from recurra.errors import ProgramError
-from recurra.program import Program, from_json, to_json
+from recurra.program import Program, from_json, serial, to_json
 
 CELLS = recurra.cells.all()
 
@@ -101,11 +101,64 @@ def test_what_is_no_program_is_refused(text):
         from_json(text)
 
 
-def test_too_many_equations_are_refused():
+def bomb(**parts):
+    """A program with more in some place."""
+    return {**content(), **parts}
+
+
+def variables(count, shape):
+    return [{"name": f"p{n}", "shape": [shape(n)]} for n in range(count)]
+
+
+BOMBS = {
+    "equations": lambda: bomb(equations=[content()["equations"][0]] * (serial.MAX_EQUATIONS + 1)),
+    "parameters": lambda: bomb(parameters=variables(serial.MAX_VARIABLES, lambda n: "hidden")),
+    "states": lambda: bomb(states=variables(serial.MAX_STATES + 1, lambda n: "hidden")),
+    "operands": lambda: bomb(equations=[{**content()["equations"][0], "operands": ["x"] * (serial.MAX_OPERANDS + 1)}]),
+    "sizes": lambda: bomb(parameters=variables(serial.MAX_SIZES + 1, lambda n: f"{n + 1}*hidden")),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_more_than_a_cap_is_refused(what):
+    with pytest.raises(ProgramError, match=r"(?i)more than|at most"):
+        from_json(json.dumps(BOMBS[what]()))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" + "0," * (serial.MAX_ITEMS + 1) + "0]", "items"),
+        ("{" + ",".join(f'"{n}":0' for n in range(serial.MAX_KEYS + 1)) + "}", "keys"),
+        ("[" + "{}," * serial.MAX_OBJECTS + "{}]", "objects"),
+        ("[" + "[]," * serial.MAX_LISTS + "[]]", "lists"),
+        ('{"format":' + "1" * 21 + "}", "21 characters"),
+        ('{"format":-' + "1" * 4_000_000 + "}", "4000001 characters"),
+        (" " * serial.MAX_TEXT + "{}", "characters"),
+    ],
+    ids=["items", "keys", "objects", "lists", "digits", "millions of digits", "characters"],
+)
+def test_json_beyond_a_cap_is_refused(text, message):
+    with pytest.raises(ProgramError, match=message):
+        from_json(text)
+
+
+def test_factors_whose_denominators_grow_are_refused():
+    """Their least common multiple has thousands of digits: the time of each sum would grow with the square."""
     changed = content()
-    changed["equations"] = [changed["equations"][0]] * 10_001
-    with pytest.raises(ProgramError, match="10000"):
+    parts = [{"name": f"q{n}", "shape": [f"hidden/{1009 + 2 * n}"]} for n in range(300)]
+    changed["equations"].append({"operation": "partition", "operands": ["h"], "results": parts, "attributes": {}})
+    with pytest.raises(ProgramError, match="18 digits"):
         from_json(json.dumps(changed))
+
+
+@pytest.mark.parametrize("text", ["\u001b[2J", "\n\n", "x" * 100_000, "\ud800", "\u202e"])
+def test_messages_are_one_line_that_a_terminal_shows(text):
+    for path in (("name",), ("parameters", 0, "name"), ("equations", 0, "operation"), (text,), ("output",)):
+        with pytest.raises(ProgramError) as refused:
+            from_json(change(path, text))
+        assert len(str(refused.value)) <= 300
+        assert str(refused.value).isprintable()
 
 
 def _paths(value, path=()):

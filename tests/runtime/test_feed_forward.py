@@ -71,6 +71,19 @@ def test_linear_and_affine_norms():
         np.testing.assert_allclose(Model(made)(X)[0], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
+    from recurra.runtime import Model
+
+    part = Part("RMSNorm", {"features": 7, "eps": None, "elementwise_affine": True})
+    made = described(part, dtype=dtype)
+    made.weights["weight"].data[:] = 1
+    output, _ = Model(made)(X * 1e-9)
+    eps = np.finfo(dtype).eps
+    expected = X * 1e-9 / np.sqrt((X * X * 1e-18).mean(-1, keepdims=True) + eps)
+    np.testing.assert_allclose(output, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
 def test_every_kind_of_part_is_run():
     assert set(KINDS) == {*PROGRAMS, *NOTHING, *CONTAINERS, *LAYERS_OF_CELLS, *CELLS, "Embedding"}
     assert set(PROGRAMS) == {*CASES, "Linear"}

@@ -12,6 +12,7 @@ from recurra import __version__
 from recurra.cli import text
 from recurra.cli.bench import bench
 from recurra.cli.console import error_line
+from recurra.cli.export import export, inspect
 from recurra.errors import RecurraError
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(text.app, name="text")
+app.command()(export)
+app.command()(inspect)
 app.command()(bench)
 
 

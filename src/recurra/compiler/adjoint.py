@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from recurra.compiler.rewrite import Temporaries
 from recurra.program import OPERATIONS, Equation, Operand, Program, Shape, Size, Variable
 from recurra.program.operations import AttributeValue
 
 
-@dataclass(frozen=True)
-class AdjointOperation:
+class AdjointOperation(NamedTuple):
     """An operation that only gradients need; programs, which users and files may hold, never contain it.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from recurra.compiler.adjoint import ADJOINT_OPERATIONS, Tape, contributions, shape_of
 from recurra.compiler.rewrite import Temporaries, needed, substitute
@@ -11,8 +12,7 @@ from recurra.compiler.schedule import Schedule
 from recurra.program import Equation, Operand, Program, Variable, depending
 
 
-@dataclass(frozen=True)
-class Gradient:
+class Gradient(NamedTuple):
     """The backward pass of a program, and what of it is what.
 
     The schedule runs over the steps in the opposite order of time. Its states are gradients: what enters a step is the
@@ -36,7 +36,7 @@ class Gradient:
     arriving: tuple[Variable, ...]
     carried: tuple[Variable, ...]
     input: Variable | None
-    parameters: Mapping[Variable, Variable] = field(hash=False)
+    parameters: Mapping[Variable, Variable]
 
 
 def differentiate(
@@ -199,8 +199,7 @@ def _carried(
 _SUMS, _SCALINGS = ("add", "subtract"), ("multiply", "negative")
 
 
-@dataclass(frozen=True)
-class _Term:
+class _Term(NamedTuple):
     """sign * carried * factors; without a carried variable, a term that is known ahead of the loop."""
 
     carried: Variable | None

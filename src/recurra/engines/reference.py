@@ -188,6 +188,13 @@ def _run(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Varia
     return run
 
 
+def evaluate(equations: Iterable[Equation], values: Values, sizes: Mapping[str, int], like: Variable) -> None:
+    """Compute equations in their order, in a table of values; ``like`` is one of the run's dtype and device."""
+    lib = _library(values[like])
+    for equation in equations:
+        _run(equation, lib, sizes, like)(values)
+
+
 def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Callable[..., Array]:
     """The function on (rows, heads, features), where a row's single number, (rows, 1), may meet them."""
 

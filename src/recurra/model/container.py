@@ -1,7 +1,8 @@
 """The safetensors container: a length, a header in JSON, and numbers; read with every field checked.
 
 The format is that of the safetensors project, whose library reads what is written here. For reading, it allows more
-than a model needs: headers of 100 MB, keys that occur twice; and numpy has no dtype for bfloat16.
+than a model needs: headers of 100 MB, keys that occur twice, names of any characters; and numpy has no dtype for
+bfloat16.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ import math
 import os
 import stat
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from io import BufferedIOBase
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
-from recurra.program.serial import strict_json
+from recurra.program.serial import shown, strict_json
 
-MAX_HEADER = 16 * 2**20  # bytes
-MAX_TENSORS = 100_000
+MAX_HEADER = 4 * 2**20  # bytes
+MAX_TENSORS = 10_000
+MAX_NAME = 500  # characters
 MAX_DIMENSIONS = 8
 MAX_BYTES = 2**62
+
+_SHOWN = 80  # characters of a name in a message
+_ENTRY = {"dtype", "shape", "data_offsets"}
+T = TypeVar("T")
 
 # The dtypes of the format that are read here, with how numpy holds them: bfloat16 as its bits.
 DTYPES: Mapping[str, np.dtype[Any]] = {
@@ -37,24 +43,32 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Tensor:
+class Tensor(NamedTuple):
     """An array of a file.
 
     Attributes:
         dtype: a key of DTYPES.
-        data: its numbers, read-only.
+        data: its numbers; of what is read, read-only.
     """
 
     dtype: str
     data: NDArray[Any]
 
 
+class _Place(NamedTuple):
+    """Where an array lies among a file's numbers."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
 def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
     """The bytes of a file, piece by piece.
 
     Raises:
-        FileFormatError: the header would be longer than a reader accepts.
+        FileFormatError: a reader would not accept it: the header is too long, or a name is none.
     """
     # Wide dtypes first, as the safetensors library does, so that every array begins at a multiple of its dtype's size.
     names = sorted(tensors, key=lambda name: (-DTYPES[tensors[name].dtype].itemsize, name))
@@ -72,34 +86,46 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER:
         raise FileFormatError(f"the header would have {len(text)} bytes; at most {MAX_HEADER} are read")
+    _contents(text, position)
     yield struct.pack("<Q", len(text)) + text
     for name in names:
         wanted = DTYPES[tensors[name].dtype]
-        yield np.ascontiguousarray(tensors[name].data, wanted).reshape(-1).data.cast("B")
+        yield _bytes(np.ascontiguousarray(tensors[name].data, wanted))
 
 
-def unpack(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The arrays and the metadata of a file.
+def unpack(path: str | os.PathLike[str], take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
+    """What ``take`` makes of a file's arrays and metadata.
+
+    Args:
+        path: of the file.
+        take: called once the header is checked and before the numbers are read, so that it refuses a file of
+            gigabytes at once: the arrays have their shapes, and their numbers when it has returned.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, or goes beyond a cap; the message names the file.
+        FileFormatError: the file is damaged, or goes beyond a cap.
+        OSError, ValueError, MemoryError: it cannot be read.
     """
-    try:
-        with open(_opened(path), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            length = _length(file.read(8), size)
-            header = _header(file.read(length))
-            metadata = _metadata(header.pop("__metadata__", {}))
-            places = _places(header, size - 8 - length)
-            content = np.empty(size - 8 - length, np.uint8)
-            if file.readinto(content.data) != content.nbytes:
-                raise FileFormatError("the file is cut short")
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path}: {error}") from None
-    content.flags.writeable = False
-    return {name: _tensor(content, *place) for name, place in places.items()}, metadata
+    with open(_opened(path), "rb") as file:
+        return unpack_from(file, os.fstat(file.fileno()).st_size, take)
+
+
+def unpack_from(file: BufferedIOBase, size: int, take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
+    """``unpack`` of an open file of so many bytes."""
+    length = _length(file.read(8), size)
+    places, metadata = _contents(file.read(length), size - 8 - length)
+    tensors = {name: Tensor(place.dtype, np.empty(place.shape, DTYPES[place.dtype])) for name, place in places.items()}
+    taken = take(tensors, metadata)
+    for name in sorted(places, key=lambda name: places[name].begin):
+        data = tensors[name].data
+        if file.readinto(_bytes(data)) != data.nbytes:
+            raise FileFormatError("the file is cut short")
+        data.flags.writeable = False
+    return taken
+
+
+def _bytes(data: NDArray[Any]) -> memoryview:
+    """The memory of an array whose elements lie one after the other."""
+    return data.reshape(-1).view(np.uint8).data
 
 
 def _opened(path: str | os.PathLike[str]) -> int:
@@ -126,14 +152,23 @@ def _header(text: bytes) -> dict[str, Any]:
     if not text.startswith(b"{"):
         raise FileFormatError("the header is no object of JSON")
     try:
-        header = strict_json(text.decode())
+        header: dict[str, Any] = strict_json(text.decode())
     except UnicodeDecodeError:
         raise FileFormatError("the header is no UTF-8") from None
     except ValueError as error:
         raise FileFormatError(f"the header is damaged: {error}") from None
-    if not isinstance(header, dict) or len(header) > MAX_TENSORS + 1:
-        raise FileFormatError(f"the header must be an object of at most {MAX_TENSORS} arrays")
     return header
+
+
+def _contents(text: bytes, size: int) -> tuple[dict[str, _Place], dict[str, str]]:
+    """Where the arrays lie and the metadata, of a header before so many bytes of numbers."""
+    header = _header(text)
+    metadata = _metadata(header.pop("__metadata__", {}))
+    if len(header) > MAX_TENSORS:
+        raise FileFormatError(f"the file has {len(header)} arrays; at most {MAX_TENSORS} are read")
+    places = {name: _place(name, entry) for name, entry in header.items()}
+    _check_cover(places, size)
+    return places, metadata
 
 
 def _metadata(content: Any) -> dict[str, str]:
@@ -142,42 +177,39 @@ def _metadata(content: Any) -> dict[str, str]:
     return content
 
 
-def _whole(value: Any) -> bool:
+def _is_whole(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_BYTES
 
 
-def _places(header: Mapping[str, Any], size: int) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
-    """Of each array dtype, shape, begin and end; together they cover the file's numbers, without overlap or hole."""
-    places: dict[str, tuple[str, tuple[int, ...], int, int]] = {}
-    for name, entry in header.items():
-        shown = name[:100]
-        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise FileFormatError(f"{shown}: dtype, shape and data_offsets expected")
-        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise FileFormatError(f"{shown} has the dtype {str(dtype)[:20]!r}; read are {', '.join(DTYPES)}")
-        if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(map(_whole, shape)):
-            raise FileFormatError(f"{shown}: the shape must be a list of at most {MAX_DIMENSIONS} whole numbers")
-        if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_whole, offsets)):
-            raise FileFormatError(f"{shown}: data_offsets must be two whole numbers")
-        if math.prod(shape) * DTYPES[dtype].itemsize != offsets[1] - offsets[0]:
-            raise FileFormatError(f"{shown}: {dtype} of shape {shape} does not take {offsets[1] - offsets[0]} bytes")
-        places[name] = (dtype, tuple(shape), offsets[0], offsets[1])
+def _place(name: str, entry: Any) -> _Place:
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise FileFormatError(f"{shown(name)} is no name of an array: not 1 to {MAX_NAME} characters that can be shown")
+    name = name[:_SHOWN]
+    if not isinstance(entry, dict) or entry.keys() != _ENTRY:
+        raise FileFormatError(f"{name}: dtype, shape and data_offsets expected")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise FileFormatError(f"{name} has the dtype {shown(dtype)}; read are {', '.join(DTYPES)}")
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(map(_is_whole, shape)):
+        raise FileFormatError(f"{name}: the shape must be a list of at most {MAX_DIMENSIONS} whole numbers")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_whole, offsets)):
+        raise FileFormatError(f"{name}: data_offsets must be two whole numbers")
+    begin, end = offsets
+    if math.prod(shape) * DTYPES[dtype].itemsize != end - begin:
+        raise FileFormatError(f"{name}: {dtype} of shape {shape} does not take {end - begin} bytes")
+    if math.prod(length for length in shape if length) * DTYPES[dtype].itemsize > MAX_BYTES:
+        raise FileFormatError(f"{name}: the shape {shape} is too large, even for nothing")
+    return _Place(dtype, tuple(shape), begin, end)
+
+
+def _check_cover(places: Mapping[str, _Place], size: int) -> None:
+    """The arrays must cover the file's numbers, without overlap or hole."""
     position = 0
-    for name, (_, _, begin, end) in sorted(places.items(), key=lambda item: item[1][2:]):
-        if begin != position:
-            problem = "overlaps the array before it" if begin < position else "has a hole before it"
-            raise FileFormatError(f"{name[:100]} {problem}: it begins at {begin}, expected was {position}")
-        position = end
+    for name, place in sorted(places.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if place.begin != position:
+            problem = "overlaps the array before it" if place.begin < position else "has a hole before it"
+            raise FileFormatError(f"{name[:_SHOWN]} {problem}: it begins at {place.begin}, expected was {position}")
+        position = place.end
     if position != size:
         problem = "is cut short" if position > size else "goes on behind its last array"
         raise FileFormatError(f"the file {problem}: {size} bytes of numbers, {position} expected")
-    return places
-
-
-def _tensor(content: NDArray[np.uint8], dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Tensor:
-    piece = content[begin:end]
-    if piece.size and piece.__array_interface__["data"][0] % DTYPES[dtype].itemsize:
-        piece = piece.copy()  # a file by another hand: numbers that do not begin where the processor wants them
-        piece.flags.writeable = False
-    return Tensor(dtype, piece.view(DTYPES[dtype]).reshape(shape))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
+from recurra.model.demand import check_demand
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
@@ -67,7 +68,8 @@ class Description:
         vocabulary: what a language model's tokens are; None of other models.
 
     Raises:
-        FileFormatError: parts or weights are not as the table of kinds has them; names them.
+        FileFormatError: parts or weights are not as the table of kinds has them, or their use would take too much;
+            names them.
     """
 
     root: Part
@@ -76,6 +78,7 @@ class Description:
 
     def __post_init__(self) -> None:
         check(self.root)
+        check_demand(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
         shapes = weights_of(self.root)
         for problem, names in (
             ("is missing", shapes.keys() - self.weights.keys()),
@@ -94,3 +97,8 @@ class Description:
                 raise FileFormatError(f"weight {name}: one scale for each of {shape[:1]} rows expected")
         if len({weight.dtype == "float64" for weight in self.weights.values()}) > 1:
             raise FileFormatError("some weights are float64 and some are not")
+
+    @property
+    def is_double(self) -> bool:
+        """Whether it computes in float64; else in float32."""
+        return any(weight.dtype == "float64" for weight in self.weights.values())

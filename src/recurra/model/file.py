@@ -9,6 +9,7 @@ from recurra.errors import FileFormatError
 from recurra.model.container import Tensor, pack, unpack
 from recurra.model.description import Description, Weight
 from recurra.model.infer import infer
+from recurra.model.refusal import refusing
 from recurra.model.serial import from_text, to_text
 
 MODEL = "model.safetensors"  # its name in the folder of a training
@@ -26,6 +27,16 @@ def write(description: Description, path: str | os.PathLike[str]) -> None:
     """
     from recurra.files import write_atomically  # what only reads models, at the start of a process, goes without
 
+    with refusing(path, "written"):
+        write_atomically(path, pack(*contents_of(description)))
+
+
+def contents_of(description: Description) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The arrays and the metadata of a model's file.
+
+    Raises:
+        FileFormatError: a reader would refuse the description.
+    """
     tensors: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     first: dict[int, str] = {}
@@ -38,10 +49,8 @@ def write(description: Description, path: str | os.PathLike[str]) -> None:
         if weight.scale is not None:
             tensors[name + SCALE] = Tensor("F32", weight.scale)
     text = to_text(description.root, tied, description.vocabulary)
-    try:
-        write_atomically(path, pack(tensors, {KEY: text}))
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be written: {error.strerror or error}") from None
+    from_text(text)
+    return tensors, {KEY: text}
 
 
 def read(path: str | os.PathLike[str]) -> Description:
@@ -50,14 +59,8 @@ def read(path: str | os.PathLike[str]) -> Description:
     Raises:
         FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
     """
-    tensors, metadata = unpack(path)
-    try:
-        if KEY not in metadata:
-            return infer({name: _weight(name, tensor) for name, tensor in tensors.items()})
-        root, tied, vocabulary = from_text(metadata[KEY])
-        return Description(root, _weights(tensors, tied), vocabulary)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from None
+    with refusing(path):
+        return unpack(path, model_of)
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
@@ -66,12 +69,24 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
     Raises:
         FileFormatError: it cannot be read, is damaged, goes beyond a cap, or has numbers of another kind.
     """
-    tensors, metadata = unpack(path)
-    try:
-        tied = from_text(metadata[KEY])[1] if KEY in metadata else {}
-        return _weights(tensors, tied)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from None
+    with refusing(path):
+        return unpack(path, _all_weights)
+
+
+def model_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Description:
+    """The model of a file's arrays and metadata; the arrays need not have their numbers yet.
+
+    Raises:
+        FileFormatError: they are of no model.
+    """
+    if KEY not in metadata:
+        return infer({name: _weight(name, tensor) for name, tensor in tensors.items()})
+    root, tied, vocabulary = from_text(metadata[KEY])
+    return Description(root, _weights(tensors, tied), vocabulary)
+
+
+def _all_weights(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Weight]:
+    return _weights(tensors, from_text(metadata[KEY])[1] if KEY in metadata else {})
 
 
 def _weights(tensors: Mapping[str, Tensor], tied: Mapping[str, str]) -> dict[str, Weight]:

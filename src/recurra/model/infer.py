@@ -42,18 +42,18 @@ def recurrent_part(weights: Mapping[str, Weight], layers: int, bidirectional: bo
     Raises:
         FileFormatError: a matrix is missing or is none, or the number of gates is no known layer's.
     """
-    for name in ("weight_ih_l0", "weight_hh_l0"):
+    projected = "weight_hr_l0" in weights
+    for name in ("weight_ih_l0", "weight_hh_l0", *(["weight_hr_l0"] if projected else [])):
         if name not in weights or len(weights[name].shape) != 2 or not all(weights[name].shape):
             raise FileFormatError(f"weight {name} is missing, or is no matrix")
     rows, input_size = weights["weight_ih_l0"].shape
     columns = weights["weight_hh_l0"].shape[1]
-    projection = weights.get("weight_hr_l0")
-    hidden_size = columns if projection is None or len(projection.shape) != 2 else projection.shape[1]
+    hidden_size = weights["weight_hr_l0"].shape[1] if projected else columns
     kind, cell = _KINDS.get(rows // hidden_size if rows % hidden_size == 0 else 0, (None, None))
     if kind is None or cell is None:
         raise FileFormatError(f"weight_ih_l0 has {rows} rows: with hidden_size={hidden_size}, no RNN, LSTM or GRU has")
     bias = "bias_ih_l0" in weights
-    program = trace(cell, projected=projection is not None)
+    program = trace(cell, projected=projected)
     settings: dict[str, Setting] = {
         "input_size": input_size,
         "hidden_size": hidden_size,
@@ -62,7 +62,7 @@ def recurrent_part(weights: Mapping[str, Weight], layers: int, bidirectional: bo
         "batch_first": False,
         "dropout": 0.0,
         "bidirectional": bidirectional,
-        "proj_size": 0 if projection is None else columns,
+        "proj_size": columns if projected else 0,
         "program": program if bias else drop_biases(program),
         "init": {},
     }

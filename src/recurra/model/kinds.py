@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from recurra.errors import EquationError, FileFormatError
+from recurra.errors import FileFormatError
 from recurra.model.part import Part
 from recurra.program import Program
 
 MAX_SIZE = 2**31 - 1  # of one dimension
 MAX_LAYERS = 1_000
-MAX_WEIGHTS = 100_000
+MAX_INIT = 100  # parameters with a first value of their own
+MAX_NUMBER = 2**53  # of whole numbers where any number may stand: beyond, they are none in float64
 Shapes = dict[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """What a setting may be.
 
     Attributes:
@@ -36,11 +37,13 @@ class Kind:
     Attributes:
         settings: every setting that such a part has; none may be missing, and there are no others.
         weights: names and shapes of its own weights.
+        problem: what does not fit between its settings; None where all do.
         is_container: whether it has parts inside, run one after the other.
     """
 
     settings: Mapping[str, Setting] = field(default_factory=dict)
     weights: Callable[[Part], Shapes] = lambda part: {}
+    problem: Callable[[Part], str | None] = lambda part: None
     is_container: bool = False
 
 
@@ -49,7 +52,7 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return _is_whole(value, -MAX_NUMBER, MAX_NUMBER) or (type(value) is float and math.isfinite(value))
 
 
 SIZE = Setting(f"a whole number from 1 to {MAX_SIZE}", lambda value: _is_whole(value, 1, MAX_SIZE))
@@ -68,8 +71,12 @@ LAST = Setting("-1, the features", lambda value: value == -1 and type(value) is 
 TANH = Setting("'tanh'", lambda value: value == "tanh")
 PROGRAM = Setting("a program", lambda value: isinstance(value, Program))
 INIT = Setting(
-    "numbers by name",
-    lambda value: isinstance(value, Mapping) and all(isinstance(k, str) and _is_number(v) for k, v in value.items()),
+    f"at most {MAX_INIT} numbers by name",
+    lambda value: (
+        isinstance(value, Mapping)
+        and len(value) <= MAX_INIT
+        and all(isinstance(k, str) and _is_number(v) for k, v in value.items())
+    ),
 )
 
 
@@ -116,6 +123,18 @@ def _recurrent(part: Part) -> Shapes:
     return {name: shape for _, shapes in recurrent_weights(part) for name, shape in shapes.items()}
 
 
+def _recurrent_problem(part: Part) -> str | None:
+    program, projection = part.program, part.settings.get("proj_size", 0)
+    if not program.states:
+        return "its program has no state"
+    projects = any("proj" in size.symbols for parameter in program.parameters for size in parameter.shape)
+    if projects != (projection != 0):
+        return "proj_size does not fit its program"
+    if projects and part.size("proj_size") >= part.size("hidden_size"):
+        return "proj_size must be smaller than hidden_size"
+    return None
+
+
 def _linear(part: Part) -> Shapes:
     features = part.size("out_features")
     return {"weight": (features, part.size("in_features")), **({"bias": (features,)} if part.flag("bias") else {})}
@@ -123,6 +142,17 @@ def _linear(part: Part) -> Shapes:
 
 def _embedding(part: Part) -> Shapes:
     return {"weight": (part.size("num_embeddings"), part.size("embedding_dim"))}
+
+
+def _embedding_problem(part: Part) -> str | None:
+    index = part.settings["padding_idx"]
+    return (
+        None if index is None or part.size("padding_idx") < part.size("num_embeddings") else "padding_idx is too large"
+    )
+
+
+def _hardtanh_problem(part: Part) -> str | None:
+    return None if part.number("min_val") < part.number("max_val") else "min_val must be below max_val"
 
 
 def _norm(part: Part) -> Shapes:
@@ -151,11 +181,13 @@ CELLS = ("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell")
 CONTAINERS = ("Sequential", "Stack")
 
 KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(LAYERS_OF_CELLS, Kind(_LAYER, _recurrent)),
-    **dict.fromkeys(CELLS, Kind(_CELL, _recurrent)),
+    **dict.fromkeys(LAYERS_OF_CELLS, Kind(_LAYER, _recurrent, _recurrent_problem)),
+    **dict.fromkeys(CELLS, Kind(_CELL, _recurrent, _recurrent_problem)),
     **dict.fromkeys(CONTAINERS, Kind(is_container=True)),
     "Linear": Kind({"in_features": SIZE, "out_features": SIZE, "bias": FLAG}, _linear),
-    "Embedding": Kind({"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding),
+    "Embedding": Kind(
+        {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding, _embedding_problem
+    ),
     "LayerNorm": Kind({"features": SIZE, "eps": NUMBER, "elementwise_affine": FLAG, "bias": FLAG}, _norm),
     "RMSNorm": Kind({"features": SIZE, "eps": EPS, "elementwise_affine": FLAG}, _norm),
     "Dropout": Kind({"p": PROBABILITY}),
@@ -165,7 +197,7 @@ KINDS: Mapping[str, Kind] = {
     "Sigmoid": Kind(),
     "SiLU": Kind(),
     "Softsign": Kind(),
-    "Hardtanh": Kind({"min_val": NUMBER, "max_val": NUMBER}),
+    "Hardtanh": Kind({"min_val": NUMBER, "max_val": NUMBER}, problem=_hardtanh_problem),
     "ELU": Kind({"alpha": NUMBER}),
     "LeakyReLU": Kind({"negative_slope": NUMBER}),
     "Softplus": Kind({"beta": POSITIVE, "threshold": NUMBER}),
@@ -176,7 +208,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def check(root: Part) -> None:
-    """Refuse a tree with an unknown kind or setting, or with a value that its setting cannot have.
+    """Refuse a tree with an unknown kind or setting, or with values that settings cannot have.
 
     Raises:
         FileFormatError: names the part, the setting, and what it may be.
@@ -195,40 +227,13 @@ def check(root: Part) -> None:
                 raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(part.settings[setting])}")
         if part.children and not kind.is_container:
             raise FileFormatError(f"{where} cannot have parts inside")
-        if "program" in kind.settings:
-            _check_program(where, part)
+        problem = kind.problem(part)
+        if problem is not None:
+            raise FileFormatError(f"{where}: {problem}")
 
 
 def _shown(value: object) -> str:
     return repr(value)[:60] if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
-
-
-def _check_program(where: str, part: Part) -> None:
-    program = part.program
-    if not program.states:
-        raise FileFormatError(f"{where}: its program has no state")
-    projects = any("proj" in size.symbols for parameter in program.parameters for size in parameter.shape)
-    if projects != (part.settings.get("proj_size", 0) != 0):
-        raise FileFormatError(f"{where}: proj_size does not fit its program")
-    layers = part.settings.get("num_layers", 1)
-    assert isinstance(layers, int)
-    if layers * directions(part) * len(program.parameters) > MAX_WEIGHTS:
-        raise FileFormatError(f"{where}: more than {MAX_WEIGHTS} weights")
-    try:
-        for sizes in layer_sizes(part)[:2]:
-            _check_sizes(where, program, sizes)
-        states = [[state.shape[0].value(sizes) for state in program.states] for sizes in layer_sizes(part)[:2]]
-    except EquationError as error:
-        raise FileFormatError(f"{where}: {error}") from None
-    if states[0] != states[-1]:
-        raise FileFormatError(f"{where}: the size of a state differs between layers")
-
-
-def _check_sizes(where: str, program: Program, sizes: Mapping[str, int]) -> None:
-    for variable in program.variables():
-        for size in variable.shape:
-            if size.value(sizes) > MAX_SIZE:
-                raise FileFormatError(f"{where}: `{variable.name}` would be larger than {MAX_SIZE}")
 
 
 def weights_of(root: Part) -> Shapes:

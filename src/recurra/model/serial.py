@@ -10,16 +10,16 @@ from recurra.errors import FileFormatError, ProgramError, RunError
 from recurra.model.kinds import KINDS
 from recurra.model.part import Part, Setting
 from recurra.program import Program
-from recurra.program.serial import from_content, strict_json, to_content
+from recurra.program.serial import Room, from_content, shown, strict_json, to_content
 from recurra.vocabulary import Vocabulary
 
 FORMAT = "recurra-model"
 VERSION = 1
 MAX_DEPTH = 32  # of parts in parts
-MAX_PARTS = 10_000
+MAX_PARTS = 2_000
 MAX_PROGRAMS = 1_000
-MAX_EQUATIONS = 10_000  # of all programs together
-_LISTS = ("format", "version", "programs", "model", "tied", "vocabulary")
+MAX_NAME = 500  # characters of the name of a weight or of a part
+_FIELDS = ("format", "version", "programs", "model", "tied", "vocabulary")
 
 
 def to_text(root: Part, tied: Mapping[str, str], vocabulary: Vocabulary | None) -> str:
@@ -53,14 +53,12 @@ def from_text(text: str) -> tuple[Part, dict[str, str], Vocabulary | None]:
         content = strict_json(text)
     except ValueError as error:
         raise FileFormatError(f"the description of the model is damaged: {error}") from None
-    fields = _fields(content, "the description", _LISTS)
+    fields = _fields(content, "the description", _FIELDS)
     if fields["format"] != FORMAT:
         raise FileFormatError(f"the description is not of the format {FORMAT}")
     if type(fields["version"]) is not int or fields["version"] != VERSION:
-        raise FileFormatError(f"the file has version {str(fields['version'])[:20]} of the format, known is {VERSION}")
-    programs = _programs(fields["programs"])
-    count = [0]
-    root = _part_in(fields["model"], programs, "the model", 0, count)
+        raise FileFormatError(f"the file has version {shown(fields['version'])} of the format, known is {VERSION}")
+    root = _Reader(_programs(fields["programs"])).part(fields["model"], "", 0)
     tied = fields["tied"]
     if not isinstance(tied, dict) or not all(isinstance(name, str) for name in tied.values()):
         raise FileFormatError("'tied' must hold names of weights by name")
@@ -94,52 +92,61 @@ def _fields(content: Any, what: str, names: tuple[str, ...], optional: tuple[str
 def _programs(content: Any) -> list[Program]:
     if not isinstance(content, list) or len(content) > MAX_PROGRAMS:
         raise FileFormatError(f"'programs' must be a list of at most {MAX_PROGRAMS}")
-    equations = [len(each.get("equations", ())) if isinstance(each, dict) else 0 for each in content if each]
-    if sum(equations) > MAX_EQUATIONS:
-        raise FileFormatError(f"the programs have {sum(equations)} equations in all; at most {MAX_EQUATIONS} are read")
+    room = Room()
     programs = []
     for number, each in enumerate(content):
         try:
-            programs.append(from_content(each))
+            programs.append(from_content(each, room))
         except ProgramError as error:
             raise FileFormatError(f"program {number}: {error}") from None
     return programs
 
 
-def _part_in(content: Any, programs: list[Program], where: str, depth: int, count: list[int]) -> Part:
-    count[0] += 1
-    if depth > MAX_DEPTH or count[0] > MAX_PARTS:
-        raise FileFormatError(f"the model has more than {MAX_PARTS} parts, or parts in parts deeper than {MAX_DEPTH}")
-    fields = _fields(content, where, ("kind", "settings"), ("parts",))
-    kind = fields["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise FileFormatError(f"{where} is of the unknown kind {str(kind)[:60]!r}")
-    settings = _settings(fields["settings"], f"{where} ({kind})", programs)
-    parts = fields.get("parts", [])
-    if not isinstance(parts, list):
-        raise FileFormatError(f"{where}: 'parts' must be a list")
-    children: dict[str, Part] = {}
-    for item in parts:
-        if not (isinstance(item, list) and len(item) == 2 and _is_name(item[0])) or item[0] in children:
-            raise FileFormatError(f"{where}: each of 'parts' must be [name, part], with a name of its own")
-        children[item[0]] = _part_in(item[1], programs, item[0], depth + 1, count)
-    return Part(kind, settings, tuple(children.items()))
+class _Reader:
+    """Reads a tree of parts that use these programs."""
+
+    def __init__(self, programs: list[Program]) -> None:
+        self._programs = programs
+        self._count = 0
+
+    def part(self, content: Any, name: str, depth: int) -> Part:
+        """The part of this full name, and all inside of it."""
+        self._count += 1
+        if depth > MAX_DEPTH or self._count > MAX_PARTS:
+            raise FileFormatError(f"more than {MAX_PARTS} parts, or parts in parts deeper than {MAX_DEPTH}")
+        where = name or "the model"
+        fields = _fields(content, where, ("kind", "settings"), ("parts",))
+        kind = fields["kind"]
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise FileFormatError(f"{where} is of the unknown kind {shown(kind)}")
+        settings = self._settings(fields["settings"], f"{where} ({kind})")
+        parts = fields.get("parts", [])
+        if not isinstance(parts, list):
+            raise FileFormatError(f"{where}: 'parts' must be a list")
+        children: dict[str, Part] = {}
+        for item in parts:
+            if not (isinstance(item, list) and len(item) == 2 and _is_name(item[0])) or item[0] in children:
+                raise FileFormatError(f"{where}: each of 'parts' must be [name, part], with a name of its own")
+            full = f"{name}.{item[0]}" if name else item[0]
+            if len(full) > MAX_NAME:
+                raise FileFormatError(f"{where}: the names of its parts have more than {MAX_NAME} characters")
+            children[item[0]] = self.part(item[1], full, depth + 1)
+        return Part(kind, settings, tuple(children.items()))
+
+    def _settings(self, content: Any, where: str) -> dict[str, Setting]:
+        if not isinstance(content, dict):
+            raise FileFormatError(f"{where}: 'settings' must be an object")
+        settings: dict[str, Setting] = dict(content)
+        if "program" in settings:
+            number = settings["program"]
+            if type(number) is not int or not 0 <= number < len(self._programs):
+                raise FileFormatError(f"{where}: there is no program {shown(number)}")
+            settings["program"] = self._programs[number]
+        return settings
 
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable() and "." not in value
-
-
-def _settings(content: Any, where: str, programs: list[Program]) -> dict[str, Setting]:
-    if not isinstance(content, dict):
-        raise FileFormatError(f"{where}: 'settings' must be an object")
-    settings: dict[str, Setting] = dict(content)
-    if "program" in settings:
-        number = settings["program"]
-        if type(number) is not int or not 0 <= number < len(programs):
-            raise FileFormatError(f"{where}: there is no program {str(number)[:20]}")
-        settings["program"] = programs[number]
-    return settings
 
 
 def _vocabulary(content: Any) -> Vocabulary | None:
@@ -147,9 +154,18 @@ def _vocabulary(content: Any) -> Vocabulary | None:
         return None
     fields = _fields(content, "'vocabulary'", ("level", "tokens"))
     level, tokens = fields["level"], fields["tokens"]
-    if level not in ("char", "word") or not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
+    if level not in ("char", "word") or not isinstance(tokens, list) or not _are_texts(tokens):
         raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a list of texts")
     try:
         return Vocabulary(level, tokens)
     except RunError as error:
         raise FileFormatError(f"'vocabulary': {error}") from None
+
+
+def _are_texts(values: list[Any]) -> bool:
+    """Whether all are texts that have an encoding: JSON can write half of a character."""
+    try:
+        "".join(values).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True

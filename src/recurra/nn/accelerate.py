@@ -11,7 +11,7 @@ from typing import TypeVar
 from torch import nn
 
 from recurra.nn.accelerated import Accelerated
-from recurra.nn.counterparts import ACCELERATED, counterpart, is_torch_recurrent, obstacle, own_class
+from recurra.nn.counterparts import ACCELERATED, counterpart, is_torch_recurrent, obstacle, own_class, unfit
 
 _logger = logging.getLogger("recurra")
 
@@ -131,7 +131,7 @@ def _check(function: str, module: object) -> None:
 def _parts(module: nn.Module) -> Iterator[Part]:
     for name, part in module.named_modules():
         if isinstance(part, Accelerated):
-            yield Part(name, part)
+            yield Part(name, part, unfit(part) or "")
         elif is_torch_recurrent(part):
             yield Part(name, part, obstacle(part) or "recurra.accelerate replaces it")
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch._C._dynamo import eval_frame
+from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.nn import dropins
@@ -22,7 +21,7 @@ DTYPES = (torch.float32, torch.float64)
 def _runs_on_recurra(x: object) -> bool:
     data = x.data if isinstance(x, PackedSequence) else x
     if not isinstance(data, Tensor):
-        return True  # to be refused, in words
+        return not isinstance(data, fx.Proxy)  # all else is refused, in words
     if not data.is_cpu or data.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
         return False
     return not torch.compiler.is_compiling() and not torch._C._is_tracing()
@@ -50,22 +49,29 @@ class Accelerated(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """For torch.jit.script, which compiles torch.nn's classes alone: the module is restored."""
+        from recurra.nn.accelerate import restore
+
+        return restore(self)
+
+    def _on_torch(self, x: Any, state: Any) -> Any:
+        """A call of torch.nn's; under torch.fx.symbolic_trace one node, as of torch.nn's own modules."""
+        if isinstance(x, fx.Proxy):
+            tracer: Any = x.tracer
+            return tracer.create_proxy("call_module", tracer.path_of_module(self), (x, state), {})
+        return self.torch_class.forward(self, x, state)
+
 
 class _Layer(Accelerated, dropins._DropIn):
     added = ("cell", "options", "checkpoint", "_scans", "_calls")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
-    def _forward(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _general(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not _runs_on_recurra(x):
-            result: tuple[Any, ...] = self.torch_class.forward(self, x, state)
+            result: tuple[Any, ...] = self._on_torch(x, state)
             return result
-        return super()._forward(x, state, reset, return_trace)
-
-    # torch.compile leaves every instance of torch.nn's layers out of its graph (unless torch._dynamo.config.allow_rnn
-    # is set). It must not go on to compile pieces of what is called from here.
-    eval_frame.set_code_exec_strategy(
-        _forward.__code__, eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP)
-    )
+        return super()._general(x, state, reset, return_trace)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]
@@ -82,11 +88,10 @@ class _Layer(Accelerated, dropins._DropIn):
 class _Cell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
-        """As torch.nn's cell."""
-        if not _runs_on_recurra(input):
-            return self.torch_class.forward(self, input, hx)
-        return super().forward(input, hx)
+    def _general(self, x: Any, state: Any) -> Any:
+        if not _runs_on_recurra(x):
+            return self._on_torch(x, state)
+        return super()._general(x, state)
 
 
 class RNN(_Layer, dropins.RNN, nn.RNN):  # type: ignore[misc]

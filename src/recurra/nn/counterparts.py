@@ -45,7 +45,9 @@ def own_class(module: nn.Module) -> Kind:
 
 def is_torch_recurrent(module: nn.Module) -> bool:
     """Whether a module is one of torch's recurrent ones in any form: a subclass, compiled, quantised."""
-    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)) or getattr(module, "original_name", None) in _NAMES:
+    if isinstance(module, torch.jit.ScriptModule):
+        return module.original_name in _NAMES
+    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
         return True
     return type(module).__name__ in _NAMES and type(module).__module__.startswith("torch.")
 
@@ -83,10 +85,9 @@ def obstacle(module: nn.Module) -> str | None:
         return reason
     if module._backward_hooks and module._is_full_backward_hook is False:
         return "what a hook of register_backward_hook sees depends on how torch computes"
-    for name, parameter in module.named_parameters():
-        reason = _unfit(parameter)
-        if reason is not None:
-            return f"{name} {reason}"
+    reason = unfit(module)
+    if reason is not None:
+        return reason
     try:
         counterpart(module)
     except RecurraError as error:
@@ -117,8 +118,13 @@ def _own_attributes(module: nn.Module) -> str | None:
     return None
 
 
+def unfit(module: nn.Module) -> str | None:
+    """Why recurra's kernels cannot work with a module's parameters; None where they can."""
+    reasons = ((name, _unfit(parameter)) for name, parameter in module.named_parameters())
+    return next((f"{name} {reason}" for name, reason in reasons if reason is not None), None)
+
+
 def _unfit(parameter: Tensor) -> str | None:
-    """Why recurra's kernels cannot work with a parameter."""
     if is_lazy(parameter):
         return "has no values yet"
     if type(parameter) is not nn.Parameter:

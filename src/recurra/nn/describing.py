@@ -261,7 +261,11 @@ def _weight(name: str, tensor: Tensor) -> Weight:
 
 
 def build(description: Description) -> nn.Module:
-    """The module that a description is of, on the CPU, in evaluation mode; tied weights are one parameter."""
+    """The module that a description is of, on the CPU, in evaluation mode; tied weights are one parameter.
+
+    Raises:
+        FileFormatError: a part has a name that torch's modules use themselves.
+    """
     with torch.device("meta"):
         module = _made(description.root)
     put_weights(module, description.weights)
@@ -292,6 +296,8 @@ def _made(part: Part) -> nn.Module:
         cls = next(cls for cls, kind in CONTAINERS.items() if kind == part.kind)
         module = cls()
         for name, child in part.children:
+            if hasattr(module, name):
+                raise FileFormatError(f"no part of a {part.kind} can have the name {name!r}")
             module.add_module(name, _made(child))
         return module
     return _MAKERS[part.kind](part)

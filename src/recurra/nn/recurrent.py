@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._dynamo import eval_frame
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
@@ -232,6 +233,15 @@ class Recurrent(nn.Module):
             quick: tuple[Any, ...] | None = quick_layer(self, x, state)
             if quick is not None:
                 return quick
+        return self._general(x, state, reset, return_trace)
+
+    # Where torch.compile cannot take a layer whole, it must not go on to compile pieces of what is called from here.
+    eval_frame.set_code_exec_strategy(
+        _forward.__code__, eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP)
+    )
+
+    def _general(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+        """A call that is not as plain as ``quick_layer`` needs it."""
         weights = [[getattr(self, name) for name in names] for names in self._all_weights]
         sequences, form = self._sequences(x, reset, weights[0][0])
         states = self._states(state, sequences.x, form)

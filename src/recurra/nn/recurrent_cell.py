@@ -105,6 +105,10 @@ class RecurrentCell(nn.Module):
             result = quick_cell(self, x, state)
             if result is not None:
                 return result
+        return self._general(x, state)
+
+    def _general(self, x: Tensor, state: Any) -> Any:
+        """A call that is not as plain as ``quick_cell`` needs it."""
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2

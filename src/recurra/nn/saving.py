@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from recurra.errors import FileFormatError
-from recurra.model import read, write
+from recurra.model import Weight, read, write
 from recurra.model.file import read_weights
+from recurra.model.refusal import refusing
 from recurra.nn.describing import build, describe, tensor_of
 from recurra.vocabulary import Vocabulary
 
@@ -32,7 +33,7 @@ def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = N
     Raises:
         FileFormatError: a part is not known, or the file cannot be written; the message names it.
     """
-    write(describe(module, vocabulary), Path(path))
+    write(describe(module, vocabulary), path)
 
 
 def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
@@ -51,19 +52,23 @@ def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
             shapes of its weights are not the module's.
     """
     if into is None:
-        return build(read(Path(path)))
-    tensors = {name: tensor_of(weight) for name, weight in read_weights(Path(path)).items()}
-    own = into.state_dict()
+        description = read(path)
+        with refusing(path):
+            return build(description)
+    weights = read_weights(path)
+    with refusing(path):
+        _check(weights, into.state_dict())
+    into.load_state_dict({name: tensor_of(weight) for name, weight in weights.items()})
+    return into
+
+
+def _check(weights: Mapping[str, Weight], own: Mapping[str, Tensor]) -> None:
     for problem, names in (
-        ("is missing", own.keys() - tensors.keys()),
-        ("is not part of the module", tensors.keys() - own.keys()),
+        ("is missing", own.keys() - weights.keys()),
+        ("is not part of the module", weights.keys() - own.keys()),
     ):
         if names:
-            raise FileFormatError(f"{path}: weight {min(names)[:100]} {problem}")
-    for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
-            raise FileFormatError(
-                f"{path}: weight {name} has shape {tuple(tensor.shape)}, the module needs {tuple(own[name].shape)}"
-            )
-    into.load_state_dict(tensors)
-    return into
+            raise FileFormatError(f"weight {min(names)[:100]} {problem}")
+    for name, weight in weights.items():
+        if weight.shape != own[name].shape:
+            raise FileFormatError(f"weight {name} has shape {weight.shape}, the module needs {tuple(own[name].shape)}")

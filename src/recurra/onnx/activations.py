@@ -45,22 +45,23 @@ def read_activations(names: Sequence[str], alphas: Sequence[float], betas: Seque
     """The activations of these names; those that take an alpha or a beta take the next one, or their default.
 
     Raises:
-        ValueError: there is none of a name, a number that has no default is missing, or numbers are left over.
+        ValueError: there is none of a name, a number that has no default is missing, or it is not clear which number is
+            whose, as there are more than are taken.
     """
-    left = {"activation_alpha": list(alphas), "activation_beta": list(betas)}
+    given = {"activation_alpha": list(alphas), "activation_beta": list(betas)}
     found = []
-    for given in names:
-        name = _NAMES.get(given.lower())
+    for text in names:
+        name = _NAMES.get(text.lower())
         if name is None:
-            raise ValueError(f"activation {given!r} is not supported, only {', '.join(_TABLE)}")
+            raise ValueError(f"activation {text!r} is not supported, only {', '.join(_TABLE)}")
         numbers = []
-        for attribute, default in zip(left, _TABLE[name][1:], strict=True):
-            number = 0.0 if default is None else left[attribute].pop(0) if left[attribute] else default
+        for (attribute, left), default in zip(given.items(), _TABLE[name][1:], strict=True):
+            number = 0.0 if default is None else left.pop(0) if left else default
             if number != number:
                 raise ValueError(f"activation {name} needs {attribute}")
             numbers.append(float(number))
         found.append(Activation(name, *numbers))
-    for attribute, numbers in left.items():
-        if numbers:
-            raise ValueError(f"{attribute} has {len(numbers)} numbers more than activations {', '.join(names)} take")
+    for (attribute, left), before in zip(given.items(), (alphas, betas), strict=True):
+        if 0 < len(left) < len(before):
+            raise ValueError(f"{attribute} has {len(left)} numbers more than activations {', '.join(names)} take")
     return tuple(found)

@@ -25,6 +25,7 @@ _SHOWN = 20  # problems in one message
 _STANDARD = ("", "ai.onnx")  # both name the standard's own operators
 _FIRST_WITH_DEFAULTS = 4  # the version of the format since which an input may have an initializer as its default
 _RUN_LATER = ("If", "Loop", "Scan")  # however long they take, loading does not
+_LARGEST_COMPUTED = 2**26  # bytes, of what a node makes of known values; what is larger is made when the model runs
 
 
 def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
@@ -176,15 +177,22 @@ def _is_computed(step: Step, known: dict[str, Array]) -> bool:
     """Whether a node's inputs are all known; its outputs then are, too."""
     if not all(name in known for name in step.inputs if name):
         return False
+    inputs = {name: known[name] for name in step.inputs if name}
+    values = dict(inputs)
     try:
         with np.errstate(all="ignore"):
-            step.run(known)
+            step.run(values)
     except OnnxError:
         return False  # perhaps nothing ever runs it
-    for name in step.outputs:
-        if name:
-            known[name] = _frozen(known[name])
+    made = {name: values[name] for name in step.outputs if name}
+    if _size(made) > _LARGEST_COMPUTED + _size(inputs):
+        return False
+    known.update({name: _frozen(array) for name, array in made.items()})
     return True
+
+
+def _size(values: Mapping[str, Array]) -> int:
+    return sum(array.nbytes for array in values.values())
 
 
 def _frozen(array: Array) -> Array:

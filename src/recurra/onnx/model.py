@@ -30,7 +30,7 @@ class GraphModel:
         self.inputs: tuple[Declaration, ...] = graph.inputs
         self.outputs: tuple[Declaration, ...] = graph.outputs
 
-    def __call__(self, *arrays: Any, **named: Any) -> Array | tuple[Array, ...]:
+    def __call__(self, /, *arrays: Any, **named: Any) -> Array | tuple[Array, ...]:
         """Run the model.
 
         Args:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from recurra.errors import ProgramError
-from recurra.program.operations import OPERATIONS, AttributeValue, Usage
+from recurra.program.operations import OPERATIONS, AttributeValue, Operation, Usage
 from recurra.program.shapes import Mismatch, Solver
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, shape_text
+
+_SYMBOLS = ("", "input", "hidden", "proj")  # of sizes; the first stands for a number alone
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,11 @@ def check(program: Program) -> None:
     _check_sources(program)
     varying = {program.input, *program.states}
     for equation in program.equations:
-        _check_equation(equation, known, varying)
+        try:
+            _check_equation(equation, known, varying)
+        except ProgramError as error:
+            names = ", ".join(variable.name for variable in equation.results)
+            raise ProgramError(f"{names} = {equation.operation}(…): {error}") from None
     for state, new in zip(program.states, program.next_states, strict=True):
         if new.shape != state.shape or new.kind != "real":
             raise ProgramError(
@@ -179,9 +185,13 @@ def check(program: Program) -> None:
 def _define(known: dict[str, Variable], variable: Variable) -> None:
     if variable.name in known:
         raise ProgramError(f"{variable.name} is defined twice")
-    unknown = {symbol for size in variable.shape for symbol in size.symbols} - {"input", "hidden", "proj"}
-    if unknown or variable.kind not in ("real", "bool"):
-        raise ProgramError(f"{variable.name} has the unknown size or kind {sorted(unknown) or variable.kind}")
+    if variable.kind not in ("real", "bool"):
+        raise ProgramError(f"{variable.name} is of the unknown kind {variable.kind[:40]!r}")
+    for size in variable.shape:
+        if not size.terms or any(factor <= 0 for _, factor in size.terms):
+            raise ProgramError(f"{variable.name}: size {size} is not positive")
+        if any(symbol not in _SYMBOLS for symbol, _ in size.terms):
+            raise ProgramError(f"{variable.name}: size {size} is of an unknown symbol")
     known[variable.name] = variable
 
 
@@ -200,56 +210,55 @@ def _check_sources(program: Program) -> None:
 
 def _check_equation(equation: Equation, known: dict[str, Variable], varying: set[Variable]) -> None:
     operation = OPERATIONS.get(equation.operation)
-    where = ", ".join(variable.name for variable in equation.results) + f" = {equation.operation}(…)"
     if operation is None:
-        raise ProgramError(f"{where}: unknown operation {equation.operation!r}")
-    kinds = operation.operands if operation.operands is not None else ("real",) * max(1, len(equation.operands))
-    if len(equation.operands) != len(kinds):
-        raise ProgramError(f"{where}: {len(kinds)} operands expected, got {len(equation.operands)}")
-    for operand, kind in zip(equation.operands, kinds, strict=True):
-        if not isinstance(operand, Variable):
-            if kind != "real":
-                raise ProgramError(f"{where}: a number where a comparison is expected")
-        elif known.get(operand.name) != operand:
-            raise ProgramError(f"{where}: {operand.name} is not known here")
-        elif operand.kind != kind:
-            raise ProgramError(f"{where}: {operand.name} is {operand.kind}, not {kind}")
+        raise ProgramError(f"unknown operation {equation.operation!r}")
+    _check_operands(equation, operation, known)
     if not equation.results or (operation.results is not None and len(equation.results) != operation.results):
-        raise ProgramError(f"{where}: {operation.results or 'at least one'} results expected")
-    if set(equation.attributes) != set(operation.attributes):
-        raise ProgramError(f"{where}: attributes {sorted(operation.attributes)} expected")
+        raise ProgramError(f"{operation.results or 'at least one'} results expected")
+    if equation.attributes.keys() != operation.attributes.keys():
+        raise ProgramError(f"attributes {sorted(operation.attributes)} expected")
     for name, is_valid in operation.attributes.items():
         if not is_valid(equation.attributes[name]):
-            raise ProgramError(f"{where}: {name}={equation.attributes[name]!r} is out of range")
+            raise ProgramError(f"{name}={equation.attributes[name]!r} is out of range")
     if any(variable.kind != operation.result for variable in equation.results):
-        raise ProgramError(f"{where}: the result is {operation.result}")
-    _check_shapes(equation, varying, where)
-    if equation.operation == "mask" or any(variable in varying for variable in equation.variables):
+        raise ProgramError(f"the result is {operation.result}")
+    is_varying = [operand in varying for operand in equation.operands]
+    _check_shapes(equation, operation, is_varying)
+    if equation.operation == "mask" or any(is_varying):
         varying.update(equation.results)
+        if any(len(variable.shape) > 2 for variable in equation.results):
+            raise ProgramError("what differs from step to step has two dimensions at most")
     for variable in equation.results:
         _define(known, variable)
 
 
-def _check_shapes(equation: Equation, varying: set[Variable], where: str) -> None:
+def _check_operands(equation: Equation, operation: Operation, known: dict[str, Variable]) -> None:
+    kinds = operation.operands if operation.operands is not None else ("real",) * max(1, len(equation.operands))
+    if len(equation.operands) != len(kinds):
+        raise ProgramError(f"{len(kinds)} operands expected, got {len(equation.operands)}")
+    for operand, kind in zip(equation.operands, kinds, strict=True):
+        if not isinstance(operand, Variable):
+            if kind != "real":
+                raise ProgramError("a number where a comparison is expected")
+            continue
+        found = known.get(operand.name)
+        if found is not operand and found != operand:
+            raise ProgramError(f"{operand.name} is not known here")
+        if operand.kind != kind:
+            raise ProgramError(f"{operand.name} is {operand.kind}, not {kind}")
+
+
+def _check_shapes(equation: Equation, operation: Operation, is_varying: list[bool]) -> None:
     """The operation's own rule, applied to shapes that are all known, must find nothing to add or to object to."""
-    names = [operand.name if isinstance(operand, Variable) else str(operand) for operand in equation.operands]
-    names += [variable.name for variable in equation.results]
     solver = Solver()
     operands = [solver.add(operand.shape if isinstance(operand, Variable) else ()) for operand in equation.operands]
     results = [solver.add(variable.shape) for variable in equation.results]
-    is_varying = [operand in varying for operand in equation.operands]
     if equation.operation == "product" and is_varying[1]:
-        raise ProgramError(f"{where}: the right side of a product must be a parameter, or computed from parameters")
+        raise ProgramError("the right side of a product must be a parameter, or computed from parameters")
     try:
-        rule = OPERATIONS[equation.operation].rule
-        rule(Usage(solver, operands, results, is_varying, equation.attributes))
+        operation.rule(Usage(solver, operands, results, is_varying, equation.attributes))
     except Mismatch as mismatch:
         have, need = shape_text(mismatch.have), shape_text(mismatch.need)
-        raise ProgramError(f"{where}: {names[mismatch.value]} has shape {have}, needed is {need}") from None
-    for size in (size for variable in equation.results for size in variable.shape):
-        _check_positive(size, where)
-
-
-def _check_positive(size: Size, where: str) -> None:
-    if any(factor <= 0 for _, factor in size.terms):
-        raise ProgramError(f"{where}: size {size} is not positive")
+        value = (*equation.operands, *equation.results)[mismatch.value]
+        name = value.name if isinstance(value, Variable) else str(value)
+        raise ProgramError(f"{name} has shape {have}, needed is {need}") from None

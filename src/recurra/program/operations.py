@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from recurra.program.shapes import Mismatch, Solver
 from recurra.program.sizes import Shape, Size
@@ -21,8 +22,7 @@ AttributeValue = float | int | str
 Rule = Callable[["Usage"], None]
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """One use of an operation, as its shape rule sees it: numbers of values in a solver."""
 
     solver: Solver
@@ -40,8 +40,7 @@ class Usage:
         return self.solver.shape(self.results[0])
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A row of the table.
 
     Attributes:
@@ -62,7 +61,7 @@ class Operation:
     result: str = "real"
     results: int | None = 1
     elementwise: bool = False
-    attributes: Mapping[str, Callable[[AttributeValue], bool]] = field(default_factory=dict)
+    attributes: Mapping[str, Callable[[AttributeValue], bool]] = MappingProxyType({})
     text: str = ""
     binding: int = 9
 
@@ -103,6 +102,8 @@ def _product(use: Usage) -> None:
     right = solver.shape(b)
     columns = right[-1] if right else solver.unknown()
     headed = use.varying[0] and len(left) == 2
+    if headed and left[0].symbols:
+        raise Mismatch(a, left, (solver.unknown(),))  # how many heads there are must be a number
     solver.need(b, (*left, columns) if headed else (left[-1], columns))
     if headed:
         solver.need(use.results[0], (columns * left[0].factor(""),))
@@ -144,11 +145,15 @@ def _split(use: Usage) -> None:
 
 
 def _partition(use: Usage) -> None:
-    shapes = [use.solver.shape(result) for result in use.results]
+    solver = use.solver
+    shapes = [solver.shape(result) for result in use.results]
+    leading = next((shape[:-1] for shape in shapes if shape), ())
+    for result, shape in zip(use.results, shapes, strict=True):
+        if shape is not None:
+            solver.need(result, (*leading, shape[-1] if shape else solver.unknown()))
     if all(shapes):
         total = sum((shape[-1] for shape in shapes if shape), Size(()))
-        leading = shapes[0][:-1] if shapes[0] else ()
-        use.solver.need(use.operands[0], (*leading, total))
+        solver.need(use.operands[0], (*leading, total))
 
 
 def _concat(use: Usage) -> None:
@@ -194,11 +199,9 @@ def _running(use: Usage) -> None:
 
 
 def _eye(use: Usage) -> None:
-    if use.result() is None:
-        size = use.solver.unknown()
-        use.solver.need(use.results[0], (size, size))
-    shape = use.result() or ()
-    use.solver.need(use.results[0], (shape[0], shape[0]))
+    shape = use.result()
+    size = shape[0] if shape else use.solver.unknown()
+    use.solver.need(use.results[0], (size, size))
 
 
 def _scalar(use: Usage) -> None:
@@ -206,8 +209,11 @@ def _scalar(use: Usage) -> None:
     use.solver.need(use.results[0], ())
 
 
-def _by_use(use: Usage) -> None:
-    """The shape follows from where the result is used."""
+def _mask(use: Usage) -> None:
+    """The shape follows from where the result is used; chance is drawn as rows of features."""
+    shape = use.result()
+    if shape is not None and len(shape) > 1:
+        raise Mismatch(use.results[0], shape, (use.solver.unknown(),))
 
 
 def _unary(name: str, text: str = "", binding: int = 9) -> Operation:
@@ -261,7 +267,7 @@ _ROWS = [
     Operation("cumsum", ("real",), _running),
     Operation("eye", (), _eye),
     Operation("scalar", ("real",), _scalar),
-    Operation("mask", (), _by_use, attributes=_MASK_ATTRIBUTES),
+    Operation("mask", (), _mask, attributes=_MASK_ATTRIBUTES),
 ]
 
 OPERATIONS: Mapping[str, Operation] = {row.name: row for row in _ROWS}

@@ -5,21 +5,70 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection, Set
+from dataclasses import dataclass, field
 from typing import Any
 
-from recurra.errors import ProgramError
+from recurra.errors import ProgramError, one_line
 from recurra.program.graph import Equation, Operand, Program, Variable, check
 from recurra.program.sizes import Size
 
 FORMAT = "recurra-program"
 VERSION = 1
-MAX_TEXT = 16 * 2**20  # characters of JSON
-MAX_EQUATIONS = 10_000
-MAX_VARIABLES = 40_000
-MAX_OPERANDS = 1_000  # of one equation
-MAX_ITEMS = 400_000  # of all lists and objects of a text
+MAX_TEXT = 4 * 2**20  # characters of JSON
+MAX_ITEMS = 200_000  # commas of a text: about as many as all its lists and objects have items
+MAX_KEYS = 100_000  # colons of a text: about as many as all its objects have keys
+MAX_OBJECTS = 60_000  # braces of a text
+MAX_LISTS = 60_000  # brackets of a text
+MAX_DIGITS = 20  # of a whole number
+MAX_STATES = 100
+MAX_EQUATIONS = 3_000
+MAX_VARIABLES = 6_000
+MAX_OPERANDS = 12_000
+MAX_SIZES = 500  # that differ
 _NAME = re.compile(r"%?[^\W%]\w{0,99}(?:'{0,3}|'\d{1,5})")
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+@dataclass
+class Room:
+    """What the programs of one text may still have; reading a program takes from it.
+
+    Attributes:
+        equations: of all programs together.
+        variables: the same.
+        operands: the same.
+        sizes: those that have come, by their texts.
+    """
+
+    equations: int = MAX_EQUATIONS
+    variables: int = MAX_VARIABLES
+    operands: int = MAX_OPERANDS
+    sizes: dict[str, Size] = field(default_factory=dict)
+
+    def take(self, what: str, count: int) -> None:
+        """Have less room.
+
+        Raises:
+            ProgramError: so much is not left.
+        """
+        left = getattr(self, what) - count
+        if left < 0:
+            raise ProgramError(f"more than {getattr(Room, what)} {what}")
+        setattr(self, what, left)
+
+    def size(self, text: str) -> Size:
+        """The size of a text; of the same text the same object.
+
+        Raises:
+            ProgramError: the text is not a size, or there are too many that differ.
+        """
+        size = self.sizes.get(text)
+        if size is None:
+            if len(self.sizes) == MAX_SIZES:
+                raise ProgramError(f"more than {MAX_SIZES} sizes that differ")
+            size = self.sizes[text] = Size.parse(text)
+        return size
 
 
 def to_json(program: Program) -> str:
@@ -54,7 +103,8 @@ def from_json(text: str) -> Program:
     """The program that a text holds.
 
     Raises:
-        ProgramError: the text is not a program, is larger than the caps of this module, or fails ``graph.check``.
+        ProgramError: the text is not a program, is larger than the caps of this module, or fails ``graph.check``; a
+            message of one line.
     """
     if len(text) > MAX_TEXT:
         raise ProgramError(f"program text of {len(text)} characters; at most {MAX_TEXT} are read")
@@ -62,47 +112,66 @@ def from_json(text: str) -> Program:
         content = strict_json(text)
     except ValueError as error:
         raise ProgramError(f"not a program: {error}") from None
-    return from_content(content)
+    return from_content(content, Room())
 
 
 def strict_json(text: str) -> Any:
     """What a JSON text holds; no key may occur twice, and NaN and Infinity are not JSON.
 
     Raises:
-        ValueError: the text is not such, has more than MAX_ITEMS items, or is nested too deeply.
+        ValueError: the text is not such, is nested too deeply, or goes beyond a cap of this module.
     """
-    if text.count(",") >= MAX_ITEMS:  # before anything is made of them
-        raise ValueError(f"more than {MAX_ITEMS} items")
+    caps = (
+        (",", MAX_ITEMS, "items"),
+        (":", MAX_KEYS, "keys"),
+        ("{", MAX_OBJECTS, "objects"),
+        ("[", MAX_LISTS, "lists"),
+    )
+    for mark, most, what in caps:
+        if text.count(mark) > most:  # before anything is made of them
+            raise ValueError(f"more than {most} {what}")
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        return json.loads(
+            text, parse_int=_whole_number, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def from_content(content: Any) -> Program:
+def from_content(content: Any, room: Room) -> Program:
     """The program that such lists and objects describe.
+
+    Args:
+        content: what ``to_content`` gave.
+        room: what it may have at most.
 
     Raises:
         ProgramError: as ``from_json``.
     """
-    fields = _fields(
-        content,
-        ("format", "version", "name", "input", "states", "parameters", "equations", "next_states", "output"),
-    )
+    try:
+        program = _program_in(content, room)
+        check(program)
+    except ProgramError as error:
+        raise ProgramError(one_line(str(error))) from None
+    return program
+
+
+def _program_in(content: Any, room: Room) -> Program:
+    fields = _fields(content, _PROGRAM)
     if fields["format"] != FORMAT or type(fields["version"]) is not int or fields["version"] != VERSION:
         raise ProgramError(f"not a program of format {FORMAT}, version {VERSION}")
+    states, equations = _items(fields["states"], MAX_STATES), _items(fields["equations"], MAX_EQUATIONS)
+    room.take("equations", len(equations))
     known: dict[str, Variable] = {}
-    program = Program(
+    return Program(
         name=_title(fields["name"]),
-        input=_variable_in(fields["input"], known),
-        states=tuple(_variable_in(item, known) for item in _items(fields["states"], MAX_OPERANDS)),
-        parameters=tuple(_variable_in(item, known) for item in _items(fields["parameters"], MAX_OPERANDS)),
-        equations=tuple(_equation_in(item, known) for item in _items(fields["equations"], MAX_EQUATIONS)),
-        next_states=tuple(_known(item, known) for item in _items(fields["next_states"], MAX_OPERANDS)),
+        input=_variables_in([fields["input"]], known, room)[0],
+        states=_variables_in(states, known, room),
+        parameters=_variables_in(_items(fields["parameters"], MAX_VARIABLES), known, room),
+        equations=tuple(_equation_in(item, known, room) for item in equations),
+        next_states=tuple(_known(item, known) for item in _items(fields["next_states"], MAX_STATES)),
         output=_known(fields["output"], known),
     )
-    check(program)
-    return program
 
 
 def _variable_out(variable: Variable) -> dict[str, Any]:
@@ -116,6 +185,13 @@ def _operand_out(operand: Operand) -> str | float | dict[str, str]:
     return operand if math.isfinite(operand) else {"number": str(operand)}
 
 
+def _whole_number(text: str) -> int:
+    """The time that a number takes grows with the square of its digits."""
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(text)} characters")
+    return int(text)
+
+
 def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
 
@@ -127,13 +203,21 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _fields(content: Any, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+_PROGRAM = dict.fromkeys(
+    ("format", "version", "name", "input", "states", "parameters", "equations", "next_states", "output")
+).keys()
+_EQUATION = dict.fromkeys(("operation", "operands", "results", "attributes")).keys()
+_VARIABLE = dict.fromkeys(("name", "shape")).keys()
+
+
+def _fields(content: Any, names: Set[str], optional: Collection[str] = ()) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ProgramError(f"an object with {', '.join(names)} expected, got {type(content).__name__}")
-    missing = [name for name in names if name not in content]
-    extra = [name for name in content if name not in names and name not in optional]
-    if missing or extra:
-        raise ProgramError(f"fields missing: {missing}; not known: {[name[:40] for name in extra[:5]]}")
+    if content.keys() != names:
+        missing = [name for name in names if name not in content]
+        extra = [name for name in content if name not in names and name not in optional]
+        if missing or extra:
+            raise ProgramError(f"fields missing: {missing}; not known: {[name[:40] for name in extra[:5]]}")
     return content
 
 
@@ -145,56 +229,73 @@ def _items(content: Any, most: int) -> list[Any]:
 
 def _name(content: Any) -> str:
     if not isinstance(content, str) or not _NAME.fullmatch(content):
-        raise ProgramError(f"{str(content)[:40]!r} is not a name")
+        raise ProgramError(f"{shown(content)} is not a name")
     return content
 
 
 def _title(content: Any) -> str:
     """The name of a cell: a function's, which for a lambda is no identifier."""
     if not isinstance(content, str) or not 0 < len(content) <= 100 or not content.isprintable():
-        raise ProgramError(f"{str(content)[:40]!r} is not the name of a cell")
+        raise ProgramError(f"{shown(content)} is not the name of a cell")
     return content
 
 
 def _known(content: Any, known: dict[str, Variable]) -> Variable:
-    variable = known.get(_name(content))
+    variable = known.get(content) if isinstance(content, str) else None
     if variable is None:
-        raise ProgramError(f"{content} is not defined")
+        raise ProgramError(f"{shown(content)} is not defined")
     return variable
 
 
-def _variable_in(content: Any, known: dict[str, Variable]) -> Variable:
-    fields = _fields(content, ("name", "shape"), ("kind",))
-    sizes = _items(fields["shape"], 3)
-    if not all(isinstance(size, str) for size in sizes) or not isinstance(fields.get("kind", "real"), str):
+def _variables_in(items: list[Any], known: dict[str, Variable], room: Room) -> tuple[Variable, ...]:
+    room.take("variables", len(items))
+    return tuple(_variable_in(item, known, room) for item in items)
+
+
+def _variable_in(content: Any, known: dict[str, Variable], room: Room) -> Variable:
+    fields = _fields(content, _VARIABLE, ("kind",))
+    sizes, kind = _items(fields["shape"], 3), fields.get("kind", "real")
+    if not all(isinstance(size, str) for size in sizes) or not isinstance(kind, str):
         raise ProgramError("a shape is a list of sizes such as '4*hidden'")
-    shape = tuple(Size.parse(size) for size in sizes)
-    variable = Variable(_name(fields["name"]), shape, fields.get("kind", "real"))
-    if variable.name in known or len(known) >= MAX_VARIABLES:
-        raise ProgramError(f"{variable.name} is defined twice, or there are over {MAX_VARIABLES} variables")
-    known[variable.name] = variable
+    variable = Variable(_name(fields["name"]), tuple(map(room.size, sizes)), kind)
+    if known.setdefault(variable.name, variable) is not variable:
+        raise ProgramError(f"{variable.name} is defined twice")
     return variable
 
 
 def _operand_in(content: Any, known: dict[str, Variable]) -> Operand:
+    if isinstance(content, str):
+        return _known(content, known)
     if isinstance(content, dict):
-        number = _fields(content, ("number",))["number"]
+        number = _fields(content, {"number"})["number"]
         if isinstance(number, str) and number in _NUMBERS:
             return _NUMBERS[number]
         raise ProgramError("a number that is not finite is inf, -inf or nan")
-    if isinstance(content, (int, float)) and not isinstance(content, bool):
-        try:
-            return float(content)
-        except OverflowError:
-            raise ProgramError("a number is too large") from None
-    return _known(content, known)
+    if type(content) not in (int, float) or not math.isfinite(content):
+        raise ProgramError(f"{shown(content)} is no operand")
+    return float(content)
 
 
-def _equation_in(content: Any, known: dict[str, Variable]) -> Equation:
-    fields = _fields(content, ("operation", "operands", "results", "attributes"))
-    operands = tuple(_operand_in(item, known) for item in _items(fields["operands"], MAX_OPERANDS))
-    attributes = _fields(fields["attributes"], (), ("count", "probability", "on", "mean", "per"))
-    if not all(isinstance(value, (int, float, str)) and not isinstance(value, bool) for value in attributes.values()):
-        raise ProgramError("attributes are numbers or words")
-    results = tuple(_variable_in(item, known) for item in _items(fields["results"], MAX_OPERANDS))
-    return Equation(_name(fields["operation"]), operands, results, attributes)
+def _equation_in(content: Any, known: dict[str, Variable], room: Room) -> Equation:
+    fields = _fields(content, _EQUATION)
+    operands, results = (_items(fields[name], MAX_OPERANDS) for name in ("operands", "results"))
+    room.take("operands", len(operands))
+    attributes = fields["attributes"]
+    if attributes:
+        _fields(attributes, set(), ("count", "probability", "on", "mean", "per"))
+        if not all(type(value) in (int, float, str) for value in attributes.values()):
+            raise ProgramError("attributes are numbers or words")
+    elif not isinstance(attributes, dict):
+        raise ProgramError("attributes must be an object")
+    known_operands = tuple(_operand_in(item, known) for item in operands)
+    made = _variables_in(results, known, room)
+    return Equation(_name(fields["operation"]), known_operands, made, attributes)
+
+
+def shown(content: Any) -> str:
+    """What came in place of something else, for a message: its beginning, or its kind."""
+    if isinstance(content, str):
+        return repr(content[:40])
+    if isinstance(content, (bool, int, float, type(None))):
+        return repr(content)
+    return "an object" if isinstance(content, dict) else "a list"

@@ -40,11 +40,11 @@ class Solver:
     def shape(self, value: int) -> Shape | None:
         """What is known of a value's shape."""
         shape = self._shapes[value]
-        return None if shape is None else tuple(self.resolve(size) for size in shape)
+        return shape if shape is None or not self._solved else tuple(map(self.resolve, shape))
 
     def resolve(self, size: Size) -> Size:
         """A size with everything put in that has been found out."""
-        while any(symbol in self._solved for symbol, _ in size.terms):
+        while self._solved and any(symbol in self._solved for symbol, _ in size.terms):
             size = size.substitute(self._solved)
         return size
 
@@ -55,6 +55,8 @@ class Solver:
             Mismatch: it has another one.
         """
         have = self.shape(value)
+        if have == shape:
+            return
         if have is None:
             self._shapes[value] = shape
             self.progress = True
@@ -75,7 +77,7 @@ class Solver:
     def _equal(self, a: Size, b: Size) -> bool:
         """Make two sizes equal by giving a value to an unknown; False where they cannot be."""
         a, b = self.resolve(a), self.resolve(b)
-        if a == b:
+        if a is b or a == b:
             return True
         difference = a - b
         unknown = next((symbol for symbol in difference.symbols if symbol.startswith("?")), None)

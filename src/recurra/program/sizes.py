@@ -10,7 +10,8 @@ from fractions import Fraction
 from recurra.errors import EquationError, ProgramError
 
 _TERM = re.compile(r"(?:(\d{1,9})|(?:(\d{1,9})\*)?([a-z][a-z_]{0,31}))(?:/(\d{1,9}))?")
-_MAX_TERMS = 16
+_MAX_TERMS = 4  # three symbols and a number
+_MAX_FACTOR = 10**18
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,13 @@ class Size:
 
     @staticmethod
     def of(factors: Mapping[str, Fraction]) -> Size:
-        """The size with these factors by symbol; zero factors are dropped."""
+        """The size with these factors by symbol; zero factors are dropped.
+
+        Raises:
+            ProgramError: a factor is of numbers so large that no size is.
+        """
+        if any(factor.denominator > _MAX_FACTOR or abs(factor.numerator) > _MAX_FACTOR for factor in factors.values()):
+            raise ProgramError("a size has a factor of more than 18 digits")
         return Size(tuple(sorted((symbol, factor) for symbol, factor in factors.items() if factor)))
 
     @staticmethod
@@ -73,11 +80,15 @@ class Size:
         Raises:
             EquationError: the result is not a whole number, or is negative.
         """
-        total = sum((factor * (sizes[symbol] if symbol else 1) for symbol, factor in self.terms), Fraction(0))
-        if total.denominator != 1 or total < 0:
+        above, below = 0, 1
+        for symbol, factor in self.terms:
+            numerator, denominator = factor.as_integer_ratio()
+            above = above * denominator + numerator * (sizes[symbol] if symbol else 1) * below
+            below *= denominator
+        if above % below or above < 0:
             given = ", ".join(f"{symbol}={sizes[symbol]}" for symbol in self.symbols)
-            raise EquationError(f"size {self} is not a whole number for {given}: it would be {total}")
-        return int(total)
+            raise EquationError(f"size {self} is not a whole number for {given}: it would be {Fraction(above, below)}")
+        return above // below
 
     def __str__(self) -> str:
         texts = []
@@ -103,7 +114,7 @@ class Size:
         Raises:
             ProgramError: the text is not a size.
         """
-        parts = text.split(" + ") if len(text) <= 400 else []
+        parts = text.split(" + ") if len(text) <= 200 else []
         factors: dict[str, Fraction] = {}
         for part in parts:
             match = _TERM.fullmatch(part)

@@ -105,10 +105,14 @@ def _float(part: Part, *names: str) -> Options:
     return {name: part.number(name) for name in names}
 
 
-def _affine(cell: Cell, plain: Cell) -> Callable[[Part], Program]:
-    def program(part: Part) -> Program:
-        # torch's RMSNorm without eps takes the smallest step above 1 that float32 knows.
-        options = {"eps": 1.1920928955078125e-07 if part.settings["eps"] is None else part.number("eps")}
+Make = Callable[[Part, bool], Program]  # of a part, in float64 or float32
+
+
+def _affine(cell: Cell, plain: Cell) -> Make:
+    def program(part: Part, double: bool) -> Program:
+        # torch's RMSNorm without eps takes the smallest step above 1 that the dtype knows.
+        smallest = 2.0**-52 if double else 2.0**-23
+        options = {"eps": smallest if part.settings["eps"] is None else part.number("eps")}
         if not part.flag("elementwise_affine"):
             return trace(plain, options)
         traced = trace(cell, options)
@@ -117,12 +121,12 @@ def _affine(cell: Cell, plain: Cell) -> Callable[[Part], Program]:
     return program
 
 
-def _with(cell: Cell, *names: str) -> Callable[[Part], Program]:
-    return lambda part: trace(cell, _float(part, *names))
+def _with(cell: Cell, *names: str) -> Make:
+    return lambda part, double: trace(cell, _float(part, *names))
 
 
-PROGRAMS: Mapping[str, Callable[[Part], Program]] = {
-    "Linear": lambda part: trace(_linear) if part.flag("bias") else drop_biases(trace(_linear)),
+PROGRAMS: Mapping[str, Make] = {
+    "Linear": lambda part, double: trace(_linear) if part.flag("bias") else drop_biases(trace(_linear)),
     "LayerNorm": _affine(_layer_norm, _layer_norm_plain),
     "RMSNorm": _affine(_rms_norm, _rms_norm_plain),
     "ReLU": _with(_relu),

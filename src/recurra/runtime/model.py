@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
+from recurra.model.refusal import refusing
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array
 from recurra.runtime.stages import Lookup, Recurrent, stages
@@ -33,7 +34,9 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileFormatError: it cannot be read, is damaged, or goes beyond a cap.
     """
-    return Model(read(path))
+    description = read(path)
+    with refusing(path):
+        return Model(description)
 
 
 class Model:
@@ -57,8 +60,7 @@ class Model:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.vocabulary: Vocabulary | None = description.vocabulary
-        is_double = any(weight.dtype == "float64" for weight in description.weights.values())
-        self.dtype = np.dtype(np.float64 if is_double else np.float32)
+        self.dtype = np.dtype(np.float64 if description.is_double else np.float32)
         self.stages = stages(description)
         self.nest = Nest.of(description.root)
         self.recurrent = [stage for stage in self.stages if isinstance(stage, Recurrent)]

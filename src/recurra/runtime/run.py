@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from recurra.program import Program
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Mask:
+class Mask(NamedTuple):
     """A random mask of a program, which is its mean when a model is used.
 
     Attributes:

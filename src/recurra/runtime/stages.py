@@ -163,7 +163,8 @@ def stages(description: Description) -> list[Stage]:
         if part.kind in NOTHING:
             continue
         prefix = f"{name}." if name else ""
-        found.append(_stage(part, {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}))
+        weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
+        found.append(_stage(part, weights, description.is_double))
         if isinstance(found[-1], Lookup) and len(found) > 1:
             raise FileFormatError(f"{name}: an Embedding must be the first part, as it takes numbers of tokens")
     _check_chain(found)
@@ -176,11 +177,11 @@ def _leaves(root: Part) -> Iterator[tuple[str, Part]]:
             yield name, part
 
 
-def _stage(part: Part, weights: Mapping[str, Array]) -> Stage:
+def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
     if part.kind == "Embedding":
         return Lookup(weights["weight"])
     if part.kind in PROGRAMS:
-        program = PROGRAMS[part.kind](part)
+        program = PROGRAMS[part.kind](part, double)
         parameters = [weights[parameter.name] for parameter in program.parameters]
         if part.kind == "Linear":
             return FeedForward(program, parameters, part.size("in_features"), part.size("out_features"))

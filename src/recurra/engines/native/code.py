@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import recurra._native as _native
 
@@ -47,8 +48,7 @@ class Value:
     scalar: bool = False
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Columns of a matrix: where in which value they are; transposed, if the value's rows are the matrix's columns."""
 
     value: Value

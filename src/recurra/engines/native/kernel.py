@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,8 +41,7 @@ def threads() -> int:
     return int(setting) if setting.isdigit() and int(setting) > 0 else _native.hardware_threads()
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """Native code for one direction, at some sizes and of some dtype.
 
     Attributes:

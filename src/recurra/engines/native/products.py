@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from recurra.program import Equation, Variable
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """An equation, or a product with the equations that it takes in.
 
     Attributes:

@@ -28,7 +28,7 @@ def export(
 
     - ``x``: (T, B, features), with ``batch_first`` (B, T, features), of a cell (B, features); before an Embedding int64
       without the features.
-    - ``lengths``: int64 (B,), from 1 to T, where asked for. Behind its end a sequence's states stay as they are and the
+    - ``lengths``: int64 (B,), from 0 to T, where asked for. Behind its end a sequence's states stay as they are and the
       output is 0; a second direction begins at the end.
     - ``h_0``, ``c_0`` and so on: a value for each state of the cell, by its name; (layers * directions, B, size), of a
       cell (B, size). Where several parts are recurrent, the part's name stands in front: ``2.h_0``.

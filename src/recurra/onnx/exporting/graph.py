@@ -15,7 +15,15 @@ from recurra.program import Variable
 
 MAX_BYTES = 2**31 - 2**24  # of all weights: a protobuf message ends at 2 GiB, and the graph takes some too
 
+Array = NDArray[Any]
 Dimensions = Sequence[int | str]
+
+
+def _readable(variable: Variable) -> str:
+    """A variable's name for a graph: ``c.1`` is the program's ``c'``, ``t5`` its ``%5``, which has no name."""
+    name, prime, count = variable.name.removeprefix("%").partition("'")
+    number = f".{count if count.isdigit() else len(count) + 1}" if prime else ""
+    return (name if variable.is_named else f"t{name}") + number
 
 
 class Store:
@@ -42,7 +50,7 @@ class Store:
         self._names.add(name)
         return name
 
-    def add(self, wanted: str, array: NDArray[Any]) -> str:
+    def add(self, wanted: str, array: Array) -> str:
         """A weight; its name.
 
         Raises:
@@ -55,11 +63,11 @@ class Store:
         self.tensors.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
-    def add_default(self, name: str, array: NDArray[Any]) -> None:
+    def add_default(self, name: str, array: Array) -> None:
         """What an input of the graph is where it is left out."""
         self.tensors.append(numpy_helper.from_array(array, name))
 
-    def constant(self, wanted: str, array: NDArray[Any]) -> str:
+    def constant(self, wanted: str, array: Array) -> str:
         """A small weight that may be there already; its name."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -103,10 +111,8 @@ class Graph:
         return self.store.name(self._prefix + wanted)
 
     def name_of(self, variable: Variable) -> str:
-        """A new name for a variable of a program: ``c.1`` is the program's ``c'``."""
-        name, prime, count = variable.name.removeprefix("%").partition("'")
-        number = f".{count if count.isdigit() else len(count) + 1}" if prime else ""
-        return self.name((name if variable.is_named else f"t{name}") + number)
+        """A new name for a variable of a program."""
+        return self.name(_readable(variable))
 
     def nodes_of(self, operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> list[str]:
         """A node with these new outputs, whose names have been made; an empty name stands for nothing."""
@@ -119,9 +125,13 @@ class Graph:
         output = into or self.name(operator.lower())
         return self.nodes_of(operator, inputs, [output], **attributes)[0]
 
-    def weight(self, name: str, array: NDArray[Any]) -> str:
+    def weight(self, name: str, array: Array) -> str:
         """A weight of the current part; its name."""
         return self.store.add(self._prefix + name, array)
+
+    def weight_of(self, variable: Variable, array: Array) -> str:
+        """The value of a variable that is known, as a weight; its name."""
+        return self.weight(_readable(variable), np.asarray(array, self.store.dtype))
 
     def number(self, value: float) -> str:
         """A constant of the computation's dtype, without dimensions."""

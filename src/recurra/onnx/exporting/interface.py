@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recurra.errors import OnnxError
@@ -74,18 +74,7 @@ def interface(root: Part) -> Interface:
     parts = tuple((name, part) for name, part in root.walk() if part.kind not in CONTAINERS)
     layers = [(name, part) for name, part in parts if part.kind in LAYERS_OF_CELLS]
     cells = [(name, part) for name, part in parts if part.kind in CELLS]
-    if layers and cells:
-        raise OnnxError(
-            f"{_named(*layers[0])} runs over sequences and {_named(*cells[0])} over one step: one graph cannot"
-        )
-    first = next(((name, part) for name, part in parts if part.kind != "Identity"), None)
-    has_ids = first is not None and first[1].kind == "Embedding"
-    for name, part in parts:
-        if part.kind == "Embedding" and (name, part) != first:
-            raise OnnxError(f"{_named(name, part)} takes whole numbers, and must be the first part")
-    different = [(name, part) for name, part in layers if part.flag("batch_first") != layers[0][1].flag("batch_first")]
-    if different:
-        raise OnnxError(f"{_named(*different[0])} and {_named(*layers[0])} differ in batch_first")
+    has_ids = _check_together(parts, layers, cells)
     input_size, output_size = _sizes(parts)
     recurrent = [*layers, *cells]
     return Interface(
@@ -97,6 +86,25 @@ def interface(root: Part) -> Interface:
         has_steps=not cells,
         batch_first=bool(layers) and layers[0][1].flag("batch_first"),
     )
+
+
+Named = tuple[str, Part]
+
+
+def _check_together(parts: Sequence[Named], layers: Sequence[Named], cells: Sequence[Named]) -> bool:
+    """Refuse parts that one graph cannot hold; else whether the first one takes numbers of rows."""
+    if layers and cells:
+        raise OnnxError(
+            f"{_named(*layers[0])} runs over sequences and {_named(*cells[0])} over one step: one graph cannot"
+        )
+    for name, part in layers:
+        if part.flag("batch_first") != layers[0][1].flag("batch_first"):
+            raise OnnxError(f"{_named(name, part)} and {_named(*layers[0])} differ in batch_first")
+    working = [(name, part) for name, part in parts if part.kind != "Identity"]
+    for name, part in working[1:]:
+        if part.kind == "Embedding":
+            raise OnnxError(f"{_named(name, part)} takes whole numbers, and must be the first part")
+    return bool(working) and working[0][1].kind == "Embedding"
 
 
 def _named(name: str, part: Part) -> str:

@@ -20,7 +20,7 @@ class Rows:
     """The rows that a value has.
 
     Attributes:
-        dimensions: how many: 2 over all steps, 1 in one, 0 of what parameters alone decide.
+        dimensions: how many: 2 over all steps, 1 in one.
         shape: gives the name of their sizes, a vector of int64.
     """
 
@@ -88,15 +88,6 @@ _OPERATORS = {
 _REDUCTIONS = {"mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax"}
 
 
-def softplus(graph: Graph, x: str) -> str:
-    """log(1 + exp(x)), without overflow; in float64 of several nodes, as onnxruntime's operator is for float32."""
-    if graph.is_single:
-        return graph.node("Softplus", x)
-    small = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))
-    rest = graph.node("Log", graph.node("Add", small, graph.number(1.0)))
-    return graph.node("Add", graph.node("Max", x, graph.number(0.0)), rest)
-
-
 def _met(use: Use) -> list[str]:
     """The operands of an elementwise operation; a row's single number gets a dimension more where it meets heads."""
     if len(use.equation.results[0].shape) < 2:
@@ -112,7 +103,13 @@ def _one_operator(use: Use) -> list[str]:
 
 
 def _softplus(use: Use) -> list[str]:
-    return [softplus(use.graph, use.inputs[0])]
+    """log(1 + exp(x)), without overflow; in float64 of several nodes, as onnxruntime's operator is for float32."""
+    [x], graph = use.inputs, use.graph
+    if graph.is_single:
+        return use.node("Softplus", x)
+    small = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))
+    rest = graph.node("Log", graph.node("Add", small, graph.number(1.0)))
+    return use.node("Add", graph.node("Max", x, graph.number(0.0)), rest)
 
 
 def _clip(use: Use) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from recurra.model import Part
 from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.runs import Run, on_rows
@@ -28,18 +26,7 @@ def _stateless(write: Callable[[Scope], str]) -> Writer:
 
 
 def _program(scope: Scope) -> str:
-    return _written(scope, scope.part)
-
-
-def _rms_norm(scope: Scope) -> str:
-    """As torch does it: where no eps is given, it is that of the dtype."""
-    eps = scope.part.settings["eps"]
-    given = float(np.finfo(scope.graph.store.dtype).eps) if eps is None else eps
-    return _written(scope, replace(scope.part, settings={**scope.part.settings, "eps": given}))
-
-
-def _written(scope: Scope, part: Part) -> str:
-    program = PROGRAMS[part.kind](part)
+    program = PROGRAMS[scope.part.kind](scope.part, scope.graph.store.dtype == np.float64)
     # None of these programs asks for a size.
     run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
@@ -50,7 +37,7 @@ def _nothing(scope: Scope) -> str:
 
 
 def _embedding(scope: Scope) -> str:
-    return scope.graph.node("Gather", scope.weight("weight"), scope.x, axis=0)
+    return scope.graph.node("Gather", scope.weight("weight").name, scope.x, axis=0)
 
 
 # ---- what ONNX has an operator for ----
@@ -61,7 +48,7 @@ def _layer_norm(scope: Scope) -> str:
     if not graph.is_single:  # the operator knows eps as a float32
         return _program(scope)
     if part.flag("elementwise_affine"):
-        affine = [scope.weight(name) for name in ("weight", "bias")[: 1 + part.flag("bias")]]
+        affine = [scope.weight(name).name for name in ("weight", "bias")[: 1 + part.flag("bias")]]
     else:
         affine = [graph.weight("ones", np.ones(part.size("features"), graph.store.dtype))]
     return graph.node("LayerNormalization", scope.x, *affine, axis=-1, epsilon=part.number("eps"))
@@ -76,7 +63,6 @@ WRITERS: Mapping[str, Writer] = {
     **dict.fromkeys(CELLS, write_cell),
     **dict.fromkeys(PROGRAMS, _stateless(_program)),
     **dict.fromkeys(NOTHING, _stateless(_nothing)),
-    "RMSNorm": _stateless(_rms_norm),
     "Embedding": _stateless(_embedding),
     "LayerNorm": _stateless(_layer_norm),
     "Softmax": _stateless(_softmax),

@@ -60,7 +60,7 @@ def _node(
     graph, count, hidden = scope.graph, directions(scope.part), scope.part.size("hidden_size")
     packed = []
     for _, shapes in recurrent_weights(scope.part)[layer * count : (layer + 1) * count]:
-        packed.append(form.pack({name: scope.array(own) for name, own in zip(names, shapes, strict=True)}))
+        packed.append(form.pack({name: scope.weight(own).array for name, own in zip(names, shapes, strict=True)}))
     weights = {name: _stored(scope, name, packed) for name in ("W", "R", "B", "P")}
     inputs = [x, weights["W"], weights["R"], weights["B"], scope.sequences.node_lengths, *states, weights["P"]]
     while not inputs[-1]:
@@ -72,6 +72,9 @@ def _node(
         attributes["activations"] = [form.activation] * count
     outputs = [graph.name(name) for name in ("Y", "Y_h", "Y_c")[: 1 + len(states)]]
     y, *last = graph.nodes_of(form.operator, inputs, outputs, **attributes)  # y is (T, directions, batch, hidden)
+    if scope.sequences.lengths is not None:  # onnxruntime's nodes give zeros as last states of an empty sequence
+        filled = scope.sequences.filled
+        last = [graph.node("Where", filled, *pair) for pair in zip(last, states, strict=True)]
     if count == 1:
         return graph.node("Squeeze", y, graph.whole(1)), last
     y = graph.node("Transpose", y, perm=[0, 2, 1, 3])

@@ -10,10 +10,12 @@ import numpy as np
 from onnx import ValueInfoProto
 
 from recurra.compiler import Plan, plan
+from recurra.engines.reference import evaluate
 from recurra.onnx.exporting.equations import Values
 from recurra.onnx.exporting.expectation import expectation
 from recurra.onnx.exporting.graph import Graph
 from recurra.onnx.exporting.operations import Rows
+from recurra.onnx.exporting.scope import Weight
 from recurra.onnx.exporting.sequences import Sequences, reversed_steps
 from recurra.program import Program, Variable
 
@@ -27,13 +29,13 @@ class Run:
     Attributes:
         program: the traced cell.
         sizes: the numbers of its symbols.
-        weights: the names of its parameters in the graph.
+        weights: its parameters.
         reverse: whether the last step comes first.
     """
 
     program: Program
     sizes: Mapping[str, int]
-    weights: Sequence[str]
+    weights: Sequence[Weight]
     reverse: bool = False
 
     @cached_property
@@ -41,12 +43,9 @@ class Run:
         """The program scheduled, as it runs outside training."""
         return plan(expectation(self.program))
 
-    def values(self, x: str) -> Values:
-        """What is known before anything is computed."""
-        program = self.plan.program
-        return Values(
-            program, self.sizes, {program.input: x, **dict(zip(program.parameters, self.weights, strict=True))}
-        )
+    def parameters(self) -> dict[Variable, Weight]:
+        """The weights by parameter."""
+        return dict(zip(self.plan.program.parameters, self.weights, strict=True))
 
     def own(self, variable: Variable) -> list[int]:
         """The dimensions of a varying variable behind the batch."""
@@ -55,9 +54,10 @@ class Run:
 
 def on_rows(graph: Graph, rows: Rows, run: Run, x: str, states: Sequence[str] = ()) -> tuple[str, list[str]]:
     """The equations as they are, of every row alone, x and states (…, size): the output, and the new states."""
-    scheduled, values = run.plan, run.values(x)
-    program = scheduled.program
-    values.names.update(zip(program.states, states, strict=True))
+    scheduled, program = run.plan, run.plan.program
+    names = {parameter: weight.name for parameter, weight in run.parameters().items()}
+    names.update(zip((program.input, *program.states), (x, *states), strict=True))
+    values = Values(program, run.sizes, names)
     for equations in (scheduled.once, scheduled.before, scheduled.step, scheduled.after):
         values.write(graph, equations, rows)
     return values.names[program.output], [values.names[variable] for variable in program.next_states]
@@ -70,8 +70,9 @@ def all_steps(graph: Graph, sequences: Sequences, run: Run, x: str, states: Sequ
     are, and the output is anything.
     """
     scheduled, rows = run.plan, sequences.rows(2)
-    values = run.values(reversed_steps(graph, x) if run.reverse else x)
-    values.write(graph, (*scheduled.once, *scheduled.before), rows)
+    values = Values(scheduled.program, run.sizes, _constants(graph, run))
+    values.names[scheduled.program.input] = reversed_steps(graph, x) if run.reverse else x
+    values.write(graph, scheduled.before, rows)
     active = None
     if sequences.lengths is not None:
         active = sequences.active_reversed if run.reverse else sequences.active
@@ -79,6 +80,24 @@ def all_steps(graph: Graph, sequences: Sequences, run: Run, x: str, states: Sequ
     values.write(graph, scheduled.after, rows)
     output = values.names[scheduled.program.output]
     return (reversed_steps(graph, output) if run.reverse else output), last
+
+
+def _constants(graph: Graph, run: Run) -> dict[Variable, str]:
+    """What parameters alone decide and a later stage reads, computed here and stored as weights.
+
+    Into the body of a loop some runtimes take weights from outside, and nothing that is computed.
+    """
+    scheduled, weights = run.plan, run.parameters()
+    program, later = scheduled.program, (*scheduled.before, *scheduled.step, *scheduled.after)
+    read = {variable for equation in later for variable in equation.variables}
+    names = {parameter: weight.name for parameter, weight in weights.items() if parameter in read}
+    values = {parameter: weight.array for parameter, weight in weights.items()}
+    values[program.input] = np.zeros(0, graph.store.dtype)
+    with np.errstate(all="ignore"):
+        evaluate(scheduled.once, values, run.sizes, program.input)
+    for equation in scheduled.once:
+        names.update({v: graph.weight_of(v, values[v]) for v in equation.results if v in read})
+    return names
 
 
 class _Loop:

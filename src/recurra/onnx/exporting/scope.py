@@ -40,6 +40,24 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """One weight of a model: its name in the graph, which puts it there, and its numbers."""
+
+    weights: Weights
+    full_name: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in the graph."""
+        return self.weights.name(self.full_name)
+
+    @property
+    def array(self) -> Array:
+        """Its numbers."""
+        return self.weights.array(self.full_name)
+
+
+@dataclass(frozen=True)
 class Scope:
     """One part of a model, to be written to a graph.
 
@@ -67,16 +85,9 @@ class Scope:
         about = f"{self.name} ({self.part.kind})" if self.name else self.part.kind
         return self.graph.part(prefix, f"{about}: {detail}" if detail else about)
 
-    def weight(self, name: str) -> str:
-        """The name in the graph of one of the part's weights."""
-        return self.weights.name(self._full(name))
-
-    def array(self, name: str) -> Array:
+    def weight(self, name: str) -> Weight:
         """One of the part's weights."""
-        return self.weights.array(self._full(name))
-
-    def _full(self, weight: str) -> str:
-        return f"{self.name}.{weight}" if self.name else weight
+        return Weight(self.weights, f"{self.name}.{name}" if self.name else name)
 
 
 @dataclass(frozen=True)

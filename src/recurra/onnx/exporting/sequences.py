@@ -63,6 +63,13 @@ class Sequences:
         return self._node("Cast", self.lengths, into="node_lengths", to=TensorProto.INT32)
 
     @cached_property
+    def filled(self) -> str:
+        """Bool (batch, 1): whether a sequence has any step."""
+        assert self.lengths is not None
+        is_filled = self._node("Greater", self.lengths, self._graph.index(0), into="is_filled")
+        return self._node("Unsqueeze", is_filled, self._graph.whole(1), into="filled")
+
+    @cached_property
     def active(self) -> str:
         """Bool (T, batch, 1): whether a sequence has such a step."""
         assert self.lengths is not None

@@ -141,6 +141,8 @@ class RecurrentLayer:
     def _check_weights(self, W: Array, R: Array, B: Array | None, P: Array | None) -> None:
         directions, gates = len(self.reverse), self.gates
         hidden = R.shape[-1] if self.hidden_size is None else self.hidden_size
+        if hidden < 1:
+            raise ValueError(f"hidden_size must be at least 1; got {hidden}")
         for name, value, rows, columns, width in (
             ("R", R, gates, ", hidden_size", (hidden,)),
             ("W", W, gates, ", input_size", W.shape[2:3]),

@@ -1,0 +1,33 @@
+"""Whatever is wrong with a file becomes one error: of one line, that names the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recurra.errors import FileFormatError, one_line
+
+_PATH = 120  # characters of a path in a message
+
+
+@contextmanager
+def refusing(path: str | os.PathLike[str], doing: str = "read") -> Iterator[None]:
+    """Raise what goes wrong inside as a FileFormatError.
+
+    Args:
+        path: of the file.
+        doing: what cannot be done where the system or the memory fails: "read" or "written".
+    """
+    name = one_line(os.fspath(path), _PATH)
+    try:
+        yield
+    except OSError as error:
+        problem = f"{name} cannot be {doing}: {error.strerror or error}"
+    except MemoryError:
+        problem = f"{name} cannot be {doing}: it takes more memory than there is"
+    except ValueError as error:  # what recurra raises, and what a path or a number cannot be
+        problem = f"{name}: {error}"
+    else:
+        return
+    raise FileFormatError(one_line(problem)) from None

@@ -1,0 +1,1 @@
+"""What ``recurra.convert`` consists of: where arrays come from, what their names and their layouts say."""

@@ -1,0 +1,251 @@
+"""Which arrays make up a layer, told by their names: torch's, Keras' and ONNX', behind any prefix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from recurra.errors import RecurraError
+
+Names = str | Mapping[str, str]
+Roles = dict[str, str]  # what an array is in its layer, such as weight_ih, to its name
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a name says.
+
+    Attributes:
+        prefix: of the layer.
+        role: what the array is in it.
+        level: number of the layer in its stack.
+        direction: 0 forward, 1 backward.
+    """
+
+    prefix: str
+    role: str
+    level: int = 0
+    direction: int = 0
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How the arrays of a layer are called.
+
+    Attributes:
+        order: torch, keras or onnx.
+        required: roles that a layer cannot be without.
+        optional: those that it can.
+        place: what a name says; None where it is not of this scheme.
+    """
+
+    order: str
+    required: Sequence[str]
+    optional: Sequence[str]
+    place: Callable[[str], Place | None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The arrays of a layer, or of a stack of them.
+
+    Attributes:
+        order: of the scheme that their names follow.
+        prefix: of their names; empty where they were named one by one.
+        scans: for each level and direction the names by role.
+    """
+
+    order: str
+    prefix: str
+    scans: Sequence[Sequence[Roles]]
+
+
+# ---- what a name says ----
+
+
+def _pattern(roles: Iterable[str], end: str = "") -> re.Pattern[str]:
+    """Names of a role behind the shortest prefix that leaves one; a prefix ends with one of ``. _ / :``."""
+    words = "|".join(map(re.escape, roles))
+    return re.compile(rf"(?P<prefix>(?:.*?[._/:])??)(?P<role>{words}){end}", re.S)
+
+
+def torch_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
+    """torch's names, such as ``weight_ih_l0_reverse``, or ``w_ih`` for short; roles are the parameters of a cell.
+
+    Args:
+        required: roles that a layer cannot be without.
+        optional: those that it can.
+    """
+    roles = {role: role for role in (*required, *optional)}
+    for role in (*required, *optional):
+        kind, _, rest = role.partition("_")
+        for short in {"weight": "wW", "bias": "b"}.get(kind, ""):
+            roles.setdefault(f"{short}_{rest}" if rest else short, role)
+    pattern = _pattern(roles, r"(?:_l(?P<level>\d{1,4}))?(?P<reverse>_reverse)?")
+
+    def place(name: str) -> Place | None:
+        match = pattern.fullmatch(name)
+        if match is None:
+            return None
+        return Place(match["prefix"], roles[match["role"]], int(match["level"] or 0), int(bool(match["reverse"])))
+
+    return Scheme("torch", required, optional, place)
+
+
+_KERAS_DIRECTION = re.compile(r"(?:^|(?<=[/.]))(forward|backward)_([^/.]*)")
+
+
+def keras_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
+    """Keras' names. In a Bidirectional, the layers' begin with forward_ and backward_, and the cells' may differ.
+
+    Args:
+        required: roles that a layer cannot be without.
+        optional: those that it can.
+    """
+    pattern = _pattern((*required, *optional), "(?::0)?")
+
+    def place(name: str) -> Place | None:
+        match = pattern.fullmatch(name)
+        if match is None:
+            return None
+        prefix = match["prefix"]
+        direction = _KERAS_DIRECTION.search(prefix)
+        if direction is None:
+            return Place(prefix, match["role"])
+        return Place(prefix[: direction.start()] + direction[2], match["role"], 0, int(direction[1] == "backward"))
+
+    return Scheme("keras", required, optional, place)
+
+
+def onnx_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
+    """ONNX' names of a node's inputs; both directions are in one array.
+
+    Args:
+        required: roles that a layer cannot be without.
+        optional: those that it can.
+    """
+    pattern = _pattern((*required, *optional))
+
+    def place(name: str) -> Place | None:
+        match = pattern.fullmatch(name)
+        return None if match is None else Place(match["prefix"], match["role"])
+
+    return Scheme("onnx", required, optional, place)
+
+
+# ---- which layer is meant ----
+
+
+def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[Scheme]) -> Found:
+    """The arrays of one layer, or of one stack.
+
+    Args:
+        what: the argument that names it, for messages.
+        names: of all arrays there are.
+        given: a part of its names, the names by role, or None for the only layer there is.
+        known: the schemes that may be.
+
+    Raises:
+        RecurraError: there is none, there are several, or one that is not complete.
+    """
+    if isinstance(given, Mapping):
+        return _named(what, given, known)
+    if given is not None and not isinstance(given, str):
+        raise RecurraError(f"{what} must be a text, or names by role; got {type(given).__name__}")
+    names = list(names)
+    candidates = [each for scheme in known for each in _gather(_placed(names, scheme), scheme)]
+    chosen = candidates if given is None else _chosen(candidates, given)
+    if len(chosen) == 1:
+        return chosen[0].found()
+    shown = ", ".join(repr(each.prefix) for each in (chosen or candidates)[:10])
+    if chosen:
+        raise RecurraError(f"{what}={given!r} may mean any of {shown}; say which")
+    if candidates:
+        raise RecurraError(f"{what}={given!r}: there is no such prefix; there are {shown}")
+    raise RecurraError(
+        f"{what}={given!r}: no names end in the roles {_roles(known)}; {what}={{role: name}} says which have them: "
+        + (", ".join(names[:20]) or "there are none")
+    )
+
+
+def _chosen(candidates: Sequence[_Gathered], given: str) -> list[_Gathered]:
+    """Those whose prefix is the one given; else those that have it among the segments of theirs."""
+    exact = [each for each in candidates if each.prefix.rstrip("._:/") == given.rstrip("._:/")]
+    wanted = _segments(given)
+
+    def is_within(own: list[str]) -> bool:
+        return any(own[start : start + len(wanted)] == wanted for start in range(len(own) - len(wanted) + 1))
+
+    return exact or [each for each in candidates if wanted and is_within(_segments(each.prefix))]
+
+
+def _segments(prefix: str) -> list[str]:
+    return [segment for segment in re.split(r"[./]", prefix.rstrip("._:/")) if segment]
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """The names of a prefix, by level and direction."""
+
+    scheme: Scheme
+    prefix: str
+    scans: Mapping[tuple[int, int], Mapping[str, list[str]]]
+
+    def is_layer(self) -> bool:
+        return any(all(role in roles for role in self.scheme.required) for roles in self.scans.values())
+
+    def found(self) -> Found:
+        """The same as a full grid of levels and directions.
+
+        Raises:
+            RecurraError: there are gaps, or two arrays in one place.
+        """
+        levels, directions = (1 + max(place[axis] for place in self.scans) for axis in (0, 1))
+        present = {role for roles in self.scans.values() for role in roles}
+        roles = [*self.scheme.required, *(role for role in self.scheme.optional if role in present)]
+        grid = [[self._scan(level, direction, roles) for direction in range(directions)] for level in range(levels)]
+        return Found(self.scheme.order, self.prefix, grid)
+
+    def _scan(self, level: int, direction: int, roles: Sequence[str]) -> Roles:
+        own = self.scans.get((level, direction), {})
+        for role in roles:
+            if len(own.get(role, ())) != 1:
+                there = f"{role} is missing" if role not in own else f"{' and '.join(own[role])} are both {role}"
+                where = f"in layer {level}, {('forward', 'backward')[direction]}, of {self.prefix!r}"
+                raise RecurraError(f"{there} {where}"[:300])
+        return {role: own[role][0] for role in roles}
+
+
+def _gather(names: Iterable[tuple[Place, str]], scheme: Scheme) -> list[_Gathered]:
+    """Names by prefix; what has not all of a layer's roles is none."""
+    prefixes: dict[str, dict[tuple[int, int], dict[str, list[str]]]] = {}
+    for place, name in names:
+        scans = prefixes.setdefault(place.prefix, {})
+        scans.setdefault((place.level, place.direction), {}).setdefault(place.role, []).append(name)
+    gathered = [_Gathered(scheme, prefix, scans) for prefix, scans in prefixes.items()]
+    return [each for each in gathered if each.is_layer()]
+
+
+def _placed(names: Iterable[str], scheme: Scheme) -> list[tuple[Place, str]]:
+    places = [(scheme.place(name), name) for name in names]
+    return [(place, name) for place, name in places if place is not None]
+
+
+def _named(what: str, given: Mapping[str, str], known: Sequence[Scheme]) -> Found:
+    """A layer whose arrays are named one by one, by roles of one scheme."""
+    if not all(isinstance(role, str) and isinstance(name, str) for role, name in given.items()):
+        raise RecurraError(f"{what} must have the name of an array for each role; the arrays themselves are the source")
+    for scheme in known:
+        places = [(place, given[role]) for place, role in _placed(given, scheme)]
+        own = [(replace(place, prefix=""), name) for place, name in places if not place.prefix.strip("._:/")]
+        if len(own) == len(given):
+            for layer in _gather(own, scheme):
+                return layer.found()
+    shown = ", ".join(given)[:200] or "nothing"
+    raise RecurraError(f"{what} has {shown}; needed are all roles of one layer, {_roles(known)}")
+
+
+def _roles(known: Sequence[Scheme]) -> str:
+    each = (f"{', '.join(scheme.required)} ({scheme.order})" for scheme in known)
+    return " or ".join(each)

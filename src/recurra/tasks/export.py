@@ -1,0 +1,152 @@
+"""Exporting a trained model: its file with narrower weights, what that costs and gains, and ONNX."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recurra.errors import RecurraError, RunError
+from recurra.model import Description, read, write
+from recurra.model.file import MODEL
+from recurra.model.narrow import narrow
+from recurra.runtime import Model
+from recurra.runtime.run import Array
+
+WEIGHTS = ("f32", "bf16", "int8")
+STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model with narrower weights beside the model that it was made of.
+
+    Attributes:
+        largest: of all differences of outputs.
+        relative: root mean square of the differences, over that of the outputs.
+        bits: of a token of text that the model wrote, by each of the two; None where the model has no vocabulary.
+        microseconds: of a step of one stream, each; None where the model cannot be stepped.
+    """
+
+    largest: float
+    relative: float
+    bits: tuple[float, float] | None
+    microseconds: tuple[float, float] | None
+
+
+def source_of(path: Path) -> Path:
+    """The model's file: of a run folder the one in it.
+
+    Raises:
+        RunError: there is nothing of that name.
+    """
+    try:
+        if path.is_dir():
+            path = path / MODEL
+        if not path.exists():
+            raise RunError(f"{path}: there is no such model")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    return path
+
+
+def load_description(path: Path) -> Description:
+    """The model of a run folder or of a file.
+
+    Raises:
+        RunError: there is none.
+        FileFormatError: it is damaged.
+    """
+    return read(source_of(path))
+
+
+def export(description: Description, weights: str, out: Path) -> Description:
+    """Write a model with weights of another kind.
+
+    Args:
+        description: the model.
+        weights: ``"f32"`` for those that it has, ``"bf16"`` or ``"int8"``.
+        out: the file; what is there is replaced in one step.
+
+    Returns:
+        the model as it was written.
+
+    Raises:
+        RecurraError: ``weights`` is something else, or the file cannot be written.
+    """
+    if weights not in WEIGHTS:
+        raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
+    made = description if weights == "f32" else narrow(description, weights)
+    write(made, out)
+    return made
+
+
+def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
+    """What narrower weights cost and gain, measured.
+
+    The input is text that the first model writes, where it has a vocabulary; else standard normal numbers, or tokens
+    drawn evenly. Steps of the two are timed in turns.
+    """
+    models = Model(before), Model(after)
+    random = np.random.default_rng(seed)
+    x = _input(models[0], random)
+    outputs = [model(x.swapaxes(0, 1) if model.batch_first else x)[0].astype(np.float64) for model in models]
+    difference = outputs[1] - outputs[0]
+    size = float(np.sqrt(np.mean(outputs[0] ** 2)))
+    bits = None
+    if before.vocabulary is not None:
+        bits = _bits(outputs[0], x), _bits(outputs[1], x)
+    return Comparison(
+        float(np.abs(difference).max(initial=0)),
+        float(np.sqrt(np.mean(difference**2))) / size if size else 0.0,
+        bits,
+        _times(models, x),
+    )
+
+
+def _input(model: Model, random: np.random.Generator) -> Array:
+    """(steps, batch, input_size), or tokens (steps, batch); of a cell a single step."""
+    shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
+    if not model.takes_tokens:
+        return random.standard_normal((*shape, model.input_size or 1)).astype(model.dtype)
+    count = model.description.root.children[0][1].size("num_embeddings")
+    if model.vocabulary is None or model.is_cell:
+        return random.integers(0, count, shape)
+    try:
+        stream = model.stream(BATCH)
+    except RecurraError:  # bidirectional: it reads, but does not write
+        return random.integers(0, count, shape)
+    ids = [np.full(BATCH, model.vocabulary.start, np.int64)]
+    for _ in range(STEPS):
+        logits = stream.step(ids[-1]).astype(np.float64)
+        # The largest of logits with Gumbel noise is a draw from their softmax (Gumbel 1954).
+        ids.append((logits + random.gumbel(size=logits.shape)).argmax(-1))
+    return np.stack(ids)
+
+
+def _bits(logits: Array, ids: Array) -> float:
+    """Mean cross-entropy of each token after the first, in bits."""
+    flat = logits[:-1] - logits[:-1].max(-1, keepdims=True)
+    log_total = np.log(np.exp(flat).sum(-1))
+    picked = np.take_along_axis(flat, ids[1:, :, None], -1)[..., 0]
+    return float(np.mean(log_total - picked) / np.log(2))
+
+
+def _times(models: tuple[Model, Model], x: Array) -> tuple[float, float] | None:
+    """Median microseconds of a step of one sequence, the two in turns."""
+    try:
+        streams = [model.stream() for model in models]
+    except RecurraError:
+        return None
+    steps = [np.ascontiguousarray(row[:1]) for row in (x if not models[0].is_cell else x[None])][:64]
+    found: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for stream, times in zip(streams, found, strict=True):
+            begin = time.perf_counter()
+            for step in steps:
+                stream.step(step)
+            times.append((time.perf_counter() - begin) / len(steps) * 1e6)
+    return statistics.median(found[0]), statistics.median(found[1])

@@ -1,0 +1,90 @@
+"""`recurra export` and `recurra inspect`: what they write, what they say, and what they refuse."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from recurra import runtime
+
+
+def test_a_run_is_a_model_already(runs):
+    model = runtime.load(runs / "char" / "model.safetensors")
+    assert model.vocabulary.level == "char"
+    assert model.stream().step(model.vocabulary.start).shape == (len(model.vocabulary),)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_the_same_weights(level, runs, call, tmp_path):
+    code, out, err = call("export", runs / level, "--out", tmp_path / "m.safetensors")
+    assert (code, err) == (0, "")
+    assert out.startswith(str(tmp_path / "m.safetensors"))
+    assert "error" not in out
+    assert (tmp_path / "m.safetensors").read_bytes() == (runs / level / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("weights", ["bf16", "int8"])
+def test_narrower_weights_are_compared(weights, runs, call, tmp_path):
+    code, out, err = call("export", runs / "char", "--out", tmp_path / "m", "--weights", weights)
+    assert (code, err) == (0, "")
+    assert re.search(r"error +largest \d\S*, root mean square \d+\.\d\d% of the output's", out)
+    before, after = map(float, re.search(r"bits per token (\S+) → (\S+),", out).groups())
+    assert 0.1 < before < 8
+    assert abs(before - after) < 0.1
+    assert re.search(r"a step +\d+\.\d µs → \d+\.\d µs", out)
+    model, full = runtime.load(tmp_path / "m"), runtime.load(runs / "char" / "model.safetensors")
+    ids = np.arange(10).reshape(5, 2)
+    difference = np.abs(model(ids)[0] - full(ids)[0]).max()
+    assert 0 < difference < 0.2
+    assert (tmp_path / "m").stat().st_size < (runs / "char" / "model.safetensors").stat().st_size
+
+
+def test_a_file_is_exported_too(runs, call, tmp_path):
+    shutil.copy(runs / "char" / "model.safetensors", tmp_path / "one")
+    assert call("export", tmp_path / "one", "--out", tmp_path / "two")[0] == 0
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_onnx(runs, call, tmp_path):
+    session = pytest.importorskip("onnxruntime").InferenceSession
+    code, out, err = call("export", runs / "char", "--onnx", tmp_path / "m.onnx")
+    assert (code, err) == (0, "")
+    assert out.startswith(str(tmp_path / "m.onnx"))
+    ids = np.arange(6).reshape(3, 2)
+    model = runtime.load(runs / "char" / "model.safetensors")
+    names = [each.name for each in session(tmp_path / "m.onnx").get_inputs()]
+    hidden = model.recurrent[0].state_sizes[0]
+    feeds = {names[0]: ids, **{name: np.zeros((1, 2, hidden), np.float32) for name in names[1:]}}
+    output = session(tmp_path / "m.onnx").run(None, feeds)[0]
+    np.testing.assert_allclose(output, model(ids)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{run}",), "say where to"),
+        (("{run}", "--out", "{tmp}/m", "--weights", "fp4"), "--weights must be one of f32, bf16, int8; got 'fp4'"),
+        (("{tmp}/none", "--out", "{tmp}/m"), "there is no such model"),
+        (("{tmp}", "--out", "{tmp}/m"), "there is no such model"),
+        (("{run}/config.json", "--out", "{tmp}/m"), "not a safetensors file"),
+        (("{run}", "--out", "{tmp}/none/m"), "cannot be written: No such file"),
+    ],
+)
+def test_what_is_refused(arguments, message, runs, call, tmp_path):
+    given = [argument.format(run=runs / "char", tmp=tmp_path) for argument in arguments]
+    code, out, err = call("export", *given)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect(runs, call):
+    code, out, err = call("inspect", runs / "word", "--programs")
+    assert (code, err) == (0, "")
+    assert "  embedding: Embedding(num_embeddings=" in out
+    assert "    weight_ih_l0  float32 (48, 12)" in out
+    assert "i = sigmoid(a_i)" in out
+    assert "a vocabulary of" in out
+    assert call("inspect", runs / "none")[0] == 2

@@ -1,0 +1,535 @@
+"""Files that are broken, or were made to do harm: each built here, none of them a model."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+from recurra import cells
+from recurra.model.container import MAX_HEADER, MAX_TENSORS, pack
+from recurra.model.file import KEY, contents_of
+from recurra.program import serial
+from recurra.vocabulary import Vocabulary
+from tests.program.written import equation, program, variable
+from tests.runtime.models import described, embedding, layer, linear, lstm, stack
+
+EXHIBITS: dict[str, Callable[[], bytes]] = {}
+
+
+def exhibit(name):
+    """Put what a function builds into the museum."""
+
+    def put(build):
+        EXHIBITS[name] = build
+        return build
+
+    return put
+
+
+def exhibits(kind, items, build):
+    """Put one exhibit for each item: a name, and what `build` makes a file of."""
+    for name, item in items.items():
+        EXHIBITS[f"{kind}: {name}"] = lambda item=item: build(item)
+
+
+# ---- tools ----
+
+
+def bytes_of(description):
+    """The file of a model."""
+    return b"".join(bytes(piece) for piece in pack(*contents_of(description)))
+
+
+def framed(text, body=b""):
+    """A file of this header, which is JSON or will be."""
+    text = text if isinstance(text, bytes) else json.dumps(text).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def opened(data):
+    """Header, description and numbers of a file."""
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    return header, json.loads(header["__metadata__"][KEY]), data[8 + length :]
+
+
+def closed(header, description, body):
+    """The file of header, description and numbers."""
+    header["__metadata__"] = {KEY: description if isinstance(description, str) else json.dumps(description)}
+    return framed(header, body)
+
+
+def small():
+    """A model that is nothing to complain about."""
+    return bytes_of(described(stack(lstm(2, 3), linear(3, 1))))
+
+
+def spoken():
+    """A language model."""
+    made = described(stack(embedding(3, 2), lstm(2, 2), linear(2, 3)))
+    return bytes_of(type(made)(made.root, made.weights, Vocabulary("char", ["<unk>", "a", "b"])))
+
+
+def entry(dtype="F32", shape=(1,), offsets=(0, 4)):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
+
+
+def with_entry(**parts):
+    """A file of one array, its entry changed."""
+    return framed({"a": {**entry(), **parts}}, bytes(4))
+
+
+def changed(path, value, make=small):
+    """A model whose description is changed in one place; with None, something is taken away."""
+    header, description, body = opened(make())
+    target = description
+    for key in path[:-1]:
+        target = target[key]
+    if value is REMOVED:
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return closed(header, description, body)
+
+
+REMOVED = object()
+LSTM = ("model", "parts", 0, 1)
+LINEAR = ("model", "parts", 1, 1)
+
+
+def of_program(content, hidden=4, weights=None, **settings):
+    """A layer of a program that was written by hand; all weights of no numbers, unless given as shapes."""
+    header, description, body = opened(small())
+    part = description["model"]["parts"][0][1]
+    part["settings"].update(input_size=4, hidden_size=hidden, **settings)
+    description.update(programs=[content], model=part)
+    part["kind"] = "Recurrent"
+    return closed(*arrays(weights or {}, description))
+
+
+def arrays(shapes, description):
+    """Header, description and numbers with these weights."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = 4 * int(np.prod(shape))
+        header[name] = entry("F32", shape, (at, at + size))
+        at += size
+    return header, description, bytes(at)
+
+
+# ---- what is no such file ----
+
+
+@exhibit("empty")
+def _():
+    return b""
+
+
+@exhibit("pickle that ends the process")
+def _():
+    class Evil:
+        def __reduce__(self):
+            return os._exit, (1,)
+
+    return pickle.dumps(Evil())
+
+
+@exhibit("torch's own file, a zip of a pickle")
+def _():
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"weight": 1}))
+    return made.getvalue()
+
+
+exhibits(
+    "start",
+    {
+        "a few bytes": b"\x08\x00\x00",
+        "a length of 2**63": struct.pack("<Q", 2**63) + b"{}",
+        "a length of 2**64 - 1": b"\xff" * 16,
+        "a length one beyond the cap": struct.pack("<Q", MAX_HEADER + 1) + bytes(100),
+        "a length beyond the end": struct.pack("<Q", 100) + b"{}",
+        "an empty header": struct.pack("<Q", 0),
+    },
+    lambda data: data,
+)
+exhibits(
+    "header",
+    {
+        "no JSON": b"{what}",
+        "cut": b'{"a":{"dtype":"F32",',
+        "a list": b"[]",
+        "a space first": b" {}",
+        "a byte order mark": b"\xef\xbb\xbf{}",
+        "no UTF-8": b'{"\xff":1}',
+        "an overlong code of UTF-8": b'{"\xc0\x80":1}',
+        "two objects": b"{}{}",
+        "NaN": b'{"a":NaN}',
+        "an array that occurs twice": b'{"a":%s,"a":%s}' % ((json.dumps(entry()).encode(),) * 2),
+        "metadata that occurs twice": b'{"__metadata__":{},"__metadata__":{}}',
+        "a key that occurs twice in an array": b'{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}',
+        "metadata of numbers": b'{"__metadata__":{"a":1}}',
+        "metadata that is a list": b'{"__metadata__":["a"]}',
+        "an array that is a list": b'{"a":[]}',
+        "nested 100,000 deep": b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "objects 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        "a number of a million digits": b'{"a":' + b"9" * 1_000_000 + b"}",
+        "an exponent of a million digits": b'{"a":1e' + b"9" * 1_000_000 + b"}",
+        "four million spaces": b"{" + b" " * (MAX_HEADER - 1),
+        "a text of four million bytes": b'{"a":"' + b"x" * (MAX_HEADER - 20) + b'"}',
+        "a text that takes four bytes for each character": b'{"a":"\xf0\x9f\x98\x80' + b"x" * (MAX_HEADER - 24) + b'"}',
+        "as many items as can be": b'{"a":[' + b"0," * (serial.MAX_ITEMS - 2) + b"0]}",
+        "as many lists as can be": b'{"a":[' + b"[]," * (serial.MAX_LISTS - 1) + b"0]}",
+        "as many keys as can be": ("{" + ",".join(f'"{n}":0' for n in range(serial.MAX_KEYS - 1)) + "}").encode(),
+        "as many objects as can be": b'{"a":[' + b"{}," * (serial.MAX_OBJECTS - 2) + b"0]}",
+        "more items": b'{"a":[' + b"0," * (serial.MAX_ITEMS + 1) + b"0]}",
+    },
+    framed,
+)
+
+
+@exhibit("header: as many arrays as can be, the last one wrong")
+def _():
+    header = {f"a{n}": entry(shape=(0,), offsets=(0, 0)) for n in range(MAX_TENSORS - 1)}
+    return framed({**header, "z": entry()})
+
+
+@exhibit("header: more arrays")
+def _():
+    return framed({f"a{n}": entry(shape=(0,), offsets=(0, 0)) for n in range(MAX_TENSORS + 2)})
+
+
+exhibits(
+    "array",
+    {
+        "an unknown dtype": {"dtype": "U8"},
+        "a dtype that is a list": {"dtype": ["F32"]},
+        "a wrong dtype for its bytes": {"dtype": "F64"},
+        "a field too many": {"file": "other.bin"},
+        "a shape that is a number": {"shape": 1},
+        "a shape of 2**63": {"shape": [2**63]},
+        "a shape whose product wraps to 1 in 64 bits": {"shape": [2**32, 2**32, 1]},
+        "a shape of nothing times 2**62": {"shape": [2**62, 2**62, 0], "data_offsets": [0, 0]},
+        "a shape of nothing that numpy cannot have": {"shape": [2**61, 0], "data_offsets": [0, 0]},
+        "a negative size": {"shape": [-1]},
+        "two negative sizes": {"shape": [-1, -1]},
+        "a size that is a float": {"shape": [1.0]},
+        "a size that is true": {"shape": [True]},
+        "nine dimensions": {"shape": [1] * 9},
+        "a million dimensions": {"shape": [1] * 200_000},
+        "offsets swapped": {"data_offsets": [4, 0]},
+        "a negative offset": {"data_offsets": [-4, 0]},
+        "an offset beyond the file": {"data_offsets": [4, 8]},
+        "an offset of 2**63": {"data_offsets": [2**63, 2**63 + 4]},
+        "a float as offset": {"data_offsets": [0, 4.0]},
+        "one offset": {"data_offsets": [4]},
+    },
+    lambda parts: with_entry(**parts),
+)
+exhibits(
+    "arrays",
+    {
+        "that overlap": ({"a": entry(), "b": entry(offsets=(2, 6))}, 6),
+        "in the same place": ({"a": entry(), "b": entry()}, 4),
+        "with a hole": ({"a": entry(), "b": entry(offsets=(8, 12))}, 12),
+        "with a hole ahead": ({"a": entry(offsets=(4, 8))}, 8),
+        "with bytes behind": ({"a": entry()}, 8),
+        "without their bytes": ({"a": entry()}, 0),
+        "of no name": ({"": entry()}, 4),
+        "of a name that clears the screen": ({"\x1b[2J\x1b]0;owned\x07": entry()}, 4),
+        "of a name of two lines": ({"a\nERROR: all is well": entry()}, 4),
+        "of a name that turns text around": ({"a\u202e": entry()}, 4),
+        "of a name of half a character": ({"\ud800": entry()}, 4),
+        "of a name of a million characters": ({"a" * 1_000_000: entry()}, 4),
+        "of no model": ({"a": entry()}, 4),
+        "of one layer of ten thousand": ({"weight_ih_l9999": entry(), "weight_hh_l0": entry(offsets=(4, 8))}, 8),
+        "of a projection from nothing": (
+            {
+                "weight_ih_l0": entry(shape=(4, 1), offsets=(0, 16)),
+                "weight_hh_l0": entry(shape=(4, 1), offsets=(16, 32)),
+                "weight_hr_l0": entry(shape=(1, 0), offsets=(32, 32)),
+            },
+            32,
+        ),
+        "of a layer that is no matrix": ({"weight_ih_l0": entry(), "weight_hh_l0": entry(offsets=(4, 8))}, 8),
+    },
+    lambda made: framed(made[0], bytes(made[1])),
+)
+
+# ---- descriptions ----
+
+exhibits(
+    "description",
+    {
+        "no JSON": "{",
+        "a list": "[]",
+        "null": "null",
+        "a key that occurs twice": '{"format":"recurra-model","format":"recurra-model"}',
+        "nested 100,000 deep": "[" * 100_000,
+        "a program": json.dumps(program()),
+    },
+    lambda text: closed({}, text, b""),
+)
+exhibits(
+    "description",
+    {
+        "another format": (("format",), "pickle"),
+        "a later version": (("version",), 2),
+        "a version that is true": (("version",), True),
+        "a field missing": (("tied",), REMOVED),
+        "a field too many": (("code",), "import os"),
+        "programs that are an object": (("programs",), {}),
+        "more programs than can be": (("programs",), [{}] * 1001),
+        "a model that is a list": (("model",), []),
+        "an unknown kind": ((*LINEAR, "kind"), "os.system"),
+        "a kind that is a list": ((*LINEAR, "kind"), []),
+        "a setting missing": ((*LINEAR, "settings", "bias"), REMOVED),
+        "a setting too many": ((*LINEAR, "settings", "hook"), "print"),
+        "settings that are a list": ((*LINEAR, "settings"), []),
+        "a size of 0": ((*LINEAR, "settings", "in_features"), 0),
+        "a size that is a float": ((*LINEAR, "settings", "in_features"), 3.0),
+        "a size that is true": ((*LINEAR, "settings", "out_features"), True),
+        "a size of 2**31": ((*LINEAR, "settings", "in_features"), 2**31),
+        "sizes whose product wraps in 64 bits": ((*LSTM, "settings", "hidden_size"), 2**31 - 1),
+        "a million layers": ((*LSTM, "settings", "num_layers"), 10**6),
+        "as many layers as can be": ((*LSTM, "settings", "num_layers"), 1000),
+        "a dropout that is infinite": ((*LSTM, "settings", "dropout"), 2.0),
+        "a projection that the program has not": ((*LSTM, "settings", "proj_size"), 2),
+        "first values that are texts": ((*LSTM, "settings", "init"), {"a": "b"}),
+        "first values without end": ((*LSTM, "settings", "init"), {str(n): 0 for n in range(10_000)}),
+        "a program that is not there": ((*LSTM, "settings", "program"), 1),
+        "a program before the first": ((*LSTM, "settings", "program"), -1),
+        "a program that is true": ((*LSTM, "settings", "program"), True),
+        "parts of a part that has none": ((*LINEAR, "parts"), [["a", {"kind": "Tanh", "settings": {}}]]),
+        "parts that are an object": (("model", "parts"), {}),
+        "a part's name with a dot": (("model", "parts", 0, 0), "a.b"),
+        "a part's name of two lines": (("model", "parts", 0, 0), "a\nb"),
+        "a part's name that occurs twice": (("model", "parts", 0, 0), "1"),
+        "no part's name": (("model", "parts", 0, 0), ""),
+        "weights without their parts": (("model", "parts"), []),
+        "weights tied to nothing": (("tied",), {"b": "a"}),
+        "a weight tied to itself": (("tied",), {"0.weight_ih_l0": "0.weight_ih_l0"}),
+        "weights tied in a ring": (("tied",), {"a": "b", "b": "a"}),
+        "a weight tied to a list": (("tied",), {"a": []}),
+        "a vocabulary that is a list": (("vocabulary",), []),
+    },
+    lambda item: changed(*item),
+)
+exhibits(
+    "vocabulary",
+    {
+        "of an unknown level": {"level": "byte", "tokens": ["<unk>", "a"]},
+        "without <unk>": {"level": "char", "tokens": ["a", "b"]},
+        "with a token twice": {"level": "char", "tokens": ["<unk>", "a", "a"]},
+        "with a number": {"level": "char", "tokens": ["<unk>", 1]},
+        "with half a character": {"level": "char", "tokens": ["<unk>", "\ud800"]},
+        "of as many words as can be, one twice": {
+            "level": "word",
+            "tokens": ["<unk>", *map(str, range(serial.MAX_ITEMS - 1000)), "1"],
+        },
+    },
+    lambda item: changed(("vocabulary",), item, spoken),
+)
+
+
+_HEAD = '{"format":"recurra-model","version":1,"programs":[],"model":'
+_TAIL = ',"tied":{},"vocabulary":null}'
+
+
+@exhibit("parts: 40 deep")
+def _():
+    part = {"kind": "Tanh", "settings": {}}
+    for _ in range(40):
+        part = {"kind": "Stack", "settings": {}, "parts": [["0", part]]}
+    return changed(("model",), part)
+
+
+@exhibit("parts: 100,000 of them")
+def _():
+    parts = [[str(n), {"kind": "Tanh", "settings": {}}] for n in range(15_000)]
+    return changed(("model", "parts"), parts)
+
+
+@exhibit("parts: names that grow with each level")
+def _():
+    part = {"kind": "Tanh", "settings": {}}
+    for _ in range(30):
+        part = {"kind": "Stack", "settings": {}, "parts": [["n" * 100, part]]}
+    return changed(("model",), part)
+
+
+exhibits(
+    "settings",
+    {
+        "a number of 400 digits": '{"kind":"ELU","settings":{"alpha":' + "9" * 400 + "}}",
+        "a number of 20 digits": '{"kind":"ELU","settings":{"alpha":99999999999999999999}}',
+        "an infinite number": '{"kind":"ELU","settings":{"alpha":1e999}}',
+        "bounds that are swapped": '{"kind":"Hardtanh","settings":{"min_val":1,"max_val":-1}}',
+        "a negative epsilon": '{"kind":"RMSNorm","settings":{"features":1,"eps":-1,"elementwise_affine":false}}',
+        "an axis that is no feature": '{"kind":"Softmax","settings":{"dim":0}}',
+        "padding beyond the tokens": (
+            '{"kind":"Embedding","settings":{"num_embeddings":1,"embedding_dim":1,"padding_idx":1}}'
+        ),
+    },
+    lambda part: closed({}, _HEAD + part + _TAIL, b""),
+)
+
+# ---- weights ----
+
+
+def weights(change):
+    """A model with its arrays changed."""
+    header, description, body = opened(bytes_of(described(linear(2, 3))))
+    made = {name: each for name, each in header.items() if name != "__metadata__"}
+    body = change(made) or body
+    return closed(made, description, body)
+
+
+exhibits(
+    "weights",
+    {
+        "one missing": lambda made: (made.pop("bias"), made["weight"].update(data_offsets=[0, 24]), bytes(24))[-1],
+        "one too many": lambda made: (made.update(other=entry(offsets=(36, 40))), bytes(40))[-1],
+        "of another shape": lambda made: made["weight"].update(shape=[3, 2][::-1]),
+        "of another rank": lambda made: made["weight"].update(shape=[6]),
+        "whole numbers": lambda made: made["weight"].update(dtype="I64", shape=[3, 1]),
+        "of two precisions": lambda made: (
+            made["weight"].update(dtype="F64", data_offsets=[0, 48]),
+            made["bias"].update(data_offsets=[48, 60]),
+            bytes(60),
+        )[-1],
+        "int8 without a scale": lambda made: (
+            made["bias"].update(data_offsets=[0, 12]),
+            made["weight"].update(dtype="I8", data_offsets=[12, 18]),
+            bytes(18),
+        )[-1],
+        "int8 with too few scales": lambda made: (
+            made["bias"].update(data_offsets=[0, 12]),
+            made.update({"weight.scale": entry(shape=(2,), offsets=(12, 20))}),
+            made["weight"].update(dtype="I8", data_offsets=[20, 26]),
+            bytes(26),
+        )[-1],
+        "int8 with a scale of float64": lambda made: (
+            made["bias"].update(data_offsets=[24, 36]),
+            made.update({"weight.scale": entry("F64", (3,), (0, 24))}),
+            made["weight"].update(dtype="I8", data_offsets=[36, 42]),
+            bytes(42),
+        )[-1],
+    },
+    weights,
+)
+
+# ---- programs ----
+
+HUGE = "999999999"
+exhibits(
+    "program",
+    {
+        "an unknown operation": program(equation("a", "import_os", "h")),
+        "a call as a name": program(equation("__import__('os').system('x')", "tanh", "h")),
+        "an operand that is not there": program(equation("a", "tanh", "nobody")),
+        "a ring": program(equation("a", "tanh", "b"), equation("b", "tanh", "a")),
+        "no state": program(states=(), next_states=(), output="x"),
+        "more equations than can be": program(*[equation("a", "tanh", "h")] * (serial.MAX_EQUATIONS + 1)),
+        "as many as can be, the last one wrong": program(
+            *(equation(f"a{n}", "add", f"a{n - 1}" if n else "h", "h") for n in range(serial.MAX_EQUATIONS - 3)),
+            equation("z", "tanh", "nobody"),
+        ),
+        "as many operands as can be": program(
+            equation("c", "concat", *["h"] * (serial.MAX_OPERANDS - 2), shape=(f"{serial.MAX_OPERANDS - 3}*hidden",))
+        ),
+        "as many results as can be": program(
+            equation([variable(f"s{n}", "hidden") for n in range(serial.MAX_VARIABLES - 3)], "split", "h")
+        ),
+        "as many sizes as can be, all of large factors": program(
+            equation(
+                [variable(f"s{n}", f"{999999000 + n}*hidden/{999999000 - n}") for n in range(serial.MAX_SIZES - 2)],
+                "partition",
+                "h",
+            )
+        ),
+        "more names than can be": program(
+            parameters=[variable(f"p{n}", "hidden") for n in range(serial.MAX_VARIABLES)]
+        ),
+        "texts of megabytes": program(name="x" * 3_000_000),
+        "a size that is not whole": program(parameters=[variable("p", "hidden/3")]),
+        "a size beyond 2**31": program(parameters=[variable("p", "999999999*hidden")]),
+        "a matrix of 2**60": program(
+            equation("I", "eye", shape=(HUGE, HUGE)), equation("J", "transpose", "I", shape=(HUGE, HUGE))
+        ),
+        "one number that becomes 2**29": program(
+            *(
+                equation(f"c{n}", "concat", *[f"c{n - 1}" if n else "p"] * 2, shape=(str(2 ** (n + 1)),))
+                for n in range(29)
+            ),
+            equation("m", "mean", "c28", shape=()),
+            equation("h'", "add", "h", "m"),
+            parameters=[variable("p", "1")],
+        ),
+        "heads that are multiplied a million times": program(
+            equation("y", "concat", *["h"] * 8192, shape=("8192*hidden",)),
+            equation("H", "heads", "y", shape=("32768", "hidden/4"), count=32768),
+            *(equation(f"q{n}", "product", "H", "R", shape=("32768",)) for n in range(100)),
+            parameters=[variable("R", "32768", "hidden/4", "1")],
+        ),
+        "transposed in every step": program(
+            equation("y", "concat", *["h"] * 8192, shape=("8192*hidden",)),
+            *(
+                made
+                for n in range(100)
+                for made in (
+                    equation(f"H{n}", "heads", "y", shape=("1", "8192*hidden"), count=1),
+                    equation(f"T{n}", "transpose", f"H{n}", shape=("8192*hidden", "1")),
+                )
+            ),
+        ),
+    },
+    of_program,
+)
+
+
+@exhibit("program: products of parameters that take hours")
+def _():
+    size = "8192"
+    names = [f"M{n}" for n in range(250)]
+    made = [
+        equation(name, "product", names[n - 1] if n else "I", "I", shape=(size, size)) for n, name in enumerate(names)
+    ]
+    return of_program(program(equation("I", "eye", shape=(size, size)), *made))
+
+
+@exhibit("program: a thousand layers of a thousand equations")
+def _():
+    content = program(*(equation(f"a{n}", "tanh", "h") for n in range(1000)))
+    return of_program(content, num_layers=1000)
+
+
+@exhibit("program: two thousand parts of a thousand equations")
+def _():
+    content = program(*(equation(f"a{n}", "tanh", "h") for n in range(1000)))
+    header, description, body = opened(of_program(content))
+    part = description["model"]
+    description["model"] = {"kind": "Stack", "settings": {}, "parts": [[str(n), part] for n in range(1900)]}
+    return closed(header, description, body)
+
+
+@exhibit("program: a state of 2**31 numbers")
+def _():
+    return of_program(program(), hidden=2**31 - 1)
+
+
+@exhibit("program: a weight of a few numbers tied to thousands of others")
+def _():
+    header, description, body = opened(bytes_of(described(layer(cells.indrnn, 1, 50_000))))
+    description["model"]["settings"]["num_layers"] = 1
+    part = description["model"]
+    names = [name for name in header if name != "__metadata__"]
+    description["model"] = {"kind": "Stack", "settings": {}, "parts": [[str(n), part] for n in range(1000)]}
+    description["tied"] = {f"{n}.{name}": f"0.{name}" for n in range(1, 1000) for name in names}
+    return closed({f"0.{name}": header[name] for name in names}, description, body)

@@ -1,0 +1,197 @@
+"""Descriptions: what is written comes back, and what would not be read is not written."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recurra import cells
+from recurra.errors import FileFormatError
+from recurra.model import Description, Part, Weight, demand, read, write
+from recurra.model.kinds import KINDS, NUMBER
+from recurra.model.refusal import refusing
+from recurra.model.serial import MAX_DEPTH, MAX_PARTS, from_text, to_text
+from recurra.program import from_json
+from recurra.vocabulary import Vocabulary
+from tests.program.written import equation, program, variable
+from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
+
+NAMES = st.text(min_size=1, max_size=10).filter(lambda name: name.isprintable() and "." not in name)
+LEAVES = st.sampled_from(
+    [
+        lstm(2, 3, num_layers=2, bidirectional=True, dropout=0.25),
+        layer(cells.layer_norm_lstm, 2, 4, init={"b": -0.0}),
+        cell_part(cells.mgu, 0, 3),
+        embedding(3, 2),
+        linear(4, 1),
+        Part("LayerNorm", {"features": 3, "eps": 1e-5, "elementwise_affine": True, "bias": False}),
+        Part("Hardtanh", {"min_val": -1, "max_val": 5e-324}),
+        Part("ELU", {"alpha": 1.7976931348623157e308}),
+    ]
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda parts: st.builds(
+        lambda kind, children: Part(kind, {}, tuple(children.items())),
+        st.sampled_from(["Sequential", "Stack"]),
+        st.dictionaries(NAMES, parts, max_size=3),
+    ),
+    max_leaves=8,
+)
+TOKENS = st.lists(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5, unique=True)
+VOCABULARIES = st.none() | TOKENS.map(lambda tokens: Vocabulary("char", ["<unk>", *tokens]))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(TREES, st.dictionaries(st.text(max_size=5), st.text(max_size=5)), VOCABULARIES)
+def test_round_trip(root, tied, vocabulary):
+    text = to_text(root, tied, vocabulary)
+    found, names, tokens = from_text(text)
+    assert found == root
+    assert names == tied
+    assert (tokens and tokens.tokens) == (vocabulary and vocabulary.tokens)
+    assert to_text(found, names, tokens) == text
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(TREES, VOCABULARIES)
+def test_files_round_trip(tmp_path_factory, root, vocabulary):
+    path = tmp_path_factory.mktemp("files") / "file"
+    made = described(root)
+    write(Description(root, made.weights, vocabulary), path)
+    found = read(path)
+    assert found.root == root
+    assert list(found.weights) == list(made.weights) or set(found.weights) == set(made.weights)
+    for name, weight in made.weights.items():
+        np.testing.assert_array_equal(found.weights[name].data, weight.data)
+
+
+def nested(depth):
+    part = Part("Tanh")
+    for _ in range(depth):
+        part = Part("Stack", {}, (("0", part),))
+    return part
+
+
+def named(name):
+    return Part("Stack", {}, ((name, Part("Tanh")),))
+
+
+UNREADABLE = {
+    "parts too deep": nested(MAX_DEPTH + 1),
+    "parts too many": Part("Stack", {}, tuple((str(n), Part("Tanh")) for n in range(MAX_PARTS))),
+    "a name with a dot": named("a.b"),
+    "a name of two lines": named("a\nb"),
+    "no name": named(""),
+    "a long name": named("a" * 101),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_would_not_be_read_is_not_written(what, tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(FileFormatError) as refused:
+        write(Description(UNREADABLE[what], {}), path)
+    assert str(refused.value).startswith(str(path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_tokens_without_an_encoding_are_not_written(tmp_path):
+    with pytest.raises(FileFormatError, match="texts"):
+        write(Description(Part("Tanh"), {}, Vocabulary("char", ["<unk>", "\ud800"])), tmp_path / "file")
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    write(described(linear(1, 1)), path)
+    before = path.read_bytes()
+    with pytest.raises(FileFormatError):
+        write(Description(nested(40), {}), path)
+    with pytest.raises(FileFormatError, match="cannot be written"):
+        write(described(linear(1, 1)), tmp_path / "nowhere" / "file")
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+# ---- caps on what the use of a model takes ----
+
+
+def recurrent(content, **settings):
+    return layer_of(from_json(json.dumps(content)), **settings)
+
+
+def layer_of(made, input_size=4, hidden_size=4, **settings):
+    part = lstm(input_size, hidden_size, **settings)
+    return Part("Recurrent", {**part.settings, "program": made})
+
+
+def wide(width):
+    return program(
+        equation("p'", "concat", *["p"] * 1000, shape=(f"{1000 * width}",)),
+        equation("m", "mean", "p'", shape=()),
+        equation("h'", "add", "h", "m"),
+        parameters=[variable("p", str(width))],
+    )
+
+
+def test_a_model_may_take_as_much_as_its_file_gives():
+    """A matrix that is widened a thousand times: fine while it is small, or other weights are large."""
+    described(recurrent(wide(1000)))
+    with pytest.raises(FileFormatError, match="numbers"):
+        described(recurrent(wide(100_000)))
+    assert demand.FREE + demand.TIMES * 100_000 < 1000 * 100_000
+    described(stack(recurrent(wide(100_000)), linear(4, 400_000)))
+
+
+def test_layers_count_each():
+    content = program(*(equation(f"a{n}", "tanh", "h") for n in range(97)))  # with x, h and h' a hundred variables
+    described(recurrent(content, num_layers=1000, bidirectional=True))
+    with pytest.raises(FileFormatError, match="200100 variables"):
+        described(stack(recurrent(content, num_layers=1000, bidirectional=True), recurrent(content, input_size=8)))
+
+
+def test_the_size_of_a_state_is_that_of_all_layers():
+    content = program(
+        equation("c'", "add", "c", "x", shape=("input",)),
+        states=("h", "c"),
+        next_states=("h'", "c'"),
+    )
+    content["states"][1]["shape"] = ["input"]
+    described(recurrent(content, num_layers=2))
+    with pytest.raises(FileFormatError, match="size of a state differs"):
+        described(recurrent(content, input_size=3, num_layers=2))
+
+
+def test_every_number_is_one_that_float64_has():
+    assert NUMBER.is_valid(2**53)
+    assert not NUMBER.is_valid(10**400)
+    assert not NUMBER.is_valid(True)
+    assert not NUMBER.is_valid(float("nan"))
+
+
+def test_weights_of_other_dtypes():
+    with pytest.raises(FileFormatError, match="int32"):
+        Weight.of(np.zeros(3, np.int32))
+    weights = {name: Weight(w.data.astype("i8"), "int64") for name, w in described(linear(1, 1)).weights.items()}
+    with pytest.raises(FileFormatError, match="int64"):
+        Description(linear(1, 1), weights)
+
+
+def test_every_kind_has_settings_of_its_own():
+    for name, kind in KINDS.items():
+        with pytest.raises(FileFormatError, match=r"settings missing|unknown"):
+            Description(Part(name, {"other": 1, **dict.fromkeys(kind.settings)}), {})
+
+
+def test_refusals_name_the_file_in_one_line():
+    for path in ("a\nb", "x" * 1000, os.fsdecode(b"\xff")):
+        for error in (OSError(2, "No such file"), MemoryError(), ValueError("line\nbreak" * 100)):
+            with pytest.raises(FileFormatError) as refused, refusing(path):
+                raise error
+            assert str(refused.value).isprintable()
+            assert len(str(refused.value)) <= 300
+    with pytest.raises(KeyError), refusing("file"):  # an error of the program is no error of the file
+        raise KeyError("bug")

@@ -1,0 +1,51 @@
+"""What docs/files.md says of caps is what the code has."""
+
+import re
+from pathlib import Path
+
+from recurra.model import container, demand, kinds, serial
+from recurra.program import serial as programs
+from tests.model import museum
+
+PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+CAPS = {
+    "bytes of the header": [container.MAX_HEADER],
+    "items, keys, objects and lists of a text of JSON": [
+        programs.MAX_ITEMS,
+        programs.MAX_KEYS,
+        programs.MAX_OBJECTS,
+        programs.MAX_LISTS,
+    ],
+    "characters of a whole number": [programs.MAX_DIGITS],
+    "arrays": [container.MAX_TENSORS],
+    "characters of an array's name": [container.MAX_NAME],
+    "dimensions of an array": [container.MAX_DIMENSIONS],
+    "parts": [serial.MAX_PARTS],
+    "parts in parts": [serial.MAX_DEPTH],
+    "programs": [serial.MAX_PROGRAMS],
+    "equations, variables and operands of all programs together": [
+        programs.MAX_EQUATIONS,
+        programs.MAX_VARIABLES,
+        programs.MAX_OPERANDS,
+    ],
+    "sizes that differ in all programs together": [programs.MAX_SIZES],
+    "states of a program": [programs.MAX_STATES],
+    "layers of a part": [kinds.MAX_LAYERS],
+    "variables of all layers and directions, each with its own": [demand.MAX_VARIABLES],
+    "numbers that one step computes with": [demand.FREE, demand.TIMES],
+    "multiplications of one step, and once per call": [demand.MAX_MULTIPLICATIONS],
+    "heads, and columns transposed, of a step": [demand.MAX_PIECES],
+}
+
+
+def test_caps():
+    rows = dict(
+        re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE.partition("| cap | at most |")[2].partition("\n\n")[0], re.M)
+    )
+    found = {name: [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\d|\d", text)] for name, text in rows.items()}
+    found.pop("---", None)
+    assert found == CAPS
+
+
+def test_how_many_exhibits_there_are():
+    assert f"a museum of {len(museum.EXHIBITS)} broken" in PAGE

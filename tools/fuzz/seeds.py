@@ -1,0 +1,99 @@
+"""What mutations begin with: small models as files, and cells' programs as JSON."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+
+import numpy as np
+
+from fuzz.grow import grown
+from recurra import cells
+from recurra.compiler import drop_biases, plan, trace
+from recurra.model import Description, Part, Weight, weights_of
+from recurra.model.container import Tensor, pack
+from recurra.model.file import contents_of
+from recurra.model.narrow import narrow
+from recurra.program import Program, to_json
+from recurra.vocabulary import Vocabulary
+
+PLAIN = {
+    "Linear": {"in_features": 2, "out_features": 3, "bias": True},
+    "LayerNorm": {"features": 3, "eps": 1e-5, "elementwise_affine": True, "bias": True},
+    "RMSNorm": {"features": 3, "eps": None, "elementwise_affine": True},
+    "Dropout": {"p": 0.5},
+    "Identity": {},
+    "ReLU": {},
+    "Tanh": {},
+    "Sigmoid": {},
+    "SiLU": {},
+    "Softsign": {},
+    "Hardtanh": {"min_val": -1.0, "max_val": 1.0},
+    "ELU": {"alpha": 1.0},
+    "LeakyReLU": {"negative_slope": 0.01},
+    "Softplus": {"beta": 1, "threshold": 20.0},
+    "GELU": {"approximate": "tanh"},
+    "Softmax": {"dim": -1},
+    "LogSoftmax": {"dim": -1},
+}
+
+
+def layer(program: Program, input_size: int, hidden_size: int, kind: str = "Recurrent", **settings: object) -> Part:
+    """A recurrent part."""
+    given = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+    sizes = {"input_size": input_size, "hidden_size": hidden_size, "proj_size": 0}
+    return Part(kind, {**given, **sizes, "program": program, "init": {}, **settings})
+
+
+def described(root: Part, vocabulary: Vocabulary | None = None, dtype: str = "float32") -> Description:
+    """A model of these parts, with weights."""
+    draw = np.random.default_rng(0)
+    weights = {name: Weight.of(draw.uniform(-1, 1, shape).astype(dtype)) for name, shape in weights_of(root).items()}
+    return Description(root, weights, vocabulary)
+
+
+def _stack(*parts: Part) -> Part:
+    return Part("Stack", {}, tuple((str(number), part) for number, part in enumerate(parts)))
+
+
+def descriptions() -> Iterator[Description]:
+    """A model of every kind of part, dtype and option."""
+    tanh, gru = trace(cells.rnn), trace(cells.gru)
+    yield described(layer(tanh, 1, 2, "RNN", num_layers=2, bidirectional=True))
+    yield described(layer(drop_biases(gru), 2, 1, "GRU", bias=False), dtype="float64")
+    yield described(layer(trace(cells.lstm, projected=True), 1, 2, "LSTM", proj_size=1))
+    cell = {"input_size": 2, "hidden_size": 1, "bias": True, "program": tanh, "init": {"bias_ih": 0.5}}
+    yield described(Part("RNNCell", cell))
+    tokens = Vocabulary("char", ["<unk>", "a", "b", "\n"])
+    lookup = Part("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": 1})
+    spoken = _stack(
+        lookup, layer(tanh, 2, 2, "RNN"), Part("Linear", {"in_features": 2, "out_features": 4, "bias": True})
+    )
+    yield described(spoken, tokens)
+    for kind in ("bf16", "int8"):
+        yield narrow(described(spoken, tokens), kind)
+    both = described(_stack(layer(tanh, 2, 2), layer(tanh, 2, 2)))
+    yield Description(both.root, {name: both.weights[name.replace("1.", "0.", 1)] for name in both.weights})
+    for kind, settings in PLAIN.items():
+        yield described(_stack(Part(kind, settings)))
+
+
+def files() -> Iterator[bytes]:
+    """The same as files; and state_dicts without a description."""
+    for description in descriptions():
+        yield b"".join(bytes(piece) for piece in pack(*contents_of(description)))
+    for gates in (1, 3, 4):
+        shapes = {"weight_ih_l0": (gates * 2, 3), "weight_hh_l0": (gates * 2, 2), "bias_ih_l0": (gates * 2,)}
+        arrays = {f"rnn.{name}": np.ones(shape, "f4") for name, shape in {**shapes, "bias_hh_l0": (gates * 2,)}.items()}
+        yield b"".join(bytes(piece) for piece in pack({name: Tensor("F32", a) for name, a in arrays.items()}, {}))
+
+
+def programs() -> Iterator[str]:
+    """Cells' programs, as traced and as planned; and random ones."""
+    for cell in cells.all().values():
+        for program in (trace(cell), plan(trace(cell)).program):
+            if len(program.equations) < 12:
+                yield to_json(program)
+    for number in range(100):
+        yield json.dumps(grown(random.Random(number), 8), separators=(",", ":"))

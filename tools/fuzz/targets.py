@@ -1,0 +1,112 @@
+"""What an input is given to, and what may come of it: a model or program, or one error of one line."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+import zlib
+
+import numpy as np
+
+import recurra
+from fuzz.seeds import described, layer
+from recurra.compiler import plan
+from recurra.engines import Call, NativeEngine
+from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
+from recurra.model import Description, weights_of
+from recurra.model.container import unpack_from
+from recurra.model.file import model_of
+from recurra.model.refusal import refusing
+from recurra.program import Program, from_json, to_json
+from recurra.runtime import Model
+
+ENGINE = NativeEngine()
+MOST_WEIGHTS = 10**6  # of a bare program, whose weights no file holds
+SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden of bare programs
+
+
+class Found(Exception):  # noqa: N818  (what fuzzing looks for)
+    """Something that must not be."""
+
+
+def read(data: bytes) -> Program | Description | None:
+    """The program or model that an input is; None where it is refused as it should be.
+
+    Raises:
+        Found: a message of several lines, or that no terminal shows; or a program that is not what it was when written.
+    """
+    try:
+        if data[:1] == b"{":
+            program = from_json(data.decode("utf-8", "surrogateescape"))
+            if from_json(to_json(program)) != program:
+                raise Found("a program is another one after a round trip")
+            return program
+        with refusing("input"):
+            return unpack_from(io.BufferedReader(io.BytesIO(data)), len(data), model_of)  # type: ignore[arg-type]
+    except (ProgramError, FileFormatError) as error:
+        if not str(error).isprintable() or len(str(error)) > MAX_LINE:
+            raise Found(f"a message that is no line: {error!r}") from error
+        return None
+
+
+def use(found: Program | Description, sizes: tuple[int, int]) -> None:
+    """Run a program or model, forward and backward, a step at a time and whole: errors are fine, crashes are not.
+
+    Args:
+        found: the program or model.
+        sizes: input and hidden, of a program.
+    """
+    try:
+        if isinstance(found, Program):
+            part = layer(found, *sizes)
+            if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
+                return
+            found = described(part)
+        _run(Model(found))
+        for _, part in found.root.walk():
+            if "program" in part.settings:
+                _differentiate(part.program, *sizes)
+    except RecurraError:
+        return
+
+
+def _run(model: Model) -> None:
+    x = np.zeros((2, 1), np.int64) if model.takes_tokens else np.ones((2, 1, model.input_size or 3), model.dtype)
+    model(x[0] if model.is_cell else x)
+    stream = model.stream()
+    stream.step(x[0])
+    stream.step(x[1])
+
+
+def _differentiate(program: Program, width: int, hidden: int) -> None:
+    sizes = {"input": width, "hidden": hidden, "proj": hidden // 2}
+    shapes = {v.name: tuple(size.value(sizes) for size in v.shape) for v in program.sources}
+    planned = plan(program)
+    draw = np.random.default_rng(0)
+    if sum(math.prod(shapes[parameter.name]) for parameter in program.parameters) > MOST_WEIGHTS:
+        return
+    parameters = [draw.standard_normal(shapes[parameter.name]).astype("f4") for parameter in program.parameters]
+    states = [np.ones((2, *shapes[state.name]), "f4") for state in program.states]
+    widths = [shape[-1].value(sizes) if shape else 1 for shape in (m.results[0].shape for m in planned.program.masks)]
+    call = Call(
+        x=np.ones((3, 2, width), np.float32),
+        batch_sizes=None,
+        states=states,
+        parameters=parameters,
+        sizes=sizes,
+        masks=[np.ones((3, 2, width), "f4") for width in widths],
+    )
+    kernel = ENGINE.build(planned)
+    backward = kernel.backward_of([True] * len(program.sources), [True], True)
+    result = kernel.forward(call, backward)
+    kernel.backward(call, result, backward, [np.ones_like(result.output)], [None] * len(states))
+
+
+def one_input(data: bytes, share: int) -> None:
+    """Read an input; run every so-manieth of those that are accepted."""
+    found, chance = read(data), zlib.crc32(data)
+    if found is not None and chance % share == 0:
+        with warnings.catch_warnings(), np.errstate(all="ignore"), recurra.engine("native"):
+            warnings.simplefilter("ignore")
+            use(found, SIZES[chance // share % len(SIZES)])
