@@ -53,6 +53,18 @@ class AnyStream {
   virtual void reset(const std::vector<std::int64_t>& rows) = 0;
 };
 
+// Held while a stream is in use; a step may let other Python threads run.
+class Use {
+ public:
+  explicit Use(std::atomic_flag& busy) : busy_(busy) {
+    if (busy_.test_and_set()) throw std::runtime_error("another thread is using this stream");
+  }
+  ~Use() { busy_.clear(); }
+
+ private:
+  std::atomic_flag& busy_;
+};
+
 // A step takes too long for other Python threads to wait from about so many multiply-adds on.
 constexpr double long_step = 200000;
 
@@ -70,11 +82,7 @@ class StreamOf : public AnyStream {
   }
 
   nb::object step(nb::handle x) override {
-    if (busy_.test_and_set()) throw std::runtime_error("another thread is in the middle of a step of this stream");
-    struct Leave {
-      std::atomic_flag& flag;
-      ~Leave() { flag.clear(); }
-    } leave{busy_};
+    const Use use(busy_);
     const bool one = table_.is_none() ? read_numbers(x) : read_ids(x);
     if (work_ >= long_step) {
       nb::gil_scoped_release unlocked;
@@ -91,6 +99,7 @@ class StreamOf : public AnyStream {
   }
 
   std::vector<nb::object> states() const override {
+    const Use use(busy_);
     std::vector<nb::object> found;
     for (const auto& scan : scans_) {
       for (std::size_t n = 0; n < scan->states.size(); ++n) {
@@ -105,6 +114,7 @@ class StreamOf : public AnyStream {
   }
 
   void set_states(const std::vector<nb::object>& given) override {
+    const Use use(busy_);
     std::vector<std::vector<T>*> places;
     for (auto& scan : scans_) {
       for (auto& state : scan->states) places.push_back(&state);
@@ -123,6 +133,7 @@ class StreamOf : public AnyStream {
   }
 
   void reset(const std::vector<std::int64_t>& rows) override {
+    const Use use(busy_);
     for (const std::int64_t row : rows) {
       if (row < 0 || row >= batch_) throw std::invalid_argument("a row out of range");
     }
@@ -222,7 +233,12 @@ class StreamOf : public AnyStream {
   // Looks up (batch,) numbers of rows in the table; a batch of one may be a number. Returns whether it was one.
   bool read_ids(nb::handle x) {
     if (PyLong_Check(x.ptr()) && batch_ == 1) {
-      look_up(0, PyLong_AsLongLong(x.ptr()));
+      const long long id = PyLong_AsLongLong(x.ptr());
+      if (PyErr_Occurred()) {
+        PyErr_Clear();
+        throw nb::index_error("there is no token of so large a number");
+      }
+      look_up(0, id);
       return true;
     }
     Buffer in;
@@ -253,7 +269,6 @@ class StreamOf : public AnyStream {
   }
 
   void look_up(std::int64_t b, std::int64_t id) {
-    if (PyErr_Occurred()) throw nb::python_error();
     if (id < 0 || id >= table_rows_) {
       throw nb::index_error(("token " + std::to_string(id) + " is not one of 0 … " + std::to_string(table_rows_ - 1)).c_str());
     }
@@ -276,7 +291,7 @@ class StreamOf : public AnyStream {
   double work_ = 0;
   std::vector<T> input_;
   std::vector<std::unique_ptr<Scan>> scans_;
-  std::atomic_flag busy_;
+  mutable std::atomic_flag busy_;
 };
 
 AnyStream* make(const std::vector<ScanArguments>& scans, nb::object table, std::int64_t batch, int threads, bool is_double,

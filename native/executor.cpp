@@ -807,12 +807,16 @@ void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) 
       team.dismiss();
     });
   }
-  if (together) return;
   s.barrier = nullptr;
-  s.cuts = {0, s.call->batch};
-  s.bases = {0};
   workers.front().team = nullptr;
+  if (together) return;
+  // Another caller has the threads: the whole batch on this one. The next run of the same call may have them.
+  std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
+  s.cuts.swap(cuts);
+  s.bases.swap(bases);
   work(workers.front(), 0);
+  s.cuts.swap(cuts);
+  s.bases.swap(bases);
 }
 
 // Vector multiply-adds of a call, roughly: what decides on threads, and on packing.

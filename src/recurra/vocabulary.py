@@ -38,7 +38,7 @@ class Vocabulary:
     def __init__(self, level: str, tokens: Sequence[str]) -> None:
         self.level = level
         self.tokens = tuple(tokens)
-        self._number = {token: number for number, token in enumerate(self.tokens)}
+        self._number = dict(zip(self.tokens, range(len(self.tokens)), strict=True))
         if not self.tokens or self.tokens[0] != UNKNOWN or len(self._number) != len(self.tokens):
             raise RunError(f"a vocabulary begins with {UNKNOWN} and has no token twice")
         if len(self.tokens) < 2:

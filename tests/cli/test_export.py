@@ -5,8 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
 
-from recurra import runtime
+from recurra import cells, runtime
+from recurra.model import Part, write
+from recurra.vocabulary import Vocabulary
 
 
 def test_a_run_is_a_model_already(runs):
@@ -64,7 +67,9 @@ def test_onnx(runs, call, tmp_path):
     ("arguments", "message"),
     [
         (("{run}",), "say where to"),
-        (("{run}", "--out", "{tmp}/m", "--weights", "fp4"), "--weights must be one of f32, bf16, int8; got 'fp4'"),
+        (("{run}", "--out", "{tmp}/m", "--weights", "fp4"), "--weights must be one of as-is, bf16, int8; got 'fp4'"),
+        (("{run}", "--out", "{tmp}/m", "--onnx", "{tmp}/m"), "cannot be the same file"),
+        (("{run}", "--out", "{tmp}/m", "--lengths"), "--lengths is for --onnx"),
         (("{tmp}/none", "--out", "{tmp}/m"), "there is no such model"),
         (("{tmp}", "--out", "{tmp}/m"), "there is no such model"),
         (("{run}/config.json", "--out", "{tmp}/m"), "not a safetensors file"),
@@ -78,6 +83,36 @@ def test_what_is_refused(arguments, message, runs, call, tmp_path):
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_size_is_that_before_writing(runs, call, tmp_path):
+    shutil.copy(runs / "char" / "model.safetensors", tmp_path / "m")
+    before = (tmp_path / "m").stat().st_size
+    code, out, _ = call("export", tmp_path / "m", "--out", tmp_path / "m", "--weights", "bf16")
+    assert code == 0
+    assert f"(was {before / 1000:.2f} kB)" in out
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        stack(stack(embedding(5, 4), layer(cells.gru, 4, 3)), linear(3, 5)),
+        stack(Part("Dropout", {"p": 0.5}), embedding(5, 4), lstm(4, 3, batch_first=True), linear(3, 5)),
+        embedding(5, 4),
+        lstm(3, 4, bidirectional=True, batch_first=True),
+        cell_part(cells.lstm, 3, 4),
+        stack(embedding(5, 4), cell_part(cells.gru, 4, 5)),
+        Part("ReLU"),
+    ],
+)
+def test_models_of_any_kind_are_compared(root, call, tmp_path):
+    made = described(root)
+    takes_tokens = any(part.kind == "Embedding" for _, part in root.walk())
+    words = Vocabulary("char", ["<unk>", "a", "b", "c", "d"]) if takes_tokens else None
+    write(type(made)(root, made.weights, words), tmp_path / "m")
+    code, out, err = call("export", tmp_path / "m", "--out", tmp_path / "n", "--weights", "int8")
+    assert (code, err) == (0, "")
+    assert "root mean square" in out
 
 
 def test_inspect(runs, call):

@@ -273,8 +273,9 @@ exhibits(
         "a key that occurs twice": '{"format":"recurra-model","format":"recurra-model"}',
         "nested 100,000 deep": "[" * 100_000,
         "a program": json.dumps(program()),
+        "a text that takes four bytes for each character": '{"format":"\U0001f600' + "x" * (MAX_HEADER - 100) + '"}',
     },
-    lambda text: closed({}, text, b""),
+    lambda text: framed(json.dumps({"__metadata__": {KEY: text}}, ensure_ascii=False).encode()),
 )
 exhibits(
     "description",
@@ -526,7 +527,7 @@ def _():
 
 @exhibit("program: a weight of a few numbers tied to thousands of others")
 def _():
-    header, description, body = opened(bytes_of(described(layer(cells.indrnn, 1, 50_000))))
+    header, description, body = opened(bytes_of(described(layer(cells.indrnn, 1000, 1000))))
     description["model"]["settings"]["num_layers"] = 1
     part = description["model"]
     names = [name for name in header if name != "__metadata__"]

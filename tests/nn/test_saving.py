@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
 
 import recurra
 from recurra import cells, runtime
@@ -254,6 +255,11 @@ def test_weights_go_into_a_module(tmp_path):
         (nn.Embedding(3, 2, max_norm=1.0), "max_norm"),
         (nn.Linear(2, 2, device="meta"), "on the device meta"),
         (nn.Linear(2, 2, dtype=torch.complex64), "complex64"),
+        (Stack(nn.Linear(3, 4), nn.Linear(5, 2)), "1 takes 5 features, and 0, the part before it, gives 4"),
+        (Stack(nn.ReLU(), nn.Embedding(3, 4)), "1: an Embedding must be the first part"),
+        (Stack(LSTM(3, 3, batch_first=True), LSTM(3, 3)), "agree in batch_first"),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "remove_parametrizations"),
+        (prune.random_unstructured(nn.Linear(2, 2), "weight", 0.5), "forward hooks"),
     ],
 )
 def test_what_cannot_be_saved_is_named(module, message, tmp_path):
@@ -261,6 +267,62 @@ def test_what_cannot_be_saved_is_named(module, message, tmp_path):
     with pytest.raises(FileFormatError, match=message):
         recurra.save(module, tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == b"old"
+
+
+def test_a_module_that_does_something_else_is_refused(tmp_path):
+    hooked, replaced = nn.Linear(2, 2), GRU(2, 2)
+    hooked.register_forward_hook(lambda module, inputs, output: output * 100)
+    replaced.forward = lambda x: x
+    with pytest.raises(FileFormatError, match=r"0 \(Linear\) has forward hooks"):
+        recurra.save(Stack(hooked), tmp_path / "m")
+    with pytest.raises(FileFormatError, match="a forward of its own"):
+        recurra.save(replaced, tmp_path / "m")
+    with pytest.raises(TypeError, match=r"must be a recurra\.vocabulary\.Vocabulary, not list"):
+        recurra.save(nn.Embedding(2, 2), tmp_path / "m", vocabulary=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        Stack(Stack(nn.Tanh()), GRU(3, 4)),
+        Stack(Stack(LSTM(3, 4), GRU(4, 2)), nn.Linear(2, 5), Stack(GRU(5, 3)), Stack(nn.Tanh())),
+        Stack(nn.Sequential(LSTM(3, 4)), Stack(Stack(Stack(GRU(4, 2))))),
+        Stack(nn.Linear(3, 2), Stack(nn.ReLU())),
+    ],
+)
+def test_states_are_nested_alike(stack, tmp_path):
+    x = torch.randn(4, 2, 3)
+    output, state = stack.eval()(x)
+    recurra.save(stack, tmp_path / "m")
+    model = runtime.load(tmp_path / "m")
+    found, last = model(x.numpy())
+
+    def shapes(value):
+        return tuple(map(shapes, value)) if isinstance(value, tuple) else tuple(value.shape)
+
+    assert shapes(last) == shapes(state)
+    again, _ = stack(x, tensors_of(last))
+    expected, _ = model(x.numpy(), last)
+    np.testing.assert_allclose(again.detach().numpy(), expected, atol=1e-6)
+
+
+def tensors_of(state):
+    """Arrays as tensors."""
+    return tuple(map(tensors_of, state)) if isinstance(state, tuple) else torch.from_numpy(np.array(state))
+
+
+def test_permissions_and_links_stay(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    recurra.save(nn.Linear(1, 1), real)
+    real.chmod(0o600)
+    link.symlink_to(real)
+    recurra.save(nn.Linear(2, 2), link)
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert recurra.load(real).in_features == 2
+    recurra.save(nn.Linear(1, 1), tmp_path / ("x" * 250))
+    with pytest.raises(FileFormatError, match="Is a directory"):
+        recurra.save(nn.Linear(1, 1), tmp_path)
 
 
 def test_a_stack_with_its_own_forward_is_not_what_it_seems():

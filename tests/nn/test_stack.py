@@ -56,3 +56,12 @@ def test_gradients_flow_through_states():
     output.sum().backward()
     assert x.grad is not None
     assert all(parameter.grad is not None for parameter in stack.parameters())
+
+
+def test_containers_without_state_are_no_recurrent_parts():
+    stack = Stack(Stack(nn.Tanh()), nn.Sequential(nn.ReLU(), GRU(3, 4)), nn.Sequential(nn.Linear(4, 2))).eval()
+    x = torch.randn(5, 2, 3)
+    output, state = stack(x)
+    assert output.shape == (5, 2, 2)
+    assert state.shape == (1, 2, 4)
+    torch.testing.assert_close(stack(x[2:], stack(x[:2])[1])[0], output[2:])

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from recurra.model import KINDS, Part
+from recurra.model.chain import NOTHING
 from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS
-from recurra.runtime.feed_forward import NOTHING, PROGRAMS
+from recurra.runtime.feed_forward import PROGRAMS
 from tests.runtime.models import described, linear, model
 
 

@@ -8,6 +8,7 @@ from recurra import cells, runtime
 from recurra.errors import RecurraError
 from recurra.model import Description, Part, write
 from recurra.runtime import FileFormatError, Model
+from recurra.vocabulary import Vocabulary
 from tests.runtime.models import (
     cell_part,
     described,
@@ -208,7 +209,7 @@ def test_bad_tokens():
 
 
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(FileFormatError, match="takes 5 features, and the one before it gives 6"):
+    with pytest.raises(FileFormatError, match="1 takes 5 features, and 0, the part before it, gives 6"):
         model(stack(lstm(4, 6), linear(5, 2)))
     with pytest.raises(FileFormatError, match="an Embedding must be the first part"):
         model(stack(linear(4, 6), embedding(3, 4)))
@@ -232,6 +233,22 @@ def test_files_and_threads(tmp_path):
         thread.join()
     assert all(same(result, expected) for result in results)
     assert "Embedding → LSTM → Linear; 1,508 weights, float32" in repr(made)
+
+
+def test_nothing_to_compute_leaves_the_input_alone():
+    made = model(Part("Dropout", {"p": 0.5}))
+    x = np.ones((3, 2, 4), np.float32)
+    output, _ = made(x, lengths=[1, 3])
+    assert x.all()
+    assert not output[1:, 0].any()
+    assert not np.shares_memory(made(x)[0], x)
+
+
+def test_a_vocabulary_fits_the_embedding():
+    made = described(language_model())
+    words = Vocabulary("char", ["<unk>", "a"])
+    with pytest.raises(FileFormatError, match="a vocabulary of 2 tokens needs an Embedding of as many"):
+        Description(made.root, made.weights, words)
 
 
 def test_tied_weights_stay_tied(tmp_path):

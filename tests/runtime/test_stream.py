@@ -1,4 +1,11 @@
+import copy
+import os
+import pickle
 import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,11 +70,16 @@ def test_tokens():
         assert same(np.stack(steps), whole)
     pair = made.stream(2)
     assert pair.step(np.array([1, 2])).shape == (2, 11)
-    for bad in (11, -1, 2**70):
-        with pytest.raises((IndexError, OverflowError)):
+    for kind in (np.uint8, np.int16, np.uint64, ">i8"):
+        assert same(made.stream().step(ids[:1].astype(kind))[0], whole[0])
+    for bad in (11, -1, 2**62, 2**70, np.uint64(2**64 - 1)):
+        with pytest.raises(IndexError):
             made.stream().step(bad)
-    with pytest.raises(ValueError, match="int64 or int32"):
-        made.stream().step(np.array([1.0]))
+    for bad in (np.array([1.0]), True, 3.0, "3", None):
+        with pytest.raises(TypeError, match="whole numbers"):
+            made.stream().step(bad)
+        with pytest.raises(TypeError, match="whole numbers"):
+            made([[bad]])
 
 
 def test_masks_are_their_means():
@@ -140,6 +152,81 @@ def test_rows_are_reset_alone():
     for bad in (3, -1):
         with pytest.raises(RecurraError, match="sequences 0 … 2"):
             stream.reset(bad)
+    for bad in ([1.7], "0", [True, False], [[0]]):
+        with pytest.raises(RecurraError, match="rows must be whole numbers, or a mask of bools"):
+            stream.reset(bad)
+    stream.feed(x)
+    stream.reset(np.array([False, True, False]))
+    output = stream.step(x[0])
+    assert same(output[1], fresh[1])
+    assert not same(output[0], fresh[0])
+
+
+def test_copies_go_on_by_themselves():
+    made = model(language_model())
+    made([[1]])
+    stream = made.stream(2)
+    stream.feed(np.ones((3, 2), int))
+    for other in (copy.copy(stream), copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        assert same(other.state, stream.state)
+        before = stream.state
+        other.step(np.array([1, 2]))
+        assert same(stream.state, before)
+    for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert same(other([[1]])[0], made([[1]])[0])
+    with recurra.engine("reference"):
+        slow = made.stream(2)
+    assert same(pickle.loads(pickle.dumps(slow)).step(np.array([1, 2])), slow.step(np.array([1, 2])))
+
+
+def test_many_threads_with_a_stream_each():
+    """Where another thread's run has the pool, a run goes on alone; the next one may have the pool again."""
+    code = (
+        "import os, sys, threading\n"
+        "import numpy as np\n"
+        "from tests.runtime.models import lstm, model\n"
+        "made = model(lstm(256, 256))\n"
+        "x = np.ones((8, 256), np.float32)\n"
+        "alone = made.stream(8)\n"
+        "expected = [alone.step(x) for _ in range(200)][-1].tobytes()\n"
+        "wrong = []\n"
+        "def run():\n"
+        "    stream = made.stream(8)\n"
+        "    last = [stream.step(x) for _ in range(200)][-1]\n"
+        "    wrong.append(last.tobytes() != expected)\n"
+        "threads = [threading.Thread(target=run) for _ in range(3)]\n"
+        "[t.start() for t in threads]\n"
+        "[made(x[None].repeat(4, 0)) for _ in range(50)]\n"
+        "[t.join() for t in threads]\n"
+        "print(wrong)\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert run.stdout == "[False, False, False]\n", run.stderr
+
+
+def test_one_stream_is_for_one_thread_at_a_time():
+    made = model(lstm(256, 256))
+    stream = made.stream(16)
+    x = np.ones((16, 256), np.float32)
+    refused = []
+
+    def use(call):
+        for _ in range(300):
+            try:
+                call()
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    calls = (lambda: stream.step(x), lambda: stream.feed(x[None]), stream.reset, stream.snapshot)
+    threads = [threading.Thread(target=use, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(refused) <= {"another thread is using this stream"}
+    stream.reset()
+    assert same(stream.step(x), made.stream(16).step(x))
 
 
 def test_snapshots():
@@ -196,7 +283,6 @@ def test_steps_take_any_layout():
         (np.ones((2, 4)), r"got \(2, 4\)"),
         (np.ones((1, 1, 4)), r"got \(1, 1, 4\)"),
         (np.float32(1), "got"),
-        (np.array(["a"] * 4), "must be numbers"),
     ],
 )
 def test_bad_steps(x, message):
@@ -204,9 +290,26 @@ def test_bad_steps(x, message):
         model(lstm(4, 6)).stream().step(x)
 
 
+def test_a_step_of_no_numbers():
+    for bad in (np.array(["a"] * 4), np.array([True] * 4), np.array([1j] * 4)):
+        with pytest.raises(TypeError, match="must be numbers"):
+            model(lstm(4, 6)).stream().step(bad)
+        streams = model(lstm(4, 6)).streams()
+        with pytest.raises(TypeError, match="must be numbers"):
+            streams.step(streams.join(), bad[None])
+
+
+def test_a_cell_without_input():
+    made = model(cell_part(cells.gru, 0, 4))
+    assert made.stream().step(np.zeros((1, 0))).shape == (1, 4)
+
+
 def test_what_cannot_be_stepped():
     with pytest.raises(RecurraError, match="bidirectional"):
         model(lstm(4, 6, bidirectional=True)).stream()
+    for batch in (2**31, 2**62, 2**70):
+        with pytest.raises(RecurraError, match="batch must be at most"):
+            model(lstm(4, 6)).stream(batch)
     for batch in (0, -1, 1.5, True):
         with pytest.raises(RecurraError, match="positive whole number"):
             model(lstm(4, 6)).stream(batch)

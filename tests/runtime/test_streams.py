@@ -90,6 +90,25 @@ def test_bad_steps(ids, x, message):
     assert same(streams.state([0, 1, 2]), before)
 
 
+def test_memory_that_does_not_suffice_changes_nothing(monkeypatch):
+    streams = model(lstm(2, 3)).streams()
+    ids = streams.join(2)
+    zeros = np.zeros
+
+    def limited(shape, *rest):
+        if np.prod(shape) > 10**5:
+            raise MemoryError
+        return zeros(shape, *rest)
+
+    monkeypatch.setattr(np, "zeros", limited)
+    with pytest.raises(MemoryError):
+        streams.join(10**6)
+    monkeypatch.undo()
+    assert len(streams) == 2
+    more = streams.join(40)
+    assert streams.step(np.concatenate([ids, more]), np.ones((42, 2), np.float32)).shape == (42, 3)
+
+
 def test_bad_joins():
     streams = model(lstm(2, 3)).streams()
     with pytest.raises(RecurraError, match="from 0; got -1"):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurra.errors import RunError
+from recurra.model import write
 
 if TYPE_CHECKING:
-    from recurra.model import Description
+    from recurra.tasks.export import Comparison
 
 Source = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or a file of recurra.save.")]
 
@@ -18,7 +19,7 @@ Source = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trainin
 def export(
     run: Source,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
-    weights: Annotated[str, typer.Option(help="f32: as they are; bf16: half the size; int8: a quarter.")] = "f32",
+    weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for ONNX runtimes.")] = None,
     lengths: Annotated[bool, typer.Option("--lengths", help="ONNX: with an input for the sequences' lengths.")] = False,
 ) -> None:
@@ -27,24 +28,26 @@ def export(
 
     if out is None and onnx is None:
         raise RunError("say where to: --out FILE for recurra.runtime, --onnx FILE for ONNX runtimes")
+    if out is not None and onnx is not None and out.absolute() == onnx.absolute():
+        raise RunError(f"--out and --onnx cannot be the same file, {out}")
+    if lengths and onnx is None:
+        raise RunError("--lengths is for --onnx FILE; recurra.runtime always takes lengths")
     description = task.load_description(run)
+    size = task.source_of(run).stat().st_size
+    made = task.with_weights(description, weights)
     if out is not None:
-        made = task.export(description, weights, out)
-        _report(task.source_of(run), out, description, made)
+        write(made, out)
+        print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")
     if onnx is not None:
         from recurra.onnx import export as export_onnx
 
-        export_onnx(description if out is None else made, onnx, lengths=lengths)
-        print(f"{onnx}  {_size(onnx)}")
+        export_onnx(made, onnx, lengths=lengths)
+        print(f"{onnx}  {_size(onnx.stat().st_size)}")
+    if made is not description:
+        _report(task.compare(description, made))
 
 
-def _report(source: Path, out: Path, before: Description, after: Description) -> None:
-    from recurra.tasks.export import compare
-
-    print(f"{out}  {_size(out)}  (was {_size(source)})")
-    if before is after:
-        return
-    found = compare(before, after)
+def _report(found: Comparison) -> None:
     print(f"error         largest {found.largest:.2g}, root mean square {found.relative:.2%} of the output's")
     if found.bits is not None:
         print(f"bits per token {found.bits[0]:.4f} → {found.bits[1]:.4f}, of text that the model wrote")
@@ -52,13 +55,12 @@ def _report(source: Path, out: Path, before: Description, after: Description) ->
         print(f"a step        {found.microseconds[0]:.1f} µs → {found.microseconds[1]:.1f} µs, one sequence")
 
 
-def _size(path: Path) -> str:
-    size = float(path.stat().st_size)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000 or unit == "MB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+def _size(count: int) -> str:
+    """Bytes for people."""
+    for unit, size in (("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.2f} {unit}"
+    return f"{count} B"
 
 
 def inspect(

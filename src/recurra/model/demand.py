@@ -22,7 +22,7 @@ class Demand(NamedTuple):
     """What one step of one sequence takes, and what is computed once per call.
 
     Attributes:
-        numbers: elements of all variables but parameters.
+        numbers: elements of all variables but parameters, and of each product's matrix, as it is packed for it.
         multiplications: of all products.
         pieces: of what native code cuts or joins piece by piece.
     """
@@ -119,12 +119,12 @@ def _demand(program: Program, sizes: Mapping[str, int]) -> Demand:
 
 
 def _demand_of_equation(equation: Equation, shapes: Mapping[str, tuple[int, ...]], varying: set[str]) -> Demand:
-    """Multiplications and pieces of one equation."""
+    """What an equation takes beside its results."""
     operands = [shapes[variable.name] for variable in equation.variables]
     if equation.operation == "product":
         left, right = operands
         heads = right[0] if len(right) == 3 else 0
-        return Demand(0, math.prod(left) * right[-1], heads)
+        return Demand(math.prod(right), math.prod(left) * right[-1], heads)
     in_rows = any(len(shape) > 1 for shape in operands) and equation.results[0].name in varying
     if equation.operation == "transpose" and in_rows:
         return Demand(0, 0, operands[0][1])

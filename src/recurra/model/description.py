@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
+from recurra.model.chain import check_chain
 from recurra.model.demand import check_demand
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
@@ -68,8 +69,8 @@ class Description:
         vocabulary: what a language model's tokens are; None of other models.
 
     Raises:
-        FileFormatError: parts or weights are not as the table of kinds has them, or their use would take too much;
-            names them.
+        FileFormatError: parts or weights are not as the table of kinds has them, parts do not fit behind one another,
+            or their use would take too much; names them.
     """
 
     root: Part
@@ -78,6 +79,7 @@ class Description:
 
     def __post_init__(self) -> None:
         check(self.root)
+        check_chain(self.root, None if self.vocabulary is None else len(self.vocabulary))
         check_demand(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
         shapes = weights_of(self.root)
         for problem, names in (

@@ -62,6 +62,7 @@ INDEX = Setting("null or a whole number", lambda value: value is None or _is_who
 FLAG = Setting("true or false", lambda value: type(value) is bool)
 NUMBER = Setting("a finite number", _is_number)
 POSITIVE = Setting("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
+NOT_NEGATIVE = Setting("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
 EPS = Setting(
     "null or a number that is not negative",
     lambda value: value is None or (_is_number(value) and value >= 0),  # type: ignore[operator]
@@ -188,7 +189,7 @@ KINDS: Mapping[str, Kind] = {
     "Embedding": Kind(
         {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding, _embedding_problem
     ),
-    "LayerNorm": Kind({"features": SIZE, "eps": NUMBER, "elementwise_affine": FLAG, "bias": FLAG}, _norm),
+    "LayerNorm": Kind({"features": SIZE, "eps": NOT_NEGATIVE, "elementwise_affine": FLAG, "bias": FLAG}, _norm),
     "RMSNorm": Kind({"features": SIZE, "eps": EPS, "elementwise_affine": FLAG}, _norm),
     "Dropout": Kind({"p": PROBABILITY}),
     "Identity": Kind(),

@@ -19,7 +19,7 @@ def refusing(path: str | os.PathLike[str], doing: str = "read") -> Iterator[None
         path: of the file.
         doing: what cannot be done where the system or the memory fails: "read" or "written".
     """
-    name = one_line(os.fspath(path), _PATH)
+    name = one_line(os.fsdecode(path), _PATH)
     try:
         yield
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from recurra.compiler import TracedCell
 from recurra.equations import Cell
@@ -223,6 +224,7 @@ def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Descrip
 
 def _part_of(module: nn.Module, name: str) -> Part:
     cls = type(module)
+    _refuse_changed(module, name)
     container = next((kind for base, kind in CONTAINERS.items() if isinstance(module, base)), None)
     if container is not None:
         if cls.forward not in (nn.Sequential.forward, Stack.forward):
@@ -243,6 +245,23 @@ def _part_of(module: nn.Module, name: str) -> Part:
         return Part(row.kind, row.describe(counterpart(module) if cls in ACCELERATED else module))
     except RecurraError as error:
         raise FileFormatError(f"{name or 'the module'}: {error}") from None
+
+
+def _refuse_changed(module: nn.Module, name: str) -> None:
+    """Refuse a module that computes something else than its class does."""
+    where = f"{name or 'the module'} ({type(module).__name__})"
+    if is_parametrized(module):
+        raise FileFormatError(
+            f"{where} has parametrisations: make their values its weights first, with "
+            "torch.nn.utils.parametrize.remove_parametrizations"
+        )
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise FileFormatError(
+            f"{where} has forward hooks, which a file does not hold: remove them first; those of "
+            "weight_norm and pruning have their own remove function"
+        )
+    if "forward" in module.__dict__:
+        raise FileFormatError(f"{where} has a forward of its own: {_ADVICE}")
 
 
 _ADVICE = "only known parts can be saved; put those that it uses into recurra.nn.Stack(…), one after the other"

@@ -31,8 +31,12 @@ def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = N
         vocabulary: the tokens of a language model, to go with it.
 
     Raises:
-        FileFormatError: a part is not known, or the file cannot be written; the message names it.
+        FileFormatError: a part is not known, does something else than its class, or does not fit behind the one before
+            it; or the file cannot be written. The message names it.
+        TypeError: the vocabulary is none.
     """
+    if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
+        raise TypeError(f"vocabulary must be a recurra.vocabulary.Vocabulary, not {type(vocabulary).__name__}")
     write(describe(module, vocabulary), path)
 
 

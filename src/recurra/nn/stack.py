@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,7 +13,8 @@ from recurra.nn.recurrent_cell import RecurrentCell
 class Stack(nn.Sequential):
     """Like torch.nn.Sequential, for parts of which some are recurrent: ``output, state = stack(x, state)``.
 
-    Each part gets the output of the one before. Recurrent are recurra's layers and cells, torch.nn's, and other stacks.
+    Each part gets the output of the one before. Recurrent are recurra's layers and cells, torch.nn's, and each
+    Sequential or Stack that holds some.
     ``state`` is the state of the recurrent part, as that part has it; where several parts are recurrent a tuple with
     one for each, in their order; without any an empty tuple. None stands for the default, zeros. A cell hands on its
     first state, or its output where it has one.
@@ -22,9 +22,6 @@ class Stack(nn.Sequential):
     Args:
         *parts: modules, or one dictionary of modules by name, as torch.nn.Sequential takes them.
     """
-
-    def _recurrent(self) -> Iterator[nn.Module]:
-        return (part for part in self if is_recurrent(part))
 
     def forward(self, input: Any, state: Any = None) -> tuple[Any, Any]:
         """Run all parts.
@@ -39,28 +36,38 @@ class Stack(nn.Sequential):
         Raises:
             ValueError: not as many states as recurrent parts; and what the parts raise.
         """
-        count = sum(1 for _ in self._recurrent())
-        if state is None:
-            states = [None] * count
-        elif count == 1:
-            states = [state]
-        else:
-            states = list(state)
-            if len(states) != count:
-                raise ValueError(f"Stack has {count} recurrent parts: state must hold one for each; got {len(states)}")
-        new: list[Any] = []
-        for part in self:
-            if not is_recurrent(part):
-                input = part(input)
-                continue
-            input, after = _run(part, input, states[len(new)])
-            new.append(after)
-        return input, new[0] if count == 1 else tuple(new)
+        return _pass(self, input, state)
 
 
 def is_recurrent(module: nn.Module) -> bool:
     """Whether a module takes a state and returns a new one."""
-    return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase, Stack))
+    if isinstance(module, nn.Sequential):
+        return any(map(is_recurrent, module))
+    return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase))
+
+
+def _pass(parts: nn.Sequential, x: Any, state: Any) -> tuple[Any, Any]:
+    count = sum(map(is_recurrent, parts))
+    if state is None:
+        states = [None] * count
+    elif count == 1:
+        states = [state]
+    else:
+        states = list(state)
+        if len(states) != count:
+            raise ValueError(f"Stack has {count} recurrent parts: state must hold one for each; got {len(states)}")
+    new: list[Any] = []
+    for part in parts:
+        if isinstance(part, nn.Sequential):
+            given = states[len(new)] if is_recurrent(part) else ()
+            x, after = part(x, given) if isinstance(part, Stack) else _pass(part, x, given)
+        elif is_recurrent(part):
+            x, after = _run(part, x, states[len(new)])
+        else:
+            x = part(x)
+        if is_recurrent(part):
+            new.append(after)
+    return x, new[0] if count == 1 else tuple(new)
 
 
 def _run(part: nn.Module, x: Any, state: Any) -> tuple[Any, Any]:

@@ -142,4 +142,3 @@ PROGRAMS: Mapping[str, Make] = {
     "Softmax": _with(_softmax),
     "LogSoftmax": _with(_log_softmax),
 }
-NOTHING = ("Dropout", "Identity")  # what changes nothing when a model is used

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
 from recurra.model.refusal import refusing
+from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array
 from recurra.runtime.stages import Lookup, Recurrent, stages
@@ -52,9 +53,6 @@ class Model:
         description: the same.
         vocabulary: the tokens of a language model; None of other models.
         dtype: of its input and output: float32, or float64 where its weights are.
-
-    Raises:
-        FileFormatError: the parts do not fit behind one another.
     """
 
     def __init__(self, description: Description) -> None:
@@ -75,8 +73,8 @@ class Model:
     @property
     def input_size(self) -> int | None:
         """Features of its input; None where it takes tokens, or whatever arrives."""
-        sizes = [] if self.takes_tokens else [stage.input_size for stage in self.stages if stage.input_size]
-        return sizes[0] if sizes else None
+        sizes = (stage.input_size for stage in self.stages if stage.input_size is not None)
+        return None if self.takes_tokens else next(sizes, None)
 
     def __call__(self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None) -> tuple[Array, Any]:
         """Run the model over sequences.
@@ -124,7 +122,7 @@ class Model:
                 last.append(ends)
             else:
                 value = stage(value)
-        return value, last
+        return (np.array(rows) if value is rows else value), last
 
     def stream(self, batch: int = 1) -> Stream:
         """A run of its own, one step at a time, with the state inside.
@@ -161,7 +159,7 @@ class Model:
 
     def _rows(self, x: ArrayLike) -> tuple[Array, bool]:
         """The input as (T, batch, …), checked, and whether it was a batch."""
-        array = np.asarray(x)
+        array: Array = tokens(x) if self.takes_tokens else numbers(x, self.dtype)
         features = () if self.takes_tokens else ("input_size",)
         names = (
             ("batch",) if self.is_cell else ("batch", "seq_len") if self.batch_first else ("seq_len", "batch")
@@ -169,14 +167,10 @@ class Model:
         wanted = "(" + ", ".join(f"{n}={self.input_size}" if n == "input_size" else n for n in names) + ")"
         if array.ndim not in (len(names), len(names) - 1):
             raise RecurraError(f"the model's input must be {wanted}, or without batch; got {array.shape}")
-        if not self.takes_tokens:
-            if array.dtype.kind not in "fiu":
-                raise TypeError(f"the model's input must be numbers; got {array.dtype}")
-            array = np.asarray(array, self.dtype)
-            if self.input_size not in (None, array.shape[-1]):
-                raise RecurraError(
-                    f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
-                )
+        if not self.takes_tokens and self.input_size not in (None, array.shape[-1]):
+            raise RecurraError(
+                f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
+            )
         is_batched = array.ndim == len(names)
         if self.is_cell:
             return array[None] if is_batched else array[None, None], is_batched

@@ -53,6 +53,9 @@ class Run:
         )
         self._packed: dict[tuple[Kernel, bool], object] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": {}}  # a copy, in another process perhaps, packs anew
+
     def _width(self, shape: tuple[Any, ...]) -> int:
         return int(shape[-1].value(self.sizes)) if shape else 1
 

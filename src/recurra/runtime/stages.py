@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.errors import FileFormatError
 from recurra.model import KINDS, Description, Part, recurrent_weights
+from recurra.model.chain import features, leaves
 from recurra.model.kinds import directions, layer_sizes
 from recurra.program import Program
-from recurra.runtime.feed_forward import NOTHING, PROGRAMS
+from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array, Run
 
@@ -27,7 +27,7 @@ class Lookup:
     """
 
     table: Array
-    input_size = 0  # not features, but tokens
+    input_size = None  # not features, but tokens
 
     @property
     def output_size(self) -> int:
@@ -38,11 +38,8 @@ class Lookup:
         """Rows for ids of any shape; the features come last.
 
         Raises:
-            TypeError: no whole numbers.
             IndexError: a token that the table does not have.
         """
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"the model's input is numbers of tokens, whole numbers; got {ids.dtype}")
         if ids.size and not (ids.min() >= 0 and ids.max() < len(self.table)):
             raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {ids.min()} … {ids.max()}")
         rows: Array = self.table[ids]
@@ -56,20 +53,20 @@ class FeedForward:
     Attributes:
         program: without states.
         parameters: its weights.
-        input_size: features that it takes; 0 for an activation, which takes what arrives.
-        output_size: features that it gives; 0 for as many as it takes.
+        input_size: features that it takes; None for an activation, which takes what arrives.
+        output_size: features that it gives; None for as many as it takes.
     """
 
     program: Program
     parameters: Sequence[Array]
-    input_size: int
-    output_size: int
+    input_size: int | None
+    output_size: int | None
     _runs: dict[int, Run] = field(default_factory=dict)
 
     def run(self, width: int) -> Run:
         """The run for so many features."""
         if width not in self._runs:
-            sizes = {"input": width, "hidden": self.output_size, "proj": 0}
+            sizes = {"input": width, "hidden": self.output_size or 0, "proj": 0}
             self._runs[width] = Run(self.program, self.parameters, sizes)
         return self._runs[width]
 
@@ -145,11 +142,7 @@ Stage = Lookup | FeedForward | Recurrent
 
 
 def stages(description: Description) -> list[Stage]:
-    """What a model computes, in order; what does nothing in use is left out.
-
-    Raises:
-        FileFormatError: a part cannot stand where it does.
-    """
+    """What a model computes, in order; what does nothing in use is left out."""
     values: dict[int, Array] = {}  # tied weights are one array
 
     def value(name: str) -> Array:
@@ -159,22 +152,11 @@ def stages(description: Description) -> list[Stage]:
         return values[id(weight)]
 
     found: list[Stage] = []
-    for name, part in _leaves(description.root):
-        if part.kind in NOTHING:
-            continue
+    for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
         found.append(_stage(part, weights, description.is_double))
-        if isinstance(found[-1], Lookup) and len(found) > 1:
-            raise FileFormatError(f"{name}: an Embedding must be the first part, as it takes numbers of tokens")
-    _check_chain(found)
     return found
-
-
-def _leaves(root: Part) -> Iterator[tuple[str, Part]]:
-    for name, part in root.walk():
-        if part.kind not in ("Sequential", "Stack"):
-            yield name, part
 
 
 def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
@@ -183,9 +165,7 @@ def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
     if part.kind in PROGRAMS:
         program = PROGRAMS[part.kind](part, double)
         parameters = [weights[parameter.name] for parameter in program.parameters]
-        if part.kind == "Linear":
-            return FeedForward(program, parameters, part.size("in_features"), part.size("out_features"))
-        return FeedForward(program, parameters, part.size("features") if "features" in part.settings else 0, 0)
+        return FeedForward(program, parameters, *features(part))
     runs: list[tuple[Run, ...]] = []
     named = recurrent_weights(part)
     for layer, symbols in enumerate(layer_sizes(part)):
@@ -199,15 +179,3 @@ def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
     names = tuple(state.name for state in part.program.states)
     is_cell = "num_layers" not in part.settings
     return Recurrent(tuple(runs), names, is_cell, part.settings.get("batch_first") is True)
-
-
-def _check_chain(found: Sequence[Stage]) -> None:
-    """Refuse parts that do not fit behind one another."""
-    width = 0
-    for stage in found:
-        if width and stage.input_size not in (width, 0):
-            raise FileFormatError(f"a part takes {stage.input_size} features, and the one before it gives {width}")
-        width = stage.output_size or stage.input_size or width
-    recurrent = [stage for stage in found if isinstance(stage, Recurrent)]
-    if len({(stage.is_cell, stage.batch_first) for stage in recurrent}) > 1:
-        raise FileFormatError("recurrent parts of one model must agree in batch_first, and be layers or cells all")

@@ -45,15 +45,18 @@ def runs(model: Model, width: int) -> list[Run]:
         RecurraError: a layer is bidirectional.
     """
     found: list[Run] = []
-    width = model.input_size or width
+    width = width if model.input_size is None else model.input_size
     for stage in model.stages:
         if isinstance(stage, FeedForward):
             found.append(stage.run(width))
+            width = width if stage.output_size is None else stage.output_size
         elif not isinstance(stage, Lookup):
             if len(stage.runs[0]) > 1:
                 raise RecurraError("a bidirectional model cannot be stepped: it would need the steps to come")
             found += [layer[0] for layer in stage.runs]
-        width = stage.output_size or width
+            width = stage.output_size
+        else:
+            width = stage.output_size
     return found
 
 

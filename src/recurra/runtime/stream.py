@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurra.engines import chosen, engine
 from recurra.errors import RecurraError
+from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stepper import stepper
 
+MAX_BATCH = 2**31 - 1
+_INT64 = np.dtype(np.int64)
+
 
 class Stream:
     """Some sequences that are run side by side, one step at a time: ``y = stream.step(x_t)``.
 
-    The outputs are those of the whole sequences, to the bit, whatever the steps come in. One thread at a time may use
-    it. The engine is the one that is chosen when the stream is made.
+    On the native engine outputs are those of the whole sequences, to the bit, whatever the steps come in. One thread at
+    a time may use it. The engine is the one that is chosen when the stream is made. A copy, or a stream that was
+    pickled, goes on by itself from the same state.
 
     Args:
         model: the model.
@@ -36,7 +44,11 @@ class Stream:
     def __init__(self, model: Model, batch: int = 1) -> None:
         if not isinstance(batch, (int, np.integer)) or isinstance(batch, bool) or batch < 1:
             raise RecurraError(f"batch must be a positive whole number; got {batch!r}")
+        if batch > MAX_BATCH:
+            raise RecurraError(f"batch must be at most {MAX_BATCH}; got {batch}")
         self.model, self.batch = model, int(batch)
+        self._engine = chosen().name
+        self._lock = threading.Lock()
         self._stepper = stepper(model, self.batch)
         self._step = self._stepper.step
         self._dtype = None if model.takes_tokens else model.dtype
@@ -53,14 +65,18 @@ class Stream:
 
         Raises:
             ValueError: another shape; the message names the dimensions.
+            TypeError: no numbers, or no whole ones.
             IndexError: a token that the model does not have.
+            RuntimeError: another thread is using the stream.
         """
+        given: Any = x
+        kind = x.__class__
         if self._dtype is None:
-            if isinstance(x, (list, tuple)):
-                x = np.asarray(x)
-        elif x.__class__ is not np.ndarray or x.dtype is not self._dtype:
-            x = _numbers(x, self._dtype)
-        return self._step(x)
+            if kind is not int and (kind is not np.ndarray or given.dtype is not _INT64):
+                given = tokens(x)
+        elif kind is not np.ndarray or given.dtype is not self._dtype:
+            given = numbers(x, self._dtype)
+        return self._step(given)
 
     def feed(self, chunk: ArrayLike) -> Array:
         """Some steps at once.
@@ -82,11 +98,20 @@ class Stream:
         rows, is_batched = model._rows(chunk)
         if rows.shape[1] != self.batch:
             raise RecurraError(f"a chunk must be of batch={self.batch} sequences; got {rows.shape[1]}")
-        output, last = model.run(rows, self._by_stage(self._stepper.states()), None)
-        self._stepper.set_states(
-            [np.ascontiguousarray(state[n]) for stage in last for n in range(len(stage[0])) for state in stage]
-        )
+        with self._alone(), engine(self._engine):
+            output, last = model.run(rows, self._by_stage(self._stepper.states()), None)
+            self._stepper.set_states(_by_run(last))
         return model._out(output, is_batched)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What reads the states and sets them again is not to be mixed with another thread's."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("another thread is using this stream")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
         """The states of all runs, by recurrent stage: (layers, batch, size)."""
@@ -103,24 +128,28 @@ class Stream:
 
     @state.setter
     def state(self, given: Any) -> None:
-        states = self.model._states(given, self.batch, True)
-        flat = [state[n] for stage in states for n in range(len(stage[0])) for state in stage]
-        self._stepper.set_states([np.ascontiguousarray(state) for state in flat])
+        self._stepper.set_states(_by_run(self.model._states(given, self.batch, True)))
 
-    def reset(self, rows: Iterable[int] | int | None = None) -> None:
+    def reset(self, rows: ArrayLike | None = None) -> None:
         """Begin anew: zero states.
 
         Args:
-            rows: which sequences. Default: all.
+            rows: which sequences: their numbers, or a mask of bools (batch,). Default: all.
 
         Raises:
-            RecurraError: a sequence that there is not.
+            RecurraError: a sequence that there is not, or neither numbers nor such a mask.
         """
-        chosen = range(self.batch) if rows is None else [rows] if isinstance(rows, (int, np.integer)) else list(rows)
-        wrong = [row for row in chosen if not 0 <= int(row) < self.batch]
-        if wrong:
-            raise RecurraError(f"there are sequences 0 … {self.batch - 1}; got {wrong[0]}")
-        self._stepper.reset([int(row) for row in chosen])
+        given = np.arange(self.batch) if rows is None else np.asarray(rows)
+        if given.dtype == bool and given.shape == (self.batch,):
+            given = np.flatnonzero(given)
+        if given.ndim > 1 or (given.dtype.kind not in "iu" and given.size):
+            raise RecurraError(
+                f"rows must be whole numbers, or a mask of bools (batch={self.batch},); got {given.dtype} {given.shape}"
+            )
+        wrong = given[(given < 0) | (given >= self.batch)]
+        if wrong.size:
+            raise RecurraError(f"there are sequences 0 … {self.batch - 1}; got {wrong.reshape(-1)[0]}")
+        self._stepper.reset(given.reshape(-1).tolist())
 
     def snapshot(self) -> bytes:
         """The state as bytes, for ``restore`` of a stream of the same model and batch, in any process."""
@@ -132,12 +161,21 @@ class Stream:
         Raises:
             RecurraError: it is damaged, or of a stream of other sizes; the stream stays as it is.
         """
-        states = self._stepper.states()
-        self._stepper.set_states(unpack(snapshot, states))
+        with self._alone():
+            self._stepper.set_states(unpack(snapshot, self._stepper.states()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (self.model, self.batch, self._engine, self.snapshot())
 
 
-def _numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiu":
-        raise RecurraError(f"a step's input must be numbers; got {array.dtype}")
-    return np.asarray(array, dtype)
+def _revived(model: Model, batch: int, name: str, snapshot: bytes) -> Stream:
+    """A stream that was copied or pickled."""
+    with engine(name):
+        stream = Stream(model, batch)
+    stream.restore(snapshot)
+    return stream
+
+
+def _by_run(states: Sequence[Sequence[Array]]) -> list[Array]:
+    """The states of recurrent stages, (layers, batch, size), one run after the other."""
+    return [np.ascontiguousarray(state[n]) for stage in states for n in range(len(stage[0])) for state in stage]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recurra.errors import RecurraError
+from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
@@ -125,9 +126,9 @@ class Streams:
             for table, values in zip(tables, states, strict=True):
                 table[:, rows] = values
 
-    def reset(self, ids: ArrayLike) -> None:
-        """Zero states for some sequences."""
-        self.set_state(ids, None)
+    def reset(self, ids: ArrayLike | None = None) -> None:
+        """Zero states for some sequences; by default for all."""
+        self.set_state(self.ids if ids is None else ids, None)
 
     def snapshot(self, ids: ArrayLike) -> bytes:
         """The states of some sequences as bytes, for ``restore`` of as many in any process with the same model."""
@@ -150,12 +151,17 @@ class Streams:
 
     def _grow(self, size: int) -> None:
         more = size - len(self._is_used)
-        self._free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
-        self._is_used = np.concatenate([self._is_used, np.zeros(more, bool)])
-        self._tables = [
+        tables = [
             [np.concatenate([table, np.zeros((len(table), more, table.shape[2]), table.dtype)], 1) for table in tables]
             for tables in self._tables
         ]
+        free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
+        used = np.concatenate([self._is_used, np.zeros(more, bool)])
+        self._tables, self._free, self._is_used = (
+            tables,
+            free,
+            used,
+        )  # all or, where the memory does not suffice, nothing
 
     def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:
         rows = np.asarray(ids)
@@ -174,11 +180,11 @@ class Streams:
 
     def _input(self, x: ArrayLike, count: int) -> Array:
         """(1, n, input_size), or tokens (1, n)."""
-        array = np.asarray(x)
         if self.model.takes_tokens:
+            array = tokens(x)
             shape: Sequence[int] = (count,)
         else:
-            array = np.asarray(array, self.model.dtype)
+            array = numbers(x, self.model.dtype)
             shape = (count, self.model.input_size or array.shape[-1])
         if array.shape != tuple(shape):
             names = "(n)" if self.model.takes_tokens else "(n, input_size)"

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from recurra.errors import RecurraError, RunError
-from recurra.model import Description, read, write
+from recurra.model import Description, read
 from recurra.model.file import MODEL
 from recurra.model.narrow import narrow
 from recurra.runtime import Model
 from recurra.runtime.run import Array
+from recurra.runtime.stages import Lookup
 
-WEIGHTS = ("f32", "bf16", "int8")
+WEIGHTS = ("as-is", "bf16", "int8")
 STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
 
 
@@ -63,25 +64,19 @@ def load_description(path: Path) -> Description:
     return read(source_of(path))
 
 
-def export(description: Description, weights: str, out: Path) -> Description:
-    """Write a model with weights of another kind.
+def with_weights(description: Description, weights: str) -> Description:
+    """A model with weights of another kind.
 
     Args:
         description: the model.
-        weights: ``"f32"`` for those that it has, ``"bf16"`` or ``"int8"``.
-        out: the file; what is there is replaced in one step.
-
-    Returns:
-        the model as it was written.
+        weights: ``"as-is"`` for those that it has, ``"bf16"`` or ``"int8"``.
 
     Raises:
-        RecurraError: ``weights`` is something else, or the file cannot be written.
+        RecurraError: ``weights`` is something else, or the model cannot have them.
     """
     if weights not in WEIGHTS:
         raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
-    made = description if weights == "f32" else narrow(description, weights)
-    write(made, out)
-    return made
+    return description if weights == WEIGHTS[0] else narrow(description, weights)
 
 
 def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
@@ -93,11 +88,11 @@ def compare(before: Description, after: Description, seed: int = 0) -> Compariso
     models = Model(before), Model(after)
     random = np.random.default_rng(seed)
     x = _input(models[0], random)
-    outputs = [model(x.swapaxes(0, 1) if model.batch_first else x)[0].astype(np.float64) for model in models]
+    outputs = [_output(model, x) for model in models]
     difference = outputs[1] - outputs[0]
     size = float(np.sqrt(np.mean(outputs[0] ** 2)))
     bits = None
-    if before.vocabulary is not None:
+    if before.vocabulary is not None and not models[0].is_cell:
         bits = _bits(outputs[0], x), _bits(outputs[1], x)
     return Comparison(
         float(np.abs(difference).max(initial=0)),
@@ -107,12 +102,21 @@ def compare(before: Description, after: Description, seed: int = 0) -> Compariso
     )
 
 
+def _output(model: Model, x: Array) -> Array:
+    """Of (steps, batch, …), or of a cell (batch, …), laid out likewise."""
+    swapped = model.batch_first and not model.is_cell
+    output, _ = model(x.swapaxes(0, 1) if swapped else x)
+    return (output.swapaxes(0, 1) if swapped else output).astype(np.float64)
+
+
 def _input(model: Model, random: np.random.Generator) -> Array:
     """(steps, batch, input_size), or tokens (steps, batch); of a cell a single step."""
     shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
     if not model.takes_tokens:
         return random.standard_normal((*shape, model.input_size or 1)).astype(model.dtype)
-    count = model.description.root.children[0][1].size("num_embeddings")
+    first = model.stages[0]
+    assert isinstance(first, Lookup)
+    count = len(first.table)
     if model.vocabulary is None or model.is_cell:
         return random.integers(0, count, shape)
     try:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from recurra.model.chain import NOTHING
 from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.runs import Run, on_rows
 from recurra.onnx.exporting.scope import Scope, Written
-from recurra.runtime.feed_forward import NOTHING, PROGRAMS
+from recurra.runtime.feed_forward import PROGRAMS
 
 Writer = Callable[[Scope], Written]
 

@@ -1,0 +1,37 @@
+"""What callers give, as arrays: numbers, or tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recurra.runtime.run import Array
+
+
+def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
+    """Real numbers, in the dtype of a model.
+
+    Raises:
+        TypeError: they are none.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"the model's input must be numbers; got {array.dtype}")
+    return np.asarray(array, dtype)
+
+
+def tokens(x: ArrayLike) -> NDArray[np.int64]:
+    """Numbers of tokens.
+
+    Raises:
+        TypeError: they are no whole numbers.
+        IndexError: one is beyond all tables.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"the model's input is numbers of tokens, whole numbers; got {array.dtype}")
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise IndexError(f"there is no token {array.max()}")
+    return array.astype(np.int64)

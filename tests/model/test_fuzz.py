@@ -1,0 +1,54 @@
+"""The fuzzer of tools/fuzz at work: some of its inputs, without the sanitizer, and that what it looks for is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recurra.errors import ProgramError
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def fuzz(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    import fuzz.seeds
+    import fuzz.sweep
+    import fuzz.targets
+
+    return fuzz
+
+
+def test_seeds_are_accepted_and_run(fuzz):
+    for seed in [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]:
+        assert fuzz.targets.read(seed) is not None
+        fuzz.targets.one_input(seed, 1)
+
+
+def test_mutated_inputs_are_refused_or_run(fuzz):
+    corpus = [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]
+    accepted = 0
+    for number in range(2000):
+        data = fuzz.sweep.made(corpus, f"test {number}")
+        fuzz.targets.one_input(data, 4)
+        accepted += fuzz.targets.read(data) is not None
+    assert 20 < accepted < 1500
+
+
+@pytest.mark.parametrize("message", ["two\nlines", "x" * 1000, "\x1b[2J"])
+def test_messages_that_are_no_line_are_found(fuzz, monkeypatch, message):
+    def refuse(text):
+        raise ProgramError(message)
+
+    monkeypatch.setattr(fuzz.targets, "from_json", refuse)
+    with pytest.raises(fuzz.targets.Found, match="no line"):
+        fuzz.targets.read(b"{}")
+
+
+def test_programs_that_change_are_found(fuzz, monkeypatch):
+    text = next(fuzz.seeds.programs())
+    renamed = json.dumps({**json.loads(text), "name": "other"})
+    monkeypatch.setattr(fuzz.targets, "to_json", lambda program: renamed)
+    with pytest.raises(fuzz.targets.Found, match="round trip"):
+        fuzz.targets.read(text.encode())
