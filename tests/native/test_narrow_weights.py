@@ -64,7 +64,7 @@ def same(mine, other):
 
 
 def rounded(values, to):
-    return narrowed("W", Weight.of(np.asarray(values, np.float32)), to).values()
+    return narrowed(Weight.of(np.asarray(values, np.float32)), to).values()
 
 
 def product(which, values):

@@ -1,8 +1,9 @@
-"""Models whose matrices take half or a quarter of the memory: numbers rounded to bfloat16 or int8."""
+"""Models with narrower weights: bfloat16, or int8 with a scale for each row."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,71 +11,62 @@ from numpy.typing import NDArray
 from recurra.errors import FileFormatError
 from recurra.model.description import Description, Weight
 
-Narrow = Literal["bf16", "int8"]
 _DTYPES = {"bf16": "bfloat16", "int8": "int8"}
+KINDS = tuple(_DTYPES)
 _MOST = np.float32(127)  # of int8; -128 stays unused, so that a number and its negative are rounded alike
-_LARGEST = np.nextafter(np.finfo(np.float32).max / _MOST, np.float32(0))  # scale: 127 times it is finite
+_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / _MOST, np.float32(0))  # 127 times it is finite
 
 
-def narrow(description: Description, to: Narrow) -> Description:
-    """The model with every matrix rounded, embedding tables and linear maps included; vectors stay as they are.
+def narrow(description: Description, kind: str) -> Description:
+    """The same model with its matrices stored narrower; vectors, such as biases, stay as they are.
 
-    States and sums stay float32: what changes is the weights' numbers, once, and how many bytes hold them.
+    What is computed stays float32: states, sums, and the numbers that the narrow ones stand for.
 
     Args:
-        description: of float32 or narrower weights.
-        to: ``"bf16"``, the nearest number of 8 bits of precision; or ``"int8"``, a whole number from -127 to 127 times
-            a float32 scale for each row, a 127th of the row's largest number.
+        description: a model of float32 weights, or narrower ones.
+        kind: ``"bf16"``, the nearest bfloat16, ties to even; or ``"int8"``, for each row whole numbers from -127 to 127
+            times a float32 scale, the largest magnitude of the row divided by 127.
 
     Raises:
-        FileFormatError: weights are float64, or not finite where int8 is asked for; or ``to`` is neither.
+        FileFormatError: ``kind`` is something else, the model is float64, or with int8, a weight is not finite.
     """
-    made: dict[int, Weight] = {}  # by the weight it comes from, so that tied ones stay tied
+    if kind not in KINDS:
+        raise FileFormatError(f"narrower weights are {' or '.join(KINDS)}, not {kind!r}")
+    made: dict[int, Weight] = {}  # by the weight that it comes from: tied ones stay tied
     for name, weight in description.weights.items():
         if id(weight) not in made:
-            made[id(weight)] = narrowed(name, weight, to)
+            try:
+                made[id(weight)] = narrowed(weight, kind)
+            except ValueError as error:
+                raise FileFormatError(f"weight {name} {error}") from None
     weights = {name: made[id(weight)] for name, weight in description.weights.items()}
-    return Description(description.root, weights, description.vocabulary)
+    return replace(description, weights=weights)
 
 
-def narrowed(name: str, weight: Weight, to: Narrow) -> Weight:
-    """One weight rounded, as ``narrow`` rounds all of a model.
-
-    Args:
-        name: for the errors.
-        weight: of any shape; one of fewer than two dimensions comes back as it is.
-        to: see ``narrow``.
+def narrowed(weight: Weight, kind: str) -> Weight:
+    """One weight, as ``narrow`` stores it; a vector, and what is of that kind already, comes back as it is.
 
     Raises:
-        FileFormatError: as ``narrow`` does.
+        ValueError: as ``narrow`` does, without the weight's name.
     """
-    if to not in _DTYPES:
-        raise FileFormatError(f"weights can be made bf16 or int8, not {str(to)[:20]!r}")
     if weight.dtype == "float64":
-        raise FileFormatError(f"weight {name} is float64: only models of float32 or less can be made {to}")
-    if len(weight.shape) < 2 or weight.dtype == _DTYPES[to]:
+        raise ValueError("is float64: convert the model to float32 first")
+    if len(weight.shape) < 2 or weight.dtype == _DTYPES[kind]:
         return weight
     values = weight.values()
-    if to == "bf16":
-        return Weight(_to_bfloat16(values), "bfloat16")
+    if kind == "bf16":
+        return Weight(_bfloat16(values), "bfloat16")
     if not np.isfinite(values).all():
-        raise FileFormatError(f"weight {name} has numbers that are not finite: int8 cannot hold them")
-    whole, scale = _to_int8(values)
-    return Weight(whole, "int8", scale)
-
-
-def _to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """The upper halves of the bits, rounded to the nearest, of two to the even one; NaN stays NaN, of the same sign."""
-    bits = np.ascontiguousarray(values).view(np.uint32)
-    upper = bits >> 16
-    nearest = (bits + (0x7FFF + (upper & 1))) >> 16  # a NaN may wrap around, but is not taken from here
-    return np.where(np.isnan(values), upper | 0x40, nearest).astype(np.uint16)
-
-
-def _to_int8(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Whole numbers, and the scale of each row; of a row of zeros it is 1."""
+        raise ValueError("holds numbers that are not finite, which int8 cannot")
     others = tuple(range(1, values.ndim))
-    scale = np.minimum(np.abs(values).max(others, initial=0) / _MOST, _LARGEST)
+    scale = np.minimum(np.abs(values).max(others, initial=0) / _MOST, _LARGEST_SCALE)
     scale[scale == 0] = 1
     whole = np.rint(values / np.expand_dims(scale, others))
-    return np.clip(whole, -_MOST, _MOST).astype(np.int8), scale
+    return Weight(np.clip(whole, -_MOST, _MOST).astype(np.int8), "int8", scale)
+
+
+def _bfloat16(values: NDArray[Any]) -> NDArray[np.uint16]:
+    """The bits of the nearest bfloat16, ties to even; of a NaN, a NaN's."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
+    return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
