@@ -215,3 +215,13 @@ def test_refusals_name_the_file_in_one_line():
             assert len(str(refused.value)) <= 300
     with pytest.raises(KeyError), refusing("file"):  # an error of the program is no error of the file
         raise KeyError("bug")
+
+
+def test_a_projected_state_needs_a_size(tmp_path):
+    """Without parameters that tell of it too; a state of no features has nothing to run."""
+    content = program(next_states=("h",), output="x")
+    content["states"] = [variable("h", "proj")]
+    part = layer(cells.rnn, 4, 2)
+    settings = {**part.settings, "program": from_json(json.dumps(content))}
+    with pytest.raises(FileFormatError, match="proj_size does not fit its program"):
+        Description(Part("Recurrent", settings), {})
