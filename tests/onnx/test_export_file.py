@@ -12,7 +12,7 @@ from onnx import TensorProto
 from torch import nn
 
 import recurra
-from recurra.errors import OnnxError
+from recurra.errors import FileFormatError, OnnxError
 from recurra.nn import GRU, LSTM, Recurrent, RecurrentCell, Stack
 from recurra.onnx.exporting import graph
 from recurra.vocabulary import Vocabulary
@@ -142,7 +142,7 @@ def test_the_same_bytes_in_another_process(tmp_path):
 def test_what_is_there_stays_until_the_new_file_is_whole(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"before")
-    with pytest.raises(OnnxError, match="features"):
+    with pytest.raises(FileFormatError, match="features"):
         recurra.onnx.export(Stack(nn.Linear(2, 3), nn.Linear(2, 3)), path)
     monkeypatch.setattr(graph, "MAX_BYTES", 100)
     with pytest.raises(OnnxError, match="the weights take more than 100 bytes; an ONNX file cannot hold 2 GiB"):

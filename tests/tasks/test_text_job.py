@@ -76,7 +76,7 @@ def test_an_interrupt_inside_the_loop(small_text: str, small_settings: TextSetti
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    job.model.output.register_forward_hook(interrupt)
+    job.model.output.weight.register_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
         next(events)
     load_text(tmp_path / "run")

@@ -128,7 +128,7 @@ def _recurrent_problem(part: Part) -> str | None:
     program, projection = part.program, part.settings.get("proj_size", 0)
     if not program.states:
         return "its program has no state"
-    projects = any("proj" in size.symbols for variable in program.variables() for size in variable.shape)
+    projects = any("proj" in size.symbols for variable in program.sources for size in variable.shape)
     if projects != (projection != 0):
         return "proj_size does not fit its program"
     if projects and part.size("proj_size") >= part.size("hidden_size"):
