@@ -1,18 +1,20 @@
 """What shipping a model costs: start-up, steps, many streams, memory. Prints a table in Markdown.
 
-python benchmarks/deploy.py [import|cold|step|streams|memory|size] …    all of them without a name
+python benchmarks/deploy.py [cold|step|streams|memory|size] …    all of them without a name
+
+What an import costs is import_time.py's business.
 """
 
 import gc
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from import_time import measure
 
 from recurra import cells, runtime
 from recurra.compiler import trace
@@ -37,39 +39,17 @@ def lstm(input_size, hidden_size):
     return Description(part, weights)
 
 
-def seconds(code, *arguments):
-    """Wall time of a fresh process."""
-    begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
-
-
-def interleaved(*commands):
-    """Median milliseconds of each command, in turns."""
-    times = [[] for _ in commands]
-    for _ in range(ROUNDS):
-        for command, found in zip(commands, times, strict=True):
-            found.append(1000 * seconds(*command))
-    return [statistics.median(found) for found in times]
-
-
-def bench_import():
-    """Start-up of the interpreter with numpy alone, and with the runtime."""
-    numpy, ours = interleaved(("import numpy",), ("import numpy, recurra.runtime",))
-    print(f"| `import recurra.runtime`, over numpy's {numpy:.0f} ms | {ours - numpy:.1f} ms | 40 ms |")
-
-
 RECURRA = """
-import sys, numpy as np
+import numpy as np
 from recurra import runtime
-model = runtime.load(sys.argv[1])
+model = runtime.load({path!r})
 print(model(np.ones((1, 1, 256), np.float32))[0].sum())
 """
 ONNXRUNTIME = """
-import sys, numpy as np, onnxruntime
-session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession({path!r}, providers=["CPUExecutionProvider"])
 zeros = np.zeros((1, 1, 256), np.float32)
-feeds = {"x": np.ones((1, 1, 256), np.float32), "h_0": zeros, "c_0": zeros}
+feeds = dict(x=np.ones((1, 1, 256), np.float32), h_0=zeros, c_0=zeros)
 print(session.run(None, feeds)[0].sum())
 """
 
@@ -83,8 +63,11 @@ def bench_cold():
         ours, theirs = Path(folder, "m.safetensors"), Path(folder, "m.onnx")
         write(description, ours)
         onnx.export(description, theirs, optional_states=False)  # onnxruntime warns of states with defaults
-        ms, other = interleaved((RECURRA, str(ours)), (ONNXRUNTIME, str(theirs)))
-    print(f"| first output of a cold process, LSTM of 256 units | {ms:.0f} ms; onnxruntime {other:.0f} ms | 300 ms |")
+        codes = [RECURRA.format(path=str(ours)), ONNXRUNTIME.format(path=str(theirs)), "import numpy"]
+        times = zip(*measure(codes, ROUNDS), strict=True)
+    ms, other, numpy = (1000 * statistics.median(column) for column in times)
+    found = f"{ms:.0f} ms; onnxruntime {other:.0f} ms; numpy alone {numpy:.0f} ms"
+    print(f"| first output of a cold process, LSTM of 256 units | {found} | 300 ms, and less than onnxruntime |")
 
 
 def percentiles(step, count=50_000):

@@ -21,7 +21,7 @@ def process_time(code: str, compiled: str) -> float:
     """Seconds that a new process of this Python takes to run the code; compiled modules lie in ``compiled``."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 

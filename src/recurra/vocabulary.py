@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.errors import RunError
 
 UNKNOWN = "<unk>"
 LINE_END = "<eos>"
 
-Ids = NDArray[np.int64]
+Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def tokens_of(text: str, level: str) -> Sequence[str]:

@@ -9,8 +9,9 @@ import torch
 
 import recurra
 from recurra import cell, cells
-from recurra.compiler import differentiate, plan, products_stored, states_alone, trace
+from recurra.compiler import plan, products_stored, states_alone, trace
 from recurra.compiler.adjoint import RULES, UNDIFFERENTIABLE
+from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
 from recurra.program import HIDDEN, OPERATIONS, depending

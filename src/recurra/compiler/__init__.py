@@ -1,7 +1,6 @@
-"""Cell → Program → Plan: pure functions on programs, no arrays."""
+"""Cell → Program → Plan: pure functions on programs, no arrays; a program's derivative is ``differentiate.py``'s."""
 
 from recurra.compiler.bias import biases, drop_biases
-from recurra.compiler.differentiate import Gradient, differentiate
 from recurra.compiler.hoist import hoist
 from recurra.compiler.merge import merge
 from recurra.compiler.plan import Plan, plan
@@ -11,12 +10,10 @@ from recurra.compiler.storage import products_stored, states_alone
 from recurra.compiler.trace import TracedCell, trace
 
 __all__ = [
-    "Gradient",
     "Plan",
     "Schedule",
     "TracedCell",
     "biases",
-    "differentiate",
     "drop_biases",
     "hoist",
     "merge",

@@ -14,13 +14,15 @@ import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from io import BufferedIOBase
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
 from recurra.program.serial import shown, strict_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_HEADER = 4 * 2**20  # bytes
 MAX_TENSORS = 10_000

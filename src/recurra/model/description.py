@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
 from recurra.model.chain import check_chain
@@ -15,6 +14,9 @@ from recurra.model.demand import check_demand
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
 from recurra.model.description import Description, Weight
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _DTYPES = {"bf16": "bfloat16", "int8": "int8"}
 KINDS = tuple(_DTYPES)

@@ -85,6 +85,6 @@ class Solver:
             return False
         factor = difference.factor(unknown)
         rest = difference - Size.symbol(unknown) * factor
-        self._solved[unknown] = rest * (-1 / factor)
+        self._solved[unknown] = rest / -factor
         self.progress = True
         return True

@@ -5,23 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
 
 from recurra.errors import EquationError, ProgramError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _TERM = re.compile(r"(?:(\d{1,9})|(?:(\d{1,9})\*)?([a-z][a-z_]{0,31}))(?:/(\d{1,9}))?")
 _MAX_TERMS = 4  # three symbols and a number
 _MAX_FACTOR = 10**18
+
+Factor: TypeAlias = "int | Fraction"  # a Fraction only where it is not whole: most programs know none
+
+
+def ratio(above: Factor, below: Factor) -> Factor:
+    """One factor over another."""
+    dividend, divisor = above.numerator * below.denominator, above.denominator * below.numerator
+    if dividend % divisor == 0:
+        return dividend // divisor
+    from fractions import Fraction  # here: most programs never need it
+
+    return Fraction(dividend, divisor)
 
 
 @dataclass(frozen=True)
 class Size:
     """A sum of symbols with rational factors; the symbol ``""`` stands for the constant term."""
 
-    terms: tuple[tuple[str, Fraction], ...]
+    terms: tuple[tuple[str, Factor], ...]
 
     @staticmethod
-    def of(factors: Mapping[str, Fraction]) -> Size:
+    def of(factors: Mapping[str, Factor]) -> Size:
         """The size with these factors by symbol; zero factors are dropped.
 
         Raises:
@@ -29,41 +44,42 @@ class Size:
         """
         if any(factor.denominator > _MAX_FACTOR or abs(factor.numerator) > _MAX_FACTOR for factor in factors.values()):
             raise ProgramError("a size has a factor of more than 18 digits")
-        return Size(tuple(sorted((symbol, factor) for symbol, factor in factors.items() if factor)))
+        whole = {symbol: ratio(*factor.as_integer_ratio()) for symbol, factor in factors.items() if factor}
+        return Size(tuple(sorted(whole.items())))
 
     @staticmethod
     def symbol(name: str) -> Size:
         """The size that is one symbol, such as ``hidden``."""
-        return Size(((name, Fraction(1)),))
+        return Size(((name, 1),))
 
     @staticmethod
     def constant(value: int) -> Size:
         """The size that is a number."""
-        return Size.of({"": Fraction(value)})
+        return Size.of({"": value})
 
     def __add__(self, other: Size) -> Size:
         factors = dict(self.terms)
         for symbol, factor in other.terms:
-            factors[symbol] = factors.get(symbol, Fraction(0)) + factor
+            factors[symbol] = factors.get(symbol, 0) + factor
         return Size.of(factors)
 
     def __sub__(self, other: Size) -> Size:
         return self + other * -1
 
-    def __mul__(self, factor: int | Fraction) -> Size:
+    def __mul__(self, factor: Factor) -> Size:
         return Size.of({symbol: f * factor for symbol, f in self.terms})
 
-    def __truediv__(self, divisor: int) -> Size:
-        return self * Fraction(1, divisor)
+    def __truediv__(self, divisor: Factor) -> Size:
+        return self * ratio(1, divisor)
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The symbols that occur, the constant's ``""`` left out."""
         return tuple(symbol for symbol, _ in self.terms if symbol)
 
-    def factor(self, symbol: str) -> Fraction:
+    def factor(self, symbol: str) -> Factor:
         """The factor of a symbol, 0 where it does not occur."""
-        return dict(self.terms).get(symbol, Fraction(0))
+        return dict(self.terms).get(symbol, 0)
 
     def substitute(self, values: Mapping[str, Size]) -> Size:
         """Each symbol that has a value replaced by it."""
@@ -71,7 +87,7 @@ class Size:
             return self
         total = Size(())
         for symbol, factor in self.terms:
-            total = total + values.get(symbol, Size(((symbol, Fraction(1)),))) * factor
+            total = total + values.get(symbol, Size(((symbol, 1),))) * factor
         return total
 
     def value(self, sizes: Mapping[str, int]) -> int:
@@ -87,7 +103,7 @@ class Size:
             below *= denominator
         if above % below or above < 0:
             given = ", ".join(f"{symbol}={sizes[symbol]}" for symbol in self.symbols)
-            raise EquationError(f"size {self} is not a whole number for {given}: it would be {Fraction(above, below)}")
+            raise EquationError(f"size {self} is not a whole number for {given}: it would be {ratio(above, below)}")
         return above // below
 
     def __str__(self) -> str:
@@ -115,14 +131,14 @@ class Size:
             ProgramError: the text is not a size.
         """
         parts = text.split(" + ") if len(text) <= 200 else []
-        factors: dict[str, Fraction] = {}
+        factors: dict[str, Factor] = {}
         for part in parts:
             match = _TERM.fullmatch(part)
             if match is None or int(match[4] or 1) == 0:
                 break
             symbol = match[3] or ""
-            factor = Fraction(int(match[1] or match[2] or 1), int(match[4] or 1))
-            factors[symbol] = factors.get(symbol, Fraction(0)) + factor
+            factor = ratio(int(match[1] or match[2] or 1), int(match[4] or 1))
+            factors[symbol] = factors.get(symbol, 0) + factor
         else:
             if 0 < len(parts) <= _MAX_TERMS:
                 return Size.of(factors)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
@@ -20,6 +19,8 @@ from recurra.runtime.states import Nest, checked
 from recurra.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from recurra.runtime.stream import Stream
     from recurra.runtime.streams import Streams
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.compiler import plan
 from recurra.engines import Call, Kernel, Result, chosen
 from recurra.program import Program
 
-Array = NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Mask(NamedTuple):

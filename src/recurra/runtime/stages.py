@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.chain import features, leaves
@@ -16,6 +15,9 @@ from recurra.program import Program
 from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array, Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from recurra.engines import chosen, engine
 from recurra.errors import RecurraError
@@ -17,6 +16,9 @@ from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stepper import stepper
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 MAX_BATCH = 2**31 - 1
 _INT64 = np.dtype(np.int64)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from recurra.errors import RecurraError
 from recurra.runtime.inputs import numbers, tokens
@@ -15,6 +14,9 @@ from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stages import FeedForward, Lookup
 from recurra.runtime.stepper import runs
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Streams:

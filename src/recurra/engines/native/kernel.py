@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import recurra._native as _native
-from recurra.compiler import Plan, Schedule, differentiate, products_stored
+from recurra.compiler import Plan, Schedule
 from recurra.engines.native.lower import lower
 from recurra.engines.native.memory import (
     Array,
@@ -29,7 +27,8 @@ from recurra.engines.native.memory import (
 from recurra.engines.protocol import Call, Result
 from recurra.program import Equation, Variable
 
-Wanted = tuple[bool, ...]  # of x, then of each state, then of each parameter: whether its gradient is wanted
+if TYPE_CHECKING:
+    from recurra.engines.native.training import Backward, Training
 
 
 def threads() -> int:
@@ -62,48 +61,6 @@ def _build(
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
     return Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
-
-
-@dataclass(frozen=True, eq=False)
-class Backward:
-    """How a backward pass follows a forward pass; everything by number, as it is read at every call.
-
-    Attributes:
-        schedule: of the derived program.
-        kept: what the forward pass keeps of every row.
-        rows: for each row of the schedule what it is: "x", "output", "mask", "kept" or "arriving", and which.
-        constants: which parameters the schedule reads.
-        carried: of which states the schedule's states are the gradients.
-        entering: the states that the schedule reads as they entered steps, by the schedule's variable.
-        has_input: whether its only row result is the gradient of x.
-        results: for each parameter which constant result is its gradient; -1 where it is not wanted.
-    """
-
-    schedule: Schedule
-    kept: tuple[Variable, ...]
-    rows: tuple[tuple[str, int], ...]
-    constants: tuple[int, ...]
-    carried: tuple[int, ...]
-    entering: tuple[tuple[Variable, int], ...]
-    has_input: bool
-    results: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """A forward pass and the backward pass that follows it, at some sizes and of some dtype.
-
-    Attributes:
-        plan: how the one follows the other.
-        kept_widths: features of what the forward pass keeps.
-        forward: the forward pass; its outputs are the output, then what is kept.
-        backward: the backward pass, and what it gives.
-    """
-
-    plan: Backward
-    kept_widths: tuple[int, ...]
-    forward: _native.Kernel
-    backward: Built
 
 
 class NativeKernel:
@@ -171,6 +128,8 @@ class NativeKernel:
         self, sizes: Mapping[str, int], double: bool, wanted: Sequence[bool], given: Sequence[bool], store: bool
     ) -> Training:
         """Both passes at these sizes, for callers that know their words; see ``backward_of``."""
+        from recurra.engines.native.training import Training
+
         backward = self.backward_of(wanted, given, store)
         return Training(
             backward,
@@ -199,7 +158,9 @@ class NativeKernel:
         key = (tuple(wanted), tuple(given), store)
         backward = self._backwards.get(key)
         if backward is None:
-            backward = self._backwards[key] = _derive(self.plan, *key)
+            from recurra.engines.native.training import derive  # here: whoever only predicts never needs it
+
+            backward = self._backwards[key] = derive(self.plan, *key)
         return backward
 
     def backward(
@@ -298,42 +259,6 @@ def forward_schedule(plan: Plan, kept: Sequence[Variable] = ()) -> Schedule:
         finally_=(),
         row_results=(program.output, *(variable for _, variable in plan.traced), *kept),
         constant_results=(),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _derive(plan: Plan, wanted: Wanted, given: tuple[bool, ...], store: bool) -> Backward:
-    program = plan.program
-    offered = [program.output, *(variable for _, variable in plan.traced)]
-    gradient = differentiate(
-        program,
-        given=[variable for variable, is_given in zip(offered, given, strict=True) if is_given],
-        wanted=[source for source, is_wanted in zip(program.sources, wanted, strict=True) if is_wanted],
-        stored=(*(products_stored(program) if store else ()), program.output),
-    )
-    schedule = gradient.schedule
-    places: dict[Variable, tuple[str, int]] = {program.output: ("output", 0), program.input: ("x", 0)}
-    places.update({mask.results[0]: ("mask", number) for number, mask in enumerate(program.masks)})
-    places.update({variable: ("arriving", number) for number, variable in enumerate(gradient.arriving)})
-    kept: list[Variable] = []
-
-    def keep(variable: Variable) -> tuple[str, int]:
-        if variable not in places:
-            kept.append(variable)
-            places[variable] = ("kept", len(kept) - 1)
-        return places[variable]
-
-    entering = dict(zip(program.states, program.next_states, strict=True))
-    results = [gradient.parameters.get(parameter) for parameter in program.parameters]
-    return Backward(
-        schedule,
-        rows=tuple(keep(entering.get(row, row)) for row in schedule.rows),
-        kept=tuple(kept),
-        constants=tuple(program.parameters.index(constant) for constant in schedule.constants),
-        carried=tuple(program.states.index(state) for state in gradient.carried),
-        entering=tuple((row, program.states.index(row)) for row in schedule.rows if row in entering),
-        has_input=gradient.input is not None,
-        results=tuple(-1 if result is None else schedule.constant_results.index(result) for result in results),
     )
 
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 from types import ModuleType
 
 import recurra._native as _native
-from recurra.engines.native.kernel import NativeKernel, Training
+from recurra.engines.native.kernel import NativeKernel
+from recurra.engines.native.training import Training
 
 
 @lru_cache(maxsize=1)

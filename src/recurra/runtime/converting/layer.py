@@ -13,7 +13,7 @@ from recurra.errors import RecurraError
 from recurra.model import Part, recurrent_weights
 from recurra.model.part import Setting
 from recurra.program import Program
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, ratio, shape_text
 from recurra.runtime.converting import keras, onnx
 from recurra.runtime.converting.arrays import Array, Arrays, Item, Scan
 from recurra.runtime.converting.gates import Form, Stacked, cell_of, parameters
@@ -175,7 +175,7 @@ def _solved(program: Program, scan: Scan) -> dict[str, int]:
         for size, number in pairs:
             left = size.substitute({symbol: Size.constant(known) for symbol, known in sizes.items()})
             if len(left.symbols) == 1:
-                value = (number - left.factor("")) / left.factor(left.symbols[0])
+                value = ratio(number - left.factor(""), left.factor(left.symbols[0]))
                 if value.denominator == 1 and value > 0:
                     sizes[left.symbols[0]] = int(value)
     missing = [symbol for symbol in ("input", "hidden") if symbol not in sizes]

@@ -8,14 +8,16 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recurra.errors import FileFormatError
 from recurra.model.refusal import refusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_MEMBERS = 100_000
 MAX_HEADER = 10_000  # bytes, as numpy has it
