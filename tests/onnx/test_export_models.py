@@ -9,6 +9,7 @@ import recurra
 from recurra.cells import layer_norm_lstm, mgu
 from recurra.errors import FileFormatError, OnnxError
 from recurra.model import KINDS
+from recurra.model.chain import NOTHING
 from recurra.model.kinds import CONTAINERS
 from recurra.nn import GRU, LSTM, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack, frozen
 from recurra.onnx.exporting.parts import WRITERS
@@ -28,7 +29,7 @@ PARTS = [
 
 
 def test_every_kind_is_written():
-    assert set(WRITERS) | set(CONTAINERS) == set(KINDS)
+    assert {*WRITERS, *CONTAINERS, *NOTHING} == set(KINDS)
 
 
 @DTYPES
@@ -164,10 +165,16 @@ def test_half_precision_is_computed_in_float32(dtype, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Stack(GRU(3, 4), GRUCell(4, 4)), "be layers or cells all"),
+        (
+            Stack(GRU(3, 4), GRUCell(4, 4)),
+            r"0 \(GRU\) and 1 \(GRUCell\) must agree in batch_first, and be layers or cells both",
+        ),
         (Stack(GRU(3, 4, batch_first=True), GRU(4, 4)), "agree in batch_first"),
-        (Stack(nn.Linear(3, 4), nn.Embedding(5, 3)), "1: an Embedding must be the first part"),
-        (Stack(nn.Linear(3, 4), nn.ReLU(), GRU(5, 4)), "2 takes 5 features, and 1, the part before it, gives 4"),
+        (Stack(nn.Linear(3, 4), nn.Embedding(5, 3)), r"1 \(Embedding\) must be the first part"),
+        (
+            Stack(nn.Linear(3, 4), nn.ReLU(), GRU(5, 4)),
+            r"2 \(GRU\) takes 5 features, and 1 \(ReLU\), the part before it, gives 4",
+        ),
     ],
     ids=["cell", "batch_first", "embedding", "features"],
 )

@@ -209,9 +209,11 @@ def test_bad_tokens():
 
 
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(FileFormatError, match="1 takes 5 features, and 0, the part before it, gives 6"):
+    with pytest.raises(
+        FileFormatError, match=r"1 \(Linear\) takes 5 features, and 0 \(LSTM\), the part before it, gives 6"
+    ):
         model(stack(lstm(4, 6), linear(5, 2)))
-    with pytest.raises(FileFormatError, match="an Embedding must be the first part"):
+    with pytest.raises(FileFormatError, match=r"1 \(Embedding\) must be the first part"):
         model(stack(linear(4, 6), embedding(3, 4)))
     with pytest.raises(FileFormatError, match="agree in batch_first"):
         model(stack(lstm(4, 6), lstm(6, 6, batch_first=True)))

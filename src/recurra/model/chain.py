@@ -42,18 +42,20 @@ def check_chain(root: Part, tokens: int | None) -> None:
         FileFormatError: names the parts.
     """
     width, before = None, ""
-    layouts = set()
+    layouts: dict[object, str] = {}
     for number, (name, part) in enumerate(leaves(root)):
         taken, given = features(part)
+        own = f"{name} ({part.kind})"
         if part.kind == "Embedding" and number > 0:
-            raise FileFormatError(f"{name}: an Embedding must be the first part, as it takes numbers of tokens")
+            raise FileFormatError(f"{own} must be the first part, as it takes numbers of tokens")
         if width is not None and taken not in (width, None):
-            raise FileFormatError(f"{name} takes {taken} features, and {before}, the part before it, gives {width}")
-        width, before = width if given is None else given, name
+            raise FileFormatError(f"{own} takes {taken} features, and {before}, the part before it, gives {width}")
+        width, before = width if given is None else given, own
         if "program" in part.settings:
-            layouts.add(part.settings.get("batch_first"))
+            layouts.setdefault(part.settings.get("batch_first"), own)
     if len(layouts) > 1:
-        raise FileFormatError("recurrent parts of one model must agree in batch_first, and be layers or cells all")
+        one, other, *_ = layouts.values()
+        raise FileFormatError(f"{one} and {other} must agree in batch_first, and be layers or cells both")
     first = next((part for _, part in leaves(root)), None)
     if tokens is not None and (first is None or first.kind != "Embedding" or first.size("num_embeddings") != tokens):
         raise FileFormatError(f"a vocabulary of {tokens} tokens needs an Embedding of as many as its first part")

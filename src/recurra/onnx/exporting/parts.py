@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from recurra.model.chain import NOTHING
 from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.runs import Run, on_rows
@@ -31,10 +30,6 @@ def _program(scope: Scope) -> str:
     # None of these programs asks for a size.
     run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
-
-
-def _nothing(scope: Scope) -> str:
-    return scope.x
 
 
 def _embedding(scope: Scope) -> str:
@@ -63,7 +58,6 @@ WRITERS: Mapping[str, Writer] = {
     **dict.fromkeys(LAYERS_OF_CELLS, write_layer),
     **dict.fromkeys(CELLS, write_cell),
     **dict.fromkeys(PROGRAMS, _stateless(_program)),
-    **dict.fromkeys(NOTHING, _stateless(_nothing)),
     "Embedding": _stateless(_embedding),
     "LayerNorm": _stateless(_layer_norm),
     "Softmax": _stateless(_softmax),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from recurra import cells
 from recurra.equations import Cell
 from recurra.errors import RecurraError, one_line
 from recurra.model import Description, Part, Weight
-from recurra.model.kinds import directions, layer_sizes
+from recurra.model.chain import features
 from recurra.runtime.converting.around import embedding, output
 from recurra.runtime.converting.arrays import Arrays, Source
 from recurra.runtime.converting.layer import Built, Choice, layer
@@ -51,7 +51,8 @@ def converted(
             name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
             parts.append(layer(name, arrays, each, choice))
         if linear is not None:
-            parts.append(output(arrays, linear, _width(parts[-1].part)))
+            width = cast(int, features(parts[-1].part)[1])  # of a layer it is never None
+            parts.append(output(arrays, linear, width))
         _check_chain(parts)
         model = Model(_description(parts))
     except RecurraError as error:
@@ -76,19 +77,12 @@ def _cell(given: str | Cell | None) -> Cell | None:
     return zoo[given]
 
 
-def _width(part: Part) -> int:
-    """Features that a part gives."""
-    if part.kind == "Embedding":
-        return part.size("embedding_dim")
-    sizes = layer_sizes(part)[-1]
-    return directions(part) * part.program.output.shape[0].value(sizes)
-
-
 def _check_chain(parts: Sequence[Built]) -> None:
+    """Refuse what a Description would refuse, naming the arrays."""
     for before, after in pairwise(parts):
-        wanted = after.part.size("in_features" if after.part.kind == "Linear" else "input_size")
-        if _width(before.part) != wanted:
-            raise RecurraError(f"{before.text} gives {_width(before.part)} features; {after.text} takes {wanted}")
+        given, wanted = features(before.part)[1], features(after.part)[0]
+        if given != wanted:
+            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {wanted}")
 
 
 def _description(parts: Sequence[Built]) -> Description:
