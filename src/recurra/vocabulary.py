@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class Vocabulary:
 
     Args:
         level: ``char`` or ``word``.
-        tokens: all tokens, ``<unk>`` first, none twice; characters of length one, and ``<eos>`` among the words.
+        tokens: all tokens, ``<unk>`` first, none twice; characters of length one, or words without white space, with
+            ``<eos>`` among them.
 
     Raises:
         RunError: they are not such.
@@ -38,15 +40,21 @@ class Vocabulary:
     def __init__(self, level: str, tokens: Sequence[str]) -> None:
         self.level = level
         self.tokens = tuple(tokens)
-        self._number = dict(zip(self.tokens, range(len(self.tokens)), strict=True))
-        if not self.tokens or self.tokens[0] != UNKNOWN or len(self._number) != len(self.tokens):
+        different = set(self.tokens)
+        if not self.tokens or self.tokens[0] != UNKNOWN or len(different) != len(self.tokens):
             raise RunError(f"a vocabulary begins with {UNKNOWN} and has no token twice")
         if len(self.tokens) < 2:
             raise RunError("the vocabulary is empty: the text is too short, or --min-count too high")
-        if level == "char" and any(len(token) != 1 for token in self.tokens[1:]):
+        if level == "char" and set(map(len, self.tokens[1:])) != {1}:
             raise RunError("a vocabulary of characters has only single characters")
-        if level == "word" and LINE_END not in self._number:
+        if level == "word" and LINE_END not in different:
             raise RunError(f"a vocabulary of words has {LINE_END}")
+        if level == "word" and len("".join(self.tokens).split()) != 1:
+            raise RunError("a vocabulary of words has a word with white space in it")
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
 
     @classmethod
     def of(cls, text: str, level: str, least_count: int = 1) -> Vocabulary:
@@ -54,6 +62,16 @@ class Vocabulary:
         counts = Counter(tokens_of(text, level))
         kept = [token for token, count in counts.items() if count >= least_count or token == LINE_END]
         return cls(level, [UNKNOWN, *sorted(set(kept) - {UNKNOWN}, key=lambda token: (-counts[token], token))])
+
+    @classmethod
+    def of_joined(cls, level: str, joined: str) -> Vocabulary:
+        """The vocabulary whose ``joined`` this is."""
+        return cls(level, [UNKNOWN, *(joined if level == "char" else joined.split(" "))])
+
+    @property
+    def joined(self) -> str:
+        """All tokens but ``<unk>``: the characters one after the other, or the words with a space between."""
+        return ("" if self.level == "char" else " ").join(self.tokens[1:])
 
     def __len__(self) -> int:
         return len(self.tokens)

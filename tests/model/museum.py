@@ -13,6 +13,7 @@ import numpy as np
 from recurra import cells
 from recurra.model.container import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.file import KEY, contents_of
+from recurra.model.serial import MAX_CHARACTERS, MAX_WORDS
 from recurra.program import serial
 from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable
@@ -325,14 +326,21 @@ exhibits(
 exhibits(
     "vocabulary",
     {
-        "of an unknown level": {"level": "byte", "tokens": ["<unk>", "a"]},
-        "without <unk>": {"level": "char", "tokens": ["a", "b"]},
-        "with a token twice": {"level": "char", "tokens": ["<unk>", "a", "a"]},
-        "with a number": {"level": "char", "tokens": ["<unk>", 1]},
-        "with half a character": {"level": "char", "tokens": ["<unk>", "\ud800"]},
+        "of an unknown level": {"level": "byte", "tokens": "ab"},
+        "with a token twice": {"level": "char", "tokens": "aa"},
+        "with a list": {"level": "char", "tokens": ["a", "b"]},
+        "with half a character": {"level": "char", "tokens": "a\ud800"},
+        "without <eos>": {"level": "word", "tokens": "a b"},
+        "with two lines in a word": {"level": "word", "tokens": "a\nb <eos>"},
+        "with no tokens": {"level": "word", "tokens": ""},
+        "of more words than can be": {"level": "word", "tokens": "<eos>" + " a" * MAX_WORDS},
         "of as many words as can be, one twice": {
             "level": "word",
-            "tokens": ["<unk>", *map(str, range(serial.MAX_ITEMS - 1000)), "1"],
+            "tokens": " ".join(["<eos>", *(f"{n:x}" for n in range(MAX_WORDS - 2)), "1"]),
+        },
+        "of as many characters as can be, one twice": {
+            "level": "char",
+            "tokens": "".join(map(chr, range(0x10000, 0x10000 + MAX_CHARACTERS - 1))) + "\U00010000",
         },
     },
     lambda item: changed(("vocabulary",), item, spoken),

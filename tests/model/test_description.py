@@ -58,7 +58,12 @@ def trees(leaves):
 
 
 TOKENS = st.lists(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5, unique=True)
-VOCABULARIES = st.none() | TOKENS.map(lambda tokens: Vocabulary("char", ["<unk>", *tokens]))
+WORDS = st.lists(st.text(min_size=1, max_size=5).filter(lambda text: text.split() == [text]), max_size=5, unique=True)
+VOCABULARIES = st.one_of(
+    st.none(),
+    TOKENS.map(lambda tokens: Vocabulary("char", ["<unk>", *tokens])),
+    WORDS.map(lambda words: Vocabulary("word", ["<unk>", *words, "<eos>"])),
+)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -120,7 +125,7 @@ def test_what_would_not_be_read_is_not_written(what, tmp_path):
 
 def test_tokens_without_an_encoding_are_not_written(tmp_path):
     made = described(embedding(2, 1))
-    with pytest.raises(FileFormatError, match="texts"):
+    with pytest.raises(FileFormatError, match="half of a character"):
         write(Description(made.root, made.weights, Vocabulary("char", ["<unk>", "\ud800"])), tmp_path / "file")
 
 

@@ -23,6 +23,7 @@ CAPS = {
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
+    "characters or words of a vocabulary": [serial.MAX_CHARACTERS, serial.MAX_WORDS],
     "equations, variables and operands of all programs together": [
         programs.MAX_EQUATIONS,
         programs.MAX_VARIABLES,

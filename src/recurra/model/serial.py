@@ -19,6 +19,8 @@ MAX_DEPTH = 32  # of parts in parts
 MAX_PARTS = 2_000
 MAX_PROGRAMS = 1_000
 MAX_NAME = 500  # characters of the name of a weight or of a part
+MAX_CHARACTERS = 160_000  # of a vocabulary of such; Unicode 16 has 154,998
+MAX_WORDS = 270_000  # of a vocabulary of such; WikiText-103 has 267,735
 _FIELDS = ("format", "version", "programs", "model", "tied", "vocabulary")
 
 
@@ -38,7 +40,7 @@ def to_text(root: Part, tied: Mapping[str, str], vocabulary: Vocabulary | None) 
         "programs": [to_content(program) for program in programs],
         "model": model,
         "tied": dict(tied),
-        "vocabulary": None if vocabulary is None else {"level": vocabulary.level, "tokens": list(vocabulary.tokens)},
+        "vocabulary": None if vocabulary is None else {"level": vocabulary.level, "tokens": vocabulary.joined},
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -154,18 +156,16 @@ def _vocabulary(content: Any) -> Vocabulary | None:
         return None
     fields = _fields(content, "'vocabulary'", ("level", "tokens"))
     level, tokens = fields["level"], fields["tokens"]
-    if level not in ("char", "word") or not isinstance(tokens, list) or not _are_texts(tokens):
-        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a list of texts")
+    if level not in ("char", "word") or not isinstance(tokens, str):
+        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
+    # Before anything is made of them:
+    count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
+    if count > most:
+        raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")
     try:
-        return Vocabulary(level, tokens)
+        tokens.encode()  # JSON can write half of a character
+        return Vocabulary.of_joined(level, tokens)
+    except UnicodeEncodeError:
+        raise FileFormatError("'vocabulary' has half of a character") from None
     except RunError as error:
         raise FileFormatError(f"'vocabulary': {error}") from None
-
-
-def _are_texts(values: list[Any]) -> bool:
-    """Whether all are texts that have an encoding: JSON can write half of a character."""
-    try:
-        "".join(values).encode()
-    except (TypeError, UnicodeEncodeError):
-        return False
-    return True
