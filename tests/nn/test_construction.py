@@ -245,6 +245,13 @@ def test_a_cell_of_unknown_nonlinearity_is_refused():
         ours.RNNCell(3, 4, nonlinearity="sigmoid")(torch.randn(2, 3))
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_without_units_is_refused(name):
+    """As torch's layers are; torch's cells give states of no elements."""
+    with pytest.raises(ValueError, match="hidden_size must be greater than zero; got 0"):
+        getattr(ours, name)(3, 0)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_signature_says_what_is_accepted(name):
     parameters = inspect.signature(getattr(ours, name).forward).parameters

@@ -34,7 +34,8 @@ class RecurrentCell(nn.Module):
 
     Raises:
         TypeError: an option that the cell does not have, or a size that is no whole number.
-        RuntimeError: a negative size; 0 is accepted, as in torch.nn.
+        RuntimeError: a negative size, as in torch.nn.
+        ValueError: a hidden size of 0, as of a layer; an input size of 0 is accepted, as in torch.nn.
         EquationError: the cell's equations contradict themselves or do not fit the sizes.
     """
 
@@ -57,6 +58,8 @@ class RecurrentCell(nn.Module):
                 raise TypeError(f"{name} must be an int, not {type(size).__name__} ({size!r})")
             if size < 0:
                 raise RuntimeError(f"{name} must not be negative; got {size}")
+        if hidden_size == 0:
+            raise ValueError("hidden_size must be greater than zero; got 0")
         super().__init__()
         self.cell = cell
         self.options = dict(options)
