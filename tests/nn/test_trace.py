@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+import recurra
+
 from .support import LAYERS, assert_same, ours, tensors, their_packing
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -160,3 +162,31 @@ def test_training_goes_on_with_a_trace(name):
     expected = torch.autograd.grad(module(x)[0].square().sum(), list(module.parameters()))
     actual = torch.autograd.grad(module(x, return_trace=True)[0].square().sum(), list(module.parameters()))
     assert_same(list(actual), list(expected))
+
+
+@recurra.cell
+def with_heads(x, h, *, W, R, b):
+    own = recurra.heads(h, 2)
+    doubled = own * 2
+    h = recurra.tanh(x @ W + doubled @ R + b)
+    return h
+
+
+def test_heads_stand_one_after_the_other():
+    """Of every engine; their gradients too."""
+    torch.manual_seed(0)
+    module = recurra.nn.Recurrent(with_heads, F, H, dtype=torch.float64)
+    x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)
+    found = {}
+    for engine in ("reference", "native"):
+        with recurra.engine(engine):
+            output, _, trace = module(x, return_trace=True)
+            before = torch.cat([torch.zeros(1, B, H, dtype=torch.float64), output[:-1]])
+            assert_same([trace["own"], trace["doubled"]], [before, 2 * before])
+            loss = trace["doubled"].square().sum() + output.sum()
+            found[engine] = torch.autograd.grad(loss, [x, *module.parameters()])
+    output = module(x)[0]
+    later = 4 * output[:-1].square().sum()  # what `doubled` squared adds up to
+    expected = torch.autograd.grad(later + output.sum(), [x, *module.parameters()])
+    assert_same(list(found["reference"]), list(expected))
+    assert_same(list(found["native"]), list(expected))

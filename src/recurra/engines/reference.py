@@ -6,6 +6,7 @@ What it computes is the definition that every other engine is tested against.
 from __future__ import annotations
 
 import importlib
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -61,7 +62,8 @@ class ReferenceKernel:
         values.update(kept)
         for run in late:
             run(values)
-        return Result(values[program.output], states, {name: values[variable] for name, variable in plan.traced})
+        traced = {name: _as_rows(values[variable]) for name, variable in plan.traced}
+        return Result(values[program.output], states, traced)
 
     def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
         """None: parameters are used as they are."""
@@ -121,6 +123,11 @@ class ReferenceKernel:
             carried.states = [values[variable] for variable in program.next_states]
         in_time = {variable: rows[::-1] if call.reverse else rows for variable, rows in kept.items()}
         return {variable: lib.join_rows(rows) for variable, rows in in_time.items()}, carried.leaving()
+
+
+def _as_rows(values: Array) -> Array:
+    """Values of rows as vectors, heads one after the other."""
+    return values.reshape(values.shape[0], math.prod(values.shape[1:]))
 
 
 class _Carried:

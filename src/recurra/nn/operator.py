@@ -37,12 +37,11 @@ def scan_operator(
 @scan_operator.register_fake
 def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
     *_, program, sizes, _reverse, traced = rest
-    scheduled = plan_of(program, traced)
+    scheduled, named = plan_of(program, traced), dict(zip(SYMBOLS, sizes, strict=True))
 
     def rows(variable: Variable) -> Tensor:
-        width = variable.shape[-1].value(dict(zip(SYMBOLS, sizes, strict=True))) if variable.shape else 1
         dtype = x.dtype if variable.kind == "real" else torch.bool
-        return x.new_empty((*x.shape[:-1], width), dtype=dtype)
+        return x.new_empty((*x.shape[:-1], variable.width(named)), dtype=dtype)
 
     last = [x.new_empty(state.shape) for state in states]
     return [rows(scheduled.program.output), *last, *(rows(variable) for _, variable in scheduled.traced)]

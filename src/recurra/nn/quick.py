@@ -137,8 +137,8 @@ def _training(
 
     kernel, named = _kernel(text), dict(zip(SYMBOLS, sizes, strict=True))
     program = kernel.plan.program
-    states = tuple(state.shape[-1].value(named) if state.shape else 1 for state in program.states)
-    output = program.output.shape[-1].value(named) if program.output.shape else 1
+    states = tuple(state.width(named) for state in program.states)
+    output = program.output.width(named)
     passes = kernel.training(named, double, wanted, (not is_cell,), store)
     return Facts(kernel, training(passes, is_cell, reverse, states, output), named, reverse, states, is_cell)
 

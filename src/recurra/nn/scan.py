@@ -14,7 +14,7 @@ from recurra.engines import Call, NativeEngine, chosen, reference
 from recurra.errors import EquationError
 from recurra.nn.autocast import without_autocast
 from recurra.nn.gradient import run_natively, suits
-from recurra.program import Program, Variable, from_json, to_json
+from recurra.program import Program, from_json, to_json
 
 HALF = (torch.bfloat16, torch.float16)
 SYMBOLS = ("input", "hidden", "proj")  # the order in which a scan's sizes are handed on
@@ -67,10 +67,6 @@ class Scan:
             EquationError: a size of the program comes out as no whole number, such as half of an odd hidden size.
         """
         sizes = {"input": input_size, "hidden": hidden_size, "proj": proj_size}
-
-        def width(variable: Variable) -> int:
-            return variable.shape[-1].value(sizes) if variable.shape else 1
-
         try:
             for variable in program.variables():
                 _ = [size.value(sizes) for size in variable.shape]
@@ -82,12 +78,12 @@ class Scan:
             input_size=input_size,
             hidden_size=hidden_size,
             proj_size=proj_size,
-            output_size=width(program.output),
-            state_sizes=tuple(width(state) for state in program.states),
+            output_size=program.output.width(sizes),
+            state_sizes=tuple(state.width(sizes) for state in program.states),
             shapes=tuple((p.name, tuple(size.value(sizes) for size in p.shape)) for p in program.parameters),
             masks=tuple(
                 Mask(
-                    width(mask.results[0]),
+                    mask.results[0].width(sizes),
                     float(mask.attributes["probability"]),
                     float(mask.attributes["on"]),
                     float(mask.attributes["mean"]),
@@ -95,7 +91,7 @@ class Scan:
                 )
                 for mask in masks
             ),
-            traced=tuple((name, width(variable)) for name, variable in plan(program, traced=True).traced),
+            traced=tuple((name, variable.width(sizes)) for name, variable in plan(program, traced=True).traced),
             reverse=reverse,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -31,6 +32,10 @@ class Variable:
     def __hash__(self) -> int:
         """By the name, which is unique in a program: tables of variables are read in every step of a run."""
         return hash(self.name)
+
+    def width(self, sizes: Mapping[str, int]) -> int:
+        """How many numbers one example has at one step."""
+        return math.prod(size.value(sizes) for size in self.shape)
 
     @property
     def is_named(self) -> bool:

@@ -133,7 +133,7 @@ class NativeKernel:
         backward = self.backward_of(wanted, given, store)
         return Training(
             backward,
-            tuple(variable.shape[-1].value(sizes) if variable.shape else 1 for variable in backward.kept),
+            tuple(variable.width(sizes) for variable in backward.kept),
             self._built_forward(sizes, double, backward.kept).kernel,
             self._built_backward(sizes, double, backward),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from recurra.compiler import Schedule
@@ -71,10 +72,7 @@ class _Lowering:
         return tuple(size.value(self.sizes) for size in variable.shape)
 
     def width(self, variable: Variable) -> int:
-        width = 1
-        for size in self.shape(variable):
-            width *= size
-        return width
+        return math.prod(self.shape(variable))
 
     # ---- the whole ----
 
