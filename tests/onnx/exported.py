@@ -88,7 +88,14 @@ class File:
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 4
         settings.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(self.path, settings, providers=["CPUExecutionProvider"])
+        # onnxruntime folds factors into float64 products as float32 numbers.
+        is_double = self.proto.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.DOUBLE
+        self._session = onnxruntime.InferenceSession(
+            self.path,
+            settings,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["MatMulScaleFusion"] if is_double else [],
+        )
 
     def run(self, feed):
         """All outputs, by onnxruntime."""

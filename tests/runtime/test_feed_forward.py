@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 
 from recurra.model import KINDS, Part
 from recurra.model.chain import NOTHING
 from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS
+from recurra.runtime import Model
 from recurra.runtime.feed_forward import PROGRAMS
 from tests.runtime.models import described, linear, model
 
@@ -17,6 +20,14 @@ def norm(x, eps):
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
 
 
+def gelu_by_tanh(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
 CASES = {
     "ReLU": ({}, lambda x: np.maximum(x, 0)),
     "Tanh": ({}, np.tanh),
@@ -27,10 +38,19 @@ CASES = {
     "ELU": ({"alpha": 1.5}, lambda x: np.where(x > 0, x, 1.5 * np.expm1(x))),
     "LeakyReLU": ({"negative_slope": 0.2}, lambda x: np.where(x > 0, x, 0.2 * x)),
     "Softplus": ({"beta": 2.0, "threshold": 20.0}, lambda x: np.log1p(np.exp(2 * x)) / 2),
-    "GELU": (
-        {"approximate": "tanh"},
-        lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-    ),
+    "GELU": ({"approximate": "tanh"}, gelu_by_tanh),
+    "ReLU6": ({}, lambda x: np.clip(x, 0, 6)),
+    "LogSigmoid": ({}, lambda x: -np.log1p(np.exp(-x))),
+    "Mish": ({}, lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+    "Hardsigmoid": ({}, lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    "Hardswish": ({}, lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+    "CELU": ({"alpha": 0.7}, lambda x: np.where(x > 0, x, 0.7 * np.expm1(x / 0.7))),
+    "SELU": ({}, lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
+    "Tanhshrink": ({}, lambda x: x - np.tanh(x)),
+    "Softshrink": ({"lambd": 0.5}, lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0)),
+    "Hardshrink": ({"lambd": 0.5}, lambda x: x * (np.abs(x) > 0.5)),
+    "Threshold": ({"threshold": 0.2, "value": -3.0}, lambda x: np.where(x > 0.2, x, -3.0)),
+    "Softmin": ({"dim": -1}, lambda x: softmax(-x)),
     "Softmax": ({"dim": -1}, softmax),
     "LogSoftmax": ({"dim": -1}, lambda x: np.log(softmax(x))),
     "LayerNorm": ({"features": 7, "eps": 1e-5, "elementwise_affine": False, "bias": False}, lambda x: norm(x, 1e-5)),
@@ -49,16 +69,29 @@ def test_numbers(kind, dtype):
     root = Part("Stack", {}, (("a", Part(kind, settings)), ("b", linear(7, 7, bias=False))))
     made = described(root, dtype=dtype)
     made.weights["b.weight"].data[:] = np.eye(7)
-    from recurra.runtime import Model
-
     output, _ = Model(made)(X)
     np.testing.assert_allclose(output, expected(X), rtol=0, atol=2e-6 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.parametrize(("approximate", "expected"), [("none", gelu), ("tanh", gelu_by_tanh)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 4e-7), (np.float64, 4e-16)])
+def test_gelu_everywhere(approximate, expected, dtype, tolerance):
+    """To a few units in the last place of x, as far as its square can be added up; infinities and NaN too."""
+    root = Part("Stack", {}, (("a", linear(1, 1, bias=False)), ("b", Part("GELU", {"approximate": approximate}))))
+    content = described(root, dtype=dtype)
+    content.weights["a.weight"].data[:] = 1
+    made = Model(content)
+    x = np.concatenate([np.linspace(-12, 12, 100_001), [1e-30, 1e4, -1e4]]).astype(dtype).reshape(-1, 1, 1)
+    output, _ = made(x)
+    wide = np.asarray(x, np.float64)
+    assert (np.abs(output - expected(wide)) <= tolerance * np.maximum(np.abs(wide), 1)).all()
+    special, _ = made(np.array([np.inf, np.nan], dtype).reshape(-1, 1, 1))
+    assert special[0] == np.inf
+    assert np.isnan(special[1]).all()
+
+
 def test_linear_and_affine_norms():
     made = described(Part("Stack", {}, (("a", linear(7, 5)),)), dtype=np.float64)
-    from recurra.runtime import Model
-
     weight, bias = made.weights["a.weight"].data, made.weights["a.bias"].data
     np.testing.assert_allclose(Model(made)(X)[0], X @ weight.T + bias, atol=1e-12)
     for settings, names in (
@@ -74,8 +107,6 @@ def test_linear_and_affine_norms():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
-    from recurra.runtime import Model
-
     part = Part("RMSNorm", {"features": 7, "eps": None, "elementwise_affine": True})
     made = described(part, dtype=dtype)
     made.weights["weight"].data[:] = 1

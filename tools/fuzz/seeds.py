@@ -33,7 +33,10 @@ PLAIN = {
     "ELU": {"alpha": 1.0},
     "LeakyReLU": {"negative_slope": 0.01},
     "Softplus": {"beta": 1, "threshold": 20.0},
-    "GELU": {"approximate": "tanh"},
+    "GELU": {"approximate": "none"},
+    "CELU": {"alpha": 1.0},
+    "Softshrink": {"lambd": 0.5},
+    "Threshold": {"threshold": 0.0, "value": 1.0},
     "Softmax": {"dim": -1},
     "LogSoftmax": {"dim": -1},
 }

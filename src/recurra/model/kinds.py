@@ -69,7 +69,7 @@ EPS = Setting(
 )
 PROBABILITY = Setting("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
 LAST = Setting("-1, the features", lambda value: value == -1 and type(value) is int)
-TANH = Setting("'tanh'", lambda value: value == "tanh")
+APPROXIMATE = Setting("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
 PROGRAM = Setting("a program", lambda value: isinstance(value, Program))
 INIT = Setting(
     f"at most {MAX_INIT} numbers by name",
@@ -193,18 +193,20 @@ KINDS: Mapping[str, Kind] = {
     "RMSNorm": Kind({"features": SIZE, "eps": EPS, "elementwise_affine": FLAG}, _norm),
     "Dropout": Kind({"p": PROBABILITY}),
     "Identity": Kind(),
-    "ReLU": Kind(),
-    "Tanh": Kind(),
-    "Sigmoid": Kind(),
-    "SiLU": Kind(),
-    "Softsign": Kind(),
+    **dict.fromkeys(
+        ("ReLU", "ReLU6", "Tanh", "Sigmoid", "LogSigmoid", "SiLU", "Mish", "Softsign", "Hardsigmoid", "Hardswish"),
+        Kind(),
+    ),
+    **dict.fromkeys(("SELU", "Tanhshrink"), Kind()),
     "Hardtanh": Kind({"min_val": NUMBER, "max_val": NUMBER}, problem=_hardtanh_problem),
     "ELU": Kind({"alpha": NUMBER}),
+    "CELU": Kind({"alpha": POSITIVE}),
     "LeakyReLU": Kind({"negative_slope": NUMBER}),
     "Softplus": Kind({"beta": POSITIVE, "threshold": NUMBER}),
-    "GELU": Kind({"approximate": TANH}),
-    "Softmax": Kind({"dim": LAST}),
-    "LogSoftmax": Kind({"dim": LAST}),
+    **dict.fromkeys(("Softshrink", "Hardshrink"), Kind({"lambd": NOT_NEGATIVE})),
+    "Threshold": Kind({"threshold": NUMBER, "value": NUMBER}),
+    "GELU": Kind({"approximate": APPROXIMATE}),
+    **dict.fromkeys(("Softmax", "Softmin", "LogSoftmax"), Kind({"dim": LAST})),
 }
 
 

@@ -148,16 +148,14 @@ def _make_norm(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
     return make
 
 
-def _last(module: nn.Softmax | nn.LogSoftmax) -> Settings:
+def _last(module: nn.Softmax | nn.Softmin | nn.LogSoftmax) -> Settings:
     if module.dim != -1:
         raise FileFormatError(f"{type(module).__name__} must be over the features, dim=-1; it has dim={module.dim}")
     return {"dim": -1}
 
 
-def _gelu(module: nn.GELU) -> Settings:
-    if module.approximate != "tanh":
-        raise FileFormatError('GELU can be saved with approximate="tanh" alone')
-    return {"approximate": "tanh"}
+def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
+    return lambda part: cls(-1)
 
 
 ROWS: Mapping[type[nn.Module], Row] = {
@@ -173,20 +171,18 @@ ROWS: Mapping[type[nn.Module], Row] = {
     nn.Embedding: Row("Embedding", _embedding, lambda part: nn.Embedding(**cast(dict[str, Any], part.settings))),
     nn.LayerNorm: Row("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
     nn.RMSNorm: Row("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
-    nn.Softmax: Row("Softmax", _last, lambda part: nn.Softmax(-1)),
-    nn.LogSoftmax: Row("LogSoftmax", _last, lambda part: nn.LogSoftmax(-1)),
-    nn.GELU: Row("GELU", _gelu, lambda part: nn.GELU(approximate="tanh")),
+    **{cls: Row(cls.__name__, _last, _make_over_features(cls)) for cls in (nn.Softmax, nn.Softmin, nn.LogSoftmax)},
     nn.Dropout: _plain(nn.Dropout, **_same("p")),
     nn.Identity: _plain(nn.Identity),
-    nn.ReLU: _plain(nn.ReLU),
-    nn.Tanh: _plain(nn.Tanh),
-    nn.Sigmoid: _plain(nn.Sigmoid),
-    nn.SiLU: _plain(nn.SiLU),
-    nn.Softsign: _plain(nn.Softsign),
+    **{cls: _plain(cls) for cls in (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.SiLU, nn.Mish)},
+    **{cls: _plain(cls) for cls in (nn.Softsign, nn.Hardsigmoid, nn.Hardswish, nn.SELU, nn.Tanhshrink)},
+    **{cls: _plain(cls, **_same("alpha")) for cls in (nn.ELU, nn.CELU)},
+    **{cls: _plain(cls, **_same("lambd")) for cls in (nn.Softshrink, nn.Hardshrink)},
     nn.Hardtanh: _plain(nn.Hardtanh, **_same("min_val", "max_val")),
-    nn.ELU: _plain(nn.ELU, **_same("alpha")),
     nn.LeakyReLU: _plain(nn.LeakyReLU, **_same("negative_slope")),
     nn.Softplus: _plain(nn.Softplus, **_same("beta", "threshold")),
+    nn.Threshold: _plain(nn.Threshold, **_same("threshold", "value")),
+    nn.GELU: _plain(nn.GELU, **_same("approximate")),
 }
 CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
 # torch.nn's classes, and what accelerate makes of them, are saved as recurra's.

@@ -44,19 +44,16 @@ class Run:
         self.sizes = dict(sizes)
         self.reverse = reverse
         self.input_size = self.sizes["input"]
-        self.output_size = self._width(program.output.shape)
-        self.state_sizes = tuple(self._width(state.shape) for state in program.states)
+        self.output_size = program.output.width(self.sizes)
+        self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
         self.plan = plan(program)
         self.masks = tuple(
-            Mask(self._width(mask.results[0].shape), float(mask.attributes["mean"])) for mask in self.plan.program.masks
+            Mask(mask.results[0].width(self.sizes), float(mask.attributes["mean"])) for mask in self.plan.program.masks
         )
         self._packed: dict[tuple[Kernel, bool], object] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_packed": {}}  # a copy, in another process perhaps, packs anew
-
-    def _width(self, shape: tuple[Any, ...]) -> int:
-        return int(shape[-1].value(self.sizes)) if shape else 1
 
     def kernel(self, double: bool) -> tuple[Kernel, object]:
         """The chosen engine's kernel, and the weights as it wants them; of float64 or float32."""

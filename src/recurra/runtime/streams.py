@@ -159,11 +159,8 @@ class Streams:
         ]
         free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
         used = np.concatenate([self._is_used, np.zeros(more, bool)])
-        self._tables, self._free, self._is_used = (
-            tables,
-            free,
-            used,
-        )  # all or, where the memory does not suffice, nothing
+        # Only now that all is made: where the memory did not suffice, nothing has changed.
+        self._tables, self._free, self._is_used = tables, free, used
 
     def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:
         rows = np.asarray(ids)
