@@ -84,15 +84,15 @@ class StreamOf : public AnyStream {
   nb::object step(nb::handle x) override {
     const Use use(busy_);
     const bool one = table_.is_none() ? read_numbers(x) : read_ids(x);
+    nb::object output = numpy_empty_(one ? one_shape_ : rows_shape_, dtype_);  // now: where it fails, states are as they were
+    Buffer out;
+    if (!out.get(output, PyBUF_WRITABLE)) throw nb::python_error();
     if (work_ >= long_step) {
       nb::gil_scoped_release unlocked;
       run();
     } else {
       run();
     }
-    nb::object output = numpy_empty_(one ? one_shape_ : rows_shape_, dtype_);
-    Buffer out;
-    if (!out.get(output, PyBUF_WRITABLE)) throw nb::python_error();
     const Output& last = scans_.back()->output;
     std::memcpy(out.view.buf, last.data(), last.size() * sizeof(T));
     return output;
@@ -166,6 +166,11 @@ class StreamOf : public AnyStream {
     bool fits = before == input && code.input_widths.size() == 1 + masks.size() && code.input_widths[0] == input &&
                 code.output_widths.size() == 1 && code.results.empty() && !code.opposite;
     for (std::size_t n = 0; fits && n < masks.size(); ++n) fits = code.input_widths[n + 1] == masks[n].first;
+    for (const auto* stage : {&code.before, &code.step, &code.after}) {
+      for (const Instruction& i : *stage) {
+        fits = fits && i.kind != Kind::previous && (i.kind != Kind::product || constants->packed[i.k].panels != nullptr);
+      }
+    }
     if (!fits) throw std::invalid_argument("a kernel of other sizes");
     if (scans_.empty()) input_.assign(static_cast<std::size_t>(batch_ * input), T(0));
     auto scan = std::make_unique<Scan>();
@@ -241,11 +246,12 @@ class StreamOf : public AnyStream {
       look_up(0, id);
       return true;
     }
+    const std::string batch = std::to_string(batch_);
+    if (PyLong_Check(x.ptr())) throw nb::value_error(("a step's input must be (batch=" + batch + ") numbers of tokens; got one").c_str());
     Buffer in;
     if (!in.get(x, PyBUF_STRIDED_RO | PyBUF_FORMAT)) throw nb::python_error();
     const Py_buffer& v = in.view;
     const bool one = v.ndim == 0 && batch_ == 1;
-    const std::string batch = std::to_string(batch_);
     if (!one && (v.ndim != 1 || v.shape[0] != batch_)) {
       throw nb::value_error(("a step's input must be (batch=" + batch + ") numbers of tokens; got " + shape_text(v)).c_str());
     }

@@ -66,3 +66,26 @@ def test_wikitext_has_its_published_counts() -> None:
     text = gzip.decompress(path.read_bytes()).decode()
     assert len(tokens_of(text, "word")) == 2_088_628
     assert len(Vocabulary.of(text, "word", 2)) == 33_278
+
+
+def test_a_prompt_of_words_is_not_a_finished_line():
+    words = Vocabulary.of("the cat sat\nthe dog sat\n", "word")
+    assert [words.tokens[n] for n in words.prompt("the cat")] == ["<eos>", "the", "cat"]
+    assert [words.tokens[n] for n in words.prompt("the cat\n")] == ["<eos>", "the", "cat", "<eos>"]
+    assert [words.tokens[n] for n in words.prompt("the\ndog")] == ["<eos>", "the", "<eos>", "dog"]
+    assert [words.tokens[n] for n in words.prompt("")] == ["<eos>"]
+
+
+def test_a_prompt_of_characters_begins_after_a_line():
+    letters = Vocabulary.of("ab\nba", "char")
+    assert [letters.tokens[n] for n in letters.prompt("ab")] == ["\n", "a", "b"]
+    assert [letters.tokens[n] for n in letters.prompt("")] == ["\n"]
+
+
+def test_what_is_no_token_and_no_text_is_named():
+    letters = Vocabulary.of("ab", "char")
+    for number in (-1, 3):
+        with pytest.raises(IndexError, match=f"tokens are 0 … 2; got {number}"):
+            letters.write(number, at_line_start=True)
+    with pytest.raises(TypeError, match="a text is needed, not int"):
+        letters.encode(3)

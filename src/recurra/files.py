@@ -17,11 +17,13 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
     replaced keeps its permissions; one that may not be written to is not replaced.
 
     Raises:
-        OSError: the folder is missing, not writable or full.
+        OSError: the folder is missing, not writable or full; or what is there is no plain file.
     """
     path = Path(os.path.realpath(path))  # of a link, what it leads to is replaced
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():  # a device, say, would be gone
+        raise OSError(errno.EINVAL, "It is no plain file", str(path))
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

@@ -82,7 +82,13 @@ class Vocabulary:
         return self._number.get("\n" if self.level == "char" else LINE_END, 0)
 
     def encode(self, text: str) -> Ids:
-        """Give the number of each token, shape ``(N,)``; those not in the vocabulary are 0."""
+        """Give the number of each token, shape ``(N,)``; those not in the vocabulary are 0.
+
+        Raises:
+            TypeError: the text is none.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a text is needed, not {type(text).__name__}")
         if self.level == "word":
             return np.array([self._number.get(token, 0) for token in tokens_of(text, "word")], dtype=np.int64)
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -90,13 +96,26 @@ class Vocabulary:
         numbers = [self._number.get(chr(code), 0) for code in distinct]
         return np.array(numbers, dtype=np.int64)[places.reshape(-1)]
 
+    def prompt(self, text: str) -> Ids:
+        """What a model reads that is to write a text on: the start, then the text, whose last line is not ended."""
+        numbers = self.encode(text) if text else np.zeros(0, np.int64)
+        if self.level == "word" and text and not text.endswith("\n"):
+            numbers = numbers[:-1]
+        return np.concatenate([[self.start], numbers])
+
     def unknown(self, text: str) -> Counter[str]:
         """Count the tokens of a text that the vocabulary does not have; a written-out ``<unk>`` is one that it has."""
         counts = Counter(tokens_of(text, self.level))
         return Counter({token: count for token, count in counts.items() if token not in self._number})
 
     def write(self, number: int, at_line_start: bool) -> str:
-        """Give a token as it is written in running text: a word has a space before it except at a line's start."""
+        """Give a token as it is written in running text: a word has a space before it except at a line's start.
+
+        Raises:
+            IndexError: there is no such token.
+        """
+        if not 0 <= number < len(self.tokens):
+            raise IndexError(f"tokens are 0 … {len(self.tokens) - 1}; got {number}")
         token = self.tokens[number]
         if self.level == "char":
             return token

@@ -49,6 +49,18 @@ def test_a_file_is_exported_too(runs, call, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+@pytest.mark.parametrize("option", ["--out", "--onnx"])
+def test_the_model_of_a_training_is_not_written_over(option, runs, call, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "char", run)
+    before = (run / "model.safetensors").read_bytes()
+    for source in (run, run / "model.safetensors"):
+        code, _, err = call("export", source, option, run / "model.safetensors")
+        assert code != 0
+        assert "is the model of a training: name another file" in err
+    assert (run / "model.safetensors").read_bytes() == before
+
+
 def test_onnx(runs, call, tmp_path):
     session = pytest.importorskip("onnxruntime").InferenceSession
     code, out, err = call("export", runs / "char", "--onnx", tmp_path / "m.onnx")

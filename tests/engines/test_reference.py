@@ -153,6 +153,19 @@ def test_block_diagonal_product(library):
 
 
 @pytest.mark.parametrize("library", [np, torch])
+def test_heads_of_no_rows(library):
+    @cell
+    def blocks(x, h, *, W, R):
+        return x @ W + recurra.heads(h, 3) @ R
+
+    arrays = [np.zeros((0, 4)), np.zeros((0, 6)), np.zeros((4, 6)), np.zeros((3, 2, 2))]
+    x, state, *parameters = tensors(arrays) if library is torch else arrays
+    sizes = {"input": 4, "hidden": 6, "proj": 0}
+    result = ENGINE.build(plan(trace(blocks))).forward(Call(x, [0], [state], parameters, sizes))
+    assert tuple(result.output.shape) == (0, 6)
+
+
+@pytest.mark.parametrize("library", [np, torch])
 def test_a_row_s_number_meets_heads(library):
     @cell
     def scaled(x, h, *, W, R):

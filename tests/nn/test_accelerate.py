@@ -7,6 +7,7 @@ import logging
 import pickle
 import warnings
 
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -203,7 +204,7 @@ class Mine(nn.LSTM):
 def test_the_report(caplog):
     model = nn.ModuleDict({"a": nn.LSTM(F, H), "b": Mine(F, H), "c": nn.GRUCell(F, H), "d": nn.Linear(F, H)})
     assert [part.reason for part in acceleration(model).left if part.name != "b"] == [
-        "recurra.accelerate replaces it"
+        "not yet given to recurra.accelerate, which replaces it"
     ] * 2
     with caplog.at_level(logging.INFO, "recurra"):
         recurra.accelerate(model)
@@ -782,3 +783,54 @@ def test_distributed_data_parallel(tmp_path, monkeypatch):
         assert all(parameter.grad is not None for parameter in model.parameters())
     finally:
         torch.distributed.destroy_process_group()
+
+
+class Noise(nn.Module):
+    """A parametrisation that draws numbers."""
+
+    def forward(self, weight):
+        return weight + torch.randn_like(weight)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("names", [["weight_hh_l0"], ["weight_ih_l0", "bias_hh_l1"], ["bias_ih_l0", "weight_hh_l1"]])
+def test_parametrisations_are_asked_as_often_as_by_torch(kind, names):
+    theirs = getattr(nn, kind)(4, 5, 2)
+    for name in names:
+        parametrize.register_parametrization(theirs, name, Noise())
+    ours, x = recurra.accelerate(copy.deepcopy(theirs)), torch.randn(7, 3, 4)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        expected = theirs(x)[0]
+        torch.manual_seed(seed)
+        torch.testing.assert_close(ours(x)[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_state_of_a_parametrisation_goes_the_same_way(kind):
+    theirs = parametrizations.spectral_norm(getattr(nn, kind)(4, 5).double(), "weight_hh_l0")
+    ours, x = recurra.accelerate(copy.deepcopy(theirs)), torch.randn(7, 3, 4).double()
+    for training in (True, True, False):
+        theirs.train(training)
+        ours.train(training)
+        torch.testing.assert_close(ours(x)[0], theirs(x)[0], rtol=0, atol=1e-10)
+    for (name, a), b in zip(theirs.named_buffers(), ours.buffers(), strict=True):
+        torch.testing.assert_close(b, a, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter, which is the old one
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_layer_alone_is_exported_as_by_torch(kind, tmp_path):
+    layer, x = recurra.accelerate(getattr(nn, kind)(4, 5)).eval(), torch.randn(7, 3, 4)
+    torch.onnx.export(layer, (x,), tmp_path / "layer.onnx", dynamo=False)
+    session = onnxruntime.InferenceSession(tmp_path / "layer.onnx", providers=["CPUExecutionProvider"])
+    output = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(output), layer(x)[0].detach(), rtol=0, atol=1e-5)
+
+
+def test_weights_of_two_dtypes_are_left_to_torch():
+    layer = nn.LSTM(3, 4, 2)
+    layer.weight_hh_l1.data = layer.weight_hh_l1.data.double()
+    report = acceleration(recurra.accelerate(layer))
+    assert not report.replaced
+    assert "differ in dtype" in report.left[0].reason

@@ -355,3 +355,19 @@ def test_bad_paths(tmp_path):
         recurra.save(nn.Linear(1, 1), tmp_path / "missing" / "m")
     with pytest.raises(FileFormatError, match="not a plain file"):
         recurra.load(tmp_path)
+
+
+@pytest.mark.parametrize("module", [None, 3, {"weight": torch.ones(1)}])
+def test_what_is_no_module(module, tmp_path):
+    with pytest.raises(TypeError, match=r"must be a torch.nn.Module, not"):
+        recurra.save(module, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+    recurra.save(nn.Linear(2, 2), tmp_path / "m")
+    with pytest.raises(TypeError, match=r"into must be a torch.nn.Module, not int"):
+        recurra.load(tmp_path / "m", into=3)
+
+
+def test_a_module_without_memory_gets_nothing(tmp_path):
+    recurra.save(GRU(3, 4), tmp_path / "m")
+    with pytest.raises(FileFormatError, match=r"weight_ih_l0 is on the device meta: first call module.to_empty"):
+        recurra.load(tmp_path / "m", into=nn.GRU(3, 4, device="meta"))

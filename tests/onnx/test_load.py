@@ -91,6 +91,31 @@ def test_bad_calls(call, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [[1.7], [True], [[0.5]], ["a"]])
+def test_numbers_of_another_kind_are_no_whole_numbers(given, tmp_path):
+    whole = (np.int64, [None])
+    model = loaded(model_of([helper.make_node("Neg", ["x"], ["y"])], {"x": whole}, {"y": whole}), tmp_path)
+    np.testing.assert_array_equal(model([1, 2]), [-1, -2])
+    assert model([]).shape == (0,)
+    with pytest.raises(OnnxError, match="input x: int64"):
+        model(given)
+
+
+@pytest.mark.parametrize("places", ["input", "output", "both"])
+def test_what_goes_in_and_out_may_have_no_shape(places, tmp_path):
+    """The checker of the package onnx asks for shapes; runtimes do not."""
+    proto = affine()
+    if places != "output":
+        proto.graph.input[0].type.tensor_type.ClearField("shape")
+    if places != "input":
+        proto.graph.output[1].type.tensor_type.ClearField("shape")
+    x = np.ones((3, 2), F)
+    onnx.save(proto, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    for ours, theirs in zip(load(tmp_path / "m.onnx")(x), session.run(None, {"x": x}), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_results_belong_to_the_caller(tmp_path):
     """No output shares memory with an input, a constant or another output."""
     x = np.ones((2, 2), F)

@@ -263,3 +263,53 @@ def test_tied_weights_stay_tied(tmp_path):
     loaded = runtime.load(tmp_path / "tied")
     assert loaded.description.weights["2.weight"] is loaded.description.weights["0.weight"]
     assert same(loaded([[1], [2]])[0], Model(tied)([[1], [2]])[0])
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_numbers_that_lie_at_odd_places(engine):
+    """Among the fields of records, from behind, and one byte off."""
+    made = model(lstm(3, 4))
+    numbers = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
+    records = np.zeros((5, 2), [("x", "f4", (3,)), ("ok", "i1")])
+    records["x"] = numbers
+    shifted = np.frombuffer(b"\0" + numbers.tobytes(), np.float32, offset=1).reshape(numbers.shape)
+    with recurra.engine(engine):
+        for x in (records["x"], shifted, records["x"][::-1], records["x"][:, ::-1], shifted[::-1, ::-1]):
+            assert same(made(x)[0], made(np.ascontiguousarray(x))[0])
+            stream, other = made.stream(2), made.stream(2)
+            assert same(stream.feed(x), other.feed(np.ascontiguousarray(x)))
+            streams = made.streams()
+            ids = streams.join(2)
+            assert same(streams.step(ids, x[0]), made(x)[0][0])
+
+
+def test_what_takes_no_lengths_says_so():
+    with pytest.raises(RecurraError, match="an input without batch takes no lengths"):
+        model(lstm(3, 4))(np.zeros((5, 3)), None, [5])
+    with pytest.raises(RecurraError, match="a model of a cell takes no lengths"):
+        model(cell_part(cells.gru, 3, 4))(np.zeros((2, 3)), None, [5, 5])
+    with pytest.raises(RecurraError, match=r"lengths must be \(batch=2,\); got \(3,\)"):
+        model(lstm(3, 4))(np.zeros((5, 2, 3)), None, [5, 5, 5])
+    with pytest.raises(RecurraError, match="from 0 to the input's 5 steps"):
+        model(lstm(3, 4))(np.zeros((5, 2, 3)), None, [5, 6])
+
+
+def test_lists_of_different_lengths():
+    with pytest.raises(RecurraError, match="lists of lists of the same length"):
+        model(lstm(3, 4))([[1.0, 2.0, 3.0], [1.0]])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04" + bytes(20), "a zip archive"),
+        (b"\x80\x02}q\x00." + bytes(20), "a pickle, which could run anything"),
+        (b"\x08\x08\x12\x07recurra" + bytes(20), r"perhaps an ONNX model \(recurra.onnx.load\)"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file"),
+        (b"\x93NUMPY\x01\x00" + bytes(20), "a single array of numpy"),
+    ],
+)
+def test_files_of_other_formats_are_named(content, message, tmp_path):
+    (tmp_path / "m").write_bytes(content)
+    with pytest.raises(FileFormatError, match=message):
+        runtime.load(tmp_path / "m")

@@ -332,3 +332,23 @@ def test_a_stream_outlives_its_model():
     stream = model(language_model()).stream()
     assert stream.step(3).shape == (11,)
     assert [stream.step(i).shape for i in range(5)] == [(11,)] * 5
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_no_steps(engine):
+    with recurra.engine(engine):
+        for part in (lstm(3, 5, num_layers=2), layer(cells.indrnn, 3, 4)):
+            made = model(part)
+            stream = made.stream(2)
+            stream.step(numbers(2, 3))
+            before = stream.snapshot()
+            assert stream.feed(np.zeros((0, 2, 3))).shape == (0, 2, made.recurrent[0].output_size)
+            assert stream.snapshot() == before
+            output, _ = made(np.zeros((3, 0, 3)))
+            assert output.shape == (3, 0, made.recurrent[0].output_size)
+
+
+def test_a_token_for_several_sequences():
+    stream = model(language_model()).stream(3)
+    with pytest.raises(ValueError, match=r"must be \(batch=3\) numbers of tokens; got one"):
+        stream.step(3)

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +8,7 @@ from hypothesis import strategies as st
 
 from recurra import cells
 from recurra.errors import RecurraError
+from recurra.model import Part
 from tests.runtime.models import language_model, layer, linear, lstm, model, same, stack
 
 
@@ -120,3 +124,44 @@ def test_bad_joins():
         streams.leave(number)
     with pytest.raises(RecurraError, match="bidirectional"):
         model(lstm(2, 3, bidirectional=True)).streams()
+
+
+def test_a_copy_goes_on_by_itself():
+    streams = model(lstm(3, 4)).streams()
+    ids = streams.join(2)
+    for other in (copy.copy(streams), copy.deepcopy(streams), pickle.loads(pickle.dumps(streams))):
+        before = streams.snapshot(ids)
+        other.step(ids, np.ones((2, 3)))
+        other.leave(ids)
+        assert streams.snapshot(ids) == before
+        assert len(streams) == 2
+
+
+def test_a_snapshot_goes_between_a_stream_and_streams():
+    made = model(stack(lstm(3, 4, num_layers=2), lstm(4, 5), linear(5, 2)))
+    x = np.random.default_rng(0).standard_normal((4, 3, 3)).astype(np.float32)
+    stream, streams = made.stream(3), made.streams()
+    ids = streams.join(5)[1:4]
+    stream.feed(x[:2])
+    streams.restore(ids, stream.snapshot())
+    assert same(streams.step(ids, x[2]), stream.step(x[2]))
+    other = made.stream(3)
+    other.restore(streams.snapshot(ids))
+    assert same(other.step(x[3]), stream.step(x[3]))
+
+
+@pytest.mark.parametrize("count", [2**31, 10**14, 2**62, 2**70])
+def test_there_is_a_limit(count):
+    streams = model(lstm(3, 4)).streams()
+    streams.join(1)
+    with pytest.raises(RecurraError, match="at most 2147483647 sequences"):
+        streams.join(count)
+    assert len(streams) == 1
+
+
+def test_a_model_that_does_nothing_gives_a_copy():
+    streams = model(Part("Stack", {}, (("a", Part("Dropout", {"p": 0.5})),))).streams()
+    x = np.ones((2, 3), np.float32)
+    output = streams.step(streams.join(2), x)
+    output[:] = 7
+    assert (x == 1).all()

@@ -62,3 +62,13 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "file", b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pipes by name on Windows")
+def test_what_is_no_plain_file_stays(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="no plain file"):
+        write_atomically(path, b"new")
+    assert path.is_fifo()
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]

@@ -32,8 +32,12 @@ def export(
         raise RunError(f"--out and --onnx cannot be the same file, {out}")
     if lengths and onnx is None:
         raise RunError("--lengths is for --onnx FILE; recurra.runtime always takes lengths")
-    description = task.load_description(run)
-    size = task.source_of(run).stat().st_size
+    source = task.source_of(run)
+    for target in (out, onnx):
+        if target is not None:
+            task.check_target(target)
+    description = task.load_description(source)
+    size = source.stat().st_size
     made = task.with_weights(description, weights)
     if out is not None:
         write(made, out)

@@ -91,7 +91,7 @@ def join_rows(arrays: Sequence[Array]) -> Array:
 def heads_product(x: Array, matrices: Array) -> Array:
     """(…, heads, k) times (heads, k, columns), as (…, heads * columns)."""
     product = np.einsum("...nk,nkc->...nc", x, matrices)
-    return product.reshape(*product.shape[:-2], -1)
+    return product.reshape(*product.shape[:-2], product.shape[-2] * product.shape[-1])
 
 
 def identity(size: int, like: Array) -> Array:

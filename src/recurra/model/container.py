@@ -30,6 +30,15 @@ MAX_NAME = 500  # characters
 MAX_DIMENSIONS = 8
 MAX_BYTES = 2**62
 
+# How files of other formats begin.
+OTHERS: Mapping[bytes, str] = {
+    b"PK\x03\x04": "a zip archive, as torch.save, Keras and numpy.savez write (weights: recurra.convert)",
+    b"\x80": "a pickle, which could run anything when it is read",
+    b"\x08": "perhaps an ONNX model (recurra.onnx.load)",
+    b"\x89HDF": "an HDF5 file (weights: save them as npz, then recurra.convert)",
+    b"\x93NUMPY": "a single array of numpy",
+}
+
 _SHOWN = 80  # characters of a name in a message
 _ENTRY = {"dtype", "shape", "data_offsets"}
 T = TypeVar("T")
@@ -144,6 +153,9 @@ def _length(first: bytes, size: int) -> int:
         raise FileFormatError(f"{size} bytes are no safetensors file")
     length = int(struct.unpack("<Q", first)[0])
     if length > MAX_HEADER:
+        for begin, other in OTHERS.items():
+            if first.startswith(begin):
+                raise FileFormatError(f"{other}; not a safetensors file")
         raise FileFormatError(f"not a safetensors file, or its header of {length} bytes is longer than {MAX_HEADER}")
     if length + 8 > size:
         raise FileFormatError(f"the file ends after {size} bytes, inside of its header of {length}")

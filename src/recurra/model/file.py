@@ -13,6 +13,7 @@ from recurra.model.refusal import refusing
 from recurra.model.serial import from_text, to_text
 
 MODEL = "model.safetensors"  # its name in the folder of a training
+CONFIG = "config.json"  # that of the settings, beside it
 KEY = "recurra"  # of the description among the file's metadata
 SCALE = ".scale"  # behind a weight's name: that of its rows' scales
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I8": "int8"}

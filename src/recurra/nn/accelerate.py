@@ -133,7 +133,7 @@ def _parts(module: nn.Module) -> Iterator[Part]:
         if isinstance(part, Accelerated):
             yield Part(name, part, unfit(part) or "")
         elif is_torch_recurrent(part):
-            yield Part(name, part, obstacle(part) or "recurra.accelerate replaces it")
+            yield Part(name, part, obstacle(part) or "not yet given to recurra.accelerate, which replaces it")
 
 
 def _summary(model: str, report: Acceleration) -> str:

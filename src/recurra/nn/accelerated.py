@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.nn import dropins
@@ -67,11 +68,27 @@ class _Layer(Accelerated, dropins._DropIn):
     added = ("cell", "options", "checkpoint", "_scans", "_calls")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
+    # torch.onnx.export hands a value for every parameter that has a default on, by position.
+    def forward(self, input: Any, hx: Any = None, **recurras: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """As of recurra's layer: ``reset`` and ``return_trace`` by name."""
+        return super().forward(input, hx, **recurras)
+
     def _general(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not _runs_on_recurra(x):
             result: tuple[Any, ...] = self._on_torch(x, state)
             return result
         return super()._general(x, state, reset, return_trace)
+
+    def _weights(self) -> list[list[Tensor]]:
+        names = self._flat_weights_names
+        parametrized = [name for name in names if is_parametrized(self, name)]
+        # A parametrisation that draws numbers, or has a state, must be asked as often as torch.nn asks: twice for each
+        # weight, in their order, and twice before for the first that has changed since the last call.
+        found: dict[str, Tensor] = {}
+        for name in (*parametrized[:1], *names):
+            hasattr(self, name)
+            found[name] = getattr(self, name)
+        return [[found[name] for name in group] for group in self._all_weights]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         nn.Module._apply(self, fn, recurse)  # type: ignore[no-untyped-call]

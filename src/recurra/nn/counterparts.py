@@ -120,8 +120,15 @@ def _own_attributes(module: nn.Module) -> str | None:
 
 def unfit(module: nn.Module) -> str | None:
     """Why recurra's kernels cannot work with a module's parameters; None where they can."""
-    reasons = ((name, _unfit(parameter)) for name, parameter in module.named_parameters())
-    return next((f"{name} {reason}" for name, reason in reasons if reason is not None), None)
+    dtypes: dict[torch.dtype, str] = {}
+    for name, parameter in module.named_parameters():
+        reason = _unfit(parameter)
+        if reason is not None:
+            return f"{name} {reason}"
+        dtypes.setdefault(parameter.dtype, name)
+    if len(dtypes) > 1:
+        return "its weights differ in dtype: " + ", ".join(f"{name} is {dtype}" for dtype, name in dtypes.items())
+    return None
 
 
 def _unfit(parameter: Tensor) -> str | None:

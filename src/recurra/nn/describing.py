@@ -202,7 +202,10 @@ def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Descrip
 
     Raises:
         FileFormatError: a part is not known, or is not as it was made; names it.
+        TypeError: it is no module.
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"what is saved must be a torch.nn.Module, not {type(module).__name__}")
     root = _part_of(module, "")
     seen: dict[tuple[object, ...], Weight] = {}
     weights = {}

@@ -242,7 +242,7 @@ class Recurrent(nn.Module):
 
     def _general(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         """A call that is not as plain as ``quick_layer`` needs it."""
-        weights = [[getattr(self, name) for name in names] for names in self._all_weights]
+        weights = self._weights()
         sequences, form = self._sequences(x, reset, weights[0][0])
         states = self._states(state, sequences.x, form)
         if is_autocast(sequences.x):
@@ -326,6 +326,10 @@ class Recurrent(nn.Module):
             check_state(kind, names[position], state, (count, *batch, (label, sizes[position])), x)
             states.append(form.rows_in(state) if form.is_batched else state.unsqueeze(1))
         return states
+
+    def _weights(self) -> list[list[Tensor]]:
+        """The weights for a call, by layer and direction."""
+        return self.all_weights
 
     @property
     def all_weights(self) -> list[list[Tensor]]:

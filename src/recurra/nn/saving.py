@@ -33,7 +33,7 @@ def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = N
     Raises:
         FileFormatError: a part is not known, does something else than its class, or does not fit behind the one before
             it; or the file cannot be written. The message names it.
-        TypeError: the vocabulary is none.
+        TypeError: the module or the vocabulary is none.
     """
     if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
         raise TypeError(f"vocabulary must be a recurra.vocabulary.Vocabulary, not {type(vocabulary).__name__}")
@@ -53,12 +53,15 @@ def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
 
     Raises:
         FileFormatError: the file cannot be read, is damaged, or goes beyond a cap; or with ``into``, the names or
-            shapes of its weights are not the module's.
+            shapes of its weights are not the module's, or the module is on the device meta.
+        TypeError: ``into`` is no module.
     """
     if into is None:
         description = read(path)
         with refusing(path):
             return build(description)
+    if not isinstance(into, nn.Module):
+        raise TypeError(f"into must be a torch.nn.Module, not {type(into).__name__}")
     weights = read_weights(path)
     with refusing(path):
         _check(weights, into.state_dict())
@@ -73,6 +76,11 @@ def _check(weights: Mapping[str, Weight], own: Mapping[str, Tensor]) -> None:
     ):
         if names:
             raise FileFormatError(f"weight {min(names)[:100]} {problem}")
+    for name, tensor in own.items():
+        if tensor.is_meta:
+            raise FileFormatError(
+                f"the module's {name} is on the device meta: first call module.to_empty(device='cpu')"
+            )
     for name, weight in weights.items():
         if weight.shape != own[name].shape:
             raise FileFormatError(f"weight {name} has shape {weight.shape}, the module needs {tuple(own[name].shape)}")

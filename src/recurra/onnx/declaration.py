@@ -38,7 +38,9 @@ class Declaration:
             OnnxError: it is no array of numbers, or has another dtype or shape.
         """
         try:
-            array = np.asarray(value, None if hasattr(value, "dtype") else self.dtype)
+            array = np.asarray(value)
+            if self.dtype is not None and not hasattr(value, "dtype") and not _is_lossy(array, self.dtype):
+                array = np.asarray(value, self.dtype)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise OnnxError(f"input {self} cannot be made of {type(value).__name__}: {error}") from None
         if self.dtype is not None and array.dtype.newbyteorder("=") != self.dtype:
@@ -47,6 +49,12 @@ class Declaration:
         if self.shape is not None and not _fits(array.shape, self.shape):
             raise OnnxError(f"input {self}: the array has shape {array.shape}")
         return np.require(array, array.dtype.newbyteorder("="), "A")
+
+
+def _is_lossy(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether Python's numbers are of another kind: truth values for numbers, fractions for whole ones."""
+    kinds = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}
+    return array.size > 0 and array.dtype.kind in "biuf" and array.dtype.kind not in kinds[dtype.kind]
 
 
 def _fits(shape: tuple[int, ...], declared: tuple[int | str | None, ...]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recurra.errors import OnnxError
 from recurra.onnx.model import GraphModel
@@ -49,8 +49,25 @@ def _read(path: Path) -> ModelProto:
     proto = ModelProto()
     try:
         proto.ParseFromString(path.read_bytes())
-        checker.check_model(os.fspath(path))
+        checker.check_model(_with_shapes(proto) or os.fspath(path))
         return inliner.inline_local_functions(proto) if proto.functions else proto
     except (DecodeError, checker.ValidationError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:500]
         raise OnnxError(f"{path.name} is no valid ONNX model: {reason}") from None
+
+
+def _with_shapes(proto: ModelProto) -> ModelProto | None:
+    """A copy with a shape for each input and output that has none, which the checker asks for; None if all have one."""
+    from onnx import ModelProto
+
+    def unknown(model: ModelProto) -> list[Any]:
+        declared = [value.type.tensor_type for value in (*model.graph.input, *model.graph.output)]
+        return [tensor for tensor in declared if tensor.elem_type and not tensor.HasField("shape")]
+
+    if not unknown(proto):
+        return None
+    made = ModelProto()
+    made.CopyFrom(proto)
+    for tensor in unknown(made):
+        tensor.shape.SetInParent()
+    return made

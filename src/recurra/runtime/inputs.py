@@ -6,10 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra.errors import RecurraError
 from recurra.runtime.run import Array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+
+def _array(x: ArrayLike) -> NDArray[Any]:
+    """An array of whatever is given.
+
+    Raises:
+        RecurraError: lists that are no rectangle.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise RecurraError("the model's input must be an array, or lists of lists of the same length") from None
 
 
 def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
@@ -17,8 +30,9 @@ def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
 
     Raises:
         TypeError: they are none.
+        RecurraError: lists that are no rectangle.
     """
-    array = np.asarray(x)
+    array = _array(x)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"the model's input must be numbers; got {array.dtype}")
     return np.asarray(array, dtype)
@@ -29,9 +43,10 @@ def tokens(x: ArrayLike) -> NDArray[np.int64]:
 
     Raises:
         TypeError: they are no whole numbers.
+        RecurraError: lists that are no rectangle.
         IndexError: one is beyond all tables.
     """
-    array = np.asarray(x)
+    array = _array(x)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(f"the model's input is numbers of tokens, whole numbers; got {array.dtype}")
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:

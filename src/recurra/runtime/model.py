@@ -103,8 +103,11 @@ class Model:
         packing = None
         if lengths is not None:
             lengths = np.asarray(lengths)
-            if not is_batched or self.is_cell or lengths.shape != (batch,):
-                raise RecurraError(f"lengths must be (batch={batch},), of a batch of sequences; got {lengths.shape}")
+            if self.is_cell or not is_batched:
+                what = "a model of a cell" if self.is_cell else "an input without batch"
+                raise RecurraError(f"{what} takes no lengths")
+            if lengths.shape != (batch,):
+                raise RecurraError(f"lengths must be (batch={batch},); got {lengths.shape}")
             packing = Packing(lengths, rows.shape[0])
         output, last = self.run(rows, states, packing)
         if packing is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra.errors import RecurraError
 from recurra.runtime.run import Array, Run
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ class Packing:
         steps: T.
 
     Raises:
-        ValueError: they are not such.
+        RecurraError: they are not such.
     """
 
     def __init__(self, lengths: NDArray[Any], steps: int) -> None:
         if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
-            raise ValueError(f"lengths must be whole numbers (batch,); got {lengths.dtype} {lengths.shape}")
+            raise RecurraError(f"lengths must be whole numbers (batch,); got {lengths.dtype} {lengths.shape}")
         if lengths.size and not (lengths.min() >= 0 and lengths.max() <= steps):
-            raise ValueError(
+            raise RecurraError(
                 f"lengths must be from 0 to the input's {steps} steps; got {lengths.min()} … {lengths.max()}"
             )
         self.order = np.argsort(-lengths.astype(np.int64), kind="stable")

@@ -136,6 +136,8 @@ class Recurrent:
 
 
 def _dense(run: Run, x: Array, first: Sequence[Array]) -> tuple[Array, Sequence[Array]]:
+    if not len(x):
+        return np.zeros((*x.shape[:2], run.output_size), x.dtype), first
     result = run(x, first)
     return result.output, result.states
 

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recurra.engines import NativeEngine, chosen
+from recurra.engines import NativeEngine, chosen, engine
 from recurra.errors import RecurraError
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array, Run
 from recurra.runtime.stages import FeedForward, Lookup
+
+MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
 
 class Stepper(Protocol):
@@ -96,6 +98,7 @@ class PlainStepper:
     def __init__(self, model: Model, chain: Sequence[Run], batch: int) -> None:
         self._model, self._chain, self._batch = model, chain, batch
         self._states = [[np.zeros((batch, size), model.dtype) for size in run.state_sizes] for run in chain]
+        self._engine = chosen().name
 
     def step(self, x: Any) -> Array:
         """See ``Stepper``."""
@@ -108,10 +111,13 @@ class PlainStepper:
         if value.shape != (self._batch, self._chain[0].input_size if self._chain else value.shape[-1]):
             raise ValueError(f"a step's input must be of batch={self._batch}; got {np.shape(x)}")
         value = np.asarray(value, self._model.dtype)[None]
-        for number, run in enumerate(self._chain):
-            result = run(value, self._states[number])
-            self._states[number] = list(result.states)
-            value = result.output
+        states = []
+        with engine(self._engine):
+            for run, before in zip(self._chain, self._states, strict=True):
+                result = run(value, before)
+                states.append([np.array(state) for state in result.states])  # they may be views of x
+                value = result.output
+        self._states = states
         return np.array(value[0, 0] if is_one else value[0])
 
     def states(self) -> list[Array]:

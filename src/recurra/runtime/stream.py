@@ -15,12 +15,12 @@ from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
-from recurra.runtime.stepper import stepper
+from recurra.runtime.stepper import MAX_BATCH, stepper
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-MAX_BATCH = 2**31 - 1
+_BUSY = "another thread is using this stream"
 _INT64 = np.dtype(np.int64)
 
 
@@ -71,6 +71,8 @@ class Stream:
             IndexError: a token that the model does not have.
             RuntimeError: another thread is using the stream.
         """
+        if self._lock.locked():
+            raise RuntimeError(_BUSY)
         given: Any = x
         kind = x.__class__
         if self._dtype is None:
@@ -109,7 +111,7 @@ class Stream:
     def _alone(self) -> Iterator[None]:
         """What reads the states and sets them again is not to be mixed with another thread's."""
         if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is using this stream")
+            raise RuntimeError(_BUSY)
         try:
             yield
         finally:
@@ -130,7 +132,9 @@ class Stream:
 
     @state.setter
     def state(self, given: Any) -> None:
-        self._stepper.set_states(_by_run(self.model._states(given, self.batch, True)))
+        states = _by_run(self.model._states(given, self.batch, True))
+        with self._alone():
+            self._stepper.set_states(states)
 
     def reset(self, rows: ArrayLike | None = None) -> None:
         """Begin anew: zero states.
@@ -151,11 +155,14 @@ class Stream:
         wrong = given[(given < 0) | (given >= self.batch)]
         if wrong.size:
             raise RecurraError(f"there are sequences 0 … {self.batch - 1}; got {wrong.reshape(-1)[0]}")
-        self._stepper.reset(given.reshape(-1).tolist())
+        with self._alone():
+            self._stepper.reset(given.reshape(-1).tolist())
 
     def snapshot(self) -> bytes:
-        """The state as bytes, for ``restore`` of a stream of the same model and batch, in any process."""
-        return pack(self._stepper.states())
+        """The state as bytes, for ``restore`` of a stream of the same model and batch, in any process, or of as many
+        sequences of its ``Streams``.
+        """
+        return pack(self._flat(self._stepper.states()))
 
     def restore(self, snapshot: bytes) -> None:
         """Go on where a snapshot was taken.
@@ -164,7 +171,12 @@ class Stream:
             RecurraError: it is damaged, or of a stream of other sizes; the stream stays as it is.
         """
         with self._alone():
-            self._stepper.set_states(unpack(snapshot, self._stepper.states()))
+            values = iter(unpack(snapshot, self._flat(self._stepper.states())))
+            self._stepper.set_states(_by_run([[next(values) for _ in stage.names] for stage in self.model.recurrent]))
+
+    def _flat(self, states: list[Array]) -> list[Array]:
+        """The states as a snapshot has them, one of ``Streams`` too: (layers, batch, size), stage by stage."""
+        return [state for stage in self._by_stage(states) for state in stage]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revived, (self.model, self.batch, self._engine, self.snapshot())

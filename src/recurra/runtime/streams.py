@@ -13,7 +13,7 @@ from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stages import FeedForward, Lookup
-from recurra.runtime.stepper import runs
+from recurra.runtime.stepper import MAX_BATCH, runs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,10 @@ class Streams:
         self._is_used = np.zeros(0, bool)
         self._free: list[int] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        tables = [[table.copy() for table in tables] for tables in self._tables]  # a copy goes on by itself
+        return {**self.__dict__, "_tables": tables, "_is_used": self._is_used.copy(), "_free": list(self._free)}
+
     def __len__(self) -> int:
         """How many sequences there are."""
         return int(self._is_used.sum())
@@ -60,10 +64,13 @@ class Streams:
             their numbers, int64 (count,); those of sequences that have left are used again.
 
         Raises:
-            RecurraError: count is negative or no whole number.
+            RecurraError: count is negative, no whole number, or too large.
+            MemoryError: there is no memory for so many; nothing has changed.
         """
         if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 0:
             raise RecurraError(f"count must be a whole number from 0; got {count!r}")
+        if len(self) + count > MAX_BATCH:
+            raise RecurraError(f"there can be at most {MAX_BATCH} sequences; {len(self)} and {count} are more")
         if count > len(self._free):
             self._grow(max(len(self._is_used) + int(count) - len(self._free), 2 * len(self._is_used), 16))
         ids = np.array([self._free.pop() for _ in range(count)], np.int64)
@@ -97,19 +104,20 @@ class Streams:
         rows = self._checked(ids)
         value = self._input(x, len(rows))
         everyone = len(rows) == len(self._is_used) and bool((rows == np.arange(len(rows))).all())
-        number = 0
+        ends: list[list[Array]] = []
         for stage in self.model.stages:
             if isinstance(stage, (Lookup, FeedForward)):
                 value = stage(value)
                 continue
-            tables = self._tables[number]
+            tables = self._tables[len(ends)]
             first = tables if everyone else [table[:, rows] for table in tables]
             value, last = stage(value, first, None)
+            ends.append(last)
+        for tables, last in zip(self._tables, ends, strict=True):  # all or none, should something be raised before
             for table, state in zip(tables, last, strict=True):
                 table[:, rows] = state
-            number += 1
         output: Array = value[0]
-        return output
+        return output if self.model.stages else np.array(output)
 
     def state(self, ids: ArrayLike) -> Any:
         """A copy of the state of some sequences, as ``model(x, state)`` has it."""
@@ -184,7 +192,7 @@ class Streams:
             shape: Sequence[int] = (count,)
         else:
             array = numbers(x, self.model.dtype)
-            shape = (count, self.model.input_size or array.shape[-1])
+            shape = (count, self.model.input_size or (array.shape[-1] if array.ndim else 1))
         if array.shape != tuple(shape):
             names = "(n)" if self.model.takes_tokens else "(n, input_size)"
             raise RecurraError(f"a step's input must be {names} = {tuple(shape)}; got {array.shape}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.errors import RecurraError, RunError
 from recurra.model import Description, read
-from recurra.model.file import MODEL
+from recurra.model.file import CONFIG, MODEL
 from recurra.model.narrow import narrow
 from recurra.runtime import Model
 from recurra.runtime.run import Array
@@ -45,13 +45,23 @@ def source_of(path: Path) -> Path:
         RunError: there is nothing of that name.
     """
     try:
-        if path.is_dir():
-            path = path / MODEL
-        if not path.exists():
-            raise RunError(f"{path}: there is no such model")
+        path = path / MODEL if path.is_dir() else path
+        is_there = path.exists()
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
+    if not is_there:
+        raise RunError(f"{path}: there is no such model")
     return path
+
+
+def check_target(target: Path) -> None:
+    """Refuse to write over the model of a training, which goes on with its weights as they are.
+
+    Raises:
+        RunError: the target is that.
+    """
+    if target.name == MODEL and (target.parent / CONFIG).exists():
+        raise RunError(f"{target} is the model of a training: name another file")
 
 
 def load_description(path: Path) -> Description:

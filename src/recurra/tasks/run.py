@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from recurra import __version__
 from recurra.errors import FileFormatError, RunError
 from recurra.files import synchronise_folder, write_atomically
-from recurra.model.file import MODEL
+from recurra.model.file import CONFIG, MODEL
 from recurra.nn import save
 from recurra.vocabulary import Vocabulary
 
-CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 FORMAT = 1
 

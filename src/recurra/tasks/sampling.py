@@ -83,16 +83,12 @@ def sample(model: LanguageModel, vocabulary: Vocabulary, prompt: str, settings: 
         generator.seed()
     else:
         generator.manual_seed(settings.seed)
-    known = list(vocabulary.encode(prompt)) if prompt else []
-    if vocabulary.level == "word" and prompt and not prompt.endswith("\n"):
-        known = known[:-1]  # without the line end that closes every text of words: the line goes on
-    at_line_start = not prompt or prompt.endswith("\n")
-    after_space = prompt[-1:].isspace()
-    logits, state = model(torch.tensor([vocabulary.start, *known]).unsqueeze(1))
+    before = prompt
+    logits, state = model(torch.from_numpy(vocabulary.prompt(prompt)).unsqueeze(1))
     for _ in range(settings.length):
         number = _draw(logits[-1, 0], settings, generator)
-        yield vocabulary.write(number, at_line_start or after_space)
-        at_line_start, after_space = vocabulary.tokens[number] == "<eos>", False
+        before = vocabulary.write(number, at_line_start=not before or before[-1].isspace())
+        yield before
         logits, state = model(torch.tensor([[number]]), state)
 
 

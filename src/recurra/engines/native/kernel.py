@@ -142,7 +142,7 @@ class NativeKernel:
         key = (tuple(sizes.values()), double, kept)
         built = self._forward.get(key)
         if built is None:
-            built = self._forward[key] = _build(forward_schedule(self.plan, kept), sizes, double, None)
+            built = self._forward.setdefault(key, _build(forward_schedule(self.plan, kept), sizes, double, None))
         return built
 
     # ---- backward ----
@@ -218,7 +218,7 @@ class NativeKernel:
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward[key] = _build(backward.schedule, sizes, double, entering)
+            built = self._backward.setdefault(key, _build(backward.schedule, sizes, double, entering))
         return built
 
 

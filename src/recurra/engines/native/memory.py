@@ -41,6 +41,8 @@ def empty(like: Array, shape: Sequence[int]) -> Array:
 
 def features_together(array: Array) -> Array:
     """The array, copied where its features are not next to each other in memory."""
+    if is_numpy(array) and (not array.flags.aligned or any(stride % array.itemsize for stride in array.strides)):
+        return np.array(array, order="C")
     if array.shape[-1] <= 1 or strides(array)[-1] == 1:
         return array
     return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()

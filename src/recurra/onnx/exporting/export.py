@@ -49,7 +49,7 @@ def export(
 
     Raises:
         ModuleNotFoundError: onnx is not installed; the message says what to install.
-        TypeError: the model is something else.
+        TypeError: the model is something else, or opset is no whole number.
         OnnxError: the model cannot be an ONNX graph, or the file cannot be written; the message says why.
         FileFormatError: a torch module has a part that is not known; the message names it.
     """
@@ -60,6 +60,8 @@ def export(
             raise
         hint = 'recurra.onnx.export needs onnx; run: pip install "recurra[onnx]"'
         raise ModuleNotFoundError(hint, name="onnx") from None
+    if not isinstance(opset, int) or isinstance(opset, bool):
+        raise TypeError(f"opset must be a whole number, not {type(opset).__name__}")
     from recurra.onnx.exporting.assembly import assemble
 
     made = assemble(_described(model), lengths=lengths, optional_states=optional_states, opset=opset)

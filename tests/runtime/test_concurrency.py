@@ -1,0 +1,137 @@
+"""Threads that share a model or a stream, and what is raised in the middle of a step."""
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import recurra
+from tests.runtime.models import layer, linear, lstm, model, same, stack
+
+X = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def hasty():
+    """Threads that are switched all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_first_calls_of_several_threads(hasty):
+    for hidden in range(20, 40):
+        made = model(stack(lstm(3, hidden, num_layers=2), linear(hidden, 4)))
+        found = []
+        threads = [threading.Thread(target=lambda m=made, f=found: f.append(m(X)[0])) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 4
+        assert all(same(output, made(X)[0]) for output in found)
+
+
+def test_a_stream_that_is_busy_refuses():
+    stream = model(lstm(3, 4)).stream(2)
+    stream.step(X[0])
+    state = stream.state
+    with stream._alone():
+        for call in (
+            lambda: stream.step(X[1]),
+            lambda: stream.feed(X),
+            lambda: stream.reset(),
+            lambda: setattr(stream, "state", state),
+            lambda: stream.restore(stream.snapshot()),
+        ):
+            with pytest.raises(RuntimeError, match="another thread is using this stream"):
+                call()
+    assert all(same(a, b) for a, b in zip(stream.state, state, strict=True))
+
+
+class Broken(Exception):
+    """What is raised in the middle of a step."""
+
+
+def broken(*arguments):
+    raise Broken
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_streams_step_all_parts_or_none(engine, monkeypatch):
+    made = model(stack(lstm(3, 4), lstm(4, 4)))
+    with recurra.engine(engine):
+        streams = made.streams()
+        ids = streams.join(2)
+        streams.step(ids, X[0])
+        before = streams.snapshot(ids)
+        with monkeypatch.context() as patch:
+            patch.setattr(made.recurrent[1].runs[0][0].__class__, "__call__", _second_fails())
+            with pytest.raises(Broken):
+                streams.step(ids, X[1])
+        assert streams.snapshot(ids) == before
+
+
+def test_a_stream_steps_all_parts_or_none(monkeypatch):
+    made = model(stack(lstm(3, 4), lstm(4, 4)))
+    with recurra.engine("reference"):
+        stream = made.stream(2)
+        stream.step(X[0])
+        before = stream.snapshot()
+        with monkeypatch.context() as patch:
+            patch.setattr(made.recurrent[1].runs[0][0].__class__, "__call__", _second_fails())
+            with pytest.raises(Broken):
+                stream.step(X[1])
+        assert stream.snapshot() == before
+
+
+def _second_fails():
+    from recurra.runtime.run import Run
+
+    calls, original = [], Run.__call__
+
+    def call(self, *arguments):
+        calls.append(self)
+        return original(self, *arguments) if len(calls) < 2 else broken()
+
+    return call
+
+
+def test_without_memory_for_an_output_no_step_is_taken(monkeypatch):
+    fails = [False]
+    original = np.empty
+
+    def empty(*arguments, **named):
+        return broken() if fails[0] else original(*arguments, **named)
+
+    monkeypatch.setattr(np, "empty", empty)
+    stream = model(lstm(3, 4)).stream(2)
+    stream.step(X[0])
+    before, fails[0] = stream.snapshot(), True
+    with pytest.raises(Broken):
+        stream.step(X[1])
+    fails[0] = False
+    assert stream.snapshot() == before
+
+
+def test_a_stream_keeps_its_engine():
+    made = model(lstm(3, 20))
+    with recurra.engine("reference"):
+        stream, expected = made.stream(2), made(X)[0]
+    assert same(np.stack([stream.step(x) for x in X]), expected)
+
+
+@recurra.cell
+def remembering(x, h, p, *, W, U, b):
+    return recurra.tanh(x @ W + p @ U + h + b), x
+
+
+def test_a_state_is_not_the_callers_array():
+    with recurra.engine("reference"):
+        stream = model(layer(remembering, 4, 4)).stream()
+        x = np.ones((1, 4), np.float32)
+        stream.step(x)
+        stream.reset()
+    assert (x == 1).all()
