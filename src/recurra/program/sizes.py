@@ -70,7 +70,7 @@ class Size:
         return Size.of({symbol: f * factor for symbol, f in self.terms})
 
     def __truediv__(self, divisor: Factor) -> Size:
-        return self * ratio(1, divisor)
+        return Size.of({symbol: ratio(factor, divisor) for symbol, factor in self.terms})
 
     @property
     def symbols(self) -> tuple[str, ...]:
