@@ -49,6 +49,36 @@ def test_a_file_is_exported_too(runs, call, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_an_exported_file_writes_and_is_measured(level, runs, call, tmp_path):
+    (tmp_path / "text").write_text("the cat sat on the mat\n")
+    found = {}
+    for weights in ("as-is", "bf16", "int8"):
+        call("export", runs / level, "--out", tmp_path / weights, "--weights", weights)
+        found[weights] = [
+            call("text", "sample", tmp_path / weights, "--prompt", "the", "--length", 30, "--seed", 1),
+            call("text", "eval", tmp_path / weights, tmp_path / "text"),
+        ]
+        assert [code for code, *_ in found[weights]] == [0, 0]
+    assert found["as-is"][0] == call("text", "sample", runs / level, "--prompt", "the", "--length", 30, "--seed", 1)
+    assert found["as-is"][1] == call("text", "eval", runs / level, tmp_path / "text")
+    assert found["int8"][1] != found["as-is"][1]
+
+
+def test_what_is_no_language_model_writes_nothing(call, tmp_path):
+    vocabulary = Vocabulary("char", ["<unk>", "a", "b"])
+    for name, root, words in (
+        ("silent", lstm(3, 4), None),
+        ("both ways", stack(embedding(3, 4), lstm(4, 3, bidirectional=True), linear(6, 3)), vocabulary),
+        ("batch first", stack(embedding(3, 4), lstm(4, 3, batch_first=True), linear(3, 3)), vocabulary),
+    ):
+        made = described(root)
+        write(type(made)(made.root, made.weights, words), tmp_path / name)
+        code, _, err = call("text", "sample", tmp_path / name)
+        assert code != 0
+        assert "holds no language model of 'recurra text train'" in err
+
+
 @pytest.mark.parametrize("option", ["--out", "--onnx"])
 def test_the_model_of_a_training_is_not_written_over(option, runs, call, tmp_path):
     run = tmp_path / "run"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Language models of characters or words.", no_args_is_help=True)
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made.")]
+Trained = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made, or an exported file.")]
 LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
 
@@ -64,7 +64,7 @@ def train(
 
 @app.command()
 def sample(
-    run: RunFolder,
+    run: Trained,
     prompt: Annotated[str, typer.Option(help="Text to write on; empty: start a line.")] = "",
     temperature: Annotated[float, typer.Option(help="Below 1 bolder in its choice; 0: always the likeliest.")] = 0.8,
     length: Annotated[int, typer.Option(help="Characters or words to write.")] = 500,
@@ -92,7 +92,7 @@ def sample(
 
 @app.command("eval")
 def evaluate(
-    run: RunFolder,
+    run: Trained,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="UTF-8 text to predict.")],
     batch_size: Annotated[
         int, typer.Option(help="Parts of the text read side by side: faster, but each begins without memory.")

@@ -78,7 +78,7 @@ def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
 
 
 @torch.no_grad()
-def total_nats(model: LanguageModel, lanes: Lanes, steps: int) -> float:
+def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
     """Sum the cross-entropy over all tokens of the lanes, dropout off and the state carried from window to window.
 
     Each lane starts from the zero state. The model is put back into the mode, training or not, that it was in.

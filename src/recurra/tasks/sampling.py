@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from recurra.errors import RunError
+from recurra.nn import Stack
 from recurra.tasks import checks
-from recurra.tasks.language_model import LanguageModel
 from recurra.vocabulary import Vocabulary
 
 
@@ -58,7 +58,7 @@ def check_prompt(vocabulary: Vocabulary, prompt: str) -> list[str]:
 
 
 @torch.no_grad()
-def sample(model: LanguageModel, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> Iterator[str]:
+def sample(model: Stack, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> Iterator[str]:
     """Write a prompt on, piece by piece; the pieces put together are the continuation without the prompt.
 
     The model reads a line end, then the prompt, so that an empty prompt starts a line. ``<unk>`` is never drawn.

@@ -11,12 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from recurra.errors import RunError
+from recurra.errors import FileFormatError, RunError
+from recurra.model import read
+from recurra.nn import Stack
+from recurra.nn.describing import build as build_module
 from recurra.tasks import training
 from recurra.tasks.batching import Lanes, lanes_that_fit
 from recurra.tasks.corpus import read_text, read_texts, split_text
 from recurra.tasks.language_model import (
-    LanguageModel,
     State,
     bits_per_char,
     build,
@@ -189,12 +191,31 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
             run.save_model(job.model, job.corpus.vocabulary)
 
 
-def load_text(folder: Path) -> tuple[LanguageModel, Vocabulary]:
-    """Load a trained model, in evaluation mode, and its vocabulary.
+def load_text(path: Path) -> tuple[Stack, Vocabulary]:
+    """Load a trained model, in evaluation mode, and its vocabulary: of a run folder, or of a file that was exported.
 
     Raises:
-        RunError: the folder is missing or not such a run, or one of its files is damaged or does not fit the other.
+        RunError: the folder is missing or not such a run, or one of its files is damaged or does not fit the other; or
+            the file cannot be read, or holds no language model.
     """
+    return _exported(path) if path.is_file() else _trained(path)
+
+
+def _exported(path: Path) -> tuple[Stack, Vocabulary]:
+    try:
+        description = read(path)
+        module = build_module(description)
+    except FileFormatError as error:
+        raise RunError(f"not a run folder, and no exported file either: {error}") from None
+    settings = [
+        part.settings.get(name) for _, part in description.root.walk() for name in ("batch_first", "bidirectional")
+    ]
+    if description.vocabulary is None or not isinstance(module, Stack) or True in settings:
+        raise RunError(f"{path} holds no language model of 'recurra text train'")
+    return module.float(), description.vocabulary  # narrow weights stand for numbers that are computed with in float32
+
+
+def _trained(folder: Path) -> tuple[Stack, Vocabulary]:
     run = open_run(folder, TASK)
     try:
         settings = model_settings(run.config.get("model"))
@@ -206,7 +227,7 @@ def load_text(folder: Path) -> tuple[LanguageModel, Vocabulary]:
     return model.eval(), vocabulary
 
 
-def evaluate_text(model: LanguageModel, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
+def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
     """Measure how well a model predicts a text: every token once, given all before it.
 
     Args:

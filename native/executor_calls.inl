@@ -1,0 +1,315 @@
+// A call: cut in chunks and slices, laid out in memory, shared out among threads.
+
+template <class T>
+void Executor<T>::work(Worker& w, int part) const {
+  Shared& s = *w.shared;
+  const Call<T>& call = *s.call;
+  const int slices = static_cast<int>(s.cuts.size()) - 1;
+  w.alive = 0;
+  w.parity = 0;
+  w.geometry.resize(static_cast<std::size_t>(slices));
+  for (std::size_t n = 0; n < code_.states.size(); ++n) {  // of a sequence without steps the last state is the first
+    const Batch<T>& last = call.last[n];
+    const Batch<const T>& start = call.first[n];
+    for (std::int64_t b = s.cuts[part]; last.data != nullptr && b < s.cuts[part + 1]; ++b) {
+      T* out = last.data + b * last.row_stride;
+      const std::size_t bytes = static_cast<std::size_t>(code_.states[n]) * sizeof(T);
+      if (start.data == nullptr) std::memset(out, 0, bytes);
+      else std::memmove(out, start.data + b * start.row_stride, bytes);
+    }
+  }
+  bool more = false;  // whether sums over rows have begun
+  std::size_t chunk = 0;
+  for (const auto& [first, steps] : s.chunks) {
+    for (int slice = 0; slice < slices; ++slice) {
+      Geometry& g = w.geometry[slice];
+      g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1];
+      g.base = s.bases[slice], g.rows = 0;
+      g.count.resize(static_cast<std::size_t>(steps));
+      g.position.resize(static_cast<std::size_t>(steps));
+      for (std::int64_t k = 0; k < steps; ++k) {
+        g.position[k] = g.rows;
+        g.count[k] = std::clamp<std::int64_t>(s.batch_at(first + k) - g.from, 0, g.to - g.from);
+        g.rows += g.count[k];
+      }
+    }
+    w.mine = &w.geometry[part];
+    rows_stage(w, code_.before, moving_before_);
+    step_stage(w);
+    rows_stage(w, code_.after, moving_after_);
+    if (units_.empty()) continue;
+    std::atomic<std::size_t>& next = s.next_unit[chunk++];
+    auto share = [&](Worker& worker) {  // whoever is free takes the next: a processor may be slower than another
+      for (std::size_t u = next.fetch_add(1); u < units_.size(); u = next.fetch_add(1)) {
+        sum(worker, w.geometry, units_[u], more);
+      }
+    };
+    if (s.barrier != nullptr) {
+      s.barrier->wait();
+      share(w);
+      s.barrier->wait();
+    } else if (w.team != nullptr) {
+      w.team->share([&](int n) { share(s.workers[n]); });
+    } else {
+      share(w);
+    }
+    more = true;
+  }
+  end_states(w, s.cuts[part], s.cuts[part] + w.alive);
+}
+
+// Sums over rows are added up where the caller wants them if their rows are whole vectors, else among the constants.
+template <class T>
+void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const {
+  s.next_unit = std::make_unique<std::atomic<std::size_t>[]>(units_.empty() ? 0 : s.chunks.size());
+  s.sums.assign(code_.values.size(), nullptr);
+  for (const Instruction& i : code_.sums) s.sums[i.result] = frame + offset_[i.result];
+  for (std::size_t n = 0; n < code_.results.size(); ++n) {
+    const std::int32_t v = code_.results[n];
+    const Value& value = code_.values[v];
+    if (s.sums[v] != nullptr && !value.is_scalar && padded(value.width) == value.width) s.sums[v] = call.results[n];
+  }
+  for (const Instruction& i : code_.sums) {
+    const Value& value = code_.values[i.result];
+    T* place = master.slots[i.result].base = s.sums[i.result];
+    if (s.chunks.empty()) std::fill_n(place, stride(value) * std::max<std::int64_t>(1, value.rows), T(0));
+  }
+}
+
+// The slices at the same time, each on a thread; or the only one, with the other threads at its service.
+template <class T>
+void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) const {
+  const int threads = static_cast<int>(workers.size());
+  Barrier barrier(threads);
+  Team team(threads);
+  bool together = false;
+  if (slices > 1) {
+    s.barrier = &barrier;
+    together = run_together(threads, [&](int n) { work(workers[n], n); });
+  } else if (threads > 1) {
+    workers.front().team = &team;
+    together = run_together(threads, [&](int n) {
+      if (n != 0) return team.serve(n);
+      work(workers.front(), 0);
+      team.dismiss();
+    });
+  }
+  s.barrier = nullptr;
+  workers.front().team = nullptr;
+  if (together) return;
+  // Another caller has the threads: the whole batch on this one. The next run of the same call may have them.
+  std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
+  s.cuts.swap(cuts);
+  s.bases.swap(bases);
+  work(workers.front(), 0);
+  s.cuts.swap(cuts);
+  s.bases.swap(bases);
+}
+
+// Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
+template <class T>
+double Executor<T>::cost(const Call<T>& call) const {
+  double rows = static_cast<double>(call.steps) * static_cast<double>(call.batch), each = 0;
+  if (call.batch_sizes) {
+    rows = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) rows += static_cast<double>(call.batch_sizes[t]);
+  }
+  for (const Matrix& m : code_.matrices) each += static_cast<double>(m.k * vectors(m));
+  for (const Unit& unit : units_) {
+    const Instruction& i = code_.sums[unit.instruction];
+    each += static_cast<double>((i.kind == Kind::outer ? i.k : 1) * (unit.to - unit.from));
+  }
+  for (const auto* stage : {&code_.before, &code_.step, &code_.after}) {
+    for (const Instruction& i : *stage) each += static_cast<double>(i.ops.size()) * static_cast<double>(i.width) * 2;
+  }
+  return rows * each;
+}
+
+// A call laid out in memory.
+template <class T>
+struct Executor<T>::Session {
+  explicit Session(const Call<T>& c) : call(c) {}
+  const Call<T>& call;
+  Shared shared;
+  std::vector<Worker> workers;  // the first `slices` of them run slices
+  int slices = 1;
+  std::int64_t step_rows = 0;       // sequences of the step that has the most
+  std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
+  Constants<T> own;                 // where the caller prepared none
+  std::vector<T*> panels;           // for each of its matrices; null where it is not packed
+  const Constants<T>* constants = nullptr;
+};
+
+// Chunks: from the running order's first step on, each with about chunk_rows rows.
+template <class T>
+void Executor<T>::cut_chunks(Session& session) const {
+  const Call<T>& call = session.call;
+  Shared& s = session.shared;
+  if (call.batch_sizes != nullptr || call.reset != nullptr) {
+    std::int64_t rows = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) {
+      s.row_offset.push_back(rows);
+      rows += s.batch_at(t);
+    }
+  }
+  for (std::int64_t done = 0; done < call.steps;) {
+    std::int64_t steps = 0, rows = 0;
+    while (done + steps < call.steps) {
+      const std::int64_t t = call.reverse ? call.steps - 1 - done - steps : done + steps, n = s.batch_at(t);
+      if (steps > 0 && rows + n > code_.chunk_rows) break;
+      rows += n;
+      session.step_rows = std::max(session.step_rows, n);
+      ++steps;
+    }
+    s.chunks.emplace_back(call.reverse ? call.steps - done - steps : done, steps);
+    done += steps;
+  }
+}
+
+// How many threads, and which sequences go to each.
+template <class T>
+void Executor<T>::cut_slices(Session& session) const {
+  const Call<T>& call = session.call;
+  Shared& s = session.shared;
+  int threads = std::max(1, std::min<int>(call.threads, 64));
+  if (cost(call) < 150000) threads = 1;
+  const int slices = session.slices = threads > 1 && session.step_rows >= 2 * threads ? threads : 1;
+  session.workers.resize(static_cast<std::size_t>(threads));
+  s.cuts.assign(1, 0);
+  if (call.batch_sizes == nullptr || slices == 1) {
+    for (int n = 1; n < slices; ++n) s.cuts.push_back(call.batch * n / slices);
+  } else {  // sequences are sorted, the longest first: slices of equal numbers of rows
+    std::vector<std::int64_t> rows_of(static_cast<std::size_t>(call.batch) + 1, 0);
+    for (std::int64_t t = 0; t < call.steps; ++t) ++rows_of[static_cast<std::size_t>(call.batch_sizes[t])];
+    std::int64_t length = 0, all = 0, sum = 0;
+    for (std::int64_t t = 0; t < call.steps; ++t) all += call.batch_sizes[t];
+    std::vector<std::int64_t> lengths(static_cast<std::size_t>(call.batch));
+    for (std::int64_t b = call.batch; b > 0; --b) lengths[b - 1] = length += rows_of[b];
+    for (std::int64_t b = 0; b < call.batch && static_cast<int>(s.cuts.size()) < slices; ++b) {
+      sum += lengths[b];
+      if (sum * slices >= all * static_cast<std::int64_t>(s.cuts.size())) s.cuts.push_back(b + 1);
+    }
+    while (static_cast<int>(s.cuts.size()) < slices) s.cuts.push_back(call.batch);
+  }
+  s.cuts.push_back(call.batch);
+  for (int slice = 0; slice < slices; ++slice) {
+    std::int64_t most = 0;
+    for (const auto& [first, steps] : s.chunks) {
+      std::int64_t rows = 0;
+      for (std::int64_t t = first; t < first + steps; ++t) {
+        rows += std::clamp<std::int64_t>(s.batch_at(t) - s.cuts[slice], 0, s.cuts[slice + 1] - s.cuts[slice]);
+      }
+      most = std::max(most, rows);
+    }
+    s.bases.push_back(session.chunk_capacity);
+    session.chunk_capacity += most;
+  }
+}
+
+// Gives every array of a session its place behind `base`; without one it only counts. Returns the elements needed.
+template <class T>
+std::size_t Executor<T>::carve(Session& session, T* base) const {
+  Shared& s = session.shared;
+  Carver<T> carver{base, 0};
+  T* frame = carver.take(static_cast<std::size_t>(constant_size_));
+  if (session.constants == nullptr) {
+    session.own.frame = frame;
+    session.panels.clear();
+    for (const Matrix& m : code_.matrices) {
+      // Packing costs about as much as eight rows; a matrix that is used once per chunk is packed on the spot.
+      const std::int64_t uses = m.used == 2   ? session.call.steps
+                                : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size())
+                                              : 0;
+      session.panels.push_back(uses > 1 ? carver.take(panel_elements(m, Form::wide)) : nullptr);
+    }
+  } else {
+    frame = session.constants->frame;
+  }
+  s.chunk_values.assign(code_.values.size(), nullptr);
+  for (std::size_t v = 0; v < code_.values.size(); ++v) {
+    if (code_.values[v].space == Space::chunk) {
+      s.chunk_values[v] = carver.take(static_cast<std::size_t>(session.chunk_capacity * stride(code_.values[v])));
+    }
+  }
+  s.states.clear();
+  for (const std::int64_t width : code_.states) {
+    s.states.push_back(carver.take(static_cast<std::size_t>(2 * session.call.batch * padded(width))));
+  }
+  const std::int64_t tile = std::min(code_.tile_rows, std::max<std::int64_t>(1, session.step_rows));
+  for (int n = 0; n < session.slices; ++n) {
+    Worker& w = session.workers[n];
+    w.blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
+    w.panel = carver.take(widest_panel_);
+    if (base != nullptr) fill_slots(w.slots, frame, w.blocks);
+    for (std::size_t v = 0; v < code_.values.size(); ++v) {
+      if (code_.values[v].space != Space::step) continue;
+      T* piece = carver.take(static_cast<std::size_t>(tile * stride(code_.values[v])));
+      if (base != nullptr) w.slots[v].base = piece;
+    }
+  }
+  return carver.used;
+}
+
+// Computes and packs what parameters alone decide, where the caller has not.
+template <class T>
+void Executor<T>::make_constants(Session& session) const {
+  Worker& master = session.workers.front();
+  master.shared = &session.shared;
+  if (session.constants == nullptr) {
+    Constants<T>& own = session.own;
+    run_once(master, own.frame, session.call.parameters);
+    own.packed.resize(code_.matrices.size());
+    for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
+      own.packed[m].panels = session.panels[m];
+      if (session.panels[m]) pack_panels(code_.matrices[m], master, own.packed[m], session.panels[m]);
+    }
+    session.constants = &own;
+  }
+  for (Worker& w : session.workers) {
+    w.shared = &session.shared;
+    w.constants = session.constants;
+    w.frame = session.constants->frame;
+    w.parameters = &session.call.parameters;
+  }
+}
+
+// `memory` takes elements and gives their place.
+template <class T>
+template <class Memory>
+void Executor<T>::begin(Session& session, Memory&& memory) const {
+  Shared& s = session.shared;
+  s.call = &session.call;
+  cut_chunks(session);
+  cut_slices(session);
+  s.workers = session.workers.data();
+  carve(session, memory(carve(session, nullptr)));
+  make_constants(session);
+}
+
+template <class T>
+void Executor<T>::execute(Session& session) const {
+  Shared& s = session.shared;
+  const Call<T>& call = session.call;
+  Worker& master = session.workers.front();
+  place_sums(s, call, session.constants->frame, master);
+  run_work(s, session.workers, session.slices);
+  constant_stage(master, code_.finally_);
+  for (std::size_t n = 0; n < code_.results.size(); ++n) {
+    const Value& value = code_.values[code_.results[n]];
+    const T* from = master.slots[code_.results[n]].base;
+    if (from == call.results[n]) continue;
+    for (std::int64_t r = 0; r < std::max<std::int64_t>(1, value.rows); ++r) {
+      std::memcpy(call.results[n] + r * value.width, from + r * stride(value), static_cast<std::size_t>(value.width) * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const {
+  thread_local Arena arena;
+  Session session(call);
+  session.constants = constants;
+  begin(session, [&](std::size_t elements) { return arena.template take<T>(elements); });
+  execute(session);
+  arena.trim();
+}
