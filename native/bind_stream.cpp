@@ -222,6 +222,7 @@ class StreamOf : public AnyStream {
                              "; got " + shape_text(v)).c_str());
     }
     if (!is_real(v)) throw nb::value_error(sizeof(T) == 4 ? "a step's input must be float32" : "a step's input must be float64");
+    if (features == 0) return one;
     const Py_ssize_t by_row = one ? 0 : v.strides[0], by_feature = v.strides[v.ndim - 1];
     for (std::int64_t b = 0; b < batch_; ++b) {
       const char* from = static_cast<const char*>(v.buf) + b * by_row;

@@ -51,4 +51,5 @@ checked "$python" -c "
 import recurra
 from recurra import _native
 assert _native.__file__.startswith('$site') and recurra.__file__.startswith('$site'), _native.__file__"
-checked "$python" -X faulthandler -m pytest -p no:cacheprovider "$@"
+# AddressSanitizer's own memory for an array of 8 GB is more than that test allows a reader.
+checked "$python" -X faulthandler -m pytest -p no:cacheprovider --deselect tests/model/test_museum.py::test_memory "$@"
