@@ -24,7 +24,8 @@ PARTS = [
     nn.LayerNorm(4, eps=0.1, elementwise_affine=False), nn.RMSNorm(4), nn.RMSNorm(4, eps=0.1, elementwise_affine=False),
     nn.Dropout(0.7), nn.Identity(), nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.Softsign(),
     nn.Hardtanh(-0.4, 0.3), nn.ELU(1.7), nn.LeakyReLU(0.3), nn.Softplus(), nn.Softplus(2, threshold=1),
-    nn.GELU(), nn.GELU(approximate="tanh"), nn.ReLU6(), nn.LogSigmoid(), nn.Mish(), nn.Hardsigmoid(), nn.Hardswish(),
+    nn.GELU(), nn.GELU(approximate="tanh"), nn.PReLU(init=0.4), nn.ReLU6(), nn.LogSigmoid(), nn.Mish(),
+    nn.Hardsigmoid(), nn.Hardswish(),
     nn.CELU(0.7), nn.SELU(), nn.Tanhshrink(), nn.Softshrink(0.4), nn.Hardshrink(0.4), nn.Threshold(0.2, -3.0),
     nn.Softmax(-1), nn.Softmin(-1), nn.LogSoftmax(-1),
 ]  # fmt: skip

@@ -106,6 +106,13 @@ def test_linear_and_affine_norms():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_prelu_has_a_slope(dtype):
+    made = described(Part("PReLU", {}), dtype=dtype)
+    made.weights["weight"].data[:] = 0.25
+    np.testing.assert_array_equal(Model(made)(X.astype(dtype))[0], np.where(X > 0, X, 0.25 * X).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
     part = Part("RMSNorm", {"features": 7, "eps": None, "elementwise_affine": True})
     made = described(part, dtype=dtype)
@@ -118,7 +125,7 @@ def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
 
 def test_every_kind_of_part_is_run():
     assert set(KINDS) == {*PROGRAMS, *NOTHING, *CONTAINERS, *LAYERS_OF_CELLS, *CELLS, "Embedding"}
-    assert set(PROGRAMS) == {*CASES, "Linear"}
+    assert set(PROGRAMS) == {*CASES, "Linear", "PReLU"}
 
 
 def test_a_step_alone_is_the_step_among_others():

@@ -35,6 +35,7 @@ PLAIN = {
     "Softplus": {"beta": 1, "threshold": 20.0},
     "GELU": {"approximate": "none"},
     "CELU": {"alpha": 1.0},
+    "PReLU": {},
     "Softshrink": {"lambd": 0.5},
     "Threshold": {"threshold": 0.0, "value": 1.0},
     "Softmax": {"dim": -1},

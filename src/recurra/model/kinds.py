@@ -204,6 +204,7 @@ KINDS: Mapping[str, Kind] = {
     "LeakyReLU": Kind({"negative_slope": NUMBER}),
     "Softplus": Kind({"beta": POSITIVE, "threshold": NUMBER}),
     **dict.fromkeys(("Softshrink", "Hardshrink"), Kind({"lambd": NOT_NEGATIVE})),
+    "PReLU": Kind(weights=lambda part: {"weight": (1,)}),
     "Threshold": Kind({"threshold": NUMBER, "value": NUMBER}),
     "GELU": Kind({"approximate": APPROXIMATE}),
     **dict.fromkeys(("Softmax", "Softmin", "LogSoftmax"), Kind({"dim": LAST})),

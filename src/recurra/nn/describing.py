@@ -154,6 +154,12 @@ def _last(module: nn.Softmax | nn.Softmin | nn.LogSoftmax) -> Settings:
     return {"dim": -1}
 
 
+def _prelu(module: nn.PReLU) -> Settings:
+    if module.num_parameters != 1:
+        raise FileFormatError(f"PReLU must have one slope for all; it has {module.num_parameters}, of its dimension 1")
+    return {}
+
+
 def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
     return lambda part: cls(-1)
 
@@ -182,6 +188,7 @@ ROWS: Mapping[type[nn.Module], Row] = {
     nn.LeakyReLU: _plain(nn.LeakyReLU, **_same("negative_slope")),
     nn.Softplus: _plain(nn.Softplus, **_same("beta", "threshold")),
     nn.Threshold: _plain(nn.Threshold, **_same("threshold", "value")),
+    nn.PReLU: Row("PReLU", _prelu, lambda part: nn.PReLU()),
     nn.GELU: _plain(nn.GELU, **_same("approximate")),
 }
 CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}

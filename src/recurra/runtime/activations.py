@@ -1,4 +1,4 @@
-"""The activations of torch.nn, as equations; GELU's two are chosen by its setting ``approximate``."""
+"""The activations of torch.nn, as equations: a table, and those that it cannot hold."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ def _elu(x: Any, *, alpha: float = 1.0) -> Any:
 @feed_forward
 def _leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
     return eq.where(x > 0, x, negative_slope * x)
+
+
+@feed_forward
+def prelu(x: Any, *, weight: Any) -> Any:
+    """He et al. 2015, with one slope for all features."""
+    return eq.where(x > 0, x, eq.scalar(weight) * x)
 
 
 @feed_forward

@@ -10,7 +10,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell, feed_forward
 from recurra.model import Part
 from recurra.program import Program
-from recurra.runtime.activations import ACTIVATIONS, gelu, gelu_tanh
+from recurra.runtime.activations import ACTIVATIONS, gelu, gelu_tanh, prelu
 
 Options = dict[str, Any]
 
@@ -69,5 +69,6 @@ PROGRAMS: Mapping[str, Make] = {
     "LayerNorm": _affine(_layer_norm, _layer_norm_plain),
     "RMSNorm": _affine(_rms_norm, _rms_norm_plain),
     **{kind: _with(cell, *names) for kind, (cell, *names) in ACTIVATIONS.items()},
+    "PReLU": lambda part, double: trace(prelu),
     "GELU": lambda part, double: trace(gelu_tanh if part.settings["approximate"] == "tanh" else gelu),
 }

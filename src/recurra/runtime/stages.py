@@ -11,7 +11,7 @@ import numpy as np
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.chain import features, leaves
 from recurra.model.kinds import directions, layer_sizes
-from recurra.program import Program
+from recurra.program import Program, Variable
 from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array, Run
@@ -163,12 +163,17 @@ def stages(description: Description) -> list[Stage]:
     return found
 
 
+def _shaped(weight: Array, parameter: Variable) -> Array:
+    """A weight as a program takes it; torch has single numbers as (1,)."""
+    return weight if parameter.shape else weight.reshape(())
+
+
 def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
     if part.kind == "Embedding":
         return Lookup(weights["weight"])
     if part.kind in PROGRAMS:
         program = PROGRAMS[part.kind](part, double)
-        parameters = [weights[parameter.name] for parameter in program.parameters]
+        parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
         return FeedForward(program, parameters, *features(part))
     runs: list[tuple[Run, ...]] = []
     named = recurrent_weights(part)
