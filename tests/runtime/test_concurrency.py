@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import recurra
+from recurra import cells
+from recurra.engines import NativeEngine
 from tests.runtime.models import layer, linear, lstm, model, same, stack
 
 X = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
@@ -32,6 +34,22 @@ def test_first_calls_of_several_threads(hasty):
             thread.join()
         assert len(found) == 4
         assert all(same(output, made(X)[0]) for output in found)
+
+
+def test_a_plan_has_one_kernel(hasty):
+    """Also where several threads build it at once, and where the engine has met hundreds of others since."""
+    engine = NativeEngine()
+    for _ in range(20):
+        plan = model(layer(cells.gru, 3, 4)).recurrent[0].runs[0][0].plan
+        NativeEngine.build.cache_clear()
+        found = []
+        threads = [threading.Thread(target=lambda p=plan, f=found: f.append(engine.build(p))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        NativeEngine.build.cache_clear()
+        assert {id(kernel) for kernel in found} == {id(engine.build(plan))}
 
 
 def test_a_stream_that_is_busy_refuses():

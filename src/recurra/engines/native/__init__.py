@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from recurra.compiler import Plan
 
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
+
+
+_LOCK = Lock()
+_KERNELS: WeakValueDictionary[Plan, NativeKernel] = WeakValueDictionary()
 
 
 def join_openmp() -> None:
@@ -42,7 +48,11 @@ class NativeEngine:
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> NativeKernel:
-        """The kernel of a plan."""
+        """The kernel of a plan: the same for all, for as long as somebody has it, as packed weights fit it alone."""
         from recurra.engines.native.kernel import NativeKernel
 
-        return NativeKernel(plan)
+        with _LOCK:
+            kernel = _KERNELS.get(plan)
+            if kernel is None:
+                kernel = _KERNELS[plan] = NativeKernel(plan)
+            return kernel
