@@ -33,13 +33,14 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test lint sanitize fuzz wheel clean another-python
+.PHONY: help build demo bench test explore lint sanitize fuzz wheel clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
 	@echo 'make demo    show what recurra does'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make test    lint, then all the tests'
+	@echo 'make explore the tests on random examples, with new ones: what they fail on is kept in .hypothesis and tried first'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
@@ -77,6 +78,10 @@ $(COMPARED): $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# `make test` draws the same examples in every run, so that it says something of a change; here they are new each time.
+explore: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile explore
 
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check

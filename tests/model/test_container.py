@@ -19,7 +19,7 @@ from recurra.model.container import DTYPES, Tensor, pack, unpack, unpack_from
 NUMPY = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I8": "i1"}  # bfloat16 is none of numpy's
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name.isprintable() and name != "__metadata__")
-EVERY = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+EVERY = settings(max_examples=150)
 
 
 @st.composite

@@ -66,7 +66,7 @@ VOCABULARIES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(trees(LEAVES), st.dictionaries(st.text(max_size=5), st.text(max_size=5)), VOCABULARIES)
 def test_round_trip(root, tied, vocabulary):
     text = to_text(root, tied, vocabulary)
@@ -77,7 +77,7 @@ def test_round_trip(root, tied, vocabulary):
     assert to_text(found, names, tokens) == text
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40)
 @given(trees(FITTING), VOCABULARIES)
 def test_files_round_trip(tmp_path_factory, root, vocabulary):
     path = tmp_path_factory.mktemp("files") / "file"

@@ -19,7 +19,7 @@ def bfloat16_by_hand(value):
     return low if below < above or (below == above and low % 2 == 0) else high
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=st.floats(width=32, allow_nan=False, min_value=-(2.0**120), max_value=2.0**120))
 def test_bfloat16_is_the_nearest(value):
     made = described(linear(1, 1))
@@ -36,7 +36,7 @@ def test_special_numbers_in_bfloat16():
     assert np.signbit(values[3])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.integers(1, 9), columns=st.integers(1, 30), seed=st.integers(0, 1000), size=st.floats(1e-20, 1e20))
 def test_int8_is_within_half_a_step(rows, columns, seed, size):
     made = described(linear(columns, rows), seed)

@@ -19,7 +19,7 @@ def sequences(lengths, *trailing):
     return [ramp(length, *trailing) + 100 * row for row, length in enumerate(lengths)]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.integers(1, 6), min_size=1, max_size=6),
     st.sampled_from([(), (2,), (2, 3)]),

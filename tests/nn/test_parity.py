@@ -16,9 +16,7 @@ DTYPES = st.sampled_from([torch.float64, torch.float32])
 
 
 def examples(count):
-    return settings(
-        max_examples=count, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    return settings(max_examples=count, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -115,7 +115,7 @@ def test_bit_for_bit_on_the_same_engine(tmp_path):
     assert all(np.array_equal(a, b.numpy()) for a, b in zip(flat(last), flat(state), strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), layers=st.integers(1, 2), bias=st.booleans(), batch_first=st.booleans())
 def test_generated_cells_travel(tmp_path_factory, seed, layers, bias, batch_first):
     module = Recurrent(random_cell(seed), 6, 6, layers, bias, batch_first)

@@ -84,7 +84,7 @@ def shapes(data):
     return draw
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), bidirectional=st.booleans(), dtype=DTYPES, data=st.data())
 def test_generated_programs(seed, bidirectional, dtype, data):
     layer, drawn = layer_of(random_cell(seed), dtype, bidirectional=bidirectional), [shapes(data)() for _ in range(2)]
@@ -93,7 +93,7 @@ def test_generated_programs(seed, bidirectional, dtype, data):
     check(layer, iter(drawn).__next__)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(sorted(CELLS)),
     layers=st.integers(1, 3),

@@ -163,7 +163,7 @@ def attempt(path):
 MODELS = [lstm_model().SerializeToString(), scan_model().SerializeToString()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(MODELS),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4),
@@ -202,7 +202,7 @@ def another(value, choice):
     return other if isinstance(value, str) else other.encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(MODELS),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=3),

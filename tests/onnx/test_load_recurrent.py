@@ -106,7 +106,7 @@ def close(results, expected, dtype):
         np.testing.assert_allclose(result, value, rtol=0, atol=tolerance * scale)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(layers())
 def test_random_nodes_against_the_oracle(tmp_path_factory, case):
     op, attributes, feeds, constants = case
@@ -115,7 +115,7 @@ def test_random_nodes_against_the_oracle(tmp_path_factory, case):
     close(model.run(None, given_later), oracle.compute(op, attributes, **feeds), feeds["X"].dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(layers())
 def test_random_nodes_against_onnxruntime(tmp_path_factory, case):
     op, attributes, feeds, constants = case
@@ -132,7 +132,7 @@ def test_random_nodes_against_onnxruntime(tmp_path_factory, case):
     close(loaded(proto, tmp_path_factory.getbasetemp()).run(None, given_later), expected, np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(layers())
 def test_random_nodes_against_the_evaluator(tmp_path_factory, case):
     op, attributes, feeds, constants = case

@@ -171,7 +171,7 @@ def _paths(value, path=()):
 PATHS = [path for path in _paths(content()) if path]
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(PATHS),
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just([]), st.just({})),

@@ -26,7 +26,7 @@ def test_arithmetic_is_that_of_the_numbers(a, b, n):
     assert value(a + b) == value(a) + value(b)
     assert value(a - b) == value(a) - value(b)
     assert value(a * n) == value(a) * n
-    assert value(a / n) == value(a) / n
+    assert value(a / n) == Fraction(value(a), n)
 
 
 def test_readable():

@@ -23,7 +23,7 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     cuts=st.lists(st.integers(0, 12), max_size=4),
     batch=st.integers(1, 5),
@@ -47,7 +47,7 @@ def test_chunks_of_any_size_give_the_whole_sequence(cuts, batch, hidden, batch_f
     assert same(stream.state, last)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_generated_cells_step_as_they_run(seed):
     made = model(layer(random_cell(seed), 5, 6))

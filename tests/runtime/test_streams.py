@@ -12,7 +12,7 @@ from recurra.model import Part
 from tests.runtime.models import language_model, layer, linear, lstm, model, same, stack
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_each_sequence_runs_as_if_alone(data):
     """Sequences join, step in any groups, and leave; each gives what a stream of its own would."""

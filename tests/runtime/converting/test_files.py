@@ -160,7 +160,7 @@ def test_damaged_archives(tmp_path):
         convert(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_damage_is_an_error_or_nothing(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
