@@ -1,7 +1,8 @@
-"""What all tests share: one torch thread for each test process, as several run side by side; which examples hypothesis
-draws: the same in every run of `make test`, new ones in every run of `make explore`."""
+"""What all tests share: one torch thread for each test process, as many run side by side, and what is random in them.
+`make test` draws the same numbers in every run and in any order of the tests, `make explore` new examples each time."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import settings
@@ -22,3 +23,10 @@ def pytest_configure(config):
 def _engine_of_the_environment(monkeypatch):
     """Tests choose engines themselves."""
     monkeypatch.delenv("RECURRA_ENGINE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _numbers_of_no_other_test():
+    """Torch's random numbers do not depend on which tests this process ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
