@@ -116,6 +116,12 @@ class Training {
 
   View view_of(nb::handle tensor) const { return view(tensor, is_double_); }
 
+  // The tensor, or where its features lie apart (hooks may have unpacked it so) a copy.
+  nb::object made_even(nb::handle tensor) const {
+    const View v = view_of(tensor);
+    return v.rank() == 0 || v.is_even() ? nb::borrow(tensor) : contiguous(tensor);
+  }
+
   // x, the output or what arrives there: (steps, batch, width), of a cell (batch, width).
   struct Sequences {
     View view;
@@ -242,11 +248,15 @@ class Training {
     const Handles arrived = items(gradients, 1 + count);
     const nb::handle *firsts = given.data() + 1, *weights = firsts + count, output = weights[parameters], kept = weights[parameters + 1];
     const std::int64_t input_size = executor_of<T>(forward_).code().input_widths[0];
-    const Sequences in = sequences(given[0], input_size), out = sequences(output, output_size_);
+    std::vector<nb::object> unpacked;
+    const auto even = [&](nb::handle tensor) {
+      unpacked.push_back(made_even(tensor));
+      return nb::handle(unpacked.back());
+    };
+    const Sequences in = sequences(even(given[0]), input_size), out = sequences(even(output), output_size_);
     const std::int64_t steps = in.steps, batch = in.batch;
-    const View stored = view_of(kept);
-    require(in.view.is_even() && out.view.is_even() && out.steps == steps && out.batch == batch && stored.rank() == 1 &&
-                stored.size(0) == steps * batch * kept_width() && stored.is_even(),
+    const View stored = view_of(even(kept));
+    require(out.steps == steps && out.batch == batch && stored.rank() == 1 && stored.size(0) == steps * batch * kept_width(),
             "saved tensors of other shapes");
     Call<T> call = call_of<T>(steps, batch, !is_reverse_, threads);
     for (std::size_t n = 0; n < links_.constants.size(); ++n) {
@@ -284,7 +294,7 @@ class Training {
       if (gradient.is_none()) {
         call.first.push_back({nullptr, 0});
       } else {
-        held[1 + n] = view_of(gradient).is_even() ? nb::borrow(gradient) : contiguous(gradient);
+        held[1 + n] = made_even(gradient);
         call.first.push_back(first<T>(held[1 + n], batch, size));
       }
       T* last = nullptr;
@@ -295,7 +305,10 @@ class Training {
       }
       call.last.push_back({last, size});
     }
-    for (const std::int64_t number : links_.entering) call.beginning.push_back(first<T>(firsts[number], batch, pick(state_sizes_, number)));
+    for (const std::int64_t number : links_.entering) {
+      const nb::handle state = firsts[number].is_none() ? firsts[number] : even(firsts[number]);
+      call.beginning.push_back(first<T>(state, batch, pick(state_sizes_, number)));
+    }
     std::vector<nb::object> results;
     for (const Sizes& shape : result_shapes_) {
       results.push_back(empty(shape.data(), shape.size(), is_double_));

@@ -1,9 +1,11 @@
 """accelerate and restore: the same objects, numbers and names, another class; what cannot change stays as it is."""
 
+import functools
 import itertools
 import logging
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -267,6 +269,8 @@ LEFT = {
     ),
     "nonlinearity": (lambda: nn.RNNCell(F, H, nonlinearity="swish"), "nonlinearity must be 'tanh' or 'relu'"),
     "mode": (lambda: with_attribute("mode", "RNN_RELU", "RNN"), "its mode does not fit its configuration"),
+    "no weight": (lambda: with_attribute("bias_hh_l0", None, "GRU"), "its bias_hh_l0 is None"),
+    "no weight of a cell": (lambda: with_attribute("bias_hh", None, "GRUCell"), "its bias_hh is None"),
     "proj_size": (lambda: with_attribute("proj_size", 2, "GRU"), "GRU has no proj_size; here it is 2"),
 }
 
@@ -295,3 +299,95 @@ def test_weights_of_two_dtypes_are_left_to_torch():
     report = acceleration(recurra.accelerate(layer))
     assert not report.replaced
     assert "differ in dtype" in report.left[0].reason
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_patched_class_is_left_to_torch(monkeypatch, wrapped):
+    original, seen = nn.GRU.forward, []
+
+    def patched(self, *args, **kwargs):
+        seen.append(self)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.GRU, "forward", functools.wraps(original)(patched) if wrapped else patched)
+    module = nn.GRU(F, H)
+    assert reason_of(module) == "torch.nn.GRU.forward was replaced"
+    module(torch.randn(T, B, F))
+    assert seen == [module]
+
+
+# ---- what is changed afterwards ----
+
+
+def reconfigured(module, **changes):
+    for name, value in changes.items():
+        setattr(module, name, value)
+    return module
+
+
+CHANGES = {
+    "nonlinearity": (lambda: nn.RNNCell(F, H), {"nonlinearity": "relu"}, (B, F)),
+    "mode": (lambda: nn.RNN(F, H), {"mode": "RNN_RELU"}, (T, B, F)),
+    "input_size": (
+        lambda: nn.LSTM(F, H),
+        {"weight_ih_l0": nn.Parameter(torch.ones(4 * H, F + 2)), "input_size": F + 2},
+        (T, B, F + 2),
+    ),
+    "bidirectional": (lambda: nn.GRU(F, H, bidirectional=True), {"bidirectional": True}, (T, B, F)),
+}
+
+
+@pytest.mark.parametrize(("build", "changes", "shape"), CHANGES.values(), ids=CHANGES)
+def test_a_change_of_the_configuration_is_honoured(build, changes, shape, caplog):
+    torch.manual_seed(0)
+    reference = build()
+    torch.manual_seed(0)
+    module = recurra.accelerate(build())
+    x = torch.randn(shape)
+    caplog.clear()
+    assert_same(reconfigured(module, **changes)(x), reconfigured(reference, **changes)(x))
+    if "bidirectional" in changes:  # it is what it was
+        assert_replaced(module, "")
+        assert not caplog.records
+    else:
+        assert not isinstance(module, Accelerated)
+        assert "until recurra.accelerate is called again" in caplog.text
+    if "mode" not in changes:  # nonlinearity still says tanh
+        assert_replaced(recurra.accelerate(module), "")
+        assert_same(module(x), reference(x))
+
+
+def test_a_weight_that_was_taken_away_is_named():
+    for module, name in (
+        (recurra.accelerate(nn.LSTM(F, H)), "bias_ih_l0"),
+        (recurra.accelerate(nn.GRUCell(F, H)), "bias_hh"),
+    ):
+        setattr(module, name, None)
+        with pytest.raises(TypeError, match=f"{name} must be a tensor, not NoneType"):
+            module(torch.randn(B, F))
+
+
+def test_the_configuration_of_recurras_own_is_settled():
+    layer = ours.RNN(F, H)
+    with pytest.raises(
+        AttributeError, match="RNN was made with hidden_size=4, which cannot become 5: make another one"
+    ):
+        layer.hidden_size = 5
+    layer.hidden_size, layer.batch_first = 4, True
+    with pytest.raises(AttributeError, match="nonlinearity='tanh', which cannot become 'relu'"):
+        ours.RNNCell(F, H).nonlinearity = "relu"
+
+
+def test_numbers_of_numpy():
+    modules = [nn.GRU(F, H, num_layers=np.int64(2), dropout=np.float32(0.5)), nn.LSTMCell(np.int64(F), np.int32(H))]
+    assert_replaced(recurra.accelerate(nn.ModuleList(modules)), "0", "1")
+
+
+def test_printing():
+    for module in (
+        nn.RNN(F, H, 2, nonlinearity="relu"),
+        nn.RNNCell(F, H, nonlinearity="relu"),
+        nn.LSTM(F, H, proj_size=2),
+    ):
+        shown = repr(module)
+        assert repr(recurra.accelerate(module)) == shown

@@ -9,7 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import recurra
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, quick, quick_gradient
+from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, quick
 from tests.native.layers import assert_equal, gradients
 
 LAYERS = [LSTM(3, 5), GRU(3, 5, 2, batch_first=True), RNN(3, 5, bidirectional=True), LSTMCell(3, 5), RNNCell(3, 5)]
@@ -209,15 +209,3 @@ def test_two_parameters_with_the_same_gradient_have_one_each():
     layer(x_of(layer))[0].sum().backward()
     assert torch.equal(layer.bias_ih_l0.grad, layer.bias_hh_l0.grad)
     assert layer.bias_ih_l0.grad.data_ptr() != layer.bias_hh_l0.grad.data_ptr()
-
-
-def test_a_gradient_of_another_class_is_read():
-    class Marked(torch.Tensor):
-        pass
-
-    plain = torch.randn(2, 3)
-    assert torch.equal(quick_gradient._plain(plain.as_subclass(Marked)), plain)
-    negated = torch.imag(torch.complex(plain, plain).conj())
-    assert negated.is_neg()
-    assert torch.equal(quick_gradient._plain(negated), -plain)
-    assert quick_gradient._plain(plain) is plain

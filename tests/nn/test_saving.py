@@ -257,6 +257,29 @@ def test_weights_go_into_a_module(tmp_path):
         recurra.load(tmp_path / "m", into=fresh)
 
 
+def sparse():
+    module = nn.Linear(2, 2)
+    module.weight = nn.Parameter(torch.eye(2).to_sparse())
+    return module
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Stack(nn.Embedding(np.int64(5), 3, padding_idx=np.int64(1)), nn.Linear(3, np.int32(2))),
+        nn.GRU(3, 4, num_layers=np.int64(2), dropout=np.float32(0.5)),
+        GRUCell(np.int64(3), np.int64(4)),
+        nn.LayerNorm(np.int64(4), eps=np.float32(1e-3)),
+        nn.LeakyReLU(np.float32(0.5)),
+        nn.Dropout(torch.tensor(0.5)),
+    ],
+)
+def test_numbers_of_numpy(module, tmp_path):
+    recurra.save(module, tmp_path / "m")
+    loaded = recurra.load(tmp_path / "m")
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), module.parameters(), strict=True))
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
@@ -268,6 +291,8 @@ def test_weights_go_into_a_module(tmp_path):
         (nn.Embedding(3, 2, max_norm=1.0), "max_norm"),
         (nn.Linear(2, 2, device="meta"), "on the device meta"),
         (nn.Linear(2, 2, dtype=torch.complex64), "complex64"),
+        (nn.Linear(2, 2).to(torch.float8_e4m3fn), "weight weight, torch.float8_e4m3fn"),
+        (sparse(), "weight weight is not dense, but sparse_coo"),
         (
             Stack(nn.Linear(3, 4), nn.Linear(5, 2)),
             r"1 \(Linear\) takes 5 features, and 0 \(Linear\), the part before it, gives 4",

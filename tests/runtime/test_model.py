@@ -297,6 +297,29 @@ def test_what_takes_no_lengths_says_so():
 def test_lists_of_different_lengths():
     with pytest.raises(RecurraError, match="lists of lists of the same length"):
         model(lstm(3, 4))([[1.0, 2.0, 3.0], [1.0]])
+    with pytest.raises(RecurraError, match="lengths must be an array, or lists of lists of the same length"):
+        model(lstm(3, 4))(np.zeros((5, 2, 3)), None, [[1], [1, 2]])
+    with pytest.raises(RecurraError, match="state h must be an array"):
+        model(lstm(3, 4))(np.zeros((5, 2, 3)), ([[1], [1, 2]], None))
+    with pytest.raises(RecurraError, match="rows must be an array"):
+        model(lstm(3, 4)).stream(2).reset([[0], [0, 1]])
+    with pytest.raises(RecurraError, match="ids must be an array"):
+        model(lstm(3, 4)).streams().step([[0], [0, 1]], np.zeros((2, 3)))
+
+
+def test_a_state_where_there_is_none():
+    made = model(Part("Tanh"))
+    assert made(np.zeros((5, 2, 3)), ())[1] == ()
+    for state in (5, np.zeros(0), (np.zeros(2),)):
+        with pytest.raises(RecurraError, match="the model has no recurrent part: its state is None, or an empty tuple"):
+            made(np.zeros((5, 2, 3)), state)
+    with pytest.raises(RecurraError, match=r"must have features in its last dimension; got \(5, 2, 0\)"):
+        made(np.zeros((5, 2, 0)))
+
+
+def test_lengths_of_no_sequences():
+    output, _ = model(lstm(3, 4))(np.zeros((5, 0, 3)), None, [])
+    assert output.shape == (5, 0, 4)
 
 
 @pytest.mark.parametrize(

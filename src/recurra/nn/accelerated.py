@@ -6,6 +6,7 @@ devices, half precision, autocast, and what torch compiles, exports or traces.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -15,6 +16,9 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.nn import dropins
+from recurra.nn.weights import weight_of
+
+_logger = logging.getLogger("recurra")
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -43,8 +47,7 @@ class Accelerated(nn.Module):
     added: ClassVar[tuple[str, ...]]
     dropped: ClassVar[tuple[str, ...]] = ()
 
-    # torch.nn.RNNBase's own ways of setting, moving and copying are for its list of weights, which recurra has not.
-    __setattr__ = nn.Module.__setattr__
+    # torch.nn.RNNBase's own ways of moving and copying are for its list of weights, which recurra has not.
     __setstate__ = nn.Module.__setstate__
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,9 +55,27 @@ class Accelerated(nn.Module):
 
     def __prepare_scriptable__(self) -> nn.Module:
         """For torch.jit.script, which compiles torch.nn's classes alone: the module is restored."""
+        return self._restored()
+
+    def _restored(self) -> nn.Module:
         from recurra.nn.accelerate import restore
 
         return restore(self)
+
+    def _reconfigure(self, name: str, value: object) -> None:
+        """Torch.nn's modules follow such a change: so this one becomes torch.nn's again."""
+        _logger.warning(
+            "%s of an accelerated %s was changed to %r: torch runs it until recurra.accelerate is called again",
+            name,
+            self.torch_class.__name__,
+            value,
+        )
+        setattr(self._restored(), name, value)
+
+    def extra_repr(self) -> str:
+        """As torch.nn's."""
+        shown: str = self.torch_class.extra_repr(self)
+        return shown
 
     def _on_torch(self, x: Any, state: Any) -> Any:
         """A call of torch.nn's; under torch.fx.symbolic_trace one node, as of torch.nn's own modules."""
@@ -87,7 +108,7 @@ class _Layer(Accelerated, dropins._DropIn):
         found: dict[str, Tensor] = {}
         for name in (*parametrized[:1], *names):
             hasattr(self, name)
-            found[name] = getattr(self, name)
+            found[name] = weight_of(self, name)
         return [[found[name] for name in group] for group in self._all_weights]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:

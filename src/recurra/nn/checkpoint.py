@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call
-from recurra.nn.gradient import differentiably
+from recurra.nn.gradient import in_torch, readable, suits_backward, with_inputs
 
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
@@ -87,11 +87,11 @@ class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         needed, count = ctx.needs_input_grad[3:], len(ctx.needs_input_grad) - 3
-        inputs, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        states, kernel = ctx.states, ctx.kernel
-        call = replace(ctx.call, x=inputs[0], states=inputs[1 : 1 + states], parameters=inputs[1 + states :])
-        if torch.is_grad_enabled():
-            return (None, None, None, *differentiably(kernel.plan, call, gradients, needed))
+        saved, states, kernel = ctx.saved_tensors, ctx.states, ctx.kernel
+        kept, call = saved[count:], with_inputs(ctx.call, saved[:count], states)
+        if not suits_backward(saved, gradients):
+            return (None, None, None, *in_torch(kernel.plan, call, gradients, needed))
+        gradients = readable(gradients)
         plan = kernel.backward_of((needed[0], *(True,) * states, *needed[1 + states :]), (True,), True)
         last: Sequence[Tensor | None] = gradients[1:]
         rows: dict[int, Tensor] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,20 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.nn.autocast import is_autocast
 
 
+def as_int(name: str, value: Any) -> int:
+    """A whole number, of numpy's too, as Python's.
+
+    Raises:
+        TypeError: it is none.
+    """
+    try:
+        return value if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__} ({value!r})") from None
+
+
 def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
-    """Sizes are positive whole numbers.
+    """Sizes are positive whole numbers, and of the type that torch.nn wants.
 
     Raises:
         TypeError: one is no whole number.

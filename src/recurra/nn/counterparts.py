@@ -109,6 +109,9 @@ def _own_attributes(module: nn.Module) -> str | None:
     kind = own_class(module)
     ours = ACCELERATED[kind]
     own = {*vars(module), *module._parameters, *module._buffers, *module._modules}.difference(ours.dropped)
+    for name in sorted(_CALLED_BY_FORWARD):
+        if hasattr(kind, name) and not _is_of_torch(getattr(kind, name)):
+            return f"torch.nn.{kind.__name__}.{name} was replaced"
     for name in sorted(own):
         if name in _CALLED_BY_FORWARD:
             return f"its own {name} stands in place of its class's"
@@ -118,8 +121,15 @@ def _own_attributes(module: nn.Module) -> str | None:
     return None
 
 
+def _is_of_torch(function: Any) -> bool:
+    return function.__module__ == nn.LSTM.__module__ and not hasattr(function, "__wrapped__")
+
+
 def unfit(module: nn.Module) -> str | None:
     """Why recurra's kernels cannot work with a module's parameters; None where they can."""
+    for name, weight in module._parameters.items():
+        if weight is None and name in _weight_names(module):
+            return f"its {name} is None"
     dtypes: dict[torch.dtype, str] = {}
     for name, parameter in module.named_parameters():
         reason = _unfit(parameter)
@@ -129,6 +139,13 @@ def unfit(module: nn.Module) -> str | None:
     if len(dtypes) > 1:
         return "its weights differ in dtype: " + ", ".join(f"{name} is {dtype}" for dtype, name in dtypes.items())
     return None
+
+
+def _weight_names(module: nn.Module) -> list[str]:
+    """The weights that its configuration asks for."""
+    if isinstance(module, nn.RNNBase):
+        return module._flat_weights_names
+    return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
 
 
 def _unfit(parameter: Tensor) -> str | None:

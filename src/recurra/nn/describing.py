@@ -217,15 +217,18 @@ def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Descrip
     seen: dict[tuple[object, ...], Weight] = {}
     weights = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
-        key = (
-            (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
-            if tensor.numel()
-            else (name,)
-        )
+        key = _memory(tensor) or (name,)
         if key not in seen:
             seen[key] = _weight(name, tensor.detach())
         weights[name] = seen[key]
     return Description(root, weights, vocabulary)
+
+
+def _memory(tensor: Tensor) -> tuple[object, ...] | None:
+    """What tied weights have in common; None where there is none."""
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return None
+    return (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
 
 
 def _part_of(module: nn.Module, name: str) -> Part:
@@ -248,9 +251,16 @@ def _part_of(module: nn.Module, name: str) -> Part:
             f"{name or 'the module'} is a {cls.__module__}.{cls.__qualname__}: {_ADVICE}. Known: {known}"
         )
     try:
-        return Part(row.kind, row.describe(counterpart(module) if cls in ACCELERATED else module))
+        settings = row.describe(counterpart(module) if cls in ACCELERATED else module)
+        return Part(row.kind, {key: _of_python(value) for key, value in settings.items()})
     except RecurraError as error:
         raise FileFormatError(f"{name or 'the module'}: {error}") from None
+
+
+def _of_python(value: Setting) -> Setting:
+    """A number of numpy's or torch's, which modules take too, as Python's."""
+    item = getattr(value, "item", None)
+    return value if item is None else cast(Setting, item())
 
 
 def _refuse_changed(module: nn.Module, name: str) -> None:
@@ -276,13 +286,15 @@ _ADVICE = "only known parts can be saved; put those that it uses into recurra.nn
 def _weight(name: str, tensor: Tensor) -> Weight:
     if tensor.is_meta:
         raise FileFormatError(f"weight {name} is on the device meta: it has no numbers")
+    if tensor.layout is not torch.strided:
+        raise FileFormatError(f"weight {name} is not dense, but {str(tensor.layout).removeprefix('torch.')}")
     tensor = tensor.cpu().resolve_neg()
     if tensor.dtype == torch.bfloat16:
         return Weight(tensor.contiguous().view(torch.int16).numpy().view("uint16").copy(), "bfloat16")
     try:
         return Weight.of(tensor.contiguous().numpy().copy())
-    except FileFormatError as error:
-        raise FileFormatError(f"{name}: {error}") from None
+    except (FileFormatError, TypeError) as error:  # numpy does not have all of torch's dtypes
+        raise FileFormatError(f"weight {name}, {tensor.dtype}: {error}") from None
 
 
 def build(description: Description) -> nn.Module:

@@ -16,7 +16,9 @@ from recurra.engines import Call, Result, reference
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+_PLAIN = {Tensor, torch.nn.Parameter}
+_is_batched = torch._C._functorch.is_legacy_batchedtensor
+_SAVED = {*_PLAIN, type(None)}  # beside plain tensors, what is not there
 _STORED_BYTES = 1 << 26  # what a forward pass may keep beside states before products are computed again instead
 
 
@@ -87,10 +89,11 @@ class _Scan(torch.autograd.Function):
         saved = ctx.saved_tensors
         count = len(ctx.needs_input_grad) - 2
         inputs, output, kept = saved[:count], saved[count], saved[count + 1 :]
-        if torch.is_grad_enabled():
-            needed = ctx.needs_input_grad[2:]
-            return (None, None, *differentiably(ctx.kernel.plan, _call(ctx, inputs), gradients, needed))
-        call = _call(ctx, [value.detach() for value in inputs])
+        if not suits_backward(saved, gradients):
+            call = with_inputs(ctx.call, inputs, ctx.states)
+            return (None, None, *in_torch(ctx.kernel.plan, call, gradients, ctx.needs_input_grad[2:]))
+        call = with_inputs(ctx.call, [value.detach() for value in inputs], ctx.states)
+        gradients = readable(gradients)
         arriving = []
         rows = [gradients[0], *gradients[1 + ctx.states :]]
         for gradient, (shape, dtype), is_real in zip(rows, ctx.likes, [True, *ctx.real], strict=True):
@@ -101,15 +104,34 @@ class _Scan(torch.autograd.Function):
         return (None, None, *ctx.kernel.backward(call, result, ctx.backward_pass, arriving, last))
 
 
-def _call(ctx: Any, inputs: Sequence[Tensor]) -> Call:
-    call: Call = ctx.call
-    return replace(call, x=inputs[0], states=inputs[1 : 1 + ctx.states], parameters=inputs[1 + ctx.states :])
+def with_inputs(call: Call, inputs: Sequence[Tensor], states: int) -> Call:
+    """A call on these: x, as many states, the parameters."""
+    return replace(call, x=inputs[0], states=inputs[1 : 1 + states], parameters=inputs[1 + states :])
 
 
-def differentiably(
-    plan: Plan, call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]
-) -> list[Tensor | None]:
-    """The gradients of x, states and parameters, made of torch operations that can be differentiated again.
+def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> bool:
+    """Whether native code can run a backward pass; ``in_torch`` can run every one.
+
+    It cannot where this pass is differentiated itself, where a transform is applied to it alone
+    (``is_grads_batched``), and on classes of tensors that a loss or ``saved_tensors_hooks`` bring in.
+    """
+    if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
+        return False
+    if any(gradient is not None and _is_batched(gradient) for gradient in gradients):
+        return False
+    return {*map(type, saved), *map(type, gradients)} <= _SAVED
+
+
+def readable(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Gradients with their numbers in memory: torch has some that stand for zeros, or for the opposite of it."""
+    return tuple(
+        gradient if gradient is None else gradient.clone() if gradient._is_zerotensor() else gradient.resolve_neg()
+        for gradient in gradients
+    )
+
+
+def in_torch(plan: Plan, call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]) -> list[Tensor | None]:
+    """The gradients of x, states and parameters, made of torch operations; where gradients are recorded, of these too.
 
     Args:
         plan: what ran.
@@ -117,14 +139,17 @@ def differentiably(
         gradients: of the output, the last states and what is traced.
         needed: of which of x, states and parameters the gradient is wanted.
     """
-    result = reference().build(plan).forward(call)
-    values = [result.output, *result.states, *result.traced.values()]
-    inputs = (call.x, *call.states, *call.parameters)
-    pairs = [(v, g) for v, g in zip(values, gradients, strict=True) if g is not None and v.requires_grad]
-    wanted = [value for value, is_wanted in zip(inputs, needed, strict=True) if is_wanted]
-    if not pairs:
-        return [None] * len(inputs)
-    found = iter(
-        torch.autograd.grad([v for v, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True)
-    )
+    again = torch.is_grad_enabled()
+    inputs = [call.x, *call.states, *call.parameters]
+    if not again:
+        inputs = [value.detach().requires_grad_(is_wanted) for value, is_wanted in zip(inputs, needed, strict=True)]
+    with torch.enable_grad():
+        result = reference().build(plan).forward(with_inputs(call, inputs, len(call.states)))
+        values = [result.output, *result.states, *result.traced.values()]
+        pairs = [(v, g) for v, g in zip(values, gradients, strict=True) if g is not None and v.requires_grad]
+        if not pairs:
+            return [None] * len(inputs)
+        outputs, given = zip(*pairs, strict=True)
+        wanted = [value for value, is_wanted in zip(inputs, needed, strict=True) if is_wanted]
+        found = iter(torch.autograd.grad(outputs, wanted, given, create_graph=again, allow_unused=True))
     return [next(found) if is_wanted else None for is_wanted in needed]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call
-from recurra.nn.gradient import differentiably
+from recurra.nn.gradient import in_torch, readable, suits_backward
 
 if TYPE_CHECKING:
     import recurra._native as _native
@@ -58,17 +58,16 @@ class QuickScan(torch.autograd.Function):
         if facts.is_cell:
             gradients = (None, *gradients)
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
-            return (None, *_differentiably(facts, saved[:-2], gradients, needed))
-        gradients = tuple(None if gradient is None else _plain(gradient) for gradient in gradients)
-        return (None, *facts.passes.backward(needed, saved, gradients, torch.get_num_threads()))
+        if not suits_backward(saved, gradients):
+            return (None, *_in_torch(facts, saved[:-2], gradients, needed))
+        return (None, *facts.passes.backward(needed, saved, readable(gradients), torch.get_num_threads()))
 
 
 # Function.apply without what it does for functorch's transforms, which are not active where this is called.
 run_scan = super(torch.autograd.Function, QuickScan).apply
 
 
-def _differentiably(
+def _in_torch(
     facts: Facts, inputs: Sequence[Tensor | None], gradients: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """The gradients, made of torch operations: of x as a sequence and of states as (batch, size), then as they came."""
@@ -85,14 +84,8 @@ def _differentiably(
         for state, size in zip(others, facts.states, strict=False)
     ]
     call = Call(sequence, None, firsts, others[count:], facts.sizes, reverse=facts.reverse)
-    found = differentiably(facts.kernel.plan, call, [gradients[0], *map(inner, gradients[1:])], needed)
+    found = in_torch(facts.kernel.plan, call, [gradients[0], *map(inner, gradients[1:])], needed)
     dx, states, parameters = found[0], found[1 : 1 + count], found[1 + count :]
     if facts.is_cell:
         return [dx if dx is None else dx.squeeze(0), *states, *parameters]
     return [dx, *(state if state is None else state.unsqueeze(0) for state in states), *parameters]
-
-
-def _plain(gradient: Tensor) -> Tensor:
-    """A gradient as native code reads it, whatever class and view came."""
-    is_plain = type(gradient) is Tensor and not gradient.is_neg()
-    return gradient if is_plain else torch.empty_like(gradient).copy_(gradient)

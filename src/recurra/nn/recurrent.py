@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._C._dynamo import eval_frame
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
@@ -19,6 +19,7 @@ from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checkpoint import check_checkpoint
 from recurra.nn.checks import (
     InputCheck,
+    as_int,
     check_dropout,
     check_flags,
     check_proj,
@@ -27,10 +28,11 @@ from recurra.nn.checks import (
     check_state,
     check_states,
 )
+from recurra.nn.configured import Configured
 from recurra.nn.quick import Calls, quick_layer
 from recurra.nn.scan import Scan, Sequences, run
 from recurra.nn.trace import Trace, Traced
-from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly
+from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly, weight_of
 from recurra.program import Program, from_json
 
 State = Tensor | tuple[Tensor, ...]
@@ -67,7 +69,7 @@ class _Form:
         return values.transpose(0, 1) if batch_first else values
 
 
-class Recurrent(nn.Module):
+class Recurrent(Configured):
     """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
 
     Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's
@@ -119,6 +121,7 @@ class Recurrent(nn.Module):
             raise EquationError(f"cell {cell.name!r} has no state: there is nothing to run over sequences")
         super().__init__()
         is_dropin = type(self).__init__ is not Recurrent.__init__
+        num_layers = as_int("num_layers", num_layers)
         self.dropout = check_dropout(dropout, num_layers, stacklevel=3 if is_dropin else 2)
         check_flags(bias=bias, batch_first=batch_first)
         check_sizes(input_size, hidden_size, num_layers)
@@ -329,7 +332,7 @@ class Recurrent(nn.Module):
 
     def _weights(self) -> list[list[Tensor]]:
         """The weights for a call, by layer and direction."""
-        return self.all_weights
+        return [[weight_of(self, name) for name in names] for names in self._all_weights]
 
     @property
     def all_weights(self) -> list[list[Tensor]]:

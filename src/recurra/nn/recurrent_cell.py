@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
-from recurra.nn.checks import InputCheck, check_state, check_states
+from recurra.nn.checks import InputCheck, as_int, check_state, check_states
+from recurra.nn.configured import Configured
 from recurra.nn.quick import Calls, quick_cell
 from recurra.nn.scan import Scan, Sequences, run
-from recurra.nn.weights import register, reset_uniformly
+from recurra.nn.weights import register, reset_uniformly, weight_of
 from recurra.program import Program, from_json
 
 
-class RecurrentCell(nn.Module):
+class RecurrentCell(Configured):
     """One step of any cell, with the shapes and defaults of torch.nn.LSTMCell.
 
     Parameters have the names of the cell's signature; those that ``bias=False`` drops are None.
@@ -53,9 +54,8 @@ class RecurrentCell(nn.Module):
             raise TypeError(f"cell must be made by @recurra.cell; got {type(cell).__name__}")
         if not cell.states:
             raise EquationError(f"cell {cell.name!r} has no state: it is no recurrent cell")
+        input_size, hidden_size = as_int("input_size", input_size), as_int("hidden_size", hidden_size)
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, int):
-                raise TypeError(f"{name} must be an int, not {type(size).__name__} ({size!r})")
             if size < 0:
                 raise RuntimeError(f"{name} must not be negative; got {size}")
         if hidden_size == 0:
@@ -115,7 +115,7 @@ class RecurrentCell(nn.Module):
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2
-        weights = [getattr(self, name) for name in self._names]
+        weights = [weight_of(self, name) for name in self._names]
         self._check_numbers(x, weights)
         states = self._states(x, state)
         if not is_batched:

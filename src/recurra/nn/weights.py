@@ -42,6 +42,18 @@ def reset_uniformly(module: nn.Module, hidden_size: int, constants: Mapping[str,
         nn.init.constant_(getattr(module, name), value)
 
 
+def weight_of(module: nn.Module, name: str) -> Tensor:
+    """A weight by name.
+
+    Raises:
+        TypeError: it is no tensor: None, say.
+    """
+    weight = getattr(module, name)
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{type(module).__name__}.{name} must be a tensor, not {type(weight).__name__}")
+    return weight
+
+
 class FlatWeights(list[Tensor | None]):
     """A module's weights in order, as torch.nn's ``_flat_weights``: setting an item sets the module's attribute."""
 

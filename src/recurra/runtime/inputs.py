@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def _array(x: ArrayLike) -> NDArray[Any]:
+def array_of(what: str, given: ArrayLike) -> NDArray[Any]:
     """An array of whatever is given.
 
     Raises:
         RecurraError: lists that are no rectangle.
     """
     try:
-        return np.asarray(x)
+        return np.asarray(given)
     except ValueError:
-        raise RecurraError("the model's input must be an array, or lists of lists of the same length") from None
+        raise RecurraError(f"{what} must be an array, or lists of lists of the same length") from None
 
 
 def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
@@ -32,7 +32,7 @@ def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
         TypeError: they are none.
         RecurraError: lists that are no rectangle.
     """
-    array = _array(x)
+    array = array_of("the model's input", x)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"the model's input must be numbers; got {array.dtype}")
     return np.asarray(array, dtype)
@@ -46,7 +46,7 @@ def tokens(x: ArrayLike) -> NDArray[np.int64]:
         RecurraError: lists that are no rectangle.
         IndexError: one is beyond all tables.
     """
-    array = _array(x)
+    array = array_of("the model's input", x)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(f"the model's input is numbers of tokens, whole numbers; got {array.dtype}")
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:

@@ -11,7 +11,7 @@ import numpy as np
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
 from recurra.model.refusal import refusing
-from recurra.runtime.inputs import numbers, tokens
+from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array
 from recurra.runtime.stages import Lookup, Recurrent, stages
@@ -102,7 +102,7 @@ class Model:
         states = self._states(state, batch, is_batched)
         packing = None
         if lengths is not None:
-            lengths = np.asarray(lengths)
+            lengths = array_of("lengths", lengths)
             if self.is_cell or not is_batched:
                 what = "a model of a cell" if self.is_cell else "an input without batch"
                 raise RecurraError(f"{what} takes no lengths")
@@ -175,6 +175,8 @@ class Model:
             raise RecurraError(
                 f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
             )
+        if not self.takes_tokens and self.input_size is None and array.shape[-1] == 0:
+            raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")
         is_batched = array.ndim == len(names)
         if self.is_cell:
             return array[None] if is_batched else array[None, None], is_batched

@@ -26,13 +26,14 @@ class Packing:
     """
 
     def __init__(self, lengths: NDArray[Any], steps: int) -> None:
-        if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        if lengths.ndim != 1 or (lengths.dtype.kind not in "iu" and lengths.size):
             raise RecurraError(f"lengths must be whole numbers (batch,); got {lengths.dtype} {lengths.shape}")
         if lengths.size and not (lengths.min() >= 0 and lengths.max() <= steps):
             raise RecurraError(
                 f"lengths must be from 0 to the input's {steps} steps; got {lengths.min()} … {lengths.max()}"
             )
-        self.order = np.argsort(-lengths.astype(np.int64), kind="stable")
+        lengths = lengths.astype(np.int64)
+        self.order = np.argsort(-lengths, kind="stable")
         longest = int(lengths.max(initial=0))
         self.alive = np.arange(longest)[:, None] < lengths[self.order]  # (longest, batch)
         self.batch_sizes = self.alive.sum(1, dtype=np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from recurra.errors import RecurraError
 from recurra.model import Part
 from recurra.model.kinds import CONTAINERS
+from recurra.runtime.inputs import array_of
 from recurra.runtime.run import Array
 
 
@@ -40,7 +41,9 @@ class Nest:
         Raises:
             RecurraError: not as many as there are.
         """
-        if not self.names and not self.inner and given is not None and len(given) == 0:
+        if not self.names and not self.inner:
+            if given is not None and not (isinstance(given, (tuple, list)) and len(given) == 0):
+                raise RecurraError("the model has no recurrent part: its state is None, or an empty tuple")
             return
         if len(self.names) == 1:
             if isinstance(given, (tuple, list)):
@@ -76,7 +79,7 @@ def checked(name: str, given: Array | None, shape: Sequence[tuple[str, int]], dt
     sizes = tuple(size for _, size in shape)
     if given is None:
         return np.zeros(sizes, dtype)
-    array = np.asarray(given)
+    array = array_of(f"state {name}", given)
     if array.shape != sizes or array.dtype.kind not in "fiu":
         wanted = ", ".join(f"{label}={size}" for label, size in shape)
         raise RecurraError(f"state {name} must be numbers ({wanted}); got {array.dtype} {array.shape}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.engines import chosen, engine
 from recurra.errors import RecurraError
-from recurra.runtime.inputs import numbers, tokens
+from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
@@ -145,7 +145,7 @@ class Stream:
         Raises:
             RecurraError: a sequence that there is not, or neither numbers nor such a mask.
         """
-        given = np.arange(self.batch) if rows is None else np.asarray(rows)
+        given = np.arange(self.batch) if rows is None else array_of("rows", rows)
         if given.dtype == bool and given.shape == (self.batch,):
             given = np.flatnonzero(given)
         if given.ndim > 1 or (given.dtype.kind not in "iu" and given.size):

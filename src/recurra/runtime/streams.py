@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.inputs import numbers, tokens
+from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
@@ -171,7 +171,7 @@ class Streams:
         self._tables, self._free, self._is_used = tables, free, used
 
     def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:
-        rows = np.asarray(ids)
+        rows = array_of("ids", ids)
         if rows.ndim == 0:
             rows = rows[None]
         if rows.size and (rows.ndim != 1 or rows.dtype.kind not in "iu"):

@@ -1,0 +1,36 @@
+"""What a recurrent module was made for stays: a later change of it is noticed, and never silently without effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+_FIXED = frozenset(
+    (
+        *("cell", "options", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
+        *("nonlinearity", "mode", "_all_weights", "_flat_weights_names"),
+    )
+)
+
+
+class Configured(nn.Module):
+    """A module that runs what its configuration was made to. ``batch_first``, ``dropout`` and weights may change."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        if name in _FIXED and name in own and "_calls" in own and not _is_same(own[name], value):
+            self._reconfigure(name, value)
+        else:
+            nn.Module.__setattr__(self, name, value)
+
+    def _reconfigure(self, name: str, value: object) -> None:
+        """What happens to a change of the configuration: here it is refused."""
+        raise AttributeError(
+            f"{type(self).__name__} was made with {name}={self.__dict__[name]!r}, which cannot become {value!r}: make "
+            "another one"
+        )
+
+
+def _is_same(old: object, new: object) -> bool:
+    return old is new or bool(type(old) is type(new) and old == new)
