@@ -287,7 +287,10 @@ class Value:
         )
 
     def __iter__(self) -> Iterator[Value]:
-        self._refuse(f"{self._describe()} cannot be unpacked or looped over; `split({self._plain()}, n)` cuts it")
+        self._refuse(
+            f"{self._describe()} cannot be unpacked or looped over; `split({self._plain()}, n)` cuts it, and "
+            "`recurra.sum`, `recurra.max` reduce it"
+        )
 
     def _plain(self) -> str:
         return self.recorder.names[self.number] or "…"

@@ -50,6 +50,26 @@ def test_a_reader_that_leaves(runs: Path) -> None:
         assert process.wait(timeout=60) != 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["doctor"], ["text", "sample", "RUN", "--length", "100000"]])
+def test_output_that_does_not_arrive(runs: Path, arguments: list[str]) -> None:
+    given = [str(runs / "char") if each == "RUN" else each for each in arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", PROGRAM, *given], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "recurra: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="handles are closed in another way there")
+@pytest.mark.parametrize(("closed", "left"), [(">&-", "stderr"), ("2>&-", "stdout")])
+def test_closed_output(runs: Path, closed: str, left: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, "text", "sample", str(runs / "char"), "--length", "5"]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert bool(done.stdout) == (left == "stdout")
+    assert done.stderr == ""
+
+
 def test_version(call: Call) -> None:
     assert call("--version") == (0, __version__ + "\n", "")
 

@@ -1,5 +1,7 @@
 """Files that are no models, or ask for what is not supported: one clear error each, and never a crash."""
 
+import os
+
 import numpy as np
 import onnx
 import pytest
@@ -66,6 +68,20 @@ def test_long_lists_are_cut(tmp_path):
     nodes = [helper.make_node("Det", ["x"], [f"y{number}"]) for number in range(30)]
     message = refusal(model_of(nodes, {"x": (F, [1, 1])}, {"y0": (F, [])}), tmp_path)
     assert message.endswith("; and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (helper.make_node("Split", ["x"], ["y"], num_outputs=2**40), "num_outputs=1099511627776 for 1 outputs"),
+        (
+            helper.make_node("RNN", ["x", "x", "x"], ["y"], activations=["Relu", "Tanh"]),
+            "activations must be 1 for each of 1 directions; got Relu, Tanh",
+        ),
+    ],
+)
+def test_attributes_that_contradict_the_node(node, message, tmp_path):
+    assert message in refusal(model_of([node], {"x": (F, [1, 1, 1])}, {"y": (F, None)}), tmp_path)
 
 
 @pytest.mark.parametrize("opset", [1, 6])
@@ -142,6 +158,53 @@ def test_files_that_cannot_be_read(tmp_path):
         load(tmp_path / "model.onnx")
     with pytest.raises(OSError, match=r"directory|denied"):
         load(str(tmp_path))
+
+
+def test_what_would_never_end_is_not_read(tmp_path):
+    with pytest.raises(OnnxError, match="zero is not a plain file"):
+        load("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OnnxError, match="pipe is not a plain file"):
+        load(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("name", [b"y", b"x"])
+def test_names_that_are_no_text(name, tmp_path):
+    nodes = [helper.make_node("Relu", ["xxxx"], ["yyyy"])]
+    content = model_of(nodes, {"xxxx": (F, [1])}, {"yyyy": (F, [1])}).SerializeToString()
+    (tmp_path / "model.onnx").write_bytes(content.replace(name * 4, b"\xff" * 4))
+    with pytest.raises(OnnxError, match=r"model\.onnx is no valid ONNX model: .* is not UTF-8"):
+        load(tmp_path / "model.onnx")
+
+
+def test_outputs_are_what_the_model_declares(tmp_path):
+    proto = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (F, [1])}, {"y": (np.int64, [1])})
+    with pytest.raises(OnnxError, match=r"output y: int64 \(1\) came out as float32"):
+        loaded(proto, tmp_path)(np.ones(1, F))
+
+
+def test_a_loop_cannot_take_all_memory(tmp_path):
+    """It doubles a value again and again; or it collects a large one."""
+    true = helper.make_tensor_value_info("true", TensorProto.BOOL, [])
+    number = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+    value = helper.make_tensor_value_info("v", TensorProto.INT8, None)
+    doubled = helper.make_tensor_value_info("vv", TensorProto.INT8, None)
+    nodes = [helper.make_node("Concat", ["v", "v"], ["vv"], axis=0), helper.make_node("Identity", ["true"], ["on"])]
+    on = helper.make_tensor_value_info("on", TensorProto.BOOL, [])
+    body = helper.make_graph(nodes, "body", [number, true, value], [on, doubled])
+    loop = helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)
+    proto = model_of([loop], {"n": (np.int64, []), "x": (np.int8, None)}, {"y": (np.int8, None)})
+    model = loaded(proto, tmp_path)
+    assert model(np.array(3), np.zeros(2, np.int8)).shape == (16,)
+    with pytest.raises(OnnxError, match=r"Concat.*is larger than 2 GiB"):
+        model(np.array(60), np.zeros(3 * 2**29, np.int8))
+    nodes = [helper.make_node("Identity", ["v"], ["vv"]), helper.make_node("Identity", ["v"], ["copy"]), nodes[1]]
+    copy = helper.make_tensor_value_info("copy", TensorProto.INT8, [2**26])
+    body = helper.make_graph(nodes, "body", [number, true, value], [on, doubled, copy])
+    loop = helper.make_node("Loop", ["n", "", "x"], ["z", "y"], body=body)
+    proto = model_of([loop], {"n": (np.int64, []), "x": (np.int8, None)}, {"y": (np.int8, None)})
+    with pytest.raises(OnnxError, match=r"Loop.*is larger than 2 GiB"):
+        loaded(proto, tmp_path)(np.array(60), np.zeros(2**26, np.int8))
 
 
 def attempt(path):

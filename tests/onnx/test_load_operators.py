@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 import recurra.onnx.operators  # noqa: F401  (fills the table)
 from recurra.onnx import OnnxError
+from recurra.onnx.operators.windows import convolution
 from recurra.onnx.table import NEWEST, OLDEST, find, rows
 from tests.onnx import shipped
 from tests.onnx.models import helper, loaded, model_of
@@ -203,8 +204,35 @@ WRONG = [
     ("ReverseSequence", [array(4, 2), np.array([5, 1])], {}, "lengths must be 2 numbers from 0 to 4"),
     ("ReduceSum", [array(2, 3), np.array([0, 0])], {}, "name a dimension twice"),
     ("Einsum", [array(2, 3)], {"equation": "ij->k"}, "einstein sum"),
-    ("MatMul", [np.zeros((2**24, 1), F), np.zeros((1, 2**24), F)], {}, "nable to allocate"),
+    ("MatMul", [np.zeros((2**24, 1), F), np.zeros((1, 2**24), F)], {}, "is larger than 2 GiB"),
+    ("Gemm", [np.zeros((2**24, 1), F), np.zeros((1, 2**24), F)], {}, "is larger than 2 GiB"),
+    ("Einsum", [np.zeros(2**20, F), np.zeros(2**20, F)], {"equation": "i, j -> ij"}, "is larger than 2 GiB"),
+    ("Einsum", [np.zeros((2**16, 2), F), np.zeros(2**20, F)], {"equation": "...a,j"}, "is larger than 2 GiB"),
+    ("Add", [np.zeros((2**16, 1), F), np.zeros(2**16, F)], {}, "is larger than 2 GiB"),
+    ("Where", [np.zeros((2**16, 1), bool), np.zeros(2**16, F), np.zeros(1, F)], {}, "is larger than 2 GiB"),
+    ("Mod", [np.ones((2**16, 1), np.int64), np.ones(2**16, np.int64)], {}, "is larger than 2 GiB"),
+    ("Max", [np.zeros((2**16, 1), F), np.zeros(2**16, F)], {}, "is larger than 2 GiB"),
+    ("Gather", [np.zeros((1, 2**16), F), np.zeros(2**16, np.int64)], {}, "is larger than 2 GiB"),
+    ("GatherND", [np.zeros((1, 2**16), F), np.zeros((2**16, 1), np.int64)], {}, "is larger than 2 GiB"),
+    ("NonZero", [np.broadcast_to(np.int8(1), 2**28 + 1)], {}, "is larger than 2 GiB"),
+    ("Cast", [np.broadcast_to(np.int8(1), 2**28 + 1)], {"to": TensorProto.DOUBLE}, "is larger than 2 GiB"),
+    ("Conv", [array(1, 1, 4), array(1, 1, 2)], {"pads": [2**30, 0]}, "is larger than 2 GiB"),
+    ("MaxPool", [array(1, 1, 4)], {"kernel_shape": [2**40], "pads": [2**40, 2**40]}, "is larger than 2 GiB"),
+    ("Concat", [np.zeros((2**28, 2), np.int8)] * 5, {"axis": 1}, "is larger than 2 GiB"),
+    ("RNN", [np.zeros((2**40, 1, 0), F), np.zeros((1, 2, 0), F), np.zeros((1, 2, 2), F)], {}, "is larger than 2 GiB"),
+    ("Add", [array(2, 3), np.array([1])], {}, "the dtypes must be the same"),
+    ("Where", [np.array(True), array(2), np.array([1, 2])], {}, "the dtypes must be the same"),
 ]
+
+
+def test_a_convolution_in_blocks_is_the_whole(monkeypatch):
+    for shape, kernel in (((2, 3, 40), (4, 3, 5)), ((2, 4, 7, 6), (6, 2, 3, 2))):
+        x, weight, bias = array(*shape), array(*kernel, seed=1), array(kernel[0], seed=2)
+        options = {"pads": [1] * (2 * len(shape) - 4), "group": shape[1] // kernel[1]}
+        monkeypatch.undo()
+        whole = convolution(x, weight, bias, **options)
+        monkeypatch.setattr("recurra.onnx.operators.windows._AT_ONCE", 100)
+        assert np.array_equal(convolution(x, weight, bias, **options), whole)
 
 
 @pytest.mark.parametrize(("op", "arrays", "attributes", "message"), WRONG, ids=lambda v: str(v)[:30])

@@ -147,6 +147,10 @@ def test_dtypes():
     mixed = convert({**weights, "weight_ih_l0": weights["weight_ih_l0"].astype(np.float64)})
     assert mixed.dtype == np.float64
     close(mixed(x)[0], expected, 1e-6)
+    layers = {f"{side}.{name}": value for side, sort in (("a", half), ("b", weights)) for name, value in sort.items()}
+    layers["b.weight_ih_l0"] = layers["b.weight_ih_l0"][:, [0, 1, 2, 0]]
+    mixed = convert(layers, names=["a", "b"])
+    assert {weight.dtype for weight in mixed.description.weights.values()} == {"float32"}
     swapped = convert({name: value.astype(">f4") for name, value in weights.items()})
     assert same(swapped(x)[0], expected)
 

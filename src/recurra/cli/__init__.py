@@ -14,6 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments without the program's name; by default those of the process.
     """
+    _opened()
     try:
         from recurra.cli.app import run
 
@@ -29,11 +30,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _flushed(code)
 
 
+def _opened() -> None:
+    """Have somewhere to write, where the caller has closed stdout or stderr."""
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def _flushed(code: int) -> int:
-    """Have the output arrive; if its reader has left, have the interpreter not complain at its end."""
+    """Have the output arrive; if it cannot, have the interpreter not complain at its end."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code or 1
+        if code or isinstance(error, BrokenPipeError):  # its reader has left, or more is wrong already
+            return code or 1
+        print(f"recurra: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
     return code

@@ -62,6 +62,8 @@ def _message(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
         return NO_MEMORY
+    if isinstance(error, OSError) and error.filename is None:  # files are named where they are read and written
+        return f"the output cannot be written: {error.strerror or error}"
     if hasattr(error, "format_message"):  # typer's own errors, whose class has moved between its versions
         return cast(_UsageError, error).format_message()
     return None

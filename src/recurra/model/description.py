@@ -99,8 +99,9 @@ class Description:
                 raise FileFormatError(f"weight {name} must have shape {shape}; got {weight.shape}")
             if weight.scale is not None and (weight.scale.shape != shape[:1] or not shape):
                 raise FileFormatError(f"weight {name}: one scale for each of {shape[:1]} rows expected")
-        if len({weight.dtype == "float64" for weight in self.weights.values()}) > 1:
-            raise FileFormatError("some weights are float64 and some are not")
+        doubles = {weight.dtype == "float64": name for name, weight in self.weights.items()}
+        if len(doubles) > 1:
+            raise FileFormatError(f"weight {doubles[True]} is float64, and weight {doubles[False]} is not")
 
     @property
     def is_double(self) -> bool:

@@ -114,8 +114,10 @@ class _Reader:
     def part(self, content: Any, name: str, depth: int) -> Part:
         """The part of this full name, and all inside of it."""
         self._count += 1
-        if depth > MAX_DEPTH or self._count > MAX_PARTS:
-            raise FileFormatError(f"more than {MAX_PARTS} parts, or parts in parts deeper than {MAX_DEPTH}")
+        if self._count > MAX_PARTS:
+            raise FileFormatError(f"more than {MAX_PARTS} parts")
+        if depth > MAX_DEPTH:
+            raise FileFormatError(f"parts in parts deeper than {MAX_DEPTH}")
         where = name or "the model"
         fields = _fields(content, where, ("kind", "settings"), ("parts",))
         kind = fields["kind"]
@@ -127,8 +129,12 @@ class _Reader:
             raise FileFormatError(f"{where}: 'parts' must be a list")
         children: dict[str, Part] = {}
         for item in parts:
-            if not (isinstance(item, list) and len(item) == 2 and _is_name(item[0])) or item[0] in children:
-                raise FileFormatError(f"{where}: each of 'parts' must be [name, part], with a name of its own")
+            if not (isinstance(item, list) and len(item) == 2):
+                raise FileFormatError(f"{where}: each of 'parts' must be [name, part]; got {shown(item)}")
+            if not _is_name(item[0]):
+                raise FileFormatError(f"{where}: no part can have the name {shown(item[0])}")
+            if item[0] in children:
+                raise FileFormatError(f"{where}: two parts have the name {shown(item[0])}")
             full = f"{name}.{item[0]}" if name else item[0]
             if len(full) > MAX_NAME:
                 raise FileFormatError(f"{where}: the names of its parts have more than {MAX_NAME} characters")

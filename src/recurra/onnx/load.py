@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from recurra.errors import OnnxError
 from recurra.onnx.model import GraphModel
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from onnx import ModelProto
 
 
@@ -46,14 +48,33 @@ def _read(path: Path) -> ModelProto:
     from google.protobuf.message import DecodeError
     from onnx import ModelProto, checker, inliner
 
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OnnxError(f"{path.name or path} is not a plain file")  # a pipe would have us wait
     proto = ModelProto()
     try:
         proto.ParseFromString(path.read_bytes())
+        _check_texts(proto)
         checker.check_model(_with_shapes(proto) or os.fspath(path))
         return inliner.inline_local_functions(proto) if proto.functions else proto
     except (DecodeError, checker.ValidationError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:500]
         raise OnnxError(f"{path.name} is no valid ONNX model: {reason}") from None
+
+
+def _check_texts(message: Message) -> None:
+    """Refuse names that are no text: what reads protocol buffers hands them on as bytes.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        for each in value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else (value,):
+            if isinstance(each, bytes):
+                raise ValueError(f"{field.full_name} {each[:50]!r} is not UTF-8")
+            if not isinstance(each, str):
+                _check_texts(each)
 
 
 def _with_shapes(proto: ModelProto) -> ModelProto | None:

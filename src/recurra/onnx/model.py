@@ -74,6 +74,9 @@ class GraphModel:
         given = self._accepted(feeds)
         with np.errstate(all="ignore"):
             results = dict(zip(names, self._graph.run(given), strict=True))
+        for declared in self.outputs:
+            if declared.dtype not in (None, results[declared.name].dtype):
+                raise OnnxError(f"{self.name}: output {declared} came out as {results[declared.name].dtype}")
         return _own([results[name] for name in wanted], given.values())
 
     def _accepted(self, feeds: Mapping[str, Any]) -> dict[str, Array]:

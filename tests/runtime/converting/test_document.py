@@ -49,18 +49,20 @@ def test_torch():
 def test_saving_from_keras():
     keras = pytest.importorskip("keras")
     trained = run(2)["trained"]
-    table, both, gru, dense = (layer.name for layer in trained.layers)
-    hidden, _ = recurra.convert("keras.npz", names=both, embedding=table, batch_first=True)(np.array([[3, 5, 7]]))
-    output, _ = recurra.convert("keras.npz", names=gru, output=dense, batch_first=True)(hidden)
+    table, both, gru, dense = (layer.name for layer in trained.layers)  # numbered, where others were made before
+    model = recurra.convert("keras.npz", embedding=table, names=[both, gru], output=dense, batch_first=True)
+    output, _ = model(np.array([[3, 5, 7]]))
     expected = keras.ops.convert_to_numpy(trained(np.array([[3, 5, 7]])))
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
 
 
 def test_reading_what_keras_saved():
     weights = {"sequential/embedding/embeddings": np.ones((9, 3)), "sequential/dense/kernel": np.ones((2, 4))}
-    for name, kernel in (("gru", (3, 6)), ("gru_1", (2, 6))):
-        shapes = {"kernel": kernel, "recurrent_kernel": (2, 6), "bias": (2, 6)}
-        weights |= {f"sequential/{name}/gru_cell/{role}": np.ones(shape) for role, shape in shapes.items()}
+    lstm = {"kernel": (3, 8), "recurrent_kernel": (2, 8), "bias": (8,)}
+    gru = {"kernel": (4, 6), "recurrent_kernel": (2, 6), "bias": (2, 6)}
+    cells = {"bidirectional/forward_lstm/lstm_cell": lstm, "bidirectional/backward_lstm/lstm_cell": lstm}
+    for name, shapes in {**cells, "gru/gru_cell": gru}.items():
+        weights |= {f"sequential/{name}/{role}": np.ones(shape) for role, shape in shapes.items()}
     np.savez("keras.npz", **weights)
     model = run(3)["model"]
     assert model([[1, 2]])[0].shape == (1, 2, 4)

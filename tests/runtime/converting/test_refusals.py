@@ -31,6 +31,8 @@ def test_the_other_layout_is_recognised():
     [
         ({"arr_0": np.ones((3, 8)), "arr_1": np.ones((2, 8))}, {}, r"names=\{role: name\} says which .*: arr_0, arr_1"),
         ({}, {}, "there are none"),
+        ({"kernel": np.ones((3, 8)), "bias": np.ones(8)}, {}, r"are bias, kernel \(keras\), but no recurrent_kernel"),
+        ({"a.weight_ih_l0": np.ones((8, 3))}, {}, r"complete; 'a.' has weight_ih \(torch\), but no weight_hh"),
         (torch_weights(2), {}, r"weight_hh.* of shape \(8, 4\) has 2 gates; an RNN has 1, a GRU 3, an LSTM 4"),
         (torch_weights(4), {"cell": "gru"}, r"have shape \(12, 3\), \(3\*hidden, input\) of cell 'gru'; got \(16, 3\)"),
         (torch_weights(4), {"cell": "LSTM"}, "cell must be a cell, or one of antisymmetric_rnn, .*; got 'LSTM'"),

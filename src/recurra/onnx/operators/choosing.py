@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recurra.onnx.operators.memory import checked_shape, is_small
 from recurra.onnx.operators.shaping import axis_of
 from recurra.onnx.table import Array, one_of, operator
 
@@ -14,7 +15,10 @@ _REDUCTIONS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.m
 @operator("Gather")
 def gather(data: Array, indices: Array, *, axis: int = 0) -> Array:
     """The parts of data at these places of an axis."""
-    return np.take(data, indices, axis_of(axis, data.ndim))
+    place = axis_of(axis, data.ndim)
+    if not is_small((data, indices)):
+        checked_shape((*data.shape[:place], *indices.shape, *data.shape[place + 1 :]), data.dtype)
+    return np.take(data, indices, place)
 
 
 @operator("GatherElements")
@@ -26,6 +30,8 @@ def gather_elements(data: Array, indices: Array, *, axis: int = 0) -> Array:
 @operator("GatherND")
 def gather_at(data: Array, indices: Array, *, batch_dims: int = 0) -> Array:
     """The parts of data at places that the last dimension of the indices holds."""
+    if not is_small((data, indices)):
+        checked_shape((*indices.shape[:-1], *data.shape[batch_dims + indices.shape[-1] :]), data.dtype)
     if not batch_dims:
         return data[tuple(np.moveaxis(indices, -1, 0))]
     batch = data.shape[:batch_dims]
@@ -88,13 +94,16 @@ def triangle(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
 @operator("NonZero")
 def places_of_nonzero(x: Array) -> Array:
     """The places of all elements that are not 0, as columns."""
-    return np.array(np.nonzero(np.atleast_1d(x)), np.int64)
+    x = np.atleast_1d(x)
+    checked_shape((x.ndim, np.count_nonzero(x)), np.dtype(np.int64))
+    return np.array(np.nonzero(x), np.int64)
 
 
 @operator("TopK", since=11, outputs=2)
 def largest(x: Array, k: Array, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Array, Array]:
     """The k largest (or smallest) elements along an axis, in order, and where they are; the first of equals wins."""
     place = axis_of(axis, x.ndim)
+    checked_shape(x.shape, np.dtype(np.int64))  # of the places
     count = int(k.item())
     if not 0 <= count <= x.shape[place]:
         raise ValueError(f"k={count} of {x.shape[place]} elements along axis {place}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.onnx.graph import Graph
+from recurra.onnx.operators.memory import checked_shape
 from recurra.onnx.operators.shaping import axis_of
 from recurra.onnx.table import Array, Function, Node, building_operator
 
@@ -36,6 +37,7 @@ class _Body:
         results = self._graph.run({**self._outer, **named})
         for values, result in zip(self._collected, results[self._states :], strict=True):
             values.append(result)
+            checked_shape((len(values), *result.shape), result.dtype)
         return results[: self._states]
 
     def collected(self, axes: Sequence[int], reverse: Sequence[int]) -> list[Array]:

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from recurra.engines.arrays_numpy import sigmoid
 from recurra.onnx.dtypes import read_dtype
-from recurra.onnx.table import Array, functions, one_of, operator
+from recurra.onnx.operators.memory import check_broadcast, checked_shape
+from recurra.onnx.table import Array, Function, functions, one_of, operator
+
+
+def _together(function: Function, free: int = 0) -> Function:
+    """A function of several arrays, which broadcast; of one dtype, but for so many of the first."""
+
+    def checked(*arrays: Array) -> Array:
+        check_broadcast(arrays)
+        if len({array.dtype for array in arrays[free:]}) > 1:
+            raise ValueError("the dtypes must be the same")
+        return function(*arrays)
+
+    return checked
+
+
+def _in_turn(function: Function) -> Function:
+    """A function of two arrays, for any number of them."""
+    return lambda *arrays: functools.reduce(function, arrays)
+
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -63,23 +83,23 @@ functions(
     Mish=lambda x: x * np.tanh(softplus(x)),
 )  # fmt: skip
 
+_SEVERAL: Mapping[str, Function] = {
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": divide, "And": np.logical_and, "Or": np.logical_or,
+    "Xor": np.logical_xor, "Equal": np.equal, "Greater": np.greater, "GreaterOrEqual": np.greater_equal,
+    "Less": np.less, "LessOrEqual": np.less_equal, "PRelu": lambda x, slope: np.where(x >= 0, x, slope * x),
+    "Max": _in_turn(np.maximum), "Min": _in_turn(np.minimum), "Sum": _in_turn(np.add), "Mean": mean,
+}  # fmt: skip
 functions(
-    Add=np.add, Sub=np.subtract, Mul=np.multiply, Div=divide, Pow=power, And=np.logical_and, Or=np.logical_or,
-    Xor=np.logical_xor, Equal=np.equal, Greater=np.greater, GreaterOrEqual=np.greater_equal, Less=np.less,
-    LessOrEqual=np.less_equal, Where=np.where, PRelu=lambda x, slope: np.where(x >= 0, x, slope * x),
-)  # fmt: skip
-
-functions(
-    Max=lambda *arrays: functools.reduce(np.maximum, arrays),
-    Min=lambda *arrays: functools.reduce(np.minimum, arrays),
-    Sum=lambda *arrays: functools.reduce(np.add, arrays),
-    Mean=mean,
+    Where=_together(np.where, free=1),
+    Pow=_together(power, free=2),
+    **{name: _together(function) for name, function in _SEVERAL.items()},
 )
 
 
 @operator("Mod", fmod=one_of(0, 1))
 def modulo(a: Array, b: Array, *, fmod: int = 0) -> Array:
     """The remainder, with the sign of b; with ``fmod`` that of a."""
+    check_broadcast((a, b))
     return np.fmod(a, b) if fmod else np.mod(a, b)
 
 
@@ -156,10 +176,12 @@ def clip(x: Array, low: Any = None, high: Any = None) -> Array:
 @operator("Cast", to=read_dtype)
 def cast(x: Array, *, to: np.dtype[Any], saturate: int = 1, round_mode: str = "up") -> Array:
     """x in another dtype; the options speak of 8-bit floats, which are not supported."""
+    checked_shape(x.shape, to)
     return x.astype(to)
 
 
 @operator("CastLike")
 def cast_like(x: Array, like: Array, *, saturate: int = 1, round_mode: str = "up") -> Array:
     """x in the dtype of another array."""
+    checked_shape(x.shape, like.dtype)
     return x.astype(like.dtype)

@@ -1,14 +1,17 @@
-"""How large an array may be whose size is a number in a model or in its inputs."""
+"""How large an array may be that a node makes: numbers and small arrays in a model must not ask for all memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from recurra.onnx.table import Array
+
 LARGEST = 2**31  # bytes, as of a whole file of protocol buffers
+_WIDEST = 8  # bytes of an element
 
 
 def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]:
@@ -23,3 +26,20 @@ def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]
     if math.prod(shape) * dtype.itemsize > LARGEST:
         raise ValueError(f"shape {shape} of {dtype} is larger than 2 GiB")
     return shape
+
+
+def is_small(arrays: Sequence[Array]) -> bool:
+    """Whether what arrays make together is small, if it has no more elements than the product of their sizes."""
+    elements: int = math.prod(array.size for array in arrays)
+    return elements <= LARGEST // _WIDEST
+
+
+def check_broadcast(arrays: Sequence[Array]) -> None:
+    """Refuse arrays that are too large where each element of one meets the others'.
+
+    Raises:
+        ValueError: they would make more than 2 GiB, or do not broadcast.
+    """
+    if len(arrays) > 1 and not is_small(arrays):
+        widest = max((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)
+        checked_shape(np.broadcast_shapes(*(array.shape for array in arrays)), widest)

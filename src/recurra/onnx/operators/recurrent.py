@@ -13,6 +13,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.onnx import recurrent_cells
 from recurra.onnx.activations import read_activations
+from recurra.onnx.operators.memory import checked_shape
 from recurra.onnx.table import Array, Function, Node, building_operator, one_of
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Run
@@ -74,6 +75,7 @@ class RecurrentLayer:
     ) -> tuple[Array, ...]:
         """Y, then the last states."""
         x = self._input(X, R, runs[0].input_size)
+        checked_shape((*x.shape[:2], len(runs), R.shape[2]), X.dtype)
         packing = None if lens is None else self._packing(lens, *x.shape[:2])
         states = self._states(given, X, x.shape[1], R.shape[2])
         outputs, ends = [], []
@@ -184,7 +186,8 @@ def _options(
     """A cell's options for each direction: its activations, by default those named, and others."""
     each, needed = len(defaults), len(defaults) * len(direction)
     names = [*defaults.values()] * len(direction) if activations is None else list(activations)
-    if len(names) not in (needed, 2 * each):  # the standard's own default has names for two directions, even for one
+    # The standard's own default has names for two directions, even for one.
+    if len(names) < needed or names[needed:] not in ([], names[:each]):
         raise ValueError(f"activations must be {each} for each of {len(direction)} directions; got {', '.join(names)}")
     functions = read_activations(names, alphas, betas)
     own = [functions[each * number : each * (number + 1)] for number in range(len(direction))]

@@ -101,6 +101,7 @@ def transpose(x: Array, *, perm: Sequence[int] | None = None) -> Array:
 @operator("Concat")
 def concat(*arrays: Array, axis: int) -> Array:
     """Arrays one after the other."""
+    checked_shape((sum(array.size for array in arrays),), arrays[0].dtype)
     return np.concatenate(arrays, axis)
 
 
@@ -119,6 +120,8 @@ def split_evenly(node: Node, *, axis: int = 0) -> Any:
 @building_operator("Split", since=18, outputs=None)
 def split(node: Node, *, axis: int = 0, num_outputs: int | None = None) -> Any:
     """x cut in pieces of sizes that are an input; by default of equal ones, the last perhaps smaller."""
+    if num_outputs not in (None, len(node.outputs)):
+        raise ValueError(f"num_outputs={num_outputs} for {len(node.outputs)} outputs")
     return lambda x, split=None: cut(x, axis, len(node.outputs), split, is_even=False)
 
 

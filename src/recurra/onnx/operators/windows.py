@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from recurra.onnx.operators.memory import checked_shape
 from recurra.onnx.table import Array, functions, one_of, operator
 
+_AT_ONCE = 2**23  # elements of what windows see that are copied for one product
 _PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
@@ -65,6 +67,7 @@ class _Window:
         """What each window sees, (batch, channels, positions…, kernel…); outside of x the filler."""
         borders = self.borders(x.shape[2:])
         widths = [(0, 0), (0, 0), *((before, after + beyond) for before, after, beyond in borders)]
+        checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)
         padded = np.pad(x, widths, constant_values=filler)
         dilations = self._each(self.dilations)
         reach = tuple((k - 1) * d + 1 for k, d in zip(self.kernel, dilations, strict=True))
@@ -98,11 +101,16 @@ def convolution(
         )
     seen = _Window(kernel, auto_pad, dilations, pads, strides).over(x, 0)
     batch, positions = x.shape[0], seen.shape[2 : x.ndim]
-    # one matrix product for each group: (positions, channels · kernel) @ (channels · kernel, filters)
     seen = seen.reshape(batch, group, weight.shape[1], *seen.shape[2:])
-    rows = np.moveaxis(seen, 2, x.ndim).reshape(batch, group, math.prod(positions), -1)
     matrices = weight.reshape(group, filters // group, -1).swapaxes(1, 2)
-    y = np.matmul(rows, matrices).swapaxes(2, 3).reshape(batch, filters, *positions)
+    y = np.empty(checked_shape((batch, filters, *positions), x.dtype), x.dtype)
+    step = max(1, _AT_ONCE // max(1, math.prod(seen.shape) // max(1, positions[0])))
+    for begin in range(0, positions[0], step):
+        # one matrix product for each group: (positions, channels · kernel) @ (channels · kernel, filters)
+        part = np.moveaxis(seen[:, :, :, begin : begin + step], 2, x.ndim)
+        rows = part.reshape(batch, group, math.prod(part.shape[2 : x.ndim]), math.prod(weight.shape[1:]))
+        made = np.matmul(rows, matrices).swapaxes(2, 3)
+        y[:, :, begin : begin + step] = made.reshape(batch, filters, *part.shape[2 : x.ndim])
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(positions))
 
 

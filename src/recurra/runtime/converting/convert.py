@@ -86,12 +86,12 @@ def _check_chain(parts: Sequence[Built]) -> None:
 
 
 def _description(parts: Sequence[Built]) -> Description:
-    """One part as it is, several as a Stack; float64 where any weight is."""
+    """One part as it is, several as a Stack; where weights differ in dtype, all in that of the most precise."""
     is_single = len(parts) == 1
     weights = {
         name if is_single else f"{part.name}.{name}": value for part in parts for name, value in part.weights.items()
     }
-    if any(value.dtype == np.float64 for value in weights.values()):
-        weights = {name: value.astype(np.float64, copy=False) for name, value in weights.items()}
+    dtype = np.result_type(*{value.dtype for value in weights.values()}) if weights else None
+    weights = {name: value.astype(dtype, copy=False) for name, value in weights.items()}
     root = parts[0].part if is_single else Part("Stack", {}, tuple((part.name, part.part) for part in parts))
     return Description(root, {name: Weight.of(np.asarray(value, order="C")) for name, value in weights.items()})

@@ -154,7 +154,8 @@ def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[S
     if given is not None and not isinstance(given, str):
         raise RecurraError(f"{what} must be a text, or names by role; got {type(given).__name__}")
     names = list(names)
-    candidates = [each for scheme in known for each in _gather(_placed(names, scheme), scheme)]
+    gathered = [each for scheme in known for each in _gather(_placed(names, scheme), scheme)]
+    candidates = [each for each in gathered if each.is_layer()]
     chosen = candidates if given is None else _chosen(candidates, given)
     if len(chosen) == 1:
         return chosen[0].found()
@@ -163,6 +164,9 @@ def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[S
         raise RecurraError(f"{what}={given!r} may mean any of {shown}; say which")
     if candidates:
         raise RecurraError(f"{what}={given!r}: there is no such prefix; there are {shown}")
+    nearest = max(gathered, key=_Gathered.share, default=None)
+    if nearest is not None and nearest.share() > 0:
+        raise RecurraError(f"{what}={given!r}: no layer is complete; {nearest.described()}")
     raise RecurraError(
         f"{what}={given!r}: no names end in the roles {_roles(known)}; {what}={{role: name}} says which have them: "
         + (", ".join(names[:20]) or "there are none")
@@ -192,8 +196,20 @@ class _Gathered:
     prefix: str
     scans: Mapping[tuple[int, int], Mapping[str, list[str]]]
 
+    def share(self) -> float:
+        """How much of the roles that a layer needs there is, where there is most."""
+        needed = self.scheme.required
+        return max(sum(role in roles for role in needed) / len(needed) for roles in self.scans.values())
+
     def is_layer(self) -> bool:
-        return any(all(role in roles for role in self.scheme.required) for roles in self.scans.values())
+        return self.share() == 1
+
+    def described(self) -> str:
+        """What there is, and what is missing."""
+        present = {role for roles in self.scans.values() for role in roles}
+        missing = ", ".join(role for role in self.scheme.required if role not in present)
+        where = f"{self.prefix!r} has" if self.prefix else "there are"
+        return f"{where} {', '.join(sorted(present))} ({self.scheme.order}), but no {missing}"
 
     def found(self) -> Found:
         """The same as a full grid of levels and directions.
@@ -218,13 +234,12 @@ class _Gathered:
 
 
 def _gather(names: Iterable[tuple[Place, str]], scheme: Scheme) -> list[_Gathered]:
-    """Names by prefix; what has not all of a layer's roles is none."""
+    """Names by prefix."""
     prefixes: dict[str, dict[tuple[int, int], dict[str, list[str]]]] = {}
     for place, name in names:
         scans = prefixes.setdefault(place.prefix, {})
         scans.setdefault((place.level, place.direction), {}).setdefault(place.role, []).append(name)
-    gathered = [_Gathered(scheme, prefix, scans) for prefix, scans in prefixes.items()]
-    return [each for each in gathered if each.is_layer()]
+    return [_Gathered(scheme, prefix, scans) for prefix, scans in prefixes.items()]
 
 
 def _placed(names: Iterable[str], scheme: Scheme) -> list[tuple[Place, str]]:
@@ -241,7 +256,8 @@ def _named(what: str, given: Mapping[str, str], known: Sequence[Scheme]) -> Foun
         own = [(replace(place, prefix=""), name) for place, name in places if not place.prefix.strip("._:/")]
         if len(own) == len(given):
             for layer in _gather(own, scheme):
-                return layer.found()
+                if layer.is_layer():
+                    return layer.found()
     shown = ", ".join(given)[:200] or "nothing"
     raise RecurraError(f"{what} has {shown}; needed are all roles of one layer, {_roles(known)}")
 
