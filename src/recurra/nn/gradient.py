@@ -117,17 +117,19 @@ def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | 
     """
     if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
         return False
-    if any(gradient is not None and _is_batched(gradient) for gradient in gradients):
+    if not _SAVED.issuperset(map(type, (*saved, *gradients))):
         return False
-    return {*map(type, saved), *map(type, gradients)} <= _SAVED
+    return not any(gradient is not None and _is_batched(gradient) for gradient in gradients)
 
 
 def readable(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     """Gradients with their numbers in memory: torch has some that stand for zeros, or for the opposite of it."""
-    return tuple(
-        gradient if gradient is None else gradient.clone() if gradient._is_zerotensor() else gradient.resolve_neg()
-        for gradient in gradients
-    )
+    found = []
+    for gradient in gradients:
+        if gradient is not None and (gradient.is_neg() or gradient._is_zerotensor()):
+            gradient = gradient.clone().resolve_neg()
+        found.append(gradient)
+    return tuple(found)
 
 
 def in_torch(plan: Plan, call: Call, gradients: Sequence[Tensor | None], needed: Sequence[bool]) -> list[Tensor | None]:
