@@ -102,3 +102,10 @@ def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     _show([("torch", "not installed: pip install 'recurra[torch]'")])
     assert "recurra[torch]" in capsys.readouterr().out, "square brackets are not markup"
+
+
+def test_a_wrong_engine_is_a_problem() -> None:
+    status, rows = diagnose(*HEAVY, RECURRA_ENGINE="quick")
+    assert status == 1
+    assert rows["RECURRA_ENGINE"] == "quick"
+    assert "quick" in rows["problem"]

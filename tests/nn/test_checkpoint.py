@@ -2,6 +2,7 @@
 
 import gc
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,3 +103,14 @@ def test_memory_grows_with_the_root_of_the_length():
 def test_other_values_are_refused(value, error):
     with pytest.raises(error, match="checkpoint"):
         LSTM(2, 3, checkpoint=value)
+
+
+def test_it_is_checked_when_it_is_set():
+    layer = recurra.nn.GRU(3, 4)
+    layer.checkpoint = np.int64(2)
+    assert layer.checkpoint == 2
+    with pytest.raises(ValueError, match="checkpoint must be at least 1 step; got -1"):
+        layer.checkpoint = -1
+    with pytest.raises(TypeError, match="checkpoint must be None, a bool or an int, not float"):
+        layer.checkpoint = 0.5
+    assert layer.checkpoint == 2

@@ -4,6 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.nn import GRU, pack_padded_sequence
 
 from .support import assert_same, ours, their_packing
 
@@ -189,3 +192,16 @@ def test_malformed_indices(indices):
     for call in (ours.pad_packed_sequence, ours.GRU(2, 3)):
         with pytest.raises((ValueError, RuntimeError, IndexError)):
             call(pack)
+
+
+def test_orders_that_do_not_undo_each_other_are_refused():
+    packed = pack_padded_sequence(torch.randn(4, 3, 2), [2, 4, 3], enforce_sorted=False)
+    GRU(2, 3)(packed)
+    wrong = PackedSequence(packed.data, packed.batch_sizes, packed.sorted_indices, torch.tensor([0, 1, 2]))
+    with pytest.raises(ValueError, match="packed unsorted_indices do not undo sorted_indices"):
+        GRU(2, 3)(wrong)
+
+
+def test_lengths_without_end_are_refused():
+    with pytest.raises(ValueError, match="lengths must be whole numbers; got inf"):
+        pack_padded_sequence(torch.randn(4, 1, 2), [float("inf")])

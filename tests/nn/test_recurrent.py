@@ -5,6 +5,7 @@ import torch
 
 import recurra
 from recurra import sigmoid, tanh
+from recurra.nn import Recurrent, RecurrentCell, pack_padded_sequence
 
 from .support import assert_same, gradients, ours, tensors, their_packing
 
@@ -183,3 +184,33 @@ def test_trace_has_the_names_of_the_equations():
     assert_same(trace["h"], output)
     before = torch.cat([torch.zeros(1, B, H, dtype=torch.float64), output[:-1]])
     assert_same(output, (1 - trace["f"]) * before + trace["f"] * trace["candidate"])
+
+
+@recurra.cell
+def fading(x, h):
+    return 0.9 * h + recurra.mean(x)
+
+
+def test_a_cell_without_parameters():
+    layer = Recurrent(fading, 3, 4)
+    x = torch.randn(5, 2, 3)
+    output, _ = layer(x)
+    assert torch.equal(layer(pack_padded_sequence(x, [5, 5]))[0].data.reshape(5, 2, 4), output)
+    assert torch.equal(layer(x, return_trace=True)[0], output)
+    with pytest.raises(RuntimeError, match="the last dimension is 4"):
+        layer(torch.randn(5, 2, 4))
+    assert RecurrentCell(fading, 3, 4)(x[0]).shape == (2, 4)
+    with pytest.raises(RuntimeError, match="the last dimension is 4"):
+        RecurrentCell(fading, 3, 4)(torch.randn(2, 4))
+
+
+@recurra.cell
+def remembering(x, h, p, *, W):
+    return tanh(x @ W + h + recurra.mean(p)), x
+
+
+def test_a_state_of_another_size_is_called_by_its_own_name():
+    with pytest.raises(RuntimeError, match=r"p_0 must be a tensor \(num_layers=1, batch=2, features=3\)"):
+        Recurrent(remembering, 3, 4)(torch.zeros(5, 2, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)))
+    with pytest.raises(RuntimeError, match=r"p must be a tensor \(batch=2, features=3\)"):
+        RecurrentCell(remembering, 3, 4)(torch.zeros(2, 3), (torch.zeros(2, 4), torch.zeros(2, 4)))

@@ -56,7 +56,7 @@ def test_a_stream_that_is_busy_refuses():
     stream = model(lstm(3, 4)).stream(2)
     stream.step(X[0])
     state = stream.state
-    with stream._alone():
+    with stream._lock:
         for call in (
             lambda: stream.step(X[1]),
             lambda: stream.feed(X),
@@ -153,3 +153,30 @@ def test_a_state_is_not_the_callers_array():
         stream.step(x)
         stream.reset()
     assert (x == 1).all()
+
+
+def test_steps_on_any_engine_are_one_at_a_time():
+    """On the reference engine too a step is counted once, or refused."""
+    with recurra.engine("reference"):
+        stream = model(lstm(3, 4)).stream(2)
+    before, refused, done = stream.state, [], []
+
+    def hammer():
+        for _ in range(100):
+            try:
+                done.append(stream.step(X[0][:2]))
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(refused) <= {"another thread is using this stream"}
+    reference = model(lstm(3, 4)).stream(2)
+    reference.state = before
+    for _ in done:
+        reference.step(X[0][:2])
+    for found, expected in zip(stream.state, reference.state, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

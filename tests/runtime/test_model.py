@@ -336,3 +336,13 @@ def test_files_of_other_formats_are_named(content, message, tmp_path):
     (tmp_path / "m").write_bytes(content)
     with pytest.raises(FileFormatError, match=message):
         runtime.load(tmp_path / "m")
+
+
+def test_what_stands_behind_an_end_is_no_token():
+    made = model(language_model())
+    tokens = np.array([[1, 2], [3, -1], [4, 99]])
+    output, state = made(tokens, None, [3, 1])
+    expected, expected_state = made(np.where(tokens < 0, 0, tokens % 11), None, [3, 1])
+    assert same(output, expected)
+    with pytest.raises(IndexError):
+        made(tokens, None, [3, 2])

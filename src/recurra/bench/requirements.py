@@ -9,7 +9,6 @@ from recurra.bench.cases import Case, Shape
 from recurra.bench.rows import Row, geometric_mean
 
 SMALL = Shape(100, 1, 32, 32)
-LARGE = Shape(100, 32, 128, 256)
 LONG = Shape(784, 64, 1, 128)
 BATCH = 16  # from here on, products decide
 WIDE = 128  # from here on, one sequence reads its weights as fast as caches give them

@@ -11,6 +11,8 @@ EXTRAS = ("typer", "click", "rich", "torch")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code: 0, 2 for bad input (one line on stderr), 130 after Ctrl-C.
 
+    1 where doctor finds a problem, or where the reader of the output has left.
+
     Args:
         argv: the arguments without the program's name; by default those of the process.
     """

@@ -33,9 +33,15 @@ def bench(
     path = OUTPUT if output is None and settings.is_full else output
     if path is not None and not path.absolute().parent.is_dir():
         raise RunError(f"there is no folder {path.absolute().parent} to write {path.name} to; say another --output")
+    if path is not None and path.exists() and not path.is_file():
+        raise RunError(f"{path} is not a plain file; say another --output")
     page = report(run(settings))
     if path is None:
         print(f"\n{page}", end="")
-    else:
+        return
+    try:
         write_atomically(path, page.encode())
-        print(f"The results are in {path}.")
+    except OSError as error:
+        print(f"\n{page}", end="")
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+    print(f"The results are in {path}.")

@@ -8,18 +8,20 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
+from recurra.errors import EngineError
+
 BUILD_HINT = "`make build` (or `pip install .`) in the source tree builds it"
 
 
 def doctor() -> None:
-    """Print versions, instruction sets, threads and engines; exit with 1 if RECURRA_ISA is wrong."""
+    """Print versions, instruction sets, threads and engines; exit with 1 if RECURRA_ISA or RECURRA_ENGINE is wrong."""
     native = _load("recurra._native")
     problem = _isa_problem(native)
     rows = [*_versions(), *_native_module(native, problem), *_threads(native), *_engines()]
-    if problem:
-        rows.append(("problem", problem))
+    problems = [each for each in (problem, _engine_problem()) if each]
+    rows += [("problem", each) for each in problems]
     _show(rows)
-    if problem:
+    if problems:
         raise SystemExit(1)
 
 
@@ -92,6 +94,19 @@ def _engines() -> Iterator[tuple[str, str]]:
 
     for name, reason in reasons().items():
         yield f"{name} engine", "available" if reason is None else f"not available: {reason}"
+    forced = os.environ.get("RECURRA_ENGINE")
+    if forced:
+        yield "RECURRA_ENGINE", forced
+
+
+def _engine_problem() -> str:
+    from recurra.engines import chosen
+
+    try:
+        chosen()
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def _show(rows: list[tuple[str, str]]) -> None:

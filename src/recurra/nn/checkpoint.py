@@ -6,6 +6,7 @@ Chen, Xu, Zhang & Guestrin 2016, "Training deep nets with sublinear memory cost"
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call
-from recurra.nn.gradient import in_torch, readable, suits_backward, with_inputs
+from recurra.nn.gradient import in_torch, readable, save, suits_backward, unpacked, with_inputs
 
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
@@ -29,11 +30,14 @@ def check_checkpoint(value: object) -> bool | int | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    if not isinstance(value, int):
-        raise TypeError(f"checkpoint must be None, a bool or an int, not {type(value).__name__} ({value!r})")
-    if value < 1:
-        raise ValueError(f"checkpoint must be at least 1 step; got {value}")
-    return value
+    try:
+        steps = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"checkpoint must be None, a bool or an int, not {kind} ({value!r})") from None
+    if steps < 1:
+        raise ValueError(f"checkpoint must be at least 1 step; got {steps}")
+    return steps
 
 
 def run_checkpointed(kernel: NativeKernel, call: Call, checkpoint: bool | int) -> list[Tensor]:
@@ -78,7 +82,7 @@ class _Checkpointed(torch.autograd.Function):
             result = kernel.forward(_part(call, begin, end, states))
             outputs[begin] = result.output
             states = result.states
-        ctx.save_for_backward(*inputs, *kept[len(call.states) :])
+        save(ctx, (*inputs, *kept[len(call.states) :]))
         ctx.kernel, ctx.length, ctx.states = kernel, length, len(call.states)
         reset = None if call.reset is None else call.reset.clone()  # it may be changed before the backward pass
         ctx.call = replace(call, x=None, states=(), parameters=(), reset=reset)
@@ -87,7 +91,7 @@ class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         needed, count = ctx.needs_input_grad[3:], len(ctx.needs_input_grad) - 3
-        saved, states, kernel = ctx.saved_tensors, ctx.states, ctx.kernel
+        saved, states, kernel = unpacked(ctx), ctx.states, ctx.kernel
         kept, call = saved[count:], with_inputs(ctx.call, saved[:count], states)
         if not suits_backward(saved, gradients):
             return (None, None, None, *in_torch(kernel.plan, call, gradients, needed))

@@ -71,16 +71,19 @@ def check_dropout(dropout: object, num_layers: int, stacklevel: int) -> float:
     return value
 
 
-def check_proj(proj_size: int, hidden_size: int) -> None:
-    """The projection is smaller than the hidden state; 0 for none.
+def check_proj(given: object, hidden_size: int) -> int:
+    """The size of the projection, smaller than the hidden state; 0 for none.
 
     Raises:
+        TypeError: it is no whole number.
         ValueError: it is negative, or not smaller.
     """
+    proj_size = as_int("proj_size", given)
     if proj_size < 0:
         raise ValueError(f"proj_size must be positive, or zero for no projection; got {proj_size}")
     if proj_size >= hidden_size:
         raise ValueError(f"proj_size must be smaller than hidden_size={hidden_size}; got {proj_size}")
+    return proj_size
 
 
 def swapped(shape: Sequence[int], position: int, size: int, name: str) -> str:
@@ -101,8 +104,12 @@ class InputCheck:
     def __init__(self, kind: str, input_size: int, batch_first: bool) -> None:
         self.kind, self.input_size, self.batch_first = kind, input_size, batch_first
 
-    def layer(self, x: object, weight: Tensor) -> None:
+    def layer(self, x: object, weight: Tensor | None) -> None:
         """A layer's dense input: (seq_len, batch, input_size), batch first, or unbatched (seq_len, input_size).
+
+        Args:
+            x: the input.
+            weight: the first one, if the layer has any.
 
         Raises:
             TypeError: not a tensor.
@@ -127,7 +134,7 @@ class InputCheck:
         if x.shape[1 if self.batch_first and x.dim() == 3 else 0] == 0:
             raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0")
 
-    def packed(self, packed: PackedSequence, weight: Tensor) -> int:
+    def packed(self, packed: PackedSequence, weight: Tensor | None) -> int:
         """A layer's packed input.
 
         Returns:
@@ -163,7 +170,9 @@ class InputCheck:
             hint = swapped(x.shape, -1, self.input_size, "input_size")
             raise RuntimeError(f"{wanted}; got {tuple(x.shape)}: the last dimension is {x.shape[-1]}{hint}")
 
-    def _kind_of_numbers(self, x: Tensor, weight: Tensor) -> None:
+    def _kind_of_numbers(self, x: Tensor, weight: Tensor | None) -> None:
+        if weight is None:
+            return
         if x.dtype != weight.dtype and not is_autocast(x):
             raise ValueError(
                 f"{self.kind} input has dtype {x.dtype}, but its weights have {weight.dtype}: convert the input with "
@@ -171,6 +180,36 @@ class InputCheck:
             )
         if x.device != weight.device:
             raise RuntimeError(f"{self.kind} input is on {x.device}, but its weights are on {weight.device}")
+
+
+def check_weights(
+    kind: str,
+    names: Sequence[str],
+    weights: Sequence[Tensor],
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+) -> None:
+    """Weights are as they were made: others may have been put in their place.
+
+    Args:
+        kind: the module's class name.
+        names: of the weights, in the module.
+        weights: all of them.
+        shapes: for each its parameter in the cell, and its shape.
+
+    Raises:
+        RuntimeError: one has another shape, or another dtype or device than the first.
+    """
+    for name, weight, (_, shape) in zip(names, weights, shapes, strict=True):
+        if tuple(weight.shape) != shape:
+            raise RuntimeError(f"{kind}.{name} must have shape {shape}; it has {tuple(weight.shape)}")
+        first = weights[0]
+        if is_autocast(first):
+            continue
+        if weight.dtype != first.dtype or weight.device != first.device:
+            raise RuntimeError(
+                f"{kind}.{name} must be {first.dtype} on {first.device}, as {names[0]} is; it is {weight.dtype} on "
+                f"{weight.device}"
+            )
 
 
 def check_packed(packed: PackedSequence) -> int:
@@ -204,6 +243,8 @@ def check_packed(packed: PackedSequence) -> int:
     ]
     if counts[0] != counts[1]:
         raise ValueError(f"packed sorted_indices are for {counts[0]} sequences, unsorted_indices for {counts[1]}")
+    if order is not None and back is not None and order[back].tolist() != list(range(counts[0])):
+        raise ValueError(f"packed unsorted_indices do not undo sorted_indices: {back.tolist()} and {order.tolist()}")
     return counts[0]
 
 
@@ -214,6 +255,25 @@ def _check_order(name: str, indices: Tensor | None, least: int) -> int:
     if sorted(indices.tolist()) != list(range(indices.shape[0])):
         raise ValueError(f"packed {name} must hold each of 0 … {indices.shape[0] - 1} once; got {indices.tolist()}")
     return int(indices.shape[0])
+
+
+def check_autocast(kind: str, operands: Sequence[Tensor]) -> None:
+    """Autocast leaves float64 as it is, and what it leaves must still fit together.
+
+    Raises:
+        RuntimeError: operands of two dtypes.
+    """
+    for operand in operands:
+        if operand.dtype != operands[0].dtype:
+            raise RuntimeError(
+                f"{kind}: under autocast its input, states and weights are {operands[0].dtype} and {operand.dtype}; "
+                "autocast does not convert float64: convert it yourself"
+            )
+
+
+def state_label(size: int, hidden_size: int, proj_size: int) -> str:
+    """What the last dimension of a state is called: some cells keep the previous input, which is of another size."""
+    return "proj_size" if proj_size else "hidden_size" if size == hidden_size else "features"
 
 
 def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, int], ...], x: Tensor) -> None:

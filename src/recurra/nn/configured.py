@@ -6,6 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from recurra.equations import Cell
+from recurra.nn.checkpoint import check_checkpoint
+
 _FIXED = frozenset(
     (
         *("cell", "options", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
@@ -17,12 +20,26 @@ _FIXED = frozenset(
 class Configured(nn.Module):
     """A module that runs what its configuration was made to. ``batch_first``, ``dropout`` and weights may change."""
 
+    cell: Cell
+    options: dict[str, Any]
+
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
+        if name == "checkpoint":
+            value = check_checkpoint(value)
         if name in _FIXED and name in own and "_calls" in own and not _is_same(own[name], value):
             self._reconfigure(name, value)
         else:
             nn.Module.__setattr__(self, name, value)
+
+    def _shown_options(self) -> list[str]:
+        """The cell's options that are not at their default, for ``repr``."""
+        chosen = self.cell.resolve_options(self.options)
+        return [
+            f"{name}={getattr(value, '__name__', value)}"
+            for name, value in chosen.items()
+            if value is not self.cell.options[name]
+        ]
 
     def _reconfigure(self, name: str, value: object) -> None:
         """What happens to a change of the configuration: here it is refused."""

@@ -12,8 +12,9 @@ from torch import nn
 def frozen(module: nn.Module) -> Iterator[nn.Module]:
     """Promise that the weights of all layers and cells in a module do not change inside of a ``with`` block.
 
-    Calls without gradients then pack the weights once, in native code, instead of every time. The numbers are the same
-    to the bit. A weight that is changed all the same may not be seen before the block ends.
+    Calls on dense sequences without gradients, ``reset`` or a trace then pack the weights once, in native code, instead
+    of every time. The numbers are the same to the bit. A weight that is changed all the same may not be seen before the
+    block ends.
 
     Args:
         module: a layer, a cell, or any module that holds some.

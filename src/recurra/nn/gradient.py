@@ -76,7 +76,7 @@ class _Scan(torch.autograd.Function):
         result = kernel.forward(call, backward)
         traced = list(result.traced.values())
         ctx.mark_non_differentiable(*(value for value, is_real in zip(traced, real, strict=True) if not is_real))
-        ctx.save_for_backward(*inputs, result.output, *result.kept)
+        save(ctx, (*inputs, result.output, *result.kept))
         ctx.kernel, ctx.backward_pass, ctx.real = kernel, backward, real
         reset = None if call.reset is None else call.reset.clone()  # it may be changed before the backward pass
         ctx.call = replace(call, x=None, states=(), parameters=(), reset=reset)
@@ -86,7 +86,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
-        saved = ctx.saved_tensors
+        saved = unpacked(ctx)
         count = len(ctx.needs_input_grad) - 2
         inputs, output, kept = saved[:count], saved[count], saved[count + 1 :]
         if not suits_backward(saved, gradients):
@@ -102,6 +102,27 @@ class _Scan(torch.autograd.Function):
         result = Result(output.detach(), (), {}, kept)
         last = gradients[1 : 1 + ctx.states]
         return (None, None, *ctx.kernel.backward(call, result, ctx.backward_pass, arriving, last))
+
+
+def save(ctx: Any, tensors: Sequence[Tensor]) -> None:
+    """Keep tensors for the backward pass."""
+    ctx.save_for_backward(*tensors)
+    ctx.forms = [(tensor.shape, tensor.dtype) for tensor in tensors]
+
+
+def unpacked(ctx: Any) -> tuple[Tensor, ...]:
+    """The tensors that were kept, through the hooks that there may be.
+
+    Raises:
+        RuntimeError: a hook gave another shape or dtype.
+    """
+    saved: tuple[Tensor, ...] = ctx.saved_tensors
+    for tensor, (shape, dtype) in zip(saved, ctx.forms, strict=True):
+        if tensor.shape != shape or tensor.dtype != dtype:
+            raise RuntimeError(
+                f"a saved tensor was {dtype} {tuple(shape)}; its hook unpacked {tensor.dtype} {tuple(tensor.shape)}"
+            )
+    return saved
 
 
 def with_inputs(call: Call, inputs: Sequence[Tensor], states: int) -> Call:

@@ -7,6 +7,7 @@ such a packed sequence has more entries in ``sorted_indices`` than rows in its f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import SupportsInt
 
 import torch
@@ -106,9 +107,11 @@ def _whole_numbers(lengths: Lengths) -> list[int]:
 
 
 def _whole_number(length: object) -> int:
-    if not isinstance(length, SupportsInt) or isinstance(length, (str, bytes)) or int(length) != length:
-        raise ValueError(f"lengths must be whole numbers; got {length!r}")
-    return int(length)
+    if isinstance(length, SupportsInt) and not isinstance(length, (str, bytes)):
+        with suppress(ValueError, OverflowError):  # of what is no number, and of the infinite
+            if int(length) == length:
+                return int(length)
+    raise ValueError(f"lengths must be whole numbers; got {length!r}")
 
 
 def pad_packed_sequence(

@@ -96,9 +96,10 @@ def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: torch.dtype) -> boo
     )
 
 
-def _prepared(module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], dtype: torch.dtype) -> Any:
-    """A frozen module's packed weights; None where a weight is not as it was made."""
-    kept = module._calls.packed
+def _prepared(
+    kept: dict[torch.dtype, Any], module: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], dtype: torch.dtype
+) -> Any:
+    """A frozen module's packed weights, kept by dtype; None where a weight is not as it was made."""
     if dtype in kept:
         return kept[dtype]
     made = []
@@ -163,7 +164,8 @@ def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence
     call = calls.made[dtype]
     if call is None:
         return None
-    prepared = None if calls.packed is None else _prepared(module, scans, names, dtype)
+    kept = calls.packed  # read once: another thread may end what is frozen
+    prepared = None if kept is None else _prepared(kept, module, scans, names, dtype)
     differentiate = torch.is_grad_enabled()
     return call.run(x, given, module._parameters, batch_first, differentiate, torch.get_num_threads(), prepared)
 

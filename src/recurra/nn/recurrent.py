@@ -16,10 +16,10 @@ from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
-from recurra.nn.checkpoint import check_checkpoint
 from recurra.nn.checks import (
     InputCheck,
     as_int,
+    check_autocast,
     check_dropout,
     check_flags,
     check_proj,
@@ -27,6 +27,8 @@ from recurra.nn.checks import (
     check_sizes,
     check_state,
     check_states,
+    check_weights,
+    state_label,
 )
 from recurra.nn.configured import Configured
 from recurra.nn.quick import Calls, quick_layer
@@ -125,7 +127,7 @@ class Recurrent(Configured):
         self.dropout = check_dropout(dropout, num_layers, stacklevel=3 if is_dropin else 2)
         check_flags(bias=bias, batch_first=batch_first)
         check_sizes(input_size, hidden_size, num_layers)
-        check_proj(proj_size, hidden_size)
+        proj_size = check_proj(proj_size, hidden_size)
         self.cell = cell
         self.options = dict(options)
         self.input_size = input_size
@@ -135,7 +137,7 @@ class Recurrent(Configured):
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        self.checkpoint = check_checkpoint(checkpoint)
+        self.checkpoint = checkpoint
         self._scans = self._make_scans()
         self._calls = Calls()
         self._all_weights = [
@@ -246,12 +248,16 @@ class Recurrent(Configured):
     def _general(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         """A call that is not as plain as ``quick_layer`` needs it."""
         weights = self._weights()
-        sequences, form = self._sequences(x, reset, weights[0][0])
+        flat = [weight for group in weights for weight in group]
+        shapes = [shape for scan in self._scans for shape in scan.shapes]
+        check_weights(type(self).__name__, self._flat_weights_names, flat, shapes)
+        sequences, form = self._sequences(x, reset, flat[0] if flat else None)
         states = self._states(state, sequences.x, form)
         if is_autocast(sequences.x):
             data, *states = autocast([sequences.x, *states])
             sequences = Sequences(data, sequences.batch_sizes, sequences.reset)
             weights = [autocast(group) for group in weights]
+            check_autocast(type(self).__name__, [data, *states, *(weight for group in weights for weight in group)])
         output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
         result: tuple[Any, ...] = (
             form.steps_out(output, self.batch_first),
@@ -293,7 +299,7 @@ class Recurrent(Configured):
                 sequences = Sequences(output, sequences.batch_sizes, sequences.reset)
         return sequences.x, [torch.stack(kept) for kept in last], traces
 
-    def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor) -> tuple[Sequences, _Form]:
+    def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, _Form]:
         """The input as the scans take it, checked."""
         check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
         if isinstance(x, PackedSequence):
@@ -324,7 +330,7 @@ class Recurrent(Configured):
             return [x.new_zeros((count[1], form.batch, size)) for size in sizes]
         states = []
         for position, state in enumerate(check_states(kind, names, given)):
-            label = "proj_size" if position == 0 and self.proj_size else "hidden_size"
+            label = state_label(sizes[position], self.hidden_size, self.proj_size if position == 0 else 0)
             batch = [("batch", form.batch)] if form.is_batched else []
             check_state(kind, names[position], state, (count, *batch, (label, sizes[position])), x)
             states.append(form.rows_in(state) if form.is_batched else state.unsqueeze(1))
@@ -371,10 +377,5 @@ class Recurrent(Configured):
         for name, default in {**defaults, "bidirectional": False}.items():
             if getattr(self, name) != default:
                 parts.append(f"{name}={getattr(self, name)}")
-        parts += [f"{name}={getattr(value, '__name__', value)}" for name, value in self._shown_options()]
+        parts += self._shown_options()
         return ", ".join(parts)
-
-    def _shown_options(self) -> list[tuple[str, Any]]:
-        """The cell's options that are not at their default."""
-        chosen = self.cell.resolve_options(self.options)
-        return [(name, value) for name, value in chosen.items() if value is not self.cell.options[name]]

@@ -11,7 +11,15 @@ from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.nn.autocast import autocast, is_autocast
-from recurra.nn.checks import InputCheck, as_int, check_state, check_states
+from recurra.nn.checks import (
+    InputCheck,
+    as_int,
+    check_autocast,
+    check_state,
+    check_states,
+    check_weights,
+    state_label,
+)
 from recurra.nn.configured import Configured
 from recurra.nn.quick import Calls, quick_cell
 from recurra.nn.scan import Scan, Sequences, run
@@ -116,6 +124,7 @@ class RecurrentCell(Configured):
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2
         weights = [weight_of(self, name) for name in self._names]
+        check_weights(kind, self._names, weights, self._scan.shapes)
         self._check_numbers(x, weights)
         states = self._states(x, state)
         if not is_batched:
@@ -123,6 +132,7 @@ class RecurrentCell(Configured):
         if is_autocast(x):
             x, *states = autocast([x, *states])
             weights = autocast(weights)
+            check_autocast(kind, [x, *states, *weights])
         sequences = Sequences(x.unsqueeze(0), None, None)
         masks = self._scan.draw(sequences, x.shape[0], self.training)
         output, *new = run(self._scan, sequences, states, weights, masks)
@@ -133,6 +143,8 @@ class RecurrentCell(Configured):
         return output[0] if is_batched else output[0, 0], result
 
     def _check_numbers(self, x: Tensor, weights: list[Tensor]) -> None:
+        if not weights:
+            return
         kind, weight = type(self).__name__, weights[0]
         if x.dtype != weight.dtype and not is_autocast(x):
             raise RuntimeError(f"{kind} input has dtype {x.dtype}, but its weights have {weight.dtype}")
@@ -147,12 +159,13 @@ class RecurrentCell(Configured):
         states = check_states(kind, names, given)
         batch = (("batch", x.shape[0]),) if x.dim() == 2 else ()
         for name, state, size in zip(names, states, sizes, strict=True):
+            label = state_label(size, self.hidden_size, 0)
             if isinstance(state, Tensor) and state.dim() not in (1, 2):
                 raise ValueError(
-                    f"{kind} {name} must be (batch, hidden_size={size}), or unbatched ({size},); got "
+                    f"{kind} {name} must be (batch, {label}={size}), or unbatched ({size},); got "
                     f"{tuple(state.shape)}: {state.dim()} dimensions"
                 )
-            check_state(kind, name, state, (*batch, ("hidden_size", size)), x)
+            check_state(kind, name, state, (*batch, (label, size)), x)
         return states
 
     def extra_repr(self) -> str:
@@ -161,8 +174,5 @@ class RecurrentCell(Configured):
         parts += [str(self.input_size), str(self.hidden_size)]
         if self.bias is not True:
             parts.append(f"bias={self.bias}")
-        chosen = self.cell.resolve_options(self.options)
-        for name, value in chosen.items():
-            if value is not self.cell.options[name]:
-                parts.append(f"{name}={getattr(value, '__name__', value)}")
+        parts += self._shown_options()
         return ", ".join(parts)

@@ -31,6 +31,8 @@ class Trace(Mapping[_Key, Traced]):
         return tuple(dict.fromkeys(name for name, _, _ in self._values))
 
     def __getitem__(self, key: str | tuple[str, int] | _Key) -> Traced:
+        if not isinstance(key, (str, tuple)) or not key:
+            raise KeyError(f"trace[name, layer, direction]; got {key!r}")
         name, *place = (key,) if isinstance(key, str) else key
         found = [full for full in self._values if full[0] == name and full[1 : 1 + len(place)] == tuple(place)]
         if len(found) == 1:

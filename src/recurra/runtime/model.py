@@ -109,6 +109,8 @@ class Model:
             if lengths.shape != (batch,):
                 raise RecurraError(f"lengths must be (batch={batch},); got {lengths.shape}")
             packing = Packing(lengths, rows.shape[0])
+            if self.takes_tokens:  # what stands behind an end is no token, whatever it is
+                rows = np.where(np.arange(len(rows))[:, None] < lengths, rows, 0)
         output, last = self.run(rows, states, packing)
         if packing is not None:
             packing.clear(output)

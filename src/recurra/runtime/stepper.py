@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -92,6 +94,24 @@ def _native(model: Model, chain: Sequence[Run], batch: int) -> Stepper:
     return native.stream(scans, table, batch, threads(), double, np.empty, model.dtype)
 
 
+BUSY = "another thread is using this stream"
+
+
+@contextmanager
+def alone(lock: Lock) -> Iterator[None]:
+    """A block that one thread at a time is in.
+
+    Raises:
+        RuntimeError: another one is.
+    """
+    if not lock.acquire(blocking=False):
+        raise RuntimeError(BUSY)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class PlainStepper:
     """Steps through any engine, a sequence of length 1 at a time."""
 
@@ -99,9 +119,14 @@ class PlainStepper:
         self._model, self._chain, self._batch = model, chain, batch
         self._states = [[np.zeros((batch, size), model.dtype) for size in run.state_sizes] for run in chain]
         self._engine = chosen().name
+        self._lock = Lock()
 
     def step(self, x: Any) -> Array:
         """See ``Stepper``."""
+        with alone(self._lock):
+            return self._stepped(x)
+
+    def _stepped(self, x: Any) -> Array:
         first = self._model.stages[0] if self._model.stages else None
         value = np.asarray(x)
         is_one = value.ndim == (0 if isinstance(first, Lookup) else 1) and self._batch == 1
@@ -109,7 +134,8 @@ class PlainStepper:
         if isinstance(first, Lookup):
             value = first(value)
         if value.shape != (self._batch, self._chain[0].input_size if self._chain else value.shape[-1]):
-            raise ValueError(f"a step's input must be of batch={self._batch}; got {np.shape(x)}")
+            size = "" if isinstance(first, Lookup) else f", input_size={self._model.input_size}"
+            raise ValueError(f"a step's input must be (batch={self._batch}{size}); got {np.shape(x)}")
         value = np.asarray(value, self._model.dtype)[None]
         states = []
         with engine(self._engine):
@@ -127,10 +153,12 @@ class PlainStepper:
     def set_states(self, states: list[Array]) -> None:
         """See ``Stepper``."""
         given = iter(states)
-        self._states = [[np.array(next(given)) for _ in run.state_sizes] for run in self._chain]
+        with alone(self._lock):
+            self._states = [[np.array(next(given)) for _ in run.state_sizes] for run in self._chain]
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""
-        for states in self._states:
-            for state in states:
-                state[rows] = 0
+        with alone(self._lock):
+            for states in self._states:
+                for state in states:
+                    state[rows] = 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array
 from recurra.runtime.snapshot import pack, unpack
-from recurra.runtime.stepper import MAX_BATCH, stepper
+from recurra.runtime.stepper import BUSY, MAX_BATCH, alone, stepper
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_BUSY = "another thread is using this stream"
 _INT64 = np.dtype(np.int64)
 
 
@@ -72,7 +70,7 @@ class Stream:
             RuntimeError: another thread is using the stream.
         """
         if self._lock.locked():
-            raise RuntimeError(_BUSY)
+            raise RuntimeError(BUSY)
         given: Any = x
         kind = x.__class__
         if self._dtype is None:
@@ -102,20 +100,10 @@ class Stream:
         rows, is_batched = model._rows(chunk)
         if rows.shape[1] != self.batch:
             raise RecurraError(f"a chunk must be of batch={self.batch} sequences; got {rows.shape[1]}")
-        with self._alone(), engine(self._engine):
+        with alone(self._lock), engine(self._engine):
             output, last = model.run(rows, self._by_stage(self._stepper.states()), None)
             self._stepper.set_states(_by_run(last))
         return model._out(output, is_batched)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """What reads the states and sets them again is not to be mixed with another thread's."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(_BUSY)
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
         """The states of all runs, by recurrent stage: (layers, batch, size)."""
@@ -133,7 +121,7 @@ class Stream:
     @state.setter
     def state(self, given: Any) -> None:
         states = _by_run(self.model._states(given, self.batch, True))
-        with self._alone():
+        with alone(self._lock):
             self._stepper.set_states(states)
 
     def reset(self, rows: ArrayLike | None = None) -> None:
@@ -155,7 +143,7 @@ class Stream:
         wrong = given[(given < 0) | (given >= self.batch)]
         if wrong.size:
             raise RecurraError(f"there are sequences 0 … {self.batch - 1}; got {wrong.reshape(-1)[0]}")
-        with self._alone():
+        with alone(self._lock):
             self._stepper.reset(given.reshape(-1).tolist())
 
     def snapshot(self) -> bytes:
@@ -170,7 +158,7 @@ class Stream:
         Raises:
             RecurraError: it is damaged, or of a stream of other sizes; the stream stays as it is.
         """
-        with self._alone():
+        with alone(self._lock):
             values = iter(unpack(snapshot, self._flat(self._stepper.states())))
             self._stepper.set_states(_by_run([[next(values) for _ in stage.names] for stage in self.model.recurrent]))
 

@@ -37,6 +37,7 @@ def test_the_other_layout_is_recognised():
         (torch_weights(4), {"cell": "gru"}, r"have shape \(12, 3\), \(3\*hidden, input\) of cell 'gru'; got \(16, 3\)"),
         (torch_weights(4), {"cell": "LSTM"}, "cell must be a cell, or one of antisymmetric_rnn, .*; got 'LSTM'"),
         (torch_weights(4), {"cell": 3}, "cell must be a cell, .*; got 3"),
+        (torch_weights(4), {"cell": ["lstm"]}, r"cell must be a cell, .*; got \['lstm'\]"),
         (torch_weights(4), {"order": "tf"}, "order must be 'torch', 'keras', 'onnx' or None; got 'tf'"),
         (torch_weights(4), {"order": "keras"}, r"no names end in the roles kernel, recurrent_kernel \(keras\)"),
         (torch_weights(4), {"names": []}, "names is an empty list"),

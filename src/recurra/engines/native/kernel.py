@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ from recurra.engines.native.memory import (
     Array,
     address,
     batch_words,
+    check_dtype,
     empty,
     features_together,
     is_double,
@@ -36,8 +38,8 @@ def threads() -> int:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
-    setting = os.environ.get("OMP_NUM_THREADS", "")
-    return int(setting) if setting.isdigit() and int(setting) > 0 else _native.hardware_threads()
+    setting = re.match(r"\s*0*([1-9][0-9]*)\s*(,|$)", os.environ.get("OMP_NUM_THREADS", ""), re.ASCII)
+    return int(setting[1]) if setting else _native.hardware_threads()  # of a list, as OpenMP has it, the first
 
 
 class Built(NamedTuple):
@@ -77,6 +79,7 @@ class NativeKernel:
 
     def forward(self, call: Call, backward: Backward | None = None) -> Result:
         """Run the plan over whole sequences; with ``backward`` its result keeps what that backward pass needs."""
+        check_dtype(call.x.dtype, (*call.states, *call.masks, *call.parameters))
         self._check(call.parameters, call.sizes)
         kept = () if backward is None else backward.kept
         built = self._built_forward(call.sizes, is_double(call.x), kept)
@@ -104,6 +107,9 @@ class NativeKernel:
 
     def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
         """The weights as the kernel's matrices have them, for calls of these sizes without a backward pass."""
+        for parameter in parameters:
+            if is_double(parameter) != double:
+                raise ValueError(f"the weights must be {'float64' if double else 'float32'}; one is {parameter.dtype}")
         self._check(parameters, sizes)
         words: list[int] = []
         held = [rows_together(parameter) for parameter in parameters]
@@ -160,7 +166,7 @@ class NativeKernel:
         if backward is None:
             from recurra.engines.native.training import derive  # here: whoever only predicts never needs it
 
-            backward = self._backwards[key] = derive(self.plan, *key)
+            backward = self._backwards.setdefault(key, derive(self.plan, *key))
         return backward
 
     def backward(
@@ -180,8 +186,10 @@ class NativeKernel:
             arriving: gradients of the given variables, laid out as the output.
             last: the gradient of each last state; None for zero.
         """
-        built = self._built_backward(call.sizes, is_double(call.x), backward)
         x = call.x
+        check_dtype(x.dtype, (*call.states, *call.masks, *call.parameters, result.output, *result.kept, *arriving))
+        check_dtype(x.dtype, [gradient for gradient in last if gradient is not None])
+        built = self._built_backward(call.sizes, is_double(x), backward)
         rows = [features_together(row) for row in _rows_of(backward, call, result, arriving)]
         outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
         results = [empty(x, shape) for shape in built.result_shapes]
@@ -214,7 +222,7 @@ class NativeKernel:
         return [outputs[0] if backward.has_input else None, *states, *_own(parameters)]
 
     def _built_backward(self, sizes: Mapping[str, int], double: bool, backward: Backward) -> Built:
-        key = (tuple(sizes.values()), double, id(backward))
+        key = (tuple(sizes.values()), double, backward)
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}

@@ -345,7 +345,7 @@ class _Lowering:
         rows = self.shape(right)[0]
         matrix = self.code.matrix(rows, 2 if self.stage == "step" else 1, self._parts(right, widths))
         words = [a.number, 0, matrix, len(node.results)]
-        for result, (init, ahead) in zip(node.results, node.inits or [(None, ())] * len(node.results), strict=True):
+        for result, (init, ahead) in zip(node.results, node.inits, strict=True):
             begin = -1 if init is None else self._whole(init).number
             place = self._place(result)
             words += [place.number, begin, sum(self.width(other) for other in ahead)]

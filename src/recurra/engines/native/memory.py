@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,31 @@ def is_numpy(array: Array) -> bool:
 
 
 def is_double(array: Array) -> bool:
-    """Whether an array is float64; else it is float32."""
-    return int(array.dtype.itemsize) == 8
+    """Whether an array is float64; else it is float32.
+
+    Raises:
+        ValueError: it is neither, or of another machine's byte order.
+    """
+    return _is_double(array.dtype)
+
+
+@lru_cache(maxsize=64)
+def _is_double(dtype: Any) -> bool:
+    name = str(dtype).removeprefix("torch.")
+    if name not in ("float32", "float64"):
+        raise ValueError(f"the native engine computes in float32 and float64, not in {name}")
+    return name == "float64"
+
+
+def check_dtype(dtype: Any, arrays: Iterable[Array]) -> None:
+    """Refuse arrays of another dtype: native code would take their memory for something else.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for array in arrays:
+        if array.dtype != dtype:
+            raise ValueError(f"all arrays of a call must be {dtype}, as its input is; one is {array.dtype}")
 
 
 def address(array: Array) -> int:

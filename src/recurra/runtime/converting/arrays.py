@@ -124,7 +124,9 @@ class Arrays:
         value = self.values[name]
         if isinstance(value, Unread):
             raise ValueError(f"it {value.reason}, which is not read")
-        return np.asarray(value)
+        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+            value = value.float()  # numpy has no such dtype
+        return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
     def listing(self, names: list[str]) -> str:
         """Names with shapes."""

@@ -72,7 +72,7 @@ def _cell(given: str | Cell | None) -> Cell | None:
     if given is None or isinstance(given, Cell):
         return given
     zoo = cells.all()
-    if given not in zoo:
+    if not isinstance(given, str) or given not in zoo:
         raise RecurraError(f"cell must be a cell, or one of {', '.join(zoo)}; got {given!r}"[:500])
     return zoo[given]
 
