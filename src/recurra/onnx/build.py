@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,10 @@ _STANDARD = ("", "ai.onnx")  # both name the standard's own operators
 _FIRST_WITH_DEFAULTS = 4  # the version of the format since which an input may have an initializer as its default
 _RUN_LATER = ("If", "Loop", "Scan")  # however long they take, loading does not
 _LARGEST_COMPUTED = 2**26  # bytes, of what a node makes of known values; what is larger is made when the model runs
+_MOST_COMPUTED = 2**28  # bytes, of all of them
+# Nodes that may take long over little: they are computed when loading only where all their operands are small.
+_LABORIOUS = ("MatMul", "Gemm", "Einsum", "Conv", "MaxPool", "AveragePool")
+_MOST_WORK = 2**22  # elements of one operand times those of the others
 
 
 def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
@@ -61,6 +66,7 @@ class _Builder:
     def __init__(self, opset: int, tensors: Tensors) -> None:
         self._opset, self._tensors = opset, tensors
         self.problems: list[str] = []
+        self._left = _MOST_COMPUTED  # bytes that nodes may still make while loading
 
     def graph(
         self, proto: GraphProto, outer: Mapping[str, Array], defaults: Mapping[str, Array] | None = None
@@ -75,6 +81,8 @@ class _Builder:
         for each in proto.sparse_initializer:
             self.problems.append(f"sparse initializer {each.values.name!r}")
         defaults = defaults or {}
+        own = {each.name for each in proto.input}
+        outer = {name: value for name, value in outer.items() if name not in own}
         known = {**outer, **self.initializers(each for each in proto.initializer if each.name not in defaults)}
         inputs = [self._declaration(each, each.name in defaults) for each in proto.input if each.name not in known]
         steps = []
@@ -95,7 +103,9 @@ class _Builder:
         except ValueError as problem:
             self.problems.append(f"{label}: {problem}")
             return np.zeros(0, np.float32)
-        return self._tensors.read(proto)
+        array = self._tensors.read(proto)
+        self._left += 4 * array.nbytes  # the more weights there are, the more may be made of them
+        return array
 
     def _declaration(self, proto: ValueInfoProto, is_optional: bool) -> Declaration:
         kind = proto.type.WhichOneof("value")
@@ -108,7 +118,10 @@ class _Builder:
             except ValueError as problem:
                 self.problems.append(f"value {proto.name!r}: {problem}")
         if kind == "tensor_type" and tensor.HasField("shape"):
-            shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
+            shape = tuple(
+                (d.dim_value if d.dim_value >= 0 else None) if d.HasField("dim_value") else d.dim_param or None
+                for d in tensor.shape.dim
+            )  # some exporters write -1 for a size that is not known
         return Declaration(proto.name, shape, dtype, is_optional)
 
     def _step(self, proto: NodeProto, number: int, known: dict[str, Array]) -> Step | None:
@@ -144,7 +157,28 @@ class _Builder:
         except REFUSALS as problem:
             self.problems.append(f"{label}: {problem}")
             return None
-        return None if proto.op_type not in _RUN_LATER and _is_computed(step, known) else step
+        if proto.op_type in _RUN_LATER or not all(name in known for name in step.inputs if name):
+            return step
+        operands = [known[name] for name in step.inputs if name]
+        work = math.prod(max(1, operand.size) for operand in operands) if proto.op_type in _LABORIOUS else 0
+        return step if work > _MOST_WORK or not self._is_computed(step, known) else None
+
+    def _is_computed(self, step: Step, known: dict[str, Array]) -> bool:
+        """Whether the outputs of a node whose inputs are known are known now, too."""
+        inputs = {name: known[name] for name in step.inputs if name}
+        values = dict(inputs)
+        try:
+            with np.errstate(all="ignore"):
+                step.run(values)
+        except OnnxError:
+            return False  # perhaps nothing ever runs it
+        made = {name: values[name] for name in step.outputs if name}
+        size = sum(array.nbytes for array in made.values() if array.flags.owndata)
+        if size > _LARGEST_COMPUTED + _size(inputs) or size > self._left:
+            return False
+        self._left -= size
+        known.update({name: _frozen(array) for name, array in made.items()})
+        return True
 
     def _unknown(self, proto: NodeProto) -> str:
         if proto.domain not in _STANDARD:
@@ -171,24 +205,6 @@ class _Builder:
         if proto.type == AttributeProto.STRINGS:
             return tuple(each.decode("utf-8", "replace") for each in value)
         return value
-
-
-def _is_computed(step: Step, known: dict[str, Array]) -> bool:
-    """Whether a node's inputs are all known; its outputs then are, too."""
-    if not all(name in known for name in step.inputs if name):
-        return False
-    inputs = {name: known[name] for name in step.inputs if name}
-    values = dict(inputs)
-    try:
-        with np.errstate(all="ignore"):
-            step.run(values)
-    except OnnxError:
-        return False  # perhaps nothing ever runs it
-    made = {name: values[name] for name in step.outputs if name}
-    if _size(made) > _LARGEST_COMPUTED + _size(inputs):
-        return False
-    known.update({name: _frozen(array) for name, array in made.items()})
-    return True
 
 
 def _size(values: Mapping[str, Array]) -> int:

@@ -28,7 +28,8 @@ class Declaration:
     is_optional: bool = False
 
     def __str__(self) -> str:
-        shape = "any shape" if self.shape is None else "(" + ", ".join(str(s or "?") for s in self.shape) + ")"
+        sizes = ["?" if size in (None, "") else str(size) for size in self.shape or ()]
+        shape = "any shape" if self.shape is None else f"({', '.join(sizes)})"
         return f"{self.name}: {self.dtype or 'any dtype'} {shape}" + (" (optional)" if self.is_optional else "")
 
     def accept(self, value: object) -> Array:
@@ -39,6 +40,8 @@ class Declaration:
         """
         try:
             array = np.asarray(value)
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{array.dtype} is no number")
             if self.dtype is not None and not hasattr(value, "dtype") and not _is_lossy(array, self.dtype):
                 array = np.asarray(value, self.dtype)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:

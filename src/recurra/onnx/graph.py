@@ -47,7 +47,10 @@ class Step:
             shapes = ", ".join("–" if each is None else f"{each.dtype} {each.shape}" for each in inputs)
             reason = str(error) or type(error).__name__
             raise OnnxError(f"{self.label}: {reason}; its inputs are {shapes or 'none'}") from error
-        for name, result in zip(self.outputs, results if isinstance(results, tuple) else (results,), strict=False):
+        given = results if isinstance(results, tuple) else (results,)
+        if any(self.outputs[len(given) :]):
+            raise OnnxError(f"{self.label}: {len(given)} outputs came, {len(self.outputs)} are wanted")
+        for name, result in zip(self.outputs, given, strict=False):
             if name:
                 values[name] = np.asarray(result)
         for name in self.finished:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,11 @@ from recurra.onnx.model import GraphModel
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
+
+
+_MOST_NODES = 100_000  # of a model whose functions are put in the place of their calls
+_DEEPEST_CALLS = 100
 
 
 def load(path: str | os.PathLike[str]) -> GraphModel:
@@ -55,10 +59,45 @@ def _read(path: Path) -> ModelProto:
         proto.ParseFromString(path.read_bytes())
         _check_texts(proto)
         checker.check_model(_with_shapes(proto) or os.fspath(path))
+        _check_calls(proto)
         return inliner.inline_local_functions(proto) if proto.functions else proto
     except (DecodeError, checker.ValidationError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:500]
         raise OnnxError(f"{path.name} is no valid ONNX model: {reason}") from None
+
+
+def _check_calls(proto: ModelProto) -> None:
+    """Refuse functions that become very many nodes where each call has its own.
+
+    Raises:
+        ValueError: they do, or one calls itself.
+    """
+    functions = {(each.domain, each.name): each for each in proto.functions}
+    counts: dict[tuple[str, str], int] = {}
+    open_: set[tuple[str, str]] = set()
+
+    def nodes_of(nodes: Iterable[NodeProto]) -> int:
+        count = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            count += called(key) if key in functions else 1
+            for attribute in node.attribute:
+                count += sum(nodes_of(graph.node) for graph in (attribute.g, *attribute.graphs))
+            if count > _MOST_NODES:
+                raise ValueError(f"its functions become more than {_MOST_NODES} nodes")
+        return count
+
+    def called(key: tuple[str, str]) -> int:
+        if key in open_ or len(open_) > _DEEPEST_CALLS:
+            raise ValueError(f"function {key[1]!r} calls itself, or functions call functions too deeply")
+        if key not in counts:
+            open_.add(key)
+            counts[key] = nodes_of(functions[key].node)
+            open_.remove(key)
+        return counts[key]
+
+    if functions:
+        nodes_of(proto.graph.node)
 
 
 def _check_texts(message: Message) -> None:
@@ -78,8 +117,11 @@ def _check_texts(message: Message) -> None:
 
 
 def _with_shapes(proto: ModelProto) -> ModelProto | None:
-    """A copy with a shape for each input and output that has none, which the checker asks for; None if all have one."""
-    from onnx import ModelProto
+    """A copy with a shape for each input and output that has none, which the checker asks for; None if all have one.
+
+    What lies in files of its own is left out of it: where they are, a copy does not know. Reading them checks them.
+    """
+    from onnx import ModelProto, TensorProto
 
     def unknown(model: ModelProto) -> list[Any]:
         declared = [value.type.tensor_type for value in (*model.graph.input, *model.graph.output)]
@@ -91,4 +133,9 @@ def _with_shapes(proto: ModelProto) -> ModelProto | None:
     made.CopyFrom(proto)
     for tensor in unknown(made):
         tensor.shape.SetInParent()
+    for initializer in made.graph.initializer:
+        if initializer.data_location == TensorProto.EXTERNAL:
+            initializer.ClearField("external_data")
+            initializer.ClearField("data_location")
+            initializer.dims[:] = [0]
     return made

@@ -62,7 +62,10 @@ class Tensors:
             raise self._error(
                 proto, f"shape {shape} needs {needed} bytes at {offset} of {file.name}, which has {available}"
             )
-        return np.fromfile(file, dtype, math.prod(shape), offset=offset).reshape(shape)
+        try:
+            return np.fromfile(file, dtype, math.prod(shape), offset=offset).reshape(shape)
+        except ValueError as error:  # more dimensions than numpy has
+            raise self._error(proto, str(error)) from None
 
     def _data_file(self, proto: TensorProto, location: str) -> Path:
         path = Path(location)

@@ -87,6 +87,8 @@ def reverse_sequence(x: Array, lengths: Array, *, batch_axis: int = 1, time_axis
 @operator("Trilu")
 def triangle(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
     """The upper or lower triangle of matrices; elsewhere 0."""
+    if x.ndim < 2:
+        raise ValueError(f"matrices are needed, not {x.ndim} dimensions")
     diagonal = 0 if k is None else int(k.item())
     return np.triu(x, diagonal) if upper else np.tril(x, diagonal)
 

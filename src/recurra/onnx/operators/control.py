@@ -16,6 +16,9 @@ from recurra.onnx.table import Array, Function, Node, building_operator
 @building_operator("If", outputs=None)
 def branch(node: Node, *, then_branch: Graph, else_branch: Graph) -> Function:
     """One graph or the other."""
+    for graph in (then_branch, else_branch):
+        if len(node.outputs) > len(graph.outputs):
+            raise ValueError(f"{len(node.outputs)} outputs do not fit a branch of {len(graph.outputs)}")
 
     def run(*inputs: Array) -> tuple[Array, ...]:
         graph = then_branch if inputs[0].item() else else_branch

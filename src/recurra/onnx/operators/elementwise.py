@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.engines.arrays_numpy import sigmoid
 from recurra.onnx.dtypes import read_dtype
-from recurra.onnx.operators.memory import check_broadcast, checked_shape
+from recurra.onnx.operators.memory import check_broadcast, check_dtypes, checked_shape
 from recurra.onnx.table import Array, Function, functions, one_of, operator
 
 
@@ -20,8 +20,7 @@ def _together(function: Function, free: int = 0) -> Function:
 
     def checked(*arrays: Array) -> Array:
         check_broadcast(arrays)
-        if len({array.dtype for array in arrays[free:]}) > 1:
-            raise ValueError("the dtypes must be the same")
+        check_dtypes(*arrays[free:])
         return function(*arrays)
 
     return checked
@@ -32,6 +31,7 @@ def _in_turn(function: Function) -> Function:
     return lambda *arrays: functools.reduce(function, arrays)
 
 
+_AT_ONCE = 2**16  # elements
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -47,7 +47,10 @@ def softplus(x: Array) -> Array:
 
 def erf(x: Array) -> Array:
     """The error function."""
-    return np.asarray(_erf(x)).astype(x.dtype)
+    found, flat = np.empty(x.size, x.dtype), x.reshape(-1)
+    for begin in range(0, x.size, _AT_ONCE):  # what Python's function gives takes many times the memory
+        found[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
+    return found.reshape(x.shape)
 
 
 def divide(a: Array, b: Array) -> Array:
@@ -100,6 +103,7 @@ functions(
 def modulo(a: Array, b: Array, *, fmod: int = 0) -> Array:
     """The remainder, with the sign of b; with ``fmod`` that of a."""
     check_broadcast((a, b))
+    check_dtypes(a, b)
     return np.fmod(a, b) if fmod else np.mod(a, b)
 
 
@@ -169,8 +173,14 @@ def clip_to_attributes(x: Array, *, min: float | None = None, max: float | None 
 def clip(x: Array, low: Any = None, high: Any = None) -> Array:
     """x, at least low and at most high; high wins."""
     if low is not None:
-        x = np.maximum(x, np.asarray(low, x.dtype))
-    return x if high is None else np.minimum(x, np.asarray(high, x.dtype))
+        x = np.maximum(x, _number(low, x))
+    return x if high is None else np.minimum(x, _number(high, x))
+
+
+def _number(bound: Any, x: Array) -> Array:
+    if np.size(bound) != 1:
+        raise ValueError(f"a bound must be one number; got {np.shape(bound)}")
+    return np.asarray(bound, x.dtype).reshape(())
 
 
 @operator("Cast", to=read_dtype)

@@ -46,7 +46,8 @@ def numbers(start: Array, limit: Array, delta: Array, *, stash_type: int = 1) ->
         raise ValueError("a step of 0 never arrives")
     count = max(0, math.ceil((limit.item() - start.item()) / delta.item()))
     checked_shape((count,), start.dtype)
-    return (start + np.arange(count, dtype=start.dtype) * delta).astype(start.dtype)
+    wide = np.float32 if start.dtype == np.float16 and stash_type else start.dtype
+    return (start.astype(wide) + np.arange(count, dtype=wide) * delta.astype(wide)).astype(start.dtype)
 
 
 @operator("EyeLike", dtype=read_dtype)
@@ -54,6 +55,7 @@ def eye_like(x: Array, *, dtype: np.dtype[Any] | None = None, k: int = 0) -> Arr
     """Ones on a diagonal of a matrix of x's shape."""
     if x.ndim != 2:
         raise ValueError(f"a matrix is needed, not {x.ndim} dimensions")
+    checked_shape(x.shape, x.dtype if dtype is None else dtype)
     return np.eye(x.shape[0], x.shape[1], k, dtype=x.dtype if dtype is None else dtype)
 
 
@@ -62,6 +64,7 @@ def one_hot(indices: Array, depth: Array, values: Array, *, axis: int = -1) -> A
     """For each index a vector of its own along a new axis: values[1] at the index, elsewhere values[0]."""
     count, place = int(depth.item()), axis_of(axis, indices.ndim + 1)
     checked_shape((*indices.shape, count), values.dtype)
+    indices = indices.astype(np.int64) if indices.dtype.kind in "iu" else indices  # small ones may not hold the depth
     at = np.expand_dims(np.where((indices >= -count) & (indices < 0), indices + count, indices), place)
     positions = np.arange(count).reshape([-1 if number == place else 1 for number in range(at.ndim)])
     return np.where(at == positions, values[1], values[0])

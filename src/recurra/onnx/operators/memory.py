@@ -29,9 +29,34 @@ def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]
 
 
 def is_small(arrays: Sequence[Array]) -> bool:
-    """Whether what arrays make together is small, if it has no more elements than the product of their sizes."""
-    elements: int = math.prod(array.size for array in arrays)
+    """Whether what arrays make together is small, if it has no more elements than the product of their sizes.
+
+    A size of 0 counts as 1: a product of matrices over nothing has elements all the same.
+    """
+    elements: int = math.prod(max(1, size) for array in arrays for size in array.shape)
     return elements <= LARGEST // _WIDEST
+
+
+def check_dtypes(*arrays: Array) -> None:
+    """Refuse arrays of different dtypes, which the standard does not convert.
+
+    Raises:
+        ValueError: there are such.
+    """
+    if any(array.dtype != arrays[0].dtype for array in arrays):
+        raise ValueError("the dtypes must be the same")
+
+
+def check_onto(shape: tuple[int, ...], *arrays: Array) -> None:
+    """Refuse arrays that do not broadcast to a shape as it is.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for array in arrays:
+        ends = zip(reversed(array.shape), reversed(shape), strict=False)
+        if array.ndim > len(shape) or any(own not in (1, size) for own, size in ends):
+            raise ValueError(f"shape {array.shape} does not broadcast to {shape}")
 
 
 def check_broadcast(arrays: Sequence[Array]) -> None:

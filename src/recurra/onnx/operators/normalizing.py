@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra.onnx.operators.memory import check_onto
 from recurra.onnx.operators.shaping import axis_of
 from recurra.onnx.table import Array, Node, building_operator, one_of, operator
 
@@ -15,9 +16,11 @@ def _wide(x: Array) -> Array:
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def _along_channels(parameter: Array, dimensions: int) -> Array:
-    """A value for each channel, (channels,), ready to meet (batch, channels, …)."""
-    return _wide(parameter).reshape(1, -1, *(1,) * (dimensions - 2))
+def _along_channels(parameter: Array, x: Array) -> Array:
+    """A value for each channel, (channels,), ready to meet x, (batch, channels, …)."""
+    if x.ndim < 2 or parameter.shape != x.shape[1:2]:
+        raise ValueError(f"there must be a value for each channel of {x.shape}; got {parameter.shape}")
+    return _wide(parameter).reshape(1, -1, *(1,) * (x.ndim - 2))
 
 
 def standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array, Array, Array]:
@@ -34,15 +37,17 @@ def layer_normalization(
 ) -> tuple[Array, Array, Array]:
     """x standardized along the axes from one on, times a scale, plus a bias; the mean; 1 over the deviation."""
     axes = tuple(range(axis_of(axis, x.ndim), x.ndim))
+    check_onto(x.shape, scale, *(() if bias is None else (bias,)))
     normal, mean, deviation = standardized(_wide(x), axes, epsilon)
     y = normal.astype(x.dtype) * scale
-    return y if bias is None else y + bias, mean, deviation
+    return y if bias is None else y + bias, mean.astype(np.float32), deviation.astype(np.float32)
 
 
 @operator("RMSNormalization", stash_type=one_of(1))
 def rms_normalization(x: Array, scale: Array, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Array:
     """x divided by its root mean square along the axes from one on, times a scale."""
     axes = tuple(range(axis_of(axis, x.ndim), x.ndim))
+    check_onto(x.shape, scale)
     wide = _wide(x)
     normal = wide / np.sqrt((wide * wide).mean(axes, keepdims=True) + wide.dtype.type(epsilon))
     return normal.astype(x.dtype) * scale
@@ -52,7 +57,7 @@ def rms_normalization(x: Array, scale: Array, *, axis: int = -1, epsilon: float 
 def instance_normalization(x: Array, scale: Array, bias: Array, *, epsilon: float = 1e-5) -> Array:
     """x standardized for each example and channel, times a scale, plus a bias."""
     normal, _, _ = standardized(_wide(x), tuple(range(2, x.ndim)), epsilon)
-    y = normal * _along_channels(scale, x.ndim) + _along_channels(bias, x.ndim)
+    y = normal * _along_channels(scale, x) + _along_channels(bias, x)
     return y.astype(x.dtype)
 
 
@@ -63,7 +68,7 @@ def group_normalization(
     """x standardized for each example and group of channels, times a scale, plus a bias."""
     grouped = _wide(x).reshape(x.shape[0], num_groups, -1)
     normal = standardized(grouped, (2,), epsilon)[0].reshape(x.shape).astype(x.dtype)
-    y = normal * _along_channels(scale, x.ndim) + _along_channels(bias, x.ndim)
+    y = normal * _along_channels(scale, x) + _along_channels(bias, x)
     return y.astype(x.dtype)
 
 
@@ -96,7 +101,7 @@ def batch_normalization(
     training_mode: int = 0,
 ) -> Array:
     """x standardized by a mean and a variance that are given, times a scale, plus a bias."""
-    scale, bias, mean, variance = (_along_channels(each, x.ndim) for each in (scale, bias, mean, variance))
+    scale, bias, mean, variance = (_along_channels(each, x) for each in (scale, bias, mean, variance))
     factor = scale / np.sqrt(variance + variance.dtype.type(epsilon))
     return ((_wide(x) - mean) * factor + bias).astype(x.dtype)
 

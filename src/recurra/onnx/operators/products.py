@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recurra.onnx.operators.memory import checked_shape, is_small
+from recurra.onnx.operators.memory import check_dtypes, check_onto, checked_shape, is_small
 from recurra.onnx.table import Array, operator
 
 
 @operator("MatMul")
 def matmul(a: Array, b: Array) -> Array:
     """The product of matrices, or of stacks of them, which broadcast; a vector is a row before, a column behind."""
+    check_dtypes(a, b)
     if not is_small((a, b)) and min(a.ndim, b.ndim) > 1:
         checked_shape((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.dtype)
     return np.matmul(a, b)
@@ -36,6 +37,8 @@ def gemm(
     if alpha != 1:
         product = alpha * product
     if c is not None:
+        check_dtypes(a, c)
+        check_onto(product.shape, c)
         product = product + (c if beta == 1 else beta * c)
     return product.astype(a.dtype)
 
@@ -43,6 +46,7 @@ def gemm(
 @operator("Einsum")
 def einsum(*arrays: Array, equation: str) -> Array:
     """A sum over products in Einstein's notation."""
+    check_dtypes(*arrays)
     if not is_small(arrays):
         checked_shape(_einsum_shape(equation.replace(" ", ""), arrays), arrays[0].dtype)
     return np.einsum(equation, *arrays)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra.onnx.operators.memory import checked_shape
 from recurra.onnx.operators.shaping import axes_of, axis_of
 from recurra.onnx.table import OLDEST, Array, operator
 
@@ -14,6 +15,7 @@ _LAST_WITH_ATTRIBUTE = 17  # from the next opset on the axes are an input; of Re
 
 
 def _log_sum_exp(x: Array, axis: Any, keepdims: bool) -> Array:
+    x = x.astype(np.float64) if x.dtype.kind in "iu" else x
     top = x.max(axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))
     total = np.log(np.exp(x - top).sum(axis, keepdims=True)) + top
@@ -66,6 +68,7 @@ for _name, _reduce in _REDUCTIONS.items():
 def _index(x: Array, axis: int, keepdims: int, last: int, find: Callable[..., Any]) -> Array:
     """Where along an axis ``find`` finds its element: the first or the last of equals."""
     place = axis_of(axis, x.ndim)
+    checked_shape((*x.shape[:place], *x.shape[place + 1 :]), np.dtype(np.int64))
     found = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
     return np.asarray(np.expand_dims(found, place) if keepdims else found, np.int64)
 
@@ -89,7 +92,8 @@ def running_sum(x: Array, axis: Array, *, exclusive: int = 0, reverse: int = 0) 
     ordered = np.flip(x, place) if reverse else x
     sums = np.cumsum(ordered, place, x.dtype)
     if exclusive:
-        sums = sums - ordered
+        first = np.zeros_like(sums.take([0], place)) if sums.shape[place] else sums
+        sums = np.concatenate([first, sums.take(range(sums.shape[place] - 1), place)], place)
     return np.flip(sums, place) if reverse else sums
 
 

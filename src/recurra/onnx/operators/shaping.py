@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.operators.memory import checked_shape
+from recurra.onnx.operators.memory import check_dtypes, checked_shape
 from recurra.onnx.table import Array, Node, building_operator, one_of, operator
 
 
@@ -52,6 +52,8 @@ def size(x: Array) -> Array:
 def reshape(x: Array, shape: Array, *, allowzero: int = 0) -> Array:
     """x in another shape: −1 stands for what is left over, 0 for x's own size (with ``allowzero`` for 0)."""
     wanted = [int(size) for size in shape]
+    if any(size < -1 for size in wanted):
+        raise ValueError(f"shape {tuple(wanted)} has a negative size")
     if not allowzero:
         if any(size == 0 and number >= x.ndim for number, size in enumerate(wanted)):
             raise ValueError(f"shape {tuple(wanted)} copies a size that {x.ndim} dimensions do not have")
@@ -101,6 +103,7 @@ def transpose(x: Array, *, perm: Sequence[int] | None = None) -> Array:
 @operator("Concat")
 def concat(*arrays: Array, axis: int) -> Array:
     """Arrays one after the other."""
+    check_dtypes(*arrays)
     checked_shape((sum(array.size for array in arrays),), arrays[0].dtype)
     return np.concatenate(arrays, axis)
 
@@ -154,7 +157,8 @@ def cut_out(x: Array, starts: Any, ends: Any, axes: Any = None, steps: Any = Non
     pieces = [slice(None)] * x.ndim
     steps = [1] * len(chosen) if steps is None else steps
     for axis, start, end, step in zip(chosen, starts, ends, steps, strict=True):
-        pieces[axis] = slice(int(start), int(end), int(step))
+        first = max(int(start), -x.shape[axis]) if step < 0 else int(start)  # from before the beginning: at it
+        pieces[axis] = slice(first, int(end), int(step))
     return x[tuple(pieces)]
 
 

@@ -104,13 +104,19 @@ def convolution(
     seen = seen.reshape(batch, group, weight.shape[1], *seen.shape[2:])
     matrices = weight.reshape(group, filters // group, -1).swapaxes(1, 2)
     y = np.empty(checked_shape((batch, filters, *positions), x.dtype), x.dtype)
-    step = max(1, _AT_ONCE // max(1, math.prod(seen.shape) // max(1, positions[0])))
-    for begin in range(0, positions[0], step):
+    whole_windows: tuple[Any, ...] = (slice(None),) * len(positions)
+    longest = max(range(len(positions)), key=positions.__getitem__)
+    step = max(1, _AT_ONCE // max(1, math.prod(seen.shape) // max(1, positions[longest])))
+    for begin in range(0, positions[longest], step):
+        chosen: list[Any] = [..., *(slice(None),) * len(positions)]
+        chosen[1 + longest] = slice(begin, begin + step)
         # one matrix product for each group: (positions, channels · kernel) @ (channels · kernel, filters)
-        part = np.moveaxis(seen[:, :, :, begin : begin + step], 2, x.ndim)
+        part = np.moveaxis(seen[tuple(chosen) + whole_windows], 2, x.ndim)
         rows = part.reshape(batch, group, math.prod(part.shape[2 : x.ndim]), math.prod(weight.shape[1:]))
         made = np.matmul(rows, matrices).swapaxes(2, 3)
-        y[:, :, begin : begin + step] = made.reshape(batch, filters, *part.shape[2 : x.ndim])
+        y[tuple(chosen)] = made.reshape(batch, filters, *part.shape[2 : x.ndim])
+    if bias is not None and bias.shape != (filters,):
+        raise ValueError(f"bias must be ({filters},); got {bias.shape}")
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(positions))
 
 
