@@ -50,6 +50,15 @@ class Inference {
     if (scans_.empty() || directions < 1 || scans_.size() % static_cast<std::size_t>(directions) != 0) {
       throw std::invalid_argument("no scans, or not one for each direction");
     }
+    if (is_cell && scans_.size() != 1) throw std::invalid_argument("a cell has one scan");
+    std::int64_t before = scans_.front().input_size;  // features that the layer at hand takes
+    for (std::size_t n = 0; n < scans_.size(); ++n) {
+      const std::size_t first = n / static_cast<std::size_t>(directions) * static_cast<std::size_t>(directions);
+      if (n == first && n > 0) before = directions * scans_[n - 1].output_size;
+      if (scans_[n].input_size != before || scans_[n].output_size != scans_[first].output_size) {
+        throw std::invalid_argument("layers that do not fit each other");
+      }
+    }
   }
 
   nb::object run(nb::handle x, nb::handle given, nb::handle parameters, bool batch_first, bool differentiate, int threads,
@@ -71,7 +80,7 @@ class Inference {
   bool check(const Scan& scan) const {
     const Code& code = kernel_of<T>(scan).executor().code();
     bool fits = code.states == state_sizes_ && code.input_widths == Sizes{scan.input_size} && code.results.empty() &&
-                code.output_widths == Sizes{scan.output_size} && !code.opposite &&
+                code.output_widths == Sizes{scan.output_size} && !code.opposite && code.beginnings == 0 &&
                 scan.names.size() == scan.shapes.size() && code.parameter_rows.size() == scan.shapes.size();
     for (std::size_t n = 0; fits && n < scan.shapes.size(); ++n) {
       const Sizes& shape = scan.shapes[n];
@@ -105,8 +114,8 @@ class Inference {
     found.resize(tensors.size());
     for (std::size_t n = 0; n < tensors.size(); ++n) {
       const std::int64_t shape[] = {static_cast<std::int64_t>(scans_.size()), batch, state_sizes_[n]};
-      if (!view(tensors[n], is_double_, found[n]) || !found[n].is_even()) return false;
-      if (!found[n].has_shape(shape + is_cell_, is_cell_ ? 2 : 3)) return false;
+      if (!view(tensors[n], is_double_, found[n]) || !found[n].has_shape(shape + is_cell_, is_cell_ ? 2 : 3)) return false;
+      if (!found[n].is_even()) return false;
     }
     return true;
   }

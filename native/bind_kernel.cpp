@@ -111,11 +111,7 @@ void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
     const T* data = places.address<const T*>(false);
     call.beginning.push_back({data, places.next()});
   }
-  for (const Instruction& i : code.before) {
-    if (i.kind == Kind::previous && i.k >= static_cast<std::int64_t>(call.beginning.size())) {
-      throw std::invalid_argument("too few first states");
-    }
-  }
+  if (code.beginnings > static_cast<std::int64_t>(call.beginning.size())) throw std::invalid_argument("too few first states");
   for (std::size_t n = 0; n < code.results.size(); ++n) {
     const Value& value = code.values[code.results[n]];
     call.results.push_back(places.address<T*>(value.width * value.rows > 0));

@@ -164,11 +164,11 @@ class StreamOf : public AnyStream {
     const Constants<T>* constants = typed->constants_of(prepared);
     const std::int64_t before = scans_.empty() ? (table_.is_none() ? input : table_width_) : width();
     bool fits = before == input && code.input_widths.size() == 1 + masks.size() && code.input_widths[0] == input &&
-                code.output_widths.size() == 1 && code.results.empty() && !code.opposite;
+                code.output_widths.size() == 1 && code.results.empty() && !code.opposite && code.beginnings == 0;
     for (std::size_t n = 0; fits && n < masks.size(); ++n) fits = code.input_widths[n + 1] == masks[n].first;
     for (const auto* stage : {&code.before, &code.step, &code.after}) {
       for (const Instruction& i : *stage) {
-        fits = fits && i.kind != Kind::previous && (i.kind != Kind::product || constants->packed[i.k].panels != nullptr);
+        fits = fits && (i.kind != Kind::product || constants->packed[i.k].panels != nullptr);
       }
     }
     if (!fits) throw std::invalid_argument("a kernel of other sizes");

@@ -83,7 +83,8 @@ class Training {
     Sizes outputs = {output_size_};
     outputs.insert(outputs.end(), kept_widths_.begin(), kept_widths_.end());
     bool fit = there.states == state_sizes_ && there.input_widths.size() == 1 && there.output_widths == outputs &&
-               there.results.empty() && !there.opposite && back.opposite &&
+               there.results.empty() && !there.opposite && there.beginnings == 0 && back.opposite &&
+               back.beginnings <= static_cast<std::int64_t>(links_.entering.size()) &&
                back.input_widths.size() == links_.rows.size() && back.parameters == static_cast<std::int64_t>(links_.constants.size()) &&
                back.output_widths.size() == (links_.has_input ? 1u : 0u) && back.states.size() == links_.carried.size() &&
                back.results.size() == result_shapes_.size() && links_.results.size() == there.parameter_rows.size();

@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -156,7 +157,10 @@ struct Reader {
           part.step = number(1);
           check_columns(part.result, part.to, part.count);
           note(i, part.source);
-          if (part.count > 0 && !code.values[part.source].is_scalar) check_columns(part.source, part.from + (part.count - 1) * part.step, 1);
+          if (part.count > 0 && !code.values[part.source].is_scalar) {
+            const std::int64_t last = code.values[part.source].width - 1 - part.from;  // by division: a product may overflow
+            if (last < 0 || (part.count > 1 && part.step > last / (part.count - 1))) refuse("columns reach over their value");
+          }
           i.moves.push_back(part);
         }
         break;
@@ -188,6 +192,7 @@ struct Reader {
         i.result = value();
         i.a = value();
         i.k = number(0, static_cast<std::int64_t>(code.states.size()) + 64);  // which first state
+        code.beginnings = std::max(code.beginnings, i.k + 1);
         break;
       case Kind::count: break;
     }

@@ -80,6 +80,7 @@ struct Code {
   std::vector<std::int64_t> input_widths, output_widths, parameter_rows, parameter_widths;
   std::vector<Instruction> once, before, step, after, sums, finally_;
   std::vector<std::int32_t> results;  // constants that the caller gets: values
+  std::int64_t beginnings = 0;        // how many first states `previous` instructions ask for
   std::int64_t blocks = 0;            // temporaries of the largest elementwise instruction
   std::int64_t chunk_rows = 0;        // how many rows a chunk should have
   std::int64_t tile_rows = 0;         // how many rows run through a step together

@@ -120,6 +120,7 @@ class Executor {
   void end_states(Worker& w, std::int64_t from, std::int64_t to) const;
   void apply_reset(Worker& w, std::int64_t t, std::int64_t n, int parity) const;
   void work(Worker& w, int part) const;
+  void reserve(Session& session) const;
   void run_work(Shared& s, std::vector<Worker>& workers, int slices) const;
   void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit, bool more) const;
   void row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t value, std::int64_t offset,

@@ -90,7 +90,12 @@ void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) 
     workers.front().team = &team;
     together = run_together(threads, [&](int n) {
       if (n != 0) return team.serve(n);
-      work(workers.front(), 0);
+      try {
+        work(workers.front(), 0);
+      } catch (...) {
+        team.dismiss();
+        throw;
+      }
       team.dismiss();
     });
   }
@@ -273,6 +278,29 @@ void Executor<T>::make_constants(Session& session) const {
   }
 }
 
+// Takes beforehand what threads would otherwise allocate: one that failed would have the others wait for ever.
+template <class T>
+void Executor<T>::reserve(Session& session) const {
+  if (session.workers.size() < 2) return;
+  std::int64_t steps = 0;
+  for (const auto& chunk : session.shared.chunks) steps = std::max(steps, chunk.second);
+  const auto rows = static_cast<std::size_t>(std::max(session.chunk_capacity, session.step_rows));
+  for (Worker& w : session.workers) {
+    w.a.reserve(rows);
+    if (!units_.empty()) w.b.reserve(rows);
+  }
+  for (int n = 0; n < session.slices; ++n) {
+    Worker& w = session.workers[n];
+    w.geometry.resize(static_cast<std::size_t>(session.slices));
+    for (Geometry& g : w.geometry) {
+      g.count.reserve(static_cast<std::size_t>(steps));
+      g.position.reserve(static_cast<std::size_t>(steps));
+    }
+    w.columns.resize(code_.matrices.size());
+    for (std::size_t m = 0; m < code_.matrices.size(); ++m) w.columns[m].resize(static_cast<std::size_t>(vectors(code_.matrices[m])));
+  }
+}
+
 // `memory` takes elements and gives their place.
 template <class T>
 template <class Memory>
@@ -284,6 +312,7 @@ void Executor<T>::begin(Session& session, Memory&& memory) const {
   s.workers = session.workers.data();
   carve(session, memory(carve(session, nullptr)));
   make_constants(session);
+  reserve(session);
 }
 
 template <class T>

@@ -7,7 +7,7 @@
 namespace recurra {
 
 // Elementwise operations, on whole vectors. The first letters of a name are the operation table's in Python
-// (engines/native/lower.py names them in the same order). A comparison gives 1 or 0.
+// (`operation_names` in bind_kernel.cpp has them in the same order). A comparison gives 1 or 0.
 enum class Op : std::uint8_t {
   copy, load, store,  // load and store touch `width` elements per row and no more: the other side is somebody else's array
   add, subtract, multiply, divide, power, negative,

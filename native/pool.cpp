@@ -2,6 +2,8 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -139,6 +141,22 @@ class OpenMP {
   Ask number_ = nullptr, count_ = nullptr;
 };
 
+// What a task throws must not leave its thread: it is kept for the caller, the first of several.
+struct Guarded {
+  const std::function<void(int)>& task;
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;
+
+  explicit Guarded(const std::function<void(int)>& guarded) : task(guarded) {}
+  void operator()(int number) {
+    try {
+      task(number);
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
+};
+
 // The process's threads. A forked child has none of its parent's: it leaves what the parent had alone.
 struct Threads {
   std::mutex busy;
@@ -177,8 +195,12 @@ bool run_together(int threads, const std::function<void(int)>& task) {
   Threads& ours = the_threads();
   std::unique_lock<std::mutex> mine(ours.busy, std::try_to_lock);
   if (!mine.owns_lock()) return false;
+  Guarded guarded{task};
+  const std::function<void(int)> each = std::ref(guarded);
   const OpenMP* runtime = openmp.load(std::memory_order_acquire);
-  return runtime != nullptr ? runtime->run(threads, task) : ours.pool.run(threads, task);
+  const bool ran = runtime != nullptr ? runtime->run(threads, each) : ours.pool.run(threads, each);
+  if (guarded.failure) std::rethrow_exception(guarded.failure);
+  return ran;
 }
 
 bool join_openmp() {

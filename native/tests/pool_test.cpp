@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -42,6 +43,24 @@ void tasks_of_a_team(int rounds) {
     });
     require(ran, "a team without members");
     require(sum == members * 11480, "a task was lost, or done twice");  // the sum of the sums of 1 … n for n up to 40
+  }
+}
+
+// What any member throws reaches the caller, after the others are done; the threads serve the next call.
+void failures(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const int members = 2 + round % 3;
+    std::atomic<int> done{0};
+    bool caught = false;
+    try {
+      run_together(members, [&](int n) {
+        ++done;
+        if (n == round % members || round % 5 == 0) throw std::bad_alloc();
+      });
+    } catch (const std::bad_alloc&) {
+      caught = true;
+    }
+    require(caught && done == members, "a failure was lost, or did not wait for the others");
   }
 }
 
@@ -186,6 +205,7 @@ int main(int count, char** arguments) {
   rounds_of_the_pool(1, 50 * rounds);
   rounds_of_the_pool(4, 50 * rounds);
   tasks_of_a_team(5 * rounds);
+  failures(50 * rounds);
   executors(rounds);
   std::puts("pool_test: all well");
 }

@@ -261,3 +261,38 @@ def test_weights_prepared_for_a_kernel_that_is_gone():
         with pytest.raises(ValueError, match="another kernel"):
             kernel.run(words, prepared)
     assert len(code.words()) > 0
+
+
+# ---- numbers that only together reach too far ----
+
+
+def whole(inputs, values, *, once=(), before=(), after=()):
+    """Code of these stages: no literals, parameters, outputs, states, matrices or results."""
+
+    def counted(items):
+        return [len(items), *(word for item in items for word in item)]
+
+    stages = [counted(stage) for stage in (once, before, (), after, (), ())]
+    head = [_native.lanes(), 0, 1, 1, 0, 0, len(inputs), *inputs, 0, 0]
+    return [*head, *counted(values), 0, *(word for stage in stages for word in stage), 0]
+
+
+def test_a_step_that_overflows_is_refused():
+    count = 2**24 + 1
+    values = [[0, count, 1, -1, 0], [0, 1, 1, -1, 0]]  # two constants
+
+    def move(step):
+        return whole([], values, once=[[4, 1, 0, 1, 0, 1, 0, 0, count, step]])
+
+    for step in (1, 2**40):  # 2**24 times 2**40 is 0 in 64 bits
+        with pytest.raises(ValueError, match="columns reach over their value"):
+            _native.kernel(move(step), [], False)
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+def test_first_states_that_are_not_given_are_refused(stage):
+    values = [[1, 1, 0, -1, 0], [6, 1, 0, 0, 0]]  # a value of the chunk, and the input
+    kernel = _native.kernel(whole([1], values, **{stage: [[10, 0, 0, 0, 1, 50]]}), [], False)
+    x = np.zeros(4, np.float32)
+    with pytest.raises(ValueError, match="too few first states"):
+        kernel.run([1, 1, 0, 0, 0, 1, x.ctypes.data, 1, 1, 0], None)

@@ -9,7 +9,7 @@ from torch import nn
 
 import recurra
 from recurra.engines.reference import ReferenceKernel
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
+from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence, quick
 from tests.native.layers import CELLS, EVEN, assert_equal, gradients, inputs_of, layer_of, run, weights_of
 from tests.random_cells import random_cell
 
@@ -347,3 +347,17 @@ def test_packed_sequences_of_every_order():
     for number, piece in enumerate(recurra.nn.unpack_sequence(output)):
         alone, end = layer(rows[number].unsqueeze(1))
         assert_equal([piece, last[:, number]], [alone[:, 0], end[:, 0]])
+
+
+def test_layers_that_do_not_fit_each_other_are_refused():
+    first, second = GRU(3, 4), GRU(500, 4)
+    with torch.no_grad():
+        first(torch.zeros(1, 1, 3))  # from here on native code knows torch's tensors
+    names = [[f"{part}{name}" for name in layer._all_weights[0]] for part, layer in (("a", first), ("b", second))]
+    with pytest.raises(ValueError, match="layers that do not fit each other"):
+        quick._inference([first._scans[0], second._scans[0]], names, 1, False, False)
+
+
+def test_a_state_that_is_a_number_is_refused():
+    with torch.no_grad(), pytest.raises(RuntimeError, match="h_0 must be a tensor"):
+        GRU(3, 4)(torch.zeros(5, 2, 3), torch.tensor(0.0))
