@@ -139,3 +139,30 @@ def test_hooks_on_saved_tensors(kind, name):
             output = first(module(x))
         found.append(torch.autograd.grad(output.square().sum(), [x, *module.parameters()]))
     assert_same(*found)
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_an_output_that_is_changed_in_place(name, run):
+    """As by ReLU(inplace=True) behind a layer: torch.nn's GRU and RNN admit it."""
+    torch.manual_seed(0)
+    layer = getattr(ours, name)(F, H, 2, dtype=torch.float64, checkpoint=2 if run == "checkpointed" else None)
+    x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)
+    found = []
+    for change in (torch.Tensor.relu_, torch.Tensor.relu):
+        output = change(RUNS[run](layer, x)).mul(2.0)
+        found.append(torch.autograd.grad(output.square().sum(), [x, *layer.parameters()]))
+    assert_same(*found)
+
+
+def test_dropout_in_place_behind_an_accelerated_layer():
+    torch.manual_seed(0)
+    theirs = nn.GRU(F, H, batch_first=True)
+    torch.manual_seed(0)
+    mine = recurra.accelerate(nn.GRU(F, H, batch_first=True))
+    x, found = torch.randn(B, T, F), []
+    for module in (mine, theirs):
+        torch.manual_seed(1)
+        nn.Dropout(0.5, inplace=True)(module(x)[0]).sum().backward()
+        found.append([parameter.grad for parameter in module.parameters()])
+    assert_same(*found)

@@ -217,13 +217,13 @@ def test_nothing_is_kept_for_a_gradient_that_nobody_wants():
         assert LSTM(3, 5)(torch.randn(4, 2, 3))[0].grad_fn is None
 
 
-@pytest.mark.parametrize("what", ["x", "weight", "state", "output"])
+@pytest.mark.parametrize("what", ["x", "weight", "state"])
 def test_a_value_that_changed_in_place_is_noticed(what):
     layer = LSTM(3, 5)
     x, state = torch.randn(4, 2, 3), torch.zeros(1, 2, 5)
     output = layer(x, (state, state.clone()))[0]
     with torch.no_grad():
-        {"x": x, "weight": layer.weight_hh_l0, "state": state, "output": output}[what].add_(1)
+        {"x": x, "weight": layer.weight_hh_l0, "state": state}[what].add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.sum().backward()
 

@@ -76,7 +76,8 @@ class _Scan(torch.autograd.Function):
         result = kernel.forward(call, backward)
         traced = list(result.traced.values())
         ctx.mark_non_differentiable(*(value for value, is_real in zip(traced, real, strict=True) if not is_real))
-        save(ctx, (*inputs, result.output, *result.kept))
+        save(ctx, (*inputs, *result.kept))
+        ctx.output = Kept(result.output)
         ctx.kernel, ctx.backward_pass, ctx.real = kernel, backward, real
         reset = None if call.reset is None else call.reset.clone()  # it may be changed before the backward pass
         ctx.call = replace(call, x=None, states=(), parameters=(), reset=reset)
@@ -88,8 +89,8 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         saved = unpacked(ctx)
         count = len(ctx.needs_input_grad) - 2
-        inputs, output, kept = saved[:count], saved[count], saved[count + 1 :]
-        if not suits_backward(saved, gradients):
+        inputs, output, kept = saved[:count], ctx.output.unchanged(), saved[count:]
+        if output is None or not suits_backward(saved, gradients):
             call = with_inputs(ctx.call, inputs, ctx.states)
             return (None, None, *in_torch(ctx.kernel.plan, call, gradients, ctx.needs_input_grad[2:]))
         call = with_inputs(ctx.call, [value.detach() for value in inputs], ctx.states)
@@ -99,9 +100,25 @@ class _Scan(torch.autograd.Function):
         for gradient, (shape, dtype), is_real in zip(rows, ctx.likes, [True, *ctx.real], strict=True):
             if is_real:
                 arriving.append(inputs[0].new_zeros(shape, dtype=dtype) if gradient is None else gradient)
-        result = Result(output.detach(), (), {}, kept)
+        result = Result(output, (), {}, kept)
         last = gradients[1 : 1 + ctx.states]
         return (None, None, *ctx.kernel.backward(call, result, ctx.backward_pass, arriving, last))
+
+
+class Kept:
+    """A result that the backward pass reads, and that its owner may change in place before.
+
+    torch would raise an error then, as it does for what ``save_for_backward`` keeps; some of torch.nn's layers do not
+    read their results again, and programs change them: in place ReLU and dropout. The pass is made in torch then.
+    """
+
+    def __init__(self, result: Tensor) -> None:
+        self._result = result.detach()  # shares memory and version, and keeps no graph alive
+        self._version = result._version
+
+    def unchanged(self) -> Tensor | None:
+        """The result; None if it was changed."""
+        return self._result if self._result._version == self._version else None
 
 
 def save(ctx: Any, tensors: Sequence[Tensor]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call
-from recurra.nn.gradient import in_torch, readable, suits_backward
+from recurra.nn.gradient import Kept, in_torch, readable, suits_backward
 
 if TYPE_CHECKING:
     import recurra._native as _native
@@ -48,7 +48,8 @@ class QuickScan(torch.autograd.Function):
     def forward(ctx: Any, facts: Facts, x: Tensor, *others: Tensor | None) -> tuple[Tensor, ...]:  # noqa: D102
         ctx.set_materialize_grads(False)
         kept, output, *last = facts.passes.forward(x, others, torch.get_num_threads())
-        ctx.save_for_backward(x, *others, output, kept)
+        ctx.save_for_backward(x, *others, kept)
+        ctx.output = Kept(output)
         ctx.facts = facts
         return tuple(last) if facts.is_cell else (output, *last)
 
@@ -57,9 +58,11 @@ class QuickScan(torch.autograd.Function):
         facts: Facts = ctx.facts
         if facts.is_cell:
             gradients = (None, *gradients)
-        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]
-        if not suits_backward(saved, gradients):
-            return (None, *_in_torch(facts, saved[:-2], gradients, needed))
+        *inputs, kept = ctx.saved_tensors
+        needed, output = ctx.needs_input_grad[1:], ctx.output.unchanged()
+        if output is None or not suits_backward((*inputs, kept), gradients):
+            return (None, *_in_torch(facts, inputs, gradients, needed))
+        saved = (*inputs, output, kept)
         return (None, *facts.passes.backward(needed, saved, readable(gradients), torch.get_num_threads()))
 
 
