@@ -118,3 +118,9 @@ def test_memory_that_does_not_suffice(
     assert code == 2
     assert err.count("\n") == 1
     assert "memory" in err
+
+
+def test_a_page_that_could_not_be_written_is_not_measured(call: Call, tmp_path: Path) -> None:
+    status, output, error = call("bench", "--output", str(tmp_path))
+    assert (status, output) == (2, "")
+    assert "is not a plain file; say another --output" in error

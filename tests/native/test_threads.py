@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from recurra import cells
+from recurra import _native, cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call, NativeEngine
+from recurra.engines.native import kernel as kernel_module
 from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
 LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
@@ -90,9 +91,10 @@ def test_a_forked_child_runs_threads_of_its_own():
 WITHOUT_TORCH = """
 import os, sys
 import numpy as np
-from recurra import cells
+from recurra import _native, cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call, NativeEngine
+from recurra.engines.native import kernel as kernel_module
 
 def count():
     return len(os.listdir("/proc/self/task"))
@@ -182,3 +184,12 @@ def test_other_python_threads_run_during_a_call():
     assert end - begin > 0.05, "the call is too short to tell"
     middle = [t for t in ticks if begin + 0.01 < t < end - 0.01]
     assert len(middle) > 3, f"{len(middle)} steps in {end - begin:.2f} s; switches every {interval} s"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"), [("3", 3), (" 3", 3), ("03", 3), ("3,1", 3), ("²", None), ("0", None), ("many", None)]
+)
+def test_the_number_of_threads_without_torch(setting, expected, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    assert kernel_module.threads() == (_native.hardware_threads() if expected is None else expected)
