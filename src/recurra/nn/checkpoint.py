@@ -6,7 +6,6 @@ Chen, Xu, Zhang & Guestrin 2016, "Training deep nets with sublinear memory cost"
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call
+from recurra.nn.checks import as_int
 from recurra.nn.gradient import in_torch, readable, save, suits_backward, unpacked, with_inputs
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ def check_checkpoint(value: object) -> bool | int | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    try:
-        steps = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        kind = type(value).__name__
-        raise TypeError(f"checkpoint must be None, a bool or an int, not {kind} ({value!r})") from None
+    steps = as_int("checkpoint", value, "None, a bool or an int")
     if steps < 1:
         raise ValueError(f"checkpoint must be at least 1 step; got {steps}")
     return steps

@@ -15,8 +15,13 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.nn.autocast import is_autocast
 
 
-def as_int(name: str, value: Any) -> int:
+def as_int(name: str, value: Any, wanted: str = "an int") -> int:
     """A whole number, of numpy's too, as Python's.
+
+    Args:
+        name: what messages call it.
+        value: the number.
+        wanted: what it may be.
 
     Raises:
         TypeError: it is none.
@@ -24,7 +29,7 @@ def as_int(name: str, value: Any) -> int:
     try:
         return value if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an int, not {type(value).__name__} ({value!r})") from None
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__} ({value!r})") from None
 
 
 def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
