@@ -1,4 +1,4 @@
-"""Engines execute plans; all answer the protocol of ``protocol.py``, and one is chosen by name."""
+"""Engines execute plans; all answer the protocol of ``protocol.py``, and one is chosen by plan, dtype and device."""
 
 from __future__ import annotations
 
@@ -9,28 +9,56 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
+from recurra.compiler import Plan
 from recurra.engines.native import NativeEngine
-from recurra.engines.protocol import Call, Engine, Kernel, Result
+from recurra.engines.protocol import (
+    Call,
+    Device,
+    Direct,
+    DType,
+    Engine,
+    Kernel,
+    Layers,
+    Passes,
+    Result,
+    ScanSpec,
+    Stepper,
+    StepScan,
+    Way,
+    Wishes,
+)
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.vendor import VendorEngine
 from recurra.errors import EngineError
 
 __all__ = [
+    "ENGINES",
     "NAMES",
     "Call",
+    "DType",
+    "Device",
+    "Direct",
     "Engine",
     "Kernel",
-    "NativeEngine",
+    "Layers",
+    "Passes",
     "Result",
-    "chosen",
+    "ScanSpec",
+    "StepScan",
+    "Stepper",
+    "Way",
+    "Wishes",
+    "asked",
+    "choose",
     "engine",
     "reasons",
     "reference",
 ]
 
-_ENGINES: dict[str, Engine] = {"reference": ReferenceEngine(), "native": NativeEngine()}
+# In order of preference.
+ENGINES: dict[str, Engine] = {"native": NativeEngine(), "torch": VendorEngine(), "reference": ReferenceEngine()}
 _REFUSALS = {"triton": "this version has no GPU kernels yet"}
-NAMES = ("auto", "reference", "native", "triton")
-_BY_PREFERENCE = ("native", "triton", "reference")
+NAMES = ("auto", "reference", "native", "torch", "triton")
 
 # What is behind os.environ: to ask os.environ takes as long as a small layer's call does.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
@@ -41,10 +69,7 @@ _wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
 
 def reasons() -> dict[str, str | None]:
     """For each engine why it cannot run here; None where it can."""
-    return {
-        name: _ENGINES[name].refuses() if name in _ENGINES else _REFUSALS[name]
-        for name in ("reference", "native", "triton")
-    }
+    return {name: ENGINES[name].refuses() if name in ENGINES else _REFUSALS[name] for name in NAMES if name != "auto"}
 
 
 def _check(name: str, asked_by: str) -> None:
@@ -55,38 +80,57 @@ def _check(name: str, asked_by: str) -> None:
         raise EngineError(f"{asked_by}: the {name} engine cannot run here: {reason}")
 
 
-def chosen() -> Engine:
-    """The engine that runs now: of the innermost ``engine(…)`` block, else of RECURRA_ENGINE, else the fastest.
+def asked() -> str:
+    """The engine that is asked for: by the innermost ``engine(…)`` block, else by RECURRA_ENGINE, else "auto".
 
     Raises:
-        EngineError: the engine that is asked for does not exist or cannot run here; the message says why.
+        EngineError: RECURRA_ENGINE names an engine that does not exist or cannot run here; the message says why.
     """
     name = _wanted.get()
-    if name is None and _VARIABLE in _VARIABLES:
-        name = os.environ.get("RECURRA_ENGINE")
-        if name:
-            _check(name, "RECURRA_ENGINE")
-    return _fastest() if not name or name == "auto" else _ENGINES[name]
+    if name is None:
+        if _VARIABLE not in _VARIABLES:
+            return "auto"
+        name = os.environ.get("RECURRA_ENGINE") or "auto"
+        _check(name, "RECURRA_ENGINE")
+    return name
 
 
-@lru_cache(maxsize=1)
-def _fastest() -> Engine:
+def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu") -> Engine:
+    """The engine that runs a plan on arrays of this dtype and device: the one asked for, else the fastest that can.
+
+    Raises:
+        EngineError: the engine that is asked for cannot run it; the message says why.
+    """
+    name = asked()
+    if name == "auto":
+        return _fastest(plan, dtype, device)
+    reason = ENGINES[name].refuses(plan, dtype, device)
+    if reason is not None:
+        raise EngineError(f"the {name} engine cannot run {plan.program.name!r} in {dtype} on {device}: {reason}")
+    return ENGINES[name]
+
+
+@lru_cache(maxsize=512)
+def _fastest(plan: Plan, dtype: DType, device: Device) -> Engine:
     """The fastest engine that can run; what can does not change while the process lives."""
-    refused = reasons()
-    return next(_ENGINES[name] for name in _BY_PREFERENCE if refused[name] is None)
+    return next(each for each in ENGINES.values() if each.refuses(plan, dtype, device) is None)
 
 
 def reference() -> Engine:
     """The reference engine, which runs everywhere."""
-    return _ENGINES["reference"]
+    return ENGINES["reference"]
 
 
 @contextmanager
 def engine(name: str) -> Iterator[None]:
     """Choose the engine inside of a ``with`` block.
 
+    What the engine cannot run raises EngineError at the call, with the reason. One exception: where torch's own
+    operations must be seen (vmap, jvp, tensor subclasses, a gradient of a gradient), the reference engine runs, and
+    the log says so once.
+
     Args:
-        name: ``"reference"``, ``"native"``, ``"triton"``, or ``"auto"`` for the fastest that can run.
+        name: ``"reference"``, ``"native"``, ``"torch"``, ``"triton"``, or ``"auto"`` for the fastest that can run.
 
     Raises:
         EngineError: there is no such engine, or it cannot run here; the message says why.
