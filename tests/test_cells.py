@@ -5,7 +5,7 @@ import pytest
 
 from recurra import cells
 from recurra.compiler import plan, trace
-from recurra.engines import Call, chosen, engine, reasons
+from recurra.engines import Call, choose, engine, reasons
 from tests.random_cells import random_inputs
 
 SIZES = [3, 3, 2, 2, 1]
@@ -114,7 +114,7 @@ def test_a_cell_is_its_paper_s(name, which):
     program = trace(cells.all()[name])
     x, states, parameters, sizes = random_inputs(program, 1, SIZES, hidden=6, width=5)
     with engine(which):
-        result = chosen().build(plan(program)).forward(Call(x, SIZES, states, parameters, sizes))
+        result = choose(plan(program)).build(plan(program)).forward(Call(x, SIZES, states, parameters, sizes))
     now, rows, outputs, ended = list(states), 0, [], []
     for size in SIZES:
         ended.append([state[size:] for state in now])

@@ -16,11 +16,11 @@ ALLOWED = {
     "program": {"errors"},
     "values": {"errors", "program"},
     "equations": {"errors", "program", "values"},
-    "cells": {"equations"},
+    "cells": {"equations", "program", "compiler"},
     "vocabulary": {"errors"},
     "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
-    "engines": {"errors", "program", "compiler", "_native"},
+    "engines": {"errors", "program", "cells", "compiler", "_native"},
     "runtime": {
         "",
         "errors",
@@ -141,8 +141,9 @@ def test_core_imports_without_the_extras():
         "import recurra, recurra.compiler, recurra.cells, recurra.program, recurra.engines, recurra.look, recurra.cli\n"
         "import numpy as np\n"
         "print(recurra.explain(recurra.cells.gru))\n"
-        "from recurra.engines import Call, chosen\n"
-        "kernel = chosen().build(recurra.compiler.plan(recurra.compiler.trace(recurra.cells.indrnn)))\n"
+        "from recurra.engines import Call, choose\n"
+        "plan = recurra.compiler.plan(recurra.compiler.trace(recurra.cells.indrnn))\n"
+        "kernel = choose(plan).build(plan)\n"
         "call = Call(np.ones((2, 3)), [1, 1], [np.zeros((1, 4))], [np.ones((3, 4)), np.ones(4), np.ones(4)],\n"
         "            {'input': 3, 'hidden': 4, 'proj': 0})\n"
         "print(kernel.forward(call).output.tolist())\n"

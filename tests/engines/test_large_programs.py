@@ -6,7 +6,7 @@ import pytest
 
 import recurra
 from recurra.compiler import plan, trace
-from recurra.engines.native.kernel import forward_schedule
+from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from tests.native.cases import Case
 

@@ -9,7 +9,8 @@ import torch
 import recurra
 from recurra import cell, cells
 from recurra.compiler import plan, trace
-from recurra.engines import Call, NativeEngine, reference
+from recurra.engines import Call, reference
+from recurra.engines.native import NativeEngine
 from tests.native.cases import ENGINE, LAYOUTS, Case, random_options
 from tests.native.layers import CELLS, EVEN
 from tests.random_cells import random_program

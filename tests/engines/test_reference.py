@@ -9,9 +9,9 @@ import torch
 import recurra
 from recurra import cell
 from recurra.compiler import plan, trace
-from recurra.engines import Call, chosen
-from recurra.engines.arrays_numpy import sigmoid
+from recurra.engines import Call, choose
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.reference.numpy_table import sigmoid
 from tests.random_cells import random_inputs, random_program
 
 ENGINE = ReferenceEngine()
@@ -209,4 +209,4 @@ def test_numpy_sigmoid_over_the_whole_range():
 
 def test_one_engine_one_kernel():
     scheduled = plan(trace(recurra.cells.gru))
-    assert chosen().build(scheduled) is chosen().build(plan(trace(recurra.cells.gru)))
+    assert choose(scheduled).build(scheduled) is choose(scheduled).build(plan(trace(recurra.cells.gru)))

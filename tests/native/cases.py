@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from recurra.compiler import plan
-from recurra.engines import Call, NativeEngine, reference
+from recurra.engines import Call, reference
+from recurra.engines.native import NativeEngine
 from recurra.engines.native.kernel import NativeKernel
 
 ENGINE = NativeEngine()

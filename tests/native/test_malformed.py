@@ -8,7 +8,7 @@ import pytest
 from recurra import _native
 from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.differentiate import differentiate
-from recurra.engines.native.kernel import forward_schedule
+from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from tests.native.layers import CELLS
 

@@ -5,8 +5,9 @@ import pytest
 
 from recurra import _native
 from recurra.compiler import plan, trace
-from recurra.engines import Call, NativeEngine
-from recurra.engines.native.memory import matrix_words
+from recurra.engines import Call
+from recurra.engines.native import NativeEngine
+from recurra.engines.native.arrays import matrix_words
 from recurra.equations import feed_forward
 from recurra.model import Weight
 from recurra.model.narrow import narrowed

@@ -13,7 +13,8 @@ import torch
 
 from recurra import _native, cells
 from recurra.compiler import plan, trace
-from recurra.engines import Call, NativeEngine
+from recurra.engines import Call
+from recurra.engines.native import NativeEngine
 from recurra.engines.native import kernel as kernel_module
 from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
@@ -93,7 +94,8 @@ import os, sys
 import numpy as np
 from recurra import _native, cells
 from recurra.compiler import plan, trace
-from recurra.engines import Call, NativeEngine
+from recurra.engines import Call
+from recurra.engines.native import NativeEngine
 from recurra.engines.native import kernel as kernel_module
 
 def count():

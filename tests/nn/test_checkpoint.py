@@ -65,17 +65,42 @@ def test_a_cell_with_masks():
         torch.testing.assert_close(b, a)
 
 
-def test_packed_input_is_not_cut():
-    plain, cut = LSTM(3, 4), LSTM(3, 4, checkpoint=2)
+LENGTHS = [9, 7, 7, 3, 1]
+
+
+@pytest.mark.parametrize("engine", ["native", "reference", "torch"])
+@pytest.mark.parametrize("checkpoint", [True, 1, 4, 100])
+@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
+def test_packed_input_on_every_engine(kind, checkpoint, engine):
+    options = {"num_layers": 2, "bidirectional": True, "dtype": torch.float64}
+    plain, cut = kind(3, 4, **options), kind(3, 4, **options, checkpoint=checkpoint)
     cut.load_state_dict(plain.state_dict())
-    packed = pack_padded_sequence(torch.randn(6, 3, 3), torch.tensor([6, 4, 1]))
-    plain(packed)[0].data.sum().backward()
-    cut(packed)[0].data.sum().backward()
-    for a, b in zip(plain.parameters(), cut.parameters(), strict=True):
-        torch.testing.assert_close(b.grad, a.grad)
+    x = torch.randn(9, 5, 3, dtype=torch.float64, requires_grad=True)
+    packed, found = pack_padded_sequence(x, torch.tensor(LENGTHS)), []
+    for layer in (plain, cut):
+        with recurra.engine(engine):
+            output, state = layer(packed)
+            values = [output.data, *(state if isinstance(state, tuple) else (state,))]
+            loss = sum(value.sin().sum() for value in values)
+            found.append([*values, *torch.autograd.grad(loss, [x, *layer.parameters()])])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-11, atol=1e-11)
 
 
-def kept(layer, steps):
+def test_traced_values():
+    plain, cut = GRU(3, 4, dtype=torch.float64), GRU(3, 4, checkpoint=2, dtype=torch.float64)
+    cut.load_state_dict(plain.state_dict())
+    x, found = torch.randn(7, 2, 3, dtype=torch.float64, requires_grad=True), []
+    for layer in (plain, cut):
+        *_, trace = layer(x, return_trace=True)
+        values = list(trace.values())
+        loss = sum((number + 1) * value.sin().sum() for number, value in enumerate(values))
+        found.append([*values, *torch.autograd.grad(loss, [x, *layer.parameters()])])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-11, atol=1e-11)
+
+
+def kept(layer, steps, call=None):
     """Bytes that the graph of one call holds, the input and the output not among them."""
     held = {}
 
@@ -85,7 +110,7 @@ def kept(layer, steps):
 
     x = torch.randn(steps, 2, 8)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output, _ = layer(x)
+        output, _ = (call or layer)(x)
     own = {x.untyped_storage().data_ptr(), output.untyped_storage().data_ptr()}
     own |= {parameter.untyped_storage().data_ptr() for parameter in layer.parameters()}
     gc.collect()
@@ -97,6 +122,29 @@ def test_memory_grows_with_the_root_of_the_length():
     short, long = kept(layer, 400), kept(layer, 6400)
     assert long <= 5 * short  # 16 times the steps, 4 times the memory
     assert kept(LSTM(8, 16), 6400) > 20 * long
+
+
+@pytest.mark.parametrize("engine", ["native", "reference", "torch"])
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_every_engine_keeps_less(engine, is_compiled):
+    plain, cut = LSTM(8, 16), LSTM(8, 16, checkpoint=32)
+    with recurra.engine(engine):
+        held = []
+        for layer in (plain, cut):
+            call = torch.compile(layer, fullgraph=True, backend="aot_eager") if is_compiled else layer
+            held.append(kept(layer, 640, call))
+    if engine == "torch" and is_compiled:  # torch's layers keep nothing inside of an operator
+        assert held[1] <= 640 // 32 * 2 * 2 * 16 * 4
+    else:
+        assert held[1] < held[0] / 3
+
+
+def test_the_log_says_where_it_has_no_effect(caplog):
+    layer, x = GRU(3, 4, checkpoint=2), torch.randn(2, 5, 2, 3, requires_grad=True)
+    with caplog.at_level("WARNING", "recurra"):
+        torch.func.vmap(lambda one: layer(one)[0])(x).sum().backward()
+    assert "checkpoint has no effect under function transforms" in caplog.text
+    assert x.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), ("yes", TypeError)])

@@ -6,7 +6,8 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
 import recurra
-from recurra.engines import Call, NativeEngine
+from recurra.engines import Call, Wishes
+from recurra.engines.native import NativeEngine
 from recurra.nn import GRU, LSTM, GRUCell, Recurrent
 
 T, B, F, H = 5, 2, 3, 4
@@ -77,13 +78,13 @@ def test_the_engine_refuses_what_it_would_misread():
     with pytest.raises(ValueError, match="computes in float32 and float64, not in int64"):
         kernel.forward(Call(x.long(), None, [h.long()], whole, sizes))
     with pytest.raises(ValueError, match="the weights must be float64"):
-        kernel.pack(weights, sizes, True)
+        kernel.pack(weights, sizes, "float64")
 
 
 def test_backward_passes_are_told_apart_by_themselves():
     """By what they are, as numbers of what has died come again; and threads that ask at once share one."""
     kernel = NativeEngine().build(recurra.compiler.plan(Recurrent(recurra.cells.gru, F, H).program))
-    one = kernel.backward_of([True] * 6, [True], True)
-    assert kernel.backward_of([True] * 6, [True], True) is one
-    kernel._built_backward({"input": F, "hidden": H, "proj": 0}, False, one)
+    one = kernel.backward_of(Wishes((True,) * 6))
+    assert kernel.backward_of(Wishes((True,) * 6)) is one
+    kernel.built_backward({"input": F, "hidden": H, "proj": 0}, False, one)
     assert any(one in key for key in kernel._backward)

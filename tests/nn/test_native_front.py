@@ -9,7 +9,8 @@ from torch import nn
 
 import recurra
 from recurra.engines.reference import ReferenceKernel
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence, quick
+from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
+from recurra.nn.running import direct
 from tests.native.layers import CELLS, EVEN, assert_equal, gradients, inputs_of, layer_of, run, weights_of
 from tests.random_cells import random_cell
 
@@ -355,7 +356,7 @@ def test_layers_that_do_not_fit_each_other_are_refused():
         first(torch.zeros(1, 1, 3))  # from here on native code knows torch's tensors
     names = [[f"{part}{name}" for name in layer._all_weights[0]] for part, layer in (("a", first), ("b", second))]
     with pytest.raises(ValueError, match="layers that do not fit each other"):
-        quick._inference([first._scans[0], second._scans[0]], names, 1, False, False)
+        direct._direct([first._scans[0], second._scans[0]], names, 1, False, torch.float32)
 
 
 def test_a_state_that_is_a_number_is_refused():

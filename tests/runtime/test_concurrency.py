@@ -8,7 +8,7 @@ import pytest
 
 import recurra
 from recurra import cells
-from recurra.engines import NativeEngine
+from recurra.engines.native import NativeEngine
 from tests.runtime.models import layer, linear, lstm, model, same, stack
 
 X = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)

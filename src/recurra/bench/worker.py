@@ -62,14 +62,16 @@ def work(order: Order) -> None:
     import torch
 
     from recurra.bench.measure import measure
-    from recurra.engines import chosen
+    from recurra.cells import lstm
+    from recurra.compiler import plan, trace
+    from recurra.engines import choose
 
     def write(line: Line) -> None:
         append(Path(order.path), line)
 
     torch.set_num_threads(order.threads)
     rounds = replace(QUICK if order.settings.quick else Rounds(), settle=SETTLE if order.threads > 1 else 0.0)
-    write(Engine(order.threads, chosen().name))
+    write(Engine(order.threads, choose(plan(trace(lstm))).name))
     cases = order.cases()
     last = _look_up(order, write, first=not order.done)
     for number, case in enumerate(cases, 1):

@@ -94,16 +94,43 @@ def _engines() -> Iterator[tuple[str, str]]:
 
     for name, reason in reasons().items():
         yield f"{name} engine", "available" if reason is None else f"not available: {reason}"
+    if not _engine_problem():
+        yield from _devices()
     forced = os.environ.get("RECURRA_ENGINE")
     if forced:
         yield "RECURRA_ENGINE", forced
 
 
+def _devices() -> Iterator[tuple[str, str]]:
+    """For each device found here, the engine that runs torch.nn's cells there, and any other cell."""
+    from recurra.cells import gru, lstm, mgu, rnn
+    from recurra.compiler import plan, trace
+    from recurra.engines import choose
+
+    kinds = {"LSTM, GRU, RNN": (lstm, gru, rnn), "other cells": (mgu,)}
+    for device in ("cpu", *_accelerators()):
+        parts = []
+        for kind, cells in kinds.items():
+            try:
+                names = dict.fromkeys(choose(plan(trace(cell)), "float32", device).name for cell in cells)
+            except EngineError as error:
+                parts.append(f"{kind}: {error}")
+            else:
+                parts.append(f"{kind} by the {' and '.join(names)} engine")
+        yield f"on {device}", "; ".join(parts)
+
+
+def _accelerators() -> Iterator[str]:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.accelerator.is_available():
+        yield torch.accelerator.current_accelerator().type
+
+
 def _engine_problem() -> str:
-    from recurra.engines import chosen
+    from recurra.engines import asked
 
     try:
-        chosen()
+        asked()
     except EngineError as error:
         return str(error)
     return ""

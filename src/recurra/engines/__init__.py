@@ -24,7 +24,6 @@ from recurra.engines.protocol import (
     ScanSpec,
     Stepper,
     StepScan,
-    Way,
     Wishes,
 )
 from recurra.engines.reference import ReferenceEngine
@@ -33,7 +32,6 @@ from recurra.errors import EngineError
 
 __all__ = [
     "ENGINES",
-    "NAMES",
     "Call",
     "DType",
     "Device",
@@ -46,7 +44,6 @@ __all__ = [
     "ScanSpec",
     "StepScan",
     "Stepper",
-    "Way",
     "Wishes",
     "asked",
     "choose",
@@ -58,7 +55,6 @@ __all__ = [
 # In order of preference.
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "torch": VendorEngine(), "reference": ReferenceEngine()}
 _REFUSALS = {"triton": "this version has no GPU kernels yet"}
-NAMES = ("auto", "reference", "native", "torch", "triton")
 
 # What is behind os.environ: to ask os.environ takes as long as a small layer's call does.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
@@ -69,13 +65,16 @@ _wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
 
 def reasons() -> dict[str, str | None]:
     """For each engine why it cannot run here; None where it can."""
-    return {name: ENGINES[name].refuses() if name in ENGINES else _REFUSALS[name] for name in NAMES if name != "auto"}
+    return {**{name: each.refuses() for name, each in ENGINES.items()}, **_REFUSALS}
 
 
 def _check(name: str, asked_by: str) -> None:
-    if name not in NAMES:
-        raise EngineError(f"{asked_by}: there is no engine {name!r}; there are {', '.join(NAMES)}")
-    reason = None if name == "auto" else reasons()[name]
+    if name == "auto":
+        return
+    if name not in ENGINES and name not in _REFUSALS:
+        names = ", ".join(("auto", *ENGINES, *_REFUSALS))
+        raise EngineError(f"{asked_by}: there is no engine {name!r}; there are {names}")
+    reason = ENGINES[name].refuses() if name in ENGINES else _REFUSALS[name]
     if reason is not None:
         raise EngineError(f"{asked_by}: the {name} engine cannot run here: {reason}")
 
@@ -95,25 +94,37 @@ def asked() -> str:
     return name
 
 
-def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu") -> Engine:
+def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, resets: bool = False) -> Engine:
     """The engine that runs a plan on arrays of this dtype and device: the one asked for, else the fastest that can.
+
+    Args:
+        plan: what runs.
+        dtype: of the arrays.
+        device: where they are.
+        resets: whether calls set states to zero by the way (``Call.reset``).
 
     Raises:
         EngineError: the engine that is asked for cannot run it; the message says why.
     """
     name = asked()
     if name == "auto":
-        return _fastest(plan, dtype, device)
-    reason = ENGINES[name].refuses(plan, dtype, device)
+        return _fastest(plan, dtype, device, resets)
+    reason = _refuses(ENGINES[name], plan, dtype, device, resets)
     if reason is not None:
         raise EngineError(f"the {name} engine cannot run {plan.program.name!r} in {dtype} on {device}: {reason}")
     return ENGINES[name]
 
 
 @lru_cache(maxsize=512)
-def _fastest(plan: Plan, dtype: DType, device: Device) -> Engine:
+def _fastest(plan: Plan, dtype: DType, device: Device, resets: bool) -> Engine:
     """The fastest engine that can run; what can does not change while the process lives."""
-    return next(each for each in ENGINES.values() if each.refuses(plan, dtype, device) is None)
+    return next(each for each in ENGINES.values() if _refuses(each, plan, dtype, device, resets) is None)
+
+
+def _refuses(engine: Engine, plan: Plan, dtype: DType, device: Device, resets: bool) -> str | None:
+    if resets and not engine.resets:
+        return "it knows no reset="
+    return engine.refuses(plan, dtype, device)
 
 
 def reference() -> Engine:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
@@ -98,7 +97,13 @@ class Passes(Protocol):
     """
 
     def forward(
-        self, x: Array, others: Sequence[Array | None], masks: Sequence[Array], batch_sizes: Array | None, reset: Array | None
+        self,
+        x: Array,
+        others: Sequence[Array | None],
+        masks: Sequence[Array],
+        batch_sizes: Array | None,
+        reset: Array | None,
+        threads: int,
     ) -> tuple[Any, ...]:
         """What is kept (an array, or a tuple of some), the output, the last states, what is traced."""
         ...
@@ -106,21 +111,21 @@ class Passes(Protocol):
     def backward(
         self,
         needed: Sequence[bool],
-        saved: tuple[Any, ...],
-        masks: Sequence[Array],
+        saved: Sequence[Any],
+        gradients: Sequence[Array | None],
         batch_sizes: Array | None,
         reset: Array | None,
-        gradients: Sequence[Array | None],
+        threads: int,
     ) -> list[Array | None]:
         """The gradients of x, of each state and of each parameter.
 
         Args:
             needed: which of them are needed; at most those that the passes were made for.
-            saved: x, the others, the output, then what was kept.
-            masks: of the forward pass.
+            saved: x, the others, the output, what was kept, and the masks.
+            gradients: of the output, the last states, and of what is traced; None for zeros.
             batch_sizes: of the forward pass.
             reset: of the forward pass.
-            gradients: of the output, the last states, and of what is traced; None for zeros.
+            threads: the most that may be used.
         """
         ...
 
@@ -154,9 +159,7 @@ class Kernel(ABC):
             last: the gradient of each last state; None for zeros.
         """
 
-    def kept_shapes(
-        self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes
-    ) -> list[tuple[int, ...]]:
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
         """The shapes of ``Result.kept`` for a call whose x is (leading, input). Default: nothing is kept."""
         return []
 
@@ -214,15 +217,16 @@ class ScanSpec:
         return [tuple(size.value(self.sizes) for size in p.shape) for p in self.plan.program.parameters]
 
 
-class Way(Enum):
-    """Who runs a call that ``Direct.run`` leaves to others."""
-
-    GENERAL = "something is not plain: the way that checks everything, and says what is wrong"
-    AUTOGRAD = "all is plain, and gradients are wanted: scan by scan, each a node of autograd"
-
-
 class Direct(Protocol):
-    """A whole module's calls on the tensors of a library, dense sequences of plain tensors: the shortest way."""
+    """A whole module's calls on the tensors of a library, dense sequences of plain tensors: the shortest way.
+
+    Attributes:
+        general: the answer of ``run`` where something is not plain: the way that checks everything has to run it.
+        autograd: its answer where all is plain and gradients are wanted: scan by scan, each a node of autograd.
+    """
+
+    general: object
+    autograd: object
 
     def run(
         self,
@@ -235,7 +239,7 @@ class Direct(Protocol):
         threads: int,
         packed: object,
     ) -> Any:
-        """The layer's output and last states, or a cell's new states; or a ``Way``.
+        """The layer's output and last states, or a cell's new states; or ``general`` or ``autograd``.
 
         Args:
             x: the module's input.
@@ -325,14 +329,19 @@ class Engine(ABC):
         name: what users call it.
         is_recorded: whether its kernels are made of torch's own operations, so that autograd records them by itself,
             and derivatives of derivatives and function transforms work.
+        resets: whether its kernels set states to zero where a call says so (``Call.reset``).
     """
 
     name: ClassVar[str]
     is_recorded: ClassVar[bool] = False
+    resets: ClassVar[bool] = True
 
     @abstractmethod
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
-        """Why the engine cannot run a plan on arrays of this dtype and device, without a plan any plan; None if it can."""
+        """Why the engine cannot run a plan on arrays of this dtype and device; None if it can.
+
+        Without a plan: why it can run none at all.
+        """
 
     @abstractmethod
     def build(self, plan: Plan) -> Kernel:
@@ -369,6 +378,16 @@ class Engine(ABC):
     def layers(self, scans: Sequence[ScanSpec], directions: int) -> Layers | None:
         """All scans of a module in one call. Default: None; they run one by one."""
         return None
+
+    def flatten(self, scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Array]) -> None:
+        """Move a module's parameters to where the engine's kernels want them in memory. Default: they stay.
+
+        Args:
+            scans: layer by layer.
+            directions: scans of each layer.
+            parameters: of all scans, in order.
+        """
+        return
 
     def stepper(self, scans: Sequence[StepScan], table: Array | None, batch: int, dtype: Any) -> Stepper | None:
         """Scans one after the other, one step at a time. Default: None; steps are sequences of length 1.

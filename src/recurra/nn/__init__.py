@@ -11,7 +11,6 @@ from recurra.engines.native import join_openmp
 from recurra.nn.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.freezing import frozen
-from recurra.nn.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
 from recurra.nn.packing import (
     PackedSequence,
     invert_permutation,
@@ -24,6 +23,7 @@ from recurra.nn.packing import (
 )
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.running.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
 from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.engines.torch_internals import is_jit_traced
 from recurra.nn import dropins
 from recurra.nn.weights import weight_of
 
@@ -29,7 +30,7 @@ def _runs_on_recurra(x: object) -> bool:
         return not isinstance(data, fx.Proxy)  # all else is refused, in words
     if not data.is_cpu or data.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
         return False
-    return not torch.compiler.is_compiling() and not torch._C._is_tracing()
+    return not torch.compiler.is_compiling() and not is_jit_traced()
 
 
 class Accelerated(nn.Module):
@@ -94,11 +95,11 @@ class _Layer(Accelerated, dropins._DropIn):
         """As of recurra's layer: ``reset`` and ``return_trace`` by name."""
         return super().forward(input, hx, **recurras)
 
-    def _general(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _checked_call(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not _runs_on_recurra(x):
             result: tuple[Any, ...] = self._on_torch(x, state)
             return result
-        return super()._general(x, state, reset, return_trace)
+        return super()._checked_call(x, state, reset, return_trace)
 
     def _weights(self) -> list[list[Tensor]]:
         names = self._flat_weights_names
@@ -126,10 +127,10 @@ class _Layer(Accelerated, dropins._DropIn):
 class _Cell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
-    def _general(self, x: Any, state: Any) -> Any:
+    def _checked_call(self, x: Any, state: Any) -> Any:
         if not _runs_on_recurra(x):
             return self._on_torch(x, state)
-        return super()._general(x, state)
+        return super()._checked_call(x, state)
 
 
 class RNN(_Layer, dropins.RNN, nn.RNN):  # type: ignore[misc]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from recurra.nn.autocast import is_autocast
+from recurra.nn.running.autocast import is_autocast
 
 
 def as_int(name: str, value: Any, wanted: str = "an int") -> int:
@@ -220,6 +220,8 @@ def check_weights(
 def check_packed(packed: PackedSequence) -> int:
     """A packed sequence: steps of positive sizes that never increase, as many rows as data, indices that fit.
 
+    Of indices on a device the numbers are not checked, as the host would have to wait for them.
+
     Returns:
         the batch: sequences in all, with those of length 0.
 
@@ -248,7 +250,7 @@ def check_packed(packed: PackedSequence) -> int:
     ]
     if counts[0] != counts[1]:
         raise ValueError(f"packed sorted_indices are for {counts[0]} sequences, unsorted_indices for {counts[1]}")
-    if order is not None and back is not None and order[back].tolist() != list(range(counts[0])):
+    if order is not None and back is not None and _is_readable(order, back) and not _undo(order, back):
         raise ValueError(f"packed unsorted_indices do not undo sorted_indices: {back.tolist()} and {order.tolist()}")
     return counts[0]
 
@@ -257,9 +259,19 @@ def _check_order(name: str, indices: Tensor | None, least: int) -> int:
     """An order of sequences: each of 0, 1, … once; returns how many."""
     if indices is None or indices.dim() != 1 or indices.shape[0] < least:
         raise ValueError(f"packed {name} must be (batch,), for at least the {least} sequences of the first step")
-    if sorted(indices.tolist()) != list(range(indices.shape[0])):
+    if _is_readable(indices) and sorted(indices.tolist()) != list(range(indices.shape[0])):
         raise ValueError(f"packed {name} must hold each of 0 … {indices.shape[0] - 1} once; got {indices.tolist()}")
     return int(indices.shape[0])
+
+
+def _is_readable(*indices: Tensor) -> bool:
+    """Whether numbers can be looked at without waiting for a device."""
+    return all(each.is_cpu for each in indices)
+
+
+def _undo(order: Tensor, back: Tensor) -> bool:
+    """Whether one order of sequences is the way back from another."""
+    return bool(order[back].tolist() == list(range(len(order))))
 
 
 def check_autocast(kind: str, operands: Sequence[Tensor]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from recurra.equations import Cell
-from recurra.nn.checkpoint import check_checkpoint
+from recurra.nn.running.checkpoint import check_checkpoint
 
 _FIXED = frozenset(
     (

@@ -23,11 +23,11 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
     from recurra.nn.recurrent_cell import RecurrentCell
 
     calls = [part._calls for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell))]
-    calls = [each for each in calls if each.packed is None]
+    calls = [each for each in calls if not each.is_frozen]
     for each in calls:
-        each.packed = {}
+        each.is_frozen = True
     try:
         yield module
     finally:
         for each in calls:
-            each.packed = None
+            each.thaw()

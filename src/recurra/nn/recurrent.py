@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._dynamo import eval_frame
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.compiler import TracedCell, drop_biases, trace
+from recurra.engines import ENGINES
+from recurra.engines.torch_internals import leave_to_python
 from recurra.equations import Cell
 from recurra.errors import EquationError
-from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import (
     InputCheck,
     as_int,
@@ -31,8 +31,11 @@ from recurra.nn.checks import (
     state_label,
 )
 from recurra.nn.configured import Configured
-from recurra.nn.quick import Calls, quick_layer
-from recurra.nn.scan import Scan, Sequences, run
+from recurra.nn.running.autocast import autocast, is_autocast
+from recurra.nn.running.direct import DirectCalls, direct_layer
+from recurra.nn.running.layers import through_layers
+from recurra.nn.running.run import engine_of, run, run_whole
+from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly, weight_of
 from recurra.program import Program, from_json
@@ -139,7 +142,7 @@ class Recurrent(Configured):
         self.proj_size = proj_size
         self.checkpoint = checkpoint
         self._scans = self._make_scans()
-        self._calls = Calls()
+        self._calls = DirectCalls()
         self._all_weights = [
             register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
             for number, scan in enumerate(self._scans)
@@ -235,18 +238,15 @@ class Recurrent(Configured):
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not torch.compiler.is_compiling():
-            quick: tuple[Any, ...] | None = quick_layer(self, x, state)
-            if quick is not None:
-                return quick
-        return self._general(x, state, reset, return_trace)
+            found: tuple[Any, ...] | None = direct_layer(self, x, state)
+            if found is not None:
+                return found
+        return self._checked_call(x, state, reset, return_trace)
 
-    # Where torch.compile cannot take a layer whole, it must not go on to compile pieces of what is called from here.
-    eval_frame.set_code_exec_strategy(
-        _forward.__code__, eval_frame._FrameExecStrategy(eval_frame._FrameAction.SKIP, eval_frame._FrameAction.SKIP)
-    )
+    leave_to_python(_forward.__code__)
 
-    def _general(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
-        """A call that is not as plain as ``quick_layer`` needs it."""
+    def _checked_call(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+        """A call that checks everything; ``direct_layer`` runs what is plain."""
         weights = self._weights()
         flat = [weight for group in weights for weight in group]
         shapes = [shape for scan in self._scans for shape in scan.shapes]
@@ -277,27 +277,34 @@ class Recurrent(Configured):
         traced: bool,
     ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
         """All layers: output, each state's last values, and what is traced."""
+        batch_sizes, reset = sequences.batch_sizes, sequences.reset
+        tensors = [*states, *(weight for group in weights for weight in group)]
+        engine = engine_of(self, self._scans[0], sequences, tensors, traced)
+        if not traced:
+            whole = run_whole(self, engine, self._scans, sequences, states, weights)
+            if whole is not None:
+                return (*whole, {})
         last: list[list[Tensor]] = [[] for _ in states]
         traces: dict[tuple[str, int, int], Tensor] = {}
-        outputs: list[Tensor] = []
-        for number, scan in enumerate(self._scans):
-            layer, direction = self._place(number)
+
+        def run_scan(number: int, x: Tensor) -> Tensor:
+            scan, inputs = self._scans[number], Sequences(x, batch_sizes, reset)
             first = [state[number] for state in states]
-            masks = scan.draw(sequences, batch, self.training)
-            values = run(scan, sequences, first, weights[number], masks, traced, self.checkpoint)
-            outputs.append(values[0])
+            masks = scan.draw(inputs, batch, self.training)
+            values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
             for kept, value in zip(last, values[1:], strict=False):
                 kept.append(value)
             if traced:
-                names = [(name, layer, direction) for name, _ in scan.traced]
+                names = [(name, *self._place(number)) for name, _ in scan.traced]
                 traces.update(zip(names, values[1 + len(states) :], strict=True))
-            if direction == self._directions - 1:
-                output = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
-                outputs = []
-                if self.dropout > 0 and self.training and layer < self.num_layers - 1:
-                    output = functional.dropout(output, self.dropout, True)
-                sequences = Sequences(output, sequences.batch_sizes, sequences.reset)
-        return sequences.x, [torch.stack(kept) for kept in last], traces
+            return values[0]
+
+        output = through_layers(len(self._scans), self._directions, sequences.x, run_scan, self._dropped)
+        return output, [torch.stack(kept) for kept in last], traces
+
+    def _dropped(self, output: Tensor) -> Tensor:
+        """What the next layer takes."""
+        return functional.dropout(output, self.dropout, True) if self.dropout > 0 and self.training else output
 
     def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, _Form]:
         """The input as the scans take it, checked."""
@@ -357,7 +364,21 @@ class Recurrent(Configured):
             assign(self, name, weight)
 
     def flatten_parameters(self) -> None:
-        """Nothing: recurra needs no particular place in memory. For programs that call torch.nn's."""
+        """Put the weights one after the other in memory, where torch's layers want them so: on a GPU.
+
+        ``to``, ``cuda`` and the like do it by themselves.
+        """
+        weights = [self._parameters.get(name) for name in self._flat_weights_names]
+        if any(weight is None or weight.device.type in ("cpu", "meta") for weight in weights):
+            return
+        specs = [scan.spec() for scan in self._scans]
+        for engine in ENGINES.values():
+            engine.flatten(specs, self._directions, weights)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Recurrent:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.flatten_parameters()
+        return self
 
     # What torch.nn calls by these names to renew its list of weights; recurra's list is made when it is read.
     _init_flat_weights = _update_flat_weights = flatten_parameters

@@ -10,7 +10,6 @@ from torch import Tensor
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
-from recurra.nn.autocast import autocast, is_autocast
 from recurra.nn.checks import (
     InputCheck,
     as_int,
@@ -21,8 +20,10 @@ from recurra.nn.checks import (
     state_label,
 )
 from recurra.nn.configured import Configured
-from recurra.nn.quick import Calls, quick_cell
-from recurra.nn.scan import Scan, Sequences, run
+from recurra.nn.running.autocast import autocast, is_autocast
+from recurra.nn.running.direct import DirectCalls, direct_cell
+from recurra.nn.running.run import engine_of, run
+from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset_uniformly, weight_of
 from recurra.program import Program, from_json
 
@@ -82,7 +83,7 @@ class RecurrentCell(Configured):
         else:
             dropped = []
         self._scan = Scan.of(program, input_size, hidden_size)
-        self._calls = Calls()
+        self._calls = DirectCalls()
         self._names = register(self, self._scan.shapes, "", device=device, dtype=dtype)
         for name in dropped:
             self.register_parameter(name, None)
@@ -113,13 +114,13 @@ class RecurrentCell(Configured):
             TypeError, ValueError, RuntimeError: as torch.nn's cells do; messages name the dimensions.
         """
         if not torch.compiler.is_compiling():
-            result = quick_cell(self, x, state)
+            result = direct_cell(self, x, state)
             if result is not None:
                 return result
-        return self._general(x, state)
+        return self._checked_call(x, state)
 
-    def _general(self, x: Tensor, state: Any) -> Any:
-        """A call that is not as plain as ``quick_cell`` needs it."""
+    def _checked_call(self, x: Tensor, state: Any) -> Any:
+        """A call that checks everything; ``direct_cell`` runs what is plain."""
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2
@@ -135,7 +136,8 @@ class RecurrentCell(Configured):
             check_autocast(kind, [x, *states, *weights])
         sequences = Sequences(x.unsqueeze(0), None, None)
         masks = self._scan.draw(sequences, x.shape[0], self.training)
-        output, *new = run(self._scan, sequences, states, weights, masks)
+        engine = engine_of(self, self._scan, sequences, [*states, *weights], False)
+        output, *new = run(engine, self._scan, sequences, states, weights, masks, training=self.training)
         new = [value if is_batched else value.squeeze(0) for value in new]
         result = tuple(new) if len(new) > 1 else new[0]
         if self.cell.output is None:

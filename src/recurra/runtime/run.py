@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra.compiler import plan
-from recurra.engines import Call, Kernel, Result, chosen
+from recurra.engines import Call, DType, Kernel, Result, ScanSpec, choose
 from recurra.program import Program
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -50,17 +50,22 @@ class Run:
         self.masks = tuple(
             Mask(mask.results[0].width(self.sizes), float(mask.attributes["mean"])) for mask in self.plan.program.masks
         )
-        self._packed: dict[tuple[Kernel, bool], object] = {}
+        self._packed: dict[tuple[Kernel, DType], object] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_packed": {}}  # a copy, in another process perhaps, packs anew
 
-    def kernel(self, double: bool) -> tuple[Kernel, object]:
-        """The chosen engine's kernel, and the weights as it wants them; of float64 or float32."""
-        kernel = chosen().build(self.plan)
-        if (kernel, double) not in self._packed:
-            self._packed[kernel, double] = kernel.pack(self.parameters, self.sizes, double)
-        return kernel, self._packed[kernel, double]
+    @property
+    def spec(self) -> ScanSpec:
+        """The run as engines are told of it."""
+        return ScanSpec(self.plan, self.sizes, self.reverse)
+
+    def kernel(self, dtype: DType) -> tuple[Kernel, object]:
+        """The chosen engine's kernel, and the weights as it wants them."""
+        kernel = choose(self.plan, dtype).build(self.plan)
+        if (kernel, dtype) not in self._packed:
+            self._packed[kernel, dtype] = kernel.pack(self.parameters, self.sizes, dtype)
+        return kernel, self._packed[kernel, dtype]
 
     def __call__(self, x: Array, states: Sequence[Array], batch_sizes: Array | None = None) -> Result:
         """Run over sequences.
@@ -70,7 +75,7 @@ class Run:
             states: the first ones, (batch, size).
             batch_sizes: rows of each step, never increasing.
         """
-        kernel, packed = self.kernel(x.itemsize == 8)
+        kernel, packed = self.kernel(x.dtype.name)
         masks = [np.full((*x.shape[:-1], mask.width), mask.mean, x.dtype) for mask in self.masks]
         call = Call(
             x=x,

@@ -1,41 +1,21 @@
-"""One step at a time through all stages of a model: by native code in one call, or by any engine."""
+"""One step at a time through all stages of a model: by its engine in one call, or run by run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from recurra.engines import NativeEngine, chosen, engine
+from recurra.engines import Stepper, StepScan, asked, choose, engine
 from recurra.errors import RecurraError
 from recurra.runtime.model import Model
 from recurra.runtime.run import Array, Run
 from recurra.runtime.stages import FeedForward, Lookup
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together
-
-
-class Stepper(Protocol):
-    """Steps of some sequences, with their states inside."""
-
-    def step(self, x: Any) -> Array:
-        """(batch, input), or tokens (batch,); of one sequence also (input,), or a token: the output, likewise."""
-        ...
-
-    def states(self) -> list[Array]:
-        """A copy of every run's states, (batch, size)."""
-        ...
-
-    def set_states(self, states: list[Array]) -> None:
-        """Take the numbers of what ``states`` gave."""
-        ...
-
-    def reset(self, rows: list[int]) -> None:
-        """Zero the states of these sequences."""
-        ...
 
 
 def runs(model: Model, width: int) -> list[Run]:
@@ -73,25 +53,18 @@ def stepper(model: Model, batch: int) -> Stepper:
     if model.input_size is None and not model.takes_tokens:
         raise RecurraError("nothing settles the size of this model's input: it cannot be stepped")
     chain = runs(model, 0)
-    if isinstance(chosen(), NativeEngine) and chain:
-        return _native(model, chain, batch)
+    dtype, first = model.dtype.name, model.stages[0] if model.stages else None
+    engines = dict.fromkeys(choose(run.plan, dtype) for run in chain)
+    if len(engines) == 1:
+        scans = [
+            StepScan(run.spec, run.parameters, run.kernel(dtype)[1], [(mask.width, mask.mean) for mask in run.masks])
+            for run in chain
+        ]
+        table = first.table if isinstance(first, Lookup) else None
+        made = next(iter(engines)).stepper(scans, table, batch, model.dtype)
+        if made is not None:
+            return made
     return PlainStepper(model, chain, batch)
-
-
-def _native(model: Model, chain: Sequence[Run], batch: int) -> Stepper:
-    import recurra._native as native
-    from recurra.engines.native.kernel import NativeKernel, threads
-
-    double = model.dtype.itemsize == 8
-    scans: list[Any] = []
-    for run in chain:
-        kernel, packed = run.kernel(double)
-        assert isinstance(kernel, NativeKernel)
-        masks = [(mask.width, mask.mean) for mask in run.masks]
-        scans.append((kernel.code(run.sizes, double), packed, masks, run.input_size))
-    first = model.stages[0]
-    table = np.ascontiguousarray(first.table, model.dtype) if isinstance(first, Lookup) else None
-    return native.stream(scans, table, batch, threads(), double, np.empty, model.dtype)
 
 
 BUSY = "another thread is using this stream"
@@ -118,7 +91,7 @@ class PlainStepper:
     def __init__(self, model: Model, chain: Sequence[Run], batch: int) -> None:
         self._model, self._chain, self._batch = model, chain, batch
         self._states = [[np.zeros((batch, size), model.dtype) for size in run.state_sizes] for run in chain]
-        self._engine = chosen().name
+        self._engine = asked()
         self._lock = Lock()
 
     def step(self, x: Any) -> Array:

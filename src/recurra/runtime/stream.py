@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra.engines import chosen, engine
+from recurra.engines import asked, engine
 from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.model import Model
@@ -47,7 +47,7 @@ class Stream:
         if batch > MAX_BATCH:
             raise RecurraError(f"batch must be at most {MAX_BATCH}; got {batch}")
         self.model, self.batch = model, int(batch)
-        self._engine = chosen().name
+        self._engine = asked()
         self._lock = threading.Lock()
         self._stepper = stepper(model, self.batch)
         self._step = self._stepper.step
@@ -78,7 +78,8 @@ class Stream:
                 given = tokens(x)
         elif kind is not np.ndarray or given.dtype is not self._dtype:
             given = numbers(x, self._dtype)
-        return self._step(given)
+        output: Array = self._step(given)
+        return output
 
     def feed(self, chunk: ArrayLike) -> Array:
         """Some steps at once.

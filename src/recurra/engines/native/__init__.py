@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from recurra.compiler import Plan
+from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, Stepper, StepScan
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from recurra.engines.native.kernel import NativeKernel
 
 
@@ -22,29 +26,38 @@ def join_openmp() -> None:
 
     Threads wait for work with the processor in their hands: those of two pools would take it from each other.
     """
-    if NativeEngine().refuses() is None:
+    if _module_refuses() is None:
         import recurra._native as _native
 
         _native.join_openmp()
 
 
-class NativeEngine:
+@lru_cache(maxsize=1)
+def _module_refuses() -> str | None:
+    """Why there is no native code: no module, or RECURRA_ISA asks for what this machine lacks."""
+    try:
+        import recurra._native as _native
+
+        _native.active_isa()
+    except ImportError as error:
+        return f"the native module does not load: {error}"
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+class NativeEngine(Engine):
     """Runs plans on the processor, for arrays of numpy and torch."""
 
     name = "native"
 
-    @lru_cache(maxsize=1)  # noqa: B019  (there is one engine; the answer never changes)
-    def refuses(self) -> str | None:
-        """Why it cannot run here: there is no native module, or RECURRA_ISA asks for what this machine lacks."""
-        try:
-            import recurra._native as _native
-
-            _native.active_isa()
-        except ImportError as error:
-            return f"the native module does not load: {error}"
-        except ValueError as error:
-            return str(error)
-        return None
+    def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
+        """Why it cannot run a plan: it needs its module, a CPU, and real numbers."""
+        if device != "cpu":
+            return f"its kernels run on the CPU, not on {device}"
+        if dtype not in ("float32", "float64", *HALF):
+            return f"its kernels compute in float32 and float64, not in {dtype}"
+        return _module_refuses()
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> NativeKernel:
@@ -56,3 +69,39 @@ class NativeEngine:
             if kernel is None:
                 kernel = _KERNELS[plan] = NativeKernel(plan)
             return kernel
+
+    def direct(
+        self,
+        library: ModuleType,
+        scans: Sequence[ScanSpec],
+        names: Sequence[Sequence[str]],
+        directions: int,
+        is_cell: bool,
+        dtype: DType,
+    ) -> Direct | None:
+        """A module's calls on torch's tensors; None where it has random masks, or native code cannot read them."""
+        from recurra.engines.native.torch_calls import TensorCalls, reads_tensors
+
+        if any(scan.plan.program.masks for scan in scans) or not reads_tensors(library):
+            return None
+        if any(len(shape) > 2 for scan in scans for shape in scan.parameter_shapes):
+            return None
+        kernels = [self.build(scan.plan) for scan in scans]
+        return TensorCalls(kernels, scans, names, directions, is_cell, dtype)
+
+    def stepper(self, scans: Sequence[StepScan], table: Any, batch: int, dtype: Any) -> Stepper | None:
+        """Steps in native code, one call for all scans; None where there is no scan."""
+        if not scans:
+            return None
+        import numpy as np
+
+        import recurra._native as native
+        from recurra.engines.native.kernel import threads
+
+        double = dtype.itemsize == 8
+        told: list[Any] = []
+        for scan in scans:
+            kernel, sizes = self.build(scan.spec.plan), scan.spec.sizes
+            told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), sizes["input"]))
+        rows = None if table is None else np.ascontiguousarray(table, dtype)
+        return native.stream(told, rows, batch, threads(), double, np.empty, dtype)

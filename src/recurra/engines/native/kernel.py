@@ -6,31 +6,31 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 import recurra._native as _native
-from recurra.compiler import Plan, Schedule
-from recurra.engines.native.lower import lower
-from recurra.engines.native.memory import (
+from recurra.compiler import Plan
+from recurra.engines.native.arrays import (
     Array,
     address,
     batch_words,
     check_dtype,
-    empty,
-    features_together,
+    contiguous_blocks,
+    contiguous_features,
     is_double,
     is_numpy,
     matrix_words,
-    rows_together,
     rows_words,
 )
-from recurra.engines.protocol import Call, Result
-from recurra.program import Equation, Variable
-
-if TYPE_CHECKING:
-    from recurra.engines.native.training import Backward, Training
+from recurra.engines.native.build import Built, build, forward_schedule
+from recurra.engines.native.torch_calls import reads_tensors, scan_of
+from recurra.engines.passes import CallPasses
+from recurra.engines.protocol import Call, DType, Kernel, Passes, Result, Wishes
+from recurra.engines.saved import Backward, derive
+from recurra.program import Variable
 
 
 def threads() -> int:
@@ -42,30 +42,7 @@ def threads() -> int:
     return int(setting[1]) if setting else _native.hardware_threads()  # of a list, as OpenMP has it, the first
 
 
-class Built(NamedTuple):
-    """Native code for one direction, at some sizes and of some dtype.
-
-    Attributes:
-        kernel: the code.
-        output_widths: features of each row result.
-        result_shapes: of each constant result.
-    """
-
-    kernel: _native.Kernel
-    output_widths: tuple[int, ...]
-    result_shapes: tuple[tuple[int, ...], ...]
-
-
-def _build(
-    schedule: Schedule, sizes: Mapping[str, int], double: bool, entering: Mapping[Variable, int] | None
-) -> Built:
-    lanes = _native.lanes() // (2 if double else 1)
-    code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
-    shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
-    return Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
-
-
-class NativeKernel:
+class NativeKernel(Kernel):
     """A plan as native code, made for each set of sizes and dtype when it is first asked for."""
 
     def __init__(self, plan: Plan) -> None:
@@ -73,23 +50,53 @@ class NativeKernel:
         self._shapes: dict[object, list[tuple[int, ...]]] = {}  # of the parameters
         self._forward: dict[object, Built] = {}
         self._backward: dict[object, Built] = {}
-        self._backwards: dict[object, Backward] = {}
+        self._scans: dict[object, _native.TensorScan] = {}
+
+    # ---- code ----
+
+    def code(self, sizes: Mapping[str, int], double: bool) -> _native.Kernel:
+        """The forward pass at these sizes, which keeps nothing."""
+        return self.built_forward(sizes, double, ()).kernel
+
+    def built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> Built:
+        """The forward pass at these sizes."""
+        key = (tuple(sizes.values()), double, kept)
+        built = self._forward.get(key)
+        if built is None:
+            built = self._forward.setdefault(key, build(forward_schedule(self.plan, kept), sizes, double, None))
+        return built
+
+    def backward_of(self, wishes: Wishes) -> Backward:
+        """How the backward pass for these wishes follows the forward pass."""
+        return derive(self.plan, wishes)
+
+    def built_backward(self, sizes: Mapping[str, int], double: bool, backward: Backward) -> Built:
+        """A backward pass at these sizes."""
+        key = (tuple(sizes.values()), double, backward)
+        built = self._backward.get(key)
+        if built is None:
+            entering = {state: number for number, (state, _) in enumerate(backward.entering)}
+            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering))
+        return built
 
     # ---- forward ----
 
-    def forward(self, call: Call, backward: Backward | None = None) -> Result:
-        """Run the plan over whole sequences; with ``backward`` its result keeps what that backward pass needs."""
+    def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
+        """Run the plan over whole sequences; with ``wishes`` the result keeps what that backward pass needs."""
         check_dtype(call.x.dtype, (*call.states, *call.masks, *call.parameters))
-        self._check(call.parameters, call.sizes)
-        kept = () if backward is None else backward.kept
-        built = self._built_forward(call.sizes, is_double(call.x), kept)
+        if not is_numpy(call.x):
+            return self._forward_on_tensors(call, wishes)
+        kept = () if wishes is None else derive(self.plan, wishes).kept
+        if call.packed is None:
+            self._check(call.parameters, call.sizes)
+        built = self.built_forward(call.sizes, is_double(call.x), kept)
         x = call.x
-        outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
-        last = [empty(x, state.shape) for state in call.states]
-        rows = [features_together(value) for value in (x, *call.masks)]
-        states = [features_together(state) for state in call.states]
+        outputs = [np.empty((*x.shape[:-1], width), x.dtype) for width in built.output_widths]
+        last = [np.empty(state.shape, x.dtype) for state in call.states]
+        rows = [contiguous_features(value) for value in (x, *call.masks)]
+        states = [contiguous_features(state) for state in call.states]
         words, alive = _head(call, call.reverse)
-        parameters = [rows_together(parameter) for parameter in call.parameters]
+        parameters = [contiguous_blocks(parameter) for parameter in call.parameters]
         for parameter in parameters:
             words += matrix_words(parameter)
         for value in (*rows, *outputs):
@@ -97,25 +104,29 @@ class NativeKernel:
         for first, value in zip(states, last, strict=True):
             words += (*batch_words(first), *batch_words(value))
         words.append(0)
-        built.kernel.run(words, call.packed if backward is None else None)  # type: ignore[arg-type]
+        built.kernel.run(words, call.packed if wishes is None else None)  # type: ignore[arg-type]
         del alive
-        traced = {}
-        for (name, variable), value in zip(self.plan.traced, outputs[1:], strict=False):
-            traced[name] = value != 0 if variable.kind == "bool" else value
+        traced = self._traced(outputs[1:])
         count = len(outputs) - len(kept)
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
 
-    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
-        """The weights as the kernel's matrices have them, for calls of these sizes without a backward pass."""
-        for parameter in parameters:
-            if is_double(parameter) != double:
-                raise ValueError(f"the weights must be {'float64' if double else 'float32'}; one is {parameter.dtype}")
-        self._check(parameters, sizes)
+    def _traced(self, values: Sequence[Array]) -> dict[str, Array]:
+        """What is traced, by name; bools out of the zeros and ones that native code computes with."""
+        pairs = zip(self.plan.traced, values, strict=False)
+        return {name: value != 0 if variable.kind == "bool" else value for (name, variable), value in pairs}
+
+    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], dtype: DType) -> object:
+        """The weights as the kernel's matrices have them."""
+        arrays = [each if is_numpy(each) else each.detach().numpy() for each in parameters]
+        for array in arrays:
+            if array.dtype.name != dtype:
+                raise ValueError(f"the weights must be {dtype}; one is {array.dtype}")
+        self._check(arrays, sizes)
         words: list[int] = []
-        held = [rows_together(parameter) for parameter in parameters]
+        held = [contiguous_blocks(array) for array in arrays]
         for parameter in held:
             words += matrix_words(parameter)
-        return self._built_forward(sizes, double, ()).kernel.prepare(words)
+        return self.code(sizes, dtype == "float64").prepare(words)
 
     def _check(self, parameters: Sequence[Array], sizes: Mapping[str, int]) -> None:
         """Raise ValueError where a parameter is not as large as the code takes it to be."""
@@ -126,75 +137,41 @@ class NativeKernel:
             if tuple(parameter.shape) != shape:
                 raise ValueError(f"parameter {variable.name} must have shape {shape}; got {tuple(parameter.shape)}")
 
-    def code(self, sizes: Mapping[str, int], double: bool) -> _native.Kernel:
-        """The forward pass at these sizes, for callers that know its words."""
-        return self._built_forward(sizes, double, ()).kernel
-
-    def training(
-        self, sizes: Mapping[str, int], double: bool, wanted: Sequence[bool], given: Sequence[bool], store: bool
-    ) -> Training:
-        """Both passes at these sizes, for callers that know their words; see ``backward_of``."""
-        from recurra.engines.native.training import Training
-
-        backward = self.backward_of(wanted, given, store)
-        return Training(
-            backward,
-            tuple(variable.width(sizes) for variable in backward.kept),
-            self._built_forward(sizes, double, backward.kept).kernel,
-            self._built_backward(sizes, double, backward),
-        )
-
-    def _built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> Built:
-        key = (tuple(sizes.values()), double, kept)
-        built = self._forward.get(key)
-        if built is None:
-            built = self._forward.setdefault(key, _build(forward_schedule(self.plan, kept), sizes, double, None))
-        return built
-
     # ---- backward ----
 
-    def backward_of(self, wanted: Sequence[bool], given: Sequence[bool], store: bool) -> Backward:
-        """The backward pass for these wishes.
-
-        Args:
-            wanted: which gradients.
-            given: of the output and of each traced variable, whether its gradient arrives.
-            store: whether the forward pass keeps the results of its products; else they are computed again.
-        """
-        key = (tuple(wanted), tuple(given), store)
-        backward = self._backwards.get(key)
-        if backward is None:
-            from recurra.engines.native.training import derive  # here: whoever only predicts never needs it
-
-            backward = self._backwards.setdefault(key, derive(self.plan, *key))
-        return backward
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+        """Of tensors: one array with all that is kept, variable after variable."""
+        count = 1
+        for size in leading:
+            count = count * size
+        return [(count * sum(variable.width(sizes) for variable in derive(self.plan, wishes).kept),)]
 
     def backward(
         self,
         call: Call,
         result: Result,
-        backward: Backward,
-        arriving: Sequence[Array],
+        wishes: Wishes,
+        arriving: Sequence[Array | None],
         last: Sequence[Array | None],
     ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter; None where they are not wanted.
-
-        Args:
-            call: of the forward pass.
-            result: what it gave.
-            backward: what the forward pass was told.
-            arriving: gradients of the given variables, laid out as the output.
-            last: the gradient of each last state; None for zero.
-        """
-        x = call.x
-        check_dtype(x.dtype, (*call.states, *call.masks, *call.parameters, result.output, *result.kept, *arriving))
+        """The gradients of x, of each state and of each parameter; None where they are not wanted."""
+        if not is_numpy(call.x):
+            return self._backward_on_tensors(call, result, wishes, arriving, last)
+        x, backward = call.x, derive(self.plan, wishes)
+        widths = self._given_widths(call.sizes, wishes)
+        arrived = [
+            np.zeros((*x.shape[:-1], width), x.dtype) if value is None else value
+            for value, width in zip(arriving, widths, strict=True)
+        ]
+        check_dtype(x.dtype, (*call.states, *call.masks, *call.parameters, result.output, *result.kept, *arrived))
         check_dtype(x.dtype, [gradient for gradient in last if gradient is not None])
-        built = self._built_backward(call.sizes, is_double(x), backward)
-        rows = [features_together(row) for row in _rows_of(backward, call, result, arriving)]
-        outputs = [empty(x, (*x.shape[:-1], width)) for width in built.output_widths]
-        results = [empty(x, shape) for shape in built.result_shapes]
+        self._check(call.parameters, call.sizes)
+        built = self.built_backward(call.sizes, is_double(x), backward)
+        rows = [contiguous_features(row) for row in _rows_of(backward, call, result, arrived)]
+        outputs = [np.empty((*x.shape[:-1], width), x.dtype) for width in built.output_widths]
+        results = [np.empty(shape, x.dtype) for shape in built.result_shapes]
         words, alive = _head(call, not call.reverse)
-        constants = [rows_together(call.parameters[number]) for number in backward.constants]
+        constants = [contiguous_blocks(call.parameters[number]) for number in backward.constants]
         for constant in constants:
             words += matrix_words(constant)
         for value in (*rows, *outputs):
@@ -202,16 +179,16 @@ class NativeKernel:
         states: list[Array | None] = [None] * len(call.states)
         held = []
         for number in backward.carried:
-            found = states[number] = empty(x, call.states[number].shape)
+            found = states[number] = np.empty(call.states[number].shape, x.dtype)
             first = last[number]
             if first is None:
                 words += (0, 0)
             else:
-                first = features_together(first)
+                first = contiguous_features(first)
                 held.append(first)
                 words += batch_words(first)
             words += batch_words(found)
-        beginning = [features_together(call.states[number]) for _, number in backward.entering]
+        beginning = [contiguous_features(call.states[number]) for _, number in backward.entering]
         words.append(len(beginning))
         for value in beginning:
             words += batch_words(value)
@@ -221,13 +198,94 @@ class NativeKernel:
         parameters = [None if number < 0 else results[number] for number in backward.results]
         return [outputs[0] if backward.has_input else None, *states, *_own(parameters)]
 
-    def _built_backward(self, sizes: Mapping[str, int], double: bool, backward: Backward) -> Built:
-        key = (tuple(sizes.values()), double, backward)
-        built = self._backward.get(key)
-        if built is None:
-            entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward.setdefault(key, _build(backward.schedule, sizes, double, entering))
-        return built
+    def _given_widths(self, sizes: Mapping[str, int], wishes: Wishes) -> list[int]:
+        """Features of the variables whose gradients may arrive."""
+        offered = (self.plan.program.output, *(variable for _, variable in self.plan.traced))
+        return [v.width(sizes) for v, may_arrive in zip(offered, wishes.given, strict=True) if may_arrive]
+
+    # ---- torch's tensors ----
+
+    def passes(
+        self, sizes: Mapping[str, int], dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool
+    ) -> Passes:
+        """Both passes on tensors at these sizes."""
+        if not reads_tensors(sys.modules["torch"]):
+            return CallPasses(self, sizes, reverse, wishes, layer_states)
+        return self._scan(sizes, dtype == "float64", reverse, layer_states, wishes)
+
+    def _scan(
+        self, sizes: Mapping[str, int], double: bool, reverse: bool, layer_states: bool, wishes: Wishes | None
+    ) -> _native.TensorScan:
+        key = (tuple(sizes.values()), double, reverse, layer_states, wishes)
+        found = self._scans.get(key)
+        if found is None:
+            made = scan_of(self, sizes, double, reverse, layer_states, wishes)
+            found = self._scans.setdefault(key, made)
+        return found
+
+    def _forward_on_tensors(self, call: Call, wishes: Wishes | None) -> Result:
+        if not reads_tensors(sys.modules["torch"]):
+            return _tensors(self.forward(_as_numpy(call), wishes))
+        scan = self._scan(call.sizes, is_double(call.x), call.reverse, False, wishes)
+        others, sizes = (*call.states, *call.parameters), _sizes_tensor(call.batch_sizes)
+        packed: Any = call.packed if wishes is None else None
+        kept, output, *rest = scan.forward(call.x, others, call.masks, sizes, call.reset, threads(), packed)
+        count = len(call.states)
+        return Result(output, tuple(rest[:count]), self._traced(rest[count:]), () if kept is None else (kept,))
+
+    def _backward_on_tensors(
+        self,
+        call: Call,
+        result: Result,
+        wishes: Wishes,
+        arriving: Sequence[Array | None],
+        last: Sequence[Array | None],
+    ) -> list[Array | None]:
+        if not reads_tensors(sys.modules["torch"]):
+            gradients = [None if g is None else g.detach().numpy() for g in (*arriving, *last)]
+            kept = tuple(value.numpy() for value in result.kept)
+            given = Result(result.output.detach().numpy(), (), {}, kept)
+            count = len(arriving)
+            found = self.backward(_as_numpy(call), given, wishes, gradients[:count], gradients[count:])
+            return [None if value is None else sys.modules["torch"].from_numpy(value) for value in found]
+        scan = self._scan(call.sizes, is_double(call.x), call.reverse, False, wishes)
+        arrived = iter(arriving)
+        output, *traced = [next(arrived) if may_arrive else None for may_arrive in wishes.given]
+        saved = (call.x, *call.states, *call.parameters, result.output, *result.kept, *call.masks)
+        sizes = _sizes_tensor(call.batch_sizes)
+        return scan.backward(wishes.wanted, saved, (output, *last, *traced), sizes, call.reset, threads())
+
+
+def _sizes_tensor(batch_sizes: Sequence[int] | Array | None) -> Any:
+    """Batch sizes as a tensor."""
+    return None if batch_sizes is None else sys.modules["torch"].as_tensor(batch_sizes)
+
+
+def _as_numpy(call: Call) -> Call:
+    """A call on tensors as one on arrays of numpy, over the same memory."""
+
+    def arrays(tensors: Sequence[Any]) -> list[Array]:
+        return [tensor.detach().numpy() for tensor in tensors]
+
+    return replace(
+        call,
+        x=call.x.detach().numpy(),
+        states=arrays(call.states),
+        parameters=arrays(call.parameters),
+        masks=arrays(call.masks),
+        reset=None if call.reset is None else call.reset.numpy(),
+    )
+
+
+def _tensors(result: Result) -> Result:
+    """A result of numpy's arrays as one of tensors, over the same memory."""
+    from_numpy = sys.modules["torch"].from_numpy
+    return Result(
+        from_numpy(result.output),
+        tuple(map(from_numpy, result.states)),
+        {name: from_numpy(value) for name, value in result.traced.items()},
+        tuple(map(from_numpy, result.kept)),
+    )
 
 
 def _rows_of(backward: Backward, call: Call, result: Result, arriving: Sequence[Array]) -> list[Array]:
@@ -242,32 +300,10 @@ def _own(arrays: Sequence[Array | None]) -> list[Array | None]:
     owned = []
     for array in arrays:
         if array is not None and id(array) in seen:
-            array = array.copy() if is_numpy(array) else array.clone()
+            array = array.copy()
         seen.add(id(array))
         owned.append(array)
     return owned
-
-
-def forward_schedule(plan: Plan, kept: Sequence[Variable] = ()) -> Schedule:
-    """A plan's forward pass; it gives the output, what is traced, and what is kept."""
-    program = plan.program
-
-    def computed(equations: Sequence[Equation]) -> tuple[Equation, ...]:
-        return tuple(equation for equation in equations if equation.operation != "mask")
-
-    return Schedule(
-        constants=program.parameters,
-        rows=(program.input, *(mask.results[0] for mask in program.masks)),
-        states=program.states,
-        next_states=program.next_states,
-        once=plan.once,
-        before=computed(plan.before),
-        step=plan.step,
-        after=plan.after,
-        finally_=(),
-        row_results=(program.output, *(variable for _, variable in plan.traced), *kept),
-        constant_results=(),
-    )
 
 
 def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:
@@ -275,11 +311,9 @@ def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:
     x = call.x
     sizes, reset = call.batch_sizes, call.reset
     if sizes is not None:
-        if hasattr(sizes, "tolist"):
-            sizes = sizes.tolist()
         sizes = np.ascontiguousarray(sizes, np.int64)
     if reset is not None:
-        reset = np.ascontiguousarray(reset if is_numpy(reset) else reset.detach().numpy())
+        reset = np.ascontiguousarray(reset)
     steps = len(sizes) if sizes is not None else x.shape[0]
     batch = int(call.states[0].shape[0] if call.states else x.shape[1])
     words = [steps, batch, 0 if sizes is None else address(sizes), int(reverse), 0 if reset is None else address(reset)]

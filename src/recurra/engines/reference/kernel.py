@@ -5,31 +5,29 @@ What it computes is the definition that every other engine is tested against.
 
 from __future__ import annotations
 
-import importlib
 import math
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import ModuleType
 
 from recurra.compiler import Plan
-from recurra.engines.protocol import Array, Call, Result
-from recurra.program import Equation, Variable
+from recurra.engines.protocol import Array, Call, Device, DType, Engine, Kernel, Result, Wishes
+from recurra.engines.reference.backward import BackwardRun, entering_rows
+from recurra.engines.reference.equations import EquationFunction, Values, compiled, library_of
+from recurra.engines.saved import Backward, derive
+from recurra.program import Variable
 
-# Operations that take arrays of the run's dtype only, even where the program has a number.
-_ARRAYS_ONLY = ("where", "minimum", "maximum", "clip")
-
-Values = dict[Variable, Array]
-Run = Callable[[Values], None]
+_Stage = list[EquationFunction]
 
 
-class ReferenceEngine:
+class ReferenceEngine(Engine):
     """Runs a plan equation by equation; available wherever its arrays are."""
 
     name = "reference"
+    is_recorded = True
 
-    def refuses(self) -> str | None:
+    def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
         """None: it runs everywhere."""
         return None
 
@@ -39,75 +37,70 @@ class ReferenceEngine:
         return ReferenceKernel(plan)
 
 
-class ReferenceKernel:
+class ReferenceKernel(Kernel):
     """A plan, run equation by equation."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._runs: dict[tuple[object, ...], tuple[list[Run], list[Run], list[Run]]] = {}
+        self._stages: dict[tuple[object, ...], tuple[_Stage, _Stage, _Stage]] = {}
 
-    def forward(self, call: Call) -> Result:
+    # ---- forward ----
+
+    def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
         """Run the plan over whole sequences: once, before, the time loop, after."""
         if call.batch_sizes is None:
-            return self._dense(call)
+            return self._dense(call, wishes)
         plan, program = self.plan, self.plan.program
-        lib = _library(call.x)
+        saved = () if wishes is None else derive(plan, wishes).kept
+        lib = library_of(call.x)
         early, step, late = self._prepared(lib, call.sizes)
         masks = {equation.results[0]: mask for equation, mask in zip(program.masks, call.masks, strict=True)}
         parameters = dict(zip(program.parameters, call.parameters, strict=True))
         values: Values = {program.input: call.x, **parameters, **masks}
         for run in early:
             run(values)
-        kept, states = self._loop(lib, call, dict(values), step) if program.states else ({}, ())
+        kept, states = self._loop(lib, call, dict(values), step, saved) if program.states else ({}, ())
         values.update(kept)
         for run in late:
             run(values)
         traced = {name: _as_rows(values[variable]) for name, variable in plan.traced}
-        return Result(values[program.output], states, traced)
+        return Result(values[program.output], states, traced, tuple(values[variable] for variable in saved))
 
-    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], double: bool) -> object:
-        """None: parameters are used as they are."""
-        return None
-
-    def _dense(self, call: Call) -> Result:
+    def _dense(self, call: Call, wishes: Wishes | None) -> Result:
         """The same run with all steps' rows one after the other."""
         leading = call.x.shape[:2]
+        result = self.forward(_flat(call), wishes)
+        traced = {name: _steps(values, leading) for name, values in result.traced.items()}
+        return Result(_steps(result.output, leading), result.states, traced, result.kept)
 
-        def steps(values: Array) -> Array:
-            return values.reshape(*leading, values.shape[-1])
-
-        flat = replace(
-            call,
-            x=call.x.reshape(leading[0] * leading[1], call.x.shape[2]),
-            batch_sizes=[leading[1]] * leading[0],
-            masks=[mask.reshape(leading[0] * leading[1], mask.shape[2]) for mask in call.masks],
-            reset=None if call.reset is None else call.reset.reshape(-1),
-        )
-        result = self.forward(flat)
-        traced = {name: steps(values) for name, values in result.traced.items()}
-        return Result(steps(result.output), result.states, traced)
-
-    def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[list[Run], list[Run], list[Run]]:
+    def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[_Stage, _Stage, _Stage]:
         """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
         key = (lib.__name__, *sorted(sizes.items()))
-        if key not in self._runs:
+        if key not in self._stages:
             plan, x = self.plan, self.plan.program.input
             early, step, late = (
-                [_run(equation, lib, sizes, x) for equation in equations if equation.operation != "mask"]
+                [compiled(equation, lib, sizes, x) for equation in equations if equation.operation != "mask"]
                 for equations in ((*plan.once, *plan.before), plan.step, plan.after)
             )
-            self._runs[key] = early, step, late
-        return self._runs[key]
+            self._stages[key] = early, step, late
+        return self._stages[key]
 
     def _loop(
-        self, lib: ModuleType, call: Call, values: Values, runs: Iterable[Run]
+        self,
+        lib: ModuleType,
+        call: Call,
+        values: Values,
+        runs: Iterable[EquationFunction],
+        saved: Iterable[Variable],
     ) -> tuple[Values, tuple[Array, ...]]:
         """The time loop: what is kept of every step, and the last states."""
         plan, program = self.plan, self.plan.program
         sizes = [] if call.batch_sizes is None else [int(size) for size in call.batch_sizes]
         arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in plan.arriving}
         resets = None if call.reset is None else lib.cut_rows(call.reset.reshape(-1, 1), sizes)
-        kept: dict[Variable, list[Array]] = {variable: [] for variable in plan.kept}
+        made = {*program.states, *(result for equation in plan.step for result in equation.results)}
+        wanted = dict.fromkeys((*plan.kept, *(variable for variable in saved if variable in made)))
+        kept: dict[Variable, list[Array]] = {variable: [] for variable in wanted}
         carried = _Carried(lib, call, sizes)
         order = range(len(sizes))
         for t in reversed(order) if call.reverse else order:
@@ -123,6 +116,83 @@ class ReferenceKernel:
             carried.states = [values[variable] for variable in program.next_states]
         in_time = {variable: rows[::-1] if call.reverse else rows for variable, rows in kept.items()}
         return {variable: lib.join_rows(rows) for variable, rows in in_time.items()}, carried.leaving()
+
+    # ---- backward ----
+
+    def backward(
+        self,
+        call: Call,
+        result: Result,
+        wishes: Wishes,
+        arriving: Sequence[Array | None],
+        last: Sequence[Array | None],
+    ) -> list[Array | None]:
+        """The gradients of x, of each state and of each parameter; None where they are not wanted."""
+        plan, lib, leading = derive(self.plan, wishes), library_of(call.x), call.x.shape[:-1]
+        flat = call if call.batch_sizes is not None else _flat(call)
+        assert flat.batch_sizes is not None
+        batch_sizes = [int(size) for size in flat.batch_sizes]
+        reset = None if flat.reset is None else flat.reset.reshape(-1, 1)
+        rows = self._rows_of(plan, flat, result, arriving, lib)
+        given: Values = dict(zip(plan.schedule.rows, rows, strict=True))
+        for variable, number in plan.entering:
+            first = flat.states[number]
+            given[variable] = entering_rows(lib, given[variable], first, batch_sizes, reset, call.reverse)
+        given.update((v, call.parameters[n]) for v, n in zip(plan.schedule.constants, plan.constants, strict=True))
+        ends = [last[number] for number in plan.carried]
+        starts = [call.states[number] for number in plan.carried]
+        ends = [lib.zeros(s.shape, s) if end is None else end for end, s in zip(ends, starts, strict=True)]
+        run = BackwardRun(plan.schedule, lib, call.sizes, call.x)
+        row_results, constants, firsts = run(given, ends, batch_sizes, reset, call.reverse)
+        states: list[Array | None] = [None] * len(call.states)
+        for number, value in zip(plan.carried, firsts, strict=True):
+            states[number] = value
+        parameters = [None if number < 0 else constants[number] for number in plan.results]
+        dx = row_results[0].reshape(*leading, row_results[0].shape[-1]) if plan.has_input else None
+        return [dx, *states, *parameters]
+
+    def _rows_of(
+        self, plan: Backward, flat: Call, result: Result, arriving: Sequence[Array | None], lib: ModuleType
+    ) -> list[Array]:
+        """The values of the schedule's rows, each (rows, …)."""
+        groups: Mapping[str, Sequence[Array | None]] = {
+            "x": [flat.x],
+            "output": [result.output],
+            "mask": flat.masks,
+            "kept": result.kept,
+            "arriving": arriving,
+        }
+        found = []
+        for variable, (group, number) in zip(plan.schedule.rows, plan.rows, strict=True):
+            value, shape = groups[group][number], (flat.x.shape[0], *_row_shape(variable, flat.sizes))
+            found.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
+        return found
+
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+        """Of each variable that is kept its rows, (rows, …)."""
+        return [(math.prod(leading), *_row_shape(v, sizes)) for v in derive(self.plan, wishes).kept]
+
+
+def _row_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of a variable in one row; a scalar has one feature."""
+    return tuple(size.value(sizes) for size in variable.shape) or (1,)
+
+
+def _flat(call: Call) -> Call:
+    """A dense call with all steps' rows one after the other."""
+    steps, batch, width = call.x.shape
+    return replace(
+        call,
+        x=call.x.reshape(steps * batch, width),
+        batch_sizes=[batch] * steps,
+        masks=[mask.reshape(steps * batch, mask.shape[2]) for mask in call.masks],
+        reset=None if call.reset is None else call.reset.reshape(-1),
+    )
+
+
+def _steps(rows: Array, leading: Sequence[int]) -> Array:
+    """Rows as (T, batch, features)."""
+    return rows.reshape(*leading, rows.shape[-1])
 
 
 def _as_rows(values: Array) -> Array:
@@ -160,78 +230,3 @@ class _Carried:
         if len(groups) == 1:
             return tuple(self.states)
         return tuple(self._lib.join_rows(pieces) for pieces in zip(*groups, strict=True))
-
-
-def _library(x: Array) -> ModuleType:
-    """The operation table for the library that x comes from; torch is imported only where it is torch."""
-    name = "numpy" if type(x).__module__ == "numpy" else "torch"
-    return importlib.import_module(f"recurra.engines.arrays_{name}")
-
-
-def _run(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Variable) -> Run:
-    """A function that computes an equation in a table of values; x is a variable of the run's dtype and device."""
-    function = _function(equation, lib, sizes)
-    operands, results = equation.operands, equation.results
-    if equation.operation in _ARRAYS_ONLY or not equation.variables:
-
-        def arguments(values: Values) -> list[Array]:
-            return [values[o] if isinstance(o, Variable) else lib.number(o, values[x]) for o in operands]
-    else:
-
-        def arguments(values: Values) -> list[Array]:
-            return [values[o] if isinstance(o, Variable) else o for o in operands]
-
-    if len(results[0].shape) == 2 and equation.operation in lib.ELEMENTWISE:
-        function = _beside_heads(function, [isinstance(o, Variable) and not o.shape for o in operands])
-
-    def run(values: Values) -> None:
-        if equation.operation == "eye":
-            values[results[0]] = function(values[x])
-        elif len(results) == 1:
-            values[results[0]] = function(*arguments(values))
-        else:
-            values.update(zip(results, function(*arguments(values)), strict=True))
-
-    return run
-
-
-def evaluate(equations: Iterable[Equation], values: Values, sizes: Mapping[str, int], like: Variable) -> None:
-    """Compute equations in their order, in a table of values; ``like`` is one of the run's dtype and device."""
-    lib = _library(values[like])
-    for equation in equations:
-        _run(equation, lib, sizes, like)(values)
-
-
-def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Callable[..., Array]:
-    """The function on (rows, heads, features), where a row's single number, (rows, 1), may meet them."""
-
-    def computed(*arrays: Array) -> Array:
-        pairs = zip(arrays, single, strict=True)
-        return function(*(a[..., None] if is_single and a.ndim == 2 else a for a, is_single in pairs))
-
-    return computed
-
-
-def _function(equation: Equation, lib: ModuleType, sizes: Mapping[str, int]) -> Callable[..., Array]:
-    """What an equation computes, on arrays whose last dimension is the features."""
-    elementwise: Mapping[str, Callable[..., Array]] = lib.ELEMENTWISE
-    operation = equation.operation
-    if operation in elementwise:
-        return elementwise[operation]
-    widths = [result.shape[-1].value(sizes) for result in equation.results if result.shape]
-    headed = any(len(variable.shape) == 3 for variable in equation.variables)
-    functions: dict[str, Callable[..., Array]] = {
-        "mean": lib.mean,
-        "sum": lib.total,
-        "max": lib.largest,
-        "cumsum": lib.running_sum,
-        "transpose": lambda x: x.swapaxes(-1, -2),
-        "scalar": lambda x: x,
-        "concat": lambda *arrays: lib.join(arrays),
-        "split": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
-        "partition": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
-        "eye": lambda like: lib.identity(widths[0], like),
-        "heads": lambda x: x.reshape(*x.shape[:-1], equation.attributes["count"], widths[0]),
-        "product": lib.heads_product if headed else operator.matmul,
-    }
-    return functions[operation]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,28 @@ def number(value: float, like: Array) -> Array:
 def zero_where(condition: Array, x: Array) -> Array:
     """x, but zero where the condition holds."""
     return np.where(condition, np.zeros((), x.dtype), x)
+
+
+def heads_outer(a: Array, b: Array) -> Array:
+    """The sum over rows of (rows, heads, k) times (rows, heads, columns), head by head: (heads, k, columns)."""
+    return np.einsum("rnk,rnc->nkc", a, b)
+
+
+def backwards(x: Array) -> Array:
+    """Features from the last to the first."""
+    return x[..., ::-1]
+
+
+def expanded(x: Array, shape: Sequence[int]) -> Array:
+    """x in every element of a shape."""
+    return np.broadcast_to(x, shape)
+
+
+def silent() -> AbstractContextManager[object]:
+    """A block that warns of no division by zero: of the branches of ``where`` one is thrown away."""
+    return np.errstate(all="ignore")
+
+
+def zeros(shape: Sequence[int], like: Array) -> Array:
+    """Zeros of the dtype and on the device of an array."""
+    return np.zeros(shape, like.dtype)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recurra.engines import arrays_numpy
+from recurra.engines.reference import numpy_table
 
 
 def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -17,7 +18,7 @@ def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 # Python's operators are the same on tensors.
 ELEMENTWISE: Mapping[str, Callable[..., Tensor]] = {
-    **arrays_numpy.ELEMENTWISE,
+    **numpy_table.ELEMENTWISE,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -94,3 +95,28 @@ def number(value: float, like: Tensor) -> Tensor:
 def zero_where(condition: Tensor, x: Tensor) -> Tensor:
     """x, but zero where the condition holds; no gradient flows there, not even through infinities."""
     return x.masked_fill(condition, 0.0)
+
+
+def heads_outer(a: Tensor, b: Tensor) -> Tensor:
+    """The sum over rows of (rows, heads, k) times (rows, heads, columns), head by head: (heads, k, columns)."""
+    return torch.einsum("rnk,rnc->nkc", a, b)
+
+
+def backwards(x: Tensor) -> Tensor:
+    """Features from the last to the first."""
+    return x.flip(-1)
+
+
+def expanded(x: Tensor | float, shape: Sequence[int]) -> Tensor:
+    """x in every element of a shape."""
+    return torch.as_tensor(x).expand(*shape) if len(shape) else torch.as_tensor(x).reshape(())
+
+
+def silent() -> AbstractContextManager[object]:
+    """A block like any other: torch does not warn of divisions by zero."""
+    return nullcontext()
+
+
+def zeros(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Zeros of the dtype and on the device of an array."""
+    return like.new_zeros(tuple(shape))

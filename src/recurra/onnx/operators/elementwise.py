@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.engines.arrays_numpy import sigmoid
+from recurra.engines.reference.numpy_table import sigmoid
 from recurra.onnx.dtypes import read_dtype
 from recurra.onnx.operators.memory import check_broadcast, check_dtypes, checked_shape
 from recurra.onnx.table import Array, Function, functions, one_of, operator

@@ -1,8 +1,8 @@
-"""One layer in one direction over whole sequences: what a module knows of it, and the run itself."""
+"""One layer in one direction over whole sequences: what a module knows of it, and what it runs over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,14 +10,22 @@ import torch
 from torch import Tensor
 
 from recurra.compiler import Plan, plan
-from recurra.engines import Call, NativeEngine, chosen, reference
+from recurra.engines import ScanSpec
 from recurra.errors import EquationError
-from recurra.nn.autocast import without_autocast
-from recurra.nn.gradient import run_natively, suits
 from recurra.program import Program, from_json, to_json
 
-HALF = (torch.bfloat16, torch.float16)
 SYMBOLS = ("input", "hidden", "proj")  # the order in which a scan's sizes are handed on
+
+
+def sizes_of(numbers: tuple[int, ...] | list[int]) -> Mapping[str, int]:
+    """The numbers of a program's symbols, by name."""
+    return dict(zip(SYMBOLS, numbers, strict=True))
+
+
+@lru_cache(maxsize=512)
+def plan_of(text: str, traced: bool) -> Plan:
+    """The plan of a program's JSON."""
+    return plan(from_json(text), traced=traced)
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,15 @@ class Scan:
             reverse=reverse,
         )
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The numbers of the program's symbols, in the order of ``SYMBOLS``."""
+        return self.input_size, self.hidden_size, self.proj_size
+
+    def spec(self, traced: bool = False) -> ScanSpec:
+        """The scan as engines are told of it; ``traced`` for every named variable at every step."""
+        return ScanSpec(plan_of(self.text, traced), sizes_of(self.sizes), self.reverse)
+
     def draw(self, sequences: Sequences, batch: int, training: bool) -> list[Tensor]:
         """The random masks of one call, each with x's leading dimensions."""
         x = sequences.x
@@ -129,85 +146,3 @@ class Sequences:
         if self.batch_sizes is None:
             return values.expand(self.x.shape[0], *values.shape)
         return torch.cat([values[:size] for size in self.batch_sizes.tolist()])
-
-
-def run(
-    scan: Scan,
-    sequences: Sequences,
-    states: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    masks: Sequence[Tensor],
-    traced: bool = False,
-    checkpoint: bool | int | None = None,
-) -> list[Tensor]:
-    """Output, last states and, if wanted, what is traced, one after the other.
-
-    Under ``torch.compile`` and ``torch.export`` this is one opaque operator; otherwise the chosen engine is called
-    directly, and its torch operations are differentiable any number of times and work under function transforms.
-    """
-    if torch.compiler.is_compiling():
-        from recurra.nn.operator import scan_operator
-
-        values: list[Tensor] = scan_operator(
-            sequences.x,
-            list(states),
-            list(parameters),
-            list(masks),
-            sequences.batch_sizes,
-            sequences.reset,
-            scan.text,
-            [scan.input_size, scan.hidden_size, scan.proj_size],
-            scan.reverse,
-            traced,
-        )
-        return values
-    sizes = (scan.input_size, scan.hidden_size, scan.proj_size)
-    return execute(scan.text, sizes, scan.reverse, sequences, states, parameters, masks, traced, checkpoint)
-
-
-@lru_cache(maxsize=512)
-def plan_of(text: str, traced: bool) -> Plan:
-    """The plan of a program's JSON."""
-    return plan(from_json(text), traced=traced)
-
-
-def execute(
-    text: str,
-    sizes: Sequence[int],
-    reverse: bool,
-    sequences: Sequences,
-    states: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    masks: Sequence[Tensor],
-    traced: bool,
-    checkpoint: bool | int | None = None,
-) -> list[Tensor]:
-    """Run the chosen engine; half precision is computed in float32 and rounded once."""
-    x, dtype = sequences.x, sequences.x.dtype
-    if dtype in HALF:
-        x, states = x.float(), [state.float() for state in states]
-        parameters, masks = [parameter.float() for parameter in parameters], [mask.float() for mask in masks]
-    elif any(value.is_neg() for value in (x, *states, *parameters)):  # memory that holds the opposite numbers
-        x, states = x.resolve_neg(), [state.resolve_neg() for state in states]
-        parameters = [parameter.resolve_neg() for parameter in parameters]
-    call = Call(
-        x=x,
-        batch_sizes=None if sequences.batch_sizes is None else sequences.batch_sizes.tolist(),
-        states=states,
-        parameters=parameters,
-        sizes=dict(zip(SYMBOLS, sizes, strict=True)),
-        masks=masks,
-        reset=sequences.reset,
-        reverse=reverse,
-    )
-    scheduled = plan_of(text, traced)
-    engine = chosen()
-    with without_autocast(x):
-        if isinstance(engine, NativeEngine) and suits(call):
-            values = run_natively(engine.build(scheduled), call, checkpoint)
-        else:
-            result = reference().build(scheduled).forward(call)
-            values = [result.output, *result.states, *(result.traced[name] for name, _ in scheduled.traced)]
-    if dtype in HALF:
-        return [value.to(dtype) if value.is_floating_point() else value for value in values]
-    return values

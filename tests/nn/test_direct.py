@@ -1,4 +1,4 @@
-"""The shortest way into native code: what it must leave to the general way, and what it must not be disturbed by."""
+"""The direct calls of an engine: what they must leave to the way that checks, and what must not disturb them."""
 
 import contextlib
 import copy
@@ -9,7 +9,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import recurra
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, quick
+from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.running import direct
 from tests.native.layers import assert_equal, gradients
 
 LAYERS = [LSTM(3, 5), GRU(3, 5, 2, batch_first=True), RNN(3, 5, bidirectional=True), LSTMCell(3, 5), RNNCell(3, 5)]
@@ -34,29 +35,29 @@ class Passing(TorchFunctionMode):
 
 @pytest.fixture
 def ways(monkeypatch):
-    """Which calls the quick way answered."""
+    """Which calls were answered directly."""
     answers = []
-    original = quick._run
+    original = direct._run
 
     def spy(*arguments):
         answer = original(*arguments)
         answers.append(answer is not None)
         return answer
 
-    monkeypatch.setattr(quick, "_run", spy)
+    monkeypatch.setattr(direct, "_run", spy)
     return answers
 
 
 @pytest.mark.parametrize("module", LAYERS, ids=repr)
 @pytest.mark.parametrize("training", [False, True])
-def test_the_general_way_gives_the_same(module, training, monkeypatch, ways):
+def test_the_way_that_checks_gives_the_same(module, training, monkeypatch, ways):
     x = x_of(module).requires_grad_(training)
     leaves = [x, *module.parameters()]
     with torch.set_grad_enabled(training):
         mine = flat(module(x))
         found = gradients(mine, leaves) if training else []
         assert ways == [True]
-        monkeypatch.setattr(quick, "_run", lambda *_: None)
+        monkeypatch.setattr(direct, "_run", lambda *_: None)
         other = flat(module(x))
         assert_equal(mine, other)
         expected = gradients(other, leaves) if training else []
@@ -110,7 +111,7 @@ def test_results_are_the_caller_s_to_resize():
     ],
     ids=["bfloat16", "meta", "sparse", "int", "numpy", "None"],
 )
-def test_strange_inputs_are_left_to_the_general_way(strange, ways):
+def test_strange_inputs_are_left_to_the_way_that_checks(strange, ways):
     with torch.no_grad(), pytest.raises((TypeError, ValueError, RuntimeError)):
         LAYERS[0](strange(x_of(LAYERS[0])))
     assert not any(ways)

@@ -1,8 +1,8 @@
-"""Arrays of either library as addresses and strides."""
+"""Arrays of numpy as addresses and strides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,7 @@ def is_numpy(array: Array) -> bool:
 
 
 def is_double(array: Array) -> bool:
-    """Whether an array is float64; else it is float32.
+    """Whether an array, of numpy or torch, is float64; else it is float32.
 
     Raises:
         ValueError: it is neither, or of another machine's byte order.
@@ -46,41 +46,30 @@ def check_dtype(dtype: Any, arrays: Iterable[Array]) -> None:
 
 def address(array: Array) -> int:
     """Where an array's first element is."""
-    if is_numpy(array):
-        return int(array.__array_interface__["data"][0])
-    return int(array.data_ptr())
+    return int(array.__array_interface__["data"][0])
 
 
 def strides(array: Array) -> tuple[int, ...]:
     """Strides in elements."""
-    if is_numpy(array):
-        return tuple(stride // array.itemsize for stride in array.strides)
-    return tuple(array.stride())
+    return tuple(stride // array.itemsize for stride in array.strides)
 
 
-def empty(like: Array, shape: Sequence[int]) -> Array:
-    """A new array of the same library and dtype."""
-    return np.empty(shape, like.dtype) if is_numpy(like) else like.new_empty(shape)
-
-
-def features_together(array: Array) -> Array:
+def contiguous_features(array: Array) -> Array:
     """The array, copied where its features are not next to each other in memory."""
-    if is_numpy(array) and (not array.flags.aligned or any(stride % array.itemsize for stride in array.strides)):
+    if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
         return np.array(array, order="C")
     if array.shape[-1] <= 1 or strides(array)[-1] == 1:
         return array
-    return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()
+    return np.ascontiguousarray(array)
 
 
-def rows_together(array: Array) -> Array:
-    """A constant of more than two dimensions, copied where it is not dense."""
-    if array.ndim < 3:
-        return array
-    return np.ascontiguousarray(array) if is_numpy(array) else array.contiguous()
+def contiguous_blocks(array: Array) -> Array:
+    """A constant of more than two dimensions, copied where it is not contiguous."""
+    return array if array.ndim < 3 else np.ascontiguousarray(array)
 
 
 def matrix_words(array: Array) -> tuple[int, int, int]:
-    """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one must be dense."""
+    """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one are contiguous."""
     steps = strides(array)
     if len(steps) < 2:
         return address(array), 0, steps[0] if steps else 0

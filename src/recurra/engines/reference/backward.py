@@ -1,0 +1,201 @@
+"""The backward pass, one step after the other: what a derived schedule means, and what its own operations compute.
+
+It is the definition of the backward pass for every other engine, as ``kernel.py`` is of the forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import ModuleType
+
+from recurra.compiler import Schedule
+from recurra.compiler.adjoint import ADJOINT_OPERATIONS
+from recurra.engines.protocol import Array
+from recurra.engines.reference.equations import Values, arguments_of, function_of
+from recurra.program import Equation, Variable
+
+
+def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..., Array]]:
+    """The operations that only gradients need, over values with a leading dimension of rows, or without (constants)."""
+
+    def outer(a: Array, b: Array) -> Array:
+        return lib.heads_outer(a, b.reshape(*a.shape[:2], -1)) if a.ndim == 3 else a.swapaxes(0, 1) @ b
+
+    def total(a: Array) -> Array:
+        return lib.total(a.reshape(a.shape[0], math.prod(a.shape[1:]))) if is_row else a.sum()
+
+    return {
+        "outer": outer,
+        "outer_constant": lambda a, b: a[:, None] * b,
+        "rows_sum": lambda a: a.sum(0),
+        "expand": lambda a: a,  # `_expanded` gives it its shape
+        "total": total,
+        "reverse_cumsum": lambda a: lib.backwards(lib.running_sum(lib.backwards(a))),
+        "flatten": lambda a: a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1]),
+    }
+
+
+def sums_rows(equation: Equation) -> bool:
+    """Whether an equation adds up all rows, so that its result is a constant."""
+    return equation.operation in ADJOINT_OPERATIONS and ADJOINT_OPERATIONS[equation.operation].sums_rows
+
+
+def compute(
+    equations: Iterable[Equation],
+    values: Values,
+    varying: Collection[Variable],
+    rows: int,
+    lib: ModuleType,
+    sizes: Mapping[str, int],
+    like: Array,
+) -> None:
+    """Compute equations in their order, in a table of values.
+
+    Args:
+        equations: of programs, or of backward schedules.
+        values: the table; what varies has a leading dimension of rows, a scalar of each row is (rows, 1).
+        varying: the variables that do.
+        rows: how many rows there are.
+        lib: the operation table of the arrays' library.
+        sizes: numbers of symbols.
+        like: an array of the run's dtype and device.
+    """
+    for equation in equations:
+        is_row = not set(varying).isdisjoint(equation.variables)
+        operands = _operands(equation, values, varying if is_row else (), lib, like)
+        if equation.operation in ADJOINT_OPERATIONS:
+            function = adjoint_functions(lib, is_row)[equation.operation]
+        else:
+            function = function_of(equation, lib, sizes)
+        made = function(*operands)
+        leads = is_row and not sums_rows(equation)
+        for variable, value in zip(equation.results, made if len(equation.results) > 1 else [made], strict=True):
+            shape = _shape(variable, sizes)
+            shape = (rows, *(shape or (1,))) if leads else shape
+            values[variable] = lib.expanded(value, shape) if equation.operation == "expand" else value.reshape(shape)
+
+
+def _shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(size.value(sizes) for size in variable.shape)
+
+
+def _operands(
+    equation: Equation, values: Values, varying: Collection[Variable], lib: ModuleType, like: Array
+) -> list[Array]:
+    """The operands' values; a scalar of each row meets blocks of features."""
+    if not equation.operands:
+        return [like]
+    found = arguments_of(equation, lib, values, like)
+    if max(len(v.shape) for v in (*equation.variables, *equation.results)) < 2:
+        return found
+    return [
+        value[..., None] if o in varying and isinstance(o, Variable) and not o.shape else value
+        for o, value in zip(equation.operands, found, strict=True)
+    ]
+
+
+class BackwardRun:
+    """One run of a backward schedule: over the steps in the opposite order of the forward pass.
+
+    Args:
+        schedule: what to run.
+        lib: the operation table of the arrays' library.
+        sizes: numbers of symbols.
+        like: an array of the run's dtype and device.
+    """
+
+    def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Mapping[str, int], like: Array) -> None:
+        self.schedule, self._lib, self._sizes, self._like = schedule, lib, sizes, like
+        self.varying = {*schedule.rows, *schedule.states}
+        for stage in (schedule.before, schedule.step, schedule.after):
+            for equation in stage:
+                if not sums_rows(equation) and self.varying.intersection(equation.variables):
+                    self.varying.update(equation.results)
+
+    def compute(self, equations: Iterable[Equation], values: Values, rows: int) -> None:
+        """Compute equations in their order; of values that vary there are so many rows."""
+        compute(equations, values, self.varying, rows, self._lib, self._sizes, self._like)
+
+    def __call__(
+        self,
+        given: Values,
+        last: Sequence[Array],
+        batch_sizes: Sequence[int],
+        reset: Array | None = None,
+        reverse: bool = False,
+    ) -> tuple[list[Array], list[Array], list[Array]]:
+        """Run the schedule.
+
+        Args:
+            given: the constants, and the values of every row.
+            last: for each state of the schedule the gradient of the last state of every sequence, (batch, size).
+            batch_sizes: rows of each step.
+            reset: bool (rows, 1); None for nowhere.
+            reverse: whether the *forward* pass ran from the last step to the first.
+
+        Returns:
+            Row results, constant results, and the last values of the states: the gradients of the first states.
+        """
+        with self._lib.silent():
+            return self._run(given, last, batch_sizes, reset, reverse)
+
+    def _run(
+        self, given: Values, last: Sequence[Array], batch_sizes: Sequence[int], reset: Array | None, reverse: bool
+    ) -> tuple[list[Array], list[Array], list[Array]]:
+        schedule, lib, count = self.schedule, self._lib, sum(batch_sizes)
+        values = dict(given)
+        self.compute((*schedule.once, *schedule.before), values, count)
+        rows = {v: lib.cut_rows(value, batch_sizes) for v, value in values.items() if v in self.varying}
+        resets = None if reset is None else lib.cut_rows(reset, batch_sizes)
+        carried, kept = list(last), dict[int, Values]()
+        order = range(len(batch_sizes))
+        for t in order if reverse else reversed(order):
+            size = batch_sizes[t]
+            now = {**values, **{v: pieces[t] for v, pieces in rows.items()}}
+            now.update((state, value[:size]) for state, value in zip(schedule.states, carried, strict=True))
+            self.compute(schedule.step, now, size)
+            kept[t] = {v: value for v, value in now.items() if v not in values}
+            for number, new in enumerate(schedule.next_states):
+                handed = now[new] if resets is None else lib.zero_where(resets[t], now[new])
+                carried[number] = lib.join_rows([handed, carried[number][size:]])
+        for variable in kept.get(0, {}):
+            values[variable] = lib.join_rows([kept[t][variable] for t in order])
+        if not kept:  # no steps
+            values.update(
+                (v, lib.zeros((0, *(_shape(v, self._sizes) or (1,))), self._like)) for v in self._made_in_loop()
+            )
+        self.compute((*schedule.after, *schedule.finally_), values, count)
+        return [values[v] for v in schedule.row_results], [values[v] for v in schedule.constant_results], carried
+
+    def _made_in_loop(self) -> list[Variable]:
+        return [*self.schedule.states, *(v for equation in self.schedule.step for v in equation.results)]
+
+
+def entering_rows(
+    lib: ModuleType,
+    after: Array,
+    first: Array,
+    batch_sizes: Sequence[int],
+    reset: Array | None,
+    reverse: bool,
+) -> Array:
+    """The state that entered each row's step, out of the state that each step handed on.
+
+    Args:
+        lib: the operation table.
+        after: the state behind each row's step, (rows, size).
+        first: the state ahead of the first step, (batch, size).
+        batch_sizes: rows of each step.
+        reset: bool (rows, 1), where the state is zero; None for nowhere.
+        reverse: whether the steps ran from the last to the first.
+    """
+    pieces = lib.cut_rows(after, batch_sizes)
+    steps = len(batch_sizes)
+    found = []
+    for t, size in enumerate(batch_sizes):
+        before = t + 1 if reverse else t - 1
+        have = min(size, batch_sizes[before]) if 0 <= before < steps else 0
+        found.append(lib.join_rows([pieces[before][:have], first[have:size]]) if have else first[:size])
+    rows = lib.join_rows(found) if found else first[:0]
+    return rows if reset is None else lib.zero_where(reset, rows)

@@ -1,0 +1,82 @@
+"""Every private name of torch that recurra uses: one function for each fact, seen to hold on torch 2.10 to 2.13.
+
+Only this file changes when torch renames one. ``tests/engines/test_torch_internals.py`` has a test for each.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._dynamo import eval_frame
+from torch.autograd import forward_ad
+
+_is_legacy_batched = torch._C._functorch.is_legacy_batchedtensor
+
+
+def is_transformed() -> bool:
+    """Whether a function transform is active: vmap, grad, jvp … of torch.func."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def is_forward_mode() -> bool:
+    """Whether a level of forward-mode differentiation is open."""
+    return forward_ad._current_level >= 0
+
+
+def is_jit_traced() -> bool:
+    """Whether torch.jit.trace, or torch.onnx.export by it, is recording."""
+    return bool(torch._C._is_tracing())
+
+
+def is_watched() -> bool:
+    """Whether somebody wants to see each of torch's operations: transforms, dispatch modes, tracing, forward mode."""
+    return bool(
+        torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._is_tracing()
+        or forward_ad._current_level >= 0
+    )
+
+
+def is_batched(tensor: Tensor) -> bool:
+    """Whether a gradient stands for many: ``torch.autograd.grad(is_grads_batched=True)``."""
+    return bool(_is_legacy_batched(tensor))
+
+
+def is_zero_tensor(tensor: Tensor) -> bool:
+    """Whether a tensor stands for zeros and has no memory."""
+    return bool(tensor._is_zerotensor())
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often a tensor's memory was changed in place."""
+    return tensor._version
+
+
+def recording_gradients() -> AbstractContextManager[object]:
+    """A block inside of a custom operator in which operations are recorded for autograd, as outside of one."""
+    guard: AbstractContextManager[object] = torch._C._SetExcludeDispatchKeyGuard(
+        torch._C.DispatchKey.AutogradFunctionality, False
+    )
+    return guard
+
+
+def applies_directly(function: type[torch.autograd.Function]) -> Any:
+    """``function.apply`` without what it does for transforms: for callers that know that none is active."""
+    return super(torch.autograd.Function, function).apply  # type: ignore[misc]
+
+
+def leave_to_python(code: CodeType) -> None:
+    """Keep torch.compile from compiling pieces of a function, and of what it calls, where it cannot take it whole."""
+    skip = eval_frame._FrameAction.SKIP
+    eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
+
+
+def tensor_functions() -> tuple[Any, Any] | None:
+    """DLPack's C functions for torch's tensors, and the function that counts active function modes; None without."""
+    functions = getattr(Tensor, "__dlpack_c_exchange_api__", None)
+    return None if functions is None else (functions, torch._C._len_torch_function_stack)

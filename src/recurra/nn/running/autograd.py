@@ -1,0 +1,180 @@
+"""A scan under torch's autograd: one node, with the derived backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.compiler import Plan
+from recurra.engines import Passes, reference
+from recurra.engines.passes import CallPasses
+from recurra.engines.torch_internals import applies_directly, is_batched, is_transformed, is_zero_tensor, version_of
+from recurra.nn.running.scan import sizes_of
+
+PLAIN = {Tensor, torch.nn.Parameter}
+_SAVED = {*PLAIN, type(None)}  # beside plain tensors, what is not there
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """What autograd's node knows of a scan.
+
+    Attributes:
+        plan: what runs.
+        passes: both passes, by the engine that runs it.
+        sizes: the numbers of the program's symbols, in the order of ``SYMBOLS``.
+        reverse: whether it runs from the last step to the first.
+        layer_states: whether states are (1, batch, size) instead of (batch, size).
+        is_cell: whether x is one step, and the results the last states alone.
+    """
+
+    plan: Plan
+    passes: Passes
+    sizes: tuple[int, ...]
+    reverse: bool
+    layer_states: bool
+    is_cell: bool = False
+
+
+class ScanFunction(torch.autograd.Function):
+    """Forward: an engine's. Backward: the derived one; the reference engine's, to be differentiated itself.
+
+    Inputs are x, the first states (None for zeros) and the parameters; results the output, the last states and what
+    is traced; of a cell the last states alone.
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        node: Node,
+        masks: Sequence[Tensor],
+        batch_sizes: Tensor | None,
+        reset: Tensor | None,
+        x: Tensor,
+        *others: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
+        kept, output, *rest = node.passes.forward(x, others, masks, batch_sizes, reset, torch.get_num_threads())
+        pieces = kept if isinstance(kept, tuple) else (kept,)
+        ctx.save_for_backward(x, *others, *masks, *pieces)
+        ctx.output = KeptOutput(output)
+        ctx.node, ctx.masks, ctx.whole = node, len(masks), kept is pieces
+        ctx.batch_sizes = batch_sizes
+        ctx.reset = reset if reset is None else reset.clone()  # it may be changed before the backward pass
+        if node.plan.traced:
+            rest = _marked(ctx, node.plan, rest)
+        return tuple(rest) if node.is_cell else (output, *rest)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:  # noqa: D102
+        node: Node = ctx.node
+        if node.is_cell:
+            gradients = (None, *gradients)
+        needed, saved, output = ctx.needs_input_grad[4:], ctx.saved_tensors, ctx.output.unchanged()
+        count = len(needed)
+        inputs, masks, kept = saved[:count], saved[count : count + ctx.masks], saved[count + ctx.masks :]
+        if output is None or not suits_backward(saved, gradients):
+            found = in_torch(node, inputs, masks, ctx.batch_sizes, ctx.reset, gradients, needed)
+        else:
+            given = (*inputs, output, kept if ctx.whole else kept[0], *masks)
+            arriving = readable(gradients)
+            threads = torch.get_num_threads()
+            found = node.passes.backward(needed, given, arriving, ctx.batch_sizes, ctx.reset, threads)
+        return (None, None, None, None, *found)
+
+
+# For callers that know that no transform is active.
+run_node = applies_directly(ScanFunction)
+
+
+def _marked(ctx: Any, plan: Plan, results: Sequence[Tensor]) -> list[Tensor]:
+    """Last states and traced values; traced bools as such, which no gradient passes."""
+    count = len(plan.program.states)
+    found, bools = list(results), []
+    for place, (_, variable) in enumerate(plan.traced, count):
+        if variable.kind == "bool":
+            found[place] = found[place] != 0
+            bools.append(found[place])
+    ctx.mark_non_differentiable(*bools)
+    return found
+
+
+class KeptOutput:
+    """An output that the backward pass reads, and that its owner may change in place before.
+
+    torch would raise an error then, as it does for what ``save_for_backward`` keeps; some of torch.nn's layers do not
+    read their results again, and programs change them: in place ReLU and dropout. The pass is made in torch then.
+    """
+
+    def __init__(self, output: Tensor) -> None:
+        self._output = output.detach()  # shares memory and version, and keeps no graph alive
+        self._version = version_of(output)
+
+    def unchanged(self) -> Tensor | None:
+        """The output; None if it was changed."""
+        return self._output if version_of(self._output) == self._version else None
+
+
+def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> bool:
+    """Whether an engine's own backward pass can run; ``in_torch`` can run every one.
+
+    It cannot where this pass is differentiated itself, where a transform is applied to it alone
+    (``is_grads_batched``), and on classes of tensors that a loss or ``saved_tensors_hooks`` bring in.
+    """
+    if torch.is_grad_enabled() or is_transformed():
+        return False
+    if not _SAVED.issuperset(map(type, (*saved, *gradients))):
+        return False
+    return not any(gradient is not None and is_batched(gradient) for gradient in gradients)
+
+
+def readable(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Gradients with their numbers in memory: torch has some that stand for zeros, or for the opposite of it."""
+    found = []
+    for gradient in gradients:
+        if gradient is not None and (gradient.is_neg() or is_zero_tensor(gradient)):
+            gradient = gradient.clone().resolve_neg()
+        found.append(gradient)
+    return tuple(found)
+
+
+def in_torch(
+    node: Node,
+    inputs: Sequence[Tensor | None],
+    masks: Sequence[Tensor],
+    batch_sizes: Tensor | None,
+    reset: Tensor | None,
+    gradients: Sequence[Tensor | None],
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of x, states and parameters, made of torch operations; where gradients are recorded, of these too.
+
+    Args:
+        node: what ran.
+        inputs: x, the first states and the parameters.
+        masks: of the forward pass.
+        batch_sizes: of the forward pass.
+        reset: of the forward pass.
+        gradients: of the output, the last states and what is traced.
+        needed: of which inputs the gradient is wanted.
+    """
+    again = torch.is_grad_enabled()
+    if not again:
+        pairs = zip(inputs, needed, strict=True)
+        inputs = [v if v is None else v.detach().requires_grad_(is_wanted) for v, is_wanted in pairs]
+    kernel = reference().build(node.plan)
+    passes = CallPasses(kernel, sizes_of(list(node.sizes)), node.reverse, None, node.layer_states)
+    x, *others = inputs
+    with torch.enable_grad():
+        _, *values = passes.forward(x, others, masks, batch_sizes, reset, 1)
+        given = [(v, g) for v, g in zip(values, gradients, strict=True) if g is not None and v.requires_grad]
+        if not given:
+            return [None] * len(inputs)
+        outputs, arriving = zip(*given, strict=True)
+        wanted = [v for v, is_wanted in zip(inputs, needed, strict=True) if is_wanted and v is not None]
+        found = iter(torch.autograd.grad(outputs, wanted, arriving, create_graph=again, allow_unused=True))
+    return [next(found) if is_wanted else None for is_wanted in needed]

@@ -1,0 +1,147 @@
+"""One scan by the engine that runs it: which one, in what dtype, and under autograd."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from recurra.engines import Call, Engine, ScanSpec, Wishes, asked, choose, reference
+from recurra.engines.saved import keeps_products
+from recurra.engines.torch_internals import is_watched
+from recurra.nn.running.autocast import without_autocast
+from recurra.nn.running.autograd import PLAIN, Node, ScanFunction
+from recurra.nn.running.checkpoint import run_checkpointed
+from recurra.nn.running.scan import SYMBOLS, Sequences
+
+_logger = logging.getLogger("recurra")
+
+Checkpoint = bool | int | None
+
+
+@lru_cache(maxsize=64)
+def name_of(dtype: torch.dtype) -> str:
+    """A dtype's name without torch's."""
+    return str(dtype).removeprefix("torch.")
+
+
+@lru_cache(maxsize=64)
+def dtype_of(name: str) -> torch.dtype:
+    """torch's dtype of a name."""
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: bool) -> Engine:
+    """The engine that runs a call: the one chosen, or the reference engine where torch's operations must be seen.
+
+    Args:
+        spec: what runs.
+        x: its input.
+        tensors: its states, parameters and masks.
+        resets: whether states are reset by the way.
+
+    Raises:
+        EngineError: the engine that is asked for cannot run it.
+    """
+    engine = choose(spec.plan, name_of(x.dtype), x.device.type, resets=resets)
+    if engine.is_recorded or not (is_watched() or any(type(tensor) not in PLAIN for tensor in (x, *tensors))):
+        return engine
+    if asked() != "auto":
+        _log_exception(engine.name)
+    return reference()
+
+
+@lru_cache(maxsize=8)
+def _log_exception(name: str) -> None:
+    """Say once for each engine that transforms run on the reference engine."""
+    _logger.info(
+        "the reference engine runs here, not the %s engine that was asked for: torch's own operations must be seen "
+        "(by a transform, a mode, forward-mode differentiation or a class of tensors)",
+        name,
+    )
+
+
+def execute(
+    engine: Engine,
+    spec: ScanSpec,
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    checkpoint: Checkpoint = None,
+) -> list[Tensor]:
+    """Output, last states and what is traced, one after the other; differentiable.
+
+    Args:
+        engine: what runs it.
+        spec: the scan.
+        sequences: what it runs over.
+        states: the first ones, (batch, size).
+        parameters: in the program's order.
+        masks: of each random mask the values, with x's leading dimensions.
+        checkpoint: see ``Recurrent``.
+    """
+    x, dtype = sequences.x, sequences.x.dtype
+    computed = dtype_of(engine.computes_in(name_of(dtype)))
+    if computed != dtype:
+        x, states = x.to(computed), [state.to(computed) for state in states]
+        parameters, masks = [each.to(computed) for each in parameters], [mask.to(computed) for mask in masks]
+    elif any(value.is_neg() for value in (x, *states, *parameters)):  # memory that holds the opposite numbers
+        x, states = x.resolve_neg(), [state.resolve_neg() for state in states]
+        parameters = [parameter.resolve_neg() for parameter in parameters]
+    sizes, reverse = spec.sizes, spec.reverse
+    call = Call(x, sequences.batch_sizes, states, parameters, sizes, masks, sequences.reset, reverse)
+    with without_autocast(x):
+        values = _under_autograd(engine, spec, call, checkpoint)
+    if computed != dtype:
+        return [value.to(dtype) if value.is_floating_point() else value for value in values]
+    return values
+
+
+def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Checkpoint) -> list[Tensor]:
+    inputs = (call.x, *call.states, *call.parameters)
+    kernel, plan = engine.build(spec.plan), spec.plan
+    wanted = tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in inputs)
+    checkpoint = checkpoint if any(wanted) and not _is_transformed(call) else None
+    if (engine.is_recorded and not checkpoint) or not any(wanted):
+        result = kernel.forward(call)
+        return [result.output, *result.states, *result.traced.values()]
+    numbers = tuple(spec.sizes[symbol] for symbol in SYMBOLS)
+    wishes = Wishes(wanted, _given(spec), _keeps(call))
+    passes = kernel.passes(spec.sizes, name_of(call.x.dtype), spec.reverse, wishes, False)
+    node = Node(plan, passes, numbers, spec.reverse, False)
+    if checkpoint:
+        return run_checkpointed(kernel, call, node, checkpoint)
+    found = ScanFunction.apply(node, call.masks, call.batch_sizes, call.reset, *inputs)  # type: ignore[no-untyped-call]
+    return list(found)
+
+
+def _given(spec: ScanSpec) -> tuple[bool, ...]:
+    """Of the output and of each traced variable whether a gradient may arrive: not at bools."""
+    return (True, *(variable.kind == "real" for _, variable in spec.plan.traced))
+
+
+def _keeps(call: Call) -> bool:
+    """Whether the forward pass keeps its products."""
+    width = call.x.shape[-1]
+    rows = call.x.numel() // max(1, width)
+    return keeps_products(rows, call.x.element_size(), width, [state.shape[-1] for state in call.states])
+
+
+def _is_transformed(call: Call) -> bool:
+    """Whether a node of autograd cannot run: ``checkpoint`` has no effect there, and the log says so once."""
+    if not is_watched():
+        return False
+    _log_checkpoint()
+    return True
+
+
+@lru_cache(maxsize=1)
+def _log_checkpoint() -> None:
+    _logger.warning(
+        "checkpoint has no effect under function transforms, dispatch modes and forward-mode differentiation"
+    )

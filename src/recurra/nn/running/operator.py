@@ -1,0 +1,277 @@
+"""``recurra::scan``: one scan as a single operator, which torch.compile and torch.export keep whole.
+
+It gives back what its backward pass needs, and its gradient is a second operator, ``recurra::scan_backward``, which
+computes the gradients that are wanted and no others. The engine is chosen when the graph is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
+from recurra.engines.torch_internals import recording_gradients
+from recurra.nn.running.checkpoint import SegmentedRun
+from recurra.nn.running.scan import Scan, Sequences, plan_of, sizes_of
+from recurra.program import Variable
+
+_CHECKPOINT = 32  # steps between kept states with checkpoint=True: a graph does not know T
+
+
+def compiled_scan(
+    scan: Scan,
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    traced: bool,
+    checkpoint: bool | int | None,
+    training: bool,
+) -> list[Tensor]:
+    """Output, last states and what is traced, out of the operator. See ``run``."""
+    x, dtype = sequences.x, sequences.x.dtype
+    name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
+    inputs = [each.to(computed) for each in (x, *states, *parameters)]
+    if torch.compiler.is_exporting():  # what will want gradients is not known
+        wanted = [training and torch.is_grad_enabled()] * len(inputs)
+    else:
+        wanted = [torch.is_grad_enabled() and value.requires_grad for value in inputs]
+    count = 1 + len(states)
+    values: list[Tensor] = scan_operator(
+        inputs[0],
+        inputs[1:count],
+        inputs[count:],
+        [mask.to(computed) for mask in masks],
+        sequences.batch_sizes,
+        sequences.reset,
+        scan.text,
+        list(scan.sizes),
+        scan.reverse,
+        traced,
+        name,
+        wanted,
+        _CHECKPOINT if checkpoint is True else int(checkpoint or 0),
+    )
+    results = values[: count + (len(scan.traced) if traced else 0)]
+    return [value.to(dtype) if value.is_floating_point() else value for value in results]
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _settled(text: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
+    """The name of the engine that runs a scan, and the dtype of the arrays that it takes."""
+    name = dtype.removeprefix("torch.")
+    engine = choose(plan_of(text, traced), name, device, resets=resets)
+    computed: torch.dtype = getattr(torch, engine.computes_in(name))
+    return engine.name, computed
+
+
+class _Scan:
+    """What the operators know of a scan.
+
+    Args:
+        program: as JSON.
+        sizes: the numbers of its symbols.
+        reverse: whether the last step comes first.
+        traced: whether every named variable is given.
+        engine: its name.
+        wanted: of which of x, states and parameters the gradient will be wanted; of none: nothing is kept.
+        checkpoint: steps between two kept states; 0 for no checkpoints.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        sizes: Sequence[int],
+        reverse: bool,
+        traced: bool,
+        engine: str,
+        wanted: Sequence[bool],
+        checkpoint: int,
+    ) -> None:
+        self.plan = plan_of(program, traced)
+        self.sizes, self.reverse = sizes_of(list(sizes)), reverse
+        self.engine: Engine = ENGINES[engine]
+        self.kernel: Kernel = self.engine.build(self.plan)
+        self.states = len(self.plan.program.states)
+        self.checkpoint = checkpoint
+        given = (True, *(variable.kind == "real" for _, variable in self.plan.traced))
+        self.wishes = Wishes(tuple(wanted), given) if any(wanted) else None
+
+    def call(self, x: Tensor, states: Any, parameters: Any, masks: Any, batch_sizes: Any, reset: Any) -> Call:
+        """The operator's operands as a call."""
+        return Call(x, batch_sizes, states, parameters, self.sizes, masks, reset, self.reverse)
+
+    def forward(self, call: Call) -> list[Tensor]:
+        """Output, last states, what is traced, and what is kept."""
+        if self.wishes is not None and self.checkpoint:
+            values, kept = SegmentedRun(self.kernel, call, self.checkpoint).forward(call)
+            by_state = [kept[number :: self.states] for number in range(self.states)]
+            return [*values, *(_stacked(each, like) for each, like in zip(by_state, call.states, strict=True))]
+        result = self.kernel.forward(call, self.wishes)
+        return [result.output, *result.states, *result.traced.values(), *result.kept]
+
+    def kept_like(self, x: Tensor, states: Sequence[Tensor], batch_sizes: Tensor | None) -> list[Tensor]:
+        """Tensors as those that are kept, without their numbers."""
+        if self.wishes is None:
+            return []
+        if self.checkpoint:
+            steps = (x if batch_sizes is None else batch_sizes).shape[0]
+            between: Any = torch.sym_max(0, (steps - 1) // self.checkpoint)  # type: ignore[no-untyped-call]
+            return [state.new_empty((between, *state.shape)) for state in states]
+        return [x.new_empty(shape) for shape in self.kernel.kept_shapes(tuple(x.shape[:-1]), self.sizes, self.wishes)]
+
+    def backward(self, call: Call, output: Tensor, kept: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Any]:
+        """The gradients of x, of each state and of each parameter; None where they are not wanted."""
+        assert self.wishes is not None
+        with torch.enable_grad(), recording_gradients():  # for kernels that are made of torch's operations
+            if self.checkpoint:
+                run = SegmentedRun(self.kernel, call, self.checkpoint)
+                pieces = [state for states in zip(*kept, strict=True) for state in states]
+                return run.backward(call, pieces, gradients, self.wishes.wanted)
+            rows = [gradients[0], *gradients[1 + self.states :]]
+            arriving = [g for g, may_arrive in zip(rows, self.wishes.given, strict=True) if may_arrive]
+            result = Result(output, (), {}, tuple(kept))
+            return self.kernel.backward(call, result, self.wishes, arriving, gradients[1 : 1 + self.states])
+
+
+def _stacked(values: Sequence[Tensor], like: Tensor) -> Tensor:
+    return torch.stack(list(values)) if values else like.new_empty((0, *like.shape))
+
+
+def _unshared(values: Sequence[Tensor], operands: Sequence[Tensor]) -> list[Tensor]:
+    """The values, copied where they share memory with operands or with each other: an operator's must not."""
+    taken = {value.untyped_storage().data_ptr() for value in operands}
+    found = []
+    for value in values:
+        place = value.untyped_storage().data_ptr()
+        found.append(value.clone() if place in taken else value.contiguous())
+        taken.add(place)
+    return found
+
+
+@torch.library.custom_op("recurra::scan", mutates_args=())
+def scan_operator(
+    x: Tensor,
+    states: list[Tensor],
+    parameters: list[Tensor],
+    masks: list[Tensor],
+    batch_sizes: Tensor | None,
+    reset: Tensor | None,
+    program: str,
+    sizes: list[int],
+    reverse: bool,
+    traced: bool,
+    engine: str,
+    wanted: list[bool],
+    checkpoint: int,
+) -> list[Tensor]:
+    """Output, last states, traced variables, and what the backward pass needs of one scan; see ``_Scan``."""
+    scan = _Scan(program, sizes, reverse, traced, engine, wanted, checkpoint)
+    values = scan.forward(scan.call(x, states, parameters, masks, batch_sizes, reset))
+    return _unshared(values, [x, *states, *parameters, *masks])
+
+
+@scan_operator.register_fake
+def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
+    _, _, batch_sizes, _, *told = rest
+    scan = _Scan(*told)
+
+    def rows(variable: Variable) -> Tensor:
+        dtype = x.dtype if variable.kind == "real" else torch.bool
+        return x.new_empty((*x.shape[:-1], variable.width(scan.sizes)), dtype=dtype)
+
+    last = [x.new_empty(state.shape) for state in states]
+    traced = [rows(variable) for _, variable in scan.plan.traced]
+    return [rows(scan.plan.program.output), *last, *traced, *scan.kept_like(x, states, batch_sizes)]
+
+
+@torch.library.custom_op("recurra::scan_backward", mutates_args=())
+def scan_backward_operator(
+    gradients: list[Tensor],
+    x: Tensor,
+    states: list[Tensor],
+    parameters: list[Tensor],
+    masks: list[Tensor],
+    batch_sizes: Tensor | None,
+    reset: Tensor | None,
+    output: Tensor,
+    kept: list[Tensor],
+    program: str,
+    sizes: list[int],
+    reverse: bool,
+    traced: bool,
+    engine: str,
+    wanted: list[bool],
+    checkpoint: int,
+) -> list[Tensor]:
+    """The gradients that are wanted: of x, of states and of parameters, in this order."""
+    scan = _Scan(program, sizes, reverse, traced, engine, wanted, checkpoint)
+    operands = [x, *states, *parameters]
+    found = scan.backward(scan.call(x, states, parameters, masks, batch_sizes, reset), output, kept, gradients)
+    made = [
+        torch.zeros_like(value, memory_format=torch.contiguous_format) if gradient is None else gradient.detach()
+        for value, gradient, is_wanted in zip(operands, found, wanted, strict=True)
+        if is_wanted
+    ]
+    return _unshared(made, [*gradients, *operands, *masks, output, *kept])
+
+
+@scan_backward_operator.register_fake
+def _(gradients: list[Tensor], x: Tensor, states: list[Tensor], parameters: list[Tensor], *rest: Any) -> list[Tensor]:
+    wanted = rest[-2]
+    operands = zip((x, *states, *parameters), wanted, strict=True)
+    return [value.new_empty(value.shape) for value, is_wanted in operands if is_wanted]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    x, states, parameters, masks, batch_sizes, reset, *told = inputs
+    scan = _Scan(*told)
+    count = 1 + len(states) + len(scan.plan.traced)
+    kept = output[count:] if scan.wishes is not None else []
+    ctx.counts, ctx.told, ctx.kept = (len(states), len(parameters), len(masks)), told, len(kept)
+    ctx.likes = [(value.shape, value.dtype) for value in output[:count]]
+    ctx.save_for_backward(x, *states, *parameters, *masks, batch_sizes, reset, output[0], *kept)
+
+
+def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    n_states, n_parameters, n_masks = ctx.counts
+    saved = list(ctx.saved_tensors)
+    count = 1 + n_states + n_parameters
+    inputs, masks = saved[:count], saved[count : count + n_masks]
+    batch_sizes, reset, output, *kept = saved[count + n_masks :]
+    given = [
+        inputs[0].new_zeros(shape, dtype=dtype) if gradient is None else gradient
+        for gradient, (shape, dtype) in zip(gradients, ctx.likes, strict=False)
+    ]
+    states, parameters = inputs[1 : 1 + n_states], inputs[1 + n_states :]
+    *told, wanted, checkpoint = ctx.told
+    needs_x, needs_states, needs_parameters, *_ = ctx.needs_input_grad
+    needed = [needs_x, *needs_states, *needs_parameters]
+    if any(is_needed and not is_wanted for is_needed, is_wanted in zip(needed, wanted, strict=True)):
+        # An exported program in evaluation mode that is trained all the same: what this takes was not kept.
+        wanted = [True] * count
+        again = scan_operator(inputs[0], states, parameters, masks, batch_sizes, reset, *told, wanted, checkpoint)
+        kept = again[len(given) :]
+    arguments = (
+        given,
+        inputs[0],
+        states,
+        parameters,
+        masks,
+        batch_sizes,
+        reset,
+        output,
+        kept,
+        *told,
+        wanted,
+        checkpoint,
+    )
+    found = iter(scan_backward_operator(*arguments))
+    dx, *rest = [next(found) if is_wanted else None for is_wanted in wanted]
+    return dx, rest[:n_states], rest[n_states:], [None] * n_masks, *(None,) * (2 + len(ctx.told))
+
+
+scan_operator.register_autograd(_differentiate, setup_context=_keep)

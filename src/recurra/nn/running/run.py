@@ -1,0 +1,97 @@
+"""One scan of a module's call: by its engine, or where a compiler looks on as one operator that it keeps whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.engines import Engine, Layers, asked
+from recurra.nn.running.autocast import without_autocast
+from recurra.nn.running.execute import Checkpoint, engine_for, execute
+from recurra.nn.running.operator import compiled_scan
+from recurra.nn.running.scan import Scan, Sequences
+
+_logger = logging.getLogger("recurra")
+
+
+def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[Tensor], traced: bool) -> Engine | None:
+    """The engine that runs a module's call; None under a compiler, where the operator chooses.
+
+    Where it is the reference engine on a device that has faster ones, the log says so, once for each module.
+    """
+    if torch.compiler.is_compiling():
+        return None
+    x = sequences.x
+    engine = engine_for(scan.spec(traced), x, tensors, sequences.reset is not None)
+    device = x.device.type
+    is_slow = engine.name == "reference" and device not in ("cpu", "meta") and asked() == "auto"
+    if is_slow and device not in module._calls.announced:
+        module._calls.announced.add(device)
+        _announce(type(module).__name__, module.cell.name, device, sequences.reset is not None, traced)
+    return engine
+
+
+def _announce(kind: str, cell: str, device: str, resets: bool, traced: bool) -> None:
+    """Say that a module runs step by step, and what would be faster."""
+    options = [name for name, is_used in (("reset=", resets), ("return_trace=True", traced)) if is_used]
+    faster = f"without {' and '.join(options)}, or " if options else ""
+    _logger.warning(
+        "%s of cell %r runs step by step in torch's operations on %s; %sLSTM, GRU and RNN on torch's fused layers, or "
+        "any cell on the CPU, would be faster",
+        kind, cell, device, faster,
+    )  # fmt: skip
+
+
+def run_whole(
+    module: Any,
+    engine: Engine | None,
+    scans: Sequence[Scan],
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    weights: Sequence[Sequence[Tensor]],
+) -> tuple[Tensor, list[Tensor]] | None:
+    """Output and last states of all layers in one call of the engine; None where it has no such call."""
+    if engine is None or sequences.reset is not None or module.checkpoint or any(scan.masks for scan in scans):
+        return None
+    known: dict[str, Layers | None] = module._calls.layers
+    if engine.name not in known:
+        known[engine.name] = engine.layers([scan.spec() for scan in scans], module._directions)
+    layers = known[engine.name]
+    if layers is None:
+        return None
+    dropout = module.dropout if module.training else 0.0
+    with without_autocast(sequences.x):
+        return layers(sequences.x, sequences.batch_sizes, states, weights, dropout)
+
+
+def run(
+    engine: Engine | None,
+    scan: Scan,
+    sequences: Sequences,
+    states: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    traced: bool = False,
+    checkpoint: Checkpoint = None,
+    training: bool = True,
+) -> list[Tensor]:
+    """Output, last states and, if wanted, what is traced, one after the other; differentiable.
+
+    Args:
+        engine: what runs it; None under a compiler, where the operator chooses.
+        scan: what runs.
+        sequences: what it runs over.
+        states: the first ones, (batch, size).
+        parameters: in the program's order.
+        masks: of each random mask the values, with x's leading dimensions.
+        traced: whether every named variable is wanted at every step.
+        checkpoint: see ``Recurrent``.
+        training: whether the module is in training: an exported program keeps what a backward pass needs only then.
+    """
+    if engine is None:
+        return compiled_scan(scan, sequences, states, parameters, masks, traced, checkpoint, training)
+    return execute(engine, scan.spec(traced), sequences, states, parameters, masks, checkpoint)
