@@ -1,0 +1,57 @@
+"""Weights laid one after the other, where cuDNN reads them without a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from recurra.engines.protocol import ScanSpec
+from recurra.engines.vendor.known import known_stack
+from recurra.engines.vendor.weights import Weights
+
+
+def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Sequence[Tensor]]) -> None:
+    """Move a module's parameters to where cuDNN wants them, as torch.nn does; others stay where they are.
+
+    What must hold is what torch.nn asks for, and that the parameters are torch's weights as they are.
+
+    Args:
+        scans: layer by layer, the directions of a layer beside each other.
+        directions: scans of each layer.
+        parameters: of each scan, in its program's order; their memory is replaced.
+    """
+    flat = [parameter for group in parameters for parameter in group]
+    if not all(_suits(parameter, flat[0]) for parameter in flat):
+        return
+    if len({parameter.data_ptr() for parameter in flat}) != len(flat) or not torch._use_cudnn_rnn_flatten_weight():
+        return
+    known = known_stack(scans, directions)
+    if known is None:
+        return
+    weights = []
+    for scan, layer, group in zip(scans, known, parameters, strict=True):
+        weights += Weights(scan.plan.program, layer, scan.sizes).of(group)
+    if {id(weight) for weight in weights} != {id(parameter) for parameter in flat}:
+        return
+    from torch.backends.cudnn import rnn
+
+    sizes = scans[0].sizes
+    with torch.cuda.device(flat[0].device), torch.no_grad():
+        torch._cudnn_rnn_flatten_weight(
+            weights,
+            len(weights) // len(scans),
+            sizes["input"],
+            rnn.get_cudnn_mode(known[0].mode),  # type: ignore[no-untyped-call]
+            sizes["hidden"],
+            sizes["proj"] if known[0].is_projected else 0,
+            len(scans) // directions,
+            False,
+            directions == 2,
+        )
+
+
+def _suits(parameter: Tensor, first: Tensor) -> bool:
+    is_cuda = parameter.is_cuda and parameter.dtype == first.dtype
+    return is_cuda and bool(torch.backends.cudnn.is_acceptable(parameter))  # type: ignore[no-untyped-call]
