@@ -76,10 +76,10 @@ def test_packed_input_on_every_engine(kind, checkpoint, engine):
     plain, cut = kind(3, 4, **options), kind(3, 4, **options, checkpoint=checkpoint)
     cut.load_state_dict(plain.state_dict())
     x = torch.randn(9, 5, 3, dtype=torch.float64, requires_grad=True)
-    packed, found = pack_padded_sequence(x, torch.tensor(LENGTHS)), []
+    found = []
     for layer in (plain, cut):
         with recurra.engine(engine):
-            output, state = layer(packed)
+            output, state = layer(pack_padded_sequence(x, torch.tensor(LENGTHS)))
             values = [output.data, *(state if isinstance(state, tuple) else (state,))]
             loss = sum(value.sin().sum() for value in values)
             found.append([*values, *torch.autograd.grad(loss, [x, *layer.parameters()])])
@@ -110,7 +110,7 @@ def kept(layer, steps, call=None):
 
     x = torch.randn(steps, 2, 8)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output, _ = (call or layer)(x)
+        output, _ = (layer if call is None else call)(x)
     own = {x.untyped_storage().data_ptr(), output.untyped_storage().data_ptr()}
     own |= {parameter.untyped_storage().data_ptr() for parameter in layer.parameters()}
     gc.collect()
