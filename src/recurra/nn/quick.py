@@ -14,23 +14,24 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+import recurra._native as _native
 from recurra.engines import NativeEngine, chosen
 from recurra.nn.gradient import stores
 from recurra.nn.quick_gradient import Facts, run_scan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
-    import recurra._native as _native
     from recurra.engines.native.kernel import NativeKernel
 
 _DTYPES = (torch.float32, torch.float64)
+_GENERAL, _AUTOGRAD = _native.Way.general, _native.Way.autograd
 
 
 class Calls:
     """What native code knows of a module's calls, for each dtype. A copy of the module learns it anew."""
 
     def __init__(self) -> None:
-        self.made: dict[torch.dtype, _native.Inference | None] = {}
+        self.made: dict[torch.dtype, _native.TensorLayers | None] = {}
         self.packed: dict[torch.dtype, Any] | None = None  # a frozen module's weights
 
     def __reduce__(self) -> tuple[type[Calls], tuple[()]]:
@@ -60,27 +61,17 @@ def _kernel(text: str) -> NativeKernel:
 
 def _inference(
     scans: Sequence[Scan], names: Sequence[Sequence[str]], directions: int, is_cell: bool, double: bool
-) -> _native.Inference | None:
+) -> _native.TensorLayers | None:
     """A module's call without gradients; None where native code cannot make it alone."""
-    from recurra.engines.native.on_torch import inference, reads_tensors
+    from recurra.engines.native.torch_calls import layers, reads_tensors
 
     shapes = [[shape for _, shape in scan.shapes] for scan in scans]
     if any(len(shape) > 2 for each in shapes for shape in each) or any(scan.masks for scan in scans):
         return None
     if not reads_tensors(torch):
         return None
-    return inference(
-        [_kernel(scan.text) for scan in scans],
-        names,
-        shapes,
-        [_sizes(scan) for scan in scans],
-        [scan.output_size for scan in scans],
-        [scan.reverse for scan in scans],
-        scans[0].state_sizes,
-        directions,
-        is_cell,
-        double,
-    )
+    kernels, sizes = [_kernel(scan.text) for scan in scans], [_sizes(scan) for scan in scans]
+    return layers(kernels, names, sizes, [scan.reverse for scan in scans], directions, is_cell, double)
 
 
 def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
@@ -134,18 +125,16 @@ def _training(
     is_cell: bool,
     store: bool,
 ) -> Facts:
-    from recurra.engines.native.on_torch import training
+    from recurra.engines.native.torch_calls import scan
 
     kernel, named = _kernel(text), dict(zip(SYMBOLS, sizes, strict=True))
-    program = kernel.plan.program
-    states = tuple(state.width(named) for state in program.states)
-    output = program.output.width(named)
-    passes = kernel.training(named, double, wanted, (not is_cell,), store)
-    return Facts(kernel, training(passes, is_cell, reverse, states, output), named, reverse, states, is_cell)
+    states = tuple(state.width(named) for state in kernel.plan.program.states)
+    passes = scan(kernel, named, double, reverse, not is_cell, wanted, (not is_cell,), store)
+    return Facts(kernel, passes, named, reverse, states, is_cell)
 
 
 def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], shape: Any) -> Any:
-    """A module's result without gradients; None where that needs the general way, NotImplemented where autograd.
+    """A module's result without gradients; None where that needs the general way, Way.autograd where autograd.
 
     Args:
         module: a layer or a cell.
@@ -167,7 +156,9 @@ def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence
     kept = calls.packed  # read once: another thread may end what is frozen
     prepared = None if kept is None else _prepared(kept, module, scans, names, dtype)
     differentiate = torch.is_grad_enabled()
-    return call.run(x, given, module._parameters, batch_first, differentiate, torch.get_num_threads(), prepared)
+    threads = torch.get_num_threads()
+    found = call.run(x, given, module._parameters, batch_first, differentiate, False, threads, prepared)
+    return None if found is _GENERAL else found
 
 
 def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:
@@ -180,7 +171,7 @@ def quick_cell(module: Any, x: object, given: Any) -> Any:
         return None
     scan, names = module._scan, module._names
     result = _run(module, x, given, (scan,), (names,), (True, 1, True))
-    if result is not NotImplemented:
+    if result is not _AUTOGRAD:
         return result
     parameters = module._parameters
     weights = [parameters[name] for name in names]
@@ -194,7 +185,7 @@ def quick_layer(module: Any, x: object, given: Any) -> Any:
         return None
     scans, batch_first, directions = module._scans, module.batch_first, module._directions
     result = _run(module, x, given, scans, module._all_weights, (batch_first, directions, False))
-    if result is not NotImplemented:
+    if result is not _AUTOGRAD:
         return result
     return None if module.checkpoint else _train_layer(module, scans, x, _firsts(given, len(scans[0].state_sizes)))
 

@@ -31,7 +31,7 @@ class Facts:
     """
 
     kernel: NativeKernel
-    passes: _native.Training
+    passes: _native.TensorScan
     sizes: dict[str, int]
     reverse: bool
     states: tuple[int, ...]
@@ -47,7 +47,7 @@ class QuickScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, facts: Facts, x: Tensor, *others: Tensor | None) -> tuple[Tensor, ...]:  # noqa: D102
         ctx.set_materialize_grads(False)
-        kept, output, *last = facts.passes.forward(x, others, torch.get_num_threads())
+        kept, output, *last = facts.passes.forward(x, others, (), None, None, torch.get_num_threads())
         ctx.save_for_backward(x, *others, kept)
         ctx.output = Kept(output)
         ctx.facts = facts
@@ -63,7 +63,7 @@ class QuickScan(torch.autograd.Function):
         if output is None or not suits_backward((*inputs, kept), gradients):
             return (None, *_in_torch(facts, inputs, gradients, needed))
         saved = (*inputs, output, kept)
-        return (None, *facts.passes.backward(needed, saved, readable(gradients), torch.get_num_threads()))
+        return (None, *facts.passes.backward(needed, saved, readable(gradients), None, None, torch.get_num_threads()))
 
 
 # Function.apply without what it does for functorch's transforms, which are not active where this is called.
