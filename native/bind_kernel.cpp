@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "bind_call.h"
 #include "dispatch.h"
 
 namespace nb = nanobind;
@@ -36,22 +37,22 @@ struct Places {
   }
 
   template <class P>
-  P address(bool needed) {
-    const std::int64_t word = next();
-    if (word == 0 && needed) throw std::invalid_argument("an array has no memory");
-    return reinterpret_cast<P>(static_cast<std::intptr_t>(word));
+  P address() {
+    return reinterpret_cast<P>(static_cast<std::intptr_t>(next()));
+  }
+
+  void end() const {
+    if (at != words.size()) throw std::invalid_argument("too many addresses and strides");
   }
 };
 
-template <class T>
-std::vector<Fixed<const T>> fixed(Places& places, const Code& code) {
-  std::vector<Fixed<const T>> list;
-  for (std::int64_t p = 0; p < code.parameters; ++p) {
-    const T* data = places.address<const T*>(code.parameter_rows[p] * code.parameter_widths[p] > 0);
-    const std::int64_t rows = places.next(), columns = places.next();
-    list.push_back({data, rows, columns});
-  }
-  return list;
+Extent extent(Places& places) {
+  Extent e{places.next(), places.next()};
+  e.batch_sizes = places.address<const std::int64_t*>();
+  e.is_reverse = places.next() != 0;
+  e.reset = places.address<const bool*>();
+  e.threads = static_cast<int>(places.next());
+  return e;
 }
 
 std::atomic<std::uint64_t> kernels_made{0};
@@ -70,63 +71,45 @@ template <class T>
 void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
   const Code& code = executor_.code();
   Places places{words};
-  Call<T> call;
-  call.steps = places.next();
-  call.batch = places.next();
-  call.batch_sizes = places.address<const std::int64_t*>(false);
-  call.reverse = places.next() != 0;
-  call.reset = places.address<const bool*>(false);
-  call.threads = static_cast<int>(places.next());
-  if (call.steps < 0 || call.batch < 0) throw std::invalid_argument("a negative number of steps or sequences");
-  if (call.batch_sizes != nullptr) {
-    std::int64_t before = call.batch;
-    for (std::int64_t t = 0; t < call.steps; ++t) {
-      if (call.batch_sizes[t] < 0 || call.batch_sizes[t] > before) {
-        throw std::invalid_argument("batch sizes must not increase, nor exceed the batch");
-      }
-      before = call.batch_sizes[t];
-    }
-  }
-  const bool some = call.steps > 0 && call.batch > 0;
-  call.parameters = fixed<T>(places, code);
-  for (const auto* widths : {&code.input_widths, &code.output_widths}) {
-    auto& list = widths == &code.input_widths ? call.inputs : call.outputs;
-    for (const std::int64_t width : *widths) {
-      T* data = places.address<T*>(some && width > 0);
-      const std::int64_t steps = places.next(), given = places.next();
-      // The stride of a dimension of size 1 may be anything: this one lets several steps count as one run of rows.
-      const std::int64_t rows = call.batch == 1 && call.batch_sizes == nullptr ? steps : given;
-      list.push_back({data, steps, rows});
-    }
-  }
+  CallBuilder<T> call(code, extent(places));
+  // An address and two strides, in the order of the words.
+  const auto next = [&](auto put) {
+    T* data = places.address<T*>();
+    const std::int64_t first = places.next();
+    put(data, first, places.next());
+  };
+  for (std::int64_t n = 0; n < code.parameters; ++n) next([&](T* data, auto row, auto column) { call.parameter(data, row, column); });
+  for (std::int64_t n = 0; n < code.inputs; ++n) next([&](T* data, auto step, auto row) { call.input(data, step, row); });
+  for (std::int64_t n = 0; n < code.outputs; ++n) next([&](T* data, auto step, auto row) { call.output(data, step, row); });
   for (std::size_t n = 0; n < code.states.size(); ++n) {
-    const T* first = places.address<const T*>(false);
+    const T* first = places.address<const T*>();
     const std::int64_t first_stride = places.next();
-    T* last = places.address<T*>(false);
-    const std::int64_t last_stride = places.next();
-    call.first.push_back({first, first_stride});
-    call.last.push_back({last, last_stride});
+    T* last = places.address<T*>();
+    call.state(first, first_stride, last, places.next());
   }
   for (std::int64_t n = places.next(); n > 0; --n) {
-    const T* data = places.address<const T*>(false);
-    call.beginning.push_back({data, places.next()});
+    const T* data = places.address<const T*>();
+    call.beginning(data, places.next());
   }
-  if (code.beginnings > static_cast<std::int64_t>(call.beginning.size())) throw std::invalid_argument("too few first states");
-  for (std::size_t n = 0; n < code.results.size(); ++n) {
-    const Value& value = code.values[code.results[n]];
-    call.results.push_back(places.address<T*>(value.width * value.rows > 0));
-  }
-  if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+  for (std::size_t n = 0; n < code.results.size(); ++n) call.result(places.address<T*>());
+  places.end();
+  const Call<T>& made = call.finished();
   const Constants<T>* constants = constants_of(prepared);
   nb::gil_scoped_release unlocked;
-  executor_.run(call, constants);
+  executor_.run(made, constants);
 }
 
 template <class T>
 nb::object TypedKernel<T>::prepare(const Words& words, bool compact) const {
+  const Code& code = executor_.code();
   Places places{words};
-  const std::vector<Fixed<const T>> parameters = fixed<T>(places, executor_.code());
-  if (places.at != words.size()) throw std::invalid_argument("too many addresses and strides");
+  std::vector<Fixed<const T>> parameters;
+  for (std::size_t n = 0; n < code.parameter_rows.size(); ++n) {
+    const T* data = places.address<const T*>();
+    const std::int64_t row_stride = places.next();
+    parameters.push_back(parameter_at(code, n, data, row_stride, places.next()));
+  }
+  places.end();
   return nb::cast(Prepared<T>{number_, executor_.prepare(parameters, compact)}, nb::rv_policy::move);
 }
 

@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "bind_call.h"
 #include "bind_kernel.h"
 
 namespace nb = nanobind;
@@ -176,27 +177,23 @@ class StreamOf : public AnyStream {
     auto scan = std::make_unique<Scan>();
     scan->kernel = kernel, scan->prepared = prepared, scan->widths = code.states;
     scan->output.assign(static_cast<std::size_t>(batch_ * code.output_widths[0]), T(0));
-    Call<T> call;
-    call.steps = 1, call.batch = batch_, call.threads = threads;
-    call.inputs.push_back(rows(scans_.empty() ? input_.data() : scans_.back()->output.data(), input));
+    CallBuilder<T> call(code, {.steps = 1, .batch = batch_, .threads = threads});
+    call.input(scans_.empty() ? input_.data() : scans_.back()->output.data(), batch_ * input, input);
     for (const auto& [mask_width, value] : masks) {
       scan->masks.emplace_back(static_cast<std::size_t>(batch_ * mask_width), static_cast<T>(value));
-      call.inputs.push_back(rows(scan->masks.back().data(), mask_width));
+      call.input(scan->masks.back().data(), batch_ * mask_width, mask_width);
     }
-    call.outputs.push_back(rows(scan->output.data(), code.output_widths[0]));
+    call.output(scan->output.data(), batch_ * code.output_widths[0], code.output_widths[0]);
     for (const std::int64_t state : code.states) {
       scan->states.emplace_back(static_cast<std::size_t>(batch_ * state), T(0));
-      call.first.push_back({scan->states.back().data(), state});
-      call.last.push_back({scan->states.back().data(), state});
+      call.state(scan->states.back().data(), state, scan->states.back().data(), state);
     }
     for (const Matrix& m : code.matrices) {
       for (const MatrixPart& part : m.parts) work_ += static_cast<double>(m.k * part.width * batch_);
     }
-    scan->call = std::make_unique<Repeated<T>>(typed->executor(), std::move(call), *constants);
+    scan->call = std::make_unique<Repeated<T>>(typed->executor(), call.finished(), *constants);
     scans_.push_back(std::move(scan));
   }
-
-  Rows<T> rows(T* data, std::int64_t row_width) const { return {data, batch_ * row_width, row_width}; }
 
   void run() {
     for (auto& scan : scans_) scan->call->run();

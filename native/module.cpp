@@ -14,10 +14,9 @@
 #include <sched.h>
 #endif
 
-#include "bind_inference.h"
 #include "bind_kernel.h"
 #include "bind_stream.h"
-#include "bind_training.h"
+#include "bind_tensors.h"
 #include "dispatch.h"
 #include "pool.h"
 #include "torch_tensors.h"
@@ -107,8 +106,8 @@ NB_MODULE(_native, m) {
   using namespace recurra;
   bind_kernel(m);
   bind_torch_tensors(m);
-  bind_inference(m);
-  bind_training(m);
+  bind_tensor_layers(m);
+  bind_tensor_scan(m);
   bind_stream(m);
   nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
   m.doc() = "The native engine's kernels, and what this machine offers them.";

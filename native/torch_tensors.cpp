@@ -1,6 +1,8 @@
 #include "torch_tensors.h"
 
+#include <cstddef>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace nb = nanobind;
@@ -19,7 +21,15 @@ struct ExchangeFunctions {
 
 constexpr std::size_t max_rank = 8;
 constexpr std::int32_t on_cpu = 1;
-constexpr std::uint8_t floating = 2;
+
+// DLPack's code and bits of each Dtype, and how messages call it.
+struct DtypeFacts {
+  std::uint8_t code, bits;
+  const char* name;
+};
+constexpr DtypeFacts dtype_facts[] = {{2, 32, "float32"}, {2, 64, "float64"}, {0, 64, "int64"}, {6, 8, "bool"}};
+
+const DtypeFacts& facts_of(Dtype dtype) { return dtype_facts[static_cast<std::size_t>(dtype)]; }
 
 // What torch has given; it lives as long as the process.
 struct Torch {
@@ -74,7 +84,17 @@ bool View::has_shape(const std::int64_t* sizes, std::size_t count) const {
   return true;
 }
 
-bool view(nb::handle object, bool is_double, View& found) {
+bool View::is_contiguous() const {
+  std::int64_t dense = 1;
+  for (int n = rank() - 1; n >= 0; --n) {
+    if (size(n) == 0) return true;
+    if (size(n) > 1 && stride(n) != dense) return false;
+    dense *= size(n);
+  }
+  return true;
+}
+
+bool view(nb::handle object, Dtype dtype, View& found) {
   auto* type = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
   if ((type != torch.tensor && type != torch.parameter) || torch.functions == nullptr) return false;
   if (torch.functions->view(object.ptr(), &found.tensor) != 0) {
@@ -82,9 +102,8 @@ bool view(nb::handle object, bool is_double, View& found) {
     return false;
   }
   const DLTensor& t = found.tensor;
-  if (t.device.type != on_cpu || t.dtype.code != floating || t.dtype.lanes != 1 || t.dtype.bits != (is_double ? 64 : 32)) {
-    return false;
-  }
+  const DtypeFacts& facts = facts_of(dtype);
+  if (t.device.type != on_cpu || t.dtype.code != facts.code || t.dtype.lanes != 1 || t.dtype.bits != facts.bits) return false;
   if (t.data == nullptr) {  // no elements, or a storage that somebody has emptied
     for (std::int32_t n = 0; n < t.ndim; ++n) {
       if (t.shape[n] == 0) return true;
@@ -96,9 +115,12 @@ bool view(nb::handle object, bool is_double, View& found) {
   return negated.ptr() == Py_False;
 }
 
-View view(nb::handle object, bool is_double) {
+View view(nb::handle object, Dtype dtype, const char* name) {
   View found;
-  if (!view(object, is_double, found)) throw std::invalid_argument("not a plain tensor of this dtype");
+  if (!view(object, dtype, found)) {
+    throw std::invalid_argument(std::string(name) + " must be a plain tensor of torch, " + facts_of(dtype).name +
+                                " on the CPU, with its elements in memory");
+  }
   return found;
 }
 
@@ -106,9 +128,10 @@ bool requires_gradient(nb::handle object) {
   return stolen(PyObject_GetAttr(object.ptr(), torch.requires_grad)).ptr() == Py_True;
 }
 
-nb::object empty(const std::int64_t* shape, std::size_t count, bool is_double) {
+nb::object empty(const std::int64_t* shape, std::size_t count, Dtype dtype) {
   PyObject* arguments[max_rank + 2];
   if (count > max_rank) throw std::invalid_argument("too many dimensions");
+  PyObject* wanted = torch.dtypes[static_cast<std::size_t>(dtype)];
   std::vector<nb::object> held;
   if (count == 0) {  // a number: torch wants to be told that it has no sizes
     held.push_back(stolen(PyTuple_New(0)));
@@ -122,16 +145,12 @@ nb::object empty(const std::int64_t* shape, std::size_t count, bool is_double) {
   // Told nothing but sizes, torch takes its defaults, and is faster: they are right, where no mode changes them.
   const nb::object usual = stolen(PyObject_CallNoArgs(torch.default_dtype));
   const nb::object modes = stolen(PyObject_CallNoArgs(torch.modes));
-  if (usual.ptr() == torch.dtypes[is_double] && PyLong_AsLong(modes.ptr()) == 0) {
+  if (usual.ptr() == wanted && PyLong_AsLong(modes.ptr()) == 0) {
     return stolen(PyObject_Vectorcall(torch.empty, arguments, count, nullptr));
   }
-  arguments[count] = torch.dtypes[is_double];
+  arguments[count] = wanted;
   arguments[count + 1] = torch.cpu;
   return stolen(PyObject_Vectorcall(torch.empty, arguments, count, torch.keywords));
-}
-
-nb::object empty(std::initializer_list<std::int64_t> shape, bool is_double) {
-  return empty(shape.begin(), shape.size(), is_double);
 }
 
 nb::object contiguous(nb::handle object) { return call_method(object, torch.contiguous); }
@@ -141,7 +160,8 @@ void bind_torch_tensors(nb::module_& m) {
         nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"), nb::arg("default_dtype"), nb::arg("modes"),
         "Learn how to read and make torch's tensors.\n\n"
         "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two dtypes,\n"
-        "the CPU's device, and the functions that tell the default dtype and how many function modes there are. Returns whether this version of the functions is known.");
+        "the CPU's device, and the functions that tell the default dtype and how many function modes there are. Returns\n"
+        "whether this version of the functions is known.");
 }
 
 }  // namespace recurra

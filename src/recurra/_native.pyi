@@ -1,6 +1,7 @@
 """The native engine's kernels, and what this machine offers them (native/module.cpp)."""
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -22,14 +23,13 @@ class Kernel:
     def run(self, words: list[int], prepared: PreparedFloat32 | PreparedFloat64 | None) -> None: ...
     def prepare(self, words: list[int], compact: bool = False) -> PreparedFloat32 | PreparedFloat64: ...
 
-class Inference:
+class Way(enum.Enum):
+    general = ...
+    autograd = ...
+
+class TensorLayers:
     def __init__(
-        self,
-        scans: list[tuple[Kernel, list[str], list[list[int]], bool, int, int]],
-        state_sizes: list[int],
-        directions: int,
-        is_cell: bool,
-        is_double: bool,
+        self, scans: list[tuple[Kernel, list[str], list[list[int]], bool]], directions: int, is_cell: bool
     ) -> None: ...
     def run(
         self,
@@ -38,31 +38,44 @@ class Inference:
         parameters: dict[str, Any],
         batch_first: bool,
         differentiate: bool,
+        has_dropout: bool,
         threads: int,
         prepared: list[PreparedFloat32 | PreparedFloat64] | None,
     ) -> Any: ...
 
-class Training:
+class TensorScan:
     def __init__(
         self,
         forward: Kernel,
-        backward: Kernel,
-        is_cell: bool,
+        backward: Kernel | None,
         is_reverse: bool,
-        state_sizes: list[int],
-        output_size: int,
-        kept_widths: list[int],
-        result_shapes: list[list[int]],
-        rows: list[tuple[int, int]],
-        constants: list[int],
-        carried: list[int],
-        entering: list[int],
-        has_input: bool,
-        results: list[int],
+        layer_states: bool,
+        parameter_shapes: list[list[int]],
+        traced: int,
+        rows: list[tuple[int, int]] = [],
+        constants: list[int] = [],
+        carried: list[int] = [],
+        entering: list[int] = [],
+        results: list[int] = [],
     ) -> None: ...
-    def forward(self, x: Any, others: tuple[Any, ...], threads: int) -> tuple[Any, ...]: ...
+    def forward(
+        self,
+        x: object,
+        others: Sequence[Any],
+        masks: Sequence[Any],
+        batch_sizes: object,
+        reset: object,
+        threads: int,
+        prepared: PreparedFloat32 | PreparedFloat64 | None = None,
+    ) -> tuple[Any, ...]: ...
     def backward(
-        self, needed: tuple[bool, ...], saved: tuple[Any, ...], gradients: tuple[Any, ...], threads: int
+        self,
+        needed: Sequence[bool],
+        saved: Sequence[Any],
+        gradients: Sequence[Any],
+        batch_sizes: object,
+        reset: object,
+        threads: int,
     ) -> list[Any]: ...
 
 class Stream:

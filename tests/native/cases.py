@@ -134,11 +134,20 @@ class Case:
             scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
             np.testing.assert_allclose(actual / scale, expected / scale, **self.close, err_msg=str(what))
 
+    def run_forward(self, kernel):
+        """The native call's result."""
+        return kernel.forward(self.call)
+
+    def run_backward(self, kernel, wishes, arriving, last):
+        """The native call's gradients; ``wishes`` are those of NativeKernel.backward_of."""
+        backward = kernel.backward_of(*wishes)
+        return kernel.backward(self.call, kernel.forward(self.call, backward), backward, arriving, last)
+
     def check_forward(self):
         """Output, states and what is traced are the reference engine's."""
         kernel = ENGINE.build(self.plan)
         assert isinstance(kernel, NativeKernel)
-        mine, other = kernel.forward(self.call), reference().build(self.plan).forward(self.exact)
+        mine, other = self.run_forward(kernel), reference().build(self.plan).forward(self.exact)
         self.same(mine.output, other.output, "output")
         for state, a, b in zip(self.program.states, mine.states, other.states, strict=True):
             self.same(a, b, state.name)
@@ -157,8 +166,6 @@ class Case:
             store: see NativeKernel.backward_of.
         """
         kernel = ENGINE.build(self.plan)
-        backward = kernel.backward_of(wanted, given, store)
-        result = kernel.forward(self.call, backward)
         leaves = [source.detach().clone().requires_grad_() for source in self.sources]
         states = len(self.program.states)
         exact = Call(
@@ -179,8 +186,8 @@ class Case:
         arriving = [laid_out(w.astype(self.dtype), "contiguous", self.library) for w in weights]
         late = iter(arriving[len(rows) :])
         last = [next(late) if is_given else None for is_given in lasts]
-        found = kernel.backward(self.call, result, backward, arriving[: len(rows)], last)
-        return found, expected, backward
+        found = self.run_backward(kernel, (wanted, given, store), arriving[: len(rows)], last)
+        return found, expected, kernel.backward_of(wanted, given, store)
 
     def check_backward(self, wanted=None, given=None, lasts=None, store=True):
         """Gradients are the reference engine's, and nothing comes that was not asked for."""
