@@ -10,6 +10,7 @@ from recurra import cells
 from recurra.compiler import trace
 from recurra.compiler.adjoint import ADJOINT_OPERATIONS
 from recurra.engines import reference
+from recurra.engines import Wishes
 from recurra.engines.native.code import Kind
 from recurra.engines.native.lower import lower
 from tests.native.cases import ENGINE, Case, laid_out, random_options
@@ -103,8 +104,8 @@ def test_layouts_of_what_arrives(layout, library):
     """A sum's gradient is one number in all places of memory."""
     case = Case(trace(cells.lstm), 0, dense=(5, 3), hidden=17, library=library)
     kernel = ENGINE.build(case.plan)
-    backward = kernel.backward_of([True] * 7, [True], True)
-    result = kernel.forward(case.call, backward)
+    wishes = Wishes((True,) * 7)
+    result = kernel.forward(case.call, wishes)
     numbers = np.random.default_rng(0)
     arriving = [numbers.standard_normal(shape) for shape in ((5, 3, 17), (3, 17), (3, 17))]
     if layout == "expanded":
@@ -115,8 +116,8 @@ def test_layouts_of_what_arrives(layout, library):
         others = [
             a if library is np else torch.from_numpy(np.array(a.reshape(-1)[0])).expand(a.shape) for a in arriving
         ]
-    expected = kernel.backward(case.call, result, backward, plain[:1], plain[1:])
-    found = kernel.backward(case.call, result, backward, others[:1], others[1:])
+    expected = kernel.backward(case.call, result, wishes, plain[:1], plain[1:])
+    found = kernel.backward(case.call, result, wishes, others[:1], others[1:])
     for mine, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(other))
 
@@ -148,20 +149,20 @@ def test_nothing_is_summed_that_nobody_asked_for(name):
         found, _, _ = case.gradients(wanted, [True], [True] * states, True)
         assert (found[0] is not None) == wanted_x
         assert all(gradient is None for gradient in found[1 + states :])
-    everything = kernel.backward_of([True] * (1 + states + parameters), [True], True)
+    everything = kernel.backward_of(Wishes((True,) * (1 + states + parameters)))
     assert sums_in(everything.schedule)
-    one = kernel.backward_of([False] * (1 + states) + [True] + [False] * (parameters - 1), [True], True)
+    one = kernel.backward_of(Wishes((False,) * (1 + states) + (True,) + (False,) * (parameters - 1)))
     assert 0 < len(sums_in(one.schedule)) <= len(sums_in(everything.schedule))
 
 
 def test_a_call_of_no_rows_has_zero_gradients():
     for dense in ((4, 0), (0, 3)):
         case = Case(trace(cells.lstm), 0, dense=dense)
-        backward = ENGINE.build(case.plan).backward_of([True] * 7, [True], True)
-        result = ENGINE.build(case.plan).forward(case.call, backward)
+        wishes = Wishes((True,) * 7)
+        result = ENGINE.build(case.plan).forward(case.call, wishes)
         last = [torch.ones(dense[1], 4, dtype=torch.float64) for _ in range(2)]
         found = ENGINE.build(case.plan).backward(
-            case.call, result, backward, [torch.zeros(*dense, 4, dtype=torch.float64)], last
+            case.call, result, wishes, [torch.zeros(*dense, 4, dtype=torch.float64)], last
         )
         assert all(bool((gradient == 0).all()) for gradient in found[3:])
         assert all(torch.equal(gradient, one) for gradient, one in zip(found[1:3], last, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from recurra.compiler import plan
-from recurra.engines import Call, reference
+from recurra.engines import Call, Wishes, reference
 from recurra.engines.native import NativeEngine
 from recurra.engines.native.kernel import NativeKernel
 
@@ -139,9 +139,8 @@ class Case:
         return kernel.forward(self.call)
 
     def run_backward(self, kernel, wishes, arriving, last):
-        """The native call's gradients; ``wishes`` are those of NativeKernel.backward_of."""
-        backward = kernel.backward_of(*wishes)
-        return kernel.backward(self.call, kernel.forward(self.call, backward), backward, arriving, last)
+        """The native call's gradients."""
+        return kernel.backward(self.call, kernel.forward(self.call, wishes), wishes, arriving, last)
 
     def check_forward(self):
         """Output, states and what is traced are the reference engine's."""
@@ -163,7 +162,7 @@ class Case:
             wanted: of each source whether its gradient is wanted.
             given: of the output and each traced variable whether its gradient arrives.
             lasts: of each last state whether its gradient arrives.
-            store: see NativeKernel.backward_of.
+            store: whether products are kept.
         """
         kernel = ENGINE.build(self.plan)
         leaves = [source.detach().clone().requires_grad_() for source in self.sources]
@@ -186,8 +185,9 @@ class Case:
         arriving = [laid_out(w.astype(self.dtype), "contiguous", self.library) for w in weights]
         late = iter(arriving[len(rows) :])
         last = [next(late) if is_given else None for is_given in lasts]
-        found = self.run_backward(kernel, (wanted, given, store), arriving[: len(rows)], last)
-        return found, expected, kernel.backward_of(wanted, given, store)
+        wishes = Wishes(tuple(wanted), tuple(given), store)
+        found = self.run_backward(kernel, wishes, arriving[: len(rows)], last)
+        return found, expected, kernel.backward_of(wishes)
 
     def check_backward(self, wanted=None, given=None, lasts=None, store=True):
         """Gradients are the reference engine's, and nothing comes that was not asked for."""

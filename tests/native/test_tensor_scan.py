@@ -8,8 +8,10 @@ import torch
 
 from recurra import _native
 from recurra.compiler import trace
-from recurra.engines import Result
+from recurra.engines import Result, Wishes
 from recurra.engines.native import torch_calls
+from recurra.engines.native.kernel import _as_numpy
+from recurra.engines.native.kernel import _tensors as tensors_of
 from tests.native.cases import ENGINE, LAYOUTS, Case, laid_out, random_options
 from tests.native.layers import CELLS, EVEN, assert_equal
 from tests.random_cells import random_program
@@ -40,7 +42,7 @@ class TensorCase(Case):
     def scan(self, kernel, *wishes):
         call = self.call
         double = self.dtype == "float64"
-        return torch_calls.scan(kernel, call.sizes, double, call.reverse, self.layer_states, *wishes)
+        return torch_calls.scan_of(kernel, call.sizes, double, call.reverse, self.layer_states, *wishes)
 
     def rows(self, value):
         return value[0] if self.is_cell and value is not None else value
@@ -81,23 +83,26 @@ class TensorCase(Case):
             for (name, variable), value in zip(self.plan.traced, values[count:], strict=True)
         }
         mine = Result(output, tuple(self.inner(value) for value in values[:count]), traced)
-        other = kernel.forward(self.call)
+        other = tensors_of(kernel.forward(_as_numpy(self.call)))
         assert_equal([mine.output, *mine.states], [other.output, *other.states])
-        prepared = kernel.pack(self.call.parameters, self.call.sizes, self.dtype == "float64")
+        prepared = kernel.pack(self.call.parameters, self.call.sizes, self.dtype)
         assert_equal(self.forward(self.scan(kernel), 2, prepared)[1:], self.forward(self.scan(kernel))[1:])
         return mine
 
     def run_backward(self, kernel, wishes, arriving, last):
-        wanted, given, store = wishes
+        wanted, given = wishes.wanted, wishes.given
         count, offered = len(last), iter(arriving)
-        scan = self.scan(kernel, wanted, given, store)
+        scan = self.scan(kernel, wishes)
         kept, output, *_ = self.forward(scan)
         saved = (self.rows(self.call.x), *self.others, output, kept, *(self.rows(mask) for mask in self.call.masks))
         every = [self.rows(next(offered)) if is_given else None for is_given in given]
         gradients = (every[0], *(self.outer(value) for value in last), *every[1:])
         dx, *found = scan.backward(wanted, saved, gradients, *self.batch, 2)
         mine = [dx if dx is None or not self.is_cell else dx[None], *map(self.inner, found[:count]), *found[count:]]
-        other = super().run_backward(kernel, wishes, arriving, last)
+        result, gradients = kernel.forward(_as_numpy(self.call), wishes), [*arriving, *last]
+        arrays = [g if g is None else g.numpy() for g in gradients]
+        found = kernel.backward(_as_numpy(self.call), result, wishes, arrays[: len(arriving)], arrays[len(arriving) :])
+        other = [g if g is None else torch.from_numpy(g) for g in found]
         pairs = [(a, b) for a, b in zip(mine, other, strict=True) if a is not None]
         assert_equal([a for a, _ in pairs], [b for _, b in pairs])
         for is_wanted, value in zip(wanted, mine, strict=True):
@@ -214,7 +219,8 @@ def test_many_rows(name):
 def test_the_same_number_arriving_everywhere():
     case = TensorCase(trace(CELLS["lstm"]), 0, dense=(5, 3), traced=True)
     kernel, count = ENGINE.build(case.plan), len(case.program.sources)
-    scan = case.scan(kernel, [True] * count, [True, *(v.kind == "real" for _, v in case.plan.traced)], True)
+    given = (True, *(v.kind == "real" for _, v in case.plan.traced))
+    scan = case.scan(kernel, Wishes((True,) * count, given))
     kept, output, *values = case.forward(scan)
     saved = (case.call.x, *case.others, output, kept)
     one = torch.tensor(3.0, dtype=torch.float64)
@@ -241,8 +247,8 @@ class Right:
     def __init__(self, **options):
         self.case = TensorCase(trace(zoneout_rnn), 0, traced=True, hidden=4, width=3, **options)
         kernel, self.count = ENGINE.build(self.case.plan), len(self.case.program.sources)
-        given = [True, *(v.kind == "real" for _, v in self.case.plan.traced)]
-        self.scan = self.case.scan(kernel, [True] * self.count, given, True)
+        given = (True, *(v.kind == "real" for _, v in self.case.plan.traced))
+        self.scan = self.case.scan(kernel, Wishes((True,) * self.count, given))
         sizes, reset = self.case.batch
         self.arguments = {
             "x": self.case.call.x, "others": list(self.case.others), "masks": list(self.case.call.masks),
@@ -361,7 +367,7 @@ def test_a_forward_pass_alone_has_no_backward_pass():
 
 def test_weights_prepared_for_another_kernel_are_refused():
     case, other = (TensorCase(trace(CELLS[name]), 0, dense=(5, 3)) for name in ("lstm", "gru"))
-    prepared = ENGINE.build(other.plan).pack(other.call.parameters, other.call.sizes, True)
+    prepared = ENGINE.build(other.plan).pack(other.call.parameters, other.call.sizes, "float64")
     with pytest.raises(ValueError, match="another kernel"):
         case.forward(case.scan(ENGINE.build(case.plan)), prepared=prepared)
 
@@ -370,20 +376,21 @@ def test_kernels_that_do_not_fit_together_are_refused():
     case = TensorCase(trace(CELLS["lstm"]), 0, dense=(5, 3))
     kernel, sizes = ENGINE.build(case.plan), case.call.sizes
     count = len(case.program.sources)
-    passes = kernel.training(sizes, True, [True] * count, [True], True)
-    single = kernel.training(sizes, False, [True] * count, [True], True)
+    plan = kernel.backward_of(Wishes((True,) * count))
+    forward, single = (kernel.built_forward(sizes, double, plan.kept).kernel for double in (True, False))
+    backward, single_backward = (kernel.built_backward(sizes, double, plan).kernel for double in (True, False))
     shapes = [list(parameter.shape) for parameter in case.call.parameters]
     groups = ("x", "output", "mask", "kept", "arriving")
     right = {
-        "forward": passes.forward, "backward": passes.backward.kernel, "is_reverse": False, "layer_states": False,
-        "parameter_shapes": shapes, "traced": 0, "rows": [(groups.index(g), n) for g, n in passes.plan.rows],
-        "constants": list(passes.plan.constants), "carried": list(passes.plan.carried),
-        "entering": [number for _, number in passes.plan.entering], "results": list(passes.plan.results),
+        "forward": forward, "backward": backward, "is_reverse": False, "layer_states": False,
+        "parameter_shapes": shapes, "traced": 0, "rows": [(groups.index(g), n) for g, n in plan.rows],
+        "constants": list(plan.constants), "carried": list(plan.carried),
+        "entering": [number for _, number in plan.entering], "results": list(plan.results),
     }  # fmt: skip
     _native.TensorScan(*right.values())
     wrong = [
-        {"forward": passes.backward.kernel}, {"backward": passes.forward}, {"backward": single.backward.kernel},
-        {"forward": single.forward}, {"backward": None}, {"parameter_shapes": shapes[:-1]},
+        {"forward": backward}, {"backward": forward}, {"backward": single_backward},
+        {"forward": single}, {"backward": None}, {"parameter_shapes": shapes[:-1]},
         {"parameter_shapes": [[1], *shapes[1:]]}, {"traced": 1}, {"traced": -1}, {"traced": 1 << 40},
     ]  # fmt: skip
     for name in ("rows", "constants", "carried", "entering", "results"):
