@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
 from recurra.compiler import Plan
-from recurra.engines.protocol import HALF, Device, DType, Engine, Layers, ScanSpec
+from recurra.engines.protocol import HALF, Array, Device, DType, Engine, Layers, ScanSpec
 from recurra.engines.vendor.known import known_layer, known_stack
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ class VendorEngine(Engine):
 
         known = known_stack(scans, directions)
         return None if known is None else VendorLayers(scans, known, directions)
+
+    def flatten(self, scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Array]) -> None:
+        """Lay a module's parameters one after the other, where they are torch's weights and cuDNN will run them."""
+        if parameters and parameters[0].is_cuda:
+            from recurra.engines.vendor.flatten import flatten
+
+            flatten(scans, directions, parameters)
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from recurra.engines.vendor.known import known_stack
 from recurra.engines.vendor.weights import Weights
 
 
-def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Sequence[Tensor]]) -> None:
+def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Tensor]) -> None:
     """Move a module's parameters to where cuDNN wants them, as torch.nn does; others stay where they are.
 
     What must hold is what torch.nn asks for, and that the parameters are torch's weights as they are.
@@ -20,25 +20,28 @@ def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Seq
     Args:
         scans: layer by layer, the directions of a layer beside each other.
         directions: scans of each layer.
-        parameters: of each scan, in its program's order; their memory is replaced.
+        parameters: of all scans, in their programs' order; their memory is replaced.
     """
-    flat = [parameter for group in parameters for parameter in group]
-    if not all(_suits(parameter, flat[0]) for parameter in flat):
+    if not all(_suits(parameter, parameters[0]) for parameter in parameters):
         return
-    if len({parameter.data_ptr() for parameter in flat}) != len(flat) or not torch._use_cudnn_rnn_flatten_weight():
+    places = {parameter.data_ptr() for parameter in parameters}
+    if len(places) != len(parameters) or not torch._use_cudnn_rnn_flatten_weight():
         return
     known = known_stack(scans, directions)
     if known is None:
         return
-    weights = []
-    for scan, layer, group in zip(scans, known, parameters, strict=True):
-        weights += Weights(scan.plan.program, layer, scan.sizes).of(group)
-    if {id(weight) for weight in weights} != {id(parameter) for parameter in flat}:
+    weights: list[Tensor] = []
+    rest = list(parameters)
+    for scan, layer in zip(scans, known, strict=True):
+        count = len(scan.plan.program.parameters)
+        weights += Weights(scan.plan.program, layer, scan.sizes).of(rest[:count])
+        del rest[:count]
+    if {id(weight) for weight in weights} != {id(parameter) for parameter in parameters}:
         return
     from torch.backends.cudnn import rnn
 
     sizes = scans[0].sizes
-    with torch.cuda.device(flat[0].device), torch.no_grad():
+    with torch.cuda.device(weights[0].device), torch.no_grad():
         torch._cudnn_rnn_flatten_weight(
             weights,
             len(weights) // len(scans),
