@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "pool.h"
+#include "processors.h"
 
 namespace recurra {
 
@@ -31,13 +32,12 @@ struct Executor<T>::Shared {
   std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
   std::vector<T*> chunk_values;             // for each value its array, or null
   std::vector<T*> states;                   // for each state 2 × batch rows
-  std::unique_ptr<std::atomic<std::size_t>[]> next_unit;  // of each chunk's sums, which one nobody has taken yet
   std::vector<T*> sums;                     // for each value that is a sum over rows its place
-  Barrier* barrier = nullptr;               // of the slices' threads; null where there is one slice
-  Worker* workers = nullptr;
+  std::vector<Geometry> geometry;           // of each slice, in the chunk that it is at
   std::int64_t batch_at(std::int64_t t) const { return call->batch_sizes ? call->batch_sizes[t] : call->batch; }
 };
 
+// What runs a slice, on whatever thread; and what a thread needs for sums over rows.
 template <class T>
 struct Executor<T>::Worker {
   Shared* shared = nullptr;
@@ -47,8 +47,8 @@ struct Executor<T>::Worker {
   std::vector<const T*> a, b;
   std::vector<std::vector<Column<T>>> columns;  // for each matrix
   std::vector<std::pair<Slot<T>*, std::ptrdiff_t>> moves;  // how slots go on from step to step
-  std::vector<Geometry> geometry;  // of every slice, in the chunk at hand
-  const Geometry* mine = nullptr;
+  const Geometry* mine = nullptr;  // of the slice in the chunk at hand
+  std::size_t chunk = 0;           // which one the slice is at
   T* frame = nullptr;   // constants
   T* blocks = nullptr;
   T* panel = nullptr;   // one panel, packed on the spot

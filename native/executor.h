@@ -13,6 +13,8 @@
 
 namespace recurra {
 
+class Team;
+
 // A caller's array with one row for each sequence at each step. Dense: row b of step t is at
 // data + t * step_stride + b * row_stride. Packed: all rows lie one after the other, row_stride apart.
 template <class T>
@@ -119,7 +121,11 @@ class Executor {
   void begin_states(Worker& w, std::int64_t from, std::int64_t to) const;
   void end_states(Worker& w, std::int64_t from, std::int64_t to) const;
   void apply_reset(Worker& w, std::int64_t t, std::int64_t n, int parity) const;
-  void work(Worker& w, int part) const;
+  void place_slice(const Shared& s, std::size_t chunk, std::size_t slice, Geometry& g) const;
+  void keep_states(const Shared& s) const;
+  bool slice_chunk(Worker& w, std::size_t slice) const;
+  void chunk_sums(Shared& s, Worker* workers, Team* team, bool more) const;
+  void work(Shared& s, Worker* workers, Team* team) const;
   void reserve(Session& session) const;
   void run_work(Shared& s, std::vector<Worker>& workers, int slices) const;
   void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit, bool more) const;

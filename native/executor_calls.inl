@@ -1,67 +1,89 @@
 // A call: cut in chunks and slices, laid out in memory, shared out among threads.
 
+// Where the rows of a slice of the batch lie in a chunk of steps.
 template <class T>
-void Executor<T>::work(Worker& w, int part) const {
-  Shared& s = *w.shared;
-  const Call<T>& call = *s.call;
-  const int slices = static_cast<int>(s.cuts.size()) - 1;
-  w.alive = 0;
-  w.parity = 0;
-  w.geometry.resize(static_cast<std::size_t>(slices));
-  for (std::size_t n = 0; n < code_.states.size(); ++n) {  // of a sequence without steps the last state is the first
-    const Batch<T>& last = call.last[n];
-    const Batch<const T>& start = call.first[n];
-    for (std::int64_t b = s.cuts[part]; last.data != nullptr && b < s.cuts[part + 1]; ++b) {
+void Executor<T>::place_slice(const Shared& s, std::size_t chunk, std::size_t slice, Geometry& g) const {
+  const auto [first, steps] = s.chunks[chunk];
+  g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1];
+  g.base = s.bases[slice], g.rows = 0;
+  g.count.resize(static_cast<std::size_t>(steps));
+  g.position.resize(static_cast<std::size_t>(steps));
+  for (std::int64_t k = 0; k < steps; ++k) {
+    g.position[k] = g.rows;
+    g.count[k] = std::clamp<std::int64_t>(s.batch_at(first + k) - g.from, 0, g.to - g.from);
+    g.rows += g.count[k];
+  }
+}
+
+// Of a sequence without steps the last state is the first.
+template <class T>
+void Executor<T>::keep_states(const Shared& s) const {
+  for (std::size_t n = 0; n < code_.states.size(); ++n) {
+    const Batch<T>& last = s.call->last[n];
+    const Batch<const T>& start = s.call->first[n];
+    for (std::int64_t b = 0; last.data != nullptr && b < s.call->batch; ++b) {
       T* out = last.data + b * last.row_stride;
       const std::size_t bytes = static_cast<std::size_t>(code_.states[n]) * sizeof(T);
       if (start.data == nullptr) std::memset(out, 0, bytes);
       else std::memmove(out, start.data + b * start.row_stride, bytes);
     }
   }
-  bool more = false;  // whether sums over rows have begun
-  std::size_t chunk = 0;
-  for (const auto& [first, steps] : s.chunks) {
-    for (int slice = 0; slice < slices; ++slice) {
-      Geometry& g = w.geometry[slice];
-      g.first_step = first, g.steps = steps, g.from = s.cuts[slice], g.to = s.cuts[slice + 1];
-      g.base = s.bases[slice], g.rows = 0;
-      g.count.resize(static_cast<std::size_t>(steps));
-      g.position.resize(static_cast<std::size_t>(steps));
-      for (std::int64_t k = 0; k < steps; ++k) {
-        g.position[k] = g.rows;
-        g.count[k] = std::clamp<std::int64_t>(s.batch_at(first + k) - g.from, 0, g.to - g.from);
-        g.rows += g.count[k];
-      }
-    }
-    w.mine = &w.geometry[part];
-    rows_stage(w, code_.before, moving_before_);
-    step_stage(w);
-    rows_stage(w, code_.after, moving_after_);
-    if (units_.empty()) continue;
-    std::atomic<std::size_t>& next = s.next_unit[chunk++];
-    auto share = [&](Worker& worker) {  // whoever is free takes the next: a processor may be slower than another
-      for (std::size_t u = next.fetch_add(1); u < units_.size(); u = next.fetch_add(1)) {
-        sum(worker, w.geometry, units_[u], more);
-      }
-    };
-    if (s.barrier != nullptr) {
-      s.barrier->wait();
-      share(w);
-      s.barrier->wait();
-    } else if (w.team != nullptr) {
-      w.team->share([&](int n) { share(s.workers[n]); });
-    } else {
-      share(w);
-    }
-    more = true;
+}
+
+// The next chunk of one slice, on whatever thread. Returns whether it has more.
+template <class T>
+bool Executor<T>::slice_chunk(Worker& w, std::size_t slice) const {
+  Shared& s = *w.shared;
+  w.mine = &s.geometry[slice];
+  place_slice(s, w.chunk, slice, s.geometry[slice]);
+  rows_stage(w, code_.before, moving_before_);
+  step_stage(w);
+  rows_stage(w, code_.after, moving_after_);
+  if (++w.chunk < s.chunks.size()) return true;
+  end_states(w, s.cuts[slice], s.cuts[slice] + w.alive);
+  return false;
+}
+
+// Sums over the rows of a chunk: whoever is free takes the next, as a processor may be slower than another.
+template <class T>
+void Executor<T>::chunk_sums(Shared& s, Worker* workers, Team* team, bool more) const {
+  std::atomic<std::size_t> next{0};
+  const auto take = [&](int n) {
+    const std::size_t unit = next.fetch_add(1, std::memory_order_relaxed);
+    if (unit < units_.size()) sum(workers[n], s.geometry, units_[unit], more);
+    return unit + 1 < units_.size();
+  };
+  if (team != nullptr) {
+    team->share(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(team->threads()), units_.size())), take);
+  } else {
+    while (take(0)) {}
   }
-  end_states(w, s.cuts[part], s.cuts[part] + w.alive);
+}
+
+// All chunks of all slices, each slice with a worker of its own. Slices wait for each other only where there are sums.
+template <class T>
+void Executor<T>::work(Shared& s, Worker* workers, Team* team) const {
+  const int slices = static_cast<int>(s.cuts.size()) - 1;
+  s.geometry.resize(static_cast<std::size_t>(slices));
+  for (int n = 0; n < slices; ++n) workers[n].chunk = 0, workers[n].alive = 0, workers[n].parity = 0;
+  keep_states(s);
+  if (s.chunks.empty()) return;
+  const auto next_chunk = [&](int n) { return slice_chunk(workers[n], static_cast<std::size_t>(n)); };
+  if (units_.empty()) {
+    if (slices > 1) team->share(slices, next_chunk);
+    else while (next_chunk(0)) {}
+    return;
+  }
+  for (std::size_t chunk = 0; chunk < s.chunks.size(); ++chunk) {
+    if (slices > 1) team->share(slices, [&](int n) { return next_chunk(n) && false; });
+    else next_chunk(0);
+    chunk_sums(s, workers, team, chunk > 0);
+  }
 }
 
 // Sums over rows are added up where the caller wants them if their rows are whole vectors, else among the constants.
 template <class T>
 void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const {
-  s.next_unit = std::make_unique<std::atomic<std::size_t>[]>(units_.empty() ? 0 : s.chunks.size());
   s.sums.assign(code_.values.size(), nullptr);
   for (const Instruction& i : code_.sums) s.sums[i.result] = frame + offset_[i.result];
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
@@ -76,39 +98,25 @@ void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& m
   }
 }
 
-// The slices at the same time, each on a thread; or the only one, with the other threads at its service.
+// The slices at the same time, each on a thread; or the only one, with other threads at its service; or all on this thread.
 template <class T>
 void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) const {
-  const int threads = static_cast<int>(workers.size());
-  Barrier barrier(threads);
-  Team team(threads);
-  bool together = false;
-  if (slices > 1) {
-    s.barrier = &barrier;
-    together = run_together(threads, [&](int n) { work(workers[n], n); });
-  } else if (threads > 1) {
-    workers.front().team = &team;
-    together = run_together(threads, [&](int n) {
-      if (n != 0) return team.serve(n);
-      try {
-        work(workers.front(), 0);
-      } catch (...) {
-        team.dismiss();
-        throw;
-      }
-      team.dismiss();
-    });
-  }
-  s.barrier = nullptr;
-  workers.front().team = nullptr;
-  if (together) return;
-  // Another caller has the threads: the whole batch on this one. The next run of the same call may have them.
-  std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
-  s.cuts.swap(cuts);
-  s.bases.swap(bases);
-  work(workers.front(), 0);
-  s.cuts.swap(cuts);
-  s.bases.swap(bases);
+  Worker& master = workers.front();
+  with_helpers(static_cast<int>(workers.size()), [&](Team& team) {
+    if (team.threads() > 1) {
+      master.team = slices == 1 ? &team : nullptr;
+      return work(s, workers.data(), &team);
+    }
+    master.team = nullptr;
+    if (slices == 1) return work(s, workers.data(), nullptr);
+    // One slice for this run. The next one of the same call may have helpers.
+    std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
+    s.cuts.swap(cuts);
+    s.bases.swap(bases);
+    work(s, workers.data(), nullptr);
+    s.cuts.swap(cuts);
+    s.bases.swap(bases);
+  });
 }
 
 // Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
@@ -176,8 +184,8 @@ template <class T>
 void Executor<T>::cut_slices(Session& session) const {
   const Call<T>& call = session.call;
   Shared& s = session.shared;
-  int threads = std::max(1, std::min<int>(call.threads, 64));
-  if (cost(call) < 150000) threads = 1;
+  int threads = 1;
+  if (call.threads > 1 && cost(call) >= 150000) threads = std::min({call.threads, processors_allowed(), Team::most_pieces});
   const int slices = session.slices = threads > 1 && session.step_rows >= 2 * threads ? threads : 1;
   session.workers.resize(static_cast<std::size_t>(threads));
   s.cuts.assign(1, 0);
@@ -278,7 +286,7 @@ void Executor<T>::make_constants(Session& session) const {
   }
 }
 
-// Takes beforehand what threads would otherwise allocate: one that failed would have the others wait for ever.
+// Takes beforehand what threads would otherwise allocate.
 template <class T>
 void Executor<T>::reserve(Session& session) const {
   if (session.workers.size() < 2) return;
@@ -289,13 +297,13 @@ void Executor<T>::reserve(Session& session) const {
     w.a.reserve(rows);
     if (!units_.empty()) w.b.reserve(rows);
   }
+  session.shared.geometry.resize(static_cast<std::size_t>(session.slices));
+  for (Geometry& g : session.shared.geometry) {
+    g.count.reserve(static_cast<std::size_t>(steps));
+    g.position.reserve(static_cast<std::size_t>(steps));
+  }
   for (int n = 0; n < session.slices; ++n) {
     Worker& w = session.workers[n];
-    w.geometry.resize(static_cast<std::size_t>(session.slices));
-    for (Geometry& g : w.geometry) {
-      g.count.reserve(static_cast<std::size_t>(steps));
-      g.position.reserve(static_cast<std::size_t>(steps));
-    }
     w.columns.resize(code_.matrices.size());
     for (std::size_t m = 0; m < code_.matrices.size(); ++m) w.columns[m].resize(static_cast<std::size_t>(vectors(code_.matrices[m])));
   }
@@ -309,7 +317,6 @@ void Executor<T>::begin(Session& session, Memory&& memory) const {
   s.call = &session.call;
   cut_chunks(session);
   cut_slices(session);
-  s.workers = session.workers.data();
   carve(session, memory(carve(session, nullptr)));
   make_constants(session);
   reserve(session);

@@ -96,9 +96,10 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
     return;
   }
   const int members = w.team->threads();
-  w.team->share([&](int n) {
+  w.team->share(members, [&](int n) {
     const std::int64_t from = panels * n / members * wide, to = std::min(all, panels * (n + 1) / members * wide);
     if (from < to) part(from, to);
+    return false;
   });
 }
 

@@ -1,19 +1,21 @@
 #include "pool.h"
 
+#include <algorithm>
 #include <condition_variable>
-#include <cstdint>
-#include <exception>
+#include <ctime>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #ifndef _WIN32
 #include <dlfcn.h>
 #include <pthread.h>
 #endif
+
+#include "payoff.h"
+#include "subnormals.h"
 
 namespace recurra {
 namespace {
@@ -21,10 +23,13 @@ namespace {
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
 #endif
 }
 
-constexpr int spins = 4000;  // some 40 µs: the time between two calls of a training loop's layers
+constexpr int spins = 4000;   // some 40 µs: the time between two calls of a training loop's layers
+constexpr int moment = 100;   // spins that are not worth a look at the clock
 
 // Waits until `done` says so: burning the processor first, then giving it away.
 template <class F>
@@ -35,66 +40,57 @@ inline void wait_until(F done) {
   }
 }
 
-class Pool {
+std::int64_t time_of(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+std::int64_t now() { return time_of(CLOCK_MONOTONIC); }
+
+// The time that this thread had a processor.
+std::int64_t time_run() { return time_of(CLOCK_THREAD_CPUTIME_ID); }
+
+// Helpers of our own, who burn the processor for a while after each call, and then sleep.
+class Helpers {
  public:
-  bool run(int threads, const std::function<void(int)>& task) {
-    if (!grow(threads - 1)) return false;
-    task_ = &task;
-    left_.store(threads - 1, std::memory_order_relaxed);
+  // Lets helpers 1 … threads - 1 in; fewer, where the system has no more threads. Returns without having waited for any.
+  void open(Team& team, int threads) {
+    grow(team, threads - 1);
     {
       std::lock_guard<std::mutex> lock(sleep_);
-      const std::uint64_t round = order_.load(std::memory_order_relaxed) >> 16;
-      order_.store((round + 1) << 16 | static_cast<std::uint64_t>(threads - 1), std::memory_order_seq_cst);
+      team.open(threads);
     }
     if (sleeping_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
-    task(0);
-    wait_until([&] { return left_.load(std::memory_order_acquire) == 0; });
-    return true;
   }
 
  private:
-  bool grow(int workers) {
+  void grow(Team& team, int helpers) {
     try {
-      while (static_cast<int>(workers_.size()) < workers) {
-        const int number = static_cast<int>(workers_.size()) + 1;
-        const std::uint64_t seen = order_.load(std::memory_order_relaxed);
-        workers_.emplace_back([this, number, seen] { work(number, seen); });
-        workers_.back().detach();
+      for (; count_ < helpers; ++count_) {
+        std::thread([this, &team, number = count_ + 1] { help(team, number); }).detach();
       }
     } catch (const std::system_error&) {
-      return false;
     }
-    return true;
   }
 
-  // Number `number` waits for orders other than the one it has seen.
-  void work(int number, std::uint64_t seen) {
+  void help(Team& team, int number) {
+    const FlushSubnormals flush;
     for (;;) {
-      std::uint64_t order = order_.load(std::memory_order_acquire);
-      for (int i = 0; i < spins && order == seen; ++i) {
-        relax();
-        order = order_.load(std::memory_order_acquire);
-      }
-      if (order == seen) {
-        std::unique_lock<std::mutex> lock(sleep_);
-        sleeping_.fetch_add(1, std::memory_order_seq_cst);
-        wake_.wait(lock, [&] { return (order = order_.load(std::memory_order_seq_cst)) != seen; });
-        sleeping_.fetch_sub(1, std::memory_order_seq_cst);
-      }
-      seen = order;
-      if (static_cast<std::uint64_t>(number) <= (order & 0xffff)) {
-        (*task_)(number);
-        left_.fetch_sub(1, std::memory_order_acq_rel);
-      }
+      team.serve(number);
+      for (int i = 0; i < spins && !team.wants(number); ++i) relax();
+      if (team.wants(number)) continue;
+      std::unique_lock<std::mutex> lock(sleep_);
+      sleeping_.fetch_add(1, std::memory_order_seq_cst);
+      wake_.wait(lock, [&] { return team.wants(number); });
+      sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
   }
 
   std::mutex sleep_;
   std::condition_variable wake_;
-  std::atomic<std::uint64_t> order_{0};  // the round, and in the low 16 bits how many workers take part in it
-  std::atomic<int> sleeping_{0}, left_{0};
-  std::vector<std::thread> workers_;
-  const std::function<void(int)>* task_ = nullptr;
+  std::atomic<int> sleeping_{0};
+  int count_ = 0;
 };
 
 // What is needed of an OpenMP runtime, by the names that GCC's has and other runtimes offer too.
@@ -109,16 +105,18 @@ class OpenMP {
     if (library == nullptr) return false;
     parallel_ = reinterpret_cast<Parallel>(found);
     number_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_thread_num"));
-    count_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_num_threads"));
+    most_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_max_threads"));
 #endif
-    return number_ != nullptr && count_ != nullptr;
+    return number_ != nullptr && most_ != nullptr;
   }
 
-  // A team may come out smaller than asked for, for instance inside another one; then nothing runs.
-  bool run(int threads, const std::function<void(int)>& task) const {
-    Work work{this, &task, threads, {true}};
+  // Whether this thread's teams have that size: one of another would have the runtime end threads, and start them again.
+  bool has_teams_of(int threads) const { return most_() == threads; }
+
+  // Runs task(0) on this thread, and task(1) … on others at the same time; returns when all are done.
+  void run(int threads, const std::function<void(int)>& task) const {
+    Work work{this, &task};
     parallel_(&member, &work, static_cast<unsigned>(threads), 0);
-    return work.complete.load(std::memory_order_relaxed);
   }
 
  private:
@@ -127,40 +125,23 @@ class OpenMP {
   struct Work {
     const OpenMP* openmp;
     const std::function<void(int)>* task;
-    int threads;
-    std::atomic<bool> complete;
   };
 
   static void member(void* data) {
     Work& work = *static_cast<Work*>(data);
-    if (work.openmp->count_() == work.threads) (*work.task)(work.openmp->number_());
-    else work.complete.store(false, std::memory_order_relaxed);
+    (*work.task)(work.openmp->number_());
   }
 
   Parallel parallel_ = nullptr;
-  Ask number_ = nullptr, count_ = nullptr;
-};
-
-// What a task throws must not leave its thread: it is kept for the caller, the first of several.
-struct Guarded {
-  const std::function<void(int)>& task;
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure;
-
-  explicit Guarded(const std::function<void(int)>& guarded) : task(guarded) {}
-  void operator()(int number) {
-    try {
-      task(number);
-    } catch (...) {
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  }
+  Ask number_ = nullptr, most_ = nullptr;
 };
 
 // The process's threads. A forked child has none of its parent's: it leaves what the parent had alone.
 struct Threads {
   std::mutex busy;
-  Pool pool;
+  Team team;
+  Helpers helpers;
+  Payoff payoff;
 };
 std::atomic<Threads*> threads_of_process{nullptr};
 std::atomic<const OpenMP*> openmp{nullptr};
@@ -185,22 +166,58 @@ Threads& the_threads() {
   return *found;
 }
 
+// Does the work with the door open. Returns the nanoseconds that the caller has waited for others or been off its processor,
+// and keeps what the work throws.
+std::int64_t work_with(Team& team, const std::function<void(Team&)>& work, std::exception_ptr& failure) {
+  const std::int64_t begin = now(), ran = time_run();
+  try {
+    work(team);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const std::int64_t waited = team.close(), off = now() - begin - (time_run() - ran);
+  return std::max(waited, off);
+}
+
 }  // namespace
 
-bool run_together(int threads, const std::function<void(int)>& task) {
-  if (threads <= 1) {
-    task(0);
-    return true;
-  }
+void with_helpers(int threads, const std::function<void(Team&)>& work) {
+  const auto alone = [&] {
+    Team team;
+    work(team);
+  };
+  if (threads <= 1) return alone();
   Threads& ours = the_threads();
   std::unique_lock<std::mutex> mine(ours.busy, std::try_to_lock);
-  if (!mine.owns_lock()) return false;
-  Guarded guarded{task};
-  const std::function<void(int)> each = std::ref(guarded);
+  if (!mine.owns_lock()) return alone();
+  const std::int64_t begin = now();
+  if (!ours.payoff.pays(begin)) {
+    mine.unlock();
+    return alone();
+  }
+  Team& team = ours.team;
+  std::exception_ptr failure;
+  std::int64_t lost = 0;
   const OpenMP* runtime = openmp.load(std::memory_order_acquire);
-  const bool ran = runtime != nullptr ? runtime->run(threads, each) : ours.pool.run(threads, each);
-  if (guarded.failure) std::rethrow_exception(guarded.failure);
-  return ran;
+  if (runtime != nullptr && runtime->has_teams_of(threads)) {
+    std::int64_t inside = 0;  // where the runtime's own barriers are not
+    team.open(threads);
+    runtime->run(threads, [&](int number) {
+      if (number != 0) {
+        const FlushSubnormals flush;
+        return team.serve(number);
+      }
+      const std::int64_t entered = now();
+      lost = work_with(team, work, failure);
+      inside = now() - entered;
+    });
+    lost += now() - begin - inside;
+  } else {
+    ours.helpers.open(team, threads);
+    lost = work_with(team, work, failure);
+  }
+  ours.payoff.learn(begin, now(), lost);
+  if (failure) std::rethrow_exception(failure);
 }
 
 bool join_openmp() {
@@ -211,36 +228,77 @@ bool join_openmp() {
   return found;
 }
 
-void Barrier::wait() {
-  const unsigned generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    return;
+void Team::open(int threads) {
+  waited_ = 0;
+  open_.store(threads, std::memory_order_seq_cst);
+}
+
+std::int64_t Team::close() {
+  open_.store(1, std::memory_order_seq_cst);
+  return waited_;
+}
+
+// A piece that nobody else has, or -1: number `number`, or the next behind it.
+int Team::take(int number) {
+  std::uint64_t offered = offered_.load(std::memory_order_relaxed);
+  while (offered != 0) {
+    const std::uint64_t behind = offered >> number;
+    const int piece = behind != 0 ? number + __builtin_ctzll(behind) : __builtin_ctzll(offered);
+    const std::uint64_t rest = offered & ~(std::uint64_t{1} << piece);
+    if (offered_.compare_exchange_weak(offered, rest, std::memory_order_acq_rel, std::memory_order_relaxed)) return piece;
   }
-  wait_until([&] { return generation_.load(std::memory_order_acquire) != generation; });
+  return -1;
 }
 
-void Team::order(const std::function<void(int)>* task) {
+void Team::perform(int piece) {
+  bool again = false;
+  try {
+    again = task_.call(task_.object, piece);
+  } catch (...) {
+    if (!failed_.exchange(true)) failure_ = std::current_exception();
+  }
+  if (again) offered_.fetch_or(std::uint64_t{1} << piece, std::memory_order_release);
+  else left_.fetch_sub(1, std::memory_order_release);
+}
+
+// Until there is something to take, or all is done.
+void Team::wait() {
+  const auto over = [&] {
+    return left_.load(std::memory_order_relaxed) == 0 || offered_.load(std::memory_order_relaxed) != 0;
+  };
+  for (int i = 0; i < moment; ++i) {
+    if (over()) return;
+    relax();
+  }
+  const std::int64_t begin = now();
+  wait_until(over);
+  waited_ += now() - begin;
+}
+
+void Team::run(int pieces, Task task) {
   task_ = task;
-  left_.store(threads_ - 1, std::memory_order_relaxed);
-  order_.fetch_add(1, std::memory_order_release);
+  left_.store(pieces, std::memory_order_relaxed);
+  offered_.store(~std::uint64_t{0} >> (most_pieces - pieces), std::memory_order_release);
+  while (left_.load(std::memory_order_acquire) != 0) {
+    if (const int piece = take(0); piece >= 0) perform(piece);
+    else wait();
+  }
+  if (!failed_.load(std::memory_order_relaxed)) return;
+  failed_.store(false, std::memory_order_relaxed);
+  std::rethrow_exception(std::exchange(failure_, nullptr));
 }
-
-void Team::share(const std::function<void(int)>& task) {
-  order(&task);
-  task(0);
-  wait_until([&] { return left_.load(std::memory_order_acquire) == 0; });
-}
-
-void Team::dismiss() { order(nullptr); }
 
 void Team::serve(int number) {
-  for (unsigned seen = 0;; ++seen) {
-    wait_until([&] { return order_.load(std::memory_order_acquire) != seen; });
-    if (task_ == nullptr) return;
-    (*task_)(number);
-    left_.fetch_sub(1, std::memory_order_release);
+  for (int idle = 0; wants(number);) {
+    if (const int piece = take(number); piece >= 0) {
+      perform(piece);
+      idle = 0;
+    } else if (idle < spins) {
+      ++idle;
+      relax();
+    } else {
+      std::this_thread::yield();
+    }
   }
 }
 

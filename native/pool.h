@@ -1,49 +1,71 @@
-// Threads that work together: those of the process's OpenMP runtime where it has been joined, else a pool of our own.
+// Threads that help a caller: those of the process's OpenMP runtime where it has been joined, else a pool of our own.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <exception>
 #include <functional>
+#include <memory>
+#include <type_traits>
 
 namespace recurra {
 
-// Runs task(0) … task(threads - 1) at the same time, task(0) on the calling thread; returns when all are done. Where
-// another caller's work is running, or threads cannot be had, it returns false, and nothing has run.
-bool run_together(int threads, const std::function<void(int)>& task);
-
-// From now on run_together borrows its threads from the OpenMP runtime that another library has brought into the
-// process: two pools whose threads burn the processor while they wait would take it from each other. Returns whether
-// there is one. A forked child goes back to a pool of its own, as OpenMP's threads do not survive a fork.
-bool join_openmp();
-
-// Where threads wait for each other. Waiting burns the processor first, and gives it away after a while.
-class Barrier {
- public:
-  explicit Barrier(int threads) : threads_(threads) {}
-  void wait();
-
- private:
-  const int threads_;
-  std::atomic<int> arrived_{0};
-  std::atomic<unsigned> generation_{0};
-};
-
-// Threads that one of them gives small tasks to, again and again, at the price of two reads of each other's memory.
-// Inside run_together: number 0 calls share() as often as it likes and then dismiss(), the others serve().
+// A caller and the threads that help it. The caller shares out tasks in pieces; a helper takes a piece when it is there to
+// take one, and the caller runs what nobody came for. So the caller waits for nothing but pieces that are being run.
 class Team {
  public:
-  explicit Team(int threads) : threads_(threads) {}
-  int threads() const { return threads_; }
-  void share(const std::function<void(int)>& task);
-  void dismiss();
+  static constexpr int most_pieces = 64;
+
+  int threads() const { return open_.load(std::memory_order_relaxed); }  // the caller, and those that may come
+
+  // By the caller: runs task(0) … task(pieces - 1), and returns when all are done. Thread n begins with piece n. A piece
+  // that returns true is not done: it is offered again, to whoever is free.
+  template <class F>
+  void share(int pieces, F&& task) {
+    using Function = std::remove_reference_t<F>;
+    run(pieces, {std::addressof(task), [](const void* object, int piece) -> bool {
+                   return (*const_cast<Function*>(static_cast<const Function*>(object)))(piece);
+                 }});
+  }
+
+  // By the caller: lets helpers in, and closes the door behind them. Nanoseconds that the caller has waited in between.
+  void open(int threads);
+  std::int64_t close();
+
+  // By helper number `number`: runs pieces until the door is closed.
   void serve(int number);
+  bool wants(int number) const { return open_.load(std::memory_order_seq_cst) > number; }
 
  private:
-  void order(const std::function<void(int)>* task);
+  struct Task {
+    const void* object;
+    bool (*call)(const void*, int);
+  };
 
-  const int threads_;
-  const std::function<void(int)>* task_ = nullptr;  // null: go home
-  alignas(64) std::atomic<unsigned> order_{0};
-  alignas(64) std::atomic<int> left_{0};
+  void run(int pieces, Task task);
+  int take(int number);
+  void perform(int piece);
+  void wait();
+
+  // Of a piece that has been taken the caller awaits the end: so whoever has one may read the task.
+  alignas(64) std::atomic<std::uint64_t> offered_{0};  // a bit for each piece that nobody has taken
+  Task task_{};
+  alignas(64) std::atomic<int> left_{0};  // pieces that are not done
+  std::atomic<bool> failed_{false};
+  std::exception_ptr failure_;
+  std::int64_t waited_ = 0;
+  alignas(64) std::atomic<int> open_{1};
 };
+
+// Runs work(team) on the calling thread, with up to threads - 1 others at its service. It is a team of one thread where
+// another caller has the others, or where they have lately cost more than they brought (payoff.h). What work or a piece
+// throws reaches the caller.
+void with_helpers(int threads, const std::function<void(Team&)>& work);
+
+// From now on with_helpers borrows its threads from the OpenMP runtime that another library has brought into the process,
+// where that one's teams are as large: two pools whose threads burn the processor while they wait would take it from each
+// other. Returns whether there is one. A forked child goes back to a pool of its own, as OpenMP's threads do not survive a
+// fork.
+bool join_openmp();
 
 }  // namespace recurra

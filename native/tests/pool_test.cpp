@@ -1,6 +1,7 @@
-// Many callers at once: of the thread pool, of its barrier, and of the executor, whose results must not depend on who ran
+// Many callers at once: of the threads that help, and of the executor, whose results must not depend on who ran
 // what. Made to run under ThreadSanitizer (tools/sanitize.sh); without it a quick test of the same.
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -10,15 +11,15 @@
 #include "../code.h"
 #include "../dispatch.h"
 #include "../executor.h"
+#include "../payoff.h"
 #include "../pool.h"
 
 namespace {
 
-using recurra::Barrier;
 using recurra::Call;
 using recurra::Executor;
-using recurra::run_together;
 using recurra::Team;
+using recurra::with_helpers;
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -26,74 +27,162 @@ void require(bool holds, const char* what) {
   std::exit(1);
 }
 
-// One member hands out many small tasks; each member adds to its own place, and the first reads all of them.
+// The threads are one caller's at a time, and where they have lately been of no use they rest: a caller may find itself alone.
+// Returns whether there were others.
+template <class F>
+bool with_team(int threads, F work) {
+  bool others = false;
+  with_helpers(threads, [&](Team& team) {
+    others = team.threads() > 1;
+    work(team);
+  });
+  return others;
+}
+
+// Whether to go on: all rounds are to be done, and then more until somebody has had help, which takes seconds at most.
+bool goes_on(int round, int rounds, int helped) {
+  if (round >= rounds && helped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return round < rounds || (helped == 0 && round < rounds + 30000);
+}
+
+// One caller shares out many small tasks; each piece has its own place, and the caller reads all of them.
 void tasks_of_a_team(int rounds) {
-  for (int round = 0; round < rounds; ++round) {
-    const int members = 2 + round % 3;
-    std::vector<int> places(static_cast<std::size_t>(members), 0);
-    Team team(members);
+  int helped = 0;
+  for (int round = 0; goes_on(round, rounds, helped); ++round) {
+    const int pieces = 1 + round % 5;
+    std::vector<int> places(static_cast<std::size_t>(pieces), 0);
     int sum = 0;
-    const bool ran = run_together(members, [&](int n) {
-      if (n != 0) return team.serve(n);
+    helped += with_team(2 + round % 3, [&](Team& team) {
       for (int task = 1; task <= 40; ++task) {
-        team.share([&](int member) { places[member] += task; });
+        team.share(pieces, [&](int piece) {
+          places[piece] += task;
+          return false;
+        });
         for (int place : places) sum += place;
       }
-      team.dismiss();
     });
-    require(ran, "a team without members");
-    require(sum == members * 11480, "a task was lost, or done twice");  // the sum of the sums of 1 … n for n up to 40
+    require(sum == pieces * 11480, "a piece was lost, or done twice");  // the sum of the sums of 1 … n for n up to 40
+  }
+  require(helped > 0, "a team without members");
+}
+
+// Pieces that are offered again, as the chunks of a slice are: each goes its steps in order, on whatever thread. A task that has
+// all of a team's pieces is the largest.
+void pieces_again(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const int pieces = round % 7 == 0 ? Team::most_pieces : 1 + round % 5;
+    std::vector<std::vector<int>> steps(static_cast<std::size_t>(pieces));
+    with_team(2 + round % 3, [&](Team& team) {
+      team.share(pieces, [&](int piece) {
+        std::vector<int>& mine = steps[static_cast<std::size_t>(piece)];
+        mine.push_back(static_cast<int>(mine.size()));
+        return static_cast<int>(mine.size()) < 10 + piece % 3;
+      });
+    });
+    for (int piece = 0; piece < pieces; ++piece) {
+      const std::vector<int>& found = steps[static_cast<std::size_t>(piece)];
+      require(static_cast<int>(found.size()) == 10 + piece % 3, "a piece had too few steps, or too many");
+      for (int n = 0; n < 10; ++n) require(found[static_cast<std::size_t>(n)] == n, "steps of a piece out of order");
+    }
   }
 }
 
-// What any member throws reaches the caller, after the others are done; the threads serve the next call.
+// A helper that does not come holds nothing up; nor does one that comes late find something to do.
+void helpers_that_do_not_come(int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    Team team;
+    team.open(4);
+    int done = 0;
+    team.share(4, [&](int) {
+      ++done;
+      return false;
+    });
+    require(done == 4, "the caller left something undone");
+    team.close();
+    team.serve(1);
+  }
+}
+
+// What any piece throws reaches the caller, after the others are done; the threads serve the next call.
 void failures(int rounds) {
   for (int round = 0; round < rounds; ++round) {
-    const int members = 2 + round % 3;
+    const int pieces = 2 + round % 3;
     std::atomic<int> done{0};
-    bool caught = false;
+    bool caught = false, after = false;
     try {
-      run_together(members, [&](int n) {
-        ++done;
-        if (n == round % members || round % 5 == 0) throw std::bad_alloc();
+      with_team(pieces, [&](Team& team) {
+        try {
+          team.share(pieces, [&](int n) {
+            ++done;
+            if (n == round % pieces || round % 5 == 0) throw std::bad_alloc();
+            return false;
+          });
+        } catch (const std::bad_alloc&) {
+          team.share(1, [&](int) {
+            after = true;
+            return false;
+          });
+          throw;
+        }
       });
     } catch (const std::bad_alloc&) {
       caught = true;
     }
-    require(caught && done == members, "a failure was lost, or did not wait for the others");
+    require(caught && done == pieces && after, "a failure was lost, or did not wait for the others");
   }
 }
 
-// Each round, every part writes its own place, waits for the others, and reads theirs.
-void rounds_of_the_pool(int callers, int rounds) {
+// Many callers: one has the threads, the others run alone, and all of them do all of it.
+void callers_at_once(int callers, int rounds) {
   std::vector<std::thread> threads;
-  std::atomic<int> together{0};
+  std::atomic<int> helped{0};
   for (int caller = 0; caller < callers; ++caller) {
     threads.emplace_back([&, caller] {
-      for (int round = 0; round < rounds; ++round) {
-        const int parts = 2 + (round + caller) % 3;
-        std::vector<int> places(static_cast<std::size_t>(parts), 0), sums(places);
-        Barrier barrier(parts);
-        const bool ran = run_together(parts, [&](int n) {
+      for (int round = 0; goes_on(round, rounds, helped); ++round) {
+        const int pieces = 2 + (round + caller) % 3;
+        std::vector<int> places(static_cast<std::size_t>(pieces), 0);
+        int sum = 0;
+        helped += with_team(pieces, [&](Team& team) {
           for (int phase = 1; phase <= 3; ++phase) {
-            places[n] += phase * (n + 1);
-            barrier.wait();
-            for (int place : places) sums[n] += place;
-            barrier.wait();
+            team.share(pieces, [&](int n) {
+              places[n] += phase * (n + 1);
+              return false;
+            });
+            for (int place : places) sum += place;
           }
         });
-        if (!ran) {  // the pool is another caller's, and nothing has run
-          for (int sum : sums) require(sum == 0, "a part ran though the pool was busy");
-          continue;
-        }
-        ++together;
-        for (int sum : sums) require(sum == 10 * parts * (parts + 1) / 2, "a part missed what another one wrote");
+        require(sum == 10 * pieces * (pieces + 1) / 2, "the caller missed what a helper wrote");
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  require(together > 0, "no round ran");
-  require(callers > 1 || together == rounds, "a single caller was refused");
+  require(helped > 0, "nobody had help");
+}
+
+// The estimate by itself, in nanoseconds that are made up.
+void payoffs() {
+  constexpr std::int64_t ms = 1'000'000;
+  recurra::Payoff payoff;
+  std::int64_t now = 100 * ms;
+  payoff.learn(now, now + 10 * ms, 3 * ms);
+  require(payoff.pays(now + 10 * ms), "a small loss ended it");
+  payoff.learn(now, now + ms / 10, ms / 10);
+  require(payoff.pays(now + ms), "a short call's loss ended it");
+  std::int64_t pause = 0;
+  for (int n = 0; n < 20; ++n) {  // a load that stays: trying costs ever less
+    payoff.learn(now, now + 10 * ms, 9 * ms);
+    now += 10 * ms;
+    require(!payoff.pays(now), "a loss was forgotten");
+    std::int64_t waited = 0;
+    while (!payoff.pays(now + waited)) waited += ms;
+    require(waited >= pause && waited <= 2000 * ms, "pauses do not grow, or without bound");
+    pause = waited;
+    now += waited;
+  }
+  require(pause > 500 * ms, "trying again and again costs too much");
+  now += 60'000 * ms;  // the load is gone, and one late helper is no load
+  payoff.learn(now, now + 10 * ms, 9 * ms);
+  require(payoff.pays(now + 100 * ms), "one loss after a good time is held against the threads for long");
 }
 
 // Code by hand: y = before's product of x, h' = x W + h U in the loop, and behind the loop y = h' + h'. With a sum over rows
@@ -202,9 +291,12 @@ void executors(int rounds) {
 
 int main(int count, char** arguments) {
   const int rounds = count > 1 ? std::atoi(arguments[1]) : 40;
-  rounds_of_the_pool(1, 50 * rounds);
-  rounds_of_the_pool(4, 50 * rounds);
+  payoffs();
+  helpers_that_do_not_come(50 * rounds);
+  callers_at_once(1, 50 * rounds);
+  callers_at_once(4, 50 * rounds);
   tasks_of_a_team(5 * rounds);
+  pieces_again(5 * rounds);
   failures(50 * rounds);
   executors(rounds);
   std::puts("pool_test: all well");
