@@ -14,8 +14,8 @@ from recurra.engines import Call, NativeEngine, chosen
 from recurra.engines.native.kernel import forward_schedule
 from recurra.engines.native.lower import lower
 from recurra.nn import GRU, LSTM, RNN, RecurrentCell, pack_sequence, pad_packed_sequence
+from tests.literature import CELLS
 from tests.native.layers import (
-    CELLS,
     assert_equal,
     detached,
     gradients,

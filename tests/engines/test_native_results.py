@@ -10,10 +10,9 @@ import recurra
 from recurra import cell, cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call, NativeEngine, reference
+from tests.literature import CELLS, EVEN, zoneout_rnn
 from tests.native.cases import ENGINE, LAYOUTS, Case, random_options
-from tests.native.layers import CELLS, EVEN
 from tests.random_cells import random_program
-from tests.test_language import zoneout_rnn
 
 
 def sized(name, draw):
