@@ -33,7 +33,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test explore lint sanitize fuzz wheel clean another-python
+.PHONY: help build demo bench test explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
@@ -45,6 +45,7 @@ help:
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
 	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
+	@echo 'make arm     the native module for aarch64, and its tests under emulation; on Debian 12'
 	@echo 'make clean   remove .venv, build and caches'
 	@echo
 	@echo 'PYTHON=python3.12 make … uses another interpreter.'
@@ -101,6 +102,10 @@ fuzz: $(INSTALLED)
 wheel:
 	@"$(PYTHON)" -c "$$CHECK"
 	PYTHON="$(PYTHON)" tools/wheel.sh
+
+# It has a Python of its own too, for another processor.
+arm:
+	@tools/arm.sh
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

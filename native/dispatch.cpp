@@ -12,7 +12,12 @@ extern const Kernels kernels_avx512;
 #ifdef RECURRA_HAS_AVX2
 extern const Kernels kernels_avx2;
 #endif
+#ifdef RECURRA_HAS_NEON
+extern const Kernels kernels_neon;
+#endif
+#ifdef RECURRA_HAS_PORTABLE
 extern const Kernels kernels_portable;
+#endif
 
 namespace {
 
@@ -21,7 +26,7 @@ struct Target {
   std::vector<std::string> needs;  // names out of cpu_features()
 };
 
-// In order of preference.
+// In order of preference; the last runs on every CPU that the module is built for.
 const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
 #ifdef RECURRA_HAS_AVX512
@@ -30,7 +35,12 @@ const std::vector<Target>& targets() {
 #ifdef RECURRA_HAS_AVX2
       {kernels_avx2, {"avx2", "fma"}},
 #endif
+#ifdef RECURRA_HAS_NEON
+      {kernels_neon, {"neon"}},
+#endif
+#ifdef RECURRA_HAS_PORTABLE
       {kernels_portable, {}},
+#endif
   };
   return list;
 }

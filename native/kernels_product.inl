@@ -9,6 +9,8 @@ constexpr std::size_t rows_to_widen_once = 18;  // from so many on, int8 numbers
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
 typedef long long Lanes8 __attribute__((vector_size(64)));
+#elif RECURRA_LANES == 4
+typedef int Lanes4 __attribute__((vector_size(16)));
 #endif
 
 // ---- packing ----
@@ -65,6 +67,17 @@ inline void transpose<float>(Floats* v) {
     v[c + 8] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, p, q, 0xdd);
     v[c + 12] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0xdd);
   }
+}
+#elif RECURRA_LANES == 4
+// The same with places that are written down: GCC moves numbers one by one where it has to find them.
+template <>
+inline void transpose<float>(Floats* v) {
+  const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}), b = __builtin_shuffle(v[0], v[1], Lanes4{2, 6, 3, 7});
+  const Floats c = __builtin_shuffle(v[2], v[3], Lanes4{0, 4, 1, 5}), d = __builtin_shuffle(v[2], v[3], Lanes4{2, 6, 3, 7});
+  v[0] = __builtin_shuffle(a, c, Lanes4{0, 1, 4, 5});
+  v[1] = __builtin_shuffle(a, c, Lanes4{2, 3, 6, 7});
+  v[2] = __builtin_shuffle(b, d, Lanes4{0, 1, 4, 5});
+  v[3] = __builtin_shuffle(b, d, Lanes4{2, 3, 6, 7});
 }
 #endif
 

@@ -1,5 +1,5 @@
 // Elementwise functions on vectors, written once for every target. kernels.inl includes this file in its unnamed namespace,
-// after `lanes`, `Floats` and `Doubles`; on x86, <immintrin.h> must have been included before that, at file scope.
+// after `lanes`, `Floats` and `Doubles`; <immintrin.h> on x86 and <arm_neon.h> on ARM must have been included before that, at file scope.
 //
 // Every lane runs the same instructions, and a slow path is chosen by a lane's own value: no result depends on the
 // neighbours. NaN gives NaN. Denormals are honoured. Nothing here changes or expects a rounding or flush-to-zero mode.
@@ -14,6 +14,13 @@
 #error "include <immintrin.h> at file scope before vector_math.inl"
 #endif
 
+// Whether Floats and Doubles are NEON's vectors. Its multiply-add, and all else here, every 64-bit ARM CPU has.
+#if defined(__aarch64__) && RECURRA_LANES == 4
+#define RECURRA_NEON 1
+#else
+#define RECURRA_NEON 0
+#endif
+
 // Inlined always: a call would spill every vector register, and load each constant again.
 #define RECURRA_INLINE __attribute__((always_inline)) inline
 // The rare path stays out of the way of the usual one.
@@ -24,7 +31,7 @@ typedef std::uint32_t Words __attribute__((vector_size(RECURRA_LANES * 4)));
 typedef std::uint64_t LongWords __attribute__((vector_size(RECURRA_LANES * 4)));
 
 // Whether vm::fma below is one fused instruction.
-#if (defined(__AVX512F__) && RECURRA_LANES == 16) || (defined(__FMA__) && RECURRA_LANES == 8)
+#if (defined(__AVX512F__) && RECURRA_LANES == 16) || (defined(__FMA__) && RECURRA_LANES == 8) || RECURRA_NEON
 #define RECURRA_FUSED 1
 #else
 #define RECURRA_FUSED 0
@@ -54,6 +61,8 @@ RECURRA_INLINE Floats fma(Floats a, Floats b, Floats c) {
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__FMA__) && RECURRA_LANES == 8
   return _mm256_fmadd_ps(a, b, c);
+#elif RECURRA_NEON
+  return vfmaq_f32(c, a, b);
 #else
   return a * b + c;
 #endif
@@ -63,6 +72,8 @@ RECURRA_INLINE Doubles fma(Doubles a, Doubles b, Doubles c) {
   return _mm512_fmadd_pd(a, b, c);
 #elif defined(__FMA__) && RECURRA_LANES == 8
   return _mm256_fmadd_pd(a, b, c);
+#elif RECURRA_NEON
+  return vfmaq_f64(c, a, b);
 #else
   return a * b + c;
 #endif
@@ -71,7 +82,7 @@ RECURRA_INLINE Floats fma(Floats a, Floats b, float c) { return fma(a, b, splat(
 RECURRA_INLINE Floats fma(Floats a, float b, Floats c) { return fma(a, splat(b), c); }
 RECURRA_INLINE Floats fma(Floats a, float b, float c) { return fma(a, splat(b), splat(c)); }
 
-// Limits that keep a NaN: minps and maxps give their second operand where either is one.
+// Limits that keep a NaN: minps and maxps give their second operand where either is one, fmin and fmax the NaN.
 RECURRA_INLINE Floats at_most(Floats x, float limit) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_maskz_min_ps(every, splat(limit), x);
@@ -79,6 +90,8 @@ RECURRA_INLINE Floats at_most(Floats x, float limit) {
   return _mm256_min_ps(splat(limit), x);
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_min_ps(splat(limit), x);
+#elif RECURRA_NEON
+  return vminq_f32(x, splat(limit));
 #else
   return x > limit ? splat(limit) : x;
 #endif
@@ -90,6 +103,8 @@ RECURRA_INLINE Floats at_least(Floats x, float limit) {
   return _mm256_max_ps(splat(limit), x);
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_max_ps(splat(limit), x);
+#elif RECURRA_NEON
+  return vmaxq_f32(x, splat(limit));
 #else
   return x < limit ? splat(limit) : x;
 #endif
@@ -103,6 +118,8 @@ RECURRA_INLINE bool any(Ints mask) {
   return _mm256_movemask_ps((__m256)mask) != 0;
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_movemask_ps((__m128)mask) != 0;
+#elif RECURRA_NEON
+  return vmaxvq_u32((Words)mask) != 0;
 #else
   std::int32_t set = 0;
   for (std::size_t lane = 0; lane < lanes; ++lane) set |= mask[lane];
@@ -121,6 +138,9 @@ RECURRA_INLINE void widen(Floats x, Doubles& low, Doubles& high) {
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   low = _mm_cvtps_pd(x);
   high = _mm_cvtps_pd(_mm_movehl_ps(x, x));
+#elif RECURRA_NEON
+  low = vcvt_f64_f32(vget_low_f32(x));
+  high = vcvt_high_f64_f32(x);
 #else
   for (std::size_t lane = 0; lane < double_lanes; ++lane) {
     low[lane] = x[lane];
@@ -136,6 +156,8 @@ RECURRA_INLINE Floats narrow(Doubles low, Doubles high) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+#elif RECURRA_NEON
+  return vcvt_high_f32_f64(vcvt_f32_f64(low), high);
 #else
   Floats x;
   for (std::size_t lane = 0; lane < double_lanes; ++lane) {
@@ -290,6 +312,8 @@ RECURRA_INLINE Floats vsqrt(Floats x) {
   return _mm256_sqrt_ps(x);
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_sqrt_ps(x);
+#elif RECURRA_NEON
+  return vsqrtq_f32(x);
 #else
   for (std::size_t lane = 0; lane < lanes; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
   return x;
@@ -516,6 +540,8 @@ RECURRA_INLINE Doubles vsqrt(Doubles x) {
   return _mm256_sqrt_pd(x);
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return _mm_sqrt_pd(x);
+#elif RECURRA_NEON
+  return vsqrtq_f64(x);
 #else
   for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) x[lane] = __builtin_sqrt(x[lane]);
   return x;
@@ -534,5 +560,6 @@ inline Doubles vpow(Doubles a, Doubles b) {
 }
 
 #undef RECURRA_FUSED
+#undef RECURRA_NEON
 #undef RECURRA_COLD
 #undef RECURRA_INLINE

@@ -1,6 +1,8 @@
 """What all tests share: one torch thread for each test process, as many run side by side, and what is random in them.
+Tests of what needs no torch run where there is none.
 `make test` draws the same numbers in every run and in any order of the tests, `make explore` new examples each time."""
 
+import importlib.util
 import os
 import sys
 
@@ -13,7 +15,7 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config):
-    if os.environ.get("PYTEST_XDIST_WORKER"):
+    if os.environ.get("PYTEST_XDIST_WORKER") and importlib.util.find_spec("torch"):
         import torch
 
         torch.set_num_threads(1)

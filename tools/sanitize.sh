@@ -12,7 +12,10 @@ source tools/sanitized_module.sh
 
 threads() {
   local flags=(-std=c++20 -O1 -g -fsanitize=thread -Inative) objects=() isas=(portable)
-  if [[ $(uname -m) == x86_64 ]]; then isas=(avx512 avx2 portable); fi
+  case $(uname -m) in
+    x86_64) isas=(avx512 avx2 portable) ;;
+    aarch64) isas=(neon) ;;
+  esac
   for isa in "${isas[@]}"; do
     local target
     read -ra target <<< "$(sed -n "s/^ *recurra_target($isa \(-.*\))/\1/p" CMakeLists.txt | head -n 1)"

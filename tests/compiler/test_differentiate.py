@@ -15,9 +15,9 @@ from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
 from recurra.program import HIDDEN, OPERATIONS, depending
+from tests.literature import LITERATURE, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule
-from tests.test_language import CASES, zoneout_rnn
 
 BATCH_SIZES = [4, 4, 3, 1]
 SIZES = {"input": 3, "hidden": 4, "proj": 2}
@@ -208,9 +208,9 @@ def test_the_zoo_projected(name):
     check_in_many_ways(trace(cells.all()[name], projected=True), 0)
 
 
-@pytest.mark.parametrize("name", [*CASES, "zoneout_rnn"])
+@pytest.mark.parametrize("name", [*LITERATURE, "zoneout_rnn"])
 def test_cells_of_the_literature(name):
-    made = CASES[name][0] if name in CASES else zoneout_rnn
+    made = LITERATURE.get(name, zoneout_rnn)
     width = 4 if name == "intersection" else 3
     check_in_many_ways(trace(made), 0, {**SIZES, "input": width})
 
@@ -394,7 +394,7 @@ def test_what_other_cells_keep(name, kept):
 
 PROGRAMS = {
     **{name: (lambda made=made: passed(made)) for name, made in cells.all().items()},
-    **{name: (lambda made=made: passed(made)) for name, (made, _) in CASES.items()},
+    **{name: (lambda made=made: passed(made)) for name, made in LITERATURE.items()},
     "projected lstm": lambda: passed(cells.lstm, projected=True),
     **{f"random {seed}": (lambda seed=seed: plan(random_program(seed)).program) for seed in range(30)},
 }

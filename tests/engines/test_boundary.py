@@ -9,7 +9,8 @@ import torch
 import recurra
 from recurra.engines import ENGINES
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
-from tests.native.layers import CELLS, EVEN, gradients, inputs_of, layer_of, run
+from tests.literature import CELLS, EVEN
+from tests.native.layers import gradients, inputs_of, layer_of, run
 
 from .toy import ToyEngine
 

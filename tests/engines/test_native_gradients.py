@@ -9,14 +9,12 @@ import torch
 from recurra import cells
 from recurra.compiler import trace
 from recurra.compiler.adjoint import ADJOINT_OPERATIONS
-from recurra.engines import reference
-from recurra.engines import Wishes
+from recurra.engines import Wishes, reference
 from recurra.engines.native.code import Kind
 from recurra.engines.native.lower import lower
+from tests.literature import CELLS, EVEN, zoneout_rnn
 from tests.native.cases import ENGINE, Case, laid_out, random_options
-from tests.native.layers import CELLS, EVEN
 from tests.random_cells import random_program
-from tests.test_language import zoneout_rnn
 
 
 def wishes(case, draw):

@@ -15,8 +15,8 @@ from recurra.engines.native import NativeEngine
 from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from recurra.nn import GRU, LSTM, RNN, RecurrentCell, pack_sequence, pad_packed_sequence
+from tests.literature import CELLS
 from tests.native.layers import (
-    CELLS,
     assert_equal,
     detached,
     gradients,

@@ -11,10 +11,9 @@ from recurra import cell, cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call, reference
 from recurra.engines.native import NativeEngine
+from tests.literature import CELLS, EVEN, zoneout_rnn
 from tests.native.cases import ENGINE, LAYOUTS, Case, random_options
-from tests.native.layers import CELLS, EVEN
 from tests.random_cells import random_program
-from tests.test_language import zoneout_rnn
 
 
 def sized(name, draw):

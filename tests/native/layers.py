@@ -4,12 +4,8 @@ from contextlib import contextmanager
 
 import torch
 
-from recurra import cells
 from recurra.nn import Recurrent
-from tests.test_language import CASES
-
-CELLS = {**cells.all(), **{name: made for name, (made, _) in CASES.items()}}
-EVEN = {"slstm"}  # cells with two heads
+from tests.literature import CELLS
 
 
 @contextmanager

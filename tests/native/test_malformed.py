@@ -10,7 +10,7 @@ from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.differentiate import differentiate
 from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
-from tests.native.layers import CELLS
+from tests.literature import CELLS
 
 SIZES = {"input": 3, "hidden": 4, "proj": 0}
 NAMES = ("lstm", "layer_norm_lstm", "slstm", "antisymmetric_rnn", "on_lstm", "intersection")

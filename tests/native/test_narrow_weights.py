@@ -11,10 +11,15 @@ from recurra.engines.native.arrays import matrix_words
 from recurra.equations import feed_forward
 from recurra.model import Weight
 from recurra.model.narrow import narrowed
-from tests.native.layers import CELLS
+from tests.literature import CELLS
 
 NAMES = ("bf16", "int8")
-NARROW_FROM = {"avx512": (2**16, 2**20), "avx2": (2**16, 2**22), "portable": (2**22, 2**24)}  # bytes of a matrix
+NARROW_FROM = {  # bytes of a matrix
+    "avx512": (2**16, 2**20),
+    "avx2": (2**16, 2**22),
+    "neon": (2**22, 2**24),
+    "portable": (2**22, 2**24),
+}
 
 
 @feed_forward

@@ -16,13 +16,15 @@ from recurra import _native
 
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "native"
-LANES = {"avx512": 16, "avx2": 8, "portable": 4}
-# target name -> its own compiler flags, as CMakeLists.txt gives them on x86-64
+LANES = {"avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+# target name -> its own compiler flags, as CMakeLists.txt gives them on the processors that have some for it
 FLAGS = {
     isa: flags.split()
     for isa, flags in re.findall(r"recurra_target\((\w+) (-[^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
 }
-ON_X86 = _native.cpu()["architecture"] == "x86_64"
+ARCHITECTURE = _native.cpu()["architecture"]
+ON_X86 = ARCHITECTURE == "x86_64"
+BUILT = {"x86_64": ["avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
 
@@ -31,7 +33,8 @@ def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def compile_target(isa: str, output: Path, *flags: str) -> Path:
-    done = build(*(FLAGS[isa] if ON_X86 else []), *flags, "-c", NATIVE / "targets" / f"{isa}.cpp", "-o", output)
+    own = FLAGS[isa] if ON_X86 or isa != "portable" else []
+    done = build(*own, *flags, "-c", NATIVE / "targets" / f"{isa}.cpp", "-o", output)
     assert done.returncode == 0, done.stderr
     return output
 
@@ -68,13 +71,13 @@ def dot_in_lanes(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], lanes: 
 def test_built_for_every_target_in_the_tree() -> None:
     every = {path.stem for path in (NATIVE / "targets").glob("*.cpp")}
     assert set(FLAGS) == every == set(LANES)
-    assert _native.built_isas() == (["avx512", "avx2", "portable"] if ON_X86 else ["portable"])
+    assert _native.built_isas() == BUILT
 
 
 def test_supported_are_those_whose_features_the_cpu_has() -> None:
     supported = _native.supported_isas()
     assert supported == [isa for isa in _native.built_isas() if isa in supported], "in order of preference"
-    assert supported[-1] == "portable"
+    assert supported[-1] == BUILT[-1], "which every CPU runs"
     features = set(_native.cpu()["features"])
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
     assert ("avx512" in supported) == ({"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"} <= features)
@@ -92,7 +95,7 @@ def test_a_forced_instruction_set_is_the_one_that_runs(isa: str) -> None:
     a = np.ones(1003, np.float32)
     a[0] = 2**24
     expected = {lanes: dot_in_lanes(a, np.ones_like(a), lanes) for lanes in LANES.values()}
-    assert len(set(expected.values())) == len(LANES), "the probe tells the targets apart"
+    assert len(set(expected.values())) == len(expected), "the probe tells the targets apart that differ in width"
 
     array = "np.array([2**24] + [1] * 1002, np.float32)"
     got = in_a_fresh_process(
@@ -188,8 +191,8 @@ def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str
 
 @pytest.mark.parametrize("isa", _native.built_isas())
 def test_a_target_refuses_another_ones_flags(isa: str) -> None:
-    flags = [] if isa != "portable" else ["-mavx2"] if ON_X86 else ["-D__AVX__"]
-    done = build("-fsyntax-only", *flags, NATIVE / "targets" / f"{isa}.cpp")
+    wider = {"portable": ["-mavx2"] if ON_X86 else ["-D__AVX__"], "neon": ["-march=armv8.2-a+sve"]}
+    done = build("-fsyntax-only", *wider.get(isa, []), NATIVE / "targets" / f"{isa}.cpp")
     assert done.returncode != 0
     assert f"{isa}.cpp must be compiled with" in done.stderr
 
@@ -233,16 +236,16 @@ def run_main(folder: Path, isa: str, *flags: str) -> str:
 
 
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
-    output = run_main(tmp_path, "portable", "-fsanitize=address,undefined", "-fno-sanitize-recover")
-    assert output == " ".join(_native.supported_isas()) + " -> portable"
+    output = run_main(tmp_path, BUILT[-1], "-fsanitize=address,undefined", "-fno-sanitize-recover")
+    assert output == " ".join(_native.supported_isas()) + f" -> {BUILT[-1]}"
 
 
 def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
-    output = run_main(tmp_path, _native.built_isas()[0], "-D__builtin_cpu_supports(name)=0")
+    output = run_main(tmp_path, BUILT[0], "-D__builtin_cpu_supports(name)=0")
     if ON_X86:
         assert output == (
             "portable -> RECURRA_ISA='avx512': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, fma; "
             "unset it, or set it to one of: portable"
         )
     else:
-        assert output == "portable -> portable"
+        assert output == f"{BUILT[0]} -> {BUILT[0]}"

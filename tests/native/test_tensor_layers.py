@@ -6,9 +6,9 @@ import torch
 from recurra import _native
 from recurra.compiler import plan, trace
 from recurra.engines.native import torch_calls
+from tests.literature import CELLS, zoneout_rnn
 from tests.native.cases import ENGINE
-from tests.native.layers import CELLS, assert_equal
-from tests.test_language import zoneout_rnn
+from tests.native.layers import assert_equal
 
 INPUT, HIDDEN = 3, 4
 

@@ -12,10 +12,10 @@ from recurra.engines import Result, Wishes
 from recurra.engines.native import torch_calls
 from recurra.engines.native.kernel import _as_numpy
 from recurra.engines.native.kernel import _tensors as tensors_of
+from tests.literature import CELLS, EVEN, zoneout_rnn
 from tests.native.cases import ENGINE, LAYOUTS, Case, laid_out, random_options
-from tests.native.layers import CELLS, EVEN, assert_equal
+from tests.native.layers import assert_equal
 from tests.random_cells import random_program
-from tests.test_language import zoneout_rnn
 
 
 @pytest.fixture(autouse=True, scope="module")

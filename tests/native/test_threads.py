@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from recurra import _native, cells
+from recurra import cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call
 from recurra.engines.native import NativeEngine
-from recurra.engines.native import kernel as kernel_module
 from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
 LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
@@ -89,49 +88,6 @@ def test_a_forked_child_runs_threads_of_its_own():
             assert_equal(run(layer, x, states), expected[-1])
 
 
-WITHOUT_TORCH = """
-import os, sys
-import numpy as np
-from recurra import _native, cells
-from recurra.compiler import plan, trace
-from recurra.engines import Call
-from recurra.engines.native import NativeEngine
-from recurra.engines.native import kernel as kernel_module
-
-def count():
-    return len(os.listdir("/proc/self/task"))
-
-def call(steps, batch, hidden):
-    program = trace(cells.lstm)
-    sizes = {"input": 8, "hidden": hidden, "proj": 0}
-    draw = np.random.default_rng(0)
-    arrays = [draw.standard_normal([s.value(sizes) for s in p.shape]).astype("f") * 0.1 for p in program.parameters]
-    x, states = np.ones((steps, batch, 8), "f"), [np.zeros((batch, hidden), "f") for _ in range(2)]
-    return NativeEngine().build(plan(program)).forward(Call(x, None, states, arrays, sizes)).output
-
-os.environ["OMP_NUM_THREADS"] = "1"
-call(20, 16, 64), call(20, 1, 256)
-before = count()
-small = call(2, 2, 4)
-os.environ["OMP_NUM_THREADS"] = "2"
-small = call(2, 2, 4)
-tiny = count()
-rows = call(20, 16, 64)
-after = count()
-columns = call(20, 1, 256)
-os.environ["OMP_NUM_THREADS"] = "1"
-assert (rows == call(20, 16, 64)).all() and (columns == call(20, 1, 256)).all()
-assert "torch" not in sys.modules
-print(tiny - before, after - before)
-"""
-
-
-def test_threads_are_used_where_they_pay_and_only_there():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["0", "1"]
-
-
 BESIDE_TORCH = """
 import os
 import torch
@@ -186,12 +142,3 @@ def test_other_python_threads_run_during_a_call():
     assert end - begin > 0.05, "the call is too short to tell"
     middle = [t for t in ticks if begin + 0.01 < t < end - 0.01]
     assert len(middle) > 3, f"{len(middle)} steps in {end - begin:.2f} s; switches every {interval} s"
-
-
-@pytest.mark.parametrize(
-    ("setting", "expected"), [("3", 3), (" 3", 3), ("03", 3), ("3,1", 3), ("²", None), ("0", None), ("many", None)]
-)
-def test_the_number_of_threads_without_torch(setting, expected, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setenv("OMP_NUM_THREADS", setting)
-    assert kernel_module.threads() == (_native.hardware_threads() if expected is None else expected)

@@ -11,7 +11,8 @@ import recurra
 from recurra.engines.reference import ReferenceKernel
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
 from recurra.nn.running import direct
-from tests.native.layers import CELLS, EVEN, assert_equal, gradients, inputs_of, layer_of, run, weights_of
+from tests.literature import CELLS, EVEN
+from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, weights_of
 from tests.random_cells import random_cell
 
 from .support import their_packing

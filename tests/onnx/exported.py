@@ -10,10 +10,9 @@ from onnx.reference import ReferenceEvaluator
 
 import recurra
 from recurra.nn import Recurrent, pack_padded_sequence, pad_packed_sequence
-from tests.native.layers import CELLS as LITERATURE
-from tests.test_language import zoneout_rnn
+from tests import literature
 
-CELLS = {**LITERATURE, "zoneout_rnn": zoneout_rnn}
+CELLS = {**literature.CELLS, "zoneout_rnn": literature.zoneout_rnn}
 WIDTH, HIDDEN = 5, 6
 SAME_SIZES = ("intersection",)  # cells whose input is as wide as their state
 ONE_LAYER = ("tgru", "intersection")  # cells that stand alone at these sizes

@@ -13,7 +13,7 @@ from recurra.model.chain import NOTHING
 from recurra.model.kinds import CONTAINERS
 from recurra.nn import GRU, LSTM, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack, frozen
 from recurra.onnx.exporting.parts import WRITERS
-from tests.test_language import intersection
+from tests.literature import intersection
 
 from .exported import File, assert_close, assert_same, flat
 

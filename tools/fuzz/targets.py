@@ -12,7 +12,8 @@ import numpy as np
 import recurra
 from fuzz.seeds import described, layer
 from recurra.compiler import plan
-from recurra.engines import Call, NativeEngine
+from recurra.engines import Call
+from recurra.engines.native import NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
 from recurra.model import Description, weights_of
 from recurra.model.container import unpack_from

@@ -107,7 +107,7 @@ class Arrays:
         Raises:
             RecurraError: there is none of this name, or it has no real numbers.
         """
-        if name not in self.values:
+        if name not in list(self.values):  # `in` of an older numpy's file reads the array
             raise RecurraError(f"there is no array {str(name)[:100]!r}, but {self.listing(list(self.values))}")
         self.taken.add(name)
         try:

@@ -1,0 +1,16 @@
+// NEON with fused multiply-add: every 64-bit ARM CPU.
+#if !defined(__aarch64__) || !defined(__ARM_NEON)
+#error "neon.cpp must be compiled for aarch64"
+#elif defined(__ARM_FEATURE_SVE)
+#error "neon.cpp must be compiled without SVE: CPUs that lack it run this code"
+#endif
+
+#define RECURRA_LANES 4
+#define RECURRA_PANEL 4  // 6 rows of 4 vectors of sums, in 32 registers
+#define RECURRA_NARROW_FROM {4 << 20, 16 << 20}  // the portable target's: on ARM nothing was measured
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_neon;
+const Kernels kernels_neon = {"neon", lanes, dot, routines<float>, routines<double>};
+}  // namespace recurra

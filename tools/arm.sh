@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Builds the native module for aarch64, and runs the tests that tools/arm/tests lists with Debian 12's Python for arm64,
+# emulated. `make arm` calls it; arguments go to pytest. It needs root for nothing, neither .venv nor torch, and writes in
+# build/arm alone.
+#
+# Debian is unpacked there, not booted: each of its programs runs under qemu-aarch64-static, which looks for files in that
+# folder first. So it works in containers too, and where nobody has told the kernel about other processors' programs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=$PWD/build/arm
+root=$build/root     # Debian for arm64
+venv=$build/venv     # what its Python finds beside Debian's packages: recurra and safetensors
+tools=$build/tools   # of this machine: CMake and nanobind
+python=$venv/bin/python
+compiler=aarch64-linux-gnu
+packages=(python3 python3-numpy python3-pytest python3-pytest-xdist python3-hypothesis libpython3-dev libstdc++6)
+export PIP_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# Says in one line what is missing, and what to install.
+check() {
+  local missing=()
+  if [[ $(. /etc/os-release && echo "$ID-$VERSION_ID") != debian-12 ]]; then
+    echo 'make arm needs Debian 12: it takes the packages of the machine that it runs on, for another processor' >&2
+    exit 1
+  fi
+  command -v qemu-aarch64-static > /dev/null || missing+=(qemu-user-static)
+  command -v $compiler-g++ > /dev/null || missing+=(g++-$compiler)
+  python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+  if [[ ${#missing[@]} != 0 ]]; then
+    echo "make arm cannot begin yet. Run: apt install ${missing[*]}" >&2
+    exit 1
+  fi
+}
+
+# Debian's packages for arm64 and what they depend on, from where this machine gets its own.
+fetch_debian() {
+  local apt=$build/apt folder package options
+  if [[ -e $root/complete && $(< "$root/complete") == "${packages[*]}" ]]; then return; fi
+  echo 'Fetching Debian for arm64'
+  rm -rf "$root" "$apt"
+  mkdir -p "$root"/usr/{bin,sbin,lib} "$apt"/{state/lists,cache/archives}/partial
+  : > "$apt/status"
+  printf 'Package: *\nPin: release o=Debian\nPin-Priority: 500\n\nPackage: *\nPin: release o=*\nPin-Priority: -1\n' \
+    > "$apt/preferences"
+  options=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Install-Recommends=false
+    -o APT::Sandbox::User=root -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
+    -o Dir::Etc::Preferences="$apt/preferences" -o Debug::NoLocking=true)
+  apt-get "${options[@]}" update > "$apt/log"
+  apt-get "${options[@]}" install --yes --download-only "${packages[@]}" >> "$apt/log"
+  for folder in bin sbin lib; do ln -s "usr/$folder" "$root/$folder"; done
+  for package in "$apt"/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink --no-same-owner
+  done
+  ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$root/usr/lib/$compiler/" # what the packages' own scripts would do
+  echo "${packages[*]}" > "$root/complete"
+}
+
+# An environment whose interpreter is a script that starts Debian's; Python takes the script for itself. Debian 12 has no
+# safetensors: that comes as the wheel that users of it get.
+make_environment() {
+  if [[ -e $venv/complete && ! constraints.txt -nt $venv/complete ]]; then return; fi
+  rm -rf "$venv" "$tools"
+  mkdir -p "$venv/bin"
+  printf 'home = %s/usr/bin\ninclude-system-site-packages = true\n' "$root" > "$venv/pyvenv.cfg"
+  printf '#!/bin/sh\nexec qemu-aarch64-static -L "%s" -0 "%s" "%s" "$@"\n' "$root" "$python" "$root/usr/bin/python3" > "$python"
+  chmod +x "$python"
+  python3 -m venv "$tools"
+  "$tools/bin/python" -m pip install --quiet cmake nanobind
+  "$tools/bin/python" -m pip install --quiet --no-deps --only-binary :all: --platform manylinux2014_aarch64 \
+    --python-version 3.11 --target "$venv/lib/python3.11/site-packages" safetensors
+  mkdir "$tools/for_arm" # the tests call a compiler by these names
+  ln -s "$(command -v $compiler-g++)" "$tools/for_arm/g++"
+  ln -s "$(command -v $compiler-nm)" "$tools/for_arm/nm"
+  touch "$venv/complete"
+}
+
+build_module() {
+  local site=$venv/lib/python3.11/site-packages nanobind
+  nanobind=$("$tools/bin/python" -m nanobind --cmake_dir)
+  "$tools/bin/cmake" -S . -B "$build/native" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+    -DCMAKE_CXX_COMPILER=$compiler-g++ -DCMAKE_CXX_FLAGS="-idirafter $root/usr/include" \
+    -DPython_EXECUTABLE="$python" -DPython_INCLUDE_DIR="$root/usr/include/python3.11" -Dnanobind_DIR="$nanobind" > /dev/null
+  "$tools/bin/cmake" --build "$build/native" --parallel "$(nproc)"
+  rm -rf "$site/recurra"
+  cp -r src/recurra "$build"/native/_native*.so "$site/"
+  mv "$site"/_native*.so "$site/recurra/"
+}
+
+versions() {
+  qemu-aarch64-static --version | head -n 1
+  "$python" - <<'PYTHON'
+import platform
+
+import hypothesis
+import numpy
+import pytest
+
+from recurra import _native
+
+assert _native.cpu()["architecture"] == platform.machine() == "aarch64"
+print(f"Python {platform.python_version()}, numpy {numpy.__version__}, pytest {pytest.__version__},", end=" ")
+print(f"hypothesis {hypothesis.__version__}; native module by {_native.compiler()}, runs {_native.active_isa()}")
+PYTHON
+}
+
+check
+fetch_debian
+make_environment
+build_module
+versions
+mapfile -t tests < tools/arm/tests
+PATH=$tools/for_arm:$PATH "$python" -m pytest -c tools/arm/pytest.ini --rootdir=. -q -n "$(nproc)" "${tests[@]}" "$@"
