@@ -65,5 +65,5 @@ def test_an_engine_that_cannot_run_here_says_why():
 
 def test_models_are_told_too():
     made = model(layer(recurra.cells.mgu, 3, 4))
-    with pytest.raises(EngineError, match="'mgu'|not installed"), recurra.engine("torch"):
+    with pytest.raises(EngineError, match=r"'mgu'|not installed"), recurra.engine("torch"):
         made(np.zeros((5, 2, 3), np.float32))

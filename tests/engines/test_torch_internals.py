@@ -1,6 +1,7 @@
 """Each private name of torch that recurra uses still means what it is used for."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,10 @@ def test_tensors_can_be_read_by_native_code():
     functions, modes = torch_internals.tensor_functions()
     assert type(functions).__name__ == "PyCapsule"
     assert modes() == 0
+
+
+def test_weights_are_laid_flat_where_there_is_cudnn():
+    """``torch.nn.LSTM`` asks the same; the function itself is there in builds with cuDNN alone."""
+    assert torch_internals.lays_weights_flat() in (True, False)
+    assert "_use_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)
+    assert "_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)

@@ -76,6 +76,16 @@ def leave_to_python(code: CodeType) -> None:
     eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
 
 
+def lays_weights_flat() -> bool:
+    """Whether this torch has cuDNN's function that lays weights one after the other."""
+    return bool(torch._use_cudnn_rnn_flatten_weight())
+
+
+def lay_weights_flat(*arguments: Any) -> None:
+    """What torch.nn.LSTM.flatten_parameters calls on a GPU, with its arguments."""
+    torch._cudnn_rnn_flatten_weight(*arguments)
+
+
 def tensor_functions() -> tuple[Any, Any] | None:
     """DLPack's C functions for torch's tensors, and the function that counts active function modes; None without."""
     functions = getattr(Tensor, "__dlpack_c_exchange_api__", None)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines.protocol import ScanSpec
+from recurra.engines.torch_internals import lay_weights_flat, lays_weights_flat
 from recurra.engines.vendor.known import known_stack
 from recurra.engines.vendor.weights import Weights
 
@@ -25,7 +26,7 @@ def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Ten
     if not all(_suits(parameter, parameters[0]) for parameter in parameters):
         return
     places = {parameter.data_ptr() for parameter in parameters}
-    if len(places) != len(parameters) or not torch._use_cudnn_rnn_flatten_weight():
+    if len(places) != len(parameters) or not lays_weights_flat():
         return
     known = known_stack(scans, directions)
     if known is None:
@@ -42,7 +43,7 @@ def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Ten
 
     sizes = scans[0].sizes
     with torch.cuda.device(weights[0].device), torch.no_grad():
-        torch._cudnn_rnn_flatten_weight(
+        lay_weights_flat(
             weights,
             len(weights) // len(scans),
             sizes["input"],
