@@ -10,6 +10,9 @@ pass.
         output, _ = module(x)
     assert seen.reads == [] and seen.count("lstm") == 1
     host(output)
+
+Import it where a test's file begins: torch starts its threads at the first backward pass of a process, for the devices
+that are known by then.
 """
 
 from __future__ import annotations
@@ -72,7 +75,6 @@ def watched() -> Iterator[Seen]:
 
 def on_device(value):
     """A module, moved as `.to` moves it, or a tensor's copy there; a tuple or list of them likewise."""
-    device()
     if isinstance(value, (tuple, list)):
         return type(value)(map(on_device, value))
     return value.to(NAME)
@@ -87,9 +89,8 @@ def host(value):
         _watching[:] = held
 
 
-@functools.cache
-def device() -> torch.device:
-    """The device; the first call makes it known to torch, for the life of the process."""
+def _known_to_torch() -> list[torch.library.Library]:
+    """Make the device known, for the life of the process; what is returned must be held."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     everything = torch.library.Library("_", "IMPL")
     everything.fallback(_run, "PrivateUse1")
@@ -100,8 +101,7 @@ def device() -> torch.device:
         operation = operation if isinstance(operation, torch._ops.OpOverload) else operation.default
         for key in ("PrivateUse1", "AutogradPrivateUse1"):
             fused.impl(name, functools.partial(_run_fused, operation), key)
-    device.libraries = everything, fused  # they take effect as long as they are held
-    return torch.device(NAME, 0)
+    return [everything, fused]
 
 
 class _Module(backend_registration._DummyBackendModule):
@@ -220,3 +220,6 @@ class _Fused(torch.autograd.Function):
         wanted = [tensor for tensor in ctx.inside if tensor.requires_grad]
         found = iter(torch.autograd.grad(outputs, wanted, arriving, allow_unused=True, materialize_grads=True))
         return (None,) * 5 + tuple(_there(next(found)) if t.requires_grad else None for t in ctx.inside)
+
+
+_LIBRARIES = _known_to_torch()

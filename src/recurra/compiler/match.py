@@ -6,10 +6,12 @@ The other one, the *template*, says where what it calls its parameters is found 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import TypeVar, cast
 
 from recurra.compiler.algebra import Algebra, Block, Function, Given, Polynomial, Product, Source
+from recurra.program import Variable
 
 Found = Mapping[Block, tuple[Block, ...]]
 """For each part of the template's parameters the program's parts that stand for it: one for a part of a matrix; of
@@ -38,6 +40,22 @@ def match(program: Algebra, template: Algebra) -> Found | None:
     if bound is None:
         return None
     return {key: value for key, value in bound.items() if isinstance(key, Block) and isinstance(value, tuple)}
+
+
+def whole_parameters(found: Found) -> dict[Variable, Variable] | None:
+    """For each of the template's parameters the program's that is laid out alike; absent vectors are left out.
+
+    None where a parameter stands for several, is cut or turned in another way, or is partly absent.
+    """
+    pairs: dict[Variable, Variable] = {}
+    absent = {ours.parameter for ours, theirs in found.items() if not theirs}
+    for ours, theirs in found.items():
+        for block in theirs:
+            is_alike = len(theirs) == 1 and replace(block, parameter=ours.parameter) == ours
+            if not is_alike or pairs.setdefault(ours.parameter, block.parameter) != block.parameter:
+                return None
+    is_clear = len(set(pairs.values())) == len(pairs) and absent.isdisjoint(pairs)
+    return pairs if is_clear else None
 
 
 class _Unifier:

@@ -34,7 +34,7 @@ def run_layers(
         dropout: the probability of zeroing an element of the output of each layer but the last.
     """
     if x.shape[:-1].numel() == 0:
-        return x.new_zeros((*x.shape[:-1], directions * states[0].shape[-1])), list(states)
+        return x.new_zeros((*x.shape[:-1], directions * states[0].shape[-1])), [state.clone() for state in states]
     batch = x.shape[1] if batch_sizes is None else int(batch_sizes[0])
     first = [state[:, :batch].contiguous() for state in states]
     # cuDNN's backward pass asks for training's forward pass, whether there is dropout or not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.cells import gru, gru_reset_before, lstm, peephole_lstm, rnn
-from recurra.compiler import drop_biases, trace
+from recurra.compiler import biases, trace
+from recurra.compiler.algebra import Algebra
+from recurra.compiler.match import match, whole_parameters
 from recurra.equations import Cell, relu, sigmoid, tanh
-from recurra.program import Program, Variable
+from recurra.program import Program
 
 Array = NDArray[Any]
 
@@ -103,31 +105,21 @@ FORMS = (
 def find_form(program: Program) -> tuple[Form, tuple[str, ...]] | None:
     """The node that computes a program, and the names that its cell gives to the program's parameters, in order.
 
-    Programs are compared by what they compute: names play no part.
+    Programs are compared by what they compute, on parameters laid out alike: names play no part.
     """
-    return _table().get(_structure(program))
+    algebra = Algebra(program)
+    for form, template in _table():
+        found = match(algebra, template)
+        pairs = None if found is None else whole_parameters(found)
+        if pairs is None:
+            continue
+        absent = set(template.program.parameters) - set(pairs)
+        if not absent or absent == set(biases(template.program)):
+            names = {theirs: ours.name for ours, theirs in pairs.items()}
+            return form, tuple(names[parameter] for parameter in program.parameters)
+    return None
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[object, tuple[Form, tuple[str, ...]]]:
-    table = {}
-    for form in FORMS:
-        program = trace(form.cell, form.options)
-        for variant in (program, drop_biases(program)):
-            table[_structure(variant)] = form, tuple(parameter.name for parameter in variant.parameters)
-    return table
-
-
-def _structure(program: Program) -> object:
-    """Equal for programs that differ in names alone."""
-    numbers = {variable: number for number, variable in enumerate(program.variables())}
-
-    def places(operands: Sequence[Variable | float]) -> tuple[int | str, ...]:
-        return tuple(numbers[o] if isinstance(o, Variable) else repr(o) for o in operands)
-
-    equations = tuple(
-        (e.operation, places(e.operands), tuple(r.shape for r in e.results), tuple(sorted(e.attributes.items())))
-        for e in program.equations
-    )
-    shapes = tuple(variable.shape for variable in program.sources)
-    return len(program.states), shapes, equations, places(program.roots)
+def _table() -> list[tuple[Form, Algebra]]:
+    return [(form, Algebra(trace(form.cell, form.options))) for form in FORMS]
