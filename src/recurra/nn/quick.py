@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-import recurra._native as _native
 from recurra.engines import NativeEngine, chosen
 from recurra.nn.gradient import stores
 from recurra.nn.quick_gradient import Facts, run_scan
 from recurra.nn.scan import SYMBOLS, Scan, plan_of
 
 if TYPE_CHECKING:
+    import recurra._native as _native
     from recurra.engines.native.kernel import NativeKernel
 
 _DTYPES = (torch.float32, torch.float64)
-_GENERAL, _AUTOGRAD = _native.Way.general, _native.Way.autograd
 
 
 class Calls:
@@ -47,6 +46,14 @@ def is_quiet() -> bool:
         or torch._C._is_tracing()
         or forward_ad._current_level >= 0
     )
+
+
+@lru_cache(maxsize=1)
+def _ways() -> tuple[_native.Way, _native.Way]:
+    """Native code's answers; it is loaded where there is an engine of it alone."""
+    import recurra._native as native
+
+    return native.Way.general, native.Way.autograd
 
 
 def _sizes(scan: Scan) -> dict[str, int]:
@@ -134,7 +141,7 @@ def _training(
 
 
 def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence[Sequence[str]], shape: Any) -> Any:
-    """A module's result without gradients; None where that needs the general way, Way.autograd where autograd.
+    """A module's result without gradients; None where that needs the general way, NotImplemented where autograd.
 
     Args:
         module: a layer or a cell.
@@ -158,7 +165,8 @@ def _run(module: Any, x: Any, given: Any, scans: Sequence[Scan], names: Sequence
     differentiate = torch.is_grad_enabled()
     threads = torch.get_num_threads()
     found = call.run(x, given, module._parameters, batch_first, differentiate, False, threads, prepared)
-    return None if found is _GENERAL else found
+    general, autograd = _ways()
+    return None if found is general else NotImplemented if found is autograd else found
 
 
 def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:
@@ -171,7 +179,7 @@ def quick_cell(module: Any, x: object, given: Any) -> Any:
         return None
     scan, names = module._scan, module._names
     result = _run(module, x, given, (scan,), (names,), (True, 1, True))
-    if result is not _AUTOGRAD:
+    if result is not NotImplemented:
         return result
     parameters = module._parameters
     weights = [parameters[name] for name in names]
@@ -185,7 +193,7 @@ def quick_layer(module: Any, x: object, given: Any) -> Any:
         return None
     scans, batch_first, directions = module._scans, module.batch_first, module._directions
     result = _run(module, x, given, scans, module._all_weights, (batch_first, directions, False))
-    if result is not _AUTOGRAD:
+    if result is not NotImplemented:
         return result
     return None if module.checkpoint else _train_layer(module, scans, x, _firsts(given, len(scans[0].state_sizes)))
 
