@@ -51,9 +51,9 @@ def is_quiet() -> bool:
 @lru_cache(maxsize=1)
 def _ways() -> tuple[_native.Way, _native.Way]:
     """Native code's answers; it is loaded where there is an engine of it alone."""
-    import recurra._native as native
+    from recurra.engines.native.torch_calls import Way
 
-    return native.Way.general, native.Way.autograd
+    return Way.general, Way.autograd
 
 
 def _sizes(scan: Scan) -> dict[str, int]:

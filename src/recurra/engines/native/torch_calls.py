@@ -10,6 +10,8 @@ import recurra._native as _native
 from recurra.compiler import Plan
 from recurra.engines.native.kernel import NativeKernel
 
+Way = _native.Way  # the answers of TensorLayers where it does not compute
+
 
 @lru_cache(maxsize=1)
 def reads_tensors(torch: ModuleType) -> bool:
