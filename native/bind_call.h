@@ -81,12 +81,12 @@ class CallBuilder {
     call_.results.push_back(data);
   }
 
-  // The call; everything that the code reads or writes must be there.
-  const Call<T>& finished() const {
+  // The call; everything that the code reads or writes must be there, but for parameters that were prepared.
+  const Call<T>& finished(bool is_prepared = false) const {
     require(call_.beginning.size() >= static_cast<std::size_t>(code_.beginnings), "too few first states");
-    require(call_.parameters.size() == code_.parameter_rows.size() && call_.inputs.size() == code_.input_widths.size() &&
-                call_.outputs.size() == code_.output_widths.size() && call_.first.size() == code_.states.size() &&
-                call_.results.size() == code_.results.size(),
+    require((is_prepared || call_.parameters.size() == code_.parameter_rows.size()) &&
+                call_.inputs.size() == code_.input_widths.size() && call_.outputs.size() == code_.output_widths.size() &&
+                call_.first.size() == code_.states.size() && call_.results.size() == code_.results.size(),
             "fewer arrays than the code has");
     return call_;
   }

@@ -191,7 +191,7 @@ class StreamOf : public AnyStream {
     for (const Matrix& m : code.matrices) {
       for (const MatrixPart& part : m.parts) work_ += static_cast<double>(m.k * part.width * batch_);
     }
-    scan->call = std::make_unique<Repeated<T>>(typed->executor(), call.finished(), *constants);
+    scan->call = std::make_unique<Repeated<T>>(typed->executor(), call.finished(true), *constants);
     scans_.push_back(std::move(scan));
   }
 

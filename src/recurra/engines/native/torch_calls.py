@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _GROUPS = ("x", "output", "mask", "kept", "arriving")
 
+Way = _native.Way  # the answers of TensorLayers where it does not compute
+
 
 @lru_cache(maxsize=1)
 def reads_tensors(torch: ModuleType) -> bool:
