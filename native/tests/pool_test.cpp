@@ -13,6 +13,7 @@
 #include "../executor.h"
 #include "../payoff.h"
 #include "../pool.h"
+#include "../subnormals.h"
 
 namespace {
 
@@ -159,6 +160,35 @@ void callers_at_once(int callers, int rounds) {
   require(helped > 0, "nobody had help");
 }
 
+// Every thread that runs a piece takes subnormal numbers for zeros, and the caller only while it is told to.
+void modes(int rounds) {
+#if defined(__x86_64__) || defined(__aarch64__)
+  const auto honours = [] {
+    volatile float tiny = 1e-40f, one = 1;
+    return tiny * one != 0;
+  };
+  require(honours(), "the mode is not the usual one to begin with");
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<char> flushed(2, 0);
+    try {
+      const recurra::FlushSubnormals flush;
+      with_team(2, [&](Team& team) {
+        team.share(2, [&](int piece) {
+          flushed[static_cast<std::size_t>(piece)] = !honours();
+          return false;
+        });
+      });
+      throw std::bad_alloc();
+    } catch (const std::bad_alloc&) {
+      require(honours(), "a failure left the mode behind");
+    }
+    require(flushed[0] && flushed[1], "a thread honours subnormal numbers");
+  }
+#else
+  (void)rounds;
+#endif
+}
+
 // The estimate by itself, in nanoseconds that are made up.
 void payoffs() {
   constexpr std::int64_t ms = 1'000'000;
@@ -297,6 +327,7 @@ int main(int count, char** arguments) {
   callers_at_once(4, 50 * rounds);
   tasks_of_a_team(5 * rounds);
   pieces_again(5 * rounds);
+  modes(5 * rounds);
   failures(50 * rounds);
   executors(rounds);
   std::puts("pool_test: all well");
