@@ -2,9 +2,9 @@
 
 python benchmarks/load.py [inference|training] [LSTM|GRU] …    all of them without names
 
-For each case, in rounds that take turns: recurra with one thread and two, torch.nn and onnxruntime with two, each in a process of its
-own, beside no, as many and three times as many busy processes as there are processors; and with onnxruntime called between the
-calls in the same process, whose threads go on spinning for a while.
+For each case, in rounds that take turns: recurra with one thread and two, torch.nn and onnxruntime with two, each in a
+process of its own, beside no, as many and three times as many busy processes as there are processors; and with
+onnxruntime called between the calls in the same process, whose threads go on spinning for a while.
 """
 
 import statistics

@@ -13,7 +13,11 @@
 #include "../executor.h"
 #include "../payoff.h"
 #include "../pool.h"
+#include "../processors.h"
 #include "../subnormals.h"
+
+// In the place of processors.cpp: slices and teams of more threads than this machine has processors.
+int recurra::processors_allowed() { return 8; }
 
 namespace {
 
@@ -309,7 +313,7 @@ void executors(int rounds) {
       callers.emplace_back([&, caller] {
         for (int round = 0; round < rounds; ++round) {
           const std::size_t which = static_cast<std::size_t>(round + caller) % problems.size();
-          require(solve(executor, problems[which], 2 + round % 3) == expected[which], "threads changed a result");
+          require(solve(executor, problems[which], 2 + round % 7) == expected[which], "threads changed a result");
         }
       });
     }
