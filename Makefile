@@ -33,12 +33,13 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench test explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build demo bench bench-load test explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
 	@echo 'make demo    show what recurra does'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
+	@echo 'make bench-load  the same on a machine that others keep busy'
 	@echo 'make test    lint, then all the tests'
 	@echo 'make explore the tests on random examples, with new ones: what they fail on is kept in .hypothesis and tried first'
 	@echo 'make lint    ruff and mypy'
@@ -70,6 +71,10 @@ demo: $(INSTALLED)
 # The other libraries are large, and nothing else needs them: they come with the first run.
 bench: $(COMPARED)
 	@$(BIN)/recurra bench
+
+# How long layers take where other processes want the processors too.
+bench-load: $(COMPARED)
+	@$(BIN)/python benchmarks/load.py
 
 $(COMPARED): $(INSTALLED)
 	@echo 'Installing the libraries to compare with into .venv; the first time takes some minutes'

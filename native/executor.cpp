@@ -8,6 +8,7 @@
 
 #include "pool.h"
 #include "processors.h"
+#include "subnormals.h"
 
 namespace recurra {
 

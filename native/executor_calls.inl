@@ -324,6 +324,7 @@ void Executor<T>::begin(Session& session, Memory&& memory) const {
 
 template <class T>
 void Executor<T>::execute(Session& session) const {
+  const FlushSubnormals flush;
   Shared& s = session.shared;
   const Call<T>& call = session.call;
   Worker& master = session.workers.front();

@@ -2,6 +2,7 @@
 
 template <class T>
 void Executor<T>::run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const {
+  const FlushSubnormals flush;
   w.frame = frame;
   w.parameters = &parameters;
   for (std::size_t v = 0; v < code_.values.size(); ++v) {

@@ -2,7 +2,8 @@
 // after `lanes`, `Floats` and `Doubles`; <immintrin.h> on x86 and <arm_neon.h> on ARM must have been included before that, at file scope.
 //
 // Every lane runs the same instructions, and a slow path is chosen by a lane's own value: no result depends on the
-// neighbours. NaN gives NaN. Denormals are honoured. Nothing here changes or expects a rounding or flush-to-zero mode.
+// neighbours. NaN gives NaN. Nothing here changes or expects a mode of the processor: in its usual one subnormal numbers are
+// honoured; in the one that the executor runs kernels in (subnormals.h) they are zeros of their sign, and so are subnormal results.
 //
 // Largest errors in ulp, measured on x86, not proved. Over all floats: exp and log 1.0, tanh and sigmoid 2.5, softplus 1.8,
 // sqrt 0.5. sin and cos: 1.6 to 1e5, 1.9 to 2^20. pow: 0.51, sampled. Doubles, sampled: exp and log 1.0, the rest 2.2.

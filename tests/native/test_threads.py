@@ -1,6 +1,7 @@
 """Threads of the native engine beside those of Python, of other processes, and of other callers."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from recurra import cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call
 from recurra.engines.native import NativeEngine
+from recurra.nn import pack_padded_sequence
 from tests.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
 LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
@@ -42,6 +44,33 @@ def test_many_callers_at_once():
         for results in executor.map(several, range(8)):
             for number, found in results:
                 assert_equal(found, expected[number], LARGE[number][0])
+
+
+@pytest.mark.parametrize("busy", [0, 3])
+def test_any_number_of_threads_beside_busy_processes(busy):
+    """However late the others come, and whether they come at all, the bits are those of one thread."""
+    calls = []
+    for name, steps, batch, hidden in LARGE:
+        layer = layer_of(name, 24, hidden, torch.float32)
+        calls.append((layer, *inputs_of(layer, steps, batch)))
+    packed = layer_of("lstm", 24, 64, torch.float32)
+    lengths = [40 - n for n in range(24)]
+    rows = pack_padded_sequence(inputs_of(packed, 40, 24)[0], lengths)
+    with threads(1):
+        expected = [everything(*call) for call in calls]
+        of_packed = packed(rows)[0].data
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    try:
+        for count in (2, 3, 8, 2):
+            with threads(count):
+                for _ in range(3):
+                    for call, wanted in zip(calls, expected, strict=True):
+                        assert_equal(everything(*call), wanted, f"{count} threads")
+                    assert_equal([packed(rows)[0].data], [of_packed])
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def in_child(connection):

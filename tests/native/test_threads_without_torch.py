@@ -51,6 +51,14 @@ def test_threads_are_used_where_they_pay_and_only_there():
     assert done.stdout.split() == ["0", "1"]
 
 
+def test_no_more_threads_than_processors():
+    """Where the process may use one processor only, no thread is started, whatever is asked for."""
+    one = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    done = subprocess.run([sys.executable, "-c", one + WITHOUT_TORCH], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["0", "0"]
+
+
 @pytest.mark.parametrize(
     ("setting", "expected"), [("3", 3), (" 3", 3), ("03", 3), ("3,1", 3), ("²", None), ("0", None), ("many", None)]
 )

@@ -1,0 +1,194 @@
+"""Layers on a machine whose processors others want too. Prints a table in Markdown.
+
+python benchmarks/load.py [inference|training] [LSTM|GRU] …    all of them without names
+
+For each case, in rounds that take turns: recurra with one thread and two, torch.nn and onnxruntime with two, each in a
+process of its own, beside no, as many and three times as many busy processes as there are processors; and with
+onnxruntime called between the calls in the same process, whose threads go on spinning for a while.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+MODES, KINDS = ("inference", "training"), ("LSTM", "GRU")
+SHAPES = ((60, 1, 96, 160), (200, 1, 64, 256), (1, 1, 128, 512), (90, 24, 64, 192))
+SIDES = ("recurra 1", "recurra 2", "torch 2", "onnxruntime 2")
+ROUNDS, SECONDS, LEAST_CALLS = 7, 0.4, 3
+
+
+# ---- in a worker's process ----
+
+
+def make(side, kind, shape):
+    """The layer of one side, by weights and inputs that all sides draw alike: what calls it, and the input."""
+    import torch
+
+    from recurra import nn
+
+    steps, batch, width, hidden = shape
+    torch.manual_seed(0)
+    theirs = getattr(torch.nn, kind)(width, hidden)
+    x = torch.randn(steps, batch, width)
+    if side == "torch":
+        return theirs, x
+    ours = getattr(nn, kind)(width, hidden)
+    ours.load_state_dict(theirs.state_dict())
+    return (session(ours, kind, x, hidden) if side == "onnxruntime" else ours), x
+
+
+def session(layer, kind, x, hidden):
+    """What runs the layer in onnxruntime, and returns its output first as the others do."""
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+    import onnxruntime
+    import torch
+
+    from recurra import onnx
+    from recurra.nn.describing import describe
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "layer.onnx")
+        onnx.export(describe(layer), path, optional_states=False)
+        made = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = [value.name for value in made.get_inputs()]
+    states = np.zeros((1, x.shape[1], hidden), np.float32)
+    feed = dict(zip(inputs, [x.numpy(), *[states] * (len(inputs) - 1)], strict=True))
+    return lambda _: [torch.from_numpy(value) for value in made.run(None, feed)]
+
+
+def caller(side, mode, kind, shape, beside):
+    """A function that runs one call and returns what is to be timed of it, and one that returns all results."""
+    import torch
+
+    layer, x = make(side, kind, shape)
+    spinning = make("onnxruntime", kind, (200, 8, 64, 256))[0] if beside else None
+
+    def inference():
+        with torch.no_grad():
+            return [layer(x)[0]]
+
+    given = torch.ones(*x.shape[:2], shape[3])
+
+    def training():
+        layer.zero_grad(set_to_none=True)
+        output = layer(x)[0]
+        output.backward(given)
+        return [output.detach(), *(parameter.grad for parameter in layer.parameters())]
+
+    run = inference if mode == "inference" else training
+
+    def timed():
+        if spinning is not None:
+            spinning(None)
+        begin = time.perf_counter()
+        run()
+        return 1e3 * (time.perf_counter() - begin)
+
+    return timed, run
+
+
+def work(side, threads):
+    """Answers lines: a case is made and its results are described; the same case again is timed."""
+    import torch
+
+    torch.set_num_threads(int(threads))
+    case, timed = None, None
+    for line in sys.stdin:
+        if line != case:
+            case = line
+            mode, kind, beside, *shape = line.split()
+            timed, run = caller(side, mode, kind, tuple(map(int, shape)), beside == "spinning")
+            print(*(float(value.double().square().mean().sqrt()) for value in run()), flush=True)
+            continue
+        times, end = [], time.perf_counter() + SECONDS
+        while len(times) < LEAST_CALLS or time.perf_counter() < end:
+            times.append(timed())
+        print(statistics.median(times), flush=True)
+
+
+# ---- in the first process ----
+
+
+class Worker:
+    """A process that runs one side with a number of threads."""
+
+    def __init__(self, name):
+        command = [sys.executable, __file__, "work", *name.split()]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, case):
+        """The numbers of its answer."""
+        self.process.stdin.write(case + "\n")
+        self.process.stdin.flush()
+        return [float(word) for word in self.process.stdout.readline().split()]
+
+    def close(self):
+        """Ends it."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Busy:
+    """Processes that keep processors busy for as long as it is entered."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __enter__(self):
+        command = [sys.executable, "-c", "while True: pass"]
+        self.processes = [subprocess.Popen(command) for _ in range(self.count)]
+        time.sleep(0.3)
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def measure(workers, case, busy):
+    """The median of each worker's rounds in ms, after a look at whether they compute the same."""
+    sizes = [worker.ask(case) for worker in workers]
+    for found in sizes[1:]:
+        assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(found, sizes[0], strict=True)), (case, sizes)
+    with Busy(busy):
+        rounds = [[worker.ask(case)[0] for worker in workers] for _ in range(ROUNDS)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def main(words):
+    """Times what is named."""
+    from recurra import _native
+
+    cores = _native.hardware_threads()
+    print(f"Medians in ms of {ROUNDS} rounds, {cores} processors.\n")
+    print(f"| T,B,I,H | busy | {' | '.join(SIDES)} |")
+    print(f"|---|---|{'---|' * len(SIDES)}")
+    workers = {name: Worker(name) for name in SIDES}
+    for mode in [mode for mode in MODES if mode in words] or MODES:
+        for kind in [kind for kind in KINDS if kind in words] or KINDS:
+            for shape in SHAPES:
+                names = SIDES if mode == "inference" else SIDES[:3]
+                for beside, busy in (("alone", 0), ("alone", cores), ("alone", 3 * cores), ("spinning", 0)):
+                    case = " ".join(map(str, (mode, kind, beside, *shape)))
+                    times = measure([workers[name] for name in names], case, busy)
+                    label = "onnxruntime's threads" if beside == "spinning" else busy
+                    cells = " | ".join(f"{ms:.3g}" for ms in times) + " | " * (len(SIDES) - len(names))
+                    print(f"| {kind} {','.join(map(str, shape))}, {mode} | {label} | {cells} |", flush=True)
+                    for worker in workers.values():
+                        worker.ask("inference RNN alone 1 1 1 1")  # so that the same case is made anew
+    for worker in workers.values():
+        worker.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["work"]:
+        work(*sys.argv[2:])
+    else:
+        main(sys.argv[1:])
