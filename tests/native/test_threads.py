@@ -1,7 +1,6 @@
 """Threads of the native engine beside those of Python, of other processes, and of other callers."""
 
 import multiprocessing
-import os
 import subprocess
 import sys
 import threading
