@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "memory.h"
 #include "narrow.h"
+#include "payoff.h"
 
 namespace recurra {
 
@@ -127,7 +128,8 @@ class Executor {
   void chunk_sums(Shared& s, Worker* workers, Team* team, bool more) const;
   void work(Shared& s, Worker* workers, Team* team) const;
   void reserve(Session& session) const;
-  void run_work(Shared& s, std::vector<Worker>& workers, int slices) const;
+  void run_work(Session& session) const;
+  void run_columns(Session& session) const;
   void sum(Worker& w, const std::vector<Geometry>& geometry, const Unit& unit, bool more) const;
   void row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t value, std::int64_t offset,
                     std::vector<const T*>& out) const;
@@ -150,6 +152,7 @@ class Executor {
   std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
   std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // of each state the values before and after a step
   std::vector<Unit> units_;  // the sums over rows, cut in pieces for threads
+  mutable Preference columns_;  // whether to share out the columns of products
   std::size_t widest_panel_ = 0;
 };
 

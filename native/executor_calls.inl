@@ -98,27 +98,6 @@ void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& m
   }
 }
 
-// The slices at the same time, each on a thread; or the only one, with other threads at its service; or all on this thread.
-template <class T>
-void Executor<T>::run_work(Shared& s, std::vector<Worker>& workers, int slices) const {
-  Worker& master = workers.front();
-  with_helpers(static_cast<int>(workers.size()), [&](Team& team) {
-    if (team.threads() > 1) {
-      master.team = slices == 1 ? &team : nullptr;
-      return work(s, workers.data(), &team);
-    }
-    master.team = nullptr;
-    if (slices == 1) return work(s, workers.data(), nullptr);
-    // One slice for this run. The next one of the same call may have helpers.
-    std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
-    s.cuts.swap(cuts);
-    s.bases.swap(bases);
-    work(s, workers.data(), nullptr);
-    s.cuts.swap(cuts);
-    s.bases.swap(bases);
-  });
-}
-
 // Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
 template <class T>
 double Executor<T>::cost(const Call<T>& call) const {
@@ -146,12 +125,45 @@ struct Executor<T>::Session {
   Shared shared;
   std::vector<Worker> workers;  // the first `slices` of them run slices
   int slices = 1;
+  double cost = 0;
   std::int64_t step_rows = 0;       // sequences of the step that has the most
   std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
   Constants<T> own;                 // where the caller prepared none
   std::vector<T*> panels;           // for each of its matrices; null where it is not packed
   const Constants<T>* constants = nullptr;
 };
+
+// One slice, with other threads at its service where that is faster.
+template <class T>
+void Executor<T>::run_columns(Session& session) const {
+  const auto begin = std::chrono::steady_clock::now();
+  bool alone = session.workers.size() == 1 || columns_.alone();
+  with_helpers(alone ? 1 : static_cast<int>(session.workers.size()), [&](Team& team) {
+    alone = team.threads() == 1;
+    Team* others = session.workers.front().team = alone ? nullptr : &team;
+    work(session.shared, session.workers.data(), others);
+  });
+  if (session.workers.size() == 1) return;
+  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+  columns_.learn(alone, took.count() / session.cost);
+}
+
+// The slices at the same time, each on a thread; or all of the batch on this one.
+template <class T>
+void Executor<T>::run_work(Session& session) const {
+  if (session.slices == 1) return run_columns(session);
+  Shared& s = session.shared;
+  with_helpers(session.slices, [&](Team& team) {
+    if (team.threads() > 1) return work(s, session.workers.data(), &team);
+    // One slice for this run. The next one of the same call may have helpers.
+    std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
+    s.cuts.swap(cuts);
+    s.bases.swap(bases);
+    work(s, session.workers.data(), nullptr);
+    s.cuts.swap(cuts);
+    s.bases.swap(bases);
+  });
+}
 
 // Chunks: from the running order's first step on, each with about chunk_rows rows.
 template <class T>
@@ -185,7 +197,8 @@ void Executor<T>::cut_slices(Session& session) const {
   const Call<T>& call = session.call;
   Shared& s = session.shared;
   int threads = 1;
-  if (call.threads > 1 && cost(call) >= 150000) threads = std::min({call.threads, processors_allowed(), Team::most_pieces});
+  if (call.threads > 1) session.cost = cost(call);
+  if (session.cost >= 150000) threads = std::min({call.threads, processors_allowed(), Team::most_pieces});
   const int slices = session.slices = threads > 1 && session.step_rows >= 2 * threads ? threads : 1;
   session.workers.resize(static_cast<std::size_t>(threads));
   s.cuts.assign(1, 0);
@@ -329,7 +342,7 @@ void Executor<T>::execute(Session& session) const {
   const Call<T>& call = session.call;
   Worker& master = session.workers.front();
   place_sums(s, call, session.constants->frame, master);
-  run_work(s, session.workers, session.slices);
+  run_work(session);
   constant_stage(master, code_.finally_);
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
     const Value& value = code_.values[code_.results[n]];

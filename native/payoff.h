@@ -1,7 +1,8 @@
-// Whether helping threads pay at present.
+// Whether helping threads pay: at present, and for the work at hand.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 namespace recurra {
@@ -28,6 +29,39 @@ class Payoff {
  private:
   static constexpr std::int64_t least = 200'000, longest = 2'000'000'000, least_factor = 4, most_factor = 64;
   std::int64_t alone_until_ = 0, pause_ = 0, factor_ = least_factor;
+};
+
+// Whether work that can have helpers is the faster for it: how fast processors hear of each other differs between machines by
+// more than any count of operations tells. Calls show it; now and then one goes the other way, the more seldom the clearer the
+// answer is. Any number of callers may use it at once.
+class Preference {
+ public:
+  // Whether the next call should run alone.
+  bool alone() {
+    const bool better = alone_is_better();
+    if (left_.fetch_sub(1, std::memory_order_relaxed) > 1) return better;
+    const int trials = trials_.fetch_add(1, std::memory_order_relaxed);
+    const float together = together_.load(std::memory_order_relaxed), alone = alone_.load(std::memory_order_relaxed);
+    const int most = !better && alone > 1.25f * together ? 4096 : 128;
+    left_.store(trials < 9 ? std::min(8 << trials, most) : most, std::memory_order_relaxed);
+    return !better;
+  }
+
+  // What a call took, per unit of its work. The estimate is the least of late: a call that lost its processor says nothing.
+  void learn(bool alone, double took) {
+    std::atomic<float>& estimate = alone ? alone_ : together_;
+    const float before = estimate.load(std::memory_order_relaxed), now = static_cast<float>(took);
+    estimate.store(before == 0 ? now : std::min(now, before * 1.03f), std::memory_order_relaxed);
+  }
+
+ private:
+  bool alone_is_better() const {
+    const float alone = alone_.load(std::memory_order_relaxed);
+    return alone > 0 && alone < together_.load(std::memory_order_relaxed) * 0.95f;
+  }
+
+  std::atomic<float> together_{0}, alone_{0};
+  std::atomic<int> left_{4}, trials_{0};  // calls until the next trial, and how many there were
 };
 
 }  // namespace recurra
