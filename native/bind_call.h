@@ -48,6 +48,7 @@ class CallBuilder {
     call_.steps = extent.steps, call_.batch = extent.batch, call_.batch_sizes = extent.batch_sizes;
     has_rows_ = extent.steps > 0 && (extent.batch_sizes == nullptr ? extent.batch : extent.batch_sizes[0]) > 0;
     call_.parameters.reserve(code.parameter_rows.size());
+    call_.first.reserve(code.states.size()), call_.last.reserve(code.states.size());
     call_.reverse = extent.is_reverse, call_.reset = extent.reset, call_.threads = extent.threads;
   }
 

@@ -179,7 +179,7 @@ class LayersOf : public TensorLayers {
     }
     run_all(calls, prepared);
     const nb::object last = ends.size() == 1 ? ends.front() : tuple_of(ends);
-    return is_cell_ ? last : tuple_of({outputs.back(), last});
+    return is_cell_ ? last : nb::object(nb::make_tuple(outputs.back(), last));
   }
 
   void put_states(const Inputs& in, const std::vector<T*>& lasts, std::size_t number, CallBuilder<T>& call) const {

@@ -76,6 +76,8 @@ inline void require_shape(bool holds, const char* name) {
 template <class T>
 class Tensors {
  public:
+  Tensors() { held_.reserve(8); }
+
   // As it is, or a copy with its features next to each other.
   View with_contiguous_features(nanobind::handle tensor, const char* name) {
     const View v = view(tensor, dtype_of<T>, name);
