@@ -139,6 +139,7 @@ void Executor<T>::run_columns(Session& session) const {
   const auto begin = std::chrono::steady_clock::now();
   bool alone = session.workers.size() == 1 || columns_.alone();
   with_helpers(alone ? 1 : static_cast<int>(session.workers.size()), [&](Team& team) {
+    const FlushSubnormals flush;
     alone = team.threads() == 1;
     Team* others = session.workers.front().team = alone ? nullptr : &team;
     work(session.shared, session.workers.data(), others);
@@ -154,6 +155,7 @@ void Executor<T>::run_work(Session& session) const {
   if (session.slices == 1) return run_columns(session);
   Shared& s = session.shared;
   with_helpers(session.slices, [&](Team& team) {
+    const FlushSubnormals flush;  // not around this: a thread that is started takes on the mode of the one that starts it
     if (team.threads() > 1) return work(s, session.workers.data(), &team);
     // One slice for this run. The next one of the same call may have helpers.
     std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
@@ -337,13 +339,15 @@ void Executor<T>::begin(Session& session, Memory&& memory) const {
 
 template <class T>
 void Executor<T>::execute(Session& session) const {
-  const FlushSubnormals flush;
   Shared& s = session.shared;
   const Call<T>& call = session.call;
   Worker& master = session.workers.front();
   place_sums(s, call, session.constants->frame, master);
   run_work(session);
-  constant_stage(master, code_.finally_);
+  {
+    const FlushSubnormals flush;
+    constant_stage(master, code_.finally_);
+  }
   for (std::size_t n = 0; n < code_.results.size(); ++n) {
     const Value& value = code_.values[code_.results[n]];
     const T* from = master.slots[code_.results[n]].base;

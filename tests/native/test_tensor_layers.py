@@ -5,6 +5,7 @@ import torch
 
 from recurra import _native
 from recurra.compiler import plan, trace
+from recurra.engines import ScanSpec
 from recurra.engines.native import torch_calls
 from tests.literature import CELLS, zoneout_rnn
 from tests.native.cases import ENGINE
@@ -16,6 +17,12 @@ INPUT, HIDDEN = 3, 4
 @pytest.fixture(autouse=True, scope="module")
 def _tensors():
     assert torch_calls.reads_tensors(torch)
+
+
+def layers_of(kernels, sizes, names, reverse, directions, is_cell, double):
+    """A module's direct calls."""
+    scans = [ScanSpec(kernel.plan, *spec) for kernel, *spec in zip(kernels, sizes, reverse, strict=True)]
+    return torch_calls.TensorCalls(kernels, scans, names, directions, is_cell, "float64" if double else "float32")
 
 
 class Layers:
@@ -38,8 +45,9 @@ class Layers:
         self.x = torch.randn(*leading, INPUT, generator=draw, dtype=dtype)
         counts = () if is_cell else (4,)
         self.states = tuple(torch.randn(*counts, 2, HIDDEN, generator=draw, dtype=dtype) for _ in program.states)
-        self.native = torch_calls.layers(
-            [self.kernel] * len(widths), self.names, self.sizes, self.reverse, 1 if is_cell else 2, is_cell, self.double
+        count = len(widths)
+        self.native = layers_of(
+            [self.kernel] * count, self.sizes, self.names, self.reverse, 1 if is_cell else 2, is_cell, self.double
         )
 
     def run(self, **changes):
@@ -57,7 +65,7 @@ class Layers:
         for begin in range(0, len(self.sizes), 2):
             outputs = []
             for number in range(begin, min(begin + 2, len(self.sizes))):
-                scan = torch_calls.scan(self.kernel, self.sizes[number], self.double, self.reverse[number], True)
+                scan = torch_calls.scan_of(self.kernel, self.sizes[number], self.double, self.reverse[number], True)
                 firsts = states if self.is_cell else [state[number] for state in states]
                 weights = [self.parameters[name] for name in self.names[number]]
                 _, output, *ends = scan.forward(x, (*firsts, *weights), (), None, None, 1)
@@ -116,14 +124,14 @@ def test_ways(is_cell):
 
 def test_what_does_not_fit_together_is_refused():
     layers, cell = Layers(), Layers(is_cell=True)
-    kernel, double = layers.kernel, torch_calls.layers
+    kernel = layers.kernel
     single = kernel.code(layers.sizes[0], False)
     names, sizes, reverse = layers.names, layers.sizes, layers.reverse
     for count, directions in ((0, 1), (3, 2), (4, 0), (4, -1), (4, 1), (2, 1)):
         with pytest.raises(ValueError, match=r"direction|fit"):
-            double([kernel] * count, names[:count], sizes[:count], reverse[:count], directions, False, True)
+            layers_of([kernel] * count, sizes[:count], names[:count], reverse[:count], directions, False, True)
     with pytest.raises(ValueError, match="one scan"):
-        double([kernel] * 4, names, sizes, reverse, 2, True, True)
+        layers_of([kernel] * 4, sizes, names, reverse, 2, True, True)
     shapes = [list(value.shape) for value in cell.parameters.values()]
     right = (kernel.code(sizes[0], True), cell.names[0], shapes, False)
     _native.TensorLayers([right], 1, True)
@@ -132,18 +140,16 @@ def test_what_does_not_fit_together_is_refused():
             _native.TensorLayers([wrong], 1, True)
     with pytest.raises(ValueError, match="another dtype"):
         _native.TensorLayers([right, (single, *right[1:])], 2, False)
+    masked = ENGINE.build(plan(trace(zoneout_rnn)))
     with pytest.raises(ValueError, match="another form"):
-        double([ENGINE.build(plan(trace(zoneout_rnn)))], [["W", "U", "b"]], sizes[:1], reverse[:1], 1, False, True)
+        layers_of([masked], sizes[:1], [["W", "U", "b"]], reverse[:1], 1, False, True)
     with pytest.raises(ValueError, match="no dict"):
         layers.run(parameters=[])
 
 
 def test_prepared_weights():
     layers = Layers()
-    prepared = [
-        layers.kernel.pack([layers.parameters[name] for name in names], sizes, True)
-        for names, sizes in zip(layers.names, layers.sizes, strict=True)
-    ]
+    prepared = layers.native.pack(layers.parameters)
     assert_equal(flat(layers.run(prepared=prepared)), flat(layers.run()))
     with pytest.raises(ValueError, match="another kernel"):
         layers.run(prepared=prepared[::-1])

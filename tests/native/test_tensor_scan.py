@@ -193,7 +193,7 @@ def test_nothing_to_run(kind, zeros, name):
     rows = [result.output, *(value for value in result.traced.values() if value.is_floating_point())]
     wanted = [True, *(not zeros for _ in ends), *(True for _ in case.call.parameters)]
     for store in (False, True):
-        _, *found = case.run_backward(kernel, (wanted, given, store), rows, ends)
+        _, *found = case.run_backward(kernel, Wishes(tuple(wanted), tuple(given), store), rows, ends)
         if not zeros:
             assert_equal(found[: len(ends)], ends)
         assert_equal(found[len(ends) :], [torch.zeros_like(parameter) for parameter in case.call.parameters])

@@ -84,8 +84,6 @@ class NativeEngine(Engine):
 
         if any(scan.plan.program.masks for scan in scans) or not reads_tensors(library):
             return None
-        if any(len(shape) > 2 for scan in scans for shape in scan.parameter_shapes):
-            return None
         kernels = [self.build(scan.plan) for scan in scans]
         return TensorCalls(kernels, scans, names, directions, is_cell, dtype)
 
