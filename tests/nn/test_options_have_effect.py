@@ -29,6 +29,7 @@ def by_engine(name):
 
 
 def compiled(layer, x, **call):
+    torch._dynamo.reset()  # it counts what it has compiled of a function, in all tests together
     return torch.compile(layer, fullgraph=True, backend="aot_eager")(x, **call)
 
 

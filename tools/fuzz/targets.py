@@ -12,7 +12,7 @@ import numpy as np
 import recurra
 from fuzz.seeds import described, layer
 from recurra.compiler import plan
-from recurra.engines import Call
+from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
 from recurra.model import Description, weights_of
@@ -99,9 +99,9 @@ def _differentiate(program: Program, width: int, hidden: int) -> None:
         masks=[np.ones((3, 2, width), "f4") for width in widths],
     )
     kernel = ENGINE.build(planned)
-    backward = kernel.backward_of([True] * len(program.sources), [True], True)
-    result = kernel.forward(call, backward)
-    kernel.backward(call, result, backward, [np.ones_like(result.output)], [None] * len(states))
+    wishes = Wishes((True,) * len(program.sources))
+    result = kernel.forward(call, wishes)
+    kernel.backward(call, result, wishes, [np.ones_like(result.output)], [None] * len(states))
 
 
 def one_input(data: bytes, share: int) -> None:

@@ -106,7 +106,7 @@ class TensorCalls:
             directions,
             is_cell,
         )
-        self.run = layers.run
+        self.run: Any = layers.run  # native: no Python in between
         self._passes: dict[tuple[int, Wishes], Passes] = {}
 
     def pack(self, parameters: Mapping[str, Any]) -> object:
