@@ -5,7 +5,9 @@ Only this file changes when torch renames one. ``tests/engines/test_torch_intern
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from types import CodeType
 from typing import Any
 
@@ -14,12 +16,24 @@ from torch import Tensor
 from torch._C._dynamo import eval_frame
 from torch.autograd import forward_ad
 
-_is_legacy_batched = torch._C._functorch.is_legacy_batchedtensor
+# Those that every call asks are torch's own functions: one of Python's around each would be felt.
 
+# Whether a function transform is active: vmap, grad, jvp … of torch.func.
+is_transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
-def is_transformed() -> bool:
-    """Whether a function transform is active: vmap, grad, jvp … of torch.func."""
-    return bool(torch._C._are_functorch_transforms_active())
+# Whether torch.jit.trace, or torch.onnx.export by it, is recording.
+is_jit_traced: Callable[[], bool] = torch._C._is_tracing
+
+# Whether a gradient stands for many: ``torch.autograd.grad(is_grads_batched=True)``.
+is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
+
+# Whether a tensor stands for zeros and has no memory.
+is_zero_tensor: Callable[[Tensor], bool] = Tensor._is_zerotensor
+
+# How often a tensor's memory was changed in place.
+version_of: Callable[[Tensor], int] = attrgetter("_version")
+
+_count_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 
 def is_forward_mode() -> bool:
@@ -27,34 +41,9 @@ def is_forward_mode() -> bool:
     return forward_ad._current_level >= 0
 
 
-def is_jit_traced() -> bool:
-    """Whether torch.jit.trace, or torch.onnx.export by it, is recording."""
-    return bool(torch._C._is_tracing())
-
-
-def is_watched() -> bool:
+def is_watched() -> bool | int:
     """Whether somebody wants to see each of torch's operations: transforms, dispatch modes, tracing, forward mode."""
-    return bool(
-        torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._is_tracing()
-        or forward_ad._current_level >= 0
-    )
-
-
-def is_batched(tensor: Tensor) -> bool:
-    """Whether a gradient stands for many: ``torch.autograd.grad(is_grads_batched=True)``."""
-    return bool(_is_legacy_batched(tensor))
-
-
-def is_zero_tensor(tensor: Tensor) -> bool:
-    """Whether a tensor stands for zeros and has no memory."""
-    return bool(tensor._is_zerotensor())
-
-
-def version_of(tensor: Tensor) -> int:
-    """How often a tensor's memory was changed in place."""
-    return tensor._version
+    return is_transformed() or _count_dispatch_modes() or is_jit_traced() or forward_ad._current_level >= 0
 
 
 def recording_gradients() -> AbstractContextManager[object]:

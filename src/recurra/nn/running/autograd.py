@@ -40,31 +40,33 @@ class Node:
     is_cell: bool = False
 
 
+Beside = tuple[Sequence[Tensor], Tensor | None, Tensor | None]  # masks, batch sizes, resets: what has no gradient
+_NOTHING: Beside = ((), None, None)
+_NO_MASKS = (0, None, None)
+
+
 class ScanFunction(torch.autograd.Function):
     """Forward: an engine's. Backward: the derived one; the reference engine's, to be differentiated itself.
 
-    Inputs are x, the first states (None for zeros) and the parameters; results the output, the last states and what
+    Beside the node and what has no gradient, inputs are x, the first states (None for zeros) and the parameters; results the output, the last states and what
     is traced; of a cell the last states alone.
     """
 
     @staticmethod
     def forward(  # noqa: D102
-        ctx: Any,
-        node: Node,
-        masks: Sequence[Tensor],
-        batch_sizes: Tensor | None,
-        reset: Tensor | None,
-        x: Tensor,
-        *others: Tensor | None,
+        ctx: Any, node: Node, beside: Beside | None, x: Tensor, *others: Tensor | None
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
+        masks, batch_sizes, reset = beside or _NOTHING
         kept, output, *rest = node.passes.forward(x, others, masks, batch_sizes, reset, torch.get_num_threads())
-        pieces = kept if isinstance(kept, tuple) else (kept,)
-        ctx.save_for_backward(x, *others, *masks, *pieces)
-        ctx.output = KeptOutput(output)
-        ctx.node, ctx.masks, ctx.whole = node, len(masks), kept is pieces
-        ctx.batch_sizes = batch_sizes
-        ctx.reset = reset if reset is None else reset.clone()  # it may be changed before the backward pass
+        if kept.__class__ is tuple:
+            ctx.save_for_backward(x, *others, *masks, *kept)
+        else:
+            ctx.save_for_backward(x, *others, *masks, kept)
+        ctx.output, ctx.node = KeptOutput(output), node
+        # Resets may be changed before the backward pass.
+        ctx.beside = beside and (len(masks), batch_sizes, None if reset is None else reset.clone())
+        ctx.is_whole = kept.__class__ is tuple
         if node.plan.traced:
             rest = _marked(ctx, node.plan, rest)
         return tuple(rest) if node.is_cell else (output, *rest)
@@ -74,17 +76,15 @@ class ScanFunction(torch.autograd.Function):
         node: Node = ctx.node
         if node.is_cell:
             gradients = (None, *gradients)
-        needed, saved, output = ctx.needs_input_grad[4:], ctx.saved_tensors, ctx.output.unchanged()
+        needed, saved, output = ctx.needs_input_grad[2:], ctx.saved_tensors, ctx.output.unchanged()
         count = len(needed)
-        inputs, masks, kept = saved[:count], saved[count : count + ctx.masks], saved[count + ctx.masks :]
+        number, batch_sizes, reset = ctx.beside or _NO_MASKS
+        inputs, masks, kept = saved[:count], saved[count : count + number], saved[count + number :]
         if output is None or not suits_backward(saved, gradients):
-            found = in_torch(node, inputs, masks, ctx.batch_sizes, ctx.reset, gradients, needed)
-        else:
-            given = (*inputs, output, kept if ctx.whole else kept[0], *masks)
-            arriving = readable(gradients)
-            threads = torch.get_num_threads()
-            found = node.passes.backward(needed, given, arriving, ctx.batch_sizes, ctx.reset, threads)
-        return (None, None, None, None, *found)
+            return (None, None, *in_torch(node, inputs, masks, batch_sizes, reset, gradients, needed))
+        given = (*inputs, output, kept if ctx.is_whole else kept[0], *masks)
+        threads = torch.get_num_threads()
+        return (None, None, *node.passes.backward(needed, given, readable(gradients), batch_sizes, reset, threads))
 
 
 # For callers that know that no transform is active.

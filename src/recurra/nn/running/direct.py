@@ -98,7 +98,7 @@ def _train(
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
     keep = keeps_products(x.numel() // max(1, scan.input_size), x.element_size(), scan.input_size, scan.state_sizes)
     node = _node(made, scan, number, wanted, keep, is_cell)
-    return run_node(node, (), None, None, x, *firsts, *parameters)
+    return run_node(node, None, x, *firsts, *parameters)
 
 
 def _run(
@@ -109,8 +109,9 @@ def _run(
     names: Sequence[Sequence[str]],
     shape: tuple[bool, int, bool],
     has_dropout: bool,
-) -> tuple[_Made, Any] | None:
-    """A module's result without gradients, or that autograd has to run it; None where neither can be.
+    train: Callable[..., Any],
+) -> Any:
+    """A module's result; None where the way that checks has to run it.
 
     Args:
         module: a layer or a cell.
@@ -120,6 +121,7 @@ def _run(
         names: of each scan's parameters.
         shape: whether the batch is x's first dimension, how many directions there are, and whether it is a cell.
         has_dropout: whether something is zeroed between layers.
+        train: runs the module's call where gradients are wanted.
     """
     if x.__class__ is not Tensor or x.dtype not in _DTYPES or is_watched() or torch.is_autocast_enabled("cpu"):
         return None
@@ -138,7 +140,9 @@ def _run(
             packed = made.packed = direct.pack(module._parameters)
     differentiate, threads = torch.is_grad_enabled(), torch.get_num_threads()
     answer = direct.run(x, given, module._parameters, batch_first, differentiate, has_dropout, threads, packed)
-    return None if answer is direct.general else (made, answer)
+    if answer is direct.general:
+        return None
+    return train(module, made, scans, x, given, has_dropout) if answer is direct.autograd else answer
 
 
 def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:
@@ -149,36 +153,29 @@ def direct_cell(module: Any, x: object, given: Any) -> Any:
     """The new states of a ``RecurrentCell``, or None."""
     if module.cell.output is not None:
         return None
-    scan, names = module._scan, module._names
-    found = _run(module, x, given, (scan,), (names,), (True, 1, True), False)
-    if found is None:
-        return None
-    made, answer = found
-    if answer is not made.direct.autograd:  # type: ignore[union-attr]
-        return answer
-    parameters = module._parameters
-    weights = [parameters[name] for name in names]
-    firsts = _firsts(given, len(scan.state_sizes))
-    last = _train(made, scan, 0, x, firsts, weights, True)  # type: ignore[arg-type]
+    return _run(module, x, given, (module._scan,), (module._names,), (True, 1, True), False, _train_cell)
+
+
+def _train_cell(module: Any, made: _Made, scans: Sequence[Scan], x: Any, given: Any, has_dropout: bool) -> Any:
+    (scan,), parameters = scans, module._parameters
+    weights = [parameters[name] for name in module._names]
+    last = _train(made, scan, 0, x, _firsts(given, len(scan.state_sizes)), weights, True)
     return last if len(last) > 1 else last[0]
 
 
 def direct_layer(module: Any, x: object, given: Any) -> Any:
     """Output and last states of a ``Recurrent``, or None."""
-    scans, batch_first, directions = module._scans, module.batch_first, module._directions
-    has_dropout = module.dropout > 0 and module.training and len(scans) > directions
-    found = _run(module, x, given, scans, module._all_weights, (batch_first, directions, False), has_dropout)
-    if found is None:
-        return None
-    made, answer = found
-    if answer is not made.direct.autograd:  # type: ignore[union-attr]
-        return answer
-    return None if module.checkpoint else _train_layer(module, made, scans, x, given, has_dropout)
+    scans, directions = module._scans, module._directions
+    has_dropout = module.training and module.dropout > 0 and len(scans) > directions
+    shape = (module.batch_first, directions, False)
+    return _run(module, x, given, scans, module._all_weights, shape, has_dropout, _train_layer)
 
 
 def _train_layer(
     module: Any, made: _Made, scans: Sequence[Scan], x: Any, given: Any, has_dropout: bool
-) -> tuple[Tensor, Any]:
+) -> tuple[Tensor, Any] | None:
+    if module.checkpoint:
+        return None
     parameters, names = module._parameters, module._all_weights
     firsts = _firsts(given, len(scans[0].state_sizes))
     last: list[list[Tensor]] = [[] for _ in firsts]

@@ -116,7 +116,8 @@ def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Chec
     node = Node(plan, passes, numbers, spec.reverse, False)
     if checkpoint:
         return run_checkpointed(kernel, call, node, checkpoint)
-    found = ScanFunction.apply(node, call.masks, call.batch_sizes, call.reset, *inputs)  # type: ignore[no-untyped-call]
+    beside = (call.masks, call.batch_sizes, call.reset)
+    found = ScanFunction.apply(node, beside, *inputs)  # type: ignore[no-untyped-call]
     return list(found)
 
 
