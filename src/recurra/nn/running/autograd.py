@@ -48,8 +48,8 @@ _NO_MASKS = (0, None, None)
 class ScanFunction(torch.autograd.Function):
     """Forward: an engine's. Backward: the derived one; the reference engine's, to be differentiated itself.
 
-    Beside the node and what has no gradient, inputs are x, the first states (None for zeros) and the parameters; results
-    are the output, the last states and what is traced; of a cell the last states alone.
+    Beside the node and what has no gradient, inputs are x, the first states (None for zeros) and the parameters;
+    results are the output, the last states and what is traced; of a cell the last states alone.
     """
 
     @staticmethod
