@@ -165,6 +165,30 @@ def test_accelerated_models_run_torch_s_own_layers_there():
     assert fused(seen) == ["lstm"]
 
 
+def test_transforms_run_step_by_step(caplog):
+    layer, x = on_device(GRU(4, 6)), on_device(torch.randn(2, 5, 3, 4))
+    with caplog.at_level("WARNING", "recurra"), watched() as seen:
+        output = torch.func.vmap(lambda one: layer(one)[0])(x)
+    assert not fused(seen)
+    assert "step by step" in caplog.text
+    torch.testing.assert_close(host(output[1]), host(layer(x[1])[0]))
+
+
+def test_a_compiled_loop_says_so_too(caplog):
+    layer, x = on_device(Recurrent(recurra.cells.mgu, 4, 6)), on_device(torch.randn(5, 3, 4))
+    with caplog.at_level("WARNING", "recurra"):
+        torch.compile(layer, fullgraph=True, backend="aot_eager")(x)
+    assert "step by step in torch's operations on fake" in caplog.text
+
+
+def test_calls_under_autocast_are_fused_in_its_dtype():
+    layer, x = on_device(GRU(4, 6)), on_device(torch.randn(5, 3, 4))
+    with torch.autocast("fake", dtype=torch.bfloat16), watched() as seen:
+        output, _ = layer(x)
+    assert fused(seen) == ["gru"]
+    assert output.dtype is torch.bfloat16
+
+
 @pytest.mark.parametrize("engine", ["native", "reference", "torch"])
 def test_engines_that_are_asked_for(engine, caplog):
     layer, x = on_device(LSTM(4, 6)), on_device(torch.randn(5, 3, 4))

@@ -327,8 +327,7 @@ class Engine(ABC):
 
     Attributes:
         name: what users call it.
-        is_recorded: whether its kernels are made of torch's own operations, so that autograd records them by itself,
-            and derivatives of derivatives and function transforms work.
+        is_recorded: whether its kernels are made of torch's own operations, so that autograd records them by itself.
         resets: whether its kernels set states to zero where a call says so (``Call.reset``).
     """
 
@@ -346,6 +345,14 @@ class Engine(ABC):
     @abstractmethod
     def build(self, plan: Plan) -> Kernel:
         """The kernel of a plan; equal plans give the same kernel."""
+
+    def join(self, library: ModuleType) -> None:
+        """Called once, when a library whose arrays will come is there. Default: nothing to do.
+
+        Args:
+            library: torch.
+        """
+        return
 
     def computes_in(self, dtype: DType) -> DType:
         """The dtype of the arrays that kernels are given for tensors of a dtype.

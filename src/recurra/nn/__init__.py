@@ -1,13 +1,13 @@
 """recurra's layers for torch: torch.nn's recurrent classes, and ``Recurrent`` for any cell."""
 
 try:
-    import torch  # noqa: F401  (asked for here, to say what to install)
+    import torch  # first, to say what to install
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
-from recurra.engines.native import join_openmp
+from recurra.engines import ENGINES
 from recurra.nn.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.freezing import frozen
@@ -28,7 +28,8 @@ from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace
 
-join_openmp()
+for _engine in ENGINES.values():
+    _engine.join(torch)
 
 __all__ = [
     "GRU",

@@ -21,17 +21,6 @@ _LOCK = Lock()
 _KERNELS: WeakValueDictionary[Plan, NativeKernel] = WeakValueDictionary()
 
 
-def join_openmp() -> None:
-    """From now on run on torch's OpenMP threads, where torch has them.
-
-    Threads wait for work with the processor in their hands: those of two pools would take it from each other.
-    """
-    if _module_refuses() is None:
-        import recurra._native as _native
-
-        _native.join_openmp()
-
-
 @lru_cache(maxsize=1)
 def _module_refuses() -> str | None:
     """Why there is no native code: no module, or RECURRA_ISA asks for what this machine lacks."""
@@ -69,6 +58,16 @@ class NativeEngine(Engine):
             if kernel is None:
                 kernel = _KERNELS[plan] = NativeKernel(plan)
             return kernel
+
+    def join(self, library: ModuleType) -> None:
+        """From now on run on torch's OpenMP threads, where it has them.
+
+        Threads wait for work with the processor in their hands: those of two pools would take it from each other.
+        """
+        if _module_refuses() is None:
+            import recurra._native as native
+
+            native.join_openmp()
 
     def direct(
         self,

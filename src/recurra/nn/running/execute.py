@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recurra.engines import Call, Engine, ScanSpec, Wishes, asked, choose, reference
 from recurra.engines.saved import keeps_products
-from recurra.engines.torch_internals import is_watched
+from recurra.engines.torch_internals import is_forward_mode, is_transformed, is_watched
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.autograd import PLAIN, Node, ScanFunction
 from recurra.nn.running.checkpoint import run_checkpointed
@@ -38,6 +38,9 @@ def dtype_of(name: str) -> torch.dtype:
 def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: bool) -> Engine:
     """The engine that runs a call: the one chosen, or the reference engine where torch's operations must be seen.
 
+    Kernels that are made of torch's operations are seen by all but function transforms and forward mode, which torch's
+    fused layers do not know on every device.
+
     Args:
         spec: what runs.
         x: its input.
@@ -48,7 +51,11 @@ def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: boo
         EngineError: the engine that is asked for cannot run it.
     """
     engine = choose(spec.plan, name_of(x.dtype), x.device.type, resets=resets)
-    if engine.is_recorded or not (is_watched() or any(type(tensor) not in PLAIN for tensor in (x, *tensors))):
+    if engine.is_recorded:
+        must_be_seen = is_transformed() or is_forward_mode()
+    else:
+        must_be_seen = bool(is_watched()) or any(type(tensor) not in PLAIN for tensor in (x, *tensors))
+    if not must_be_seen or engine is reference():
         return engine
     if asked() != "auto":
         _log_exception(engine.name)

@@ -15,6 +15,8 @@ from torch import Tensor
 from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
 from recurra.engines.torch_internals import recording_gradients
 from recurra.nn.running.checkpoint import SegmentedRun
+from recurra.nn.running.execute import dtype_of
+from recurra.nn.running.notice import announce, is_slow
 from recurra.nn.running.scan import Scan, Sequences, plan_of, sizes_of
 from recurra.program import Variable
 
@@ -64,8 +66,9 @@ def _settled(text: str, traced: bool, dtype: str, device: str, resets: bool) -> 
     """The name of the engine that runs a scan, and the dtype of the arrays that it takes."""
     name = dtype.removeprefix("torch.")
     engine = choose(plan_of(text, traced), name, device, resets=resets)
-    computed: torch.dtype = getattr(torch, engine.computes_in(name))
-    return engine.name, computed
+    if is_slow(engine, device):
+        announce("a compiled layer", plan_of(text, traced).program.name, device, resets, traced)
+    return engine.name, dtype_of(engine.computes_in(name))
 
 
 class _Scan:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.engines import Engine, Layers, asked
+from recurra.engines import Engine, Layers
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.execute import Checkpoint, engine_for, execute
+from recurra.nn.running.notice import announce, is_slow
 from recurra.nn.running.operator import compiled_scan
 from recurra.nn.running.scan import Scan, Sequences
-
-_logger = logging.getLogger("recurra")
 
 
 def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[Tensor], traced: bool) -> Engine | None:
@@ -28,22 +26,10 @@ def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[T
     x = sequences.x
     engine = engine_for(scan.spec(traced), x, tensors, sequences.reset is not None)
     device = x.device.type
-    is_slow = engine.name == "reference" and device not in ("cpu", "meta") and asked() == "auto"
-    if is_slow and device not in module._calls.announced:
+    if is_slow(engine, device) and device not in module._calls.announced:
         module._calls.announced.add(device)
-        _announce(type(module).__name__, module.cell.name, device, sequences.reset is not None, traced)
+        announce(type(module).__name__, module.cell.name, device, sequences.reset is not None, traced)
     return engine
-
-
-def _announce(kind: str, cell: str, device: str, resets: bool, traced: bool) -> None:
-    """Say that a module runs step by step, and what would be faster."""
-    options = [name for name, is_used in (("reset=", resets), ("return_trace=True", traced)) if is_used]
-    faster = f"without {' and '.join(options)}, or " if options else ""
-    _logger.warning(
-        "%s of cell %r runs step by step in torch's operations on %s; %sLSTM, GRU and RNN on torch's fused layers, or "
-        "any cell on the CPU, would be faster",
-        kind, cell, device, faster,
-    )  # fmt: skip
 
 
 def run_whole(
