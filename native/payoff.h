@@ -16,19 +16,23 @@ class Payoff {
   bool pays(std::int64_t now) const { return now >= alone_until_; }
 
   // A call with helpers that took so long from `begin` to `end`, of which the caller spent `lost` waiting or off its processor.
-  // Threads can halve the time of a call, so that one that loses half of it has gained nothing; a third is taken, as
-  // the caller has often done more than its half.
+  // Alone it would have taken twice the rest, if help is worth anything: so what a call has brought is its time less twice the
+  // loss. Calls are judged together: the first one behind a pause finds helpers asleep, and one that is late now and then is
+  // made up for by the others.
   void learn(std::int64_t begin, std::int64_t end, std::int64_t lost) {
-    if (lost < least || lost * 3 < end - begin) return;
+    balance_ = std::min(balance_ + (end - begin) - 2 * lost, most_credit);
+    if (balance_ > -least) return;
     const bool soon = begin - alone_until_ < 4 * pause_;
     factor_ = soon ? std::min(2 * factor_, most_factor) : least_factor;
-    pause_ = std::min(lost * factor_, longest);
+    pause_ = std::min(-balance_ * factor_, longest);
     alone_until_ = end + pause_;
+    balance_ = 0;
   }
 
  private:
-  static constexpr std::int64_t least = 200'000, longest = 2'000'000'000, least_factor = 4, most_factor = 64;
-  std::int64_t alone_until_ = 0, pause_ = 0, factor_ = least_factor;
+  static constexpr std::int64_t least = 200'000, most_credit = 2'000'000, longest = 2'000'000'000;
+  static constexpr std::int64_t least_factor = 4, most_factor = 64;
+  std::int64_t alone_until_ = 0, pause_ = 0, factor_ = least_factor, balance_ = 0;
 };
 
 // Whether work that can have helpers is the faster for it: how fast processors hear of each other differs between machines by
