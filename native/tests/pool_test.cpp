@@ -202,6 +202,12 @@ void payoffs() {
   require(payoff.pays(now + 10 * ms), "a small loss ended it");
   payoff.learn(now, now + ms / 10, ms / 10);
   require(payoff.pays(now + ms), "a short call's loss ended it");
+  recurra::Payoff good;
+  for (int n = 0; n < 20; ++n) good.learn(now, now + ms, ms / 5);  // what calls bring is counted, up to a bound
+  good.learn(now, now + 2 * ms, 2 * ms);
+  require(good.pays(now + 2 * ms), "one call that helpers came late to ended it");
+  good.learn(now, now + 20 * ms, 20 * ms);
+  require(!good.pays(now + 20 * ms), "good calls of old excuse a large loss");
   std::int64_t pause = 0;
   for (int n = 0; n < 20; ++n) {  // a load that stays: trying costs ever less
     payoff.learn(now, now + 10 * ms, 9 * ms);
