@@ -39,7 +39,7 @@ def make(side, kind, shape):
 
 
 def session(layer, kind, x, hidden):
-    """What runs the layer in onnxruntime, and returns its output first as the others do."""
+    """A function that runs the layer in onnxruntime and returns its output first, as the others do."""
     import tempfile
     from pathlib import Path
 
