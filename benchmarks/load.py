@@ -48,7 +48,7 @@ def session(layer, kind, x, hidden):
     import torch
 
     from recurra import onnx
-    from recurra.nn.describing import describe
+    from recurra.nn.parts import describe
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

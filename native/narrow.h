@@ -1,5 +1,5 @@
 // Packed matrices in fewer bytes, where these hold exactly the same numbers: weights that were rounded to bfloat16, or to
-// int8 with a scale for each row (model/narrow.py).
+// int8 with a scale for each row (model/quantize.py).
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recurra.compiler.adjoint import ADJOINT_OPERATIONS
+from recurra.compiler.tape import ADJOINT_OPERATIONS
 from recurra.engines.reference import backward, numpy_table
 from recurra.engines.reference.backward import BackwardRun, sums_rows
 from recurra.program import OPERATIONS, depending

@@ -21,11 +21,14 @@ ALLOWED = {
     "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "cells", "compiler", "_native"},
+    "version": set(),
+    "conversion": {"errors", "program", "equations", "cells", "compiler", "model", "runtime"},
     "runtime": {
         "",
         "errors",
         "vocabulary",
         "model",
+        "conversion",
         "program",
         "equations",
         "cells",
@@ -36,6 +39,7 @@ ALLOWED = {
     "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
     "onnx": {
         "",
+        "version",
         "errors",
         "files",
         "program",
@@ -49,7 +53,19 @@ ALLOWED = {
         "nn",
     },
     "look": {"errors", "program", "equations", "compiler", "nn"},
-    "tasks": {"", "errors", "files", "vocabulary", "model", "runtime", "equations", "cells", "engines", "nn", "look"},
+    "tasks": {
+        "version",
+        "errors",
+        "files",
+        "vocabulary",
+        "model",
+        "runtime",
+        "equations",
+        "cells",
+        "engines",
+        "nn",
+        "look",
+    },
     "bench": {"errors", "equations", "cells", "compiler", "engines", "nn", "tasks"},
     "cli": {
         "errors",
@@ -66,13 +82,14 @@ ALLOWED = {
         "tasks",
         "bench",
         "_native",
+        "version",
         "",
     },
-    "": {"errors", "program", "equations", "cells", "compiler", "engines", "nn", "look"},
+    "": {"version", "errors", "program", "equations", "cells", "compiler", "engines", "nn", "look"},
 }
 THIRD_PARTY = {
     "torch": {"nn", "tasks", "bench", "cli", "engines"},
-    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model", "runtime"},
+    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model", "runtime", "conversion"},
     "safetensors": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},
@@ -169,5 +186,5 @@ def test_the_runtime_starts_without_what_it_seldom_needs():
     code = "import sys, numpy; known = set(sys.modules)\nimport recurra.runtime; print(*set(sys.modules) - known)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     seldom = {"decimal", "logging", "numpy.typing", "pathlib", "secrets", "tempfile"}
-    seldom |= {"recurra.compiler.differentiate", "recurra.files", "recurra.nn", "recurra.runtime.converting"}
+    seldom |= {"recurra.compiler.differentiate", "recurra.files", "recurra.nn", "recurra.conversion"}
     assert seldom.isdisjoint(run.stdout.split())

@@ -6,7 +6,7 @@ from torch import nn
 
 import recurra
 from recurra.nn import Recurrent
-from tests.literature import LITERATURE, tgru, zoneout_rnn
+from tests.cells.literature import LITERATURE, tgru, zoneout_rnn
 
 T, B, INPUT, HIDDEN = 4, 3, 5, 6
 

@@ -43,16 +43,16 @@ from recurra.equations import (
     sum as sum,
 )
 from recurra.errors import EngineError, EquationError, ProgramError, RecurraError
+from recurra.version import __version__ as __version__
 
 if TYPE_CHECKING:  # these come on first use
     from recurra import cells, nn, runtime
     from recurra import onnx as onnx
     from recurra.look.explain import explain
     from recurra.nn import frozen, load, save
-    from recurra.nn.accelerate import accelerate, restore
+    from recurra.nn.acceleration.accelerate import accelerate, restore
     from recurra.runtime.convert import convert
 
-__version__ = "0.1.0"
 
 # abs, max and sum are left out: `from recurra import *` must not hide Python's own; nor, with onnx, the package.
 __all__ = [

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
 
 from recurra import cells, runtime
 from recurra.model import Part, write
 from recurra.vocabulary import Vocabulary
+from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
 
 
 def test_a_run_is_a_model_already(runs):

@@ -10,12 +10,12 @@ import torch
 import recurra
 from recurra import cell, cells
 from recurra.compiler import plan, products_stored, states_alone, trace
-from recurra.compiler.adjoint import RULES, UNDIFFERENTIABLE
+from recurra.compiler.derivatives import RULES, UNDIFFERENTIABLE
 from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
 from recurra.program import HIDDEN, OPERATIONS, depending
-from tests.literature import LITERATURE, zoneout_rnn
+from tests.cells.literature import LITERATURE, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule
 

@@ -9,10 +9,9 @@ import torch
 import recurra
 from recurra.engines import ENGINES
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
-from tests.literature import CELLS, EVEN
-from tests.native.layers import gradients, inputs_of, layer_of, run
-
-from .toy import ToyEngine
+from tests.cells.literature import CELLS, EVEN
+from tests.engines.native.layers import gradients, inputs_of, layer_of, run
+from tests.engines.toy import ToyEngine
 
 SOURCE = Path(recurra.__file__).parent
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}

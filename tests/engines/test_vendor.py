@@ -17,7 +17,7 @@ from recurra import cells, relu
 from recurra.compiler import drop_biases, plan, trace
 from recurra.engines import ENGINES, Call, ScanSpec, Wishes, reference
 from recurra.engines.vendor import flatten as flattening
-from tests.known_cells import KINDS, compiled, known_source
+from tests.cells.known_cells import KINDS, compiled, known_source
 
 ENGINE = ENGINES["torch"]
 SIZES = {"input": 3, "hidden": 4, "proj": 2}

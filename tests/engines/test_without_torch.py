@@ -9,7 +9,7 @@ import pytest
 from recurra.compiler import plan, trace
 from recurra.engines import Call, Wishes, reference
 from recurra.engines.native import NativeEngine
-from tests.literature import CELLS
+from tests.cells.literature import CELLS
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 NAMES = pytest.mark.parametrize("name", CELLS)

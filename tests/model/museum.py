@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from recurra import cells
-from recurra.model.container import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.file import KEY, contents_of
+from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.serial import MAX_CHARACTERS, MAX_WORDS
 from recurra.program import serial
 from recurra.vocabulary import Vocabulary

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from recurra import cells
 from recurra.errors import FileFormatError
-from recurra.model import Description, Part, Weight, demand, read, write
+from recurra.model import Description, Part, Weight, cost, read, write
+from recurra.model.file_errors import refusing
 from recurra.model.kinds import KINDS, NUMBER
-from recurra.model.refusal import refusing
 from recurra.model.serial import MAX_DEPTH, MAX_PARTS, from_text, to_text
 from recurra.program import from_json
 from recurra.vocabulary import Vocabulary
@@ -167,7 +167,7 @@ def test_a_model_may_take_as_much_as_its_file_gives():
     described(recurrent(wide(1000)))
     with pytest.raises(FileFormatError, match="numbers"):
         described(recurrent(wide(100_000)))
-    assert demand.FREE + demand.TIMES * 100_000 < 1000 * 100_000
+    assert cost.FREE + cost.TIMES * 100_000 < 1000 * 100_000
     described(stack(recurrent(wide(100_000)), linear(4, 400_000)))
 
 

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from recurra.model import container, demand, kinds, serial
+from recurra.model import cost, kinds, safetensors, serial
 from recurra.program import serial as programs
 from tests.model import museum
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
 CAPS = {
-    "bytes of the header": [container.MAX_HEADER],
+    "bytes of the header": [safetensors.MAX_HEADER],
     "items, keys, objects and lists of a text of JSON": [
         programs.MAX_ITEMS,
         programs.MAX_KEYS,
@@ -17,9 +17,9 @@ CAPS = {
         programs.MAX_LISTS,
     ],
     "characters of a whole number": [programs.MAX_DIGITS],
-    "arrays": [container.MAX_TENSORS],
-    "characters of an array's name": [container.MAX_NAME],
-    "dimensions of an array": [container.MAX_DIMENSIONS],
+    "arrays": [safetensors.MAX_TENSORS],
+    "characters of an array's name": [safetensors.MAX_NAME],
+    "dimensions of an array": [safetensors.MAX_DIMENSIONS],
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
@@ -32,10 +32,10 @@ CAPS = {
     "sizes that differ in all programs together": [programs.MAX_SIZES],
     "states of a program": [programs.MAX_STATES],
     "layers of a part": [kinds.MAX_LAYERS],
-    "variables of all layers and directions, each with its own": [demand.MAX_VARIABLES],
-    "numbers that one step computes with": [demand.FREE, demand.TIMES],
-    "multiplications of one step, and once per call": [demand.MAX_MULTIPLICATIONS],
-    "heads, and columns transposed, of a step": [demand.MAX_PIECES],
+    "variables of all layers and directions, each with its own": [cost.MAX_VARIABLES],
+    "numbers that one step computes with": [cost.FREE, cost.TIMES],
+    "multiplications of one step, and once per call": [cost.MAX_MULTIPLICATIONS],
+    "heads, and columns transposed, of a step": [cost.MAX_PIECES],
 }
 
 

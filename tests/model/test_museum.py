@@ -12,8 +12,8 @@ import pytest
 from recurra import runtime
 from recurra.errors import MAX_LINE, FileFormatError
 from recurra.model import read
-from recurra.model.container import unpack
 from recurra.model.file import read_weights
+from recurra.model.safetensors import unpack
 from tests.model import museum
 
 SECONDS, MEGABYTES = 0.1, 50

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 
-from .support import CELLS, LAYERS, ours, theirs
+from tests.nn.support import CELLS, LAYERS, ours, theirs
 
 ATTRIBUTES = (
     "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "mode",

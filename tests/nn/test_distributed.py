@@ -7,7 +7,7 @@ import torch
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from .support import LAYERS, assert_same, ours
+from tests.nn.support import LAYERS, assert_same, ours
 
 F, H, T, B, PROCESSES = 3, 4, 5, 4, 2
 

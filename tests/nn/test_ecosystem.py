@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from .support import CELLS, LAYERS, assert_same, gradients, pair, tensors, theirs
+from tests.nn.support import CELLS, LAYERS, assert_same, gradients, pair, tensors, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from .support import CELLS, LAYERS, assert_same, ours, pair, their_packing, theirs
+from tests.nn.support import CELLS, LAYERS, assert_same, ours, pair, their_packing, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from .support import ours
+from tests.nn.support import ours
 
 
 def test_saved_here_and_loaded_there(tmp_path):

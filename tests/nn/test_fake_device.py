@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from .fake_device import host, on_device, watched
+from tests.nn.fake_device import host, on_device, watched
 
 LAYERS = [
     ("lstm", nn.LSTM(4, 6, num_layers=2, bidirectional=True)),

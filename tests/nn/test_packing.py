@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.nn import GRU, pack_padded_sequence
-
-from .support import assert_same, ours, their_packing
+from tests.nn.support import assert_same, ours, their_packing
 
 CLEAN = (TypeError, ValueError, RuntimeError)
 

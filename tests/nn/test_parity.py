@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .support import CELLS, LAYERS, assert_same, gradients, pair, tensors, their_packing
+from tests.nn.support import CELLS, LAYERS, assert_same, gradients, pair, tensors, their_packing
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

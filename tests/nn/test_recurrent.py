@@ -6,8 +6,7 @@ import torch
 import recurra
 from recurra import sigmoid, tanh
 from recurra.nn import Recurrent, RecurrentCell, pack_padded_sequence
-
-from .support import assert_same, gradients, ours, tensors, their_packing
+from tests.nn.support import assert_same, gradients, ours, tensors, their_packing
 
 F, H, T, B = 3, 4, 6, 5
 

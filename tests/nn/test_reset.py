@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from .support import LAYERS, assert_same, gradients, ours, tensors, their_packing, theirs
+from tests.nn.support import LAYERS, assert_same, gradients, ours, tensors, their_packing, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -17,7 +17,7 @@ from recurra.errors import FileFormatError
 from recurra.model import KINDS
 from recurra.model.kinds import CONTAINERS
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack
-from recurra.nn.describing import ROWS, describe
+from recurra.nn.parts import ROWS, describe
 from tests.random_cells import random_cell
 
 EXAMPLES = {

@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from .support import CELLS, LAYERS, assert_same, cell_input, gradients, ours, pair, theirs
+from tests.nn.support import CELLS, LAYERS, assert_same, cell_input, gradients, ours, pair, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

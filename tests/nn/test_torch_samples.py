@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from .support import CELLS, LAYERS, assert_same, gradients, ours, tensors, theirs
+from tests.nn.support import CELLS, LAYERS, assert_same, gradients, ours, tensors, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -5,8 +5,7 @@ import torch
 from torch.nn import functional
 
 import recurra
-
-from .support import LAYERS, assert_same, ours, tensors, their_packing
+from tests.nn.support import LAYERS, assert_same, ours, tensors, their_packing
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from .support import assert_same, ours, their_packing, theirs
+from tests.nn.support import assert_same, ours, their_packing, theirs
 
 BOTH = (ours, theirs)
 

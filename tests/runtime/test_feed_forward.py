@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recurra.model import KINDS, Part
-from recurra.model.chain import NOTHING
+from recurra.model.interface import NOTHING
 from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS
 from recurra.runtime import Model
 from recurra.runtime.feed_forward import PROGRAMS

@@ -6,11 +6,11 @@ import random
 from typing import Any
 
 from recurra.program import OPERATIONS, Program, Shape, Size, Variable
-from recurra.program.graph import Equation
 from recurra.program.operations import Operation, Usage
+from recurra.program.program import Equation
 from recurra.program.serial import to_content
-from recurra.program.shapes import Mismatch, Solver
 from recurra.program.sizes import HIDDEN, INPUT
+from recurra.program.solver import Mismatch, Solver
 
 _NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 3.0, 1e30, 1e-40, float("inf"), float("nan"))
 _COUNTS = (1, 2, 2, 4, 8)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fuzz.grow import grown
-from recurra.model.container import DTYPES
 from recurra.model.file import KEY
 from recurra.model.kinds import KINDS
+from recurra.model.safetensors import DTYPES
 from recurra.program import OPERATIONS
 
 _WORDS = [

@@ -12,9 +12,9 @@ from fuzz.grow import grown
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
 from recurra.model import Description, Part, Weight, weights_of
-from recurra.model.container import Tensor, pack
 from recurra.model.file import contents_of
-from recurra.model.narrow import narrow
+from recurra.model.quantize import narrow
+from recurra.model.safetensors import Tensor, pack
 from recurra.program import Program, to_json
 from recurra.vocabulary import Vocabulary
 

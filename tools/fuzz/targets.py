@@ -16,9 +16,9 @@ from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
 from recurra.model import Description, weights_of
-from recurra.model.container import unpack_from
 from recurra.model.file import model_of
-from recurra.model.refusal import refusing
+from recurra.model.file_errors import refusing
+from recurra.model.safetensors import unpack_from
 from recurra.program import Program, from_json, to_json
 from recurra.runtime import Model
 

@@ -1,8 +1,8 @@
 """The zoo: each cell is its equations and the paper that they are from."""
 
-from recurra.cells.antisymmetric import antisymmetric_rnn
 from recurra.cells.standard import gru, lstm, rnn
 from recurra.cells.zoo import (
+    antisymmetric_rnn,
     fast_rnn,
     gru_reset_before,
     indrnn,

@@ -1,6 +1,6 @@
 """Further cells of the literature."""
 
-from recurra.equations import cell, layer_norm, relu, scalar, sigmoid, split, tanh
+from recurra.equations import cell, eye, layer_norm, relu, scalar, sigmoid, split, tanh
 
 
 @cell
@@ -77,4 +77,12 @@ def min_gru(x, h, *, W_z, b_z, W_n, b_n):
     z = sigmoid(x @ W_z + b_z)
     n = x @ W_n + b_n
     h = (1 - z) * h + z * n
+    return h
+
+
+@cell
+def antisymmetric_rnn(x, h, *, W, M, b, epsilon=0.1, gamma=0.01):
+    """A step of a stable differential equation (Chang et al. 2019, eq. 11)."""
+    A = M - M.T - gamma * eye()
+    h = h + epsilon * tanh(x @ W + h @ A + b)
     return h

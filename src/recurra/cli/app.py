@@ -8,12 +8,12 @@ from typing import Annotated, Protocol, cast
 
 import typer
 
-from recurra import __version__
 from recurra.cli import text
 from recurra.cli.bench import bench
 from recurra.cli.console import error_line
 from recurra.cli.export import export, inspect
 from recurra.errors import RecurraError
+from recurra.version import __version__
 
 app = typer.Typer(
     name="recurra",

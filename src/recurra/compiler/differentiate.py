@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from recurra.compiler.adjoint import ADJOINT_OPERATIONS, Tape, contributions, shape_of
+from recurra.compiler.derivatives import contributions
 from recurra.compiler.rewrite import Temporaries, needed, substitute
 from recurra.compiler.schedule import Schedule
+from recurra.compiler.tape import ADJOINT_OPERATIONS, Tape, shape_of
 from recurra.program import Equation, Operand, Program, Variable, depending
 
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import NoReturn
 
 from recurra.program.operations import OPERATIONS, Usage
-from recurra.program.shapes import Mismatch, Solver
 from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
+from recurra.program.solver import Mismatch, Solver
 from recurra.values import Record, Recorder
 
 

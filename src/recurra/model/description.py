@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import FileFormatError
-from recurra.model.chain import check_chain
-from recurra.model.demand import check_demand
+from recurra.model.cost import check_demand
+from recurra.model.interface import check_chain
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary

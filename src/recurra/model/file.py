@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 
 from recurra.errors import FileFormatError
-from recurra.model.container import Tensor, pack, unpack
 from recurra.model.description import Description, Weight
+from recurra.model.file_errors import refusing
 from recurra.model.infer import infer
-from recurra.model.refusal import refusing
+from recurra.model.safetensors import Tensor, pack, unpack
 from recurra.model.serial import from_text, to_text
 
 MODEL = "model.safetensors"  # its name in the folder of a training

@@ -8,9 +8,9 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
 from recurra.engines import ENGINES
-from recurra.nn.accelerate import Acceleration, accelerate, acceleration, restore
+from recurra.nn.acceleration.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from recurra.nn.freezing import frozen
+from recurra.nn.frozen import frozen
 from recurra.nn.packing import (
     PackedSequence,
     invert_permutation,

@@ -30,7 +30,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.configured import Configured
+from recurra.nn.fixed import Configured
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers

@@ -19,7 +19,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.configured import Configured
+from recurra.nn.fixed import Configured
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run

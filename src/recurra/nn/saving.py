@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from recurra.errors import FileFormatError
 from recurra.model import Weight, read, write
 from recurra.model.file import read_weights
-from recurra.model.refusal import refusing
-from recurra.nn.describing import build, describe, tensor_of
+from recurra.model.file_errors import refusing
+from recurra.nn.parts import build, describe, tensor_of
 from recurra.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]

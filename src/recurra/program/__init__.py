@@ -1,7 +1,8 @@
 """The traced graph: symbolic sizes, the operation table, programs, their printing and their JSON."""
 
-from recurra.program.graph import Equation, Operand, Program, Variable, check, depending
+from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
+from recurra.program.program import Equation, Operand, Program, Variable, depending
 from recurra.program.serial import from_json, to_json
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, shape_text
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from recurra.program.shapes import Mismatch, Solver
 from recurra.program.sizes import Shape, Size
+from recurra.program.solver import Mismatch, Solver
 
 AttributeValue = float | int | str
 Rule = Callable[["Usage"], None]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recurra.errors import ProgramError, one_line
-from recurra.program.graph import Equation, Operand, Program, Variable, check
+from recurra.program.check import check
+from recurra.program.program import Equation, Operand, Program, Variable
 from recurra.program.sizes import Size
 
 FORMAT = "recurra-program"

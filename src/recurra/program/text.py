@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recurra.program.graph import Equation, Operand, Program, Variable
 from recurra.program.operations import OPERATIONS
+from recurra.program.program import Equation, Operand, Program, Variable
 from recurra.program.sizes import shape_text
 
 _DEEPEST = 20  # operations written in place of each other on one line

@@ -51,6 +51,6 @@ def convert(
         RecurraError: arrays are missing, or of a shape that is not the layer's; names them.
         TypeError: an option that the cell does not have.
     """
-    from recurra.runtime.converting.convert import converted  # with zipfile, it takes longer to import than all else
+    from recurra.conversion.build import converted  # with zipfile, it takes longer to import than all else
 
     return converted(source, cell, order, names, embedding, output, batch_first, options)

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import Description, read, write
-from recurra.model.refusal import refusing
+from recurra.model.file_errors import refusing
 from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array

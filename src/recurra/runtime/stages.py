@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.model import KINDS, Description, Part, recurrent_weights
-from recurra.model.chain import features, leaves
+from recurra.model.interface import features, leaves
 from recurra.model.kinds import directions, layer_sizes
 from recurra.program import Program, Variable
 from recurra.runtime.feed_forward import PROGRAMS

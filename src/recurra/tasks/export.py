@@ -12,7 +12,7 @@ import numpy as np
 from recurra.errors import RecurraError, RunError
 from recurra.model import Description, read
 from recurra.model.file import CONFIG, MODEL
-from recurra.model.narrow import narrow
+from recurra.model.quantize import narrow
 from recurra.runtime import Model
 from recurra.runtime.run import Array
 from recurra.runtime.stages import Lookup

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from recurra import __version__
 from recurra.errors import FileFormatError, RunError
 from recurra.files import synchronise_folder, write_atomically
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import save
+from recurra.version import __version__
 from recurra.vocabulary import Vocabulary
 
 METRICS = "metrics.jsonl"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recurra.errors import FileFormatError, RunError
 from recurra.model import read
 from recurra.nn import Stack
-from recurra.nn.describing import build as build_module
+from recurra.nn.parts import build as build_module
 from recurra.tasks import training
 from recurra.tasks.batching import Lanes, lanes_that_fit
 from recurra.tasks.corpus import read_text, read_texts, split_text

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 
 from recurra.compiler import Schedule
-from recurra.compiler.adjoint import ADJOINT_OPERATIONS
+from recurra.compiler.tape import ADJOINT_OPERATIONS
 from recurra.engines.protocol import Array
 from recurra.engines.reference.equations import Values, arguments_of, function_of
 from recurra.program import Equation, Variable

@@ -95,7 +95,7 @@ def _entering(graph: Graph, sequences: Sequences, state: State, optional: bool) 
 
 
 def _model(graph: GraphProto, description: Description, opset: int) -> ModelProto:
-    from recurra import __version__
+    from recurra.version import __version__
 
     imports = [helper.make_opsetid("", opset)]
     model = helper.make_model(

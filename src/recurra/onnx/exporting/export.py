@@ -80,7 +80,7 @@ def _described(model: Any) -> Description:
         return description
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
-        from recurra.nn.describing import describe
+        from recurra.nn.parts import describe
 
         return describe(model)
     kinds = "a torch module, a model of recurra.runtime or a recurra.model.Description"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recurra.model import Part
-from recurra.model.chain import features, leaves
+from recurra.model.interface import features, leaves
 from recurra.model.kinds import CELLS, LAYERS_OF_CELLS, directions, layer_sizes
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from onnx import ValueInfoProto
 
 from recurra.compiler import Plan, plan
+from recurra.compiler.expectation import expectation
 from recurra.engines.reference import evaluate
 from recurra.onnx.exporting.equations import Values
-from recurra.onnx.exporting.expectation import expectation
 from recurra.onnx.exporting.graph import Graph
 from recurra.onnx.exporting.operations import Rows
 from recurra.onnx.exporting.scope import Weight

@@ -1,0 +1,64 @@
+"""What stands around a model's recurrent layers: a table of tokens before them, a linear map behind them."""
+
+from __future__ import annotations
+
+from recurra.conversion.arrays import Arrays
+from recurra.conversion.layer import Built
+from recurra.conversion.names import Names, find, keras_scheme, torch_scheme
+from recurra.model import Part
+
+_TABLES = [torch_scheme(("weight",), ()), keras_scheme(("embeddings",), ())]
+_MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias",))]
+
+
+def embedding(arrays: Arrays, given: str) -> Built:
+    """The table of tokens.
+
+    Args:
+        arrays: all there are.
+        given: the name of the table, or a part of it that no other has.
+
+    Raises:
+        RecurraError: there is none, or it is no matrix.
+    """
+    name = given
+    if not isinstance(given, str) or given not in arrays.values:
+        [[roles]] = find("embedding", arrays.values, given, _TABLES).scans
+        [name] = roles.values()
+    [table] = arrays.scan({"embedding": name}).values()
+    if len(table.shape) != 2:
+        raise table.mismatch("(tokens, features)")
+    settings = {"num_embeddings": table.shape[0], "embedding_dim": table.shape[1], "padding_idx": None}
+    return Built("embedding", Part("Embedding", settings), {"weight": table.array}, f"embedding {name} {table.shape}")
+
+
+def output(arrays: Arrays, given: Names, features: int) -> Built:
+    """The linear map.
+
+    Args:
+        arrays: all there are.
+        given: what the names of its arrays begin with, or the names themselves: weight (out, in), or kernel (in, out),
+            and bias.
+        features: that come in.
+
+    Raises:
+        RecurraError: there is none, or its shapes do not fit.
+    """
+    found = find("output", arrays.values, given, _MAPS)
+    [[roles]] = found.scans
+    scan = arrays.scan(roles)
+    if "weight" in scan:
+        matrix, values, wanted = scan["weight"], scan["weight"].array, f"(out, in={features})"
+    else:
+        matrix, values, wanted = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
+    if values.ndim != 2 or values.shape[1] != features:
+        is_turned = values.ndim == 2 and values.shape[0] == features
+        other = "kernel" if "weight" in scan else "weight"
+        raise matrix.mismatch(wanted, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
+    weights = {"weight": values}
+    if "bias" in scan:
+        weights["bias"] = scan["bias"].array
+        if scan["bias"].shape != values.shape[:1]:
+            raise scan["bias"].mismatch(f"(out={values.shape[0]},)")
+    settings = {"in_features": features, "out_features": values.shape[0], "bias": "bias" in scan}
+    return Built("output", Part("Linear", settings), weights, f"output {', '.join(roles.values())} {matrix.shape}")

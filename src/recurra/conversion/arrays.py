@@ -1,0 +1,165 @@
+"""Where weights come from: a file of arrays or a mapping, read by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.conversion.npz import Unread, read_npz
+from recurra.errors import FileFormatError, RecurraError, one_line
+from recurra.model.file import read_weights
+from recurra.model.file_errors import refusing
+
+Array = NDArray[Any]
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+MOST_LISTED = 20
+# What such files are instead, and how to get at their weights.
+_OTHERS = {
+    ".onnx": "recurra.onnx.load runs a whole ONNX model",
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), "save an .npz from Keras, as docs/convert.md shows"),
+    **dict.fromkeys(
+        (".pt", ".pth", ".ckpt", ".bin"), "it may be a pickle; save the state_dict with safetensors.torch.save_file"
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """An array and what it is.
+
+    Attributes:
+        role: in its layer, such as weight_ih or kernel.
+        name: in the source.
+        array: its numbers.
+    """
+
+    role: str
+    name: str
+    array: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's."""
+        return self.array.shape
+
+    @property
+    def label(self) -> str:
+        """Role and name, for messages."""
+        return self.role if self.name == self.role else f"{self.role} ({self.name[:100]})"
+
+    def mismatch(self, wanted: str, hint: str = "") -> RecurraError:
+        """The error that its shape is not the one wanted."""
+        return RecurraError(f"{self.label} must have shape {wanted}; got {self.shape}" + (f": {hint}" if hint else ""))
+
+
+Scan = Mapping[str, Item]  # the arrays of one layer in one direction, by role
+
+
+class Arrays:
+    """Arrays by name, and which of them were taken.
+
+    Args:
+        where: the file's name, or what else to call them.
+        values: the arrays, or what numpy makes arrays of.
+    """
+
+    def __init__(self, where: str, values: Mapping[str, Any]) -> None:
+        self.where = where
+        self.values = values
+        self.taken: set[str] = set()
+        strange = [name for name in values if not isinstance(name, str)]
+        if strange:
+            raise RecurraError(f"the arrays must have texts as names; got {strange[0]!r}"[:200])
+
+    @staticmethod
+    def of(source: Source) -> Arrays:
+        """The arrays of a .npz or .safetensors file, told by its content, or of a mapping.
+
+        Raises:
+            FileFormatError: the file cannot be read, is damaged, or of another format.
+            RecurraError: neither a path nor a mapping.
+        """
+        if isinstance(source, Mapping):
+            return Arrays("the source", source)
+        if not isinstance(source, (str, os.PathLike)):
+            raise RecurraError(f"the source must be a path, or arrays by name; got {type(source).__name__}")
+        path = Path(source)
+        return Arrays(path.name, _read(path))
+
+    def scan(self, roles: Mapping[str, str]) -> Scan:
+        """The arrays of these names, by role.
+
+        Raises:
+            RecurraError: there is none of a name, or it has no real numbers.
+        """
+        return {role: Item(role, name, self.take(name)) for role, name in roles.items()}
+
+    def take(self, name: str) -> Array:
+        """An array of real numbers, copied; half precision stays, bfloat16 becomes float32.
+
+        Raises:
+            RecurraError: there is none of this name, or it has no real numbers.
+        """
+        if name not in list(self.values):  # `in` of an older numpy's file reads the array
+            raise RecurraError(f"there is no array {str(name)[:100]!r}, but {self.listing(list(self.values))}")
+        self.taken.add(name)
+        try:
+            value = self._value(name)
+            if value.dtype.name == "bfloat16":
+                return value.astype(np.float32)
+        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise RecurraError(f"{name[:100]} is no array of numbers: {str(error)[:200]}") from None
+        if value.dtype.name not in ("float16", "float32", "float64"):
+            raise RecurraError(f"{name[:100]} must be of real numbers; got {value.dtype}")
+        return np.array(value, value.dtype.newbyteorder("="), order="C")
+
+    def _value(self, name: str) -> Array:
+        value = self.values[name]
+        if isinstance(value, Unread):
+            raise ValueError(f"it {value.reason}, which is not read")
+        if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+            value = value.float()  # numpy has no such dtype
+        return np.asarray(value.detach() if hasattr(value, "detach") else value)
+
+    def listing(self, names: list[str]) -> str:
+        """Names with shapes."""
+        more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+        return ", ".join(map(self._shown, names[:MOST_LISTED])) + more
+
+    def _shown(self, name: str) -> str:
+        try:
+            return f"{name[:100]} {tuple(self.values[name].shape)}"
+        except (AttributeError, TypeError, ValueError):  # no array, or one that numpy refuses to read
+            return name[:100]
+
+    def unused(self) -> str:
+        """Those that nobody took, with shapes."""
+        return self.listing([name for name in self.values if name not in self.taken])
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        return read_npz(path) if _is_zip(path) else _read_safetensors(path)
+    except FileFormatError as error:
+        other = _OTHERS.get(path.suffix.lower())
+        raise FileFormatError(one_line(str(error) if other is None else f"{error}; {other}")) from None
+
+
+def _is_zip(path: Path) -> bool:
+    with refusing(path):
+        if path.exists() and not path.is_file():
+            raise FileFormatError("not a plain file")  # a pipe would have us wait
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+
+
+def _read_safetensors(path: Path) -> dict[str, Array]:
+    weights = read_weights(path)
+    return {name: weight.data if weight.dtype == "int64" else weight.values() for name, weight in weights.items()}

@@ -1,0 +1,97 @@
+"""From a source of arrays to a model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+
+from recurra import cells
+from recurra.conversion.around import embedding, output
+from recurra.conversion.arrays import Arrays, Source
+from recurra.conversion.layer import Built, Choice, layer
+from recurra.conversion.names import Names
+from recurra.equations import Cell
+from recurra.errors import RecurraError, one_line
+from recurra.model import Description, Part, Weight
+from recurra.model.interface import features
+from recurra.runtime.model import Model
+
+_logger = logging.getLogger("recurra")
+_MAX_LINE = 1_000  # a message may list names of arrays
+
+
+def converted(
+    source: Source,
+    cell: str | Cell | None,
+    order: str | None,
+    names: Names | Sequence[Names] | None,
+    table: str | None,
+    linear: Names | None,
+    batch_first: bool,
+    options: Mapping[str, Any],
+) -> Model:
+    """What ``recurra.convert`` gives.
+
+    Raises:
+        FileFormatError: the file cannot be read, is damaged, or of another format.
+        RecurraError: arrays are missing, or of a shape that is not the layer's.
+    """
+    arrays = Arrays.of(source)
+    try:
+        choice = Choice(_cell(cell), options, order, batch_first)
+        several = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
+        if not several:
+            raise RecurraError("names is an empty list: a model needs a layer")
+        parts = [] if table is None else [embedding(arrays, table)]
+        for number, each in enumerate(several):
+            name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
+            parts.append(layer(name, arrays, each, choice))
+        if linear is not None:
+            width = cast(int, features(parts[-1].part)[1])  # of a layer it is never None
+            parts.append(output(arrays, linear, width))
+        _check_chain(parts)
+        model = Model(_description(parts))
+    except RecurraError as error:
+        raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
+    unused = arrays.unused()
+    _logger.log(
+        logging.WARNING if unused and names is None else logging.INFO,
+        "%s: %s%s",
+        arrays.where,
+        "; ".join(part.text for part in parts),
+        f"; not used: {unused}" if unused else "",
+    )
+    return model
+
+
+def _cell(given: str | Cell | None) -> Cell | None:
+    if given is None or isinstance(given, Cell):
+        return given
+    zoo = cells.all()
+    if not isinstance(given, str) or given not in zoo:
+        raise RecurraError(f"cell must be a cell, or one of {', '.join(zoo)}; got {given!r}"[:500])
+    return zoo[given]
+
+
+def _check_chain(parts: Sequence[Built]) -> None:
+    """Refuse what a Description would refuse, naming the arrays."""
+    for before, after in pairwise(parts):
+        given, wanted = features(before.part)[1], features(after.part)[0]
+        if given != wanted:
+            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {wanted}")
+
+
+def _description(parts: Sequence[Built]) -> Description:
+    """One part as it is, several as a Stack; where weights differ in dtype, all in that of the most precise."""
+    is_single = len(parts) == 1
+    weights = {
+        name if is_single else f"{part.name}.{name}": value for part in parts for name, value in part.weights.items()
+    }
+    dtype = np.result_type(*{value.dtype for value in weights.values()}) if weights else None
+    weights = {name: value.astype(dtype, copy=False) for name, value in weights.items()}
+    root = parts[0].part if is_single else Part("Stack", {}, tuple((part.name, part.part) for part in parts))
+    return Description(root, {name: Weight.of(np.asarray(value, order="C")) for name, value in weights.items()})

@@ -1,0 +1,216 @@
+"""A recurrent layer of a model, made of the arrays that were found for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recurra.cells import gru, lstm, rnn
+from recurra.compiler import biases, drop_biases, trace
+from recurra.conversion import keras, onnx
+from recurra.conversion.arrays import Array, Arrays, Item, Scan
+from recurra.conversion.gates import Form, Stacked, cell_of, parameters
+from recurra.conversion.names import Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
+from recurra.equations import Cell
+from recurra.errors import RecurraError
+from recurra.model import Part, recurrent_weights
+from recurra.model.part import Setting
+from recurra.program import Program
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, ratio, shape_text
+
+Scans = Sequence[Sequence[Scan]]  # by level and direction
+
+_SYMBOLS = (INPUT, HIDDEN, PROJ)
+_KINDS = {rnn: "RNN", gru: "GRU", lstm: "LSTM"}
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A part with its weights.
+
+    Attributes:
+        name: of the part in the model.
+        part: what it is.
+        weights: its own, by name.
+        text: where they are from, for people.
+    """
+
+    name: str
+    part: Part
+    weights: Mapping[str, Array]
+    text: str
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Another library's layout.
+
+    Attributes:
+        scheme: its names.
+        cell: which cell a scan is of.
+        stacked: the weights of each direction.
+    """
+
+    scheme: Scheme
+    cell: Callable[[Scan], Cell]
+    stacked: Callable[[Sequence[Scan], Form], list[Stacked]]
+
+
+_ORDERS = {
+    "keras": _Order(keras_scheme(("kernel", "recurrent_kernel"), ("bias",)), keras.cell, keras.stacked),
+    "onnx": _Order(onnx_scheme(("W", "R"), ("B", "P")), onnx.cell, onnx.stacked),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the caller says of all layers.
+
+    Attributes:
+        cell: of the layers; None for what the shapes say.
+        options: values for the cell's options.
+        order: torch, keras or onnx; None for what the names say.
+        batch_first: of the layers.
+    """
+
+    cell: Cell | None
+    options: Mapping[str, Any]
+    order: str | None
+    batch_first: bool
+
+    def schemes(self) -> list[Scheme]:
+        """How the arrays of a layer may be called: as the cell's own parameters, and as Keras and ONNX call them.
+
+        Raises:
+            RecurraError: there is no such order.
+        """
+        program = trace(lstm) if self.cell is None else trace(self.cell, self.options)
+        optional = [parameter.name for parameter in biases(program)]
+        required = [parameter.name for parameter in program.parameters if parameter.name not in optional]
+        own = torch_scheme(required, [*optional, "weight_hr"])
+        known = [own, *(each.scheme for each in _ORDERS.values())]
+        if self.order not in (None, *(scheme.order for scheme in known)):
+            raise RecurraError(f"order must be 'torch', 'keras', 'onnx' or None; got {self.order!r}")
+        return [scheme for scheme in known if self.order in (None, scheme.order)]
+
+
+def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Built:
+    """The layer of some arrays.
+
+    Args:
+        name: of the part.
+        arrays: all there are.
+        names: which are the layer's; None for the only layer there is.
+        choice: what else is known.
+
+    Raises:
+        RecurraError: the arrays are no layer's, or not this cell's.
+    """
+    found = find("names", arrays.values, names, choice.schemes())
+    scans: Scans = [[arrays.scan(roles) for roles in level] for level in found.scans]
+    first, order = scans[0][0], _ORDERS.get(found.order)
+    cell = choice.cell or (_torch_cell(first) if order is None else order.cell(first))
+    program = trace(cell, choice.options, projected="weight_hr" in first)
+    own, scans = _own(program, scans) if order is None else _converted(order, program, scans)
+    sizes = _solved(own, scans[0][0])
+    settings: dict[str, Setting] = {
+        "input_size": sizes["input"],
+        "hidden_size": sizes["hidden"],
+        "num_layers": len(scans),
+        "bias": len(own.parameters) == len(program.parameters),
+        "batch_first": choice.batch_first,
+        "dropout": 0.0,
+        "bidirectional": len(scans[0]) == 2,
+        "proj_size": sizes["proj"],
+        "program": own,
+        "init": dict(cell.init),
+    }
+    part = Part(_KINDS.get(cell, "Recurrent"), settings)
+    used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
+    layout = f"{found.order}'s order" if order or cell in _KINDS else "its own names"
+    text = f"{own.name} of {sizes['input']} → {sizes['hidden']} units in {layout}: {used}"
+    return Built(name, part, _checked(part, scans), text)
+
+
+def _own(program: Program, scans: Scans) -> tuple[Program, Scans]:
+    """Scans that have the program's parameters; the program without biases where they have none."""
+    names = [parameter.name for parameter in biases(program)]
+    missing = [name for name in names if name not in scans[0][0]]
+    if missing and len(missing) < len(names):
+        raise RecurraError(f"of the cell's biases, {', '.join(missing)} is missing: there must be all or none")
+    return drop_biases(program) if missing else program, scans
+
+
+def _converted(order: _Order, program: Program, scans: Scans) -> tuple[Program, Scans]:
+    """Scans with the program's parameters; the program without biases where they have none."""
+    form = Form.of(program)
+    first = scans[0][0]
+    own = program if "bias" in first or "B" in first else drop_biases(program)
+    converted = [[parameters(stacked, own, form) for stacked in order.stacked(level, form)] for level in scans]
+    return own, [
+        [{role: Item(role, role, array) for role, array in scan.items()} for scan in level] for level in converted
+    ]
+
+
+def _torch_cell(scan: Scan) -> Cell:
+    weight = scan["weight_hh"]
+    hidden = scan.get("weight_hr", weight).shape[-1:]
+    if len(weight.shape) != 2 or not all((*weight.shape, *hidden)) or weight.shape[0] % hidden[0]:
+        raise weight.mismatch("(gates*hidden, hidden)", _hint(scan))
+    return cell_of(weight.shape[0] // hidden[0], weight)
+
+
+def _solved(program: Program, scan: Scan) -> dict[str, int]:
+    """The sizes that the shapes of a scan have; where one stands alone, as hidden in (4*hidden, hidden), first."""
+    pairs: list[tuple[Size, int]] = []
+    for parameter in program.parameters:
+        item = scan[parameter.name]
+        if len(parameter.shape) != len(item.shape):
+            raise item.mismatch(shape_text(parameter.shape))
+        pairs += zip(parameter.shape, item.shape, strict=True)
+    pairs.sort(key=lambda pair: pair[0] not in _SYMBOLS)
+    sizes: dict[str, int] = {}
+    for _ in _SYMBOLS:
+        for size, number in pairs:
+            left = size.substitute({symbol: Size.constant(known) for symbol, known in sizes.items()})
+            if len(left.symbols) == 1:
+                value = ratio(number - left.factor(""), left.factor(left.symbols[0]))
+                if value.denominator == 1 and value > 0:
+                    sizes[left.symbols[0]] = int(value)
+    missing = [symbol for symbol in ("input", "hidden") if symbol not in sizes]
+    if missing:
+        shapes = ", ".join(f"{item.label} {item.shape}" for item in scan.values())
+        raise RecurraError(f"the {' and '.join(missing)} size of cell {program.name!r} does not follow from {shapes}")
+    return {"proj": 0, **sizes}
+
+
+def _checked(part: Part, scans: Scans) -> dict[str, Array]:
+    """The weights of a layer by name, of the shapes that the program gives them."""
+    weights: dict[str, Array] = {}
+    flat = [scan for level in scans for scan in level]
+    symbols = {parameter.name: parameter.shape for parameter in part.program.parameters}
+    for scan, (suffix, shapes) in zip(flat, recurrent_weights(part), strict=True):
+        for name, shape in shapes.items():
+            role = name.removesuffix(suffix)
+            item = scan[role]
+            if item.shape != shape:
+                raise item.mismatch(f"{shape}, {shape_text(symbols[role])} of cell {part.program.name!r}", _hint(scan))
+            weights[name] = item.array
+    return weights
+
+
+def _hint(scan: Scan) -> str:
+    """What to do where the matrices are a transposed layer's of torch."""
+    shapes = [scan[role].shape for role in ("weight_ih", "weight_hh") if role in scan]
+    if [len(shape) for shape in shapes] != [2, 2]:
+        return ""
+    (_, columns), (hidden, rows) = shapes
+    if columns != rows or not 0 < hidden < columns or columns % hidden:
+        return ""
+    names = {
+        foreign: scan[role].name
+        for foreign, role in (("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh"), ("bias", "bias_ih"))
+        if role in scan
+    }
+    return f"that looks like Keras' (features, gates) layout: order='keras', names={names}"

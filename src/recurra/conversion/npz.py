@@ -1,0 +1,123 @@
+"""The .npz file of numpy, read with every field checked: nothing is unpickled, and little cannot become very much."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+
+from recurra.errors import FileFormatError
+from recurra.model.file_errors import refusing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_MEMBERS = 100_000
+MAX_HEADER = 10_000  # bytes, as numpy has it
+MAX_DIMENSIONS = 32
+# What the members may unpack to: so many times the file, and so many bytes on top, as zeros pack to a thousandth.
+MAX_RATIO = 100
+FREE_BYTES = 256 * 2**20
+_NUMBERS = re.compile(r"[<>|=]?[?biuf]\d{0,2}")
+# What zipfile, zlib and numpy raise besides ValueError.
+_DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError)
+
+
+class Unread:
+    """An array of a file that is not read.
+
+    Args:
+        reason: why, to follow its name.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any] | Unread]:
+    """The arrays of a file, by name, in its order. What holds no numbers is named, and not read.
+
+    Raises:
+        FileFormatError: it cannot be read, is damaged, has no arrays, or goes beyond a cap; the message names the file.
+    """
+    with refusing(path):
+        try:
+            with ZipFile(path) as archive:
+                members = archive.infolist()
+                _check(members, path.stat().st_size)
+                return {member.filename.removesuffix(".npy"): _member(archive, member) for member in members}
+        except _DAMAGE as error:
+            raise FileFormatError(f"no .npz file, or damaged: {error}") from None
+
+
+def _check(members: list[ZipInfo], size: int) -> None:
+    names = [member.filename for member in members]
+    if len(names) > MAX_MEMBERS:
+        raise FileFormatError(f"{len(names)} arrays; at most {MAX_MEMBERS} are read")
+    if not any(name.endswith(".npy") for name in names):
+        raise FileFormatError("a zip file without arrays of numpy (.npy)")
+    if len(set(names)) < len(names):
+        raise FileFormatError("two arrays have the same name")
+    for member in members:
+        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED) or member.flag_bits & 1:
+            raise FileFormatError(f"{member.filename[:100]} is encrypted, or packed as numpy does not pack")
+    packed, unpacked = sum(member.compress_size for member in members), sum(member.file_size for member in members)
+    if packed > size or unpacked > FREE_BYTES + MAX_RATIO * size:
+        raise FileFormatError(f"{size} bytes would become {unpacked}; at most {FREE_BYTES + MAX_RATIO * size} are read")
+
+
+def _member(archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Unread:
+    name = member.filename[:100]
+    if not member.filename.endswith(".npy"):
+        return Unread("is no array of numpy")
+    with archive.open(member) as file:
+        try:
+            header = _header(file, member.file_size)
+            if not _NUMBERS.fullmatch(header["descr"]):
+                is_pickled = header["descr"].lstrip("|<>=").startswith("O")
+                return Unread("holds pickled Python objects" if is_pickled else f"holds {header['descr'][:20]!r}")
+            dtype = np.dtype(header["descr"])
+        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error) as error:
+            raise FileFormatError(f"{name}: its header is damaged: {str(error)[:200]}") from None
+        shape = header["shape"]
+        wanted, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if wanted != there:
+            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {wanted} bytes; there are {there}")
+        content = file.read(there)
+    if len(content) != there:
+        raise FileFormatError(f"{name} is cut short")
+    array: NDArray[Any] = np.frombuffer(content, dtype).reshape(shape, order="F" if header["fortran_order"] else "C")
+    return array
+
+
+def _header(file: IO[bytes], size: int) -> dict[str, Any]:
+    """The header of an array: a literal of Python with dtype, order and shape; of a dtype with fields, no text.
+
+    Raises:
+        ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error: it is none.
+    """
+    start = file.read(8)
+    if start[:6] != b"\x93NUMPY":
+        raise ValueError("it does not begin as an array of numpy does")
+    layout = "<H" if start[6:7] == b"\x01" else "<I"
+    (length,) = struct.unpack(layout, file.read(struct.calcsize(layout)))
+    if length > min(MAX_HEADER, size):
+        raise ValueError(f"{length} bytes are too long")
+    header = ast.literal_eval(file.read(length).decode("latin1").strip())
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise ValueError("descr, fortran_order and shape expected")
+    shape = header["shape"]
+    if not isinstance(shape, tuple) or len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"the shape must be a tuple of at most {MAX_DIMENSIONS} whole numbers")
+    if type(header["fortran_order"]) is not bool:
+        raise ValueError("fortran_order must be True or False")
+    if not isinstance(header["descr"], str):
+        header["descr"] = "fields"
+    return header

@@ -1,0 +1,62 @@
+"""ONNX' layout: W is (directions, gates * hidden, input), the gates of an LSTM are i o f c, those of a GRU z r h."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recurra.cells import peephole_lstm
+from recurra.conversion.arrays import Scan
+from recurra.conversion.gates import Form, Stacked, cell_of, letters
+from recurra.equations import Cell
+from recurra.errors import RecurraError
+
+_ORDER = {1: "n", 3: "zrn", 4: "iofg"}
+_PEEPHOLES = "iof"
+
+
+def _gates(scan: Scan) -> int:
+    item = scan["R"]
+    if len(item.shape) != 3 or item.shape[0] not in (1, 2) or not all(item.shape) or item.shape[1] % item.shape[2]:
+        raise item.mismatch("(directions, gates*hidden, hidden)")
+    return item.shape[1] // item.shape[2]
+
+
+def cell(scan: Scan) -> Cell:
+    """The cell that a scan is of, by the number of gates.
+
+    Raises:
+        RecurraError: the shapes are no layer's, or do not tell.
+    """
+    gates = _gates(scan)
+    if gates == 3:
+        raise RecurraError(
+            "a GRU: say cell='gru_reset_before' of linear_before_reset=0, which is ONNX' default, cell='gru' of 1"
+        )
+    return peephole_lstm if gates == 4 and "P" in scan else cell_of(gates, scan["R"])
+
+
+def stacked(scans: Sequence[Scan], form: Form) -> list[Stacked]:
+    """The weights of each direction, which are in the same arrays.
+
+    Raises:
+        RecurraError: a shape is not that of the cell's layer.
+    """
+    [scan] = scans
+    gates = _gates(scan)
+    order = letters(_ORDER, gates, scan["R"], form)
+    directions, rows, hidden = scan["R"].shape
+    W = scan["W"]
+    if len(W.shape) != 3 or W.shape[:2] != (directions, rows):
+        raise W.mismatch(f"(directions={directions}, {gates}*hidden={rows}, input)")
+    for role, factor in (("B", 2 * gates), ("P", len(_PEEPHOLES))):
+        if role in scan and scan[role].shape != (directions, factor * hidden):
+            raise scan[role].mismatch(f"(directions={directions}, {factor}*hidden={factor * hidden})")
+    found = []
+    for direction in range(directions):
+        w_bias, r_bias = np.split(scan["B"].array[direction], 2) if "B" in scan else (None, None)
+        p = np.split(scan["P"].array[direction], len(_PEEPHOLES)) if "P" in scan else ()
+        w, r = W.array[direction], scan["R"].array[direction]
+        found.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(_PEEPHOLES, p, strict=False))))
+    return found

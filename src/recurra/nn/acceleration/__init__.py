@@ -1,0 +1,1 @@
+"""torch.nn's layers inside of a module, changed into recurra's in place."""

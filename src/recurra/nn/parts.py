@@ -1,0 +1,340 @@
+"""Torch modules to descriptions of models, and back: one row for each kind of part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from recurra.compiler import TracedCell
+from recurra.equations import Cell
+from recurra.errors import FileFormatError, RecurraError
+from recurra.model import Description, Part, Weight
+from recurra.model.part import Setting
+from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
+from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.recurrent import Recurrent
+from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.stack import Stack
+from recurra.vocabulary import Vocabulary
+
+Settings = dict[str, Setting]
+
+
+@dataclass(frozen=True)
+class Row:
+    """How modules of one class are described and made.
+
+    Attributes:
+        kind: in the table of kinds.
+        describe: the settings of a module.
+        make: a module of settings, its weights not set.
+    """
+
+    kind: str
+    describe: Callable[[Any], Settings]
+    make: Callable[[Part], nn.Module]
+
+
+# ---- recurrent parts ----
+
+
+def _layer(module: Recurrent) -> Settings:
+    names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
+    return {**{name: getattr(module, name) for name in names}, "program": module.program, "init": module.cell.init}
+
+
+def _cell(module: RecurrentCell) -> Settings:
+    names = ("input_size", "hidden_size", "bias")
+    return {**{name: getattr(module, name) for name in names}, "program": module.program, "init": module.cell.init}
+
+
+def _arguments(part: Part) -> dict[str, Any]:
+    given = {name: value for name, value in part.settings.items() if name not in ("program", "init")}
+    if given.get("num_layers") == 1:
+        given["dropout"] = 0.0  # there is no place for it, and the layer would warn
+    return given
+
+
+def _traced(part: Part) -> Cell:
+    return TracedCell(part.program, cast(Mapping[str, float], part.settings["init"]))
+
+
+def _make_layer(part: Part) -> Recurrent:
+    return Recurrent(_traced(part), **_arguments(part))
+
+
+def _make_cell(part: Part) -> RecurrentCell:
+    return RecurrentCell(_traced(part), **_arguments(part))
+
+
+def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[[Part], nn.Module]:
+    """A drop-in where the program is the one that it has; else, in the same shape, a layer of the program."""
+
+    def made(part: Part) -> nn.Module:
+        given = _arguments(part)
+        if "proj_size" in given and make is not LSTM:
+            del given["proj_size"]
+        for variant in variants or ({},):
+            module = make(**given, **variant)
+            if module.program == part.program:
+                return cast(nn.Module, module)
+        return _make_layer(part) if "num_layers" in part.settings else _make_cell(part)
+
+    return made
+
+
+_NONLINEARITIES = ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"})
+
+
+# ---- other parts ----
+
+
+def _plain(cls: type[nn.Module], **renamed: str) -> Row:
+    """A class whose arguments are its attributes, all of them settings; ``renamed`` are those of another name."""
+
+    def describe(module: nn.Module) -> Settings:
+        return {setting: getattr(module, name) for setting, name in renamed.items()}
+
+    def make(part: Part) -> nn.Module:
+        return cls(**{renamed[name]: value for name, value in part.settings.items()})
+
+    return Row(cls.__name__, describe, make)
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _linear(module: nn.Linear) -> Settings:
+    return {
+        "in_features": module.in_features,
+        "out_features": module.out_features,
+        "bias": cast(Tensor | None, module.bias) is not None,
+    }
+
+
+def _embedding(module: nn.Embedding) -> Settings:
+    if module.max_norm is not None:
+        raise FileFormatError("an Embedding with max_norm changes its weights in use, and cannot be saved")
+    return {name: getattr(module, name) for name in ("num_embeddings", "embedding_dim", "padding_idx")}
+
+
+def _features(module: nn.LayerNorm | nn.RMSNorm) -> int:
+    if len(module.normalized_shape) != 1:
+        raise FileFormatError(f"{type(module).__name__} over {len(module.normalized_shape)} dimensions cannot be saved")
+    return module.normalized_shape[0]
+
+
+def _layer_norm(module: nn.LayerNorm) -> Settings:
+    affine = module.elementwise_affine
+    bias = affine and cast(Tensor | None, module.bias) is not None
+    return {"features": _features(module), "eps": module.eps, "elementwise_affine": affine, "bias": bias}
+
+
+def _rms_norm(module: nn.RMSNorm) -> Settings:
+    return {"features": _features(module), "eps": module.eps, "elementwise_affine": module.elementwise_affine}
+
+
+def _make_norm(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
+    def make(part: Part) -> nn.Module:
+        given = dict(part.settings)
+        return cls(given.pop("features"), **given)
+
+    return make
+
+
+def _last(module: nn.Softmax | nn.Softmin | nn.LogSoftmax) -> Settings:
+    if module.dim != -1:
+        raise FileFormatError(f"{type(module).__name__} must be over the features, dim=-1; it has dim={module.dim}")
+    return {"dim": -1}
+
+
+def _prelu(module: nn.PReLU) -> Settings:
+    if module.num_parameters != 1:
+        raise FileFormatError(f"PReLU must have one slope for all; it has {module.num_parameters}, of its dimension 1")
+    return {}
+
+
+def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
+    return lambda part: cls(-1)
+
+
+ROWS: Mapping[type[nn.Module], Row] = {
+    Recurrent: Row("Recurrent", _layer, _make_layer),
+    RNN: Row("RNN", _layer, _dropin(RNN, *_NONLINEARITIES)),
+    LSTM: Row("LSTM", _layer, _dropin(LSTM)),
+    GRU: Row("GRU", _layer, _dropin(GRU)),
+    RecurrentCell: Row("RecurrentCell", _cell, _make_cell),
+    RNNCell: Row("RNNCell", _cell, _dropin(RNNCell, *_NONLINEARITIES)),
+    LSTMCell: Row("LSTMCell", _cell, _dropin(LSTMCell)),
+    GRUCell: Row("GRUCell", _cell, _dropin(GRUCell)),
+    nn.Linear: Row("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
+    nn.Embedding: Row("Embedding", _embedding, lambda part: nn.Embedding(**cast(dict[str, Any], part.settings))),
+    nn.LayerNorm: Row("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
+    nn.RMSNorm: Row("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
+    **{cls: Row(cls.__name__, _last, _make_over_features(cls)) for cls in (nn.Softmax, nn.Softmin, nn.LogSoftmax)},
+    nn.Dropout: _plain(nn.Dropout, **_same("p")),
+    nn.Identity: _plain(nn.Identity),
+    **{cls: _plain(cls) for cls in (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.SiLU, nn.Mish)},
+    **{cls: _plain(cls) for cls in (nn.Softsign, nn.Hardsigmoid, nn.Hardswish, nn.SELU, nn.Tanhshrink)},
+    **{cls: _plain(cls, **_same("alpha")) for cls in (nn.ELU, nn.CELU)},
+    **{cls: _plain(cls, **_same("lambd")) for cls in (nn.Softshrink, nn.Hardshrink)},
+    nn.Hardtanh: _plain(nn.Hardtanh, **_same("min_val", "max_val")),
+    nn.LeakyReLU: _plain(nn.LeakyReLU, **_same("negative_slope")),
+    nn.Softplus: _plain(nn.Softplus, **_same("beta", "threshold")),
+    nn.Threshold: _plain(nn.Threshold, **_same("threshold", "value")),
+    nn.PReLU: Row("PReLU", _prelu, lambda part: nn.PReLU()),
+    nn.GELU: _plain(nn.GELU, **_same("approximate")),
+}
+CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
+# torch.nn's classes, and what accelerate makes of them, are saved as recurra's.
+_ADOPTED = {kind: ours.recurra_class for theirs, ours in ACCELERATED.items() for kind in (theirs, ours)}
+_MAKERS = {row.kind: row.make for row in ROWS.values()}
+
+
+# ---- both ways ----
+
+
+def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Description:
+    """A module as plain data: its parts, and the weights as they are now.
+
+    Args:
+        module: one of the known parts, or a Sequential or Stack of them, or a subclass of these with their forward.
+        vocabulary: of a language model.
+
+    Raises:
+        FileFormatError: a part is not known, or is not as it was made; names it.
+        TypeError: it is no module.
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"what is saved must be a torch.nn.Module, not {type(module).__name__}")
+    root = _part_of(module, "")
+    seen: dict[tuple[object, ...], Weight] = {}
+    weights = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        key = _memory(tensor) or (name,)
+        if key not in seen:
+            seen[key] = _weight(name, tensor.detach())
+        weights[name] = seen[key]
+    return Description(root, weights, vocabulary)
+
+
+def _memory(tensor: Tensor) -> tuple[object, ...] | None:
+    """What tied weights have in common; None where there is none."""
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return None
+    return (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
+
+
+def _part_of(module: nn.Module, name: str) -> Part:
+    cls = type(module)
+    _refuse_changed(module, name)
+    container = next((kind for base, kind in CONTAINERS.items() if isinstance(module, base)), None)
+    if container is not None:
+        if cls.forward not in (nn.Sequential.forward, Stack.forward):
+            raise FileFormatError(f"{name or 'the module'} ({cls.__name__}) has a forward of its own: {_ADVICE}")
+        children = tuple(
+            (child, _part_of(part, f"{name}.{child}" if name else child))
+            for child, part in module._modules.items()
+            if part is not None
+        )
+        return Part(container, {}, children)
+    row = ROWS.get(_ADOPTED.get(cls, cls))
+    if row is None:
+        known = ", ".join(sorted({row.kind for row in ROWS.values()} | set(CONTAINERS.values())))
+        raise FileFormatError(
+            f"{name or 'the module'} is a {cls.__module__}.{cls.__qualname__}: {_ADVICE}. Known: {known}"
+        )
+    try:
+        settings = row.describe(counterpart(module) if cls in ACCELERATED else module)
+        return Part(row.kind, {key: _of_python(value) for key, value in settings.items()})
+    except RecurraError as error:
+        raise FileFormatError(f"{name or 'the module'}: {error}") from None
+
+
+def _of_python(value: Setting) -> Setting:
+    """A number of numpy's or torch's, which modules take too, as Python's."""
+    item = getattr(value, "item", None)
+    return value if item is None else cast(Setting, item())
+
+
+def _refuse_changed(module: nn.Module, name: str) -> None:
+    """Refuse a module that computes something else than its class does."""
+    where = f"{name or 'the module'} ({type(module).__name__})"
+    if is_parametrized(module):
+        raise FileFormatError(
+            f"{where} has parametrisations: make their values its weights first, with "
+            "torch.nn.utils.parametrize.remove_parametrizations"
+        )
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise FileFormatError(
+            f"{where} has forward hooks, which a file does not hold: remove them first; those of "
+            "weight_norm and pruning have their own remove function"
+        )
+    if "forward" in module.__dict__:
+        raise FileFormatError(f"{where} has a forward of its own: {_ADVICE}")
+
+
+_ADVICE = "only known parts can be saved; put those that it uses into recurra.nn.Stack(…), one after the other"
+
+
+def _weight(name: str, tensor: Tensor) -> Weight:
+    if tensor.is_meta:
+        raise FileFormatError(f"weight {name} is on the device meta: it has no numbers")
+    if tensor.layout is not torch.strided:
+        raise FileFormatError(f"weight {name} is not dense, but {str(tensor.layout).removeprefix('torch.')}")
+    tensor = tensor.cpu().resolve_neg()
+    if tensor.dtype == torch.bfloat16:
+        return Weight(tensor.contiguous().view(torch.int16).numpy().view("uint16").copy(), "bfloat16")
+    try:
+        return Weight.of(tensor.contiguous().numpy().copy())
+    except (FileFormatError, TypeError) as error:  # numpy does not have all of torch's dtypes
+        raise FileFormatError(f"weight {name}, {tensor.dtype}: {error}") from None
+
+
+def build(description: Description) -> nn.Module:
+    """The module that a description is of, on the CPU, in evaluation mode; tied weights are one parameter.
+
+    Raises:
+        FileFormatError: a part has a name that torch's modules use themselves.
+    """
+    with torch.device("meta"):
+        module = _made(description.root)
+    put_weights(module, description.weights)
+    return module.eval()
+
+
+def put_weights(module: nn.Module, weights: Mapping[str, Weight]) -> None:
+    """Give a module new parameters; those with the same weight become one."""
+    parameters: dict[int, nn.Parameter] = {}
+    for name, weight in weights.items():
+        owner, _, last = name.rpartition(".")
+        if id(weight) not in parameters:
+            parameters[id(weight)] = nn.Parameter(tensor_of(weight))
+        setattr(module.get_submodule(owner), last, parameters[id(weight)])
+
+
+def tensor_of(weight: Weight) -> Tensor:
+    """A weight as a tensor of its own dtype; of int8, as float32."""
+    if weight.dtype == "bfloat16":
+        return torch.from_numpy(weight.data.view("int16").copy()).view(torch.bfloat16)
+    if weight.dtype == "float16":
+        return torch.from_numpy(weight.data.copy())
+    return torch.from_numpy(weight.values().copy())
+
+
+def _made(part: Part) -> nn.Module:
+    if part.kind in CONTAINERS.values():
+        cls = next(cls for cls, kind in CONTAINERS.items() if kind == part.kind)
+        module = cls()
+        for name, child in part.children:
+            if hasattr(module, name):
+                raise FileFormatError(f"no part of a {part.kind} can have the name {name!r}")
+            module.add_module(name, _made(child))
+        return module
+    return _MAKERS[part.kind](part)

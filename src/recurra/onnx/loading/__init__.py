@@ -1,0 +1,1 @@
+"""ONNX models, run on arrays of numpy."""

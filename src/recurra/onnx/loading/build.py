@@ -1,0 +1,235 @@
+"""ModelProto → GraphModel: every node against the operator table, and what is known computed once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra.errors import OnnxError
+from recurra.onnx.loading import operators  # noqa: F401  (fills the table)
+from recurra.onnx.loading.declaration import Declaration
+from recurra.onnx.loading.dtypes import read_dtype
+from recurra.onnx.loading.graph import Graph, Step
+from recurra.onnx.loading.model import GraphModel
+from recurra.onnx.loading.table import NEWEST, OLDEST, REFUSALS, Array, Node, find, opsets
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+    from recurra.onnx.loading.tensors import Tensors
+
+_SHOWN = 20  # problems in one message
+_STANDARD = ("", "ai.onnx")  # both name the standard's own operators
+_FIRST_WITH_DEFAULTS = 4  # the version of the format since which an input may have an initializer as its default
+_RUN_LATER = ("If", "Loop", "Scan")  # however long they take, loading does not
+_LARGEST_COMPUTED = 2**26  # bytes, of what a node makes of known values; what is larger is made when the model runs
+_MOST_COMPUTED = 2**28  # bytes, of all of them
+# Nodes that may take long over little: they are computed when loading only where all their operands are small.
+_LABORIOUS = ("MatMul", "Gemm", "Einsum", "Conv", "MaxPool", "AveragePool")
+_MOST_WORK = 2**22  # elements of one operand times those of the others
+
+
+def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
+    """The model of a file's content.
+
+    Args:
+        proto: the content, checked by ``onnx.checker``.
+        tensors: what reads its tensors.
+        name: what messages call it.
+
+    Raises:
+        OnnxError: something in it is not supported; the message lists all of that.
+    """
+    opset = next((each.version for each in proto.opset_import if each.domain in _STANDARD), OLDEST)
+    if not OLDEST <= opset <= NEWEST:
+        raise OnnxError(f"{name}: opset {opset} is not supported, only {OLDEST} to {NEWEST}")
+    builder = _Builder(opset, tensors)
+    defaults: dict[str, Array] = {}
+    if proto.ir_version >= _FIRST_WITH_DEFAULTS:
+        named = {each.name for each in proto.graph.input}
+        defaults = builder.initializers(each for each in proto.graph.initializer if each.name in named)
+    graph = builder.graph(proto.graph, {}, defaults)
+    if builder.problems:
+        shown = "; ".join(builder.problems[:_SHOWN])
+        more = f"; and {len(builder.problems) - _SHOWN} more" if len(builder.problems) > _SHOWN else ""
+        raise OnnxError(f"{name} cannot be loaded: {shown}{more}")
+    return GraphModel(graph, defaults, name)
+
+
+class _Builder:
+    """Builds graphs and gathers what is not supported."""
+
+    def __init__(self, opset: int, tensors: Tensors) -> None:
+        self._opset, self._tensors = opset, tensors
+        self.problems: list[str] = []
+        self._left = _MOST_COMPUTED  # bytes that nodes may still make while loading
+
+    def graph(
+        self, proto: GraphProto, outer: Mapping[str, Array], defaults: Mapping[str, Array] | None = None
+    ) -> Graph:
+        """A graph.
+
+        Args:
+            proto: its content.
+            outer: the known values of the graphs around it.
+            defaults: initial values of inputs; they are not known, as a caller may give others.
+        """
+        for each in proto.sparse_initializer:
+            self.problems.append(f"sparse initializer {each.values.name!r}")
+        defaults = defaults or {}
+        own = {each.name for each in proto.input}
+        outer = {name: value for name, value in outer.items() if name not in own}
+        known = {**outer, **self.initializers(each for each in proto.initializer if each.name not in defaults)}
+        inputs = [self._declaration(each, each.name in defaults) for each in proto.input if each.name not in known]
+        steps = []
+        for number, node in enumerate(proto.node):
+            step = self._step(node, number, known)
+            if step is not None:
+                steps.append(step)
+        outputs = tuple(self._declaration(each, False) for each in proto.output)
+        return _assemble(tuple(inputs), outputs, known, steps)
+
+    def initializers(self, protos: Iterable[TensorProto]) -> dict[str, Array]:
+        """Initializers by name; one of a type that is not supported is a problem, and zero."""
+        return {proto.name: self._tensor(proto, f"initializer {proto.name!r}") for proto in protos}
+
+    def _tensor(self, proto: TensorProto, label: str) -> Array:
+        try:
+            read_dtype(proto.data_type)
+        except ValueError as problem:
+            self.problems.append(f"{label}: {problem}")
+            return np.zeros(0, np.float32)
+        array = self._tensors.read(proto)
+        self._left += 4 * array.nbytes  # the more weights there are, the more may be made of them
+        return array
+
+    def _declaration(self, proto: ValueInfoProto, is_optional: bool) -> Declaration:
+        kind = proto.type.WhichOneof("value")
+        if kind not in (None, "tensor_type"):
+            self.problems.append(f"value {proto.name!r}: {kind} is not supported, only tensors")
+        tensor, dtype, shape = proto.type.tensor_type, None, None
+        if kind == "tensor_type" and tensor.elem_type:
+            try:
+                dtype = read_dtype(tensor.elem_type)
+            except ValueError as problem:
+                self.problems.append(f"value {proto.name!r}: {problem}")
+        if kind == "tensor_type" and tensor.HasField("shape"):
+            shape = tuple(
+                (d.dim_value if d.dim_value >= 0 else None) if d.HasField("dim_value") else d.dim_param or None
+                for d in tensor.shape.dim
+            )  # some exporters write -1 for a size that is not known
+        return Declaration(proto.name, shape, dtype, is_optional)
+
+    def _step(self, proto: NodeProto, number: int, known: dict[str, Array]) -> Step | None:
+        """A node; None where its outputs are now known, or it is not supported."""
+        label = f"node {proto.name or number!r} ({proto.op_type})"
+        problems = len(self.problems)
+        row = find(proto.op_type, self._opset) if proto.domain in _STANDARD else None
+        if row is None:
+            self.problems.append(f"{label}: {self._unknown(proto)}")
+            return None
+        if row.outputs is not None and any(proto.output[row.outputs :]):
+            self.problems.append(f"{label}: output {row.outputs + 1} is not supported")
+        attributes = {}
+        for attribute in proto.attribute:
+            if attribute.name not in row.attributes:
+                self.problems.append(f"{label}: attribute {attribute.name} is not supported")
+                continue
+            value = self._attribute(attribute, label, known)
+            try:
+                attributes[attribute.name] = row.attributes[attribute.name](value)
+            except REFUSALS as problem:
+                self.problems.append(f"{label}: attribute {attribute.name}: {problem}")
+        if len(self.problems) > problems:
+            return None
+        graphs = [value for value in attributes.values() if isinstance(value, Graph)]
+        captured = tuple(sorted({name for graph in graphs for name in graph.captured}))
+        inputs, outputs = tuple(proto.input), tuple(proto.output)
+        told = Node(
+            tuple(map(bool, inputs)), tuple(map(bool, outputs)), tuple(known.get(name) for name in inputs), captured
+        )
+        try:
+            step = Step(label, row.build(told, **attributes), (*inputs, *captured), outputs)
+        except REFUSALS as problem:
+            self.problems.append(f"{label}: {problem}")
+            return None
+        if proto.op_type in _RUN_LATER or not all(name in known for name in step.inputs if name):
+            return step
+        operands = [known[name] for name in step.inputs if name]
+        work = math.prod(max(1, operand.size) for operand in operands) if proto.op_type in _LABORIOUS else 0
+        return step if work > _MOST_WORK or not self._is_computed(step, known) else None
+
+    def _is_computed(self, step: Step, known: dict[str, Array]) -> bool:
+        """Whether the outputs of a node whose inputs are known are known now, too."""
+        inputs = {name: known[name] for name in step.inputs if name}
+        values = dict(inputs)
+        try:
+            with np.errstate(all="ignore"):
+                step.run(values)
+        except OnnxError:
+            return False  # perhaps nothing ever runs it
+        made = {name: values[name] for name in step.outputs if name}
+        size = sum(array.nbytes for array in made.values() if array.flags.owndata)
+        if size > _LARGEST_COMPUTED + _size(inputs) or size > self._left:
+            return False
+        self._left -= size
+        known.update({name: _frozen(array) for name, array in made.items()})
+        return True
+
+    def _unknown(self, proto: NodeProto) -> str:
+        if proto.domain not in _STANDARD:
+            return f"operators of domain {proto.domain} are not supported"
+        others = opsets(proto.op_type)
+        if not others:
+            return "the operator is not supported"
+        ranges = " and ".join(f"{since} to {until}" for since, until in others)
+        return f"the operator is not supported at opset {self._opset}, only {ranges}"
+
+    def _attribute(self, proto: AttributeProto, label: str, known: Mapping[str, Array]) -> Any:
+        """An attribute's value: a number, a text, a tuple of them, an array or a graph."""
+        from onnx import AttributeProto, helper
+
+        if proto.type == AttributeProto.TENSOR:
+            return self._tensor(proto.t, f"{label}: attribute {proto.name}")
+        if proto.type == AttributeProto.GRAPH:
+            return self.graph(proto.g, known)
+        value = helper.get_attribute_value(proto)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        if proto.type in (AttributeProto.FLOATS, AttributeProto.INTS):
+            return tuple(value)
+        if proto.type == AttributeProto.STRINGS:
+            return tuple(each.decode("utf-8", "replace") for each in value)
+        return value
+
+
+def _size(values: Mapping[str, Array]) -> int:
+    return sum(array.nbytes for array in values.values())
+
+
+def _frozen(array: Array) -> Array:
+    array = array.view()
+    array.flags.writeable = False
+    return array
+
+
+def _assemble(
+    inputs: tuple[Declaration, ...], outputs: tuple[Declaration, ...], known: Mapping[str, Array], steps: list[Step]
+) -> Graph:
+    """The graph of these steps, with the known values that they read and with the end of each value's use."""
+    wanted = {output.name for output in outputs}
+    read = set(wanted)
+    finishing: list[Step] = []
+    for step in reversed(steps):
+        names = {name for name in (*step.inputs, *step.outputs) if name}
+        finished = tuple(sorted(name for name in names - read if name not in known))
+        read |= names
+        finishing.append(replace(step, finished=finished))
+    made = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
+    constants = {name: known[name] for name in sorted(read) if name in known and name not in made}
+    captured = tuple(sorted(read - made - set(constants) - {""}))
+    return Graph(inputs, outputs, constants, tuple(reversed(finishing)), captured)

@@ -1,0 +1,66 @@
+"""What a model says of an input or output: name, shape and dtype; and arrays held against that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurra.errors import OnnxError
+from recurra.onnx.loading.table import Array
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """An input or output of a model.
+
+    Attributes:
+        name: the model's.
+        shape: a size, the name of one, or None for each dimension; None where not even their number is said.
+        dtype: numpy's; None where it is not said.
+        is_optional: whether an input may be left out.
+    """
+
+    name: str
+    shape: tuple[int | str | None, ...] | None
+    dtype: np.dtype[Any] | None
+    is_optional: bool = False
+
+    def __str__(self) -> str:
+        sizes = ["?" if size in (None, "") else str(size) for size in self.shape or ()]
+        shape = "any shape" if self.shape is None else f"({', '.join(sizes)})"
+        return f"{self.name}: {self.dtype or 'any dtype'} {shape}" + (" (optional)" if self.is_optional else "")
+
+    def accept(self, value: object) -> Array:
+        """An array for this input, in the machine's byte order.
+
+        Raises:
+            OnnxError: it is no array of numbers, or has another dtype or shape.
+        """
+        try:
+            array = np.asarray(value)
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{array.dtype} is no number")
+            if self.dtype is not None and not hasattr(value, "dtype") and not _is_lossy(array, self.dtype):
+                array = np.asarray(value, self.dtype)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise OnnxError(f"input {self} cannot be made of {type(value).__name__}: {error}") from None
+        if self.dtype is not None and array.dtype.newbyteorder("=") != self.dtype:
+            hint = f"convert it with .astype({self.dtype.name!r})"
+            raise OnnxError(f"input {self}: the array has dtype {array.dtype}; {hint}")
+        if self.shape is not None and not _fits(array.shape, self.shape):
+            raise OnnxError(f"input {self}: the array has shape {array.shape}")
+        return np.require(array, array.dtype.newbyteorder("="), "A")
+
+
+def _is_lossy(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether Python's numbers are of another kind: truth values for numbers, fractions for whole ones."""
+    kinds = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}
+    return array.size > 0 and array.dtype.kind in "biuf" and array.dtype.kind not in kinds[dtype.kind]
+
+
+def _fits(shape: tuple[int, ...], declared: tuple[int | str | None, ...]) -> bool:
+    return len(shape) == len(declared) and all(
+        size == known for size, known in zip(shape, declared, strict=True) if isinstance(known, int)
+    )

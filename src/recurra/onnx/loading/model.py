@@ -1,0 +1,116 @@
+"""A loaded ONNX model, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra.errors import OnnxError
+from recurra.onnx.loading.declaration import Declaration
+from recurra.onnx.loading.graph import Graph
+from recurra.onnx.loading.table import Array
+
+
+class GraphModel:
+    """A model that computes arrays of numpy from arrays; ``recurra.onnx.load`` makes it.
+
+    It holds no state between calls, and may be called from several threads at a time.
+
+    Attributes:
+        name: the file's.
+        inputs: what it takes, each with name, shape, dtype and whether it may be left out.
+        outputs: what it gives, likewise.
+    """
+
+    def __init__(self, graph: Graph, defaults: Mapping[str, Array], name: str) -> None:
+        self._graph, self._defaults = graph, dict(defaults)
+        self.name = name
+        self.inputs: tuple[Declaration, ...] = graph.inputs
+        self.outputs: tuple[Declaration, ...] = graph.outputs
+
+    def __call__(self, /, *arrays: Any, **named: Any) -> Array | tuple[Array, ...]:
+        """Run the model.
+
+        Args:
+            *arrays: the first inputs, in the order of ``inputs``.
+            **named: the others, by name.
+
+        Returns:
+            the only output as an array, or all outputs as a tuple.
+
+        Raises:
+            OnnxError: an input is unknown, missing, given twice or not as declared; or a node cannot compute with it.
+        """
+        if len(arrays) > len(self.inputs):
+            raise OnnxError(f"{self.name} takes {len(self.inputs)} inputs, not {len(arrays)}: {self._declared()}")
+        feeds = {declared.name: array for declared, array in zip(self.inputs, arrays, strict=False)}
+        twice = [name for name in named if name in feeds]
+        if twice:
+            raise OnnxError(f"{self.name}: input {twice[0]!r} is given twice, by its place and by its name")
+        results = self.run(None, {**feeds, **named})
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Array]:
+        """Run the model, called as onnxruntime's sessions and onnx's reference evaluator are.
+
+        Args:
+            output_names: which outputs; None for all.
+            feeds: inputs by name; those that are optional may be left out.
+
+        Returns:
+            the outputs, in the order asked for; they are the caller's own.
+
+        Raises:
+            OnnxError: an input is unknown, missing or not as declared, an output is unknown, or a node cannot compute
+                with what it is given.
+        """
+        names = [output.name for output in self.outputs]
+        wanted = names if output_names is None else list(output_names)
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            raise OnnxError(f"{self.name} has no output {unknown[0]!r}; it has {', '.join(names)}")
+        given = self._accepted(feeds)
+        with np.errstate(all="ignore"):
+            results = dict(zip(names, self._graph.run(given), strict=True))
+        for declared in self.outputs:
+            if declared.dtype not in (None, results[declared.name].dtype):
+                raise OnnxError(f"{self.name}: output {declared} came out as {results[declared.name].dtype}")
+        return _own([results[name] for name in wanted], given.values())
+
+    def _accepted(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        known = {declared.name: declared for declared in self.inputs}
+        unknown = [name for name in feeds if name not in known]
+        if unknown:
+            raise OnnxError(f"{self.name} has no input {unknown[0]!r}; it has {self._declared()}")
+        missing = [name for name in known if name not in feeds and name not in self._defaults]
+        if missing:
+            raise OnnxError(f"{self.name} needs input {', '.join(missing)}; it has {self._declared()}")
+        return {**self._defaults, **{name: known[name].accept(value) for name, value in feeds.items()}}
+
+    def _declared(self) -> str:
+        return "; ".join(map(str, self.inputs)) or "none"
+
+    def __repr__(self) -> str:
+        outputs = "; ".join(map(str, self.outputs))
+        return f"<GraphModel {self.name}: {self._declared()} → {outputs}>"
+
+
+def _own(results: Sequence[Array], given: Iterable[Array]) -> list[Array]:
+    """The results, copied where they share memory with an input, a constant or each other, or keep more alive."""
+    taken = {id(_memory(array)) for array in given}
+    owned = []
+    for result in results:
+        memory = _memory(result)
+        is_free = result.flags.writeable and id(memory) not in taken and result.nbytes == memory.nbytes
+        taken.add(id(memory))
+        owned.append(result if is_free else result.copy())
+    return owned
+
+
+def _memory(array: Array) -> Array:
+    """The array that owns an array's memory, as far as numpy knows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -1,0 +1,27 @@
+"""The operators of ONNX that are known, a file for each family; importing this fills the table."""
+
+from recurra.onnx.loading.operators import (
+    control,
+    creating,
+    elementwise,
+    indexing,
+    normalizing,
+    products,
+    recurrent,
+    reducing,
+    shaping,
+    windows,
+)
+
+__all__ = [
+    "control",
+    "creating",
+    "elementwise",
+    "indexing",
+    "normalizing",
+    "products",
+    "recurrent",
+    "reducing",
+    "shaping",
+    "windows",
+]

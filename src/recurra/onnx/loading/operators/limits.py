@@ -1,0 +1,70 @@
+"""How large an array may be that a node makes: numbers and small arrays in a model must not ask for all memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra.onnx.loading.table import Array
+
+LARGEST = 2**31  # bytes, as of a whole file of protocol buffers
+_WIDEST = 8  # bytes of an element
+
+
+def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The sizes as a shape for a new array.
+
+    Raises:
+        ValueError: a size is negative, or the array would have more than 2 GiB.
+    """
+    shape = tuple(int(size) for size in sizes)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"shape {shape} has a negative size")
+    if math.prod(shape) * dtype.itemsize > LARGEST:
+        raise ValueError(f"shape {shape} of {dtype} is larger than 2 GiB")
+    return shape
+
+
+def is_small(arrays: Sequence[Array]) -> bool:
+    """Whether what arrays make together is small, if it has no more elements than the product of their sizes.
+
+    A size of 0 counts as 1: a product of matrices over nothing has elements all the same.
+    """
+    elements: int = math.prod(max(1, size) for array in arrays for size in array.shape)
+    return elements <= LARGEST // _WIDEST
+
+
+def check_dtypes(*arrays: Array) -> None:
+    """Refuse arrays of different dtypes, which the standard does not convert.
+
+    Raises:
+        ValueError: there are such.
+    """
+    if any(array.dtype != arrays[0].dtype for array in arrays):
+        raise ValueError("the dtypes must be the same")
+
+
+def check_onto(shape: tuple[int, ...], *arrays: Array) -> None:
+    """Refuse arrays that do not broadcast to a shape as it is.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for array in arrays:
+        ends = zip(reversed(array.shape), reversed(shape), strict=False)
+        if array.ndim > len(shape) or any(own not in (1, size) for own, size in ends):
+            raise ValueError(f"shape {array.shape} does not broadcast to {shape}")
+
+
+def check_broadcast(arrays: Sequence[Array]) -> None:
+    """Refuse arrays that are too large where each element of one meets the others'.
+
+    Raises:
+        ValueError: they would make more than 2 GiB, or do not broadcast.
+    """
+    if len(arrays) > 1 and not is_small(arrays):
+        widest = max((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)
+        checked_shape(np.broadcast_shapes(*(array.shape for array in arrays)), widest)

@@ -1,0 +1,251 @@
+"""ONNX's RNN, GRU and LSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from recurra.compiler import drop_biases, trace
+from recurra.equations import Cell
+from recurra.onnx.loading import cells
+from recurra.onnx.loading.activations import read_activations
+from recurra.onnx.loading.operators.limits import checked_shape
+from recurra.onnx.loading.table import Array, Function, Node, building_operator, one_of
+from recurra.runtime.packing import Packing
+from recurra.runtime.run import Run
+
+_FLOATS = ("float16", "float32", "float64")
+
+
+def _direction(name: str) -> tuple[bool, ...]:
+    """Reads for each direction whether it begins at the end."""
+    directions = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+    return directions[one_of(*directions)(name)]
+
+
+def _bound(clip: float) -> float:
+    """Reads the bound that what goes into the gates' activations is clipped to."""
+    if not clip > 0:
+        raise ValueError(f"{clip} is not supported, only numbers above 0")
+    return clip
+
+
+@dataclass(frozen=True)
+class RecurrentLayer:
+    """What a node says of its layer.
+
+    Attributes:
+        cell: the equations.
+        gates: how many there are.
+        options: the cell's, for each direction.
+        reverse: for each direction whether it begins at the end.
+        hidden_size: None for what R says.
+        is_batch_first: whether the batch stands before steps and directions.
+    """
+
+    cell: Cell
+    gates: int
+    options: Sequence[Mapping[str, Any]]
+    reverse: tuple[bool, ...]
+    hidden_size: int | None
+    is_batch_first: bool
+
+    def function(self, node: Node) -> Function:
+        """The function of a node; weights that are known are packed once."""
+        count = len(self.cell.states)
+        weights = (1, 2, 3, 5 + count)
+        ready = None
+        if all(node.constant(number) is not None for number in weights if node.has(number)):
+            ready = self._runs(*(node.constant(number) for number in weights))
+
+        def run(
+            X: Array, W: Array, R: Array, B: Array | None = None, lens: Array | None = None, *others: Array | None
+        ) -> tuple[Array, ...]:
+            P = others[count] if len(others) > count else None
+            return self._run(X, R, self._runs(W, R, B, P) if ready is None else ready, lens, others[:count])
+
+        return run
+
+    def _run(
+        self, X: Array, R: Array, runs: Sequence[Run], lens: Array | None, given: Sequence[Array | None]
+    ) -> tuple[Array, ...]:
+        """Y, then the last states."""
+        x = self._input(X, R, runs[0].input_size)
+        checked_shape((*x.shape[:2], len(runs), R.shape[2]), X.dtype)
+        packing = None if lens is None else self._packing(lens, *x.shape[:2])
+        states = self._states(given, X, x.shape[1], R.shape[2])
+        outputs, ends = [], []
+        for number, run in enumerate(runs):
+            dtype = run.parameters[0].dtype
+            firsts = [state[number].astype(dtype, copy=False) for state in states]
+            output, end = _scan(run, x.astype(dtype, copy=False), firsts, packing)
+            outputs.append(output)
+            ends.append(end)
+        Y, last = _stacked(outputs, 1), [_stacked(each, 0) for each in zip(*ends, strict=True)]
+        if self.is_batch_first:
+            Y, last = Y.transpose(2, 0, 1, 3), [state.swapaxes(0, 1) for state in last]
+        return tuple(value.astype(X.dtype, copy=False) for value in (Y, *last))
+
+    def _input(self, X: Array, R: Array, size: int) -> Array:
+        """X as (steps, batch, input), checked."""
+        names = "(batch_size, seq_length, input_size" if self.is_batch_first else "(seq_length, batch_size, input_size"
+        if X.ndim != 3 or X.shape[2] != size or X.dtype != R.dtype:
+            raise ValueError(f"X must be {names}={size}) of {R.dtype}; got {X.shape} of {X.dtype}")
+        return X.swapaxes(0, 1) if self.is_batch_first else X
+
+    def _packing(self, lens: Array, steps: int, batch: int) -> Packing | None:
+        """How sequences of these lengths are packed; None where all have all steps."""
+        if lens.shape != (batch,):
+            raise ValueError(f"sequence_lens must be (batch_size={batch}); got {lens.shape}")
+        try:
+            return None if (lens == steps).all() else Packing(lens, steps)
+        except ValueError as error:
+            raise ValueError(f"sequence_lens: {error}") from None
+
+    def _states(self, given: Sequence[Array | None], X: Array, batch: int, hidden: int) -> list[Array]:
+        """The first states as (directions, batch, hidden), checked; zeros where none are given."""
+        directions = len(self.reverse)
+        shape, names = (directions, batch, hidden), "(num_directions={}, batch_size={}, hidden_size={})"
+        if self.is_batch_first:
+            shape, names = (batch, directions, hidden), "(batch_size={}, num_directions={}, hidden_size={})"
+        states = []
+        for name, state in zip_longest(self.cell.states, given):
+            state = np.zeros(shape, X.dtype) if state is None else state
+            if state.shape != shape or state.dtype != X.dtype:
+                raise ValueError(
+                    f"initial_{name} must be {names.format(*shape)} of {X.dtype}; got {state.shape} of {state.dtype}"
+                )
+            states.append(state.swapaxes(0, 1) if self.is_batch_first else state)
+        return states
+
+    def _runs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[Run]:
+        """What runs in each direction, with these weights."""
+        self._check_weights(W, R, B, P)
+        dtype = np.float32 if R.dtype == np.float16 else R.dtype  # half precision is computed in float32
+        runs = []
+        for number, (options, is_reverse) in enumerate(zip(self.options, self.reverse, strict=True)):
+            named = {"W": W[number], "R": R[number]}
+            if B is not None:
+                named["Wb"], named["Rb"] = np.split(B[number], 2)
+            if P is not None:
+                named["P"] = P[number]
+            program = trace(self.cell, options)
+            program = program if B is not None else drop_biases(program)
+            parameters = [named[each.name].astype(dtype, copy=False) for each in program.parameters]
+            sizes = {"input": W.shape[2], "hidden": R.shape[2], "proj": 0}
+            runs.append(Run(program, parameters, sizes, is_reverse))
+        return runs
+
+    def _check_weights(self, W: Array, R: Array, B: Array | None, P: Array | None) -> None:
+        directions, gates = len(self.reverse), self.gates
+        hidden = R.shape[-1] if self.hidden_size is None else self.hidden_size
+        if hidden < 1:
+            raise ValueError(f"hidden_size must be at least 1; got {hidden}")
+        for name, value, rows, columns, width in (
+            ("R", R, gates, ", hidden_size", (hidden,)),
+            ("W", W, gates, ", input_size", W.shape[2:3]),
+            ("B", B, 2 * gates, "", ()),
+            ("P", P, 3, "", ()),
+        ):
+            if value is not None and value.shape != (directions, rows * hidden, *width):
+                raise ValueError(
+                    f"{name} must be (num_directions={directions}, {rows}*hidden_size{columns}) with "
+                    f"hidden_size={hidden}; got {value.shape}"
+                )
+            if value is not None and (value.dtype != R.dtype or R.dtype.name not in _FLOATS):
+                raise ValueError(f"{name} must be as all weights one of {', '.join(_FLOATS)}; got {value.dtype}")
+
+
+def _scan(run: Run, x: Array, states: Sequence[Array], packing: Packing | None) -> tuple[Array, Sequence[Array]]:
+    """One direction: its output, 0 after the end of each sequence, and its last states, of an empty one its first."""
+    if packing is not None:
+        return packing.run(run, x, states)
+    if x.shape[0] * x.shape[1] == 0:
+        return np.zeros((*x.shape[:2], run.output_size), x.dtype), states
+    result = run(x, states)
+    return result.output, result.states
+
+
+def _stacked(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays along a new axis; a single one is not copied."""
+    return np.stack(arrays, axis) if len(arrays) > 1 else np.expand_dims(arrays[0], axis)
+
+
+def _options(
+    direction: tuple[bool, ...],
+    defaults: Mapping[str, str],
+    activations: Sequence[str] | None,
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    **others: Any,
+) -> list[dict[str, Any]]:
+    """A cell's options for each direction: its activations, by default those named, and others."""
+    each, needed = len(defaults), len(defaults) * len(direction)
+    names = [*defaults.values()] * len(direction) if activations is None else list(activations)
+    # The standard's own default has names for two directions, even for one.
+    if len(names) < needed or names[needed:] not in ([], names[:each]):
+        raise ValueError(f"activations must be {each} for each of {len(direction)} directions; got {', '.join(names)}")
+    functions = read_activations(names, alphas, betas)
+    own = [functions[each * number : each * (number + 1)] for number in range(len(direction))]
+    return [{**dict(zip(defaults, functions, strict=True)), **others} for functions in own]
+
+
+@building_operator("RNN", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
+def rnn(
+    node: Node,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] | None = None,
+    clip: float | None = None,
+    direction: tuple[bool, ...] = (False,),
+    hidden_size: int | None = None,
+    layout: int = 0,
+) -> Function:
+    """The simple recurrent network; gives Y and Y_h."""
+    options = _options(direction, {"f": "Tanh"}, activations, activation_alpha, activation_beta, bound=clip)
+    return RecurrentLayer(cells.rnn, 1, options, direction, hidden_size, bool(layout)).function(node)
+
+
+@building_operator("GRU", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
+def gru(
+    node: Node,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] | None = None,
+    clip: float | None = None,
+    direction: tuple[bool, ...] = (False,),
+    hidden_size: int | None = None,
+    layout: int = 0,
+    linear_before_reset: int = 0,
+) -> Function:
+    """The gated recurrent unit; gives Y and Y_h."""
+    cell = cells.gru_linear_before_reset if linear_before_reset else cells.gru
+    defaults = {"f": "Sigmoid", "g": "Tanh"}
+    options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip)
+    return RecurrentLayer(cell, 3, options, direction, hidden_size, bool(layout)).function(node)
+
+
+@building_operator("LSTM", outputs=3, direction=_direction, layout=one_of(0, 1), clip=_bound)
+def lstm(
+    node: Node,
+    *,
+    activation_alpha: Sequence[float] = (),
+    activation_beta: Sequence[float] = (),
+    activations: Sequence[str] | None = None,
+    clip: float | None = None,
+    direction: tuple[bool, ...] = (False,),
+    hidden_size: int | None = None,
+    input_forget: int = 0,
+    layout: int = 0,
+) -> Function:
+    """Long short-term memory; gives Y, Y_h and Y_c. What goes into h() is not clipped, as in other runtimes."""
+    cell = cells.peephole_lstm if node.has(7) else cells.lstm
+    defaults, coupled = {"f": "Sigmoid", "g": "Tanh", "h_of": "Tanh"}, bool(input_forget)
+    options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip, coupled=coupled)
+    return RecurrentLayer(cell, 4, options, direction, hidden_size, bool(layout)).function(node)

@@ -1,0 +1,154 @@
+"""A program: a cell as data. A list of equations, each of which names one operation of the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from recurra.program.operations import AttributeValue
+from recurra.program.sizes import Shape
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value of a program.
+
+    Attributes:
+        name: unique in the program. Names that start with ``%`` are the compiler's own; ``c'`` is what the cell's
+            source calls ``c`` once ``c`` has been given a new value, ``c''`` after the next one; ``c'4`` the fourth.
+        shape: in symbols, of one example at one step.
+        kind: ``"real"`` or ``"bool"``.
+    """
+
+    name: str
+    shape: Shape
+    kind: str = "real"
+
+    def __hash__(self) -> int:
+        """By the name, which is unique in a program: tables of variables are read in every step of a run."""
+        return hash(self.name)
+
+    def width(self, sizes: Mapping[str, int]) -> int:
+        """How many numbers one example has at one step."""
+        return math.prod(size.value(sizes) for size in self.shape)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the cell's source gives it a name."""
+        return not self.name.startswith("%")
+
+
+Operand = Variable | float
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``results = operation(operands)``."""
+
+    operation: str
+    operands: tuple[Operand, ...]
+    results: tuple[Variable, ...]
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict, hash=False)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The operands that are not literals."""
+        return tuple(operand for operand in self.operands if isinstance(operand, Variable))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for two equations that compute the same."""
+        operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # 0.0 == -0.0, and not here
+        shapes = tuple(result.shape for result in self.results)  # which of eye() and partition() nothing else tells
+        return (self.operation, operands, shapes, tuple(sorted(self.attributes.items())))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A cell as data; ``str()`` prints it as equations with shapes.
+
+    Attributes:
+        name: the cell's.
+        input: what arrives at a step.
+        states: what the step before handed over, the hidden state first; none in a program that only feeds forward.
+        parameters: what stays, in the order of the cell's signature.
+        equations: in an order in which each can be computed.
+        next_states: for each state, what this step hands on; of the same shape.
+        output: what a layer returns at this step: the first new state, unless the cell says otherwise.
+    """
+
+    name: str
+    input: Variable
+    states: tuple[Variable, ...]
+    parameters: tuple[Variable, ...]
+    equations: tuple[Equation, ...]
+    next_states: tuple[Variable, ...]
+    output: Variable
+
+    @property
+    def sources(self) -> tuple[Variable, ...]:
+        """Every variable that no equation computes."""
+        return (self.input, *self.states, *self.parameters)
+
+    @property
+    def roots(self) -> tuple[Variable, ...]:
+        """What the program is computed for."""
+        return (*self.next_states, self.output)
+
+    @property
+    def masks(self) -> tuple[Equation, ...]:
+        """The equations that draw random numbers, in order."""
+        return tuple(equation for equation in self.equations if equation.operation == "mask")
+
+    def variables(self) -> Iterator[Variable]:
+        """Every variable, in the order in which they become known."""
+        yield from self.sources
+        for equation in self.equations:
+            yield from equation.results
+
+    def named(self) -> dict[str, Variable]:
+        """What each name of the cell's source stands for at the end of a step; states by their new values."""
+        names = {}
+        for equation in self.equations:
+            for variable in equation.results:
+                if variable.is_named:
+                    names[variable.name.partition("'")[0]] = variable
+        for state, new in zip(self.states, self.next_states, strict=True):
+            names[state.name] = new
+        return names
+
+    def varying(self) -> set[Variable]:
+        """The variables that depend on the input, a state or chance, and not on parameters alone."""
+        return depending(self.equations, (self.input, *self.states, *(e.results[0] for e in self.masks)))
+
+    def to_json(self) -> str:
+        """The program as JSON text; ``Program.from_json`` gives an equal one back."""
+        from recurra.program.serial import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> Program:
+        """The program that a JSON text holds; nothing in it is evaluated.
+
+        Raises:
+            ProgramError: the text is no program, is too large, or an operation or shape in it is not right.
+        """
+        from recurra.program.serial import from_json
+
+        return from_json(text)
+
+    def __str__(self) -> str:
+        from recurra.program.text import program_text
+
+        return program_text(self)
+
+
+def depending(equations: Iterable[Equation], sources: Iterable[Variable]) -> set[Variable]:
+    """The sources, and all variables that are computed from at least one of them."""
+    reached = set(sources)
+    for equation in equations:
+        if any(variable in reached for variable in equation.variables):
+            reached.update(equation.results)
+    return reached

@@ -1,0 +1,45 @@
+"""The engine's tests in short, under each instruction set that this machine runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recurra import _native
+
+ROOT = Path(__file__).parents[3]
+CHOSEN = {
+    "tests/engines/native/test_results.py": "test_cells or test_projections or test_no_time or (test_random and 5-)",
+    "tests/engines/native/test_gradients.py": "test_cells or without_steps or (test_random_programs and (3 or 7))",
+    "tests/engines/native/test_numbers.py": (
+        "(test_threads and (lstm or gru or ltc)) or packed_is_padded or streaming or accurate or prepared or denormal"
+        " or alone or (nan_and and -inf) or (errors and 30)"
+    ),
+    "tests/engines/native/test_quantized_weights.py": "test_",
+}
+
+
+@pytest.mark.parametrize("isa", [isa for isa in _native.supported_isas() if isa != _native.active_isa()])
+@pytest.mark.parametrize("path", CHOSEN)
+def test_under_another_instruction_set(path, isa):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    check = f"from recurra import _native; assert _native.active_isa() == {isa!r}"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / path),
+        "-k",
+        CHOSEN[path],
+    ]
+    environment["RECURRA_ISA"] = isa
+    subprocess.run([sys.executable, "-c", check], env=environment, cwd=ROOT, check=True)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout

@@ -1,0 +1,251 @@
+"""The native module: its instruction sets, that a forced one really runs, and what its targets may export."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from recurra import _native
+
+ROOT = Path(__file__).parents[3]
+NATIVE = ROOT / "native"
+LANES = {"avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+# target name -> its own compiler flags, as CMakeLists.txt gives them on the processors that have some for it
+FLAGS = {
+    isa: flags.split()
+    for isa, flags in re.findall(r"recurra_target\((\w+) (-[^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
+}
+ARCHITECTURE = _native.cpu()["architecture"]
+ON_X86 = ARCHITECTURE == "x86_64"
+BUILT = {"x86_64": ["avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
+COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
+
+
+def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMPILER, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def compile_target(isa: str, output: Path, *flags: str) -> Path:
+    own = FLAGS[isa] if ON_X86 or isa != "portable" else []
+    done = build(*own, *flags, "-c", NATIVE / "targets" / f"{isa}.cpp", "-o", output)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def in_a_fresh_process(expression: str, **environment: str) -> str:
+    """The repr of the expression, or the type and text of the exception that it raises, where the environment is so."""
+    program = f"""
+import numpy as np
+from recurra import _native
+try:
+    print(repr({expression}))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    inherited = {name: value for name, value in os.environ.items() if name != "RECURRA_ISA"}
+    return subprocess.run(
+        [sys.executable, "-c", program], env={**inherited, **environment}, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def dot_in_lanes(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], lanes: int) -> float:
+    """The dot product with the roundings of a vector of that many lanes."""
+    products = np.zeros(-(-len(a) // lanes) * lanes, np.float32)
+    products[: len(a)] = a * b
+    sums = np.zeros(lanes, np.float32)
+    for row in products.reshape(-1, lanes):
+        sums += row
+    total = np.float32(0)
+    for lane in sums:
+        total += lane
+    return float(total)
+
+
+def test_built_for_every_target_in_the_tree() -> None:
+    every = {path.stem for path in (NATIVE / "targets").glob("*.cpp")}
+    assert set(FLAGS) == every == set(LANES)
+    assert _native.built_isas() == BUILT
+
+
+def test_supported_are_those_whose_features_the_cpu_has() -> None:
+    supported = _native.supported_isas()
+    assert supported == [isa for isa in _native.built_isas() if isa in supported], "in order of preference"
+    assert supported[-1] == BUILT[-1], "which every CPU runs"
+    features = set(_native.cpu()["features"])
+    assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
+    assert ("avx512" in supported) == ({"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"} <= features)
+
+
+def test_the_fastest_supported_is_the_default() -> None:
+    best = _native.supported_isas()[0]
+    assert in_a_fresh_process("_native.active_isa()") == repr(best)
+    assert in_a_fresh_process("_native.active_isa()", RECURRA_ISA="") == repr(best)
+
+
+@pytest.mark.parametrize("isa", _native.supported_isas())
+def test_a_forced_instruction_set_is_the_one_that_runs(isa: str) -> None:
+    # 2**24 swallows every 1 that is added to it, so the result counts the products that share its lane.
+    a = np.ones(1003, np.float32)
+    a[0] = 2**24
+    expected = {lanes: dot_in_lanes(a, np.ones_like(a), lanes) for lanes in LANES.values()}
+    assert len(set(expected.values())) == len(expected), "the probe tells the targets apart that differ in width"
+
+    array = "np.array([2**24] + [1] * 1002, np.float32)"
+    got = in_a_fresh_process(
+        f"(_native.active_isa(), _native.lanes(), _native.dot({array}, np.ones(1003, np.float32)))", RECURRA_ISA=isa
+    )
+    assert got == repr((isa, LANES[isa], expected[LANES[isa]]))
+
+
+def test_an_unknown_instruction_set_is_an_error_when_it_is_used() -> None:
+    expected = (
+        "ValueError RECURRA_ISA='mmx': this build has no such instruction set; unset it, or set it to one of: "
+        + ", ".join(_native.supported_isas())
+    )
+    assert in_a_fresh_process("_native.active_isa()", RECURRA_ISA="mmx") == expected
+    assert in_a_fresh_process("_native.dot(np.ones(3, 'f'), np.ones(3, 'f'))", RECURRA_ISA="mmx") == expected
+    assert in_a_fresh_process("_native.built_isas()", RECURRA_ISA="mmx") == repr(_native.built_isas())
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 7, 8, 15, 16, 17, 63, 100, 1000])
+def test_dot(n: int) -> None:
+    rng = np.random.default_rng(n)
+    a, b = rng.standard_normal((2, n), np.float32)
+    exact = float(a.astype(np.float64) @ b.astype(np.float64))
+    # each of the n roundings is of a partial sum no larger than the sum of the magnitudes
+    bound = n * np.finfo(np.float32).eps * float(np.abs(a * b).sum())
+    assert abs(_native.dot(a, b) - exact) <= bound
+
+
+def test_dot_of_non_finite_numbers() -> None:
+    a = np.ones(21, np.float32)
+    b = a.copy()
+    b[20] = np.inf
+    assert _native.dot(a, b) == np.inf
+    b[3] = np.nan
+    assert np.isnan(_native.dot(a, b))
+
+
+def test_dot_takes_read_only_arrays() -> None:
+    a = np.arange(5, dtype=np.float32)
+    a.flags.writeable = False
+    assert _native.dot(a, a) == 30
+
+
+ONES = np.ones(6, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("b", "error", "message"),
+    [
+        (ONES[:3], ValueError, "dot: a and b must have the same length; got 6 and 3"),
+        (ONES.reshape(2, 3), ValueError, "dot: b must have 1 dimension; got 2"),
+        (np.ones(12, np.float32)[::2], ValueError, "dot: b must be contiguous .* got a stride of 2 elements"),
+        (ONES[::-1], ValueError, "dot: b must be contiguous .* got a stride of -1 elements"),
+        (np.zeros(25, np.uint8)[1:].view(np.float32), ValueError, "dot: b must be aligned to 4 bytes"),
+        (ONES.astype(np.float64), TypeError, "dot: b must be float32"),
+        (ONES.astype(np.float16), TypeError, "dot: b must be float32"),
+        (ONES.astype(">f4"), TypeError, "ndarray"),
+        ([1.0] * 6, TypeError, "list"),
+    ],
+)
+def test_dot_refuses(b: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        _native.dot(ONES, b)
+
+
+def test_hardware_threads_are_those_that_this_process_may_use() -> None:
+    if hasattr(os, "sched_getaffinity"):
+        assert _native.hardware_threads() == len(os.sched_getaffinity(0))
+    else:
+        assert _native.hardware_threads() >= 1
+
+
+def test_the_compiler_has_a_name_and_a_version() -> None:
+    assert re.match(r"(GCC|Clang) \d+\.", _native.compiler())
+
+
+def test_the_stub_names_what_the_module_has() -> None:
+    stub = ast.parse((ROOT / "src/recurra/_native.pyi").read_text())
+    declared = {node.name for node in stub.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    declared = {name for name in declared if not name.startswith("_")}
+    assert declared == {name for name in dir(_native) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("isa", _native.built_isas())
+@pytest.mark.parametrize("optimisation", ["-O3", "-O0"])
+def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str, tmp_path: Path) -> None:
+    target = compile_target(isa, tmp_path / "target.o", optimisation)
+    listing = subprocess.run(
+        ["nm", "-C", "--defined-only", "--extern-only", str(target)], capture_output=True, text=True, check=True
+    )
+    assert [line.split()[-1] for line in listing.stdout.splitlines()] == [f"recurra::kernels_{isa}"]
+
+
+@pytest.mark.parametrize("isa", _native.built_isas())
+def test_a_target_refuses_another_ones_flags(isa: str) -> None:
+    wider = {"portable": ["-mavx2"] if ON_X86 else ["-D__AVX__"], "neon": ["-march=armv8.2-a+sve"]}
+    done = build("-fsyntax-only", *wider.get(isa, []), NATIVE / "targets" / f"{isa}.cpp")
+    assert done.returncode != 0
+    assert f"{isa}.cpp must be compiled with" in done.stderr
+
+
+MAIN = """
+#include <cstdio>
+#include <stdexcept>
+#include <vector>
+#include "dispatch.h"
+
+// Reports what is supported, the sum of 0 … n-1 by each target for every n up to 70 from exactly sized and unaligned
+// buffers, and what the choice comes to.
+int main() {
+  for (const recurra::Kernels* kernels : recurra::supported_kernels()) {
+    std::printf("%s ", kernels->name);
+    for (std::size_t n = 0; n <= 70; ++n) {
+      std::vector<float> a(n + 1), b(n + 1, 1.0f);
+      for (std::size_t i = 0; i < n; ++i) a[i + 1] = static_cast<float>(i);
+      if (kernels->dot(a.data() + 1, b.data() + 1, n) != static_cast<float>(n * (n - (n > 0)) / 2)) return 1;
+    }
+  }
+  try {
+    std::printf("-> %s", recurra::active_kernels().name);
+  } catch (const std::invalid_argument& error) {
+    std::printf("-> %s", error.what());
+  }
+}
+"""
+
+
+def run_main(folder: Path, isa: str, *flags: str) -> str:
+    (folder / "main.cpp").write_text(MAIN)
+    targets = [compile_target(target, folder / f"{target}.o", "-g", *flags) for target in _native.built_isas()]
+    has = [f"-DRECURRA_HAS_{target.upper()}" for target in _native.built_isas()]
+    sources = [folder / "main.cpp", NATIVE / "dispatch.cpp", *targets]
+    done = build(*has, *flags, f"-I{NATIVE}", *sources, "-o", folder / "main")
+    assert done.returncode == 0, done.stderr
+    run = subprocess.run([folder / "main"], env={"RECURRA_ISA": isa}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    output = run_main(tmp_path, BUILT[-1], "-fsanitize=address,undefined", "-fno-sanitize-recover")
+    assert output == " ".join(_native.supported_isas()) + f" -> {BUILT[-1]}"
+
+
+def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
+    output = run_main(tmp_path, BUILT[0], "-D__builtin_cpu_supports(name)=0")
+    if ON_X86:
+        assert output == (
+            "portable -> RECURRA_ISA='avx512': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, fma; "
+            "unset it, or set it to one of: portable"
+        )
+    else:
+        assert output == f"{BUILT[0]} -> {BUILT[0]}"
