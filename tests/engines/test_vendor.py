@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.backends.cudnn.rnn as cudnn_rnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -275,7 +276,7 @@ def test_cudnn_is_given_the_weights_as_torch_gives_them(monkeypatch, name, cell,
     monkeypatch.setattr(torch, "_use_cudnn_rnn_flatten_weight", lambda: True)
     monkeypatch.setattr(torch, "_cudnn_rnn_flatten_weight", lambda *arguments: given.append(arguments), raising=False)
     monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
-    monkeypatch.setattr(torch.backends.cudnn.rnn, "get_cudnn_mode", lambda mode: mode)
+    monkeypatch.setattr(cudnn_rnn, "get_cudnn_mode", lambda mode: mode)
     flattening.flatten(scans, 2, list(module.parameters()))
     [(weights, count, *rest)] = given
     assert all(mine is other for mine, other in zip(weights, module._flat_weights, strict=True))
