@@ -6,8 +6,8 @@ For each case, in rounds that take turns: recurra with one thread and two, torch
 process of its own, beside no, as many and three times as many busy processes as there are processors; and with
 onnxruntime called between the calls in the same process, whose threads go on spinning for a while.
 
-The figure of a round is the mean of its calls. Beside busy processes a call takes its own time, or that and the turns of
-others; the median of calls only says which of the two happened more often.
+The figure of a round is the mean of its calls. Beside busy processes a call takes its own time, or that and the turns
+of others; the median of calls only says which of the two happened more often.
 """
 
 import statistics
@@ -51,7 +51,7 @@ def session(layer, kind, x, hidden):
     import torch
 
     from recurra import onnx
-    from recurra.nn.describing import describe
+    from recurra.nn.parts import describe
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
