@@ -15,8 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name. Default: those of the process.
 
     Returns:
-        the exit code: 0; 1 if doctor finds a problem, or if the reader of the output has left; 2 for bad input, with one
-        line on stderr; 130 after Ctrl-C.
+        the exit code: 0; 1 if doctor finds a problem, or if the reader of the output has left; 2 for bad input, with
+        one line on stderr; 130 after Ctrl-C.
     """
     _opened()
     try:

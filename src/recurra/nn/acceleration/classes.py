@@ -101,8 +101,8 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
     def _weights(self) -> list[list[Tensor]]:
         names = self._flat_weights_names
         parametrized = [name for name in names if is_parametrized(self, name)]
-        # torch.nn reads every weight twice, in order; before that it reads twice the first one that has changed since the
-        # last call. A parametrisation that draws numbers or holds a state notices, so this reads as often.
+        # torch.nn reads every weight twice, in order; before that it reads twice the first weight that has changed
+        # since the last call. A parametrisation that draws numbers or holds a state notices, so this reads as often.
         found: dict[str, Tensor] = {}
         for name in (*parametrized[:1], *names):
             hasattr(self, name)
