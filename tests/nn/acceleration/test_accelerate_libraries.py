@@ -1,4 +1,4 @@
-"""accelerate inside of other libraries' own recurrent models: same forecasts, same embeddings.
+"""Accelerated models of other libraries: the same forecasts and embeddings.
 
 Each runs where its library is installed; benchmarks/accelerate.py says how to install them.
 """
@@ -34,7 +34,7 @@ def waves(count, length):
 
 
 def callback(package):
-    """What the document gives: a Lightning callback, for models that their library makes itself."""
+    """The Lightning callback of docs/accelerate.md, for models that their library makes."""
 
     class Accelerate(package.Callback):
         def setup(self, trainer, pl_module, stage):
@@ -156,7 +156,7 @@ def test_darts(kind, block):
 
 
 def test_darts_trains_accelerated(tmp_path):
-    """By a callback from the start, or from the second fit on; darts saves and loads such a model."""
+    """A callback accelerates from the start, a call from the second fit on; darts saves and loads such a model."""
     pytest.importorskip("darts")
     from darts import TimeSeries
     from darts.models import RNNModel
