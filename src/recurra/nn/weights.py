@@ -40,7 +40,7 @@ def register(
 
 
 def reset_uniformly(module: nn.Module, hidden_size: int, constants: Mapping[str, float]) -> None:
-    """Draw every parameter in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then set the constants."""
+    """Draw all parameters in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then set the constants."""
     bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
