@@ -1,4 +1,4 @@
-"""Accelerated models of other libraries: the same forecasts and embeddings.
+"""accelerate inside of other libraries' own recurrent models: same forecasts, same embeddings.
 
 Each runs where its library is installed; benchmarks/accelerate.py says how to install them.
 """
