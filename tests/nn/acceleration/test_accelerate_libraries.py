@@ -156,7 +156,7 @@ def test_darts(kind, block):
 
 
 def test_darts_trains_accelerated(tmp_path):
-    """A callback accelerates from the start, a call from the second fit on; darts saves and loads such a model."""
+    """By a callback from the start, or from the second fit on; darts saves and loads such a model."""
     pytest.importorskip("darts")
     from darts import TimeSeries
     from darts.models import RNNModel
