@@ -1,3 +1,5 @@
+"""`save` and `load`: a loaded module computes the same, and what cannot be saved is named."""
+
 import subprocess
 import sys
 
@@ -104,7 +106,7 @@ def test_every_kind_has_a_module():
 
 
 def test_bit_for_bit_on_the_same_engine(tmp_path):
-    """Where layers run natively, the runtime gives the same bits as torch's front."""
+    """The runtime gives the same bits as the torch front, if layers run natively."""
     stack = Stack(Recurrent(cells.lstm, 6, 20, 2, bidirectional=True), Recurrent(cells.gru, 40, 9)).eval()
     recurra.save(stack, tmp_path / "m")
     x = torch.randn(7, 3, 6)

@@ -30,7 +30,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.fixed import Configured
+from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers
@@ -74,7 +74,7 @@ class _Form:
         return values.transpose(0, 1) if batch_first else values
 
 
-class Recurrent(Configured):
+class Recurrent(FixedConfiguration):
     """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
 
     Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's

@@ -19,7 +19,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.fixed import Configured
+from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
@@ -28,7 +28,7 @@ from recurra.nn.weights import register, reset_uniformly, weight_of
 from recurra.program import Program, from_json
 
 
-class RecurrentCell(Configured):
+class RecurrentCell(FixedConfiguration):
     """One step of any cell, with the shapes and defaults of torch.nn.LSTMCell.
 
     Parameters have the names of the cell's signature; those that ``bias=False`` drops are None.

@@ -102,7 +102,7 @@ def test_traced_values():
 
 
 def kept(layer, steps, call=None):
-    """Bytes that the graph of one call holds, the input and the output not among them."""
+    """The bytes that the graph of one call holds, without the input and the output."""
     held = {}
 
     def pack(tensor):

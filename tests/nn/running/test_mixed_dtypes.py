@@ -1,4 +1,4 @@
-"""Weights, inputs and saved tensors of several dtypes: refused, as by torch.nn, and never read as what they are not."""
+"""Weights, inputs and saved tensors of several dtypes are refused, as by torch.nn, and never read as another dtype."""
 
 import pytest
 import torch
@@ -82,7 +82,7 @@ def test_the_engine_refuses_what_it_would_misread():
 
 
 def test_backward_passes_are_told_apart_by_themselves():
-    """By what they are, as numbers of what has died come again; and threads that ask at once share one."""
+    """The cache compares wishes by value, as the id of a dead object may come again."""
     kernel = NativeEngine().build(recurra.compiler.plan(Recurrent(recurra.cells.gru, F, H).program))
     one = kernel.backward_of(Wishes((True,) * 6))
     assert kernel.backward_of(Wishes((True,) * 6)) is one

@@ -1,4 +1,4 @@
-"""Under torch's transforms: compile, export, vmap, grad, jvp, functional_call, autocast and the gradient checks."""
+"""torch's transforms of layers: compile, export, vmap, grad, jvp, functional_call, autocast, the gradient checks."""
 
 import io
 
