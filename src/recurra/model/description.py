@@ -80,9 +80,9 @@ def check_fit(weights: Mapping[str, Weight], shapes: Mapping[str, tuple[int, ...
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise FileFormatError(f"weight {min(names)[:100]} {problem}{more}")
-    for name, shape in shapes.items():
-        if weights[name].shape != shape:
-            raise FileFormatError(f"weight {name} has shape {weights[name].shape}, the {whole} needs {shape}")
+    for name, weight in weights.items():
+        if weight.shape != shapes[name]:
+            raise FileFormatError(f"weight {name} has shape {weight.shape}, the {whole} needs {shapes[name]}")
 
 
 @dataclass(frozen=True, eq=False)
