@@ -1,4 +1,4 @@
-"""Which recurrent layer plain weights belong to, told from torch's names and their shapes."""
+"""Finds the recurrent layer that plain weights belong to, by torch's names and their shapes."""
 
 from __future__ import annotations
 

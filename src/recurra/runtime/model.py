@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,14 +52,17 @@ class Model:
 
     Attributes:
         description: the same.
+        annotations: what its file says of it besides, by name: the ``"vocabulary"`` of a language model, the
+            ``"series"`` of a forecaster.
         vocabulary: the tokens of a language model; None of other models.
         dtype: of its input and output: float32, or float64 where its weights are.
     """
 
     def __init__(self, description: Description) -> None:
         self.description = description
+        self.annotations: Mapping[str, object] = description.annotations
         self.vocabulary: Vocabulary | None = description.vocabulary
-        self.dtype = np.dtype(np.float64 if description.is_double else np.float32)
+        self.dtype = description.dtype
         self.stages = stages(description)
         self.nest = Nest.of(description.root)
         self.recurrent = [stage for stage in self.stages if isinstance(stage, Recurrent)]

@@ -10,9 +10,8 @@ import numpy as np
 
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.interface import features, leaves
-from recurra.model.kinds import directions, layer_sizes
+from recurra.model.kinds import directions, layer_sizes, role
 from recurra.program import Program, Variable
-from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array, Run
 
@@ -159,7 +158,7 @@ def stages(description: Description) -> list[Stage]:
     for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
-        found.append(_stage(part, weights, description.is_double))
+        found.append(_stage(part, weights, description.dtype))
     return found
 
 
@@ -168,11 +167,12 @@ def _shaped(weight: Array, parameter: Variable) -> Array:
     return weight if parameter.shape else weight.reshape(())
 
 
-def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
-    if part.kind == "Embedding":
+def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Stage:
+    if role(part) == "table":
         return Lookup(weights["weight"])
-    if part.kind in PROGRAMS:
-        program = PROGRAMS[part.kind](part, double)
+    make_program = KINDS[part.kind].program
+    if make_program is not None:
+        program = make_program(part, dtype)
         parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
         return FeedForward(program, parameters, *features(part))
     runs: list[tuple[Run, ...]] = []
@@ -186,5 +186,4 @@ def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
             )
         )
     names = tuple(state.name for state in part.program.states)
-    is_cell = "num_layers" not in part.settings
-    return Recurrent(tuple(runs), names, is_cell, part.settings.get("batch_first") is True)
+    return Recurrent(tuple(runs), names, role(part) == "cell", part.settings.get("batch_first") is True)

@@ -33,10 +33,9 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
     outline = interface(description.root)
     if lengths and not (outline.states and outline.has_steps):
         raise OnnxError("lengths=True needs a recurrent layer: the model has none")
-    is_double = any(weight.dtype == "float64" for weight in description.weights.values())
     states = [state for group in outline.states.values() for state in group]
     reserved = [INPUT, LENGTHS, OUTPUT, *(name for state in states for name in (state.first, state.last))]
-    graph = Graph(Store(np.dtype(np.float64 if is_double else np.float32), reserved))
+    graph = Graph(Store(description.dtype, reserved))
     _write(graph, description, outline, LENGTHS if lengths else None, optional_states)
     inputs, outputs = _declared(graph, outline, lengths, states)
     made = graph.made(description.root.kind, inputs, outputs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recurra.model import Part
 from recurra.model.interface import features, leaves
-from recurra.model.kinds import CELLS, LAYERS_OF_CELLS, directions, layer_sizes
+from recurra.model.kinds import directions, is_recurrent, layer_sizes, role
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Interface:
 def interface(root: Part) -> Interface:
     """The inputs and outputs of a model whose parts fit behind one another."""
     parts = tuple(leaves(root))
-    recurrent = [(name, part) for name, part in parts if "program" in part.settings]
+    recurrent = [(name, part) for name, part in parts if is_recurrent(part)]
     input_size: int | None = None
     output_size: int | None = None
     for _, part in parts:
@@ -76,10 +76,10 @@ def interface(root: Part) -> Interface:
     return Interface(
         parts,
         {name: tuple(_states(name if len(recurrent) > 1 else "", part)) for name, part in recurrent},
-        has_ids=bool(parts) and parts[0][1].kind == "Embedding",
+        has_ids=bool(parts) and role(parts[0][1]) == "table",
         input_size=input_size,
         output_size=output_size,
-        has_steps=not any(part.kind in CELLS for _, part in recurrent),
+        has_steps=not any(role(part) == "cell" for _, part in recurrent),
         batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in recurrent),
     )
 
@@ -87,6 +87,6 @@ def interface(root: Part) -> Interface:
 def _states(name: str, part: Part) -> Iterator[State]:
     """The states of a recurrent part; their names begin with the part's, where it has one."""
     prefix, sizes, program = f"{name}." if name else "", layer_sizes(part)[0], part.program
-    count = directions(part) * part.size("num_layers") if part.kind in LAYERS_OF_CELLS else None
+    count = directions(part) * part.size("num_layers") if role(part) == "layer" else None
     for state in program.states:
         yield State(f"{prefix}{state.name}_0", f"{prefix}{state.name}_n", count, state.shape[0].value(sizes))
