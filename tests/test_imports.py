@@ -22,7 +22,7 @@ ALLOWED = {
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "cells", "compiler", "_native"},
     "version": set(),
-    "conversion": {"errors", "program", "equations", "cells", "compiler", "model", "runtime"},
+    "conversion": {"errors", "program", "equations", "cells", "compiler", "model"},
     "runtime": {
         "",
         "errors",
@@ -36,7 +36,7 @@ ALLOWED = {
         "engines",
         "_native",
     },
-    "nn": {"errors", "vocabulary", "model", "program", "equations", "cells", "compiler", "engines"},
+    "nn": {"errors", "vocabulary", "model", "conversion", "program", "equations", "cells", "compiler", "engines"},
     "onnx": {
         "",
         "version",
@@ -59,6 +59,7 @@ ALLOWED = {
         "files",
         "vocabulary",
         "model",
+        "conversion",
         "runtime",
         "equations",
         "cells",

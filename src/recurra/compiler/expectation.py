@@ -1,4 +1,4 @@
-"""What a program computes outside training: its random masks are their means, as numbers wherever that can be."""
+"""Programs as they are outside training: random masks are their means, as numbers wherever that can be."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class ExplainedVariable:
     """One variable: its name, what it is, its shape in symbols, and in numbers where those are known."""
 
     name: str
@@ -37,7 +37,7 @@ class Explanation:
     """
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ExplainedVariable, ...]
     equations: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
@@ -77,8 +77,8 @@ def _of_module(module: Recurrent | RecurrentCell, x: Tensor | None) -> Explanati
     return _of_program(str(module), module.program, sizes, _sequence_rows(module, x))
 
 
-def _sequence_rows(module: Any, x: Tensor | None) -> list[Row]:
-    """What a layer takes and gives, over all steps; nothing for a module of one step."""
+def _sequence_rows(module: Any, x: Tensor | None) -> list[ExplainedVariable]:
+    """The input, output and states of a layer over all steps; nothing for a module of one step."""
     if not hasattr(module, "num_layers"):
         return []
     lengths: dict[str, object] = {"seq_len": "seq_len", "batch": "batch"}
@@ -90,23 +90,24 @@ def _sequence_rows(module: Any, x: Tensor | None) -> list[Row]:
     count = module.num_layers * directions
     width = module.output_size // directions
     rows = [
-        Row("input", "all steps", f"({order}, input_size)", f"({values}, {module.input_size})"),
-        Row("output", "all steps", f"({order}, directions*size)", f"({values}, {module.output_size})"),
+        ExplainedVariable("input", "all steps", f"({order}, input_size)", f"({values}, {module.input_size})"),
+        ExplainedVariable("output", "all steps", f"({order}, directions*size)", f"({values}, {module.output_size})"),
     ]
     for name, size in zip(module.cell.states, module.state_sizes, strict=True):
         shape = "(num_layers*directions, batch, size)"
-        rows.append(Row(f"{name}_0, {name}_n", "first, last state", shape, f"({count}, {lengths['batch']}, {size})"))
+        numbers = f"({count}, {lengths['batch']}, {size})"
+        rows.append(ExplainedVariable(f"{name}_0, {name}_n", "first, last state", shape, numbers))
     if count > 1:
         first = f"{module.cell.states[0]}_n"
         place = f"{first}[layer]"
         if directions == 2:
             place = f"forward {first}[2*layer], backward {first}[2*layer + 1]"
-            rows.append(Row("", "backward output", f"output[..., {width}:]", ""))
-        rows.append(Row("", "a layer's last state", place, ""))
+            rows.append(ExplainedVariable("", "backward output", f"output[..., {width}:]", ""))
+        rows.append(ExplainedVariable("", "a layer's last state", place, ""))
     return rows
 
 
-def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[Row]) -> Explanation:
+def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[ExplainedVariable]) -> Explanation:
     scheduled = plan(program)
     varying = program.varying()
     states = dict.fromkeys(program.states, "state, from the step before")
@@ -121,7 +122,7 @@ def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[
             meaning = "of a step" if variable in varying else "of parameters"
         else:
             continue
-        rows.append(Row(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
+        rows.append(ExplainedVariable(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
     printer = Printer(scheduled.program, (scheduled.once, scheduled.before, scheduled.step, scheduled.after))
     times = {
         "once per call": scheduled.once,

@@ -2,7 +2,8 @@
 
 from recurra.model.description import Description, Weight
 from recurra.model.file import read, write
+from recurra.model.interface import Interface
 from recurra.model.kinds import KINDS, recurrent_weights, weights_of
 from recurra.model.part import Part
 
-__all__ = ["KINDS", "Description", "Part", "Weight", "read", "recurrent_weights", "weights_of", "write"]
+__all__ = ["KINDS", "Description", "Interface", "Part", "Weight", "read", "recurrent_weights", "weights_of", "write"]

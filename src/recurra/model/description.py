@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.model.cost import check_demand
-from recurra.model.interface import check_chain
+from recurra.model.interface import Interface, check_chain, interface_of
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
@@ -107,3 +108,8 @@ class Description:
     def is_double(self) -> bool:
         """Whether it computes in float64; else in float32."""
         return any(weight.dtype == "float64" for weight in self.weights.values())
+
+    @cached_property
+    def interface(self) -> Interface:
+        """What goes in and out of the model."""
+        return interface_of(self.root, "float64" if self.is_double else "float32")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from recurra.conversion.reading import read
 from recurra.errors import FileFormatError
-from recurra.model import Weight, read, write
+from recurra.model import Weight, write
 from recurra.model.file import read_weights
 from recurra.model.file_errors import refusing
 from recurra.nn.parts import build, describe, tensor_of

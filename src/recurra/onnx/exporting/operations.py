@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.graph import GraphWriter
 from recurra.program import Equation, Shape, Variable
 
 
@@ -41,7 +41,7 @@ class Use:
         sizes: the numbers of the program's symbols.
     """
 
-    graph: Graph
+    graph: GraphWriter
     equation: Equation
     inputs: tuple[str, ...]
     varying: tuple[bool, ...]

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
+from recurra.onnx.exporting.programs import WrittenProgram, on_rows
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
-from recurra.onnx.exporting.runs import Run, on_rows
 from recurra.onnx.exporting.scope import Scope, Written
 from recurra.runtime.feed_forward import PROGRAMS
 
-Writer = Callable[[Scope], Written]
+PartWriter = Callable[[Scope], Written]
 
 
-def _stateless(write: Callable[[Scope], str]) -> Writer:
+def _stateless(write: Callable[[Scope], str]) -> PartWriter:
     """The writer of a part that computes each row of its own."""
 
     def written(scope: Scope) -> Written:
@@ -28,8 +28,8 @@ def _stateless(write: Callable[[Scope], str]) -> Writer:
 def _program(scope: Scope) -> str:
     program = PROGRAMS[scope.part.kind](scope.part, scope.graph.store.dtype == np.float64)
     # None of these programs asks for a size.
-    run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
-    return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
+    written = WrittenProgram(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
+    return on_rows(scope.graph, scope.sequences.own_rows, written, scope.x)[0]
 
 
 def _embedding(scope: Scope) -> str:
@@ -54,7 +54,7 @@ def _softmax(scope: Scope) -> str:
     return scope.graph.node(scope.part.kind, scope.x, axis=-1)
 
 
-WRITERS: Mapping[str, Writer] = {
+WRITERS: Mapping[str, PartWriter] = {
     **dict.fromkeys(LAYERS_OF_CELLS, write_layer),
     **dict.fromkeys(CELLS, write_cell),
     **dict.fromkeys(PROGRAMS, _stateless(_program)),
