@@ -18,7 +18,7 @@ ALLOWED = {
     "equations": {"errors", "program", "values"},
     "cells": {"equations", "program", "compiler"},
     "vocabulary": {"errors"},
-    "model": {"errors", "files", "vocabulary", "program", "cells", "compiler"},
+    "model": {"errors", "files", "vocabulary", "program", "equations", "cells", "compiler"},
     "compiler": {"errors", "program", "values", "equations"},
     "engines": {"errors", "program", "cells", "compiler", "_native"},
     "version": set(),
@@ -91,7 +91,7 @@ ALLOWED = {
 THIRD_PARTY = {
     "torch": {"nn", "tasks", "bench", "cli", "engines"},
     "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model", "runtime", "conversion"},
-    "safetensors": {"tasks"},
+    "safetensors": set(),
     "typer": {"cli"},
     "rich": {"cli"},
     "onnx": {"onnx", "bench"},

@@ -250,7 +250,7 @@ def test_a_vocabulary_fits_the_embedding():
     made = described(language_model())
     words = Vocabulary("char", ["<unk>", "a"])
     with pytest.raises(FileFormatError, match="a vocabulary of 2 tokens needs an Embedding of as many"):
-        Description(made.root, made.weights, words)
+        Description(made.root, made.weights, {"vocabulary": words})
 
 
 def test_tied_weights_stay_tied(tmp_path):

@@ -46,7 +46,6 @@ def _versions() -> Iterator[tuple[str, str]]:
     for name, install in {
         "numpy": "numpy",
         "torch": "recurra[torch]",
-        "safetensors": "safetensors",
         "onnx": "recurra[onnx]",
         "onnxruntime": "recurra[onnx]",
     }.items():

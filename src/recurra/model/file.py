@@ -48,7 +48,7 @@ def contents_of(description: Description) -> tuple[dict[str, Tensor], dict[str, 
         tensors[name] = Tensor(_CODES[weight.dtype], weight.data)
         if weight.scale is not None:
             tensors[name + SCALE] = Tensor("F32", weight.scale)
-    text = to_text(description.root, tied, description.vocabulary)
+    text = to_text(description.root, tied, description.annotations)
     from_text(text)
     return tensors, {KEY: text}
 
@@ -94,8 +94,8 @@ def _model(
 ) -> Description:
     if KEY not in metadata:
         return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
-    root, tied, vocabulary = from_text(metadata[KEY])
-    return Description(root, _weights(tensors, tied), vocabulary)
+    root, tied, annotations = from_text(metadata[KEY])
+    return Description(root, _weights(tensors, tied), annotations)
 
 
 def _all_weights(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Weight]:

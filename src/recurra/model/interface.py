@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from recurra.errors import FileFormatError
-from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS, directions, layer_sizes
+from recurra.model.kinds import directions, is_recurrent, layer_sizes, role
 from recurra.model.part import Part
 
-NOTHING = ("Dropout", "Identity")  # what changes nothing when a model is used
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Interface:
         output_size: features of the output; None where no part settles it.
         is_cell: whether a call is one step: there is no dimension of time.
         batch_first: whether the batch stands before time.
-        dtype: of input, output and states, but of tokens, which are int64: ``"float32"`` or ``"float64"``.
+        dtype: of input, output and states, float32 or float64; tokens are int64.
     """
 
     parts: tuple[tuple[str, Part], ...]
@@ -66,7 +68,7 @@ class Interface:
     output_size: int | None
     is_cell: bool
     batch_first: bool
-    dtype: str
+    dtype: np.dtype[Any]
 
     @property
     def takes_tokens(self) -> bool:
@@ -96,7 +98,7 @@ class Interface:
         return [state for states in self.states.values() for state in states]
 
 
-def interface_of(root: Part, dtype: str) -> Interface:
+def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
     """The interface of a model whose parts fit behind one another.
 
     Args:
@@ -104,7 +106,7 @@ def interface_of(root: Part, dtype: str) -> Interface:
         dtype: what the model computes in.
     """
     parts = tuple(leaves(root))
-    recurrent = [(name, part) for name, part in parts if "program" in part.settings]
+    recurrent = [(name, part) for name, part in parts if is_recurrent(part)]
     input_size: int | None = None
     output_size: int | None = None
     for _, part in parts:
@@ -116,10 +118,10 @@ def interface_of(root: Part, dtype: str) -> Interface:
     return Interface(
         parts,
         {name: tuple(_states(name if len(recurrent) > 1 else "", part)) for name, part in recurrent},
-        tokens=first.size("num_embeddings") if first is not None and first.kind == "Embedding" else None,
+        tokens=first.size("num_embeddings") if first is not None and role(first) == "table" else None,
         input_size=input_size,
         output_size=output_size,
-        is_cell=any(part.kind in CELLS for _, part in recurrent),
+        is_cell=any(role(part) == "cell" for _, part in recurrent),
         batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in recurrent),
         dtype=dtype,
     )
@@ -127,7 +129,7 @@ def interface_of(root: Part, dtype: str) -> Interface:
 
 def _states(name: str, part: Part) -> Iterator[StateInterface]:
     sizes = layer_sizes(part)[0]
-    count = directions(part) * part.size("num_layers") if part.kind in LAYERS_OF_CELLS else None
+    count = directions(part) * part.size("num_layers") if role(part) == "layer" else None
     for state in part.program.states:
         yield StateInterface(state.name, name, count, state.width(sizes))
 
@@ -135,16 +137,16 @@ def _states(name: str, part: Part) -> Iterator[StateInterface]:
 def leaves(root: Part) -> Iterator[tuple[str, Part]]:
     """The parts that compute something when a model is used, with their names, in order."""
     for name, part in root.walk():
-        if part.kind not in CONTAINERS and part.kind not in NOTHING:
+        if role(part) not in ("container", "nothing"):
             yield name, part
 
 
 def features(part: Part) -> tuple[int | None, int | None]:
-    """The features that a part takes and gives; None where it takes what arrives, gives as many, or takes tokens."""
-    if "program" in part.settings:
+    """The number of features that a part takes and gives; None where it takes any, gives as many, or takes tokens."""
+    if is_recurrent(part):
         last = part.program.output.shape[0].value(layer_sizes(part)[-1])
         return part.size("input_size"), directions(part) * last
-    if part.kind == "Embedding":
+    if role(part) == "table":
         return None, part.size("embedding_dim")
     if part.kind == "Linear":
         return part.size("in_features"), part.size("out_features")
@@ -152,12 +154,8 @@ def features(part: Part) -> tuple[int | None, int | None]:
     return own, own
 
 
-def check_chain(root: Part, tokens: int | None) -> None:
+def check_chain(root: Part) -> None:
     """Refuse parts that do not fit behind one another.
-
-    Args:
-        root: the tree of parts.
-        tokens: how many a vocabulary has that goes with the model; None without one.
 
     Raises:
         FileFormatError: names the parts.
@@ -167,16 +165,13 @@ def check_chain(root: Part, tokens: int | None) -> None:
     for number, (name, part) in enumerate(leaves(root)):
         taken, given = features(part)
         own = f"{name} ({part.kind})"
-        if part.kind == "Embedding" and number > 0:
+        if role(part) == "table" and number > 0:
             raise FileFormatError(f"{own} must be the first part, as it takes numbers of tokens")
         if width is not None and taken not in (width, None):
             raise FileFormatError(f"{own} takes {taken} features, and {before}, the part before it, gives {width}")
         width, before = width if given is None else given, own
-        if "program" in part.settings:
+        if is_recurrent(part):
             layouts.setdefault(part.settings.get("batch_first"), own)
     if len(layouts) > 1:
         one, other, *_ = layouts.values()
         raise FileFormatError(f"{one} and {other} must agree in batch_first, and be layers or cells both")
-    first = next((part for _, part in leaves(root)), None)
-    if tokens is not None and (first is None or first.kind != "Embedding" or first.size("num_embeddings") != tokens):
-        raise FileFormatError(f"a vocabulary of {tokens} tokens needs an Embedding of as many as its first part")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from recurra.errors import RecurraError
 from recurra.model import Description
 from recurra.model.interface import StateInterface
@@ -35,7 +33,7 @@ class Layout:
     def __init__(self, description: Description) -> None:
         self.interface = description.interface
         self.nest = Nest.of(description.root)
-        self.dtype = np.dtype(self.interface.dtype)
+        self.dtype = self.interface.dtype
 
     def rows(self, x: ArrayLike) -> tuple[Array, bool]:
         """The input as (T, batch, …), and whether it was a batch.

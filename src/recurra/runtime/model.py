@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class Model:
 
     Attributes:
         description: the same.
+        annotations: what its file says of it besides, by name: the ``"vocabulary"`` of a language model, the
+            ``"series"`` of a forecaster.
         vocabulary: the tokens of a language model; None of other models.
         layout: how input, output and states are laid out.
         dtype: of its input and output: float32, or float64 where its weights are.
@@ -61,9 +64,10 @@ class Model:
 
     def __init__(self, description: Description) -> None:
         self.description = description
+        self.annotations: Mapping[str, object] = description.annotations
         self.vocabulary: Vocabulary | None = description.vocabulary
         self.layout = Layout(description)
-        self.dtype = self.layout.dtype
+        self.dtype = description.dtype
         self.stages = stages(description)
         self.recurrent = [stage for stage in self.stages if isinstance(stage, RecurrentStage)]
 

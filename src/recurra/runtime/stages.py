@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.interface import features, leaves
-from recurra.model.kinds import directions, layer_sizes
+from recurra.model.kinds import directions, layer_sizes, role
 from recurra.program import Program, Variable
-from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
 
@@ -183,7 +182,7 @@ def stages(description: Description) -> list[ModelStage]:
     for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
-        found.append(_stage(part, weights, description.is_double))
+        found.append(_stage(part, weights, description.dtype))
     return found
 
 
@@ -227,11 +226,12 @@ def _shaped(weight: Array, parameter: Variable) -> Array:
     return weight if parameter.shape else weight.reshape(())
 
 
-def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> ModelStage:
-    if part.kind == "Embedding":
+def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> ModelStage:
+    if role(part) == "table":
         return LookupStage(weights["weight"])
-    if part.kind in PROGRAMS:
-        program = PROGRAMS[part.kind](part, double)
+    make_program = KINDS[part.kind].program
+    if make_program is not None:
+        program = make_program(part, dtype)
         parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
         return ProgramStage(program, parameters, features(part)[1])
     layers: list[tuple[PackedProgram, ...]] = []

@@ -1,4 +1,4 @@
-"""Exporting a trained model: its file with narrower weights, what that costs and gains, and ONNX."""
+"""Exporting a trained model: its file, quantized weights, their errors and speed, and ONNX."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.conversion.reading import read
 from recurra.errors import RecurraError, RunError
 from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
-from recurra.model.quantize import narrow
+from recurra.model.quantize import quantize
 from recurra.runtime import Model
 from recurra.runtime.packed_program import Array
 
@@ -23,7 +23,7 @@ STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model with narrower weights beside the model that it was made of.
+    """A quantized model beside the model that it was made of.
 
     Attributes:
         largest: of all differences of outputs.
@@ -75,7 +75,7 @@ def load_description(path: Path) -> Description:
 
 
 def with_weights(description: Description, weights: str) -> Description:
-    """A model with weights of another kind.
+    """A model with its own weights, or with quantized ones.
 
     Args:
         description: the model.
@@ -86,11 +86,11 @@ def with_weights(description: Description, weights: str) -> Description:
     """
     if weights not in WEIGHTS:
         raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
-    return description if weights == WEIGHTS[0] else narrow(description, "bf16" if weights == "bf16" else "int8")
+    return description if weights == WEIGHTS[0] else quantize(description, "bf16" if weights == "bf16" else "int8")
 
 
 def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
-    """What narrower weights cost and gain, measured.
+    """Measure the errors and the speed that quantized weights bring.
 
     The input is text that the first model writes, where it has a vocabulary; else standard normal numbers, or tokens
     drawn evenly. Steps of the two are timed in turns.

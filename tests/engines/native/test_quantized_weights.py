@@ -10,7 +10,7 @@ from recurra.engines.native import NativeEngine
 from recurra.engines.native.arrays import matrix_words
 from recurra.equations import feed_forward
 from recurra.model import Weight
-from recurra.model.quantize import narrowed
+from recurra.model.quantize import quantized
 from tests.cells.literature import CELLS
 
 NAMES = ("bf16", "int8")
@@ -70,7 +70,7 @@ def same(mine, other):
 
 
 def rounded(values, to):
-    return narrowed(Weight.of(np.asarray(values, np.float32)), to).values()
+    return quantized(Weight.of(np.asarray(values, np.float32)), to).values()
 
 
 def product(which, values):

@@ -34,7 +34,7 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
     if lengths and (interface.is_cell or not interface.states):
         raise OnnxError("lengths=True needs a recurrent layer: the model has none")
     states = [name(state) for state in interface.flat_states for name in (_first, _last)]
-    graph = GraphWriter(Store(np.dtype(interface.dtype), [INPUT, LENGTHS, OUTPUT, *states]))
+    graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
     _write(graph, description, LENGTHS if lengths else None, optional_states)
     inputs, outputs = _declared(graph, interface, lengths)
     made = graph.made(description.root.kind, inputs, outputs)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
+from recurra.model.kinds import KINDS, kinds_of
 from recurra.onnx.exporting.programs import WrittenProgram, on_rows
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.scope import Scope, Written
-from recurra.runtime.feed_forward import PROGRAMS
 
 PartWriter = Callable[[Scope], Written]
 
@@ -26,7 +25,9 @@ def _stateless(write: Callable[[Scope], str]) -> PartWriter:
 
 
 def _program(scope: Scope) -> str:
-    program = PROGRAMS[scope.part.kind](scope.part, scope.graph.store.dtype == np.float64)
+    make_program = KINDS[scope.part.kind].program
+    assert make_program is not None
+    program = make_program(scope.part, scope.graph.store.dtype)
     # None of these programs asks for a size.
     written = WrittenProgram(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, written, scope.x)[0]
@@ -55,10 +56,10 @@ def _softmax(scope: Scope) -> str:
 
 
 WRITERS: Mapping[str, PartWriter] = {
-    **dict.fromkeys(LAYERS_OF_CELLS, write_layer),
-    **dict.fromkeys(CELLS, write_cell),
-    **dict.fromkeys(PROGRAMS, _stateless(_program)),
-    "Embedding": _stateless(_embedding),
+    **dict.fromkeys(kinds_of("layer"), write_layer),
+    **dict.fromkeys(kinds_of("cell"), write_cell),
+    **dict.fromkeys(kinds_of("rows"), _stateless(_program)),
+    **dict.fromkeys(kinds_of("table"), _stateless(_embedding)),
     "LayerNorm": _stateless(_layer_norm),
     "Softmax": _stateless(_softmax),
     "LogSoftmax": _stateless(_softmax),
