@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
 import recurra
 from recurra import cell
 from recurra.compiler import Plan, trace
+from recurra.compiler.schedule import program_schedule
 from recurra.program import Program, Size
 
 
@@ -67,8 +69,9 @@ def d_half(value):
 
 def unscheduled(program: Program) -> Plan:
     """A plan in which every equation, parameters' too, runs in every step."""
-    kept = (program.output,)
-    return Plan(program, once=(), before=(), step=program.equations, after=(), arriving=(program.input,), kept=kept)
+    scheduled = program_schedule(program)
+    stages = dict.fromkeys(("once", "before", "after"), ())
+    return Plan(program, program, replace(scheduled, step=program.computed, **stages))
 
 
 def random_inputs(program: Program, seed: int, batch_sizes: list[int], hidden: int = 4, width: int = 3):

@@ -122,14 +122,15 @@ def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[
         else:
             continue
         rows.append(Row(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
-    printer = Printer(scheduled.program, (scheduled.once, scheduled.before, scheduled.step, scheduled.after))
-    times = {
-        "once per call": scheduled.once,
-        "before the time loop, all steps at once": scheduled.before,
-        "in every step": scheduled.step,
-        "after the time loop, all steps at once": scheduled.after,
-    }
-    lines = [("  " + text, when) for when, equations in times.items() for text, _ in printer.lines(equations)]
+    printer = Printer(scheduled.program, scheduled.stages)
+    times = (
+        "once per call",
+        "before the time loop, all steps at once",
+        "in every step",
+        "after the time loop, all steps at once",
+    )
+    stages = zip(times, scheduled.stages, strict=True)
+    lines = [("  " + text, when) for when, equations in stages for text, _ in printer.lines(equations)]
     return Explanation(title, tuple(rows), tuple(lines))
 
 

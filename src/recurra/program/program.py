@@ -101,6 +101,11 @@ class Program:
         """The equations that draw random numbers, in order."""
         return tuple(equation for equation in self.equations if equation.operation == "mask")
 
+    @property
+    def computed(self) -> tuple[Equation, ...]:
+        """The equations that draw no random numbers, in order."""
+        return tuple(equation for equation in self.equations if equation.operation != "mask")
+
     def variables(self) -> Iterator[Variable]:
         """Every variable, in the order in which they become known."""
         yield from self.sources

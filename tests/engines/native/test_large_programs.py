@@ -6,7 +6,6 @@ import pytest
 
 import recurra
 from recurra.compiler import plan, trace
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from tests.engines.native.cases import Case
 
@@ -58,5 +57,5 @@ def test_a_matrix_of_a_million_pieces_is_made_as_one():
             R = recurra.concat(R, R)
         return recurra.tanh(x @ W + h + recurra.mean(h @ R))
 
-    code = lower(forward_schedule(plan(trace(doubled))), {"input": 3, "hidden": 4, "proj": 0}, 8)
+    code = lower(plan(trace(doubled)).schedule, {"input": 3, "hidden": 4, "proj": 0}, 8)
     assert len(code.words()) < 5000

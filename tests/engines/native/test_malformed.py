@@ -8,7 +8,6 @@ import pytest
 from recurra import _native
 from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.differentiate import differentiate
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from tests.cells.literature import CELLS
 
@@ -18,7 +17,7 @@ STRANGE = (-1, 0, 1, 2, 7, 64, 1 << 20, 1 << 31, 1 << 40, (1 << 40) + 1, 1 << 62
 
 
 def code_of(name, **sizes):
-    return lower(forward_schedule(plan(trace(CELLS[name]))), {**SIZES, **sizes}, _native.lanes())
+    return lower(plan(trace(CELLS[name])).schedule, {**SIZES, **sizes}, _native.lanes())
 
 
 def backward_code_of(name):

@@ -12,7 +12,6 @@ from recurra import _native, cell, sigmoid, tanh
 from recurra.compiler import plan, trace
 from recurra.engines import Call, choose
 from recurra.engines.native import NativeEngine
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from recurra.nn import GRU, LSTM, RNN, RecurrentCell, pack_sequence, pad_packed_sequence
 from tests.cells.literature import CELLS
@@ -243,7 +242,7 @@ def test_prepared_weights_give_the_same(dtype, library):
         states = [array(batch, *shape_of(state)) for state in program.states]
         parameters = [array(*shape_of(parameter)) for parameter in program.parameters]
         whole = NativeEngine().build(plan(program)).forward(Call(x, None, states, parameters, sizes))
-        code = lower(forward_schedule(plan(program)), sizes, lanes)
+        code = lower(plan(program).schedule, sizes, lanes)
         kernel = _native.kernel(code.words(), code.literals, name == "float64")
         output, last = np.empty((steps, batch, hidden), name), [np.empty(state.shape, name) for state in states]
         arrays = [np.asarray(value) for value in (x, *states, *parameters)]

@@ -25,7 +25,7 @@ from recurra.engines.native.arrays import (
     matrix_words,
     rows_words,
 )
-from recurra.engines.native.build import Built, build, forward_schedule
+from recurra.engines.native.build import Built, build
 from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Call, DType, Kernel, Passes, Result, Wishes
@@ -63,7 +63,7 @@ class NativeKernel(Kernel):
         key = (tuple(sizes.values()), double, kept)
         built = self._forward.get(key)
         if built is None:
-            built = self._forward.setdefault(key, build(forward_schedule(self.plan, kept), sizes, double, None))
+            built = self._forward.setdefault(key, build(self.plan.schedule.giving(kept), sizes, double, None))
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 
 from recurra.compiler import Schedule
-from recurra.compiler.tape import ADJOINT_OPERATIONS
+from recurra.compiler.adjoint import ADJOINT_OPERATIONS, sums_rows
 from recurra.engines.protocol import Array
 from recurra.engines.reference.equations import Values, arguments_of, function_of
 from recurra.program import Equation, Variable
@@ -34,11 +34,6 @@ def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..
         "reverse_cumsum": lambda a: lib.backwards(lib.running_sum(lib.backwards(a))),
         "flatten": lambda a: a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1]),
     }
-
-
-def sums_rows(equation: Equation) -> bool:
-    """Whether an equation adds up all rows, so that its result is a constant."""
-    return equation.operation in ADJOINT_OPERATIONS and ADJOINT_OPERATIONS[equation.operation].sums_rows
 
 
 def compute(

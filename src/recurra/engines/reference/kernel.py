@@ -77,10 +77,10 @@ class ReferenceKernel(Kernel):
         """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
         key = (lib.__name__, *sorted(sizes.items()))
         if key not in self._stages:
-            plan, x = self.plan, self.plan.program.input
+            schedule, x = self.plan.schedule, self.plan.program.input
             early, step, late = (
-                [compiled(equation, lib, sizes, x) for equation in equations if equation.operation != "mask"]
-                for equations in ((*plan.once, *plan.before), plan.step, plan.after)
+                [compiled(equation, lib, sizes, x) for equation in equations]
+                for equations in ((*schedule.once, *schedule.before), schedule.step, schedule.after)
             )
             self._stages[key] = early, step, late
         return self._stages[key]
@@ -91,16 +91,14 @@ class ReferenceKernel(Kernel):
         call: Call,
         values: Values,
         runs: Iterable[EquationFunction],
-        saved: Iterable[Variable],
+        saved: Sequence[Variable],
     ) -> tuple[Values, tuple[Array, ...]]:
         """The time loop: what is kept of every step, and the last states."""
-        plan, program = self.plan, self.plan.program
+        schedule, program = self.plan.schedule, self.plan.program
         sizes = [] if call.batch_sizes is None else [int(size) for size in call.batch_sizes]
-        arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in plan.arriving}
+        arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in schedule.loop_inputs()}
         resets = None if call.reset is None else lib.cut_rows(call.reset.reshape(-1, 1), sizes)
-        made = {*program.states, *(result for equation in plan.step for result in equation.results)}
-        wanted = dict.fromkeys((*plan.kept, *(variable for variable in saved if variable in made)))
-        kept: dict[Variable, list[Array]] = {variable: [] for variable in wanted}
+        kept: dict[Variable, list[Array]] = {variable: [] for variable in schedule.giving(saved).loop_outputs()}
         carried = _Carried(lib, call, sizes)
         order = range(len(sizes))
         for t in reversed(order) if call.reverse else order:

@@ -58,7 +58,7 @@ def on_rows(graph: Graph, rows: Rows, run: Run, x: str, states: Sequence[str] = 
     names = {parameter: weight.name for parameter, weight in run.parameters().items()}
     names.update(zip((program.input, *program.states), (x, *states), strict=True))
     values = Values(program, run.sizes, names)
-    for equations in (scheduled.once, scheduled.before, scheduled.step, scheduled.after):
+    for equations in scheduled.stages:
         values.write(graph, equations, rows)
     return values.names[program.output], [values.names[variable] for variable in program.next_states]
 
@@ -70,14 +70,15 @@ def all_steps(graph: Graph, sequences: Sequences, run: Run, x: str, states: Sequ
     are, and the output is anything.
     """
     scheduled, rows = run.plan, sequences.rows(2)
+    _, before, _, after = scheduled.stages
     values = Values(scheduled.program, run.sizes, _constants(graph, run))
     values.names[scheduled.program.input] = reversed_steps(graph, x) if run.reverse else x
-    values.write(graph, scheduled.before, rows)
+    values.write(graph, before, rows)
     active = None
     if sequences.lengths is not None:
         active = sequences.active_reversed if run.reverse else sequences.active
     last = _Loop(graph, sequences, run, values, active).write(states)
-    values.write(graph, scheduled.after, rows)
+    values.write(graph, after, rows)
     output = values.names[scheduled.program.output]
     return (reversed_steps(graph, output) if run.reverse else output), last
 
@@ -88,14 +89,14 @@ def _constants(graph: Graph, run: Run) -> dict[Variable, str]:
     Into the body of a loop some runtimes take weights from outside, and nothing that is computed.
     """
     scheduled, weights = run.plan, run.parameters()
-    program, later = scheduled.program, (*scheduled.before, *scheduled.step, *scheduled.after)
-    read = {variable for equation in later for variable in equation.variables}
+    program, (once, *later) = scheduled.program, scheduled.stages
+    read = {variable for equations in later for equation in equations for variable in equation.variables}
     names = {parameter: weight.name for parameter, weight in weights.items() if parameter in read}
     values = {parameter: weight.array for parameter, weight in weights.items()}
     values[program.input] = np.zeros(0, graph.store.dtype)
     with np.errstate(all="ignore"):
-        evaluate(scheduled.once, values, run.sizes, program.input)
-    for equation in scheduled.once:
+        evaluate(once, values, run.sizes, program.input)
+    for equation in once:
         names.update({v: graph.weight_of(v, values[v]) for v in equation.results if v in read})
     return names
 
@@ -116,15 +117,15 @@ class _Loop:
         self.body = graph.body("step/")
         self.plan = run.plan
         self.program = self.plan.program
-        self.arriving = self.plan.arriving or (self.program.input,)  # a Scan counts its steps by what arrives
+        self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)  # a Scan counts its steps by what arrives
 
     def write(self, states: Sequence[str]) -> list[str]:
         """Add the node; the names of the last states."""
-        graph, body, kept = self.graph, self.body, self.plan.kept
+        graph, body, kept = self.graph, self.body, self.plan.schedule.loop_outputs()
         entering = [body.name_of(variable) for variable in self.program.states]
         slices = [body.name_of(variable) for variable in self.arriving]
         inner = self.values.within(dict(zip((*self.program.states, *self.arriving), (*entering, *slices), strict=True)))
-        inner.write(body, self.plan.step, self.sequences.rows(1))
+        inner.write(body, self.plan.schedule.step, self.sequences.rows(1))
         new = [inner.names[variable] for variable in self.program.next_states]
         inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
         scanned = [self.values.names[variable] for variable in self.arriving]
