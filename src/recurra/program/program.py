@@ -86,6 +86,10 @@ class Program:
     next_states: tuple[Variable, ...]
     output: Variable
 
+    def __hash__(self) -> int:
+        """Cheap, as programs are looked up: by names and operations, and not by shapes."""
+        return hash((self.name, self.parameters, tuple(equation.operation for equation in self.equations)))
+
     @property
     def sources(self) -> tuple[Variable, ...]:
         """Every variable that no equation computes."""

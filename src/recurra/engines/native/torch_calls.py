@@ -107,7 +107,6 @@ class TensorCalls:
             is_cell,
         )
         self.run: Any = layers.run  # native: no Python in between
-        self._passes: dict[tuple[int, Wishes], Passes] = {}
 
     def pack(self, parameters: Mapping[str, Any]) -> object:
         """The weights packed, of each scan; None where one of them is not as the module made it."""
@@ -122,13 +121,8 @@ class TensorCalls:
 
     def passes(self, number: int, wishes: Wishes) -> Passes:
         """Both passes of a scan."""
-        key = number, wishes
-        found = self._passes.get(key)
-        if found is None:
-            scan = self._scans[number]
-            found = self._kernels[number].passes(scan.sizes, self._dtype, scan.reverse, wishes, True)
-            self._passes[key] = found
-        return found
+        scan = self._scans[number]
+        return self._kernels[number].passes(scan.sizes, self._dtype, scan.reverse, wishes, True)
 
 
 def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: DType) -> bool:

@@ -22,7 +22,7 @@ from recurra.errors import EngineError
 from recurra.nn.running.autograd import Node, run_node
 from recurra.nn.running.execute import name_of
 from recurra.nn.running.layers import through_layers
-from recurra.nn.running.scan import Scan, plan_of
+from recurra.nn.running.scan import Scan
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -80,7 +80,7 @@ def _node(made: _Made, scan: Scan, number: int, wanted: tuple[bool, ...], keep: 
     if node is None:
         assert made.direct is not None
         passes = made.direct.passes(number, Wishes(wanted, (True,), keep))
-        node = Node(plan_of(scan.text, False), passes, scan.sizes, scan.reverse, True, is_cell)
+        node = Node(scan.plan, passes, scan.sizes, scan.reverse, True, is_cell)
         made.nodes[key] = node
     return node
 

@@ -28,7 +28,6 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-@lru_cache(maxsize=64)
 def dtype_of(name: str) -> torch.dtype:
     """torch's dtype of a name."""
     dtype: torch.dtype = getattr(torch, name)

@@ -117,7 +117,8 @@ class _Loop:
         self.body = graph.body("step/")
         self.plan = run.plan
         self.program = self.plan.program
-        self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)  # a Scan counts its steps by what arrives
+        # A Scan counts its steps by what arrives.
+        self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)
 
     def write(self, states: Sequence[str]) -> list[str]:
         """Add the node; the names of the last states."""
