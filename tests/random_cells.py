@@ -11,7 +11,7 @@ import recurra
 from recurra import cell
 from recurra.compiler import Plan, trace
 from recurra.compiler.schedule import program_schedule
-from recurra.program import Program, Size
+from recurra.program import Program, Size, Sizes
 
 
 def random_cell(seed: int, differentiable: bool = False) -> recurra.Cell:
@@ -77,7 +77,7 @@ def unscheduled(program: Program) -> Plan:
 def random_inputs(program: Program, seed: int, batch_sizes: list[int], hidden: int = 4, width: int = 3):
     """x, states, parameters and sizes for a program, as float64 numpy arrays."""
     numbers = np.random.default_rng(seed)
-    sizes = {"input": width, "hidden": hidden, "proj": 0}
+    sizes = Sizes(width, hidden)
 
     def array(shape: tuple[Size, ...], leading: tuple[int, ...] = ()):
         return numbers.uniform(-1, 1, (*leading, *(size.value(sizes) for size in shape)))

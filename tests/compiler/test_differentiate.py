@@ -14,13 +14,13 @@ from recurra.compiler.derivatives import RULES, UNDIFFERENTIABLE
 from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
-from recurra.program import HIDDEN, OPERATIONS, depending
+from recurra.program import HIDDEN, OPERATIONS, Sizes, depending
 from tests.cells.literature import LITERATURE, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule
 
 BATCH_SIZES = [4, 4, 3, 1]
-SIZES = {"input": 3, "hidden": 4, "proj": 2}
+SIZES = Sizes(3, 4, 2)
 
 
 class Case:
@@ -217,7 +217,7 @@ def test_the_zoo_projected(name):
 def test_cells_of_the_literature(name):
     made = LITERATURE.get(name, zoneout_rnn)
     width = 4 if name == "intersection" else 3
-    check_in_many_ways(trace(made), 0, {**SIZES, "input": width})
+    check_in_many_ways(trace(made), 0, SIZES._replace(input=width))
 
 
 def unary(f):

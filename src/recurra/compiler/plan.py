@@ -31,7 +31,7 @@ class Plan:
 
     def __hash__(self) -> int:
         """Cheap, as plans are looked up at every call: a plan is mostly compared with itself."""
-        return hash((self.program.name, len(self.program.equations), len(self.schedule.step), len(self.traced)))
+        return hash((self.program.name, len(self.program.equations), len(self.traced)))
 
     @property
     def stages(self) -> tuple[tuple[Equation, ...], ...]:

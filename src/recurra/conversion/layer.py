@@ -17,7 +17,7 @@ from recurra.errors import RecurraError
 from recurra.model import Part, recurrent_weights
 from recurra.model.part import Setting
 from recurra.program import Program
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, ratio, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, Sizes, ratio, shape_text
 
 Scans = Sequence[Sequence[Scan]]  # by level and direction
 
@@ -115,21 +115,21 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
     own, scans = _own(program, scans) if order is None else _converted(order, program, scans)
     sizes = _solved(own, scans[0][0])
     settings: dict[str, Setting] = {
-        "input_size": sizes["input"],
-        "hidden_size": sizes["hidden"],
+        "input_size": sizes.input,
+        "hidden_size": sizes.hidden,
         "num_layers": len(scans),
         "bias": len(own.parameters) == len(program.parameters),
         "batch_first": choice.batch_first,
         "dropout": 0.0,
         "bidirectional": len(scans[0]) == 2,
-        "proj_size": sizes["proj"],
+        "proj_size": sizes.proj,
         "program": own,
         "init": dict(cell.init),
     }
     part = Part(_KINDS.get(cell, "Recurrent"), settings)
     used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
     layout = f"{found.order}'s order" if order or cell in _KINDS else "its own names"
-    text = f"{own.name} of {sizes['input']} → {sizes['hidden']} units in {layout}: {used}"
+    text = f"{own.name} of {sizes.input} → {sizes.hidden} units in {layout}: {used}"
     return Built(name, part, _checked(part, scans), text)
 
 
@@ -161,7 +161,7 @@ def _torch_cell(scan: Scan) -> Cell:
     return cell_of(weight.shape[0] // hidden[0], weight)
 
 
-def _solved(program: Program, scan: Scan) -> dict[str, int]:
+def _solved(program: Program, scan: Scan) -> Sizes:
     """The sizes that the shapes of a scan have; where one stands alone, as hidden in (4*hidden, hidden), first."""
     pairs: list[tuple[Size, int]] = []
     for parameter in program.parameters:
@@ -182,7 +182,7 @@ def _solved(program: Program, scan: Scan) -> dict[str, int]:
     if missing:
         shapes = ", ".join(f"{item.label} {item.shape}" for item in scan.values())
         raise RecurraError(f"the {' and '.join(missing)} size of cell {program.name!r} does not follow from {shapes}")
-    return {"proj": 0, **sizes}
+    return Sizes(**sizes)
 
 
 def _checked(part: Part, scans: Scans) -> dict[str, Array]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from recurra.program.operations import AttributeValue
-from recurra.program.sizes import Shape
+from recurra.program.sizes import Shape, Sizes
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Variable:
         """By the name, which is unique in a program: tables of variables are read in every step of a run."""
         return hash(self.name)
 
-    def width(self, sizes: Mapping[str, int]) -> int:
+    def width(self, sizes: Sizes) -> int:
         """How many numbers one example has at one step."""
         return math.prod(size.value(sizes) for size in self.shape)
 

@@ -11,7 +11,7 @@ import numpy as np
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.interface import features, leaves
 from recurra.model.kinds import directions, layer_sizes
-from recurra.program import Program, Variable
+from recurra.program import Program, Sizes, Variable
 from recurra.runtime.feed_forward import PROGRAMS
 from recurra.runtime.packing import Packing
 from recurra.runtime.run import Array, Run
@@ -68,7 +68,7 @@ class FeedForward:
     def run(self, width: int) -> Run:
         """The run for so many features."""
         if width not in self._runs:
-            sizes = {"input": width, "hidden": self.output_size or 0, "proj": 0}
+            sizes = Sizes(width, self.output_size or 0)
             self._runs[width] = Run(self.program, self.parameters, sizes)
         return self._runs[width]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import recurra._native as _native
 from recurra.compiler import Schedule
 from recurra.engines.native.lower import lower
-from recurra.program import Variable
+from recurra.program import Sizes, Variable
 
 
 class Built(NamedTuple):
@@ -25,7 +25,7 @@ class Built(NamedTuple):
     result_shapes: tuple[tuple[int, ...], ...]
 
 
-def build(schedule: Schedule, sizes: Mapping[str, int], double: bool, entering: Mapping[Variable, int] | None) -> Built:
+def build(schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None) -> Built:
     """Native code of a schedule; ``entering`` is of a backward pass, and None forward."""
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)

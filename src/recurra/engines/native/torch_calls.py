@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import recurra._native as _native
 from recurra.engines.protocol import DType, Passes, ScanSpec, Wishes
+from recurra.program import Sizes
 
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
@@ -33,7 +34,7 @@ def reads_tensors(torch: ModuleType) -> bool:
 
 def scan_of(
     kernel: NativeKernel,
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     double: bool,
     reverse: bool,
     layer_states: bool,

@@ -13,7 +13,7 @@ from recurra.compiler import Schedule
 from recurra.compiler.adjoint import ADJOINT_OPERATIONS, sums_rows
 from recurra.engines.protocol import Array
 from recurra.engines.reference.equations import Values, arguments_of, function_of
-from recurra.program import Equation, Variable
+from recurra.program import Equation, Sizes, Variable
 
 
 def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..., Array]]:
@@ -42,7 +42,7 @@ def compute(
     varying: Collection[Variable],
     rows: int,
     lib: ModuleType,
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     like: Array,
 ) -> None:
     """Compute equations in their order, in a table of values.
@@ -71,7 +71,7 @@ def compute(
             values[variable] = lib.expanded(value, shape) if equation.operation == "expand" else value.reshape(shape)
 
 
-def _shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def _shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
     return tuple(size.value(sizes) for size in variable.shape)
 
 
@@ -100,7 +100,7 @@ class BackwardRun:
         like: an array of the run's dtype and device.
     """
 
-    def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Mapping[str, int], like: Array) -> None:
+    def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Sizes, like: Array) -> None:
         self.schedule, self._lib, self._sizes, self._like = schedule, lib, sizes, like
         self.varying = {*schedule.rows, *schedule.states}
         for stage in (schedule.before, schedule.step, schedule.after):

@@ -16,7 +16,7 @@ from recurra.engines.protocol import Array, Call, Device, DType, Engine, Kernel,
 from recurra.engines.reference.backward import BackwardRun, entering_rows
 from recurra.engines.reference.equations import EquationFunction, Values, compiled, library_of
 from recurra.engines.saved import Backward, derive
-from recurra.program import Variable
+from recurra.program import Sizes, Variable
 
 _Stage = list[EquationFunction]
 
@@ -73,9 +73,9 @@ class ReferenceKernel(Kernel):
         traced = {name: _steps(values, leading) for name, values in result.traced.items()}
         return Result(_steps(result.output, leading), result.states, traced, result.kept)
 
-    def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[_Stage, _Stage, _Stage]:
+    def _prepared(self, lib: ModuleType, sizes: Sizes) -> tuple[_Stage, _Stage, _Stage]:
         """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
-        key = (lib.__name__, *sorted(sizes.items()))
+        key = (lib.__name__, sizes)
         if key not in self._stages:
             schedule, x = self.plan.schedule, self.plan.program.input
             early, step, late = (
@@ -166,12 +166,12 @@ class ReferenceKernel(Kernel):
             found.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
         return found
 
-    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Of each variable that is kept its rows, (rows, …)."""
         return [(math.prod(leading), *_row_shape(v, sizes)) for v in derive(self.plan, wishes).kept]
 
 
-def _row_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def _row_shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
     """The shape of a variable in one row; a scalar has one feature."""
     return tuple(size.value(sizes) for size in variable.shape) or (1,)
 

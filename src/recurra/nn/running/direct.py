@@ -96,7 +96,8 @@ def _train(
 ) -> Any:
     """Run one scan under autograd: on (steps, batch, input) output and last states, of a cell its new states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
-    keep = keeps_products(x.numel() // max(1, scan.input_size), x.element_size(), scan.input_size, scan.state_sizes)
+    width = scan.sizes.input
+    keep = keeps_products(x.numel() // max(1, width), x.element_size(), width, scan.state_sizes)
     node = _node(made, scan, number, wanted, keep, is_cell)
     return run_node(node, None, x, *firsts, *parameters)
 

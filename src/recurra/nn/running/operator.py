@@ -19,8 +19,8 @@ from recurra.engines.torch_internals import recording_gradients
 from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
-from recurra.nn.running.scan import Scan, Sequences, sizes_of
-from recurra.program import Variable, from_json, to_json
+from recurra.nn.running.scan import Scan, Sequences
+from recurra.program import Sizes, Variable, from_json, to_json
 
 _CHECKPOINT = 32  # steps between kept states with checkpoint=True: a graph does not know T
 
@@ -103,7 +103,7 @@ class _Scan:
         checkpoint: int,
     ) -> None:
         self.plan = _plan_of(program, traced)
-        self.sizes, self.reverse = sizes_of(list(sizes)), reverse
+        self.sizes, self.reverse = Sizes(*sizes), reverse
         self.engine: Engine = ENGINES[engine]
         self.kernel: Kernel = self.engine.build(self.plan)
         self.states = len(self.plan.program.states)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +12,7 @@ from recurra.compiler import Plan, plan
 from recurra.compiler.plan import traceable
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
-from recurra.program import Program
-
-SYMBOLS = ("input", "hidden", "proj")  # the order in which a scan's sizes are handed on
-
-
-def sizes_of(numbers: tuple[int, ...] | list[int]) -> Mapping[str, int]:
-    """The numbers of a program's symbols, by name."""
-    return dict(zip(SYMBOLS, numbers, strict=True))
+from recurra.program import Program, Sizes
 
 
 @dataclass(frozen=True)
@@ -42,9 +34,7 @@ class Scan:
 
     Attributes:
         plan: the program, scheduled; equal programs share it.
-        input_size: features of its input.
-        hidden_size: the size of its symbol `hidden`.
-        proj_size: the size of its symbol `proj`; 0 where there is none.
+        sizes: the numbers of the program's symbols.
         output_size: features of its output.
         state_sizes: features of each state.
         shapes: for each parameter its name and shape.
@@ -54,9 +44,7 @@ class Scan:
     """
 
     plan: Plan
-    input_size: int
-    hidden_size: int
-    proj_size: int
+    sizes: Sizes
     output_size: int
     state_sizes: tuple[int, ...]
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
@@ -71,7 +59,7 @@ class Scan:
         Raises:
             EquationError: a size of the program comes out as no whole number, such as half of an odd hidden size.
         """
-        sizes = {"input": input_size, "hidden": hidden_size, "proj": proj_size}
+        sizes = Sizes(input_size, hidden_size, proj_size)
         try:
             for variable in program.variables():
                 _ = [size.value(sizes) for size in variable.shape]
@@ -80,9 +68,7 @@ class Scan:
         scheduled = plan(program)
         return Scan(
             plan=scheduled,
-            input_size=input_size,
-            hidden_size=hidden_size,
-            proj_size=proj_size,
+            sizes=sizes,
             output_size=program.output.width(sizes),
             state_sizes=tuple(state.width(sizes) for state in program.states),
             shapes=tuple((p.name, tuple(size.value(sizes) for size in p.shape)) for p in program.parameters),
@@ -111,15 +97,10 @@ class Scan:
         """The program as it was given."""
         return self.plan.source
 
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """The numbers of the program's symbols, in the order of ``SYMBOLS``."""
-        return self.input_size, self.hidden_size, self.proj_size
-
     def spec(self, traced: bool = False) -> ScanSpec:
         """The scan as engines are told of it; ``traced`` for every named variable at every step."""
         scheduled = plan(self.program, traced=True) if traced else self.plan
-        return ScanSpec(scheduled, sizes_of(self.sizes), self.reverse)
+        return ScanSpec(scheduled, self.sizes, self.reverse)
 
     def draw(self, sequences: Sequences, batch: int, training: bool) -> list[Tensor]:
         """The random masks of one call, each with x's leading dimensions."""

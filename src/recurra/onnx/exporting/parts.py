@@ -10,6 +10,7 @@ from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.runs import Run, on_rows
 from recurra.onnx.exporting.scope import Scope, Written
+from recurra.program import Sizes
 from recurra.runtime.feed_forward import PROGRAMS
 
 Writer = Callable[[Scope], Written]
@@ -28,7 +29,7 @@ def _stateless(write: Callable[[Scope], str]) -> Writer:
 def _program(scope: Scope) -> str:
     program = PROGRAMS[scope.part.kind](scope.part, scope.graph.store.dtype == np.float64)
     # None of these programs asks for a size.
-    run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
+    run = Run(program, Sizes(0, 0), [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from recurra.onnx.exporting.graph import Graph
 from recurra.onnx.exporting.operations import Rows
 from recurra.onnx.exporting.scope import Weight
 from recurra.onnx.exporting.sequences import Sequences, reversed_steps
-from recurra.program import Program, Variable
+from recurra.program import Program, Sizes, Variable
 
 BOOL = np.dtype(np.bool_)
 
@@ -34,7 +34,7 @@ class Run:
     """
 
     program: Program
-    sizes: Mapping[str, int]
+    sizes: Sizes
     weights: Sequence[Weight]
     reverse: bool = False
 
