@@ -7,7 +7,6 @@ import pytest
 
 from recurra import _native
 from recurra.engines.native import kernel as kernel_module
-from recurra.program import Sizes
 
 WITHOUT_TORCH = """
 import os, sys
