@@ -163,7 +163,7 @@ def test_core_imports_without_the_extras():
         "plan = recurra.compiler.plan(recurra.compiler.trace(recurra.cells.indrnn))\n"
         "kernel = choose(plan).build(plan)\n"
         "call = Call(np.ones((2, 3)), [1, 1], [np.zeros((1, 4))], [np.ones((3, 4)), np.ones(4), np.ones(4)],\n"
-        "            {'input': 3, 'hidden': 4, 'proj': 0})\n"
+        "            recurra.program.Sizes(3, 4))\n"
         "print(kernel.forward(call).output.tolist())\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

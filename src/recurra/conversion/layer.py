@@ -18,7 +18,7 @@ from recurra.model import Part, recurrent_weights
 from recurra.model.layouts import TORCH_CELLS, GateLayout
 from recurra.model.part import Setting
 from recurra.program import Program
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, ratio, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, Sizes, ratio, shape_text
 
 Scans = Sequence[Sequence[RoleArrays]]  # by level and direction
 
@@ -142,14 +142,14 @@ def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch
     """The layer that computes a cell, which is traced as ``program``, at the sizes of the first scan."""
     sizes = _solved(program, scans[0][0])
     settings: dict[str, Setting] = {
-        "input_size": sizes["input"],
-        "hidden_size": sizes["hidden"],
+        "input_size": sizes.input,
+        "hidden_size": sizes.hidden,
         "num_layers": len(scans),
         "bias": has_biases,
         "batch_first": batch_first,
         "dropout": 0.0,
         "bidirectional": len(scans[0]) == 2,
-        "proj_size": sizes["proj"],
+        "proj_size": sizes.proj,
         "program": program,
         "init": dict(cell.init),
     }
@@ -184,7 +184,7 @@ def _torch_cell(scan: RoleArrays) -> Cell:
     return cell_of(weight.shape[0] // hidden[0], weight)
 
 
-def _solved(program: Program, scan: RoleArrays) -> dict[str, int]:
+def _solved(program: Program, scan: RoleArrays) -> Sizes:
     """The sizes that the shapes of a scan have; where one stands alone, as hidden in (4*hidden, hidden), first."""
     pairs: list[tuple[Size, int]] = []
     for parameter in program.parameters:
@@ -205,7 +205,7 @@ def _solved(program: Program, scan: RoleArrays) -> dict[str, int]:
     if missing:
         shapes = ", ".join(f"{item.label} {item.shape}" for item in scan.values())
         raise RecurraError(f"the {' and '.join(missing)} size of cell {program.name!r} does not follow from {shapes}")
-    return {"proj": 0, **sizes}
+    return Sizes(**sizes)
 
 
 def _checked(part: Part, scans: Scans) -> dict[str, Item]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.compiler import plan, trace
 from recurra.equations import Cell
-from recurra.program import Program, Shape, Variable
+from recurra.program import Program, Shape, Sizes, Variable
 from recurra.program.text import Printer, aligned
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def explain(target: Cell | Recurrent | RecurrentCell, x: Tensor | None = None) -
     if isinstance(target, Cell):
         if x is not None:
             raise ValueError("explain(cell) takes no input: a bare cell has no sizes; give a layer")
-        return _of_program(f"cell {target.name}", trace(target), {}, [])
+        return _of_program(f"cell {target.name}", trace(target), None, [])
     if isinstance(getattr(target, "cell", None), Cell):
         return _of_module(target, x)
     raise TypeError(f"explain takes a cell, a layer or a module cell of recurra, not {type(target).__name__}")
 
 
 def _of_module(module: Recurrent | RecurrentCell, x: Tensor | None) -> Explanation:
-    sizes = {"input": module.input_size, "hidden": module.hidden_size, "proj": getattr(module, "proj_size", 0)}
+    sizes = Sizes(module.input_size, module.hidden_size, getattr(module, "proj_size", 0))
     return _of_program(str(module), module.program, sizes, _sequence_rows(module, x))
 
 
@@ -107,7 +107,7 @@ def _sequence_rows(module: Any, x: Tensor | None) -> list[ExplainedVariable]:
     return rows
 
 
-def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[ExplainedVariable]) -> Explanation:
+def _of_program(title: str, program: Program, sizes: Sizes | None, rows: list[ExplainedVariable]) -> Explanation:
     scheduled = plan(program)
     varying = program.varying()
     states = dict.fromkeys(program.states, "state, from the step before")
@@ -123,25 +123,26 @@ def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[
         else:
             continue
         rows.append(ExplainedVariable(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
-    printer = Printer(scheduled.program, (scheduled.once, scheduled.before, scheduled.step, scheduled.after))
-    times = {
-        "once per call": scheduled.once,
-        "before the time loop, all steps at once": scheduled.before,
-        "in every step": scheduled.step,
-        "after the time loop, all steps at once": scheduled.after,
-    }
-    lines = [("  " + text, when) for when, equations in times.items() for text, _ in printer.lines(equations)]
+    printer = Printer(scheduled.program, scheduled.stages)
+    times = (
+        "once per call",
+        "before the time loop, all steps at once",
+        "in every step",
+        "after the time loop, all steps at once",
+    )
+    stages = zip(times, scheduled.stages, strict=True)
+    lines = [("  " + text, when) for when, equations in stages for text, _ in printer.lines(equations)]
     return Explanation(title, tuple(rows), tuple(lines))
 
 
-def _shapes(variable: Variable, varying: bool, sizes: dict[str, int]) -> tuple[str, str]:
+def _shapes(variable: Variable, varying: bool, sizes: Sizes | None) -> tuple[str, str]:
     """A shape in symbols and in numbers; what varies has a batch in front."""
     leading = ["batch"] if varying else []
     symbols = _joined([*leading, *(str(size) for size in variable.shape)])
     return symbols, _joined([*leading, *_numbers(variable.shape, sizes)]) if sizes else ""
 
 
-def _numbers(shape: Shape, sizes: dict[str, int]) -> list[str]:
+def _numbers(shape: Shape, sizes: Sizes) -> list[str]:
     return [str(size.value(sizes)) for size in shape]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra.compiler import plan
 from recurra.engines import Call, DType, Kernel, Result, ScanSpec, choose
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -40,14 +40,12 @@ class PackedProgram:
         reverse: whether the last step comes first.
     """
 
-    def __init__(
-        self, program: Program, parameters: Sequence[Array], sizes: Mapping[str, int], reverse: bool = False
-    ) -> None:
+    def __init__(self, program: Program, parameters: Sequence[Array], sizes: Sizes, reverse: bool = False) -> None:
         self.program = program
         self.parameters = [np.asarray(parameter, order="C") for parameter in parameters]
-        self.sizes = dict(sizes)
+        self.sizes = sizes
         self.reverse = reverse
-        self.input_size = self.sizes["input"]
+        self.input_size = self.sizes.input
         self.output_size = program.output.width(self.sizes)
         self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
         self.plan = plan(program)

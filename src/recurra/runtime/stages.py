@@ -12,7 +12,7 @@ from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.interface import features, leaves
 from recurra.model.kinds import directions, layer_sizes, role
-from recurra.program import Program, Variable
+from recurra.program import Program, Sizes, Variable
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
 
@@ -104,7 +104,7 @@ class ProgramStage:
     def packed(self, width: int) -> PackedProgram:
         """The program for so many features."""
         if width not in self._packed:
-            sizes = {"input": width, "hidden": self.output_size or 0, "proj": 0}
+            sizes = Sizes(width, self.output_size or 0)
             self._packed[width] = PackedProgram(self.program, self.parameters, sizes)
         return self._packed[width]
 

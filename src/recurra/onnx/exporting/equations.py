@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import WRITERS, Rows, Use
-from recurra.program import Equation, Program, Variable
+from recurra.program import Equation, Program, Sizes, Variable
 
 
 class ProgramValues:
@@ -18,7 +18,7 @@ class ProgramValues:
         names: of the values that are known.
     """
 
-    def __init__(self, program: Program, sizes: Mapping[str, int], names: Mapping[Variable, str]) -> None:
+    def __init__(self, program: Program, sizes: Sizes, names: Mapping[Variable, str]) -> None:
         self.names = dict(names)
         self._program, self._sizes = program, sizes
         self._varying = program.varying()

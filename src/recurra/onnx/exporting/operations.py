@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recurra.onnx.exporting.graph import GraphWriter
-from recurra.program import Equation, Shape, Variable
+from recurra.program import Equation, Shape, Sizes, Variable
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Use:
     inputs: tuple[str, ...]
     varying: tuple[bool, ...]
     rows: Rows
-    sizes: Mapping[str, int]
+    sizes: Sizes
 
     def shape(self, position: int) -> Shape:
         """An operand's shape behind its rows, in symbols."""

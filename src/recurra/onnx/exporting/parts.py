@@ -10,6 +10,7 @@ from recurra.model.kinds import KINDS, kinds_of
 from recurra.onnx.exporting.programs import WrittenProgram, on_rows
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
 from recurra.onnx.exporting.scope import Scope, Written
+from recurra.program import Sizes
 
 PartWriter = Callable[[Scope], Written]
 
@@ -29,7 +30,7 @@ def _program(scope: Scope) -> str:
     assert make_program is not None
     program = make_program(scope.part, scope.graph.store.dtype)
     # None of these programs asks for a size.
-    written = WrittenProgram(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
+    written = WrittenProgram(program, Sizes(0, 0), [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, written, scope.x)[0]
 
 

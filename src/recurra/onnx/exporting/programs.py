@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import Rows
 from recurra.onnx.exporting.scope import GraphWeight
 from recurra.onnx.exporting.sequences import SequenceNodes, reversed_steps
-from recurra.program import Program, Variable
+from recurra.program import Program, Sizes, Variable
 
 BOOL = np.dtype(np.bool_)
 
@@ -34,7 +34,7 @@ class WrittenProgram:
     """
 
     program: Program
-    sizes: Mapping[str, int]
+    sizes: Sizes
     weights: Sequence[GraphWeight]
     reverse: bool = False
 
@@ -60,7 +60,7 @@ def on_rows(
     names = {parameter: weight.name for parameter, weight in written.parameters().items()}
     names.update(zip((program.input, *program.states), (x, *states), strict=True))
     values = ProgramValues(program, written.sizes, names)
-    for equations in (scheduled.once, scheduled.before, scheduled.step, scheduled.after):
+    for equations in scheduled.stages:
         values.write(graph, equations, rows)
     return values.names[program.output], [values.names[variable] for variable in program.next_states]
 
@@ -74,14 +74,15 @@ def all_steps(
     are, and the output is anything.
     """
     scheduled, rows = written.plan, sequences.rows(2)
+    _, before, _, after = scheduled.stages
     values = ProgramValues(scheduled.program, written.sizes, _constants(graph, written))
     values.names[scheduled.program.input] = reversed_steps(graph, x) if written.reverse else x
-    values.write(graph, scheduled.before, rows)
+    values.write(graph, before, rows)
     active = None
     if sequences.lengths is not None:
         active = sequences.active_reversed if written.reverse else sequences.active
     last = _ScanWriter(graph, sequences, written, values, active).write(states)
-    values.write(graph, scheduled.after, rows)
+    values.write(graph, after, rows)
     output = values.names[scheduled.program.output]
     return (reversed_steps(graph, output) if written.reverse else output), last
 
@@ -92,14 +93,14 @@ def _constants(graph: GraphWriter, written: WrittenProgram) -> dict[Variable, st
     Into the body of a loop some runtimes take weights from outside, and nothing that is computed.
     """
     scheduled, weights = written.plan, written.parameters()
-    program, later = scheduled.program, (*scheduled.before, *scheduled.step, *scheduled.after)
-    read = {variable for equation in later for variable in equation.variables}
+    program, (once, *later) = scheduled.program, scheduled.stages
+    read = {variable for equations in later for equation in equations for variable in equation.variables}
     names = {parameter: weight.name for parameter, weight in weights.items() if parameter in read}
     values = {parameter: weight.array for parameter, weight in weights.items()}
     values[program.input] = np.zeros(0, graph.store.dtype)
     with np.errstate(all="ignore"):
-        evaluate(scheduled.once, values, written.sizes, program.input)
-    for equation in scheduled.once:
+        evaluate(once, values, written.sizes, program.input)
+    for equation in once:
         names.update({v: graph.weight_of(v, values[v]) for v in equation.results if v in read})
     return names
 
@@ -127,15 +128,16 @@ class _ScanWriter:
         self.body = graph.body("step/")
         self.plan = written.plan
         self.program = self.plan.program
-        self.arriving = self.plan.arriving or (self.program.input,)  # a Scan counts its steps by what arrives
+        # A Scan counts its steps by what arrives.
+        self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)
 
     def write(self, states: Sequence[str]) -> list[str]:
         """Add the node; the names of the last states."""
-        graph, body, kept = self.graph, self.body, self.plan.kept
+        graph, body, kept = self.graph, self.body, self.plan.schedule.loop_outputs()
         entering = [body.name_of(variable) for variable in self.program.states]
         slices = [body.name_of(variable) for variable in self.arriving]
         inner = self.values.within(dict(zip((*self.program.states, *self.arriving), (*entering, *slices), strict=True)))
-        inner.write(body, self.plan.step, self.sequences.rows(1))
+        inner.write(body, self.plan.schedule.step, self.sequences.rows(1))
         new = [inner.names[variable] for variable in self.program.next_states]
         inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
         scanned = [self.values.names[variable] for variable in self.arriving]

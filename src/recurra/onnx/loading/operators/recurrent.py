@@ -16,6 +16,7 @@ from recurra.onnx.loading import cells
 from recurra.onnx.loading.activations import read_activations
 from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_operator, one_of
+from recurra.program import Sizes
 from recurra.runtime.packed_program import PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
 
@@ -137,7 +138,7 @@ class RecurrentLayer:
             program = trace(self.cell, options)
             program = program if B is not None else drop_biases(program)
             parameters = [named[each.name].astype(dtype, copy=False) for each in program.parameters]
-            sizes = {"input": W.shape[2], "hidden": R.shape[2], "proj": 0}
+            sizes = Sizes(W.shape[2], R.shape[2])
             programs.append(PackedProgram(program, parameters, sizes, is_reverse))
         return programs
 
