@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from recurra import cells
 from recurra.errors import FileFormatError
 from recurra.model import Description, Part, Weight, cost, read, write
 from recurra.model.file_errors import refusing
-from recurra.model.kinds import KINDS, NUMBER
+from recurra.model.kinds import KINDS, NUMBER, PROGRAM, Role, kinds_of
 from recurra.model.serial import MAX_DEPTH, MAX_PARTS, from_text, to_text
 from recurra.program import from_json
 from recurra.vocabulary import Vocabulary
@@ -215,6 +216,16 @@ def test_every_kind_has_settings_of_its_own():
     for name, kind in KINDS.items():
         with pytest.raises(FileFormatError, match=r"settings missing|unknown"):
             Description(Part(name, {"other": 1, **dict.fromkeys(kind.settings)}), {})
+
+
+def test_roles_are_what_settings_say():
+    recurrent, layers = kinds_of("layer", "cell"), kinds_of("layer")
+    assert {name for name, kind in KINDS.items() if PROGRAM in kind.settings.values()} == set(recurrent)
+    assert {name for name, kind in KINDS.items() if "num_layers" in kind.settings} == set(layers)
+    assert sorted(kinds_of(*get_args(Role))) == sorted(KINDS)
+    assert kinds_of("container") == ("Sequential", "Stack")
+    assert kinds_of("table") == ("Embedding",)
+    assert kinds_of("nothing") == ("Dropout", "Identity")
 
 
 def test_refusals_name_the_file_in_one_line():
