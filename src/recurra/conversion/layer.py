@@ -114,7 +114,8 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
     cell = choice.cell or (_torch_cell(first) if library is None else library.cell(first))
     program = trace(cell, choice.options, projected="weight_hr" in first)
     own, scans = _own(program, scans) if library is None else _converted(library, program, scans)
-    part = _part(cell, own, scans, has_biases=own is program, batch_first=choice.batch_first)
+    has_biases = len(own.parameters) == len(program.parameters)
+    part = _part(cell, own, scans, has_biases=has_biases, batch_first=choice.batch_first)
     weights = {name: item.array for name, item in _checked(part, scans).items()}
     used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
     layout = f"{found.order}'s order" if library or cell in _KINDS else "its own names"
