@@ -64,7 +64,7 @@ def test_every_cell_agrees_with_the_reference_engine(name, bidirectional):
     with recurra.engine("reference"):
         expected, expected_state = made(x, lengths=[7, 2, 5])
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
-    for value, wanted in zip(made.nest.flatten(state), made.nest.flatten(expected_state), strict=True):
+    for value, wanted in zip(made.layout.nest.flatten(state), made.layout.nest.flatten(expected_state), strict=True):
         np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from recurra.model.description import Description, Weight
 from recurra.model.file import read, write
+from recurra.model.interface import Interface
 from recurra.model.kinds import KINDS, recurrent_weights, weights_of
 from recurra.model.part import Part
 from recurra.model.series import Column, Scaling, Series
@@ -10,6 +11,7 @@ __all__ = [
     "KINDS",
     "Column",
     "Description",
+    "Interface",
     "Part",
     "Scaling",
     "Series",

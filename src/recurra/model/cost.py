@@ -9,7 +9,7 @@ from typing import NamedTuple
 from recurra.errors import EquationError, FileFormatError
 from recurra.model.kinds import MAX_SIZE, directions, is_recurrent, layer_sizes, weights_of
 from recurra.model.part import Part
-from recurra.program import Equation, Program, Shape
+from recurra.program import Equation, Program, Shape, Sizes
 
 MAX_VARIABLES = 200_000  # of all layers and directions, each with its own
 MAX_PIECES = 200_000  # cut or joined row by row: heads, and columns that are transposed
@@ -53,7 +53,7 @@ def check_cost(root: Part, stored: int) -> None:
     if variables > MAX_VARIABLES:
         raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
     total = Cost()
-    known: dict[tuple[int, ...], Cost] = {}
+    known: dict[tuple[int, Sizes], Cost] = {}
     for where, part in recurrent:
         try:
             total = total.plus(_cost_of(part, known))
@@ -74,12 +74,12 @@ def _runs(part: Part) -> int:
     return directions(part) * (layers if isinstance(layers, int) else 1)
 
 
-def _cost_of(part: Part, known: dict[tuple[int, ...], Cost]) -> Cost:
+def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
     """The cost of all of a part's layers and directions; `known` holds those of programs at some sizes."""
     program = part.program
 
-    def cost(sizes: Mapping[str, int]) -> Cost:
-        key = (id(program), *sizes.values())
+    def cost(sizes: Sizes) -> Cost:
+        key = (id(program), sizes)
         if key not in known:
             known[key] = _cost(program, sizes)
         return known[key]
@@ -93,7 +93,7 @@ def _cost_of(part: Part, known: dict[tuple[int, ...], Cost]) -> Cost:
     return total
 
 
-def _cost(program: Program, sizes: Mapping[str, int]) -> Cost:
+def _cost(program: Program, sizes: Sizes) -> Cost:
     """The cost of one layer in one direction."""
     known: dict[int, int] = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -103,7 +103,7 @@ def _cost(program: Program, sizes: Mapping[str, int]) -> Cost:
         for size in shape:
             if id(size) not in known:  # most sizes of a program that comes from a file are few objects
                 known[id(size)] = size.value(sizes)
-                if sizes["proj"] == 0 and "proj" in size.symbols:
+                if sizes.proj == 0 and "proj" in size.symbols:
                     raise FileFormatError(f"`{name}` is of a projection, and proj_size is 0")
             if known[id(size)] > MAX_SIZE:
                 raise FileFormatError(f"`{name}` would be larger than {MAX_SIZE}")

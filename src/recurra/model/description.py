@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from recurra.errors import FileFormatError
 from recurra.model.annotations import check_annotations
 from recurra.model.cost import check_cost
-from recurra.model.interface import check_chain
+from recurra.model.interface import Interface, check_chain, interface_of
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
@@ -125,6 +126,11 @@ class Description:
         """The dtype that the model computes in: float64 where its weights are, else float32."""
         is_double = any(weight.dtype == "float64" for weight in self.weights.values())
         return np.dtype(np.float64 if is_double else np.float32)
+
+    @cached_property
+    def interface(self) -> Interface:
+        """The input, the output and the states of the model."""
+        return interface_of(self.root, self.dtype)
 
     @property
     def vocabulary(self) -> Vocabulary | None:

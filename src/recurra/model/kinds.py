@@ -14,7 +14,7 @@ from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import FileFormatError
 from recurra.model.part import Part
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 MAX_SIZE = 2**31 - 1  # of one dimension
 MAX_LAYERS = 1_000
@@ -102,19 +102,15 @@ INIT = SettingRule(
 )
 
 
-def layer_sizes(part: Part) -> list[dict[str, int]]:
+def layer_sizes(part: Part) -> list[Sizes]:
     """The numbers that the program's symbols stand for in each layer of a recurrent part; a cell has one layer.
 
     Raises:
         RecurraError: the size of the output comes out as no whole number.
     """
     is_cell = role(part) == "cell"
-    sizes = {
-        "input": part.size("input_size"),
-        "hidden": part.size("hidden_size"),
-        "proj": 0 if is_cell else part.size("proj_size"),
-    }
-    later = {**sizes, "input": directions(part) * part.program.output.shape[0].value(sizes)}
+    sizes = Sizes(part.size("input_size"), part.size("hidden_size"), 0 if is_cell else part.size("proj_size"))
+    later = sizes._replace(input=directions(part) * part.program.output.shape[0].value(sizes))
     return [sizes, *[later] * (0 if is_cell else part.size("num_layers") - 1)]
 
 

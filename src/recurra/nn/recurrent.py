@@ -38,7 +38,7 @@ from recurra.nn.running.run import engine_of, run, run_whole
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly, weight_of
-from recurra.program import Program, from_json
+from recurra.program import Program
 
 State = Tensor | tuple[Tensor, ...]
 Input = Tensor | PackedSequence
@@ -201,7 +201,7 @@ class Recurrent(FixedConfiguration):
     @property
     def program(self) -> Program:
         """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
-        return from_json(self._scans[0].text)
+        return self._scans[0].program
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""

@@ -25,7 +25,7 @@ from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset_uniformly, weight_of
-from recurra.program import Program, from_json
+from recurra.program import Program
 
 
 class RecurrentCell(FixedConfiguration):
@@ -92,7 +92,7 @@ class RecurrentCell(FixedConfiguration):
     @property
     def program(self) -> Program:
         """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
-        return from_json(self._scan.text)
+        return self._scan.program
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""

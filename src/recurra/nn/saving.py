@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from recurra.conversion.reading import read
 from recurra.errors import FileFormatError
-from recurra.model import read, write
+from recurra.model import write
 from recurra.model.description import check_fit
 from recurra.model.file import read_weights
 from recurra.model.file_errors import refusing

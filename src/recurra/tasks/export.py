@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recurra.conversion.reading import read
 from recurra.errors import RecurraError, RunError
-from recurra.model import Description, read
+from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
 from recurra.model.quantize import quantize
 from recurra.runtime import Model
-from recurra.runtime.run import Array
-from recurra.runtime.stages import Lookup
+from recurra.runtime.packed_program import Array
 
 WEIGHTS = ("as-is", "bf16", "int8")
 STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
@@ -122,11 +122,9 @@ def _output(model: Model, x: Array) -> Array:
 def _input(model: Model, random: np.random.Generator) -> Array:
     """(steps, batch, input_size), or tokens (steps, batch); of a cell a single step."""
     shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
-    if not model.takes_tokens:
+    count = model.layout.interface.tokens
+    if count is None:
         return random.standard_normal((*shape, model.input_size or 1)).astype(model.dtype)
-    first = model.stages[0]
-    assert isinstance(first, Lookup)
-    count = len(first.table)
     if model.vocabulary is None or model.is_cell:
         return random.integers(0, count, shape)
     try:

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from recurra.conversion.reading import read
 from recurra.errors import FileFormatError, RunError
-from recurra.model import Description, read
+from recurra.model import Description
 from recurra.model.description import check_fit
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import Stack
