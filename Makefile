@@ -42,7 +42,7 @@ help:
 	@echo 'make bench-load  the same on a machine that others keep busy'
 	@echo 'make test    lint, then all the tests'
 	@echo 'make explore the tests on random examples, with new ones: what they fail on is kept in .hypothesis and tried first'
-	@echo 'make lint    ruff and mypy'
+	@echo 'make lint    ruff, mypy, clang-format and typos'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
 	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
@@ -93,6 +93,8 @@ lint: $(INSTALLED)
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
+	$(BIN)/clang-format --dry-run -Werror $(wildcard native/*.h native/*.cpp native/*.inl native/*/*.cpp)
+	$(BIN)/typos
 
 # What the tests cannot see: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
