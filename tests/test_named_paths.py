@@ -27,10 +27,10 @@ def named(page):
 
 
 def place_of(path, page):
-    """Where a path leads. Of the files that a line lists, the later ones may stand without their folder."""
+    """Where a path leads; None for nowhere. A name alone may be that of a file or folder inside of another one."""
     places = [folder / path for folder in PAGES[page] if (folder / path).exists()]
-    if not places and "/" not in path:
-        places = [place for folder in ("src", "native") for place in (ROOT / folder).rglob(path)]
+    if not places and "/" not in path.rstrip("/"):
+        places = [place for folder in ("src", "native", "benchmarks") for place in (ROOT / folder).rglob(path)]
     return places[0] if places else None
 
 
