@@ -1,4 +1,4 @@
-"""A language model from a text to a numpy script: train it, export it with int8 weights, write with it without torch.
+"""A language model from a text to a numpy script: it learns to count, is exported with int8 weights, and counts without torch.
 
 pip install "recurra[torch,cli]"; python examples/train_export_sample.py
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from recurra.cli import main as recurra
 
-PROMPT, LENGTH = "    def ", 120
+TEXT = "one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve;\n" * 200
+PROMPT, LENGTH = "one, two, ", 120
 SETTINGS = "--cell gru --hidden 48 --seq-len 32 --batch-size 16 --epochs 8 --eval-every 100 --seed 1"
 
 # What a machine without torch runs: the likeliest character, again and again.
@@ -29,7 +30,7 @@ for number in words.prompt(prompt):
     logits = stream.step(number)
 for _ in range(int(length)):
     number = 1 + int(logits[1:].argmax())  # 0 is <unk>
-    print(words.write(number, at_line_start=False), end="")
+    print(words.write(number, at_line_start=False), end="")  # the model is one of characters
     logits = stream.step(number)
 assert "torch" not in sys.modules
 """
@@ -47,7 +48,7 @@ def run(*command):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         text, trained, file = (str(Path(folder, name)) for name in ("text.txt", "run", "model.safetensors"))
-        Path(text).write_text(Path(textwrap.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+        Path(text).write_text(TEXT, encoding="utf-8")
 
         print(run("text", "train", text, "--out", trained, *SETTINGS.split()).splitlines()[-2])
         print(run("export", trained, "--out", file, "--weights", "int8").replace(folder, "…"), end="")
