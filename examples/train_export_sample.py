@@ -1,4 +1,4 @@
-"""A language model from a text to a numpy script: it learns to count, is exported with int8 weights, and counts without torch.
+"""A language model from a text to a numpy script: it learns to count, is exported as int8, and counts without torch.
 
 pip install "recurra[torch,cli]"; python examples/train_export_sample.py
 """
