@@ -10,7 +10,7 @@ PACKAGE = ROOT / "src" / "recurra"
 PAGES = {  # each with the folders that its paths may be relative to
     "CONTRIBUTING.md": (ROOT, PACKAGE),
     "docs/architecture.md": (PACKAGE, ROOT, ROOT / "docs"),
-    "native/README.md": (ROOT / "native", ROOT),
+    "native/README.md": (ROOT / "native", ROOT, PACKAGE),
 }
 MARKED = re.compile(r"^```.*?^```|`[^`\n]+`", re.M | re.S)
 PATH = re.compile(
