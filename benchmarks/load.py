@@ -5,6 +5,9 @@ python benchmarks/load.py [inference|training] [LSTM|GRU] …    all of them wit
 Four sides take turns in each case: recurra with one thread and with two, torch.nn and onnxruntime with two, each in a
 process of its own. Beside them run no busy processes, as many as there are processors, or three times as many. A fourth
 row has no busy processes, but calls onnxruntime, whose threads spin for a while afterwards, before each timed call.
+
+The figure of a round is the mean of its calls. Beside busy processes a call takes its own time, or that and the turns
+of others; the median of calls only says which of the two happened more often.
 """
 
 import statistics
@@ -15,7 +18,7 @@ import time
 MODES, KINDS = ("inference", "training"), ("LSTM", "GRU")
 SHAPES = ((60, 1, 96, 160), (200, 1, 64, 256), (1, 1, 128, 512), (90, 24, 64, 192))
 SIDES = ("recurra 1", "recurra 2", "torch 2", "onnxruntime 2")
-ROUNDS, SECONDS, LEAST_CALLS = 7, 0.4, 3
+ROUNDS, SECONDS, LEAST_CALLS = 7, 0.4, 1
 
 
 # ---- in a worker's process ----
@@ -110,7 +113,7 @@ def work(side, threads):
         times, end = [], time.perf_counter() + SECONDS
         while len(times) < LEAST_CALLS or time.perf_counter() < end:
             times.append(timed())
-        print(statistics.median(times), flush=True)
+        print(statistics.mean(times), flush=True)
 
 
 # ---- in the first process ----
@@ -142,7 +145,12 @@ class Busy:
         self.count = count
 
     def __enter__(self):
-        command = [sys.executable, "-c", "while True: pass"]
+        # They end with whoever started them, however that ends.
+        command = [
+            sys.executable,
+            "-c",
+            "import os\nstarter = os.getppid()\nwhile os.getppid() == starter: sum(range(99999))",
+        ]
         self.processes = [subprocess.Popen(command) for _ in range(self.count)]
         time.sleep(0.3)
 
@@ -167,7 +175,7 @@ def main(words):
     from recurra import _native
 
     cores = _native.hardware_threads()
-    print(f"Medians in ms of {ROUNDS} rounds, {cores} processors.\n")
+    print(f"Medians of {ROUNDS} rounds of calls, ms a call; {cores} processors.\n")
     print(f"| T,B,I,H | busy | {' | '.join(SIDES)} |")
     print(f"|---|---|{'---|' * len(SIDES)}")
     workers = {name: Worker(name) for name in SIDES}

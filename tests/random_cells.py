@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
 import recurra
 from recurra import cell
 from recurra.compiler import Plan, trace
-from recurra.program import Program, Size
+from recurra.compiler.schedule import program_schedule
+from recurra.program import Program, Size, Sizes
 
 
 def random_cell(seed: int, differentiable: bool = False) -> recurra.Cell:
@@ -67,14 +69,15 @@ def d_half(value):
 
 def unscheduled(program: Program) -> Plan:
     """A plan in which every equation, parameters' too, runs in every step."""
-    kept = (program.output,)
-    return Plan(program, once=(), before=(), step=program.equations, after=(), arriving=(program.input,), kept=kept)
+    scheduled = program_schedule(program)
+    stages = dict.fromkeys(("once", "before", "after"), ())
+    return Plan(program, program, replace(scheduled, step=program.computed, **stages))
 
 
 def random_inputs(program: Program, seed: int, batch_sizes: list[int], hidden: int = 4, width: int = 3):
     """x, states, parameters and sizes for a program, as float64 numpy arrays."""
     numbers = np.random.default_rng(seed)
-    sizes = {"input": width, "hidden": hidden, "proj": 0}
+    sizes = Sizes(width, hidden)
 
     def array(shape: tuple[Size, ...], leading: tuple[int, ...] = ()):
         return numbers.uniform(-1, 1, (*leading, *(size.value(sizes) for size in shape)))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recurra.compiler.tape import ADJOINT_OPERATIONS
+from recurra.compiler.adjoint import ADJOINT_OPERATIONS, sums_rows
 from recurra.engines.reference import backward, numpy_table
-from recurra.engines.reference.backward import BackwardRun, sums_rows
+from recurra.engines.reference.backward import BackwardRun
 from recurra.program import OPERATIONS, depending
 
 STAGES = ("once", "before", "step", "after", "finally_")

@@ -49,8 +49,9 @@ if TYPE_CHECKING:  # these come on first use
     from recurra import cells, nn, runtime
     from recurra import onnx as onnx
     from recurra.look.explain import explain
-    from recurra.nn import frozen, load, save
+    from recurra.nn import load, save
     from recurra.nn.acceleration.accelerate import accelerate, restore
+    from recurra.nn.frozen import frozen
     from recurra.runtime.convert import convert
 
 

@@ -1,10 +1,15 @@
-"""The exceptions of recurra's own; layers raise the types that torch.nn raises in the same place."""
+"""recurra's own exceptions; layers raise the types that torch.nn raises in the same place."""
 
-MAX_LINE = 300  # characters of a message about what comes from a file
+MAX_LINE = 300  # the most characters of a message about what comes from a file
 
 
 def one_line(text: str, most: int = MAX_LINE) -> str:
-    """A text that may hold anything as one line that any terminal shows: escaped, and cut in its middle."""
+    """Turn any text into one line that any terminal shows: escaped, and cut in its middle.
+
+    Args:
+        text: the text.
+        most: the most characters of the line. Default 300.
+    """
     if len(text) > most:
         half = most // 2
         text = f"{text[:half]} … {text[-half + 3 :]}"
@@ -13,28 +18,28 @@ def one_line(text: str, most: int = MAX_LINE) -> str:
 
 
 class RecurraError(ValueError):
-    """Anything that recurra refuses; the message says what was expected, what came, and where."""
+    """Base of recurra's refusals; the message says what was expected, what came, and where."""
 
 
 class EquationError(RecurraError):
-    """A cell's equations do not make sense; the message names the cell, the variable and the source line."""
+    """A fault in a cell's equations; the message names the cell, the variable and the source line."""
 
 
 class ProgramError(RecurraError):
-    """A program that comes from outside (JSON) is malformed or too large."""
+    """A program from outside (JSON) that is malformed or too large."""
 
 
 class FileFormatError(RecurraError):
-    """A model or its file cannot be written or read: not of the format, damaged, or beyond a cap; nothing was run."""
+    """A model or file that cannot be written or read: not of the format, damaged, or beyond a cap; nothing was run."""
 
 
 class EngineError(RecurraError):
-    """No engine, or not the one asked for, can run this; the message gives each engine's reason."""
+    """A call that no engine, or not the one asked for, can run; the message gives each engine's reason."""
 
 
 class OnnxError(RecurraError):
-    """An ONNX model cannot be read, needs what is not supported, or is given what it does not take."""
+    """An ONNX model that cannot be read or needs what is not supported, or an input that a model does not take."""
 
 
 class RunError(RecurraError):
-    """A folder, a file or a corpus of the command line's jobs cannot be used."""
+    """A folder, file or corpus that a job of the command line cannot use."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a power cut, meets the old content or the new one and never half of either."""
+"""Atomic writing of files: a reader or a power cut meets the old content or the new, never a part of it."""
 
 import contextlib
 import errno
@@ -10,19 +10,23 @@ from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[bytes | memoryview]) -> None:
-    """Put `content`, whole or in pieces, at `path`, replacing what is there in one step.
+    """Write a file, and replace the old one in one step.
 
-    The bytes go to a new file in the same folder, which is synchronised with the disk and renamed; then the folder
-    is synchronised too. After a failure the old file is as it was, and no temporary file is left. A file that is
-    replaced keeps its permissions; one that may not be written to is not replaced.
+    The bytes go to a new file in the same folder. That file is synchronised with the disk and renamed; then the folder
+    is synchronised too. After a failure the old file is unchanged, and no temporary file is left. The new file has the
+    old one's permissions. A file without write permission is not replaced.
+
+    Args:
+        path: the file; of a link, the file that it leads to.
+        content: the bytes, whole or in pieces.
 
     Raises:
-        OSError: the folder is missing, not writable or full; or what is there is no plain file.
+        OSError: the folder is missing, not writable or full, or `path` is no plain file.
     """
-    path = Path(os.path.realpath(path))  # of a link, what it leads to is replaced
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():  # a device, say, would be gone
+    if path.exists() and not path.is_file():  # a device, say: renaming over it would remove it
         raise OSError(errno.EINVAL, "It is no plain file", str(path))
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     if mode is not None and not os.access(path, os.W_OK):
@@ -45,7 +49,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | Iterable[byt
 
 
 def synchronise_folder(folder: Path) -> None:
-    """Have the names in `folder` reach the disk, where the system can promise it: Windows opens no folders.
+    """Synchronise the names in `folder` with the disk; does nothing on Windows, which opens no folders.
 
     Raises:
         OSError: the folder cannot be opened.

@@ -1,4 +1,4 @@
-"""Traced values: what a cell's arguments are while its equations are read, and the recorder that writes them down."""
+"""Traced values, which stand for a cell's arguments while it is traced, and the recorder of its operations."""
 
 from __future__ import annotations
 
@@ -15,36 +15,42 @@ from recurra.errors import EquationError
 from recurra.program.operations import OPERATIONS, AttributeValue
 
 
-class Place(NamedTuple):
-    """Where in the cell's source something stands."""
+class SourceLine(NamedTuple):
+    """A line of a cell's source."""
 
     file: str
     line: int
     text: str
 
     def __str__(self) -> str:
-        from pathlib import Path  # where a message is worded: it would be a tenth of what importing recurra takes
+        from pathlib import Path  # late: only messages need it, and it would take a tenth of recurra's import time
 
         return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
 
 
 class Record(NamedTuple):
-    """One operation as it was written: operands and results are numbers of values, or literals."""
+    """One operation as it was written: a value is given by its number (an int), a literal as a float."""
 
     operation: str
     operands: tuple[int | float, ...]
     results: tuple[int, ...]
     attributes: dict[str, AttributeValue]
-    place: Place | None
+    place: SourceLine | None
 
 
 @dataclass
 class Recorder:
-    """Writes down what a cell's equations do, and under which local names their values are kept.
+    """Records the operations of a cell's equations, and the local variables that hold their values.
 
-    ``functions`` are the names of the cell language, for messages. A value's place in ``names`` is its number; None
-    until the source gives it a name. ``varying`` and ``kinds`` tell of each value whether it depends on more than
-    parameters, and whether it is real or bool.
+    Attributes:
+        cell: the cell's name.
+        code: the code of its function.
+        functions: the names of the cell language, for messages.
+        names: the name of each value, at the position that is its number; None until a local variable holds it.
+        varying: whether each value depends on the input, a state or chance, and not on parameters alone.
+        kinds: of each value ``"real"`` or ``"bool"``.
+        records: the operations, in the order in which they ran.
+        frame: the running call of the cell's function, once it was seen.
     """
 
     cell: str
@@ -57,7 +63,7 @@ class Recorder:
     frame: FrameType | None = None
 
     def argument(self, name: str, varying: bool) -> Value:
-        """A value that the cell is given."""
+        """Make the value that stands for an argument of the cell."""
         return self._value(name, varying, "real")
 
     def _value(self, name: str | None, varying: bool, kind: str) -> Value:
@@ -69,10 +75,16 @@ class Recorder:
     def apply(
         self, operation: str, operands: tuple[object, ...], attributes: dict[str, AttributeValue], results: int = 1
     ) -> list[Value]:
-        """Write down one operation and return its results.
+        """Record one operation and return its results.
+
+        Args:
+            operation: its name in the operation table.
+            operands: values and Python numbers.
+            attributes: its attributes.
+            results: the number of results. Default 1.
 
         Raises:
-            EquationError: an operand is not a value of this cell or a number, or is of the wrong kind.
+            EquationError: an operand is neither a value of this cell nor a number, or is of the wrong kind.
         """
         place = self.place()
         self.see_names()
@@ -104,12 +116,12 @@ class Recorder:
         return self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
 
     def describe(self, number: int) -> str:
-        """A value as the user knows it."""
+        """A value as it stands in the source: its name or its expression."""
         self.see_names()
         return f"`{self._expression(number)}`"
 
     def _expression(self, number: int, depth: int = 2) -> str:
-        """A value's name, or what was written to compute it."""
+        """A value's name, or the expression that computes it."""
         name = self.names[number]
         maker = next((record for record in self.records if number in record.results), None)
         if name is not None or maker is None or depth == 0:
@@ -119,7 +131,7 @@ class Recorder:
         return text.format(*operands) if text else f"{maker.operation}({', '.join(operands)})"
 
     def see_names(self) -> None:
-        """Give each value that is held by a local variable of the cell that variable's name."""
+        """Name each value that has no name yet after the local variable of the cell that holds it."""
         frame = self.frame or _frame_of(self.code)
         if frame is None:
             return
@@ -128,30 +140,34 @@ class Recorder:
             if isinstance(held, Value) and held.recorder is self and self.names[held.number] is None:
                 self.names[held.number] = name
 
-    def place(self) -> Place | None:
-        """The line of the cell that runs now."""
+    def place(self) -> SourceLine | None:
+        """The line of the cell that runs now; None outside of a call."""
         frame = _frame_of(self.code)
         if frame is None:
             return None
         file, line = frame.f_code.co_filename, frame.f_lineno
-        return Place(file, line, linecache.getline(file, line, frame.f_globals).strip())
+        return SourceLine(file, line, linecache.getline(file, line, frame.f_globals).strip())
 
-    def fail(self, fact: str, place: Place | None = None) -> NoReturn:
-        """Refuse the cell, naming it and the line.
+    def fail(self, fact: str, place: SourceLine | None = None) -> NoReturn:
+        """Refuse the cell with a message that names it and the line.
+
+        Args:
+            fact: the fault.
+            place: the line. Default: the one that runs now, else the one that the cell starts on.
 
         Raises:
             EquationError: always.
         """
         raise EquationError(f"cell {self.cell!r} ({place or self.place() or self.definition()}): {fact}")
 
-    def definition(self) -> Place:
+    def definition(self) -> SourceLine:
         """The line that the cell starts on."""
         file = self.code.co_filename
         first = line = self.code.co_firstlineno
         while linecache.getline(file, line).lstrip().startswith("@"):
             line += 1
         text = linecache.getline(file, line).strip()
-        return Place(file, line if text else first, text)
+        return SourceLine(file, line if text else first, text)
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recurra_recorder", default=None)
@@ -160,8 +176,11 @@ _recorder: ContextVar[Recorder | None] = ContextVar("recurra_recorder", default=
 def current_recorder(asked_by: str) -> Recorder:
     """The recorder of the cell that is being traced.
 
+    Args:
+        asked_by: the function of the cell language that asks, for the message.
+
     Raises:
-        EquationError: no cell is.
+        EquationError: no cell is being traced.
     """
     recorder = _recorder.get()
     if recorder is None:
@@ -184,19 +203,19 @@ class recording:  # noqa: N801  (used as a statement: ``with recording(recorder)
 
 
 def _frame_of(code: CodeType) -> FrameType | None:
-    """The running call of a cell, looked for outwards from here."""
+    """The running call of a cell: the innermost frame of this code; None if there is none."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code is not code:
         frame = frame.f_back
     return frame
 
 
-# numpy's names of Python's operators, which are the operation table's too.
+# Python's operators by numpy's names, which are also those of the operation table.
 _NUMPY_OPERATORS = ("add", "subtract", "multiply", "divide", "power", "less", "less_equal", "greater", "greater_equal")
 
 
 class Value:
-    """A value inside of a cell's equations. It has no numbers yet: what is done to it is written down."""
+    """A value inside of a cell's equations. It holds no numbers; its recorder writes down every operation on it."""
 
     __slots__ = ("number", "recorder")
     __hash__ = object.__hash__
@@ -342,7 +361,7 @@ class Value:
     __xor__ = __lshift__ = __rshift__ = __mod__
 
     def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **_: Any) -> Value:
-        """A numpy number left of an operator, as in ``np.float32(0.5) * h``, is a number; all else is refused."""
+        """Take a numpy number left of an operator, as in ``np.float32(0.5) * h``, as a number; refuse all else."""
         name = ufunc.__name__
         if name not in _NUMPY_OPERATORS or any(getattr(o, "ndim", 0) for o in operands if o is not self):
             self._unknown(f"numpy.{name}")

@@ -1,4 +1,4 @@
-"""Texts as numbers: characters or words, and the vocabulary that a run keeps in its config.json."""
+"""Texts as numbers: characters or words, and the vocabulary that numbers them."""
 
 from __future__ import annotations
 

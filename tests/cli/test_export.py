@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recurra import cells, runtime
-from recurra.model import Part, write
+from recurra.model import Column, Part, Series, write
 from recurra.vocabulary import Vocabulary
 from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
 
@@ -66,14 +66,14 @@ def test_an_exported_file_writes_and_is_measured(level, runs, call, tmp_path):
 
 
 def test_what_is_no_language_model_writes_nothing(call, tmp_path):
-    vocabulary = Vocabulary("char", ["<unk>", "a", "b"])
-    for name, root, words in (
-        ("silent", lstm(3, 4), None),
-        ("both ways", stack(embedding(3, 4), lstm(4, 3, bidirectional=True), linear(6, 3)), vocabulary),
-        ("batch first", stack(embedding(3, 4), lstm(4, 3, batch_first=True), linear(3, 3)), vocabulary),
+    spoken = {"vocabulary": Vocabulary("char", ["<unk>", "a", "b"])}
+    for name, root, annotations in (
+        ("silent", lstm(3, 4), {}),
+        ("both ways", stack(embedding(3, 4), lstm(4, 3, bidirectional=True), linear(6, 3)), spoken),
+        ("batch first", stack(embedding(3, 4), lstm(4, 3, batch_first=True), linear(3, 3)), spoken),
     ):
         made = described(root)
-        write(type(made)(made.root, made.weights, words), tmp_path / name)
+        write(type(made)(made.root, made.weights, annotations), tmp_path / name)
         code, _, err = call("text", "sample", tmp_path / name)
         assert code != 0
         assert "holds no language model of 'recurra text train'" in err
@@ -150,8 +150,8 @@ def test_the_size_is_that_before_writing(runs, call, tmp_path):
 def test_models_of_any_kind_are_compared(root, call, tmp_path):
     made = described(root)
     takes_tokens = any(part.kind == "Embedding" for _, part in root.walk())
-    words = Vocabulary("char", ["<unk>", "a", "b", "c", "d"]) if takes_tokens else None
-    write(type(made)(root, made.weights, words), tmp_path / "m")
+    annotations = {"vocabulary": Vocabulary("char", ["<unk>", "a", "b", "c", "d"])} if takes_tokens else {}
+    write(type(made)(root, made.weights, annotations), tmp_path / "m")
     code, out, err = call("export", tmp_path / "m", "--out", tmp_path / "n", "--weights", "int8")
     assert (code, err) == (0, "")
     assert "root mean square" in out
@@ -165,3 +165,12 @@ def test_inspect(runs, call):
     assert "i = sigmoid(a_i)" in out
     assert "a vocabulary of" in out
     assert call("inspect", runs / "none")[0] == 2
+
+
+def test_inspect_shows_every_annotation(call, tmp_path):
+    made = described(lstm(2, 3))
+    series = Series((Column("load", "target"), Column("heat", "future")), horizon=24, frequency="h")
+    write(type(made)(made.root, made.weights, {"series": series}), tmp_path / "m")
+    code, out, err = call("inspect", tmp_path / "m")
+    assert (code, err) == (0, "")
+    assert out.endswith("time series of 2 columns (forecast: load), frequency h\n")

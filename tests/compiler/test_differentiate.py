@@ -9,18 +9,18 @@ import torch
 
 import recurra
 from recurra import cell, cells
-from recurra.compiler import plan, products_stored, states_alone, trace
+from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.derivatives import RULES, UNDIFFERENTIABLE
 from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
-from recurra.program import HIDDEN, OPERATIONS, depending
+from recurra.program import HIDDEN, OPERATIONS, Sizes, depending
 from tests.cells.literature import LITERATURE, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule
 
 BATCH_SIZES = [4, 4, 3, 1]
-SIZES = {"input": 3, "hidden": 4, "proj": 2}
+SIZES = Sizes(3, 4, 2)
 
 
 class Case:
@@ -145,6 +145,11 @@ def passed(made, **options):
     return plan(trace(made, **options)).program
 
 
+def nothing(program):
+    """A storage mode: all is computed again from the input, the entering states and the masks."""
+    return ()
+
+
 def everything(program):
     return [program.input, *program.states, *program.parameters]
 
@@ -158,7 +163,7 @@ def check_in_many_ways(program, seed, sizes=SIZES):
     """All storage modes; random choices of what is wanted, stored and traced, of direction and resets."""
     draw = random.Random(seed)
     case = Case(plan(program), seed, sizes=sizes)
-    for stored in (states_alone, products_stored):
+    for stored in (nothing, products_stored):
         case.check(everything(case.program), stored(case.program))
     for traced in (False, True):
         case = Case(
@@ -212,7 +217,7 @@ def test_the_zoo_projected(name):
 def test_cells_of_the_literature(name):
     made = LITERATURE.get(name, zoneout_rnn)
     width = 4 if name == "intersection" else 3
-    check_in_many_ways(trace(made), 0, {**SIZES, "input": width})
+    check_in_many_ways(trace(made), 0, SIZES._replace(input=width))
 
 
 def unary(f):
@@ -334,7 +339,7 @@ def test_an_operation_alone(operation):
         scheduled = plan(trace(alone(f)))
         for grid in ([-1.0, 0.0, 1.0], [0.5, 1.0, 2.0]):
             case = Case(scheduled, 0, grid=grid, steps=[9])
-            for stored in (states_alone, products_stored):
+            for stored in (nothing, products_stored):
                 case.check(everything(case.program), stored(case.program))
             case.check(some(draw, everything(case.program)), products_stored(case.program))
 
@@ -372,24 +377,6 @@ def test_an_lstm_keeps_its_gates_and_has_one_product_in_its_loop():
     by_name = {parameter.name: result for parameter, result in gradient.parameters.items()}
     assert by_name["bias_ih"] == by_name["bias_hh"]
     assert len(schedule.constant_results) == 3
-
-
-def test_a_gru_keeps_its_gates_and_the_product_that_the_reset_gate_meets():
-    program = passed(cells.gru)
-    assert {variable.name for variable in products_stored(program)} == {"r", "z", "n", "n_h"}
-
-
-@pytest.mark.parametrize(
-    ("name", "kept"),
-    [("rnn", ["%h'"]), ("peephole_lstm", ["i", "f", "g", "o"]), ("mgu", ["f", "n"]), ("min_gru", ["z", "n"])],
-)
-def test_what_other_cells_keep(name, kept):
-    program = passed(cells.all()[name])
-    names = [variable.name for variable in products_stored(program)]
-    if name == "rnn":
-        assert products_stored(program) == (program.output,)
-    else:
-        assert names == kept
 
 
 PROGRAMS = {
@@ -483,7 +470,7 @@ def test_of_matrices_side_by_side_only_the_wanted_ones_have_work(chosen):
     case = Case(plan(trace(merged)))
     program = case.program
     wanted = [variable for variable in everything(program) if variable.name in chosen]
-    for stored in (states_alone, products_stored):
+    for stored in (nothing, products_stored):
         schedule = case.check(wanted, stored(program)).schedule
     widths = [
         e.results[0].shape[-1] for e in schedule.after if e.operation == "outer" and e.operands[0] == program.input

@@ -8,14 +8,11 @@ import pytest
 import torch
 
 import recurra
-from recurra import cell, cells, concat, eye, heads, scalar, sigmoid, split, tanh, where
+from recurra import cell, cells, tanh, where
 from recurra.compiler import trace
 from recurra.errors import EquationError
 from recurra.program import OPERATIONS, shape_text
-
-
-def shapes(target, **options):
-    return {variable.name: shape_text(variable.shape) for variable in trace(target, options).parameters}
+from tests.compiler.traced import refused, shapes
 
 
 def test_local_names_survive():
@@ -35,57 +32,6 @@ def test_a_name_that_is_used_again_stands_for_its_last_value():
     program = trace(again)
     assert program.named()["z"] == program.next_states[0] == program.named()["h"]
     assert {"z", "z'", "z''"} <= {variable.name for variable in program.variables()}
-
-
-def test_shapes_follow_from_use():
-    @cell
-    def everything(x, h, previous, *, W, M, alpha, p, R, V, b):
-        A = M - M.T - scalar(alpha) * eye()
-        both = concat(x, previous, h)
-        a, b_ = split(both @ W + b, 2)
-        h = h + p * tanh(a * sigmoid(b_) + h @ A + heads(h, 4) @ R + x @ V)
-        return h, x
-
-    assert shapes(everything) == {
-        "W": "(2*input + hidden, 2*hidden)",
-        "M": "(hidden, hidden)",
-        "alpha": "scalar",
-        "p": "(hidden)",
-        "R": "(4, hidden/4, hidden/4)",
-        "V": "(input, hidden)",
-        "b": "(2*hidden)",
-    }
-    assert [shape_text(state.shape) for state in trace(everything).states] == ["(hidden)", "(input)"]
-
-
-def test_stacked_weights_can_be_split_as_matrices():
-    @cell
-    def stacked(x, h, *, weight_ih, weight_hh):
-        V_r, V_n = split(weight_hh.T, 2)
-        W_r, W_n = split(weight_ih.T, 2)
-        r = sigmoid(x @ W_r + h @ V_r)
-        return tanh(x @ W_n + (r * h) @ V_n)
-
-    assert shapes(stacked) == {"weight_ih": "(2*hidden, input)", "weight_hh": "(2*hidden, hidden)"}
-
-
-def test_parameters_made_of_parameters():
-    @cell
-    def made(x, h, *, W, A, B, M, N):
-        return tanh(x @ (W * A) + h @ (B @ B) + h @ (M @ N + eye()) + h @ (M.T @ M))
-
-    assert shapes(made) == {
-        "W": "(input, hidden)",
-        "A": "(input, hidden)",
-        "B": "(hidden, hidden)",
-        "M": "(hidden, hidden)",
-        "N": "(hidden, hidden)",
-    }
-
-    def low_rank(x, h, *, W, A, B):
-        return tanh(x @ W + h @ (A @ B))
-
-    assert re.search(r"`A`.*\(hidden, ·\)", refused(low_rank))
 
 
 def test_numbers_of_numpy_are_numbers():
@@ -145,55 +91,6 @@ def test_options():
         trace(cells.rnn, {"slope": 1})
     with pytest.raises(EquationError, match=r"'swish' is no function"):
         trace(cells.rnn, {"nonlinearity": "swish"})
-
-
-def refused(function):
-    """The message with which a cell is refused; it must name the cell."""
-    with pytest.raises(EquationError) as error:
-        trace(cell(function))
-    message = str(error.value)
-    assert repr(function.__name__) in message
-    assert re.search(r"test_trace\.py:\d+", message), message
-    return message
-
-
-def test_sizes_that_differ():
-    def differing(x, h, *, W, b):
-        z = x @ W + x
-        return tanh(z + h + b)
-
-    message = refused(differing)
-    assert "return tanh(z + h + b)" in message
-    assert "`z` (input) and `h` (hidden)" in message
-
-
-def test_a_parameter_in_two_sizes():
-    def twice(x, h, *, W):
-        z = x @ W
-        return tanh(z + h @ W)
-
-    message = refused(twice)
-    assert "parameter `W` has shape (input, ·)" in message
-    assert "`z = x @ W`" in message
-    assert "`return tanh(z + h @ W)`" in message
-    assert "(hidden, ·)" in message
-
-
-def test_a_state_of_another_size():
-    def other(x, h, c, *, W):
-        h = tanh(x @ W + h + c)
-        return h, concat(c, c)
-
-    assert re.search(r"\(2\*hidden\), but as a new state it must have \(hidden\)", refused(other))
-
-
-def test_a_size_that_nothing_fixes():
-    def open_size(x, h, *, A, B):
-        return tanh((x @ A) @ B + h)
-
-    message = refused(open_size)
-    assert "parameter `A`" in message
-    assert "(input, ·)" in message
 
 
 def test_an_unused_argument():

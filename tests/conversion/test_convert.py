@@ -25,7 +25,7 @@ def test_a_state_dict_of_torch(kind, settings, tmp_path):
         expected, state = module(x)
     output, last = made(x.numpy())
     close(output, expected.numpy(), 1e-6)
-    for ours, theirs in zip(made.nest.flatten(last), state if kind == "LSTM" else [state], strict=True):
+    for ours, theirs in zip(made.layout.nest.flatten(last), state if kind == "LSTM" else [state], strict=True):
         close(ours, theirs.numpy(), 1e-6)
     made.save(tmp_path / "model.safetensors")
     loaded = recurra.load(tmp_path / "model.safetensors")

@@ -12,6 +12,7 @@ from recurra.compiler import plan, trace
 from recurra.engines import Call, choose
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.reference.numpy_table import sigmoid
+from recurra.program import Sizes
 from tests.random_cells import random_inputs, random_program
 
 ENGINE = ReferenceEngine()
@@ -99,7 +100,7 @@ def one_step(function, x, h, library):
     arrays = [x, h, np.eye(x.shape[1])]
     if library is torch:
         arrays = tensors(arrays)
-    sizes = {"input": x.shape[1], "hidden": h.shape[1], "proj": 0}
+    sizes = Sizes(x.shape[1], h.shape[1])
     result = ENGINE.build(plan(program)).forward(Call(arrays[0], [len(x)], [arrays[1]], [arrays[2]], sizes))
     return np.asarray(result.output)
 
@@ -147,7 +148,7 @@ def test_block_diagonal_product(library):
         dense[2 * n : 2 * n + 2, 2 * n : 2 * n + 2] = R[n]
     arrays = [np.zeros((2, 4)), h, np.zeros((4, 6)), R]
     x, state, *parameters = tensors(arrays) if library is torch else arrays
-    sizes = {"input": 4, "hidden": 6, "proj": 0}
+    sizes = Sizes(4, 6)
     result = ENGINE.build(plan(trace(blocks))).forward(Call(x, [2], [state], parameters, sizes))
     np.testing.assert_allclose(np.asarray(result.output), h @ dense, rtol=1e-13)
 
@@ -160,7 +161,7 @@ def test_heads_of_no_rows(library):
 
     arrays = [np.zeros((0, 4)), np.zeros((0, 6)), np.zeros((4, 6)), np.zeros((3, 2, 2))]
     x, state, *parameters = tensors(arrays) if library is torch else arrays
-    sizes = {"input": 4, "hidden": 6, "proj": 0}
+    sizes = Sizes(4, 6)
     result = ENGINE.build(plan(trace(blocks))).forward(Call(x, [0], [state], parameters, sizes))
     assert tuple(result.output.shape) == (0, 6)
 

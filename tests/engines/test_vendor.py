@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.backends.cudnn.rnn as cudnn_rnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -17,10 +18,11 @@ from recurra import cells, relu
 from recurra.compiler import drop_biases, plan, trace
 from recurra.engines import ENGINES, Call, ScanSpec, Wishes, reference
 from recurra.engines.vendor import flatten as flattening
+from recurra.program import Sizes
 from tests.cells.known_cells import KINDS, compiled, known_source
 
 ENGINE = ENGINES["torch"]
-SIZES = {"input": 3, "hidden": 4, "proj": 2}
+SIZES = Sizes(3, 4, 2)
 CLOSE = {"rtol": 0.0, "atol": 1e-10}
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -143,7 +145,7 @@ def stack_of(name, cell, options, layers, directions, bias=True):
     scheduled = plan(program if bias else drop_biases(program))
     width = directions * options.get("proj_size", 4)
     scans = [
-        ScanSpec(scheduled, {"input": 3 if layer == 0 else width, "hidden": 4, "proj": 2}, reverse)
+        ScanSpec(scheduled, Sizes(3 if layer == 0 else width, 4, 2), reverse)
         for layer in range(layers)
         for reverse in (False, True)[:directions]
     ]
@@ -204,7 +206,7 @@ def test_other_modules_are_no_stack():
     assert ENGINE.layers([*scans[:3], replace(scans[3], plan=simple)], 2) is None
     assert ENGINE.layers([*scans[:3], replace(scans[3], plan=plan(trace(cells.mgu)))], 2) is None
     assert ENGINE.layers([*scans[:3], replace(scans[3], reverse=False)], 2) is None
-    assert ENGINE.layers([*scans[:3], replace(scans[3], sizes={**SIZES, "input": 7})], 2) is None
+    assert ENGINE.layers([*scans[:3], replace(scans[3], sizes=SIZES._replace(input=7))], 2) is None
     assert ENGINE.layers([replace(scan, plan=plan(trace(cells.gru), traced=True)) for scan in scans], 2) is None
 
 
@@ -275,7 +277,7 @@ def test_cudnn_is_given_the_weights_as_torch_gives_them(monkeypatch, name, cell,
     monkeypatch.setattr(torch, "_use_cudnn_rnn_flatten_weight", lambda: True)
     monkeypatch.setattr(torch, "_cudnn_rnn_flatten_weight", lambda *arguments: given.append(arguments), raising=False)
     monkeypatch.setattr(torch.cuda, "device", lambda device: torch.no_grad())
-    monkeypatch.setattr(torch.backends.cudnn.rnn, "get_cudnn_mode", lambda mode: mode)
+    monkeypatch.setattr(cudnn_rnn, "get_cudnn_mode", lambda mode: mode)
     flattening.flatten(scans, 2, list(module.parameters()))
     [(weights, count, *rest)] = given
     assert all(mine is other for mine, other in zip(weights, module._flat_weights, strict=True))

@@ -9,6 +9,7 @@ import pytest
 from recurra.compiler import plan, trace
 from recurra.engines import Call, Wishes, reference
 from recurra.engines.native import NativeEngine
+from recurra.program import Sizes
 from tests.cells.literature import CELLS
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -24,7 +25,7 @@ class Case:
         self.plan = plan(trace(CELLS[name]))
         self.program, self.kernel = self.plan.program, NativeEngine().build(self.plan)
         self.width = hidden if name == "intersection" else 7
-        self.sizes = {"input": self.width, "hidden": hidden, "proj": 0}
+        self.sizes = Sizes(self.width, hidden)
         self.draw, self.dtype = np.random.default_rng(0), dtype
         x = self.array(steps, batch, self.width)
         states = [self.array(batch, *self.shape(state)) for state in self.program.states]

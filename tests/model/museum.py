@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from recurra import cells
+from recurra.model import Column, Scaling, Series, series
+from recurra.model.annotations import MAX_CHARACTERS, MAX_WORDS
 from recurra.model.file import KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
-from recurra.model.serial import MAX_CHARACTERS, MAX_WORDS
 from recurra.program import serial
 from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable
@@ -73,7 +74,24 @@ def small():
 def spoken():
     """A language model."""
     made = described(stack(embedding(3, 2), lstm(2, 2), linear(2, 3)))
-    return bytes_of(type(made)(made.root, made.weights, Vocabulary("char", ["<unk>", "a", "b"])))
+    return bytes_of(type(made)(made.root, made.weights, {"vocabulary": Vocabulary("char", ["<unk>", "a", "b"])}))
+
+
+def forecaster():
+    """A model of two time series of three columns."""
+    made = described(stack(lstm(3, 4), linear(4, 2)))
+    columns = (Column("load", "target"), Column("price", "past"), Column("heat", "future"))
+    scaling = Scaling([[1.0, 0.0, 2.5], [0.0, 1e-300, 3.0]], [[1.0, 1.0, 2.0], [0.5, 1.0, 1e300]], ["north", "south"])
+    noted = Series(columns, 24, 168, "h", 24, (0.1, 0.9), scaling, "time", "place")
+    return bytes_of(type(made)(made.root, made.weights, {"series": noted}))
+
+
+def before_annotations(data, vocabulary):
+    """The file of a model as it was written before its vocabulary was one of many annotations."""
+    header, description, body = opened(data)
+    del description["annotations"]
+    description["vocabulary"] = vocabulary
+    return closed(header, description, body)
 
 
 def entry(dtype="F32", shape=(1,), offsets=(0, 4)):
@@ -319,7 +337,15 @@ exhibits(
         "a weight tied to itself": (("tied",), {"0.weight_ih_l0": "0.weight_ih_l0"}),
         "weights tied in a ring": (("tied",), {"a": "b", "b": "a"}),
         "a weight tied to a list": (("tied",), {"a": []}),
-        "a vocabulary that is a list": (("vocabulary",), []),
+        "annotations that are a list": (("annotations",), []),
+        "no annotations": (("annotations",), REMOVED),
+        "an unknown annotation": (("annotations", "licence"), {"text": "mine"}),
+        "an unknown annotation whose name clears the screen": (("annotations", "\x1b[2J" * 1000), None),
+        "as many annotations as can be": (("annotations",), {str(n): None for n in range(serial.MAX_KEYS // 2)}),
+        "a vocabulary that is a list": (("annotations", "vocabulary"), []),
+        "a vocabulary that is null": (("annotations", "vocabulary"), None),
+        "a vocabulary of a model without tokens": (("annotations", "vocabulary"), {"level": "char", "tokens": "ab"}),
+        "a vocabulary beside the annotations": (("vocabulary",), None),
     },
     lambda item: changed(*item),
 )
@@ -343,12 +369,97 @@ exhibits(
             "tokens": "".join(map(chr, range(0x10000, 0x10000 + MAX_CHARACTERS - 1))) + "\U00010000",
         },
     },
-    lambda item: changed(("vocabulary",), item, spoken),
+    lambda item: changed(("annotations", "vocabulary"), item, spoken),
+)
+exhibits(
+    "a file before annotations",
+    {
+        "with a list as vocabulary": [],
+        "with a vocabulary of another size": {"level": "char", "tokens": "abc"},
+        "with a vocabulary without a level": {"tokens": "ab"},
+    },
+    lambda item: before_annotations(spoken(), item),
+)
+exhibits(
+    "series",
+    {
+        "a field missing": (("period",), REMOVED),
+        "a field too many": (("holidays",), []),
+        "columns that are an object": (("columns",), {}),
+        "a column that is a text": (("columns", 0), "load"),
+        "a column without a role": (("columns", 0, "role"), REMOVED),
+        "a column of an unknown role": (("columns", 0, "role"), "static"),
+        "a role that is a list": (("columns", 0, "role"), ["target"]),
+        "no target": (("columns", 0, "role"), "past"),
+        "no columns": (("columns",), []),
+        "columns with one name": (("columns", 1, "name"), "load"),
+        "a column of no name": (("columns", 1, "name"), ""),
+        "a column of a number as name": (("columns", 1, "name"), 3),
+        "a column whose name is two lines": (("columns", 1, "name"), "a\nb"),
+        "a column whose name is half a character": (("columns", 1, "name"), "\ud800"),
+        "a column that is the time too": (("time_column",), "load"),
+        "a time that is a list": (("time_column",), []),
+        "other features than the model's": (("columns",), [{"name": "load", "role": "target"}]),
+        "more columns than can be": (
+            ("columns",),
+            [{"name": str(n), "role": "target"} for n in range(series.MAX_COLUMNS + 1)],
+        ),
+        "a horizon of 0": (("horizon",), 0),
+        "no horizon": (("horizon",), None),
+        "a horizon that is true": (("horizon",), True),
+        "a horizon that is a float": (("horizon",), 24.0),
+        "a horizon without end": (("horizon",), 10**18),
+        "a period that is a text": (("period",), "24"),
+        "a context of -1": (("context",), -1),
+        "a frequency of many characters": (("frequency",), "h" * 1000),
+        "a frequency that is a number": (("frequency",), 60),
+        "quantiles that descend": (("quantiles",), [0.9, 0.1]),
+        "a quantile twice": (("quantiles",), [0.5, 0.5]),
+        "a quantile of 1": (("quantiles",), [0.5, 1]),
+        "a quantile that is a text": (("quantiles",), ["0.5"]),
+        "a quantile that is true": (("quantiles",), [True]),
+        "quantiles that are a number": (("quantiles",), 0.5),
+        "more quantiles than can be": (("quantiles",), [n / 1000 for n in range(1, series.MAX_QUANTILES + 2)]),
+        "a scaling that is a list": (("scaling",), []),
+        "a scaling without its scale": (("scaling", "scale"), REMOVED),
+        "a scale of 0": (("scaling", "scale", 0, 1), 0),
+        "a negative scale": (("scaling", "scale", 0, 1), -1.0),
+        "a scale that is a text": (("scaling", "scale", 0, 1), "1"),
+        "a scale that is true": (("scaling", "scale", 0, 1), True),
+        "a scale of a row too few": (("scaling", "scale", 1), REMOVED),
+        "a scale of a column too few": (("scaling", "scale", 1, 2), REMOVED),
+        "scales of a column too many": (("scaling", "scale"), [[1, 1, 1, 1], [1, 1, 1, 1]]),
+        "scales that are no rows": (("scaling", "scale"), [1, 1, 1]),
+        "scales in rows of rows": (("scaling", "scale"), [[[1, 1, 1]], [[1, 1, 1]]]),
+        "no scales": (("scaling", "scale"), []),
+        "an offset that is null": (("scaling", "offset", 0, 0), None),
+        "an offset of 20 digits too many": (("scaling", "offset", 0, 0), 10**20),
+        "a scaling of more series than named": (("scaling", "series"), ["north"]),
+        "a scaling of series with one name": (("scaling", "series"), ["north", "north"]),
+        "a scaling of series that have numbers": (("scaling", "series"), [1, 2]),
+        "a scaling of each series without a column that tells them apart": (("series_column",), None),
+        "more scales than can be": (("scaling", "scale"), [[1.5] * 1000] * (series.MAX_SCALES // 1000 + 1)),
+        "as many series as can be, one twice": (
+            ("scaling",),
+            {
+                "series": [*(f"{n:x}" for n in range(series.MAX_SCALES - 1)), "1"],
+                "offset": [[0]] * series.MAX_SCALES,
+                "scale": [[1]] * series.MAX_SCALES,
+            },
+        ),
+    },
+    lambda item: changed(("annotations", "series", *item[0]), item[1], forecaster),
 )
 
 
+@exhibit("series: an infinite scale")
+def _():
+    header, description, body = opened(forecaster())
+    return closed(header, json.dumps(description).replace("1e+300", "1e999"), body)
+
+
 _HEAD = '{"format":"recurra-model","version":1,"programs":[' + json.dumps(program()) + '],"model":'
-_TAIL = ',"tied":{},"vocabulary":null}'
+_TAIL = ',"tied":{},"annotations":{}}'
 
 
 @exhibit("parts: 40 deep")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from recurra import cells
 from recurra.errors import FileFormatError
 from recurra.model import Description, Part, Weight, cost, read, write
 from recurra.model.file_errors import refusing
-from recurra.model.kinds import KINDS, NUMBER
+from recurra.model.kinds import KINDS, NUMBER, PROGRAM, Role, kinds_of
 from recurra.model.serial import MAX_DEPTH, MAX_PARTS, from_text, to_text
 from recurra.program import from_json
 from recurra.vocabulary import Vocabulary
@@ -66,15 +67,21 @@ VOCABULARIES = st.one_of(
 )
 
 
+def noted(vocabulary):
+    """The annotations of a model with this vocabulary, or with none."""
+    return {} if vocabulary is None else {"vocabulary": vocabulary}
+
+
 @settings(max_examples=150)
 @given(trees(LEAVES), st.dictionaries(st.text(max_size=5), st.text(max_size=5)), VOCABULARIES)
 def test_round_trip(root, tied, vocabulary):
-    text = to_text(root, tied, vocabulary)
-    found, names, tokens = from_text(text)
+    text = to_text(root, tied, noted(vocabulary))
+    found, names, annotations = from_text(text)
     assert found == root
     assert names == tied
-    assert (tokens and tokens.tokens) == (vocabulary and vocabulary.tokens)
-    assert to_text(found, names, tokens) == text
+    assert annotations.keys() == noted(vocabulary).keys()
+    assert vocabulary is None or annotations["vocabulary"].tokens == vocabulary.tokens
+    assert to_text(found, names, annotations) == text
 
 
 @settings(max_examples=40)
@@ -84,7 +91,7 @@ def test_files_round_trip(tmp_path_factory, root, vocabulary):
     if vocabulary is not None:
         root = stack(embedding(len(vocabulary), 3), root)
     made = described(root)
-    write(Description(root, made.weights, vocabulary), path)
+    write(Description(root, made.weights, noted(vocabulary)), path)
     found = read(path)
     assert found.root == root
     assert (found.vocabulary and found.vocabulary.tokens) == (vocabulary and vocabulary.tokens)
@@ -126,7 +133,7 @@ def test_what_would_not_be_read_is_not_written(what, tmp_path):
 def test_tokens_without_an_encoding_are_not_written(tmp_path):
     made = described(embedding(2, 1))
     with pytest.raises(FileFormatError, match="half of a character"):
-        write(Description(made.root, made.weights, Vocabulary("char", ["<unk>", "\ud800"])), tmp_path / "file")
+        write(Description(made.root, made.weights, noted(Vocabulary("char", ["<unk>", "\ud800"]))), tmp_path / "file")
 
 
 def test_a_failed_save_leaves_what_was_there(tmp_path):
@@ -209,6 +216,16 @@ def test_every_kind_has_settings_of_its_own():
     for name, kind in KINDS.items():
         with pytest.raises(FileFormatError, match=r"settings missing|unknown"):
             Description(Part(name, {"other": 1, **dict.fromkeys(kind.settings)}), {})
+
+
+def test_roles_are_what_settings_say():
+    recurrent, layers = kinds_of("layer", "cell"), kinds_of("layer")
+    assert {name for name, kind in KINDS.items() if PROGRAM in kind.settings.values()} == set(recurrent)
+    assert {name for name, kind in KINDS.items() if "num_layers" in kind.settings} == set(layers)
+    assert sorted(kinds_of(*get_args(Role))) == sorted(KINDS)
+    assert kinds_of("container") == ("Sequential", "Stack")
+    assert kinds_of("table") == ("Embedding",)
+    assert kinds_of("nothing") == ("Dropout", "Identity")
 
 
 def test_refusals_name_the_file_in_one_line():

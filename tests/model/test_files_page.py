@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from recurra.model import cost, kinds, safetensors, serial
+from recurra.model import annotations, content, cost, kinds, safetensors, serial, series
 from recurra.program import serial as programs
 from tests.model import museum
 
@@ -23,7 +23,13 @@ CAPS = {
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
-    "characters or words of a vocabulary": [serial.MAX_CHARACTERS, serial.MAX_WORDS],
+    "characters or words of a vocabulary": [annotations.MAX_CHARACTERS, annotations.MAX_WORDS],
+    "characters of a name of a part, a column or a series": [content.MAX_NAME],
+    "columns of time series": [series.MAX_COLUMNS],
+    "offsets, and as many scales, of time series": [series.MAX_SCALES],
+    "steps of a horizon, a context or a period": [series.MAX_STEPS],
+    "quantiles": [series.MAX_QUANTILES],
+    "characters of a frequency": [series.MAX_FREQUENCY],
     "equations, variables and operands of all programs together": [
         programs.MAX_EQUATIONS,
         programs.MAX_VARIABLES,

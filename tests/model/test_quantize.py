@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from recurra import cell, heads
 from recurra.errors import FileFormatError
 from recurra.model import Description, Weight, read, write
-from recurra.model.quantize import narrow, narrowed
+from recurra.model.quantize import quantize, quantized
 from recurra.runtime import Model
 from tests.runtime.models import cell_part, described, language_model, linear, lstm, same, stack
 
@@ -24,13 +24,13 @@ def bfloat16_by_hand(value):
 def test_bfloat16_is_the_nearest(value):
     made = described(linear(1, 1))
     made.weights["weight"].data[:] = value
-    assert int(narrow(made, "bf16").weights["weight"].data[0, 0]) == bfloat16_by_hand(value)
+    assert int(quantize(made, "bf16").weights["weight"].data[0, 0]) == bfloat16_by_hand(value)
 
 
 def test_special_numbers_in_bfloat16():
     made = described(linear(5, 1))
     made.weights["weight"].data[0] = [np.nan, np.inf, -np.inf, -0.0, np.float32(3.4e38)]
-    values = narrow(made, "bf16").weights["weight"].values()[0]
+    values = quantize(made, "bf16").weights["weight"].values()[0]
     assert np.isnan(values[0])
     assert values[1:].tolist() == [np.inf, -np.inf, 0, np.inf]
     assert np.signbit(values[3])
@@ -41,7 +41,7 @@ def test_special_numbers_in_bfloat16():
 def test_int8_is_within_half_a_step(rows, columns, seed, size):
     made = described(linear(columns, rows), seed)
     made.weights["weight"].data[:] *= np.float32(size)
-    weight = narrow(made, "int8").weights["weight"]
+    weight = quantize(made, "int8").weights["weight"]
     assert weight.dtype == "int8"
     assert abs(weight.data.astype(int)).max() <= 127
     original = made.weights["weight"].data
@@ -54,7 +54,7 @@ def test_int8_is_within_half_a_step(rows, columns, seed, size):
 
 @pytest.mark.parametrize("kind", ["bf16", "int8"])
 def test_a_narrow_model_is_the_model_of_its_numbers(kind, tmp_path):
-    made = narrow(described(language_model()), kind)
+    made = quantize(described(language_model()), kind)
     assert {name for name, weight in made.weights.items() if weight.dtype == "float32"} == {
         name for name in made.weights if "bias" in name
     }
@@ -72,28 +72,28 @@ def test_a_narrow_model_is_the_model_of_its_numbers(kind, tmp_path):
 def test_zero_rows_and_tied_weights():
     made = described(linear(4, 3, bias=False))
     made.weights["weight"].data[1] = 0
-    weight = narrow(made, "int8").weights["weight"]
+    weight = quantize(made, "int8").weights["weight"]
     assert weight.scale[1] == 1
     assert not weight.values()[1].any()
     root = stack(linear(4, 4, bias=False), linear(4, 4, bias=False))
     first = described(root).weights["0.weight"]
-    tied = narrow(Description(root, {"0.weight": first, "1.weight": first}), "bf16")
+    tied = quantize(Description(root, {"0.weight": first, "1.weight": first}), "bf16")
     assert tied.weights["0.weight"] is tied.weights["1.weight"]
 
 
-def test_what_cannot_be_narrowed():
+def test_what_cannot_be_quantized():
     with pytest.raises(FileFormatError, match="is float64"):
-        narrow(described(lstm(2, 3), dtype=np.float64), "bf16")
+        quantize(described(lstm(2, 3), dtype=np.float64), "bf16")
     with pytest.raises(FileFormatError, match="bf16 or int8, not 'fp4'"):
-        narrow(described(lstm(2, 3)), "fp4")
+        quantize(described(lstm(2, 3)), "fp4")
     made = described(linear(2, 2))
     made.weights["weight"].data[0, 0] = np.inf
     with pytest.raises(FileFormatError, match="weight weight holds numbers that are not finite"):
-        narrow(made, "int8")
+        quantize(made, "int8")
 
 
 def int8(rows):
-    return narrowed(Weight.of(np.asarray(rows, np.float32)), "int8")
+    return quantized(Weight.of(np.asarray(rows, np.float32)), "int8")
 
 
 def test_bfloat16_is_rounded_as_torch_rounds():
@@ -103,12 +103,12 @@ def test_bfloat16_is_rounded_as_torch_rounds():
     values = np.concatenate([bits, halves, halves | 0x80000000]).view(np.float32)[:, None]
     values = values[~np.isnan(values[:, 0])]
     expected = torch.from_numpy(values).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
-    np.testing.assert_array_equal(narrowed(Weight.of(values), "bf16").data, expected)
+    np.testing.assert_array_equal(quantized(Weight.of(values), "bf16").data, expected)
 
 
 def test_nan_in_bfloat16_keeps_its_sign():
     values = np.array([[0x7F800001, 0xFFFFFFFF, 0x7FFFFFFF, 0xFF800001]], np.uint32).view(np.float32)
-    made = narrowed(Weight.of(values), "bf16").values()
+    made = quantized(Weight.of(values), "bf16").values()
     assert np.isnan(made).all()
     assert np.signbit(made).tolist() == [[False, True, False, True]]
 
@@ -138,7 +138,7 @@ def test_int8_of_three_dimensions_has_scales_of_the_first():
 
     blocks = np.stack([np.eye(4), 100 * np.eye(4)]).astype(np.float32)
     weights = {"W": Weight.of(np.ones((3, 8), np.float32)), "R": Weight.of(blocks)}
-    made = narrow(Description(cell_part(headed, 3, 8), weights), "int8").weights["R"]
+    made = quantize(Description(cell_part(headed, 3, 8), weights), "int8").weights["R"]
     np.testing.assert_array_equal(made.scale, np.float32([1, 100]) / np.float32(127))
     np.testing.assert_allclose(made.values(), blocks, rtol=1e-6)
 
@@ -146,19 +146,19 @@ def test_int8_of_three_dimensions_has_scales_of_the_first():
 @pytest.mark.parametrize("kind", ["bf16", "int8"])
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (2, 0, 3)])
 def test_weights_without_numbers(kind, shape):
-    assert narrowed(Weight.of(np.zeros(shape, np.float32)), kind).values().shape == shape
+    assert quantized(Weight.of(np.zeros(shape, np.float32)), kind).values().shape == shape
 
 
 @pytest.mark.parametrize("kind", ["bf16", "int8"])
 def test_what_is_narrow_stays(kind):
-    once = narrow(described(language_model()), kind)
-    twice = narrow(once, kind)
+    once = quantize(described(language_model()), kind)
+    twice = quantize(once, kind)
     assert all(twice.weights[name] is weight for name, weight in once.weights.items())
 
 
 def test_from_float16_and_from_one_to_the_other():
     half = Weight.of(np.random.default_rng(0).standard_normal((5, 7)).astype(np.float16))
     for kind, other in (("bf16", "int8"), ("int8", "bf16")):
-        made = narrowed(half, kind)
-        assert same(made.values(), narrowed(Weight.of(half.values()), kind).values())
-        assert same(narrowed(made, other).values(), narrowed(Weight.of(made.values()), other).values())
+        made = quantized(half, kind)
+        assert same(made.values(), quantized(Weight.of(half.values()), kind).values())
+        assert same(quantized(made, other).values(), quantized(Weight.of(made.values()), other).values())

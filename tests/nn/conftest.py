@@ -1,4 +1,4 @@
-"""One thread each: at these sizes, threads of two modules in parallel test runs only stand in each other's way."""
+"""One thread for each test: at these sizes threads would only slow down parallel test runs."""
 
 import pytest
 import torch

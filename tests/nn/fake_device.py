@@ -41,7 +41,7 @@ _MIXED = {"_copy_from", "_copy_from_and_resize", "index", "index_put_", "_index_
 
 @dataclass
 class Seen:
-    """What a program asked of the device.
+    """The operations and transfers that a program asked of the device.
 
     Attributes:
         operations: names of operations, such as ``"mm"`` or ``"lstm"``, in order; a fused layer's backward pass is
@@ -55,7 +55,7 @@ class Seen:
     uploads: list[str] = field(default_factory=list)
 
     def count(self, name: str) -> int:
-        """How often an operation ran."""
+        """Count the runs of an operation."""
         return self.operations.count(name)
 
 
@@ -64,7 +64,7 @@ _watching: list[Seen] = []
 
 @contextmanager
 def watched() -> Iterator[Seen]:
-    """What happens inside of a ``with`` block."""
+    """Record what is asked of the device inside of a ``with`` block."""
     seen = Seen()
     _watching.append(seen)
     try:
@@ -74,14 +74,14 @@ def watched() -> Iterator[Seen]:
 
 
 def on_device(value):
-    """A module, moved as `.to` moves it, or a tensor's copy there; a tuple or list of them likewise."""
+    """Move a module as `.to` does, or copy a tensor there; a tuple or list likewise."""
     if isinstance(value, (tuple, list)):
         return type(value)(map(on_device, value))
     return value.to(NAME)
 
 
 def host(value):
-    """Copies on the CPU, and nothing written down: for assertions."""
+    """Copy to the CPU without a record of it, for assertions."""
     held, _watching[:] = list(_watching), []
     try:
         return pytree.tree_map(lambda v: v.cpu() if isinstance(v, torch.Tensor) else v, value)
@@ -90,7 +90,7 @@ def host(value):
 
 
 def _known_to_torch() -> list[torch.library.Library]:
-    """Make the device known, for the life of the process; what is returned must be held."""
+    """Register the device for the life of the process; the caller must keep the result alive."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     everything = torch.library.Library("_", "IMPL")
     everything.fallback(_run, "PrivateUse1")
@@ -150,7 +150,7 @@ def _there(tensor):
 
 
 def _run(operation, *args, **kwargs):
-    """Any operation: on the CPU, over the same memory."""
+    """Run any operation on the CPU, over the same memory."""
     name = operation._schema.name.removeprefix("aten::")
     given = [value for value in pytree.tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)]
     elsewhere = [value for value in given if not _is_here(value)]
@@ -188,7 +188,7 @@ def _run(operation, *args, **kwargs):
 
 
 def _run_fused(operation, *args):
-    """A recurrent layer of torch's: one operation, and one for its gradients."""
+    """Run a recurrent layer of torch: one operation, and one for its gradients."""
     flat, spec = pytree.tree_flatten(args)
     places = [place for place, value in enumerate(flat) if _is_here(value)]
     inside = [flat[place] for place in places]

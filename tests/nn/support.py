@@ -1,4 +1,4 @@
-"""What the tests of the layers share: the two modules that are compared, weights in common, and closeness."""
+"""Helpers of the tests of layers: pairs of our module and torch's, gradients, and comparison within tolerances."""
 
 import torch
 from torch import nn as theirs

@@ -233,7 +233,7 @@ def test_refused_with_the_exception_of_torch(name, what, args, kwargs):
 
 @pytest.mark.parametrize("name", ["RNN", "GRU"])
 def test_projection_by_position_is_refused_at_construction(name):
-    """torch lets it through and fails in forward."""
+    """torch accepts it and fails in forward."""
     args = (3, 4, 1, "tanh", True, False, 0.0, False, 2) if name == "RNN" else (3, 4, 1, True, False, 0.0, False, 2)
     with pytest.raises((ValueError, TypeError)):
         getattr(ours, name)(*args)
@@ -247,7 +247,7 @@ def test_a_cell_of_unknown_nonlinearity_is_refused():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_cell_without_units_is_refused(name):
-    """As torch's layers are; torch's cells give states of no elements."""
+    """torch's layers refuse it too; torch's cells return states without elements."""
     with pytest.raises(ValueError, match="hidden_size must be greater than zero; got 0"):
         getattr(ours, name)(3, 0)
 

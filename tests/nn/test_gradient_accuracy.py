@@ -15,7 +15,7 @@ SHAPES = {
 
 
 def gradients(module, x, given):
-    """What a backward pass finds, in float64."""
+    """The gradients of the parameters and x, as float64."""
     x = x.clone().requires_grad_()
     module(x)[0].backward(given)
     found = {name: parameter.grad for name, parameter in module.named_parameters()}

@@ -1,4 +1,4 @@
-"""No option is without effect in silence: each option, in each way that a call can be run."""
+"""Every option has an effect, in each way that a call can run, or the log says that it has none."""
 
 import inspect
 
@@ -98,7 +98,7 @@ def result(way, layer, x):
 
 
 def kept(way, layer):
-    """Elements that the graph of a call of a long sequence holds, for the backward pass."""
+    """The number of elements that the graph of a call on a long sequence holds for the backward pass."""
     held = {}
 
     def pack(tensor):

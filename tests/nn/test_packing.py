@@ -133,7 +133,7 @@ def test_wrong_types_are_said_so(call):
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("as_tensor", [True, False])
 def test_a_length_beyond_the_input_names_the_row(enforce_sorted, batch_first, as_tensor):
-    """torch packs rows that are not there."""
+    """torch packs rows that do not exist."""
     lengths = [9, 4, 2] if enforce_sorted else [4, 9, 2]
     x = ramp(3, 5, 2) if batch_first else ramp(5, 3, 2)
     row = lengths.index(9)
@@ -174,7 +174,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("what", "batch_sizes", "rows"), MALFORMED, ids=[row[0] for row in MALFORMED])
 def test_malformed_packed_sequences(what, batch_sizes, rows):
-    """torch never looks at batch_sizes, and brings the process down over a negative one."""
+    """torch never checks batch_sizes; a negative one crashes the process."""
     pack = their_packing.PackedSequence(ramp(rows, 2), torch.tensor(batch_sizes))
     with pytest.raises((ValueError, RuntimeError), match="batch_sizes"):
         ours.pad_packed_sequence(pack)

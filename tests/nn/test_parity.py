@@ -218,3 +218,30 @@ def test_arguments_have_torch_names(name):
     assert_same(module(input=x, hx=hx), expected)
     assert_same(module(x, hx=hx), expected)
     assert_same(module(x, hx), expected)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_sizes_that_are_no_whole_vectors(name, batch_first):
+    """Odd sizes, one step, one sequence; transposed input where the batch comes first."""
+    for width in (1, 3, 17):
+        for hidden in (1, 3, 17, 129):
+            layer, reference = pair(name, width, hidden, batch_first=batch_first)
+            for shape in ((1, 1), (1, 4), (5, 1), (5, 4)):
+                x = torch.randn(*shape, width, requires_grad=True)
+                found = [
+                    [m(x)[0], *torch.autograd.grad(m(x)[0].sum(), [x, *m.parameters()])] for m in (layer, reference)
+                ]
+                for mine, other in zip(*found, strict=True):
+                    torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
+
+
+def test_an_empty_batch():
+    layer, _ = pair("LSTM", 3, 5)
+    x = torch.randn(4, 0, 3, requires_grad=True)
+    output, (h, c) = layer(x)
+    assert output.shape == (4, 0, 5)
+    assert h.shape == c.shape == (1, 0, 5)
+    (output.sum() + h.sum()).backward()
+    assert x.grad.shape == x.shape
+    assert all(bool((p.grad == 0).all()) for p in layer.parameters())

@@ -1,3 +1,5 @@
+"""`save` and `load`: a loaded module computes the same, and what cannot be saved is named."""
+
 import subprocess
 import sys
 
@@ -14,10 +16,11 @@ from torch.nn.utils import prune
 import recurra
 from recurra import cells, runtime
 from recurra.errors import FileFormatError
-from recurra.model import KINDS
-from recurra.model.kinds import CONTAINERS
+from recurra.model import KINDS, Column, Series
+from recurra.model.kinds import kinds_of
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack
 from recurra.nn.parts import ROWS, describe
+from recurra.vocabulary import Vocabulary
 from tests.random_cells import random_cell
 
 EXAMPLES = {
@@ -99,12 +102,12 @@ def test_every_cell(kind, tmp_path):
 
 
 def test_every_kind_has_a_module():
-    assert {row.kind for row in ROWS.values()} | set(CONTAINERS) == set(KINDS)
-    assert {*EXAMPLES, *CELLS, *CONTAINERS, "Embedding"} == set(KINDS)
+    assert {row.kind for row in ROWS.values()} | set(kinds_of("container")) == set(KINDS)
+    assert {*EXAMPLES, *CELLS, *kinds_of("container"), "Embedding"} == set(KINDS)
 
 
 def test_bit_for_bit_on_the_same_engine(tmp_path):
-    """Where layers run natively, the runtime gives the same bits as torch's front."""
+    """The runtime gives the same bits as the torch front, if layers run natively."""
     stack = Stack(Recurrent(cells.lstm, 6, 20, 2, bidirectional=True), Recurrent(cells.gru, 40, 9)).eval()
     recurra.save(stack, tmp_path / "m")
     x = torch.randn(7, 3, 6)
@@ -320,6 +323,25 @@ def test_a_module_that_does_something_else_is_refused(tmp_path):
         recurra.save(replaced, tmp_path / "m")
     with pytest.raises(TypeError, match=r"must be a recurra\.vocabulary\.Vocabulary, not list"):
         recurra.save(nn.Embedding(2, 2), tmp_path / "m", vocabulary=["a", "b"])
+
+
+def test_annotations_go_with_the_module(tmp_path):
+    words, noted = Vocabulary("char", ["<unk>", "a"]), Series((Column("load", "target"),), horizon=3)
+    for arguments in ({"vocabulary": words}, {"annotations": {"vocabulary": words}}):
+        recurra.save(Stack(nn.Embedding(2, 2), GRU(2, 2)), tmp_path / "m", **arguments)
+        model = runtime.load(tmp_path / "m")
+        assert model.vocabulary.tokens == model.annotations["vocabulary"].tokens == words.tokens
+    recurra.save(GRU(1, 2), tmp_path / "m", annotations={"series": noted})
+    assert runtime.load(tmp_path / "m").annotations == {"series": noted}
+    assert isinstance(recurra.load(tmp_path / "m"), GRU)
+    before = (tmp_path / "m").read_bytes()
+    with pytest.raises(TypeError, match="give the vocabulary once"):
+        recurra.save(nn.Embedding(2, 2), tmp_path / "m", vocabulary=words, annotations={"vocabulary": words})
+    with pytest.raises(FileFormatError, match="'licence' is not known; known are series, vocabulary"):
+        recurra.save(GRU(1, 2), tmp_path / "m", annotations={"licence": "mine"})
+    with pytest.raises(TypeError, match=r"series must be a recurra\.model\.series\.Series, not str"):
+        recurra.save(GRU(1, 2), tmp_path / "m", annotations={"series": "load"})
+    assert (tmp_path / "m").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""`Stack`: parts one after the other, with the states of its recurrent parts."""
+
 from collections import OrderedDict
 
 import pytest

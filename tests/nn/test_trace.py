@@ -99,7 +99,7 @@ def test_short_names_with_one_layer_and_direction(name):
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("kwargs", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
 def test_forms_of_input(name, kwargs):
-    """The trace comes in the form of the output: batch first, unbatched, packed."""
+    """The trace has the form of the output: batch first, unbatched, packed."""
     module = make(name, kwargs)
     x = torch.randn(T, B, F, dtype=torch.float64)
     _, _, expected = module(x, return_trace=True)
@@ -172,7 +172,7 @@ def with_heads(x, h, *, W, R, b):
 
 
 def test_heads_stand_one_after_the_other():
-    """Of every engine; their gradients too."""
+    """Traced values of every engine, and their gradients."""
     torch.manual_seed(0)
     module = recurra.nn.Recurrent(with_heads, F, H, dtype=torch.float64)
     x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)

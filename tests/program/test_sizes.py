@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import EquationError, ProgramError
-from recurra.program import HIDDEN, INPUT, Size
+from recurra.program import HIDDEN, INPUT, Size, Sizes
 
 factors = st.fractions(min_value=Fraction(1, 9), max_value=9, max_denominator=9)
 sizes = st.dictionaries(st.sampled_from(["input", "hidden", "proj", ""]), factors, min_size=1).map(Size.of)
@@ -18,10 +18,10 @@ def test_printed_sizes_are_read_back(size):
 
 @given(sizes, sizes, st.integers(1, 5))
 def test_arithmetic_is_that_of_the_numbers(a, b, n):
-    numbers = {"input": 2520 * 2520, "hidden": 2520 * 2520 * 2, "proj": 2520 * 2520 * 3}
+    numbers = Sizes(2520 * 2520, 2520 * 2520 * 2, 2520 * 2520 * 3)
 
     def value(size):
-        return sum(factor * (numbers[symbol] if symbol else 1) for symbol, factor in size.terms)
+        return sum(factor * (getattr(numbers, symbol) if symbol else 1) for symbol, factor in size.terms)
 
     assert value(a + b) == value(a) + value(b)
     assert value(a - b) == value(a) - value(b)
@@ -36,9 +36,9 @@ def test_readable():
 
 
 def test_a_size_must_come_out_whole():
-    assert (HIDDEN / 2).value({"hidden": 8}) == 4
+    assert (HIDDEN / 2).value(Sizes(3, 8)) == 4
     with pytest.raises(EquationError, match=r"hidden/2 is not a whole number for hidden=7"):
-        (HIDDEN / 2).value({"hidden": 7})
+        (HIDDEN / 2).value(Sizes(3, 7))
 
 
 NO_SIZES = ["", "4*", "4hidden", "4*/2", "/2", "hidden/0", "Hidden", "a b", "4**hidden", "-hidden", "?1", "9" * 20, "+"]

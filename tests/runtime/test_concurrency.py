@@ -40,7 +40,7 @@ def test_a_plan_has_one_kernel(hasty):
     """Also where several threads build it at once, and where the engine has met hundreds of others since."""
     engine = NativeEngine()
     for _ in range(20):
-        plan = model(layer(cells.gru, 3, 4)).recurrent[0].runs[0][0].plan
+        plan = model(layer(cells.gru, 3, 4)).recurrent[0].programs[0][0].plan
         NativeEngine.build.cache_clear()
         found = []
         threads = [threading.Thread(target=lambda p=plan, f=found: f.append(engine.build(p))) for _ in range(4)]
@@ -86,7 +86,7 @@ def test_streams_step_all_parts_or_none(engine, monkeypatch):
         streams.step(ids, X[0])
         before = streams.snapshot(ids)
         with monkeypatch.context() as patch:
-            patch.setattr(made.recurrent[1].runs[0][0].__class__, "__call__", _second_fails())
+            patch.setattr(made.recurrent[1].programs[0][0].__class__, "__call__", _second_fails())
             with pytest.raises(Broken):
                 streams.step(ids, X[1])
         assert streams.snapshot(ids) == before
@@ -99,16 +99,16 @@ def test_a_stream_steps_all_parts_or_none(monkeypatch):
         stream.step(X[0])
         before = stream.snapshot()
         with monkeypatch.context() as patch:
-            patch.setattr(made.recurrent[1].runs[0][0].__class__, "__call__", _second_fails())
+            patch.setattr(made.recurrent[1].programs[0][0].__class__, "__call__", _second_fails())
             with pytest.raises(Broken):
                 stream.step(X[1])
         assert stream.snapshot() == before
 
 
 def _second_fails():
-    from recurra.runtime.run import Run
+    from recurra.runtime.packed_program import PackedProgram
 
-    calls, original = [], Run.__call__
+    calls, original = [], PackedProgram.__call__
 
     def call(self, *arguments):
         calls.append(self)

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from recurra.model import KINDS, Part
-from recurra.model.interface import NOTHING
-from recurra.model.kinds import CELLS, CONTAINERS, LAYERS_OF_CELLS
+from recurra.model.kinds import kinds_of
 from recurra.runtime import Model
-from recurra.runtime.feed_forward import PROGRAMS
 from tests.runtime.models import described, linear, model
 
 
@@ -124,8 +122,8 @@ def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
 
 
 def test_every_kind_of_part_is_run():
-    assert set(KINDS) == {*PROGRAMS, *NOTHING, *CONTAINERS, *LAYERS_OF_CELLS, *CELLS, "Embedding"}
-    assert set(PROGRAMS) == {*CASES, "Linear", "PReLU"}
+    assert set(kinds_of("rows")) == {*CASES, "Linear", "PReLU"}
+    assert {name for name, kind in KINDS.items() if kind.program is not None} == set(kinds_of("rows"))
 
 
 def test_a_step_alone_is_the_step_among_others():

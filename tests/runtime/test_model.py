@@ -64,7 +64,7 @@ def test_every_cell_agrees_with_the_reference_engine(name, bidirectional):
     with recurra.engine("reference"):
         expected, expected_state = made(x, lengths=[7, 2, 5])
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
-    for value, wanted in zip(made.nest.flatten(state), made.nest.flatten(expected_state), strict=True):
+    for value, wanted in zip(made.layout.nest.flatten(state), made.layout.nest.flatten(expected_state), strict=True):
         np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -250,7 +250,7 @@ def test_a_vocabulary_fits_the_embedding():
     made = described(language_model())
     words = Vocabulary("char", ["<unk>", "a"])
     with pytest.raises(FileFormatError, match="a vocabulary of 2 tokens needs an Embedding of as many"):
-        Description(made.root, made.weights, words)
+        Description(made.root, made.weights, {"vocabulary": words})
 
 
 def test_tied_weights_stay_tied(tmp_path):

@@ -56,7 +56,7 @@ def test_generated_cells_step_as_they_run(seed):
     stream = made.stream(2)
     steps = np.stack([stream.step(x_t) for x_t in x])
     assert np.array_equal(steps, whole, equal_nan=True)
-    for a, b in zip(made.nest.flatten(stream.state), made.nest.flatten(last), strict=True):
+    for a, b in zip(made.layout.nest.flatten(stream.state), made.layout.nest.flatten(last), strict=True):
         assert np.array_equal(a, b, equal_nan=True)
 
 

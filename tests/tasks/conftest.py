@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from recurra.tasks.demo import threads
-from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
+from recurra.tasks.settings import TrainingSettings
+from recurra.tasks.text_settings import ModelSettings, TextSettings
 
 LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recurra.tasks.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.language_model import LanguageModel, nats
-from recurra.tasks.settings import ModelSettings
+from recurra.tasks.text_settings import ModelSettings
 
 
 def test_by_hand() -> None:

@@ -6,7 +6,7 @@ import torch
 from recurra.errors import RunError
 from recurra.tasks import demo
 from recurra.tasks.language_model import LanguageModel
-from recurra.tasks.settings import ModelSettings
+from recurra.tasks.text_settings import ModelSettings
 
 
 @pytest.fixture

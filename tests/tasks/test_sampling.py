@@ -8,7 +8,7 @@ import torch
 from recurra.errors import RunError
 from recurra.tasks.language_model import LanguageModel
 from recurra.tasks.sampling import SamplingSettings, check_prompt, sample
-from recurra.tasks.settings import ModelSettings
+from recurra.tasks.text_settings import ModelSettings
 from recurra.vocabulary import Vocabulary
 
 CHARACTERS = Vocabulary.of("abcde \n", "char")

@@ -2,16 +2,24 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
 
+import recurra
 from recurra.errors import RunError
+from recurra.model import read
+from recurra.nn.parts import build
 from recurra.tasks.corpus import read_text, split_text
-from recurra.tasks.settings import ModelSettings, TextSettings
 from recurra.tasks.text import TextEvaluation, TextJob, evaluate_text, load_text, make_corpus, read_corpus, train_text
+from recurra.tasks.text_settings import ModelSettings, TextSettings
+from recurra.vocabulary import Vocabulary
+from tests.model import museum
 
 BOOK = Path(__file__).parents[2] / "../shared/data/timemachine.txt"
 
@@ -148,6 +156,55 @@ def test_a_doctored_configuration(
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(RunError, match=message):
         load_text(tmp_path / "run")
+
+
+def retold(path: Path, change: Callable[[nn.Module], None], text: str | None = None) -> None:
+    """Change the weights of a run's model, or its vocabulary."""
+    description = read(path)
+    module = build(description)
+    change(module)
+    vocabulary = description.vocabulary if text is None else Vocabulary.of(text, "char")
+    recurra.save(module, path, vocabulary=vocabulary)
+
+
+def test_a_model_of_another_run(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
+    path = tmp_path / "run" / "model.safetensors"
+    trained(small_text, tmp_path / "run", small_settings)
+    before = path.read_bytes()
+    retold(path, lambda module: None, small_text.replace("t", "x"))  # as many tokens, but others
+    with pytest.raises(RunError, match=r"does not fit config\.json: its vocabulary is another one"):
+        load_text(tmp_path / "run")
+    path.write_bytes(before)
+    retold(path, lambda module: nn.init.constant_(module.output.bias, torch.nan))
+    with pytest.raises(RunError, match=r"is damaged: weight output\.bias holds values that are not finite"):
+        load_text(tmp_path / "run")
+    with pytest.raises(RunError, match=r"is damaged: weight output\.bias holds values that are not finite"):
+        load_text(path)
+    save_file(build(read(path)).state_dict(), path)
+    with pytest.raises(RunError, match=r"is damaged: the file has no description of a model"):
+        load_text(tmp_path / "run")
+
+
+def test_the_file_of_a_run_is_its_model(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
+    trained(small_text, tmp_path / "run", small_settings)
+    models = [load_text(path) for path in (tmp_path / "run", tmp_path / "run" / "model.safetensors")]
+    for name, weight in models[0][0].state_dict().items():
+        assert torch.equal(weight, models[1][0].state_dict()[name])
+    assert models[0][1].tokens == models[1][1].tokens
+    scores = [evaluate_text(model, vocabulary, small_text) for model, vocabulary in models]
+    assert scores[0] == scores[1]
+
+
+def test_a_run_from_before_annotations(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
+    """Its model has the vocabulary as a field of its own."""
+    path = tmp_path / "run" / "model.safetensors"
+    trained(small_text, tmp_path / "run", small_settings)
+    model, vocabulary = load_text(tmp_path / "run")
+    _, description, _ = museum.opened(path.read_bytes())
+    path.write_bytes(museum.before_annotations(path.read_bytes(), description["annotations"]["vocabulary"]))
+    again, tokens = load_text(tmp_path / "run")
+    assert tokens.tokens == vocabulary.tokens
+    assert evaluate_text(again, tokens, small_text) == evaluate_text(model, vocabulary, small_text)
 
 
 def test_a_book_of_words() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from fuzz.grow import grown
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
-from recurra.model import Description, Part, Weight, weights_of
+from recurra.model import Column, Description, Part, Scaling, Series, Weight, weights_of
 from recurra.model.file import contents_of
-from recurra.model.quantize import narrow
+from recurra.model.quantize import quantize
 from recurra.model.safetensors import Tensor, pack
 from recurra.program import Program, to_json
 from recurra.vocabulary import Vocabulary
@@ -50,11 +50,11 @@ def layer(program: Program, input_size: int, hidden_size: int, kind: str = "Recu
     return Part(kind, {**given, **sizes, "program": program, "init": {}, **settings})
 
 
-def described(root: Part, vocabulary: Vocabulary | None = None, dtype: str = "float32") -> Description:
+def described(root: Part, annotations: Mapping[str, object] | None = None, dtype: str = "float32") -> Description:
     """A model of these parts, with weights."""
     draw = np.random.default_rng(0)
     weights = {name: Weight.of(draw.uniform(-1, 1, shape).astype(dtype)) for name, shape in weights_of(root).items()}
-    return Description(root, weights, vocabulary)
+    return Description(root, weights, annotations or {})
 
 
 def _stack(*parts: Part) -> Part:
@@ -69,14 +69,18 @@ def descriptions() -> Iterator[Description]:
     yield described(layer(trace(cells.lstm, projected=True), 1, 2, "LSTM", proj_size=1))
     cell = {"input_size": 2, "hidden_size": 1, "bias": True, "program": tanh, "init": {"bias_ih": 0.5}}
     yield described(Part("RNNCell", cell))
-    tokens = Vocabulary("char", ["<unk>", "a", "b", "\n"])
+    tokens = {"vocabulary": Vocabulary("char", ["<unk>", "a", "b", "\n"])}
     lookup = Part("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": 1})
     spoken = _stack(
         lookup, layer(tanh, 2, 2, "RNN"), Part("Linear", {"in_features": 2, "out_features": 4, "bias": True})
     )
     yield described(spoken, tokens)
     for kind in ("bf16", "int8"):
-        yield narrow(described(spoken, tokens), kind)
+        yield quantize(described(spoken, tokens), kind)
+    columns = (Column("load", "target"), Column("heat", "future"))
+    scaling = Scaling([[0.0, 1.5], [3.0, 0.0]], [[1.0, 2.0], [0.25, 1.0]], ["north", "south"])
+    series = Series(columns, 24, 48, "h", 24, (0.1, 0.9), scaling, "time", "place")
+    yield described(layer(tanh, 2, 2), {"series": series})
     both = described(_stack(layer(tanh, 2, 2), layer(tanh, 2, 2)))
     yield Description(both.root, {name: both.weights[name.replace("1.", "0.", 1)] for name in both.weights})
     for kind, settings in PLAIN.items():

@@ -19,7 +19,7 @@ from recurra.model import Description, weights_of
 from recurra.model.file import model_of
 from recurra.model.file_errors import refusing
 from recurra.model.safetensors import unpack_from
-from recurra.program import Program, from_json, to_json
+from recurra.program import Program, Sizes, from_json, to_json
 from recurra.runtime import Model
 
 ENGINE = NativeEngine()
@@ -81,7 +81,7 @@ def _run(model: Model) -> None:
 
 
 def _differentiate(program: Program, width: int, hidden: int) -> None:
-    sizes = {"input": width, "hidden": hidden, "proj": hidden // 2}
+    sizes = Sizes(width, hidden, hidden // 2)
     shapes = {v.name: tuple(size.value(sizes) for size in v.shape) for v in program.sources}
     planned = plan(program)
     draw = np.random.default_rng(0)

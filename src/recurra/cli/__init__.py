@@ -1,4 +1,4 @@
-"""The command line: it parses, calls the tasks, and prints; all else is elsewhere."""
+"""The command line: it parses arguments, calls the tasks and prints."""
 
 import os
 import sys
@@ -9,12 +9,14 @@ EXTRAS = ("typer", "click", "rich", "torch")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code: 0, 2 for bad input (one line on stderr), 130 after Ctrl-C.
-
-    1 where doctor finds a problem, or where the reader of the output has left.
+    """Run a command.
 
     Args:
-        argv: the arguments without the program's name; by default those of the process.
+        argv: the arguments without the program's name. Default: those of the process.
+
+    Returns:
+        the exit code: 0; 1 if doctor finds a problem, or if the reader of the output has left; 2 for bad input, with
+        one line on stderr; 130 after Ctrl-C.
     """
     _opened()
     try:
@@ -33,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _opened() -> None:
-    """Have somewhere to write, where the caller has closed stdout or stderr."""
+    """Open stdout and stderr on the null device, if the caller has closed them."""
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def _flushed(code: int) -> int:
-    """Have the output arrive; if it cannot, have the interpreter not complain at its end."""
+    """Flush stdout and return the exit code; after a failure the interpreter's own flush must not fail again."""
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The commands, put together; each loads what it needs, torch above all, when it runs."""
+"""The command line application. A command imports what it needs, torch above all, when it runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ app.command()(export)
 app.command()(inspect)
 app.command()(bench)
 
-
 NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
 
 
@@ -36,8 +35,8 @@ class _UsageError(Protocol):
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """Run a command and give its exit code; see :func:`recurra.cli.main`."""
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal that cannot show a character shows its number
+    """Run a command and return its exit code; see :func:`recurra.cli.main`."""
+    if hasattr(sys.stdout, "reconfigure"):  # so that a terminal that cannot show a character shows its number
         sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:
@@ -57,14 +56,14 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _message(error: Exception) -> str | None:
-    """What to tell a user; None for a defect, which keeps its traceback."""
+    """The message for a user; None for a defect, which keeps its traceback."""
     if isinstance(error, RecurraError):
         return str(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
         return NO_MEMORY
-    if isinstance(error, OSError) and error.filename is None:  # files are named where they are read and written
+    if isinstance(error, OSError) and error.filename is None:  # readers and writers of files name the file
         return f"the output cannot be written: {error.strerror or error}"
-    if hasattr(error, "format_message"):  # typer's own errors, whose class has moved between its versions
+    if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
         return cast(_UsageError, error).format_message()
     return None
 

@@ -1,4 +1,4 @@
-"""What commands print with: progress on a terminal, plain lines elsewhere, notes and errors as one line on stderr."""
+"""Output of the commands: progress on a terminal, plain lines elsewhere, notes and errors as one line on stderr."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def error_line(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """Print a remark on stderr, so that it mixes with no result."""
+    """Print a remark on stderr, apart from the results on stdout."""
     error_line(f"note: {message}")
 
 
 class Reporter:
-    """Lines on stdout, above a progress bar where stdout is a terminal; a context manager.
+    """Printer of lines to stdout, with a progress bar below them on a terminal; a context manager.
 
     Args:
-        console: the console to print on; by default stdout.
+        console: the console to print on. Default: stdout.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -46,13 +46,18 @@ class Reporter:
             self.bar.stop()
 
     def line(self, text: str) -> None:
-        """Print a line, never broken in two."""
+        """Print a line without wrapping it."""
         if self.bar is None:
             print(text, flush=True)
         else:
             self.console.print(text, soft_wrap=True)
 
     def progress(self, fraction: float, description: str) -> None:
-        """Move the bar, if there is one."""
+        """Move the bar, if there is one.
+
+        Args:
+            fraction: the share of the work that is done, from 0 to 1.
+            description: the text beside the bar.
+        """
         if self.bar is not None:
             self.bar.update(self.task, completed=fraction, description=description)

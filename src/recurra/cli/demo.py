@@ -1,4 +1,4 @@
-"""`recurra demo`: a training, a sample, the shapes of every variable, and a race, in about a minute."""
+"""`recurra demo`: a training, a sample, the shape of every variable, and a race with torch.nn, in about a minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROMPT = "def "
 
 
 def demo() -> None:
-    """Run all parts and print what they find."""
+    """Run all parts of the demo and print their results."""
     begin = time.monotonic()
     job = demo_job()
     count = faster_threads(job)

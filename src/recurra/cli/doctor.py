@@ -1,4 +1,4 @@
-"""`recurra doctor`: what is installed, what this machine offers, and which engines can run here, with reasons."""
+"""`recurra doctor`: a table of versions, instruction sets, threads and engines, with reasons for what cannot run."""
 
 import importlib
 import importlib.metadata
@@ -14,7 +14,11 @@ BUILD_HINT = "`make build` (or `pip install .`) in the source tree builds it"
 
 
 def doctor() -> None:
-    """Print versions, instruction sets, threads and engines; exit with 1 if RECURRA_ISA or RECURRA_ENGINE is wrong."""
+    """Print versions, instruction sets, threads and engines.
+
+    Raises:
+        SystemExit: with 1, if RECURRA_ISA or RECURRA_ENGINE is wrong.
+    """
     native = _load("recurra._native")
     problem = _isa_problem(native)
     rows = [*_versions(), *_native_module(native, problem), *_threads(native), *_engines()]
@@ -26,12 +30,12 @@ def doctor() -> None:
 
 
 def _load(module: str) -> ModuleType | str:
-    """Give the module, or why it cannot be had: an empty text if it is not installed."""
+    """Import a module; or return the reason why that fails, an empty text if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         return "" if error.name == module else f"installed, but it cannot be imported: {error}"
-    except Exception as error:  # a broken installation may raise anything, and this is the place to hear of it
+    except Exception as error:  # a broken installation may raise anything, and doctor is there to show it
         return f"installed, but it cannot be imported: {type(error).__name__}: {error}"
 
 
@@ -46,7 +50,6 @@ def _versions() -> Iterator[tuple[str, str]]:
     for name, install in {
         "numpy": "numpy",
         "torch": "recurra[torch]",
-        "safetensors": "safetensors",
         "onnx": "recurra[onnx]",
         "onnxruntime": "recurra[onnx]",
     }.items():
@@ -102,22 +105,22 @@ def _engines() -> Iterator[tuple[str, str]]:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
-    """For each device found here, the engine that runs torch.nn's cells there, and any other cell."""
+    """Name, for each device of this machine, the engine that runs torch.nn's cells there, and that for other cells."""
     from recurra.cells import gru, lstm, mgu, rnn
     from recurra.compiler import plan, trace
     from recurra.engines import choose
 
     kinds = {"LSTM, GRU, RNN": (lstm, gru, rnn), "other cells": (mgu,)}
     for device in ("cpu", *_accelerators()):
-        parts = []
+        lines = []
         for kind, cells in kinds.items():
             try:
                 names = dict.fromkeys(choose(plan(trace(cell)), "float32", device).name for cell in cells)
             except EngineError as error:
-                parts.append(f"{kind}: {error}")
+                lines.append(f"{kind}: {error}")
             else:
-                parts.append(f"{kind} by the {' and '.join(names)} engine")
-        yield f"on {device}", "; ".join(parts)
+                lines.append(f"{kind} by the {' and '.join(names)} engine")
+        yield f"on {device}", "; ".join(lines)
 
 
 def _accelerators() -> Iterator[str]:
@@ -144,7 +147,7 @@ def _show(rows: list[tuple[str, str]]) -> None:
 
         table = Table.grid(padding=(0, 2))
         for label, value in rows:
-            table.add_row(Text(label, style="bold"), Text(value))  # Text: a value's [brackets] are no markup
+            table.add_row(Text(label, style="bold"), Text(value))  # in Text, [brackets] are not read as markup
         Console().print(table)
         return
     width = max(len(label) for label, _ in rows) + 2

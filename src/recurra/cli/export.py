@@ -72,7 +72,8 @@ def inspect(
     programs: Annotated[bool, typer.Option("--programs", help="With the equations of every cell.")] = False,
 ) -> None:
     """Show what a model file holds: its parts, their weights, and the equations of its cells."""
-    from recurra.model import KINDS
+    from recurra.model.annotations import ANNOTATIONS
+    from recurra.model.kinds import KINDS, is_recurrent
     from recurra.tasks.export import load_description
 
     description = load_description(file)
@@ -83,9 +84,9 @@ def inspect(
         for weight in KINDS[part.kind].weights(part):
             stored = description.weights[f"{name}.{weight}" if name else weight]
             print(f"{'  ' * (depth + 1)}{weight}  {stored.dtype} {stored.shape}")
-        if programs and "program" in part.settings:
+        if programs and is_recurrent(part):
             print("\n".join("  " * (depth + 1) + line for line in str(part.program).splitlines()))
     distinct = {id(weight): weight for weight in description.weights.values()}.values()
     print(f"{sum(weight.data.size for weight in distinct):,} weights")
-    if description.vocabulary is not None:
-        print(f"a vocabulary of {len(description.vocabulary):,} tokens ({description.vocabulary.level})")
+    for name, value in description.annotations.items():
+        print(ANNOTATIONS[name].summary(value))

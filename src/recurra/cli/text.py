@@ -11,7 +11,8 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Reporter, error_line, note
-from recurra.tasks.settings import DEFAULT_MINUTES, DEFAULT_RATE, ModelSettings, TextSettings, TrainingSettings
+from recurra.tasks.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
+from recurra.tasks.text_settings import ModelSettings, TextSettings
 
 if TYPE_CHECKING:
     from collections import Counter

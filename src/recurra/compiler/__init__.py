@@ -6,7 +6,7 @@ from recurra.compiler.merge import merge
 from recurra.compiler.plan import Plan, plan
 from recurra.compiler.schedule import Schedule
 from recurra.compiler.simplify import simplify
-from recurra.compiler.storage import products_stored, states_alone
+from recurra.compiler.storage import products_stored
 from recurra.compiler.trace import TracedCell, trace
 
 __all__ = [
@@ -20,6 +20,5 @@ __all__ = [
     "plan",
     "products_stored",
     "simplify",
-    "states_alone",
     "trace",
 ]

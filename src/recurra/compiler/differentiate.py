@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from recurra.compiler.derivatives import contributions
+from recurra.compiler.regroup import regrouped
 from recurra.compiler.rewrite import Temporaries, needed, substitute
-from recurra.compiler.schedule import Schedule
-from recurra.compiler.tape import ADJOINT_OPERATIONS, Tape, shape_of
+from recurra.compiler.schedule import Schedule, schedule
+from recurra.compiler.tape import Tape
 from recurra.program import Equation, Operand, Program, Variable, depending
 
 
@@ -72,9 +73,9 @@ def differentiate(
     parameters = [parameter for parameter in dict.fromkeys(wanted) if parameter in program.parameters]
     rows = [results[program.input]] if program.input in wanted else []
     roots = [*leaving, *rows, *(results[parameter] for parameter in parameters)]
-    equations, values = _renamed(backward, *_regrouped(backward, entering, leaving, roots))
+    equations, values = _renamed(backward, *regrouped(backward.tape, entering, leaving, roots))
     found = {source: values.get(gradient, gradient) for source, gradient in results.items()}
-    schedule = _scheduled(
+    scheduled = _scheduled(
         equations,
         constants=program.parameters,
         rows=_rows(program, stored, arriving),
@@ -84,7 +85,7 @@ def differentiate(
         constant_results=list(dict.fromkeys(found[parameter] for parameter in parameters)),
     )
     return Gradient(
-        schedule,
+        scheduled,
         arriving=tuple(arriving),
         carried=tuple(carried),
         input=found[program.input] if rows else None,
@@ -112,8 +113,7 @@ class _Backward:
 
     def __init__(self, program: Program, stored: Collection[Variable]) -> None:
         self.program = program
-        self.new = Temporaries(program)
-        self.tape = Tape(program, self.new)
+        self.tape = Tape(program.varying(), Temporaries(program))
         self.gradients: dict[Variable, Variable] = {}
         self._parts: dict[Variable, list[Variable]] = {}
         self._taken = {variable.name for variable in program.variables()}
@@ -197,165 +197,6 @@ def _carried(
         carried = found
 
 
-_SUMS, _SCALINGS = ("add", "subtract"), ("multiply", "negative")
-
-
-class _Term(NamedTuple):
-    """sign * carried * factors; without a carried variable, a term that is known ahead of the loop."""
-
-    carried: Variable | None
-    factors: tuple[Operand, ...]
-    sign: float
-
-
-class _Regrouping:
-    """Takes out of the loop what can be computed ahead of it.
-
-    Gradients are linear in what is carried: in a chain of multiplications one factor depends on it, and the product of
-    all others is computed ahead of the loop. So are the terms of a sum that do not depend on it, and the sum of the
-    factors of what occurs in several terms: d * h - d * n is d * (h - n).
-    """
-
-    def __init__(
-        self, equations: list[Equation], entering: list[Variable], leaving: list[Variable], roots: list[Variable]
-    ) -> None:
-        self.equations = needed(equations, roots)
-        self.carried = depending(self.equations, entering)
-        self.makers = {variable: equation for equation in self.equations for variable in equation.results}
-        self.values: dict[Variable, Variable] = {}  # what stands in place of a variable that is gone
-        self.loop = needed((e for e in self.equations if e.results[0] in self.carried), leaving)
-        self.linear = {e.results[0] for e in self.loop if e.operation in (*_SUMS, *_SCALINGS)}
-        self.inner = self._inner(roots)
-
-    def _inner(self, roots: Sequence[Variable]) -> set[Variable]:
-        """The links of chains of multiplications and of nests of additions: what one other link alone reads."""
-        readers: dict[Variable, list[str]] = {}
-        for equation in self.equations:
-            for variable in equation.variables:
-                readers.setdefault(variable, []).append(equation.operation)
-        inner = set()
-        for variable in self.linear.difference(roots):
-            into = _SUMS if self.makers[variable].operation in _SUMS else (*_SUMS, *_SCALINGS)
-            if len(readers[variable]) == 1 and readers[variable][0] in into:
-                inner.add(variable)
-        return inner
-
-    def run(self, tape: Tape) -> dict[Variable, Variable]:
-        """Write down the new equations; for each variable that is gone the one in its place."""
-        self.tape = tape
-        for equation in self.equations:
-            result = equation.results[0]
-            if result in self.linear:
-                if result not in self.inner:
-                    self.values[result] = self.tape.fitted(self._sum(self._terms(result)), result)
-                continue
-            equation = substitute(equation, self.values)
-            known = self.tape.known(equation)
-            if known is None:
-                self.tape.record(equation)
-            else:
-                self.values.update(zip(equation.results, known, strict=True))
-        return self.values
-
-    def _terms(self, root: Variable) -> list[_Term]:
-        """What a nest of additions adds up, from left to right."""
-        terms = []
-        waiting: list[tuple[Operand, float]] = [(root, 1.0)]
-        while waiting:
-            operand, sign = waiting.pop()
-            maker = self._link(operand, root)
-            if maker is not None and maker.operation in _SUMS:
-                first, second = maker.operands
-                waiting += [(second, -sign if maker.operation == "subtract" else sign), (first, sign)]
-            else:
-                terms.append(self._chain(operand, sign, root))
-        return terms
-
-    def _link(self, operand: Operand, root: Variable) -> Equation | None:
-        """The equation that computes an operand as a part of the nest of this root."""
-        if isinstance(operand, Variable) and (operand in self.inner or operand == root):
-            return self.makers[operand]
-        return None
-
-    def _chain(self, operand: Operand, sign: float, root: Variable) -> _Term:
-        """The factors of a chain of multiplications."""
-        factors: list[Operand] = []
-        maker = self._link(operand, root)
-        while maker is not None and maker.operation in _SCALINGS:
-            if maker.operation == "negative":
-                sign, operand = -sign, maker.operands[0]
-            else:
-                first, second = maker.operands
-                operand, factor = (first, second) if first in self.carried else (second, first)
-                factors.append(self._now(factor))
-            maker = self._link(operand, root)
-        now = self._now(operand)
-        if isinstance(now, Variable) and operand in self.carried:
-            return _Term(now, tuple(factors), sign)
-        return _Term(None, (now, *factors), sign)
-
-    def _now(self, operand: Operand) -> Operand:
-        return self.values.get(operand, operand) if isinstance(operand, Variable) else operand
-
-    def _sum(self, terms: list[_Term]) -> Operand:
-        """The sum of terms: first what is known ahead, then each carried variable times the sum of its factors."""
-        groups: dict[Variable | None, list[_Term]] = {None: []}
-        for term in terms:
-            groups.setdefault(term.carried, []).append(term)
-        total: Operand | None = None
-        for carried, group in groups.items():
-            if not group:
-                continue
-            factor = self._factor(group)
-            if carried is None:
-                total = factor
-            elif factor == -1.0 and total is not None:
-                total = self.tape.subtract(total, carried)
-            else:
-                scaled = self.tape.multiply(carried, factor)
-                total = scaled if total is None else self.tape.add(total, scaled)
-        return 0.0 if total is None else total
-
-    def _factor(self, group: list[_Term]) -> Operand:
-        """The sum of what a carried variable is multiplied by."""
-        first, *others = sorted(group, key=lambda term: term.sign < 0)
-        total = self._product(first.factors)
-        if first.sign < 0:
-            total = self.tape.negative(total)
-        for term in others:
-            combine = self.tape.subtract if term.sign < 0 else self.tape.add
-            total = combine(total, self._product(term.factors))
-        return total
-
-    def _product(self, factors: Iterable[Operand]) -> Operand:
-        """The product of factors: numbers and constants first, and of these scalars first."""
-        total: Operand = 1.0
-        for factor in sorted(factors, key=lambda f: (f in self.tape.varying, shape_of(f) != ())):
-            total = self.tape.multiply(total, factor)
-        return total
-
-
-def _regrouped(
-    backward: _Backward, entering: list[Variable], leaving: list[Variable], roots: list[Variable]
-) -> tuple[list[Equation], dict[Variable, Variable]]:
-    """The equations regrouped until the loop gets no shorter; and for each variable that is gone the one in its place.
-
-    A second time helps where a sum has become one product, which is now part of a longer chain.
-    """
-    tape, length = backward.tape, len(backward.tape.equations) + 1
-    values: dict[Variable, Variable] = {}
-    while True:
-        leaving, roots = ([values.get(v, v) for v in variables] for variables in (leaving, roots))
-        regrouping = _Regrouping(tape.equations, entering, leaving, roots)
-        if len(regrouping.loop) >= length:
-            return tape.equations, values
-        length = len(regrouping.loop)
-        known, tape = tape.varying, Tape(backward.program, backward.new)
-        tape.varying |= known
-        found = regrouping.run(tape)
-        values = {**found, **{old: found.get(now, now) for old, now in values.items()}}
-
-
 def _renamed(
     backward: _Backward, equations: list[Equation], values: dict[Variable, Variable]
 ) -> tuple[list[Equation], dict[Variable, Variable]]:
@@ -383,9 +224,6 @@ def _rows(program: Program, stored: Collection[Variable], arriving: Sequence[Var
     return list(dict.fromkeys([program.input, *program.states, *masks, *kept, *arriving]))
 
 
-_ONCE, _BEFORE, _LOOP, _FINALLY = range(4)
-
-
 def _scheduled(
     equations: list[Equation],
     *,
@@ -396,34 +234,16 @@ def _scheduled(
     row_results: Sequence[Variable],
     constant_results: Sequence[Variable],
 ) -> Schedule:
-    """The equations that the results need, by stage; of constants and rows those that are read."""
+    """The schedule of what the results need: equations, and of constants and rows those that are read."""
     roots = [*next_states, *row_results, *constant_results]
     equations = needed(equations, roots)
-    waiting = dict.fromkeys(constants, _ONCE) | dict.fromkeys(rows, _BEFORE) | dict.fromkeys(states, _LOOP)
-    for equation in equations:
-        level = max((waiting[variable] for variable in equation.variables), default=_ONCE)
-        waiting.update(dict.fromkeys(equation.results, _FINALLY if _sums_rows(equation) else level))
-    loop = needed((e for e in equations if waiting[e.results[0]] == _LOOP), next_states)
-    looping = {equation.results[0] for equation in loop}
-    stages: dict[str, list[Equation]] = {name: [] for name in ("once", "before", "step", "after", "finally_")}
-    for equation in equations:
-        level = waiting[equation.results[0]]
-        if _sums_rows(equation) or (level == _LOOP and equation.results[0] not in looping):
-            stages["after"].append(equation)
-        else:
-            stages[{_ONCE: "once", _BEFORE: "before", _LOOP: "step", _FINALLY: "finally_"}[level]].append(equation)
     read = {*roots, *(variable for equation in equations for variable in equation.variables)}
-    return Schedule(
-        constants=tuple(variable for variable in constants if variable in read),
-        rows=tuple(variable for variable in rows if variable in read),
-        states=tuple(states),
-        next_states=tuple(next_states),
-        row_results=tuple(row_results),
-        constant_results=tuple(constant_results),
-        **{name: tuple(stage) for name, stage in stages.items()},
+    return schedule(
+        equations,
+        constants=[variable for variable in constants if variable in read],
+        rows=[variable for variable in rows if variable in read],
+        states=states,
+        next_states=next_states,
+        row_results=row_results,
+        constant_results=constant_results,
     )
-
-
-def _sums_rows(equation: Equation) -> bool:
-    row = ADJOINT_OPERATIONS.get(equation.operation)
-    return row is not None and row.sums_rows

@@ -1,19 +1,13 @@
-"""What a program computes outside training: its random masks are their means, as numbers wherever that can be."""
+"""expectation: a program outside of training, where random masks are their means."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from recurra.compiler.folding import folded
 from recurra.compiler.rewrite import substitute
 from recurra.program import OPERATIONS, Equation, Program, Variable
-
-_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-}
 
 
 def expectation(program: Program) -> Program:
@@ -36,11 +30,7 @@ def _number(equation: Equation, numbers: Mapping[Variable, float]) -> float | No
     """The number that a result is in every row and feature; None where it is not one."""
     if equation.operation == "mask":
         return float(equation.attributes["mean"])
-    operands = [numbers.get(o) if isinstance(o, Variable) else o for o in equation.operands]
-    known = [operand for operand in operands if operand is not None]
-    if equation.operation not in _ARITHMETIC or len(known) < len(operands):
-        return None
-    return _ARITHMETIC[equation.operation](*known)
+    return folded(equation.operation, [numbers.get(o) if isinstance(o, Variable) else o for o in equation.operands])
 
 
 def _keeps_its_shape(equation: Equation, numbers: Mapping[Variable, float], varying: Collection[Variable]) -> bool:

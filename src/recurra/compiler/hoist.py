@@ -1,41 +1,14 @@
-"""hoist: find out what each equation waits for, and regroup sums so that as much as possible waits for little.
-
-An equation belongs to the earliest of four stages that it can run in:
-
-- **once**: it needs parameters alone; it runs once per call.
-- **before**: it needs no state; it runs before the time loop, for all steps at once.
-- **step**: the next step's state needs it; it runs in the loop.
-- **after**: no state needs it; it runs behind the loop, for all steps at once.
-"""
+"""hoist: sums regrouped, so that as much as possible is computed in an early stage."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
 
-from recurra.compiler.rewrite import Temporaries, needed, users
-from recurra.program import Equation, Operand, Program, Variable, depending
-
-ONCE, BEFORE, STEP = 0, 1, 2
-
-
-def waits(program: Program) -> dict[Variable, int]:
-    """For each variable what it waits for: ONCE parameters alone, BEFORE the input or chance, STEP a state."""
-    varying = program.varying()
-    recurrent = depending(program.equations, program.states)
-    return {v: STEP if v in recurrent else BEFORE if v in varying else ONCE for v in program.variables()}
-
-
-def stages(program: Program) -> tuple[tuple[Equation, ...], ...]:
-    """The equations of the four stages: once, before, step, after."""
-    waiting = waits(program)
-    loop = needed((e for e in program.equations if waiting[e.results[0]] == STEP), program.next_states)
-    looping = {id(equation) for equation in loop}
-    groups: tuple[list[Equation], ...] = ([], [], [], [])
-    for equation in program.equations:
-        stage = waiting[equation.results[0]]
-        groups[stage if stage != STEP or id(equation) in looping else 3].append(equation)
-    return tuple(tuple(group) for group in groups)
+from recurra.compiler.nests import parts, terms_of
+from recurra.compiler.rewrite import Temporaries
+from recurra.compiler.schedule import ONCE, program_waits
+from recurra.program import Equation, Operand, Program, Variable
 
 
 def hoist(program: Program, keep: Collection[Variable] = ()) -> Program:
@@ -47,40 +20,19 @@ def hoist(program: Program, keep: Collection[Variable] = ()) -> Program:
         program: any program.
         keep: variables that are wanted beside the program's results; a sum is not regrouped across them.
     """
-    waiting = waits(program)
-    readers = users(program)
-    protected = {*keep, *program.roots}
-    makers = {variable: equation for equation in program.equations for variable in equation.results}
-    inner = {
-        equation.results[0]
-        for equation in program.equations
-        if equation.operation == "add"
-        and equation.results[0] not in protected
-        and [reader.operation for reader in readers.get(equation.results[0], [])] == ["add"]
-        and readers[equation.results[0]][0].operands.count(equation.results[0]) == 1
-    }
+    waiting = program_waits(program)
+    sums = {equation.results[0]: equation for equation in program.equations if equation.operation == "add"}
+    inner = parts(program.equations, sums.keys() - {*keep, *program.roots}, lambda _: ("add",))
     new = Temporaries(program)
     equations: list[Equation] = []
     for equation in program.equations:
-        if equation.operation != "add":
+        result = equation.results[0]
+        if result not in sums:
             equations.append(equation)
-        elif equation.results[0] not in inner:
-            terms = _terms(equation, makers, inner)
+        elif result not in inner:
+            terms = [term for term, _ in terms_of(result, sums, inner)]
             equations.extend(_regrouped(equation, terms, waiting, new))
     return replace(program, equations=tuple(equations))
-
-
-def _terms(equation: Equation, makers: dict[Variable, Equation], inner: set[Variable]) -> list[Operand]:
-    """What a nest of additions adds up, from left to right."""
-    terms: list[Operand] = []
-    waiting = list(equation.operands[::-1])
-    while waiting:
-        operand = waiting.pop()
-        if isinstance(operand, Variable) and operand in inner:
-            waiting.extend(makers[operand].operands[::-1])
-        else:
-            terms.append(operand)
-    return terms
 
 
 def _regrouped(

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
+from recurra.compiler.folding import folded
 from recurra.compiler.rewrite import needed, substitute, users
 from recurra.program import OPERATIONS, Equation, Operand, Program, Variable
 
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-}
 # operation: (position of the number that changes nothing, that number)
 _NEUTRAL = {"add": ((0, 0.0), (1, 0.0)), "subtract": ((1, 0.0),), "multiply": ((0, 1.0), (1, 1.0)),
             "divide": ((1, 1.0),), "power": ((1, 1.0),)}  # fmt: skip
@@ -64,11 +58,9 @@ def _same(equation: Equation, makers: dict[Variable, Equation]) -> Operand | Non
     if equation.operation == "mask" and equation.attributes["probability"] == 1:
         on, mean = float(equation.attributes["on"]), float(equation.attributes["mean"])
         return on if on == mean else None
-    if equation.operation == "negative" and isinstance(operands[0], float):
-        return -operands[0]
-    if equation.operation in _ARITHMETIC and all(isinstance(operand, float) for operand in operands):
-        a, b = (float(operand) for operand in operands if isinstance(operand, float))
-        return _ARITHMETIC[equation.operation](a, b) if equation.operation != "divide" or b else None
+    number = folded(equation.operation, operands)
+    if number is not None:
+        return number
     for position, neutral in _NEUTRAL.get(equation.operation, ()):
         other = operands[1 - position]
         # -0.0 + 0.0 is 0.0, so adding zero is not quite nothing; no reader can tell the two apart but through 1/x.

@@ -1,4 +1,4 @@
-"""What the forward pass keeps for the backward pass: variables that are not computed again there."""
+"""The variables that a forward pass keeps for the backward pass, which does not compute them again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from recurra.program import Equation, Program, Variable
 _PASSING = ("add", "subtract", "negative", "scalar", "split", "partition", "mean", "sum", "cumsum")
 # Their gradients need only the result.
 _BY_RESULT = ("sigmoid", "tanh", "exp", "relu", "sqrt")
-
-
-def states_alone(program: Program) -> tuple[Variable, ...]:
-    """Nothing: everything is computed again from the input, the entering states and the masks."""
-    return ()
 
 
 def products_stored(program: Program) -> tuple[Variable, ...]:

@@ -1,67 +1,40 @@
-"""The tape that a backward pass is written on, and the operations that only gradients need."""
+"""The tape that a backward pass is written on."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
+from recurra.compiler.adjoint import sums_rows
+from recurra.compiler.folding import folded
 from recurra.compiler.rewrite import Temporaries
-from recurra.program import OPERATIONS, Equation, Operand, Program, Shape, Size, Variable
+from recurra.program import OPERATIONS, Equation, Operand, Shape, Size, Variable
 from recurra.program.operations import AttributeValue
-
-
-class AdjointOperation(NamedTuple):
-    """An operation that only gradients need; programs, which users and files may hold, never contain it.
-
-    Attributes:
-        name: as in schedules.
-        operands: how many.
-        meaning: what it computes.
-        sums_rows: whether it adds up all rows, so that its result is a constant.
-    """
-
-    name: str
-    operands: int
-    meaning: str
-    sums_rows: bool = False
-
-
-ADJOINT_OPERATIONS: Mapping[str, AdjointOperation] = {
-    row.name: row
-    for row in (
-        AdjointOperation(
-            "outer",
-            2,
-            "the sum over all rows of aᵀb: rows (k) and (n) give (k, n); rows (heads, k) and (heads*c) give "
-            "(heads, k, c), head by head",
-            sums_rows=True,
-        ),
-        AdjointOperation("rows_sum", 1, "the sum over all rows, of the same shape", sums_rows=True),
-        AdjointOperation("outer_constant", 2, "aᵀb of two constants, (k) and (n), as (k, n)"),
-        AdjointOperation("expand", 1, "a scalar or a number in every element of the result's shape"),
-        AdjointOperation("total", 1, "the sum over all elements of one value, of each row's if it varies: a scalar"),
-        AdjointOperation("reverse_cumsum", 1, "the running sum from the last feature to the first"),
-        AdjointOperation("flatten", 1, "(heads, k) as (heads*k), head after head"),
-    )
-}
 
 
 class Tape:
     """Writes equations one after the other; what has been written before is used again.
 
     Args:
-        program: whose variables' names are taken.
-        new: makes the variables.
+        varying: the variables that differ from row to row.
+        new: makes further variables.
+
+    Attributes:
+        equations: those that have been written.
+        varying: the variables that differ from row to row, so far.
+        makers: for each variable the equation that computes it.
     """
 
-    def __init__(self, program: Program, new: Temporaries) -> None:
+    def __init__(self, varying: set[Variable], new: Temporaries) -> None:
         self.equations: list[Equation] = []
-        self.varying = program.varying()
+        self.varying = varying
         self.makers: dict[Variable, Equation] = {}
         self._new = new
         self._seen: dict[tuple[object, ...], tuple[Variable, ...]] = {}
+
+    def successor(self) -> Tape:
+        """An empty tape, on which the same variables vary and new ones have other names."""
+        return Tape(set(self.varying), self._new)
 
     def know(self, equation: Equation) -> None:
         """Take note of an equation whose results are given, so that nothing computes them again."""
@@ -79,8 +52,7 @@ class Tape:
         self.know(equation)
         self.equations.append(equation)
         self.makers.update(dict.fromkeys(equation.results, equation))
-        adjoint = ADJOINT_OPERATIONS.get(equation.operation)
-        if not (adjoint and adjoint.sums_rows) and any(operand in self.varying for operand in equation.variables):
+        if not sums_rows(equation) and any(operand in self.varying for operand in equation.variables):
             self.varying.update(equation.results)
 
     def fresh(self, like: Variable) -> Variable:
@@ -119,41 +91,36 @@ class Tape:
         maker = self.makers.get(operand) if isinstance(operand, Variable) else None
         return maker.operands[0] if maker is not None and maker.operation == "expand" else operand
 
+    def _arithmetic(self, operation: str, *operands: Operand) -> Operand:
+        """The result of an operation; of numbers alone, a number."""
+        number = folded(operation, operands)
+        return self.elementwise(operation, *operands) if number is None else number
+
     def add(self, a: Operand, b: Operand) -> Operand:
         """a + b."""
-        if isinstance(a, float) and isinstance(b, float):
-            return a + b
-        return self.elementwise("add", a, b)
+        return self._arithmetic("add", a, b)
 
     def subtract(self, a: Operand, b: Operand) -> Operand:
         """a - b."""
-        if isinstance(a, float) and isinstance(b, float):
-            return a - b
-        return self.elementwise("subtract", a, b)
+        return self._arithmetic("subtract", a, b)
 
     def multiply(self, a: Operand, b: Operand) -> Operand:
         """a * b."""
-        if isinstance(a, float) and isinstance(b, float):
-            return a * b
         for factor, other in ((a, b), (b, a)):
             if isinstance(factor, float) and abs(factor) == 1.0:
                 return other if factor > 0 else self.negative(other)
-        return self.elementwise("multiply", a, b)
+        return self._arithmetic("multiply", a, b)
 
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b."""
-        if isinstance(a, float) and isinstance(b, float):
-            return a / b if b else math.nan if a == 0.0 else a * math.copysign(math.inf, b)
-        return self.elementwise("divide", a, b)
+        return self._arithmetic("divide", a, b)
 
     def negative(self, a: Operand) -> Operand:
         """-a."""
-        if isinstance(a, float):
-            return -a
-        maker = self.makers.get(a)
+        maker = self.makers.get(a) if isinstance(a, Variable) else None
         if maker is not None and maker.operation == "negative":
             return maker.operands[0]
-        return self.elementwise("negative", a)
+        return self._arithmetic("negative", a)
 
     def where(self, condition: Operand, a: Operand, b: Operand) -> Variable:
         """a where the condition holds, b elsewhere."""

@@ -1,1 +1,1 @@
-"""What ``recurra.convert`` consists of: where arrays come from, what their names and their layouts say."""
+"""Weights of other libraries as descriptions of models: where arrays come from, what their names and layouts say."""

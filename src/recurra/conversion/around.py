@@ -1,9 +1,9 @@
-"""What stands around a model's recurrent layers: a table of tokens before them, a linear map behind them."""
+"""A table of tokens before a model's recurrent layers, and a linear map behind them."""
 
 from __future__ import annotations
 
 from recurra.conversion.arrays import Arrays
-from recurra.conversion.layer import Built
+from recurra.conversion.layer import BuiltPart
 from recurra.conversion.names import Names, find, keras_scheme, torch_scheme
 from recurra.model import Part
 
@@ -11,7 +11,7 @@ _TABLES = [torch_scheme(("weight",), ()), keras_scheme(("embeddings",), ())]
 _MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias",))]
 
 
-def embedding(arrays: Arrays, given: str) -> Built:
+def embedding(arrays: Arrays, given: str) -> BuiltPart:
     """The table of tokens.
 
     Args:
@@ -25,14 +25,16 @@ def embedding(arrays: Arrays, given: str) -> Built:
     if not isinstance(given, str) or given not in arrays.values:
         [[roles]] = find("embedding", arrays.values, given, _TABLES).scans
         [name] = roles.values()
-    [table] = arrays.scan({"embedding": name}).values()
+    [table] = arrays.by_role({"embedding": name}).values()
     if len(table.shape) != 2:
         raise table.mismatch("(tokens, features)")
     settings = {"num_embeddings": table.shape[0], "embedding_dim": table.shape[1], "padding_idx": None}
-    return Built("embedding", Part("Embedding", settings), {"weight": table.array}, f"embedding {name} {table.shape}")
+    return BuiltPart(
+        "embedding", Part("Embedding", settings), {"weight": table.array}, f"embedding {name} {table.shape}"
+    )
 
 
-def output(arrays: Arrays, given: Names, features: int) -> Built:
+def output(arrays: Arrays, given: Names, features: int) -> BuiltPart:
     """The linear map.
 
     Args:
@@ -46,7 +48,7 @@ def output(arrays: Arrays, given: Names, features: int) -> Built:
     """
     found = find("output", arrays.values, given, _MAPS)
     [[roles]] = found.scans
-    scan = arrays.scan(roles)
+    scan = arrays.by_role(roles)
     if "weight" in scan:
         matrix, values, wanted = scan["weight"], scan["weight"].array, f"(out, in={features})"
     else:
@@ -61,4 +63,4 @@ def output(arrays: Arrays, given: Names, features: int) -> Built:
         if scan["bias"].shape != values.shape[:1]:
             raise scan["bias"].mismatch(f"(out={values.shape[0]},)")
     settings = {"in_features": features, "out_features": values.shape[0], "bias": "bias" in scan}
-    return Built("output", Part("Linear", settings), weights, f"output {', '.join(roles.values())} {matrix.shape}")
+    return BuiltPart("output", Part("Linear", settings), weights, f"output {', '.join(roles.values())} {matrix.shape}")

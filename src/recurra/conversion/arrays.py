@@ -1,4 +1,4 @@
-"""Where weights come from: a file of arrays or a mapping, read by name."""
+"""Arrays by name, from a file or a mapping."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recurra.model.file import read_weights
 from recurra.model.file_errors import refusing
 
 Array = NDArray[Any]
-Source = str | os.PathLike[str] | Mapping[str, Any]
+ArraySource = str | os.PathLike[str] | Mapping[str, Any]
 
 MOST_LISTED = 20
 # What such files are instead, and how to get at their weights.
@@ -59,7 +59,7 @@ class Item:
         return RecurraError(f"{self.label} must have shape {wanted}; got {self.shape}" + (f": {hint}" if hint else ""))
 
 
-Scan = Mapping[str, Item]  # the arrays of one layer in one direction, by role
+RoleArrays = Mapping[str, Item]  # the arrays of one layer in one direction, by role
 
 
 class Arrays:
@@ -79,7 +79,7 @@ class Arrays:
             raise RecurraError(f"the arrays must have texts as names; got {strange[0]!r}"[:200])
 
     @staticmethod
-    def of(source: Source) -> Arrays:
+    def of(source: ArraySource) -> Arrays:
         """The arrays of a .npz or .safetensors file, told by its content, or of a mapping.
 
         Raises:
@@ -93,7 +93,7 @@ class Arrays:
         path = Path(source)
         return Arrays(path.name, _read(path))
 
-    def scan(self, roles: Mapping[str, str]) -> Scan:
+    def by_role(self, roles: Mapping[str, str]) -> RoleArrays:
         """The arrays of these names, by role.
 
         Raises:
@@ -140,7 +140,7 @@ class Arrays:
             return name[:100]
 
     def unused(self) -> str:
-        """Those that nobody took, with shapes."""
+        """The arrays that nobody took, with shapes."""
         return self.listing([name for name in self.values if name not in self.taken])
 
 

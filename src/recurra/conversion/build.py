@@ -1,4 +1,4 @@
-"""From a source of arrays to a model."""
+"""``converted``: from a source of arrays to the description of a model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import numpy as np
 
 from recurra import cells
 from recurra.conversion.around import embedding, output
-from recurra.conversion.arrays import Arrays, Source
-from recurra.conversion.layer import Built, Choice, layer
+from recurra.conversion.arrays import Arrays, ArraySource
+from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import RecurraError, one_line
 from recurra.model import Description, Part, Weight
 from recurra.model.interface import features
-from recurra.runtime.model import Model
 
 _logger = logging.getLogger("recurra")
 _MAX_LINE = 1_000  # a message may list names of arrays
 
 
 def converted(
-    source: Source,
+    source: ArraySource,
     cell: str | Cell | None,
     order: str | None,
     names: Names | Sequence[Names] | None,
@@ -33,8 +32,8 @@ def converted(
     linear: Names | None,
     batch_first: bool,
     options: Mapping[str, Any],
-) -> Model:
-    """What ``recurra.convert`` gives.
+) -> Description:
+    """The model that ``recurra.convert`` gives; its arguments are those.
 
     Raises:
         FileFormatError: the file cannot be read, is damaged, or of another format.
@@ -54,7 +53,7 @@ def converted(
             width = cast(int, features(parts[-1].part)[1])  # of a layer it is never None
             parts.append(output(arrays, linear, width))
         _check_chain(parts)
-        model = Model(_description(parts))
+        description = _description(parts)
     except RecurraError as error:
         raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
     unused = arrays.unused()
@@ -65,7 +64,7 @@ def converted(
         "; ".join(part.text for part in parts),
         f"; not used: {unused}" if unused else "",
     )
-    return model
+    return description
 
 
 def _cell(given: str | Cell | None) -> Cell | None:
@@ -77,7 +76,7 @@ def _cell(given: str | Cell | None) -> Cell | None:
     return zoo[given]
 
 
-def _check_chain(parts: Sequence[Built]) -> None:
+def _check_chain(parts: Sequence[BuiltPart]) -> None:
     """Refuse what a Description would refuse, naming the arrays."""
     for before, after in pairwise(parts):
         given, wanted = features(before.part)[1], features(after.part)[0]
@@ -85,7 +84,7 @@ def _check_chain(parts: Sequence[Built]) -> None:
             raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {wanted}")
 
 
-def _description(parts: Sequence[Built]) -> Description:
+def _description(parts: Sequence[BuiltPart]) -> Description:
     """One part as it is, several as a Stack; where weights differ in dtype, all in that of the most precise."""
     is_single = len(parts) == 1
     weights = {

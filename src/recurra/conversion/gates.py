@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recurra.cells import gru, lstm, rnn
 from recurra.conversion.arrays import Array, Item
 from recurra.equations import Cell
 from recurra.errors import RecurraError
+from recurra.model.layouts import SEPARATE, STACKED, TORCH, TORCH_CELLS, GateLayout, LibraryLayout
 from recurra.program import Program
 
 
@@ -35,48 +35,25 @@ class Stacked:
     p: Mapping[str, Array]
 
     def of(self, gates: str, values: Array) -> Array:
-        """What ``values`` have for these gates, in their order."""
+        """The rows of ``values`` of these gates, in this order."""
         blocks = dict(zip(self.gates, np.split(values, len(self.gates)), strict=True))
         return np.concatenate([blocks[gate] for gate in gates])
 
 
-_STACKED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_GATES = {1: "n", 3: "rzn", 4: "ifgo"}  # of the cells that have these parameters
-_CELLS = {1: rnn, 3: gru, 4: lstm}
+def layout_of(program: Program) -> GateLayout:
+    """The layout of a program that has all its biases.
 
-
-@dataclass(frozen=True)
-class Form:
-    """How a cell has its weights.
-
-    Attributes:
-        gates: the letters of its gates, in its order.
-        is_stacked: torch's ``weight_ih``, ``weight_hh`` and two biases; else each gate has its own ``W_``, ``U_`` and
-            ``b_``, perhaps ``p_``, with its letter.
+    Raises:
+        RecurraError: it has parameters of other names.
     """
-
-    gates: str
-    is_stacked: bool
-
-    @staticmethod
-    def of(program: Program) -> Form:
-        """The form of a program that has all its biases.
-
-        Raises:
-            RecurraError: it is neither.
-        """
-        shapes = {parameter.name: parameter.shape for parameter in program.parameters}
-        if sorted(shapes) == sorted(_STACKED):
-            gates = _GATES.get(int(shapes["weight_ih"][0].factor("hidden")))
-            if gates is not None:
-                return Form(gates, True)
-        letters = "".join(name[2:] for name in shapes if name.startswith("W_"))
-        if letters and all(name[:2] in _SEPARATE and name[2:] in set(letters) for name in shapes):
-            return Form(letters, False)
+    layout = GateLayout.of(program)
+    if layout is None:
+        names = ", ".join(parameter.name for parameter in program.parameters)
         raise RecurraError(
-            f"cell {program.name!r} has the parameters {', '.join(shapes)}: into which weights of another gate order "
-            f"cannot be put, only into {', '.join(_STACKED)}, or W_, U_, b_ and a letter for each gate"
+            f"cell {program.name!r} has the parameters {names}: into which weights of another gate order "
+            f"cannot be put, only into {', '.join(STACKED)}, or {', '.join(SEPARATE[:3])} and a letter for each gate"
         )
+    return layout
 
 
 def cell_of(gates: int, item: Item) -> Cell:
@@ -85,32 +62,34 @@ def cell_of(gates: int, item: Item) -> Cell:
     Raises:
         RecurraError: there is none; names the item that has them.
     """
-    if gates not in _CELLS:
+    kind = TORCH.kind(gates)
+    if kind is None:
         raise RecurraError(f"{item.label} of shape {item.shape} has {gates} gates; an RNN has 1, a GRU 3, an LSTM 4")
-    return _CELLS[gates]
+    return TORCH_CELLS[kind]
 
 
-def letters(order: Mapping[int, str], gates: int, item: Item, form: Form) -> str:
-    """The letters of so many gates.
+def letters(library: LibraryLayout, gates: int, item: Item, layout: GateLayout) -> str:
+    """The letters of so many gates, in a library's order.
 
     Args:
-        order: letters by number of gates.
+        library: whose weights they are.
         gates: how many there are.
         item: that has them.
-        form: of the cell, which must have the same.
+        layout: of the cell, which must have the same.
 
     Raises:
         RecurraError: it has others.
     """
-    if sorted(order.get(gates, "")) != sorted(form.gates):
+    found = library.gates.get(library.kind(gates) or "", "")
+    if sorted(found) != sorted(layout.gates):
         raise RecurraError(
-            f"{item.label} of shape {item.shape} has {gates} gates; the cell has {len(form.gates)}: "
-            + ", ".join(form.gates)
+            f"{item.label} of shape {item.shape} has {gates} gates; the cell has {len(layout.gates)}: "
+            + ", ".join(layout.gates)
         )
-    return order[gates]
+    return found
 
 
-def parameters(stacked: Stacked, program: Program, form: Form) -> dict[str, Array]:
+def parameters(stacked: Stacked, program: Program, layout: GateLayout) -> dict[str, Array]:
     """A cell's parameters, with the weights of a scan. The program is without biases where they are.
 
     Raises:
@@ -123,8 +102,8 @@ def parameters(stacked: Stacked, program: Program, form: Form) -> dict[str, Arra
             f"cell {program.name!r} has peepholes of {', '.join(sorted(wanted)) or 'no gate'}, the weights of "
             f"{', '.join(sorted(stacked.p)) or 'no gate'}; cell='peephole_lstm' has those of i, f, o"
         )
-    if form.is_stacked:
-        return {name: _STACKS[name](stacked, form.gates) for name in names}
+    if layout.is_stacked:
+        return {name: _STACKS[name](stacked, layout.gates) for name in names}
     return {name: np.ascontiguousarray(_SEPARATE[name[:2]](stacked, name[2:])) for name in names}
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recurra.cells import gru, gru_reset_before
-from recurra.conversion.arrays import Array, Item, Scan
-from recurra.conversion.gates import Form, Stacked, cell_of, letters
+from recurra.conversion.arrays import Array, Item, RoleArrays
+from recurra.conversion.gates import Stacked, cell_of, letters
 from recurra.equations import Cell
 from recurra.errors import RecurraError
+from recurra.model.layouts import KERAS, GateLayout
 
-_ORDER = {1: "n", 3: "zrn", 4: "ifgo"}
 _HINT = "that looks like torch's (gates, features): order='torch', with torch's names for the arrays"
 
 
-def _gates(scan: Scan) -> int:
+def _gates(scan: RoleArrays) -> int:
     item = scan["recurrent_kernel"]
     if len(item.shape) == 2 and all(item.shape):
         units, columns = item.shape
@@ -25,7 +25,7 @@ def _gates(scan: Scan) -> int:
     raise item.mismatch("(units, gates*units)")
 
 
-def cell(scan: Scan) -> Cell:
+def cell(scan: RoleArrays) -> Cell:
     """The cell that a scan is of, by the number of gates, and of a GRU by its bias.
 
     Raises:
@@ -39,7 +39,7 @@ def cell(scan: Scan) -> Cell:
     return gru if len(scan["bias"].shape) == 2 else gru_reset_before
 
 
-def stacked(scans: Sequence[Scan], form: Form) -> list[Stacked]:
+def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
     """The weights of each direction.
 
     Raises:
@@ -49,28 +49,28 @@ def stacked(scans: Sequence[Scan], form: Form) -> list[Stacked]:
         for role, item in scan.items():
             if item.shape != scans[0][role].shape:
                 raise item.mismatch(f"{scans[0][role].shape}, as {scans[0][role].label}")
-    return [_stacked(scan, form) for scan in scans]
+    return [_stacked(scan, layout) for scan in scans]
 
 
-def _stacked(scan: Scan, form: Form) -> Stacked:
+def _stacked(scan: RoleArrays, layout: GateLayout) -> Stacked:
     gates, kernel, recurrent = _gates(scan), scan["kernel"], scan["recurrent_kernel"]
-    order = letters(_ORDER, gates, recurrent, form)
+    order = letters(KERAS, gates, recurrent, layout)
     columns = recurrent.shape[1]
     if len(kernel.shape) != 2 or kernel.shape[1] != columns:
         raise kernel.mismatch(f"(input, {gates}*units={columns})", _HINT if kernel.shape[:1] == (columns,) else "")
-    w_bias, r_bias = _biases(scan["bias"], columns, form) if "bias" in scan else (None, None)
-    return Stacked(order, kernel.array.T, recurrent.array.T, w_bias, r_bias, {})
+    w_bias, r_bias = _biases(scan["bias"], columns, layout) if "bias" in scan else (None, None)
+    return Stacked(order, KERAS.rows(kernel.array), KERAS.rows(recurrent.array), w_bias, r_bias, {})
 
 
-def _biases(bias: Item, columns: int, form: Form) -> tuple[Array, Array | None]:
+def _biases(bias: Item, columns: int, layout: GateLayout) -> tuple[Array, Array | None]:
     """One bias; two where the reset gate comes after the product with the state, and its bias."""
     one, two = (columns,), (2, columns)
-    if form.is_stacked and len(form.gates) == 3:
+    if layout.is_stacked and len(layout.gates) == 3:
         if bias.shape != two:
             hint = "that is of reset_after=False: cell='gru_reset_before'"
             raise bias.mismatch(f"(2, 3*units={columns})", hint if bias.shape == one else "")
         return bias.array[0], bias.array[1]
     if bias.shape != one:
         hint = "that is of reset_after=True: cell='gru'"
-        raise bias.mismatch(f"({len(form.gates)}*units={columns},)", hint if bias.shape == two else "")
+        raise bias.mismatch(f"({len(layout.gates)}*units={columns},)", hint if bias.shape == two else "")
     return bias.array, None

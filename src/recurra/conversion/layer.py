@@ -6,27 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recurra.cells import gru, lstm, rnn
+from recurra.cells import lstm
 from recurra.compiler import biases, drop_biases, trace
 from recurra.conversion import keras, onnx
-from recurra.conversion.arrays import Array, Arrays, Item, Scan
-from recurra.conversion.gates import Form, Stacked, cell_of, parameters
+from recurra.conversion.arrays import Array, Arrays, Item, RoleArrays
+from recurra.conversion.gates import Stacked, cell_of, layout_of, parameters
 from recurra.conversion.names import Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
 from recurra.equations import Cell
 from recurra.errors import RecurraError
 from recurra.model import Part, recurrent_weights
+from recurra.model.layouts import TORCH_CELLS, GateLayout
 from recurra.model.part import Setting
 from recurra.program import Program
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, ratio, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, Sizes, ratio, shape_text
 
-Scans = Sequence[Sequence[Scan]]  # by level and direction
+Scans = Sequence[Sequence[RoleArrays]]  # by level and direction
 
 _SYMBOLS = (INPUT, HIDDEN, PROJ)
-_KINDS = {rnn: "RNN", gru: "GRU", lstm: "LSTM"}
+_KINDS = {cell: kind for kind, cell in TORCH_CELLS.items()}
 
 
 @dataclass(frozen=True, eq=False)
-class Built:
+class BuiltPart:
     """A part with its weights.
 
     Attributes:
@@ -43,8 +44,8 @@ class Built:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """Another library's layout.
+class _Library:
+    """A library whose layout is not torch's.
 
     Attributes:
         scheme: its names.
@@ -53,19 +54,19 @@ class _Order:
     """
 
     scheme: Scheme
-    cell: Callable[[Scan], Cell]
-    stacked: Callable[[Sequence[Scan], Form], list[Stacked]]
+    cell: Callable[[RoleArrays], Cell]
+    stacked: Callable[[Sequence[RoleArrays], GateLayout], list[Stacked]]
 
 
-_ORDERS = {
-    "keras": _Order(keras_scheme(("kernel", "recurrent_kernel"), ("bias",)), keras.cell, keras.stacked),
-    "onnx": _Order(onnx_scheme(("W", "R"), ("B", "P")), onnx.cell, onnx.stacked),
+_LIBRARIES = {
+    "keras": _Library(keras_scheme(("kernel", "recurrent_kernel"), ("bias",)), keras.cell, keras.stacked),
+    "onnx": _Library(onnx_scheme(("W", "R"), ("B", "P")), onnx.cell, onnx.stacked),
 }
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the caller says of all layers.
+    """The caller's arguments for all layers.
 
     Attributes:
         cell: of the layers; None for what the shapes say.
@@ -80,7 +81,7 @@ class Choice:
     batch_first: bool
 
     def schemes(self) -> list[Scheme]:
-        """How the arrays of a layer may be called: as the cell's own parameters, and as Keras and ONNX call them.
+        """The names that arrays of a layer may have: the cell's own parameters', Keras' and ONNX'.
 
         Raises:
             RecurraError: there is no such order.
@@ -89,13 +90,13 @@ class Choice:
         optional = [parameter.name for parameter in biases(program)]
         required = [parameter.name for parameter in program.parameters if parameter.name not in optional]
         own = torch_scheme(required, [*optional, "weight_hr"])
-        known = [own, *(each.scheme for each in _ORDERS.values())]
+        known = [own, *(each.scheme for each in _LIBRARIES.values())]
         if self.order not in (None, *(scheme.order for scheme in known)):
             raise RecurraError(f"order must be 'torch', 'keras', 'onnx' or None; got {self.order!r}")
         return [scheme for scheme in known if self.order in (None, scheme.order)]
 
 
-def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Built:
+def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> BuiltPart:
     """The layer of some arrays.
 
     Args:
@@ -108,29 +109,52 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
         RecurraError: the arrays are no layer's, or not this cell's.
     """
     found = find("names", arrays.values, names, choice.schemes())
-    scans: Scans = [[arrays.scan(roles) for roles in level] for level in found.scans]
-    first, order = scans[0][0], _ORDERS.get(found.order)
-    cell = choice.cell or (_torch_cell(first) if order is None else order.cell(first))
+    scans: Scans = [[arrays.by_role(roles) for roles in level] for level in found.scans]
+    first, library = scans[0][0], _LIBRARIES.get(found.order)
+    cell = choice.cell or (_torch_cell(first) if library is None else library.cell(first))
     program = trace(cell, choice.options, projected="weight_hr" in first)
-    own, scans = _own(program, scans) if order is None else _converted(order, program, scans)
-    sizes = _solved(own, scans[0][0])
+    own, scans = _own(program, scans) if library is None else _converted(library, program, scans)
+    has_biases = len(own.parameters) == len(program.parameters)
+    part = _part(cell, own, scans, has_biases=has_biases, batch_first=choice.batch_first)
+    weights = {name: item.array for name, item in _checked(part, scans).items()}
+    used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
+    layout = f"{found.order}'s order" if library or cell in _KINDS else "its own names"
+    text = f"{own.name} of {part.size('input_size')} → {part.size('hidden_size')} units in {layout}: {used}"
+    return BuiltPart(name, part, weights, text)
+
+
+def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
+    """The layer of torch.nn's that some scans are, told by their shapes, and its weights by name.
+
+    Args:
+        scans: arrays with the roles of torch's parameters.
+
+    Raises:
+        RecurraError: the shapes are no such layer's.
+    """
+    cell = _torch_cell(scans[0][0])
+    program = trace(cell, projected="weight_hr" in scans[0][0])
+    own, scans = _own(program, scans)
+    part = _part(cell, own, scans, has_biases=own is program, batch_first=False)
+    return part, _checked(part, scans)
+
+
+def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch_first: bool) -> Part:
+    """The layer that computes a cell, which is traced as ``program``, at the sizes of the first scan."""
+    sizes = _solved(program, scans[0][0])
     settings: dict[str, Setting] = {
-        "input_size": sizes["input"],
-        "hidden_size": sizes["hidden"],
+        "input_size": sizes.input,
+        "hidden_size": sizes.hidden,
         "num_layers": len(scans),
-        "bias": len(own.parameters) == len(program.parameters),
-        "batch_first": choice.batch_first,
+        "bias": has_biases,
+        "batch_first": batch_first,
         "dropout": 0.0,
         "bidirectional": len(scans[0]) == 2,
-        "proj_size": sizes["proj"],
-        "program": own,
+        "proj_size": sizes.proj,
+        "program": program,
         "init": dict(cell.init),
     }
-    part = Part(_KINDS.get(cell, "Recurrent"), settings)
-    used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
-    layout = f"{found.order}'s order" if order or cell in _KINDS else "its own names"
-    text = f"{own.name} of {sizes['input']} → {sizes['hidden']} units in {layout}: {used}"
-    return Built(name, part, _checked(part, scans), text)
+    return Part(_KINDS.get(cell, "Recurrent"), settings)
 
 
 def _own(program: Program, scans: Scans) -> tuple[Program, Scans]:
@@ -142,18 +166,18 @@ def _own(program: Program, scans: Scans) -> tuple[Program, Scans]:
     return drop_biases(program) if missing else program, scans
 
 
-def _converted(order: _Order, program: Program, scans: Scans) -> tuple[Program, Scans]:
+def _converted(library: _Library, program: Program, scans: Scans) -> tuple[Program, Scans]:
     """Scans with the program's parameters; the program without biases where they have none."""
-    form = Form.of(program)
+    layout = layout_of(program)
     first = scans[0][0]
     own = program if "bias" in first or "B" in first else drop_biases(program)
-    converted = [[parameters(stacked, own, form) for stacked in order.stacked(level, form)] for level in scans]
+    converted = [[parameters(stacked, own, layout) for stacked in library.stacked(level, layout)] for level in scans]
     return own, [
         [{role: Item(role, role, array) for role, array in scan.items()} for scan in level] for level in converted
     ]
 
 
-def _torch_cell(scan: Scan) -> Cell:
+def _torch_cell(scan: RoleArrays) -> Cell:
     weight = scan["weight_hh"]
     hidden = scan.get("weight_hr", weight).shape[-1:]
     if len(weight.shape) != 2 or not all((*weight.shape, *hidden)) or weight.shape[0] % hidden[0]:
@@ -161,7 +185,7 @@ def _torch_cell(scan: Scan) -> Cell:
     return cell_of(weight.shape[0] // hidden[0], weight)
 
 
-def _solved(program: Program, scan: Scan) -> dict[str, int]:
+def _solved(program: Program, scan: RoleArrays) -> Sizes:
     """The sizes that the shapes of a scan have; where one stands alone, as hidden in (4*hidden, hidden), first."""
     pairs: list[tuple[Size, int]] = []
     for parameter in program.parameters:
@@ -182,12 +206,12 @@ def _solved(program: Program, scan: Scan) -> dict[str, int]:
     if missing:
         shapes = ", ".join(f"{item.label} {item.shape}" for item in scan.values())
         raise RecurraError(f"the {' and '.join(missing)} size of cell {program.name!r} does not follow from {shapes}")
-    return {"proj": 0, **sizes}
+    return Sizes(**sizes)
 
 
-def _checked(part: Part, scans: Scans) -> dict[str, Array]:
+def _checked(part: Part, scans: Scans) -> dict[str, Item]:
     """The weights of a layer by name, of the shapes that the program gives them."""
-    weights: dict[str, Array] = {}
+    weights: dict[str, Item] = {}
     flat = [scan for level in scans for scan in level]
     symbols = {parameter.name: parameter.shape for parameter in part.program.parameters}
     for scan, (suffix, shapes) in zip(flat, recurrent_weights(part), strict=True):
@@ -196,12 +220,12 @@ def _checked(part: Part, scans: Scans) -> dict[str, Array]:
             item = scan[role]
             if item.shape != shape:
                 raise item.mismatch(f"{shape}, {shape_text(symbols[role])} of cell {part.program.name!r}", _hint(scan))
-            weights[name] = item.array
+            weights[name] = item
     return weights
 
 
-def _hint(scan: Scan) -> str:
-    """What to do where the matrices are a transposed layer's of torch."""
+def _hint(scan: RoleArrays) -> str:
+    """The advice where matrices are those of a layer of torch, transposed; else nothing."""
     shapes = [scan[role].shape for role in ("weight_ih", "weight_hh") if role in scan]
     if [len(shape) for shape in shapes] != [2, 2]:
         return ""

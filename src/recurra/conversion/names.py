@@ -1,4 +1,4 @@
-"""Which arrays make up a layer, told by their names: torch's, Keras' and ONNX', behind any prefix."""
+"""The arrays of a layer, found by their names: torch's, Keras' and ONNX', behind any prefix."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Roles = dict[str, str]  # what an array is in its layer, such as weight_ih, to i
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a name says.
+class ParsedName:
+    """The name of an array, taken apart.
 
     Attributes:
         prefix: of the layer.
@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Scheme:
-    """How the arrays of a layer are called.
+    """A library's names for the arrays of a layer.
 
     Attributes:
         order: torch, keras or onnx.
@@ -43,11 +43,11 @@ class Scheme:
     order: str
     required: Sequence[str]
     optional: Sequence[str]
-    place: Callable[[str], Place | None]
+    place: Callable[[str], ParsedName | None]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLayer:
     """The arrays of a layer, or of a stack of them.
 
     Attributes:
@@ -84,11 +84,11 @@ def torch_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
             roles.setdefault(f"{short}_{rest}" if rest else short, role)
     pattern = _pattern(roles, r"(?:_l(?P<level>\d{1,4}))?(?P<reverse>_reverse)?")
 
-    def place(name: str) -> Place | None:
+    def place(name: str) -> ParsedName | None:
         match = pattern.fullmatch(name)
         if match is None:
             return None
-        return Place(match["prefix"], roles[match["role"]], int(match["level"] or 0), int(bool(match["reverse"])))
+        return ParsedName(match["prefix"], roles[match["role"]], int(match["level"] or 0), int(bool(match["reverse"])))
 
     return Scheme("torch", required, optional, place)
 
@@ -105,15 +105,15 @@ def keras_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
     """
     pattern = _pattern((*required, *optional), "(?::0)?")
 
-    def place(name: str) -> Place | None:
+    def place(name: str) -> ParsedName | None:
         match = pattern.fullmatch(name)
         if match is None:
             return None
         prefix = match["prefix"]
         direction = _KERAS_DIRECTION.search(prefix)
         if direction is None:
-            return Place(prefix, match["role"])
-        return Place(prefix[: direction.start()] + direction[2], match["role"], 0, int(direction[1] == "backward"))
+            return ParsedName(prefix, match["role"])
+        return ParsedName(prefix[: direction.start()] + direction[2], match["role"], 0, int(direction[1] == "backward"))
 
     return Scheme("keras", required, optional, place)
 
@@ -127,9 +127,9 @@ def onnx_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
     """
     pattern = _pattern((*required, *optional))
 
-    def place(name: str) -> Place | None:
+    def place(name: str) -> ParsedName | None:
         match = pattern.fullmatch(name)
-        return None if match is None else Place(match["prefix"], match["role"])
+        return None if match is None else ParsedName(match["prefix"], match["role"])
 
     return Scheme("onnx", required, optional, place)
 
@@ -137,7 +137,7 @@ def onnx_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
 # ---- which layer is meant ----
 
 
-def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[Scheme]) -> Found:
+def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[Scheme]) -> FoundLayer:
     """The arrays of one layer, or of one stack.
 
     Args:
@@ -197,7 +197,7 @@ class _Gathered:
     scans: Mapping[tuple[int, int], Mapping[str, list[str]]]
 
     def share(self) -> float:
-        """How much of the roles that a layer needs there is, where there is most."""
+        """The share of the required roles that are there, at the level and direction that has most."""
         needed = self.scheme.required
         return max(sum(role in roles for role in needed) / len(needed) for roles in self.scans.values())
 
@@ -205,13 +205,13 @@ class _Gathered:
         return self.share() == 1
 
     def described(self) -> str:
-        """What there is, and what is missing."""
+        """The roles that are there and those that are missing, for messages."""
         present = {role for roles in self.scans.values() for role in roles}
         missing = ", ".join(role for role in self.scheme.required if role not in present)
         where = f"{self.prefix!r} has" if self.prefix else "there are"
         return f"{where} {', '.join(sorted(present))} ({self.scheme.order}), but no {missing}"
 
-    def found(self) -> Found:
+    def found(self) -> FoundLayer:
         """The same as a full grid of levels and directions.
 
         Raises:
@@ -221,7 +221,7 @@ class _Gathered:
         present = {role for roles in self.scans.values() for role in roles}
         roles = [*self.scheme.required, *(role for role in self.scheme.optional if role in present)]
         grid = [[self._scan(level, direction, roles) for direction in range(directions)] for level in range(levels)]
-        return Found(self.scheme.order, self.prefix, grid)
+        return FoundLayer(self.scheme.order, self.prefix, grid)
 
     def _scan(self, level: int, direction: int, roles: Sequence[str]) -> Roles:
         own = self.scans.get((level, direction), {})
@@ -233,7 +233,7 @@ class _Gathered:
         return {role: own[role][0] for role in roles}
 
 
-def _gather(names: Iterable[tuple[Place, str]], scheme: Scheme) -> list[_Gathered]:
+def _gather(names: Iterable[tuple[ParsedName, str]], scheme: Scheme) -> list[_Gathered]:
     """Names by prefix."""
     prefixes: dict[str, dict[tuple[int, int], dict[str, list[str]]]] = {}
     for place, name in names:
@@ -242,12 +242,12 @@ def _gather(names: Iterable[tuple[Place, str]], scheme: Scheme) -> list[_Gathere
     return [_Gathered(scheme, prefix, scans) for prefix, scans in prefixes.items()]
 
 
-def _placed(names: Iterable[str], scheme: Scheme) -> list[tuple[Place, str]]:
+def _placed(names: Iterable[str], scheme: Scheme) -> list[tuple[ParsedName, str]]:
     places = [(scheme.place(name), name) for name in names]
     return [(place, name) for place, name in places if place is not None]
 
 
-def _named(what: str, given: Mapping[str, str], known: Sequence[Scheme]) -> Found:
+def _named(what: str, given: Mapping[str, str], known: Sequence[Scheme]) -> FoundLayer:
     """A layer whose arrays are named one by one, by roles of one scheme."""
     if not all(isinstance(role, str) and isinstance(name, str) for role, name in given.items()):
         raise RecurraError(f"{what} must have the name of an array for each role; the arrays themselves are the source")

@@ -7,23 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.cells import peephole_lstm
-from recurra.conversion.arrays import Scan
-from recurra.conversion.gates import Form, Stacked, cell_of, letters
+from recurra.conversion.arrays import RoleArrays
+from recurra.conversion.gates import Stacked, cell_of, letters
 from recurra.equations import Cell
 from recurra.errors import RecurraError
-
-_ORDER = {1: "n", 3: "zrn", 4: "iofg"}
-_PEEPHOLES = "iof"
+from recurra.model.layouts import ONNX, GateLayout
 
 
-def _gates(scan: Scan) -> int:
+def _gates(scan: RoleArrays) -> int:
     item = scan["R"]
     if len(item.shape) != 3 or item.shape[0] not in (1, 2) or not all(item.shape) or item.shape[1] % item.shape[2]:
         raise item.mismatch("(directions, gates*hidden, hidden)")
     return item.shape[1] // item.shape[2]
 
 
-def cell(scan: Scan) -> Cell:
+def cell(scan: RoleArrays) -> Cell:
     """The cell that a scan is of, by the number of gates.
 
     Raises:
@@ -37,7 +35,7 @@ def cell(scan: Scan) -> Cell:
     return peephole_lstm if gates == 4 and "P" in scan else cell_of(gates, scan["R"])
 
 
-def stacked(scans: Sequence[Scan], form: Form) -> list[Stacked]:
+def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
     """The weights of each direction, which are in the same arrays.
 
     Raises:
@@ -45,18 +43,18 @@ def stacked(scans: Sequence[Scan], form: Form) -> list[Stacked]:
     """
     [scan] = scans
     gates = _gates(scan)
-    order = letters(_ORDER, gates, scan["R"], form)
+    order = letters(ONNX, gates, scan["R"], layout)
     directions, rows, hidden = scan["R"].shape
     W = scan["W"]
     if len(W.shape) != 3 or W.shape[:2] != (directions, rows):
         raise W.mismatch(f"(directions={directions}, {gates}*hidden={rows}, input)")
-    for role, factor in (("B", 2 * gates), ("P", len(_PEEPHOLES))):
+    for role, factor in (("B", 2 * gates), ("P", len(ONNX.peepholes))):
         if role in scan and scan[role].shape != (directions, factor * hidden):
             raise scan[role].mismatch(f"(directions={directions}, {factor}*hidden={factor * hidden})")
     found = []
     for direction in range(directions):
         w_bias, r_bias = np.split(scan["B"].array[direction], 2) if "B" in scan else (None, None)
-        p = np.split(scan["P"].array[direction], len(_PEEPHOLES)) if "P" in scan else ()
-        w, r = W.array[direction], scan["R"].array[direction]
-        found.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(_PEEPHOLES, p, strict=False))))
+        p = np.split(scan["P"].array[direction], len(ONNX.peepholes)) if "P" in scan else ()
+        w, r = ONNX.rows(W.array[direction]), ONNX.rows(scan["R"].array[direction])
+        found.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(ONNX.peepholes, p, strict=False))))
     return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from recurra.engines.protocol import Array, Call, Kernel, Result, Wishes
 from recurra.engines.reference.equations import library_of
+from recurra.program import Sizes
 
 
 class CallPasses:
@@ -20,9 +21,7 @@ class CallPasses:
         layer_states: whether states are (1, batch, size) instead of (batch, size).
     """
 
-    def __init__(
-        self, kernel: Kernel, sizes: Mapping[str, int], reverse: bool, wishes: Wishes | None, layer_states: bool
-    ) -> None:
+    def __init__(self, kernel: Kernel, sizes: Sizes, reverse: bool, wishes: Wishes | None, layer_states: bool) -> None:
         self._kernel, self._sizes, self._reverse, self._wishes = kernel, sizes, reverse, wishes
         self._layer_states = layer_states
         program = kernel.plan.program

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
+from recurra.program import Sizes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,7 +38,7 @@ class Call:
         states: for each state the first one, (batch, size), batch ≥ every batch size; none for a program without
             states, whose batch is dense.
         parameters: in the program's order.
-        sizes: the numbers of the program's symbols: input, hidden, and proj where it has one.
+        sizes: the numbers of the program's symbols.
         masks: for each random mask of the program its values, (steps, size).
         reset: bool (steps), True where the states are zero before the step; None for nowhere.
         reverse: whether the last step comes first.
@@ -48,7 +49,7 @@ class Call:
     batch_sizes: Sequence[int] | Array | None
     states: Sequence[Array]
     parameters: Sequence[Array]
-    sizes: Mapping[str, int]
+    sizes: Sizes
     masks: Sequence[Array] = ()
     reset: Array | None = None
     reverse: bool = False
@@ -159,20 +160,18 @@ class Kernel(ABC):
             last: the gradient of each last state; None for zeros.
         """
 
-    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """The shapes of ``Result.kept`` for a call whose x is (leading, input). Default: nothing is kept."""
         return []
 
-    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], dtype: DType) -> object:
+    def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
         """Parameters that stay as they are, made ready once for calls of these sizes without a backward pass.
 
         Default: None, as nothing is gained.
         """
         return None
 
-    def passes(
-        self, sizes: Mapping[str, int], dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool
-    ) -> Passes:
+    def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes:
         """Both passes at these sizes, for autograd's node. Default: through ``forward`` and ``backward``.
 
         Args:
@@ -198,7 +197,7 @@ class ScanSpec:
     """
 
     plan: Plan
-    sizes: Mapping[str, int]
+    sizes: Sizes
     reverse: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""Every private name of torch that recurra uses: one name for each fact, seen to hold on torch 2.13.
+"""Every private name of torch that recurra uses: one name for each fact, seen to hold on torch 2.10, 2.11, 2.12 and 2.13.
 
 Only this file changes when torch renames one. ``tests/engines/test_torch_internals.py`` has a test for each.
 """

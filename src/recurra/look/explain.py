@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.compiler import plan, trace
 from recurra.equations import Cell
-from recurra.program import Program, Shape, Variable
+from recurra.program import Program, Shape, Sizes, Variable
 from recurra.program.text import Printer, aligned
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class ExplainedVariable:
     """One variable: its name, what it is, its shape in symbols, and in numbers where those are known."""
 
     name: str
@@ -37,7 +37,7 @@ class Explanation:
     """
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ExplainedVariable, ...]
     equations: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
@@ -66,19 +66,19 @@ def explain(target: Cell | Recurrent | RecurrentCell, x: Tensor | None = None) -
     if isinstance(target, Cell):
         if x is not None:
             raise ValueError("explain(cell) takes no input: a bare cell has no sizes; give a layer")
-        return _of_program(f"cell {target.name}", trace(target), {}, [])
+        return _of_program(f"cell {target.name}", trace(target), None, [])
     if isinstance(getattr(target, "cell", None), Cell):
         return _of_module(target, x)
     raise TypeError(f"explain takes a cell, a layer or a module cell of recurra, not {type(target).__name__}")
 
 
 def _of_module(module: Recurrent | RecurrentCell, x: Tensor | None) -> Explanation:
-    sizes = {"input": module.input_size, "hidden": module.hidden_size, "proj": getattr(module, "proj_size", 0)}
+    sizes = Sizes(module.input_size, module.hidden_size, getattr(module, "proj_size", 0))
     return _of_program(str(module), module.program, sizes, _sequence_rows(module, x))
 
 
-def _sequence_rows(module: Any, x: Tensor | None) -> list[Row]:
-    """What a layer takes and gives, over all steps; nothing for a module of one step."""
+def _sequence_rows(module: Any, x: Tensor | None) -> list[ExplainedVariable]:
+    """The input, output and states of a layer over all steps; nothing for a module of one step."""
     if not hasattr(module, "num_layers"):
         return []
     lengths: dict[str, object] = {"seq_len": "seq_len", "batch": "batch"}
@@ -90,23 +90,24 @@ def _sequence_rows(module: Any, x: Tensor | None) -> list[Row]:
     count = module.num_layers * directions
     width = module.output_size // directions
     rows = [
-        Row("input", "all steps", f"({order}, input_size)", f"({values}, {module.input_size})"),
-        Row("output", "all steps", f"({order}, directions*size)", f"({values}, {module.output_size})"),
+        ExplainedVariable("input", "all steps", f"({order}, input_size)", f"({values}, {module.input_size})"),
+        ExplainedVariable("output", "all steps", f"({order}, directions*size)", f"({values}, {module.output_size})"),
     ]
     for name, size in zip(module.cell.states, module.state_sizes, strict=True):
         shape = "(num_layers*directions, batch, size)"
-        rows.append(Row(f"{name}_0, {name}_n", "first, last state", shape, f"({count}, {lengths['batch']}, {size})"))
+        numbers = f"({count}, {lengths['batch']}, {size})"
+        rows.append(ExplainedVariable(f"{name}_0, {name}_n", "first, last state", shape, numbers))
     if count > 1:
         first = f"{module.cell.states[0]}_n"
         place = f"{first}[layer]"
         if directions == 2:
             place = f"forward {first}[2*layer], backward {first}[2*layer + 1]"
-            rows.append(Row("", "backward output", f"output[..., {width}:]", ""))
-        rows.append(Row("", "a layer's last state", place, ""))
+            rows.append(ExplainedVariable("", "backward output", f"output[..., {width}:]", ""))
+        rows.append(ExplainedVariable("", "a layer's last state", place, ""))
     return rows
 
 
-def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[Row]) -> Explanation:
+def _of_program(title: str, program: Program, sizes: Sizes | None, rows: list[ExplainedVariable]) -> Explanation:
     scheduled = plan(program)
     varying = program.varying()
     states = dict.fromkeys(program.states, "state, from the step before")
@@ -121,26 +122,27 @@ def _of_program(title: str, program: Program, sizes: dict[str, int], rows: list[
             meaning = "of a step" if variable in varying else "of parameters"
         else:
             continue
-        rows.append(Row(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
-    printer = Printer(scheduled.program, (scheduled.once, scheduled.before, scheduled.step, scheduled.after))
-    times = {
-        "once per call": scheduled.once,
-        "before the time loop, all steps at once": scheduled.before,
-        "in every step": scheduled.step,
-        "after the time loop, all steps at once": scheduled.after,
-    }
-    lines = [("  " + text, when) for when, equations in times.items() for text, _ in printer.lines(equations)]
+        rows.append(ExplainedVariable(variable.name, meaning, *_shapes(variable, variable in varying, sizes)))
+    printer = Printer(scheduled.program, scheduled.stages)
+    times = (
+        "once per call",
+        "before the time loop, all steps at once",
+        "in every step",
+        "after the time loop, all steps at once",
+    )
+    stages = zip(times, scheduled.stages, strict=True)
+    lines = [("  " + text, when) for when, equations in stages for text, _ in printer.lines(equations)]
     return Explanation(title, tuple(rows), tuple(lines))
 
 
-def _shapes(variable: Variable, varying: bool, sizes: dict[str, int]) -> tuple[str, str]:
+def _shapes(variable: Variable, varying: bool, sizes: Sizes | None) -> tuple[str, str]:
     """A shape in symbols and in numbers; what varies has a batch in front."""
     leading = ["batch"] if varying else []
     symbols = _joined([*leading, *(str(size) for size in variable.shape)])
     return symbols, _joined([*leading, *_numbers(variable.shape, sizes)]) if sizes else ""
 
 
-def _numbers(shape: Shape, sizes: dict[str, int]) -> list[str]:
+def _numbers(shape: Shape, sizes: Sizes) -> list[str]:
     return [str(size.value(sizes)) for size in shape]
 
 

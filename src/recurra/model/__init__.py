@@ -1,8 +1,23 @@
-"""What a model file holds: a tree of known parts, their weights, a vocabulary; plain data, without torch."""
+"""Models as plain data, without torch: a tree of known parts, their weights, annotations, and the file of these."""
 
 from recurra.model.description import Description, Weight
 from recurra.model.file import read, write
+from recurra.model.interface import Interface
 from recurra.model.kinds import KINDS, recurrent_weights, weights_of
 from recurra.model.part import Part
+from recurra.model.series import Column, Scaling, Series
 
-__all__ = ["KINDS", "Description", "Part", "Weight", "read", "recurrent_weights", "weights_of", "write"]
+__all__ = [
+    "KINDS",
+    "Column",
+    "Description",
+    "Interface",
+    "Part",
+    "Scaling",
+    "Series",
+    "Weight",
+    "read",
+    "recurrent_weights",
+    "weights_of",
+    "write",
+]

@@ -1,4 +1,4 @@
-"""What the use of a model takes, told from its description: a small file must not ask for much."""
+"""The cost of using a model, told from its description, and its caps: a small file must not ask for much."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from recurra.errors import EquationError, FileFormatError
-from recurra.model.kinds import MAX_SIZE, directions, layer_sizes, weights_of
+from recurra.model.kinds import MAX_SIZE, directions, is_recurrent, layer_sizes, weights_of
 from recurra.model.part import Part
-from recurra.program import Equation, Program, Shape
+from recurra.program import Equation, Program, Shape, Sizes
 
 MAX_VARIABLES = 200_000  # of all layers and directions, each with its own
-MAX_PIECES = 200_000  # of what is cut or joined row by row: heads, and columns that are transposed
-MAX_MULTIPLICATIONS = 2**36  # for one step of one sequence, and what is computed once per call
-FREE = 2**24  # numbers that any model may compute with; one of larger weights may
-TIMES = 64  # as many numbers as its file holds
+MAX_PIECES = 200_000  # cut or joined row by row: heads, and columns that are transposed
+MAX_MULTIPLICATIONS = 2**36  # of one step of one sequence, and once per call
+FREE = 2**24  # numbers that any model may compute with, and besides:
+TIMES = 64  # for each number that its file holds
 
 
-class Demand(NamedTuple):
-    """What one step of one sequence takes, and what is computed once per call.
+class Cost(NamedTuple):
+    """The cost of one step of one sequence, together with what is computed once per call.
 
     Attributes:
-        numbers: elements of all variables but parameters, and of each product's matrix, as it is packed for it.
+        numbers: elements of all variables but parameters, and of each product's matrix, which is packed for it.
         multiplications: of all products.
-        pieces: of what native code cuts or joins piece by piece.
+        pieces: that native code cuts or joins one by one.
     """
 
     numbers: int = 0
     multiplications: int = 0
     pieces: int = 0
 
-    def plus(self, other: Demand, times: int = 1) -> Demand:
-        """This and another one, several times."""
-        return Demand(*(mine + times * others for mine, others in zip(self, other, strict=True)))
+    def plus(self, other: Cost, times: int = 1) -> Cost:
+        """This cost and so many times another one."""
+        return Cost(*(mine + times * others for mine, others in zip(self, other, strict=True)))
 
 
-def check_demand(root: Part, stored: int) -> None:
-    """Refuse a model whose use would take too much.
+def check_cost(root: Part, stored: int) -> None:
+    """Refuse a model whose use would cost too much.
 
     Args:
         root: its parts, of known kinds and settings.
@@ -46,17 +46,17 @@ def check_demand(root: Part, stored: int) -> None:
     Raises:
         FileFormatError: a size is too large, is no whole number, or differs where it must not; or a cap is exceeded.
     """
-    recurrent = [(name or "the model", part) for name, part in root.walk() if "program" in part.settings]
+    recurrent = [(name or "the model", part) for name, part in root.walk() if is_recurrent(part)]
     programs = {id(part.program): part.program for _, part in recurrent}
     counts = {key: sum(1 for _ in program.variables()) for key, program in programs.items()}
     variables = sum(_runs(part) * counts[id(part.program)] for _, part in recurrent)
     if variables > MAX_VARIABLES:
         raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
-    total = Demand()
-    known: dict[tuple[int, ...], Demand] = {}
+    total = Cost()
+    known: dict[tuple[int, Sizes], Cost] = {}
     for where, part in recurrent:
         try:
-            total = total.plus(_demand_of(part, known))
+            total = total.plus(_cost_of(part, known))
         except (EquationError, FileFormatError) as error:
             raise FileFormatError(f"{where} ({part.kind}): {error}") from None
     numbers = total.numbers + sum(map(math.prod, weights_of(root).values()))
@@ -74,27 +74,27 @@ def _runs(part: Part) -> int:
     return directions(part) * (layers if isinstance(layers, int) else 1)
 
 
-def _demand_of(part: Part, known: dict[tuple[int, ...], Demand]) -> Demand:
-    """The demand of all of a part's layers and directions; `known` are those of programs at some sizes."""
+def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
+    """The cost of all of a part's layers and directions; `known` holds those of programs at some sizes."""
     program = part.program
 
-    def demand(sizes: Mapping[str, int]) -> Demand:
-        key = (id(program), *sizes.values())
+    def cost(sizes: Sizes) -> Cost:
+        key = (id(program), sizes)
         if key not in known:
-            known[key] = _demand(program, sizes)
+            known[key] = _cost(program, sizes)
         return known[key]
 
     first, *others = layer_sizes(part)[:2]
-    total = Demand().plus(demand(first), directions(part))
+    total = Cost().plus(cost(first), directions(part))
     for later in others:
         if any(state.shape[0].value(later) != state.shape[0].value(first) for state in program.states):
             raise FileFormatError("the size of a state differs between layers")
-        total = total.plus(demand(later), _runs(part) - directions(part))
+        total = total.plus(cost(later), _runs(part) - directions(part))
     return total
 
 
-def _demand(program: Program, sizes: Mapping[str, int]) -> Demand:
-    """The demand of one layer in one direction."""
+def _cost(program: Program, sizes: Sizes) -> Cost:
+    """The cost of one layer in one direction."""
     known: dict[int, int] = {}
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -103,7 +103,7 @@ def _demand(program: Program, sizes: Mapping[str, int]) -> Demand:
         for size in shape:
             if id(size) not in known:  # most sizes of a program that comes from a file are few objects
                 known[id(size)] = size.value(sizes)
-                if sizes["proj"] == 0 and "proj" in size.symbols:
+                if sizes.proj == 0 and "proj" in size.symbols:
                     raise FileFormatError(f"`{name}` is of a projection, and proj_size is 0")
             if known[id(size)] > MAX_SIZE:
                 raise FileFormatError(f"`{name}` would be larger than {MAX_SIZE}")
@@ -114,22 +114,22 @@ def _demand(program: Program, sizes: Mapping[str, int]) -> Demand:
         shapes[variable.name] = numbers(variable.name, variable.shape)
     parameters = {parameter.name for parameter in program.parameters}
     varying = {variable.name for variable in program.varying()}
-    total = Demand(sum(math.prod(shape) for name, shape in shapes.items() if name not in parameters))
+    total = Cost(sum(math.prod(shape) for name, shape in shapes.items() if name not in parameters))
     for equation in program.equations:
-        total = total.plus(_demand_of_equation(equation, shapes, varying))
+        total = total.plus(_cost_of_equation(equation, shapes, varying))
     return total
 
 
-def _demand_of_equation(equation: Equation, shapes: Mapping[str, tuple[int, ...]], varying: set[str]) -> Demand:
-    """What an equation takes beside its results."""
+def _cost_of_equation(equation: Equation, shapes: Mapping[str, tuple[int, ...]], varying: set[str]) -> Cost:
+    """The cost of an equation beside its results."""
     operands = [shapes[variable.name] for variable in equation.variables]
     if equation.operation == "product":
         left, right = operands
         heads = right[0] if len(right) == 3 else 0
-        return Demand(math.prod(right), math.prod(left) * right[-1], heads)
+        return Cost(math.prod(right), math.prod(left) * right[-1], heads)
     in_rows = any(len(shape) > 1 for shape in operands) and equation.results[0].name in varying
     if equation.operation == "transpose" and in_rows:
-        return Demand(0, 0, operands[0][1])
+        return Cost(0, 0, operands[0][1])
     if equation.operation in ("split", "partition", "concat") and in_rows:
-        return Demand(0, 0, operands[0][0] * max(len(operands), len(equation.results)))
-    return Demand()
+        return Cost(0, 0, operands[0][0] * max(len(operands), len(equation.results)))
+    return Cost()

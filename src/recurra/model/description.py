@@ -1,16 +1,18 @@
-"""A model as plain data: its parts, the weights by name, and the vocabulary of a language model."""
+"""A model as plain data: its parts, the weights by name, and annotations such as the vocabulary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra.errors import FileFormatError
-from recurra.model.cost import check_demand
-from recurra.model.interface import check_chain
+from recurra.model.annotations import check_annotations
+from recurra.model.cost import check_cost
+from recurra.model.interface import Interface, check_chain, interface_of
 from recurra.model.kinds import check, weights_of
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
@@ -61,6 +63,29 @@ class Weight:
         return self.data if self.dtype in ("float64", "float32", "int64") else self.data.astype(np.float32)
 
 
+def check_fit(weights: Mapping[str, Weight], shapes: Mapping[str, tuple[int, ...]], whole: str = "model") -> None:
+    """Refuse weights that are not those of a model.
+
+    Args:
+        weights: by name.
+        shapes: of the model's weights, by name.
+        whole: the model's name in messages.
+
+    Raises:
+        FileFormatError: a weight is missing, is one too many, or has another shape; names it.
+    """
+    for problem, names in (
+        ("is missing", shapes.keys() - weights.keys()),
+        (f"is not part of the {whole}", weights.keys() - shapes.keys()),
+    ):
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            raise FileFormatError(f"weight {min(names)[:100]} {problem}{more}")
+    for name, weight in weights.items():
+        if weight.shape != shapes[name]:
+            raise FileFormatError(f"weight {name} has shape {weight.shape}, the {whole} needs {shapes[name]}")
+
+
 @dataclass(frozen=True, eq=False)
 class Description:
     """A model as plain data, checked: every weight that the parts have, and no other.
@@ -68,42 +93,47 @@ class Description:
     Attributes:
         root: the tree of parts.
         weights: by full name, as torch's state_dict names them; tied weights are the same object.
-        vocabulary: what a language model's tokens are; None of other models.
+        annotations: what else is known of the model, by the names of the table of annotations: its ``"vocabulary"``,
+            its ``"series"``. Default: nothing.
 
     Raises:
         FileFormatError: parts or weights are not as the table of kinds has them, parts do not fit behind one another,
-            or their use would take too much; names them.
+            their use would take too much, or an annotation is not known or needs another model; names them.
+        TypeError: an annotation is not of its class.
     """
 
     root: Part
     weights: Mapping[str, Weight]
-    vocabulary: Vocabulary | None = None
+    annotations: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self.root)
-        check_chain(self.root, None if self.vocabulary is None else len(self.vocabulary))
-        check_demand(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
-        shapes = weights_of(self.root)
-        for problem, names in (
-            ("is missing", shapes.keys() - self.weights.keys()),
-            ("belongs to no part of the model", self.weights.keys() - shapes.keys()),
-        ):
-            if names:
-                more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-                raise FileFormatError(f"weight {min(names)[:100]} {problem}{more}")
-        for name, shape in shapes.items():
-            weight = self.weights[name]
+        check_chain(self.root)
+        check_annotations(self.annotations, self.root)
+        check_cost(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
+        check_fit(self.weights, weights_of(self.root))
+        for name, weight in self.weights.items():
             if weight.dtype == "int64":
                 raise FileFormatError(f"weight {name} is of int64, and must be of real numbers")
-            if weight.shape != shape:
-                raise FileFormatError(f"weight {name} must have shape {shape}; got {weight.shape}")
-            if weight.scale is not None and (weight.scale.shape != shape[:1] or not shape):
-                raise FileFormatError(f"weight {name}: one scale for each of {shape[:1]} rows expected")
+            if weight.scale is not None and (weight.scale.shape != weight.shape[:1] or not weight.shape):
+                raise FileFormatError(f"weight {name}: one scale for each of {weight.shape[:1]} rows expected")
         doubles = {weight.dtype == "float64": name for name, weight in self.weights.items()}
         if len(doubles) > 1:
             raise FileFormatError(f"weight {doubles[True]} is float64, and weight {doubles[False]} is not")
 
     @property
-    def is_double(self) -> bool:
-        """Whether it computes in float64; else in float32."""
-        return any(weight.dtype == "float64" for weight in self.weights.values())
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that the model computes in: float64 where its weights are, else float32."""
+        is_double = any(weight.dtype == "float64" for weight in self.weights.values())
+        return np.dtype(np.float64 if is_double else np.float32)
+
+    @cached_property
+    def interface(self) -> Interface:
+        """The input, the output and the states of the model."""
+        return interface_of(self.root, self.dtype)
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tokens of a language model; None of other models."""
+        vocabulary = self.annotations.get("vocabulary")
+        return vocabulary if isinstance(vocabulary, Vocabulary) else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from recurra.errors import FileFormatError
 from recurra.model.description import Description, Weight
 from recurra.model.file_errors import refusing
-from recurra.model.infer import infer
 from recurra.model.safetensors import Tensor, pack, unpack
 from recurra.model.serial import from_text, to_text
 
@@ -49,19 +48,35 @@ def contents_of(description: Description) -> tuple[dict[str, Tensor], dict[str, 
         tensors[name] = Tensor(_CODES[weight.dtype], weight.data)
         if weight.scale is not None:
             tensors[name + SCALE] = Tensor("F32", weight.scale)
-    text = to_text(description.root, tied, description.vocabulary)
+    text = to_text(description.root, tied, description.annotations)
     from_text(text)
     return tensors, {KEY: text}
 
 
-def read(path: str | os.PathLike[str]) -> Description:
-    """The model of a file. A safetensors file with torch's names of one RNN, LSTM or GRU is such a model too.
+def _undescribed(weights: Mapping[str, Weight]) -> Description:
+    """Refuse weights without a description.
+
+    Raises:
+        FileFormatError: always.
+    """
+    raise FileFormatError("the file has no description of a model")
+
+
+def read(
+    path: str | os.PathLike[str], plain: Callable[[Mapping[str, Weight]], Description] = _undescribed
+) -> Description:
+    """The model of a file.
+
+    Args:
+        path: of the file.
+        plain: makes the model of a file that has weights alone, from their names and shapes; the numbers are read
+            afterwards. Default: such a file is refused.
 
     Raises:
         FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
     """
     with refusing(path):
-        return unpack(path, model_of)
+        return unpack(path, lambda tensors, metadata: _model(tensors, metadata, plain))
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
@@ -74,16 +89,13 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
         return unpack(path, _all_weights)
 
 
-def model_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Description:
-    """The model of a file's arrays and metadata; the arrays need not have their numbers yet.
-
-    Raises:
-        FileFormatError: they are of no model.
-    """
+def _model(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], plain: Callable[[Mapping[str, Weight]], Description]
+) -> Description:
     if KEY not in metadata:
-        return infer({name: _weight(name, tensor) for name, tensor in tensors.items()})
-    root, tied, vocabulary = from_text(metadata[KEY])
-    return Description(root, _weights(tensors, tied), vocabulary)
+        return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
+    root, tied, annotations = from_text(metadata[KEY])
+    return Description(root, _weights(tensors, tied), annotations)
 
 
 def _all_weights(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Weight]:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file becomes one error: of one line, that names the file."""
+"""Turns every failure to read or write a file into one FileFormatError, of one line that names the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PATH = 120  # characters of a path in a message
 
 @contextmanager
 def refusing(path: str | os.PathLike[str], doing: str = "read") -> Iterator[None]:
-    """Raise what goes wrong inside as a FileFormatError.
+    """Turn failures inside the block into a FileFormatError; errors of the program itself pass.
 
     Args:
         path: of the file.

@@ -1,29 +1,152 @@
-"""Whether the parts of a model fit behind one another."""
+"""The interface of a model, and whether its parts fit behind one another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from recurra.errors import FileFormatError
-from recurra.model.kinds import CONTAINERS, directions, layer_sizes
+from recurra.model.kinds import directions, is_recurrent, layer_sizes, role
 from recurra.model.part import Part
 
-NOTHING = ("Dropout", "Identity")  # what changes nothing when a model is used
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class StateInterface:
+    """A state of a recurrent part.
+
+    Attributes:
+        name: in its cell, such as ``h``.
+        part: the name of its part in a model of several recurrent parts; else empty.
+        count: how many layers and directions it is of; None of a cell, whose state has no such dimension.
+        size: its features.
+    """
+
+    name: str
+    part: str
+    count: int | None
+    size: int
+
+    @property
+    def full_name(self) -> str:
+        """Its name in the model: behind the part's, where there are several recurrent parts."""
+        return f"{self.part}.{self.name}" if self.part else self.name
+
+    @property
+    def shape(self) -> tuple[int | str, ...]:
+        """``("batch", size)``, behind the layers and directions of a layer."""
+        return *self.leading, "batch", self.size
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The dimensions before the batch."""
+        return () if self.count is None else (self.count,)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The input, the output and the states of a model.
+
+    Attributes:
+        parts: those that compute something, with their names, one after the other.
+        states: of each recurrent part, by the part's name.
+        tokens: how many tokens there are where the input is numbers of tokens; None where it is features.
+        input_size: features of the input; None where no part settles it, and of tokens.
+        output_size: features of the output; None where no part settles it.
+        is_cell: whether a call is one step: there is no dimension of time.
+        batch_first: whether the batch stands before time.
+        dtype: of input, output and states, float32 or float64; tokens are int64.
+    """
+
+    parts: tuple[tuple[str, Part], ...]
+    states: dict[str, tuple[StateInterface, ...]]
+    tokens: int | None
+    input_size: int | None
+    output_size: int | None
+    is_cell: bool
+    batch_first: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether the input is numbers of tokens."""
+        return self.tokens is not None
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The dimensions of input and output before the features: of batch and time."""
+        if self.is_cell:
+            return ("batch",)
+        return ("batch", "seq_len") if self.batch_first else ("seq_len", "batch")
+
+    @property
+    def input_shape(self) -> tuple[int | str, ...]:
+        """``rows``, and where the input is no tokens the features: a number, or their name where nothing settles it."""
+        return self.rows if self.takes_tokens else (*self.rows, self.input_size or "features")
+
+    @property
+    def output_shape(self) -> tuple[int | str, ...]:
+        """``rows`` and the features."""
+        return *self.rows, self.output_size or "features"
+
+    @property
+    def flat_states(self) -> list[StateInterface]:
+        """The states of all parts, in order."""
+        return [state for states in self.states.values() for state in states]
+
+
+def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
+    """The interface of a model whose parts fit behind one another.
+
+    Args:
+        root: the tree of parts.
+        dtype: what the model computes in.
+    """
+    parts = tuple(leaves(root))
+    recurrent = [(name, part) for name, part in parts if is_recurrent(part)]
+    input_size: int | None = None
+    output_size: int | None = None
+    for _, part in parts:
+        taken, given = features(part)
+        if output_size is None:
+            input_size = taken
+        output_size = output_size if given is None else given
+    first = parts[0][1] if parts else None
+    return Interface(
+        parts,
+        {name: tuple(_states(name if len(recurrent) > 1 else "", part)) for name, part in recurrent},
+        tokens=first.size("num_embeddings") if first is not None and role(first) == "table" else None,
+        input_size=input_size,
+        output_size=output_size,
+        is_cell=any(role(part) == "cell" for _, part in recurrent),
+        batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in recurrent),
+        dtype=dtype,
+    )
+
+
+def _states(name: str, part: Part) -> Iterator[StateInterface]:
+    sizes = layer_sizes(part)[0]
+    count = directions(part) * part.size("num_layers") if role(part) == "layer" else None
+    for state in part.program.states:
+        yield StateInterface(state.name, name, count, state.width(sizes))
 
 
 def leaves(root: Part) -> Iterator[tuple[str, Part]]:
     """The parts that compute something when a model is used, with their names, in order."""
     for name, part in root.walk():
-        if part.kind not in CONTAINERS and part.kind not in NOTHING:
+        if role(part) not in ("container", "nothing"):
             yield name, part
 
 
 def features(part: Part) -> tuple[int | None, int | None]:
-    """How many features a part takes and gives; None where it takes what arrives, gives as many, or takes tokens."""
-    if "program" in part.settings:
+    """The number of features that a part takes and gives; None where it takes any, gives as many, or takes tokens."""
+    if is_recurrent(part):
         last = part.program.output.shape[0].value(layer_sizes(part)[-1])
         return part.size("input_size"), directions(part) * last
-    if part.kind == "Embedding":
+    if role(part) == "table":
         return None, part.size("embedding_dim")
     if part.kind == "Linear":
         return part.size("in_features"), part.size("out_features")
@@ -31,12 +154,8 @@ def features(part: Part) -> tuple[int | None, int | None]:
     return own, own
 
 
-def check_chain(root: Part, tokens: int | None) -> None:
+def check_chain(root: Part) -> None:
     """Refuse parts that do not fit behind one another.
-
-    Args:
-        root: the tree of parts.
-        tokens: how many a vocabulary has that goes with the model; None without one.
 
     Raises:
         FileFormatError: names the parts.
@@ -46,16 +165,13 @@ def check_chain(root: Part, tokens: int | None) -> None:
     for number, (name, part) in enumerate(leaves(root)):
         taken, given = features(part)
         own = f"{name} ({part.kind})"
-        if part.kind == "Embedding" and number > 0:
+        if role(part) == "table" and number > 0:
             raise FileFormatError(f"{own} must be the first part, as it takes numbers of tokens")
         if width is not None and taken not in (width, None):
             raise FileFormatError(f"{own} takes {taken} features, and {before}, the part before it, gives {width}")
         width, before = width if given is None else given, own
-        if "program" in part.settings:
+        if is_recurrent(part):
             layouts.setdefault(part.settings.get("batch_first"), own)
     if len(layouts) > 1:
         one, other, *_ = layouts.values()
         raise FileFormatError(f"{one} and {other} must agree in batch_first, and be layers or cells both")
-    first = next((part for _, part in leaves(root)), None)
-    if tokens is not None and (first is None or first.kind != "Embedding" or first.size("num_embeddings") != tokens):
-        raise FileFormatError(f"a vocabulary of {tokens} tokens needs an Embedding of as many as its first part")

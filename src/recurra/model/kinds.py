@@ -5,25 +5,43 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
+from recurra.cells import feed_forward
+from recurra.compiler import drop_biases, trace
+from recurra.equations import Cell
 from recurra.errors import FileFormatError
 from recurra.model.part import Part
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 MAX_SIZE = 2**31 - 1  # of one dimension
 MAX_LAYERS = 1_000
 MAX_INIT = 100  # parameters with a first value of their own
 MAX_NUMBER = 2**53  # of whole numbers where any number may stand: beyond, they are none in float64
 Shapes = dict[str, tuple[int, ...]]
+MakeProgram = Callable[[Part, np.dtype[Any]], Program]
+"""Of a part, and of the dtype that it computes in: float32 or float64."""
+
+Role = Literal["container", "layer", "cell", "table", "rows", "nothing"]
+"""The work of a part when a model is used:
+
+- ``container``: runs the parts inside, one after the other;
+- ``layer``: runs a recurrent program over sequences, in layers and directions;
+- ``cell``: runs one step of a recurrent program;
+- ``table``: looks up a row for each token;
+- ``rows``: computes each step by itself, with a program without states;
+- ``nothing``: hands on what arrives.
+"""
 
 
-class Setting(NamedTuple):
-    """What a setting may be.
+class SettingRule(NamedTuple):
+    """The values that a setting may have.
 
     Attributes:
-        text: the same for people, as in "must be …".
-        is_valid: whether a value is of it.
+        text: the rule for people, as in "must be …".
+        is_valid: whether a value keeps it.
     """
 
     text: str
@@ -35,16 +53,19 @@ class Kind:
     """A row of the table.
 
     Attributes:
+        role: the part's role in a model.
         settings: every setting that such a part has; none may be missing, and there are no others.
         weights: names and shapes of its own weights.
-        problem: what does not fit between its settings; None where all do.
-        is_container: whether it has parts inside, run one after the other.
+        problem: the contradiction between its settings; None where there is none.
+        program: makes the program of a part whose role is ``rows``; None of other roles: a recurrent part's program is
+            one of its settings.
     """
 
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    role: Role
+    settings: Mapping[str, SettingRule] = field(default_factory=dict)
     weights: Callable[[Part], Shapes] = lambda part: {}
     problem: Callable[[Part], str | None] = lambda part: None
-    is_container: bool = False
+    program: MakeProgram | None = None
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
@@ -55,23 +76,23 @@ def _is_number(value: object) -> bool:
     return _is_whole(value, -MAX_NUMBER, MAX_NUMBER) or (type(value) is float and math.isfinite(value))
 
 
-SIZE = Setting(f"a whole number from 1 to {MAX_SIZE}", lambda value: _is_whole(value, 1, MAX_SIZE))
-SIZE_OR_0 = Setting(f"a whole number from 0 to {MAX_SIZE}", lambda value: _is_whole(value, 0, MAX_SIZE))
-LAYERS = Setting(f"a whole number from 1 to {MAX_LAYERS}", lambda value: _is_whole(value, 1, MAX_LAYERS))
-INDEX = Setting("null or a whole number", lambda value: value is None or _is_whole(value, 0, MAX_SIZE))
-FLAG = Setting("true or false", lambda value: type(value) is bool)
-NUMBER = Setting("a finite number", _is_number)
-POSITIVE = Setting("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
-NOT_NEGATIVE = Setting("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
-EPS = Setting(
+SIZE = SettingRule(f"a whole number from 1 to {MAX_SIZE}", lambda value: _is_whole(value, 1, MAX_SIZE))
+SIZE_OR_0 = SettingRule(f"a whole number from 0 to {MAX_SIZE}", lambda value: _is_whole(value, 0, MAX_SIZE))
+LAYERS = SettingRule(f"a whole number from 1 to {MAX_LAYERS}", lambda value: _is_whole(value, 1, MAX_LAYERS))
+INDEX = SettingRule("null or a whole number", lambda value: value is None or _is_whole(value, 0, MAX_SIZE))
+FLAG = SettingRule("true or false", lambda value: type(value) is bool)
+NUMBER = SettingRule("a finite number", _is_number)
+POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
+NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
+EPS = SettingRule(
     "null or a number that is not negative",
     lambda value: value is None or (_is_number(value) and value >= 0),  # type: ignore[operator]
 )
-PROBABILITY = Setting("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
-LAST = Setting("-1, the features", lambda value: value == -1 and type(value) is int)
-APPROXIMATE = Setting("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
-PROGRAM = Setting("a program", lambda value: isinstance(value, Program))
-INIT = Setting(
+PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
+APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
+PROGRAM = SettingRule("a program", lambda value: isinstance(value, Program))
+INIT = SettingRule(
     f"at most {MAX_INIT} numbers by name",
     lambda value: (
         isinstance(value, Mapping)
@@ -81,24 +102,20 @@ INIT = Setting(
 )
 
 
-def layer_sizes(part: Part) -> list[dict[str, int]]:
-    """The numbers of the program's symbols in each layer of a recurrent part; a cell has one layer.
+def layer_sizes(part: Part) -> list[Sizes]:
+    """The numbers that the program's symbols stand for in each layer of a recurrent part; a cell has one layer.
 
     Raises:
         RecurraError: the size of the output comes out as no whole number.
     """
-    is_cell = "num_layers" not in part.settings
-    sizes = {
-        "input": part.size("input_size"),
-        "hidden": part.size("hidden_size"),
-        "proj": 0 if is_cell else part.size("proj_size"),
-    }
-    later = {**sizes, "input": directions(part) * part.program.output.shape[0].value(sizes)}
+    is_cell = role(part) == "cell"
+    sizes = Sizes(part.size("input_size"), part.size("hidden_size"), 0 if is_cell else part.size("proj_size"))
+    later = sizes._replace(input=directions(part) * part.program.output.shape[0].value(sizes))
     return [sizes, *[later] * (0 if is_cell else part.size("num_layers") - 1)]
 
 
 def directions(part: Part) -> int:
-    """How many runs a recurrent part makes in each layer: 1 or 2."""
+    """The number of directions of each layer of a recurrent part: 1 or 2."""
     return 2 if part.settings.get("bidirectional") is True else 1
 
 
@@ -111,7 +128,7 @@ def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
     runs = []
     for layer, sizes in enumerate(layer_sizes(part)):
         for direction in range(directions(part)):
-            suffix = "" if "num_layers" not in part.settings else f"_l{layer}" + ("_reverse" if direction else "")
+            suffix = "" if role(part) == "cell" else f"_l{layer}" + ("_reverse" if direction else "")
             shapes = {
                 parameter.name + suffix: tuple(size.value(sizes) for size in parameter.shape)
                 for parameter in part.program.parameters
@@ -163,8 +180,8 @@ def _norm(part: Part) -> Shapes:
     return {"weight": shape, **({"bias": shape} if part.settings.get("bias") is True else {})}
 
 
-_CELL = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
-_LAYER = {
+_CELL_SETTINGS = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
+_LAYER_SETTINGS = {
     "input_size": SIZE,
     "hidden_size": SIZE,
     "num_layers": LAYERS,
@@ -177,38 +194,111 @@ _LAYER = {
     "init": INIT,
 }
 
-LAYERS_OF_CELLS = ("Recurrent", "RNN", "LSTM", "GRU")
-CELLS = ("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell")
-CONTAINERS = ("Sequential", "Stack")
+
+def _traced(cell: Cell, *options: str) -> MakeProgram:
+    """The program of a cell whose options are settings of the part."""
+    return lambda part, dtype: trace(cell, {name: part.number(name) for name in options})
+
+
+def _linear_program(part: Part, dtype: np.dtype[Any]) -> Program:
+    program = trace(feed_forward.linear)
+    return program if part.flag("bias") else drop_biases(program)
+
+
+def _norm_program(cell: Cell, plain: Cell) -> MakeProgram:
+    """The program of a norm: with weights, or plain."""
+
+    def program(part: Part, dtype: np.dtype[Any]) -> Program:
+        # Without eps, torch's RMSNorm takes the smallest step above 1 that the dtype knows.
+        options = {"eps": float(np.finfo(dtype).eps) if part.settings["eps"] is None else part.number("eps")}
+        if not part.flag("elementwise_affine"):
+            return trace(plain, options)
+        traced = trace(cell, options)
+        return drop_biases(traced) if part.settings.get("bias") is False else traced
+
+    return program
+
+
+def _gelu_program(part: Part, dtype: np.dtype[Any]) -> Program:
+    return trace(feed_forward.gelu_tanh if part.settings["approximate"] == "tanh" else feed_forward.gelu)
+
+
+def _rows(
+    program: MakeProgram | Cell,
+    settings: Mapping[str, SettingRule] | None = None,
+    weights: Callable[[Part], Shapes] = lambda part: {},
+    problem: Callable[[Part], str | None] = lambda part: None,
+) -> Kind:
+    """A kind that computes each step by itself; of a cell, all settings are its options."""
+    settings = settings or {}
+    make = _traced(program, *settings) if isinstance(program, Cell) else program
+    return Kind("rows", settings, weights, problem, make)
+
+
+_LAYER = Kind("layer", _LAYER_SETTINGS, _recurrent, _recurrent_problem)
+_CELL = Kind("cell", _CELL_SETTINGS, _recurrent, _recurrent_problem)
 
 KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(LAYERS_OF_CELLS, Kind(_LAYER, _recurrent, _recurrent_problem)),
-    **dict.fromkeys(CELLS, Kind(_CELL, _recurrent, _recurrent_problem)),
-    **dict.fromkeys(CONTAINERS, Kind(is_container=True)),
-    "Linear": Kind({"in_features": SIZE, "out_features": SIZE, "bias": FLAG}, _linear),
+    **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
+    **dict.fromkeys(("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell"), _CELL),
+    **dict.fromkeys(("Sequential", "Stack"), Kind("container")),
     "Embedding": Kind(
-        {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding, _embedding_problem
+        "table", {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding, _embedding_problem
     ),
-    "LayerNorm": Kind({"features": SIZE, "eps": NOT_NEGATIVE, "elementwise_affine": FLAG, "bias": FLAG}, _norm),
-    "RMSNorm": Kind({"features": SIZE, "eps": EPS, "elementwise_affine": FLAG}, _norm),
-    "Dropout": Kind({"p": PROBABILITY}),
-    "Identity": Kind(),
-    **dict.fromkeys(
-        ("ReLU", "ReLU6", "Tanh", "Sigmoid", "LogSigmoid", "SiLU", "Mish", "Softsign", "Hardsigmoid", "Hardswish"),
-        Kind(),
+    "Dropout": Kind("nothing", {"p": PROBABILITY}),
+    "Identity": Kind("nothing"),
+    "Linear": _rows(_linear_program, {"in_features": SIZE, "out_features": SIZE, "bias": FLAG}, _linear),
+    "LayerNorm": _rows(
+        _norm_program(feed_forward.layer_norm, feed_forward.plain_layer_norm),
+        {"features": SIZE, "eps": NOT_NEGATIVE, "elementwise_affine": FLAG, "bias": FLAG},
+        _norm,
     ),
-    **dict.fromkeys(("SELU", "Tanhshrink"), Kind()),
-    "Hardtanh": Kind({"min_val": NUMBER, "max_val": NUMBER}, problem=_hardtanh_problem),
-    "ELU": Kind({"alpha": NUMBER}),
-    "CELU": Kind({"alpha": POSITIVE}),
-    "LeakyReLU": Kind({"negative_slope": NUMBER}),
-    "Softplus": Kind({"beta": POSITIVE, "threshold": NUMBER}),
-    **dict.fromkeys(("Softshrink", "Hardshrink"), Kind({"lambd": NOT_NEGATIVE})),
-    "PReLU": Kind(weights=lambda part: {"weight": (1,)}),
-    "Threshold": Kind({"threshold": NUMBER, "value": NUMBER}),
-    "GELU": Kind({"approximate": APPROXIMATE}),
-    **dict.fromkeys(("Softmax", "Softmin", "LogSoftmax"), Kind({"dim": LAST})),
+    "RMSNorm": _rows(
+        _norm_program(feed_forward.rms_norm, feed_forward.plain_rms_norm),
+        {"features": SIZE, "eps": EPS, "elementwise_affine": FLAG},
+        _norm,
+    ),
+    "ReLU": _rows(feed_forward.relu),
+    "ReLU6": _rows(feed_forward.relu6),
+    "PReLU": _rows(feed_forward.prelu, weights=lambda part: {"weight": (1,)}),
+    "LeakyReLU": _rows(feed_forward.leaky_relu, {"negative_slope": NUMBER}),
+    "ELU": _rows(feed_forward.elu, {"alpha": NUMBER}),
+    "CELU": _rows(feed_forward.celu, {"alpha": POSITIVE}),
+    "SELU": _rows(feed_forward.selu),
+    "GELU": _rows(_gelu_program, {"approximate": APPROXIMATE}),
+    "SiLU": _rows(feed_forward.silu),
+    "Mish": _rows(feed_forward.mish),
+    "Softplus": _rows(feed_forward.softplus, {"beta": POSITIVE, "threshold": NUMBER}),
+    "Threshold": _rows(feed_forward.threshold, {"threshold": NUMBER, "value": NUMBER}),
+    "Tanh": _rows(feed_forward.tanh),
+    "Hardtanh": _rows(feed_forward.hardtanh, {"min_val": NUMBER, "max_val": NUMBER}, problem=_hardtanh_problem),
+    "Tanhshrink": _rows(feed_forward.tanhshrink),
+    "Sigmoid": _rows(feed_forward.sigmoid),
+    "LogSigmoid": _rows(feed_forward.log_sigmoid),
+    "Hardsigmoid": _rows(feed_forward.hardsigmoid),
+    "Hardswish": _rows(feed_forward.hardswish),
+    "Softsign": _rows(feed_forward.softsign),
+    "Softshrink": _rows(feed_forward.softshrink, {"lambd": NOT_NEGATIVE}),
+    "Hardshrink": _rows(feed_forward.hardshrink, {"lambd": NOT_NEGATIVE}),
+    "Softmax": _rows(_traced(feed_forward.softmax), {"dim": LAST}),
+    "Softmin": _rows(_traced(feed_forward.softmin), {"dim": LAST}),
+    "LogSoftmax": _rows(_traced(feed_forward.log_softmax), {"dim": LAST}),
 }
+
+
+def kinds_of(*roles: Role) -> tuple[str, ...]:
+    """The names of all kinds with one of these roles."""
+    return tuple(name for name, kind in KINDS.items() if kind.role in roles)
+
+
+def role(part: Part) -> Role:
+    """The role of a part of a known kind."""
+    return KINDS[part.kind].role
+
+
+def is_recurrent(part: Part) -> bool:
+    """True of parts with states: layers and cells."""
+    return role(part) in ("layer", "cell")
 
 
 def check(root: Part) -> None:
@@ -229,7 +319,7 @@ def check(root: Part) -> None:
         for setting, row in kind.settings.items():
             if not row.is_valid(part.settings[setting]):
                 raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(part.settings[setting])}")
-        if part.children and not kind.is_container:
+        if part.children and kind.role != "container":
             raise FileFormatError(f"{where} cannot have parts inside")
         problem = kind.problem(part)
         if problem is not None:

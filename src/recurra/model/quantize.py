@@ -1,4 +1,4 @@
-"""Models with narrower weights: bfloat16, or int8 with a scale for each row."""
+"""Quantized models: weights in bfloat16, or in int8 with a scale for each row."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DTYPES = {"bf16": "bfloat16", "int8": "int8"}
-KINDS = tuple(_DTYPES)
+FORMATS = tuple(_DTYPES)
 _MOST = np.float32(127)  # of int8; -128 stays unused, so that a number and its negative are rounded alike
 _LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / _MOST, np.float32(0))  # 127 times it is finite
 
 
-def narrow(description: Description, kind: str) -> Description:
-    """The same model with its matrices stored narrower; vectors, such as biases, stay as they are.
+def quantize(description: Description, to: str) -> Description:
+    """The same model with quantized matrices; vectors, such as biases, stay as they are.
 
-    What is computed stays float32: states, sums, and the numbers that the narrow ones stand for.
+    Everything is still computed in float32: states, sums, and the numbers that the quantized ones stand for.
 
     Args:
-        description: a model of float32 weights, or narrower ones.
-        kind: ``"bf16"``, the nearest bfloat16, ties to even; or ``"int8"``, for each row whole numbers from -127 to 127
+        description: a model of float32 weights, or quantized ones.
+        to: ``"bf16"``, the nearest bfloat16, ties to even; or ``"int8"``, for each row whole numbers from -127 to 127
             times a float32 scale, the largest magnitude of the row divided by 127.
 
     Raises:
-        FileFormatError: ``kind`` is something else, the model is float64, or with int8, a weight is not finite.
+        FileFormatError: ``to`` is something else, the model is float64, or with int8, a weight is not finite.
     """
-    if kind not in KINDS:
-        raise FileFormatError(f"narrower weights are {' or '.join(KINDS)}, not {kind!r}")
-    made: dict[int, Weight] = {}  # by the weight that it comes from: tied ones stay tied
+    if to not in FORMATS:
+        raise FileFormatError(f"narrower weights are {' or '.join(FORMATS)}, not {to!r}")
+    made: dict[int, Weight] = {}  # by the id of the weight that it comes from: tied ones stay tied
     for name, weight in description.weights.items():
         if id(weight) not in made:
             try:
-                made[id(weight)] = narrowed(weight, kind)
+                made[id(weight)] = quantized(weight, to)
             except ValueError as error:
                 raise FileFormatError(f"weight {name} {error}") from None
     weights = {name: made[id(weight)] for name, weight in description.weights.items()}
     return replace(description, weights=weights)
 
 
-def narrowed(weight: Weight, kind: str) -> Weight:
-    """One weight, as ``narrow`` stores it; a vector, and what is of that kind already, comes back as it is.
+def quantized(weight: Weight, to: str) -> Weight:
+    """One weight as ``quantize`` stores it; a vector, and a weight that is so stored already, comes back as it is.
 
     Raises:
-        ValueError: as ``narrow`` does, without the weight's name.
+        ValueError: as ``quantize`` does, without the weight's name.
     """
     if weight.dtype == "float64":
         raise ValueError("is float64: convert the model to float32 first")
-    if len(weight.shape) < 2 or weight.dtype == _DTYPES[kind]:
+    if len(weight.shape) < 2 or weight.dtype == _DTYPES[to]:
         return weight
     values = weight.values()
-    if kind == "bf16":
+    if to == "bf16":
         return Weight(_bfloat16(values), "bfloat16")
     if not np.isfinite(values).all():
         raise ValueError("holds numbers that are not finite, which int8 cannot")

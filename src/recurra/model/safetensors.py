@@ -30,7 +30,7 @@ MAX_NAME = 500  # characters
 MAX_DIMENSIONS = 8
 MAX_BYTES = 2**62
 
-# How files of other formats begin.
+# Files of other formats, by their first bytes.
 OTHERS: Mapping[bytes, str] = {
     b"PK\x03\x04": "a zip archive, as torch.save, Keras and numpy.savez write (weights: recurra.convert)",
     b"\x80": "a pickle, which could run anything when it is read",
@@ -67,7 +67,7 @@ class Tensor(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where an array lies among a file's numbers."""
+    """The place of an array among a file's numbers."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -105,7 +105,7 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
 
 
 def unpack(path: str | os.PathLike[str], take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
-    """What ``take`` makes of a file's arrays and metadata.
+    """Read a file's arrays and metadata, and return what ``take`` makes of them.
 
     Args:
         path: of the file.
@@ -175,7 +175,7 @@ def _header(text: bytes) -> dict[str, Any]:
 
 
 def _contents(text: bytes, size: int) -> tuple[dict[str, _Place], dict[str, str]]:
-    """Where the arrays lie and the metadata, of a header before so many bytes of numbers."""
+    """The places of the arrays, and the metadata, of a header before so many bytes of numbers."""
     header = _header(text)
     metadata = _metadata(header.pop("__metadata__", {}))
     if len(header) > MAX_TENSORS:

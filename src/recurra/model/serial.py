@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from recurra.errors import FileFormatError, ProgramError, RunError
-from recurra.model.kinds import KINDS
+from recurra.errors import FileFormatError, ProgramError
+from recurra.model import annotations as table
+from recurra.model.content import fields, is_name
+from recurra.model.kinds import KINDS, PROGRAM
 from recurra.model.part import Part, Setting
 from recurra.program import Program
 from recurra.program.serial import Room, from_content, shown, strict_json, to_content
-from recurra.vocabulary import Vocabulary
 
 FORMAT = "recurra-model"
 VERSION = 1
@@ -19,18 +20,17 @@ MAX_DEPTH = 32  # of parts in parts
 MAX_PARTS = 2_000
 MAX_PROGRAMS = 1_000
 MAX_NAME = 500  # characters of the name of a weight or of a part
-MAX_CHARACTERS = 160_000  # of a vocabulary of such; Unicode 16 has 154,998
-MAX_WORDS = 270_000  # of a vocabulary of such; WikiText-103 has 267,735
-_FIELDS = ("format", "version", "programs", "model", "tied", "vocabulary")
+_FIELDS = ("format", "version", "programs", "model", "tied")
+_EARLIER = "vocabulary"  # the field that stood for all annotations
 
 
-def to_text(root: Part, tied: Mapping[str, str], vocabulary: Vocabulary | None) -> str:
+def to_text(root: Part, tied: Mapping[str, str], annotations: Mapping[str, object]) -> str:
     """The description as JSON.
 
     Args:
         root: the tree of parts.
         tied: for the name of each weight that is another one, that one's name.
-        vocabulary: of a language model.
+        annotations: by name, all of them known.
     """
     programs: list[Program] = []
     model = _part_out(root, programs)
@@ -40,13 +40,13 @@ def to_text(root: Part, tied: Mapping[str, str], vocabulary: Vocabulary | None) 
         "programs": [to_content(program) for program in programs],
         "model": model,
         "tied": dict(tied),
-        "vocabulary": None if vocabulary is None else {"level": vocabulary.level, "tokens": vocabulary.joined},
+        "annotations": table.to_content(annotations),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def from_text(text: str) -> tuple[Part, dict[str, str], Vocabulary | None]:
-    """What ``to_text`` was given.
+def from_text(text: str) -> tuple[Part, dict[str, str], dict[str, object]]:
+    """The root, the tied names and the annotations that ``to_text`` was given.
 
     Raises:
         FileFormatError: the text is not such a description, or goes beyond a cap.
@@ -55,16 +55,24 @@ def from_text(text: str) -> tuple[Part, dict[str, str], Vocabulary | None]:
         content = strict_json(text)
     except ValueError as error:
         raise FileFormatError(f"the description of the model is damaged: {error}") from None
-    fields = _fields(content, "the description", _FIELDS)
-    if fields["format"] != FORMAT:
+    given = fields(content, "the description", (*_FIELDS, _annotations_field(content)))
+    if given["format"] != FORMAT:
         raise FileFormatError(f"the description is not of the format {FORMAT}")
-    if type(fields["version"]) is not int or fields["version"] != VERSION:
-        raise FileFormatError(f"the file has version {shown(fields['version'])} of the format, known is {VERSION}")
-    root = _Reader(_programs(fields["programs"])).part(fields["model"], "", 0)
-    tied = fields["tied"]
+    if type(given["version"]) is not int or given["version"] != VERSION:
+        raise FileFormatError(f"the file has version {shown(given['version'])} of the format, known is {VERSION}")
+    root = _Reader(_programs(given["programs"])).part(given["model"], "", 0)
+    tied = given["tied"]
     if not isinstance(tied, dict) or not all(isinstance(name, str) for name in tied.values()):
         raise FileFormatError("'tied' must hold names of weights by name")
-    return root, tied, _vocabulary(fields["vocabulary"])
+    if _EARLIER in given:
+        earlier = given[_EARLIER]
+        return root, tied, table.from_content({} if earlier is None else {_EARLIER: earlier})
+    return root, tied, table.from_content(given["annotations"])
+
+
+def _annotations_field(content: Any) -> str:
+    """The field of the annotations; files from before they were a table have the vocabulary, or null, in its place."""
+    return _EARLIER if isinstance(content, dict) and _EARLIER in content else "annotations"
 
 
 def _part_out(part: Part, programs: list[Program]) -> dict[str, Any]:
@@ -78,16 +86,6 @@ def _part_out(part: Part, programs: list[Program]) -> dict[str, Any]:
     content: dict[str, Any] = {"kind": part.kind, "settings": settings}
     if part.children:
         content["parts"] = [[name, _part_out(child, programs)] for name, child in part.children]
-    return content
-
-
-def _fields(content: Any, what: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise FileFormatError(f"{what} must be an object, not {type(content).__name__}")
-    missing = [name for name in names if name not in content]
-    extra = [name[:40] for name in content if name not in names and name not in optional]
-    if missing or extra:
-        raise FileFormatError(f"{what}: fields missing: {missing}; not known: {extra[:5]}")
     return content
 
 
@@ -119,19 +117,19 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise FileFormatError(f"parts in parts deeper than {MAX_DEPTH}")
         where = name or "the model"
-        fields = _fields(content, where, ("kind", "settings"), ("parts",))
-        kind = fields["kind"]
+        given = fields(content, where, ("kind", "settings"), ("parts",))
+        kind = given["kind"]
         if not isinstance(kind, str) or kind not in KINDS:
             raise FileFormatError(f"{where} is of the unknown kind {shown(kind)}")
-        settings = self._settings(fields["settings"], f"{where} ({kind})")
-        parts = fields.get("parts", [])
+        settings = self._settings(kind, given["settings"], f"{where} ({kind})")
+        parts = given.get("parts", [])
         if not isinstance(parts, list):
             raise FileFormatError(f"{where}: 'parts' must be a list")
         children: dict[str, Part] = {}
         for item in parts:
             if not (isinstance(item, list) and len(item) == 2):
                 raise FileFormatError(f"{where}: each of 'parts' must be [name, part]; got {shown(item)}")
-            if not _is_name(item[0]):
+            if not _is_part_name(item[0]):
                 raise FileFormatError(f"{where}: no part can have the name {shown(item[0])}")
             if item[0] in children:
                 raise FileFormatError(f"{where}: two parts have the name {shown(item[0])}")
@@ -141,37 +139,18 @@ class _Reader:
             children[item[0]] = self.part(item[1], full, depth + 1)
         return Part(kind, settings, tuple(children.items()))
 
-    def _settings(self, content: Any, where: str) -> dict[str, Setting]:
+    def _settings(self, kind: str, content: Any, where: str) -> dict[str, Setting]:
         if not isinstance(content, dict):
             raise FileFormatError(f"{where}: 'settings' must be an object")
         settings: dict[str, Setting] = dict(content)
-        if "program" in settings:
-            number = settings["program"]
-            if type(number) is not int or not 0 <= number < len(self._programs):
-                raise FileFormatError(f"{where}: there is no program {shown(number)}")
-            settings["program"] = self._programs[number]
+        for name in settings.keys() & KINDS[kind].settings.keys():
+            if KINDS[kind].settings[name] is PROGRAM:
+                number = settings[name]
+                if type(number) is not int or not 0 <= number < len(self._programs):
+                    raise FileFormatError(f"{where}: there is no program {shown(number)}")
+                settings[name] = self._programs[number]
         return settings
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable() and "." not in value
-
-
-def _vocabulary(content: Any) -> Vocabulary | None:
-    if content is None:
-        return None
-    fields = _fields(content, "'vocabulary'", ("level", "tokens"))
-    level, tokens = fields["level"], fields["tokens"]
-    if level not in ("char", "word") or not isinstance(tokens, str):
-        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
-    # Before anything is made of them:
-    count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
-    if count > most:
-        raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")
-    try:
-        tokens.encode()  # JSON can write half of a character
-        return Vocabulary.of_joined(level, tokens)
-    except UnicodeEncodeError:
-        raise FileFormatError("'vocabulary' has half of a character") from None
-    except RunError as error:
-        raise FileFormatError(f"'vocabulary': {error}") from None
+def _is_part_name(value: Any) -> bool:
+    return is_name(value) and "." not in value

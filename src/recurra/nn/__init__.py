@@ -1,7 +1,7 @@
-"""recurra's layers for torch: torch.nn's recurrent classes, and ``Recurrent`` for any cell."""
+"""The layers for torch: drop-ins for torch.nn's recurrent classes, and ``Recurrent`` for any cell."""
 
 try:
-    import torch  # first, to say what to install
+    import torch  # first, so that the message can say what to install
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -23,7 +23,7 @@ from recurra.nn.packing import (
 )
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
-from recurra.nn.running.operator import scan_operator  # noqa: F401  (what torch.export saved needs it before it is loaded)
+from recurra.nn.running.operator import scan_operator  # noqa: F401  (registers the operator that saved torch.export programs call)
 from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace

@@ -1,4 +1,4 @@
-"""Checks of what layers and cells are given. Exceptions are of the types that torch.nn raises in the same place."""
+"""Checks of the arguments of layers and cells. Exceptions have the types that torch.nn raises in the same place."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from recurra.nn.running.autocast import is_autocast
 
 
 def as_int(name: str, value: Any, wanted: str = "an int") -> int:
-    """A whole number, of numpy's too, as Python's.
+    """Convert a whole number, such as one of numpy's, to an int.
 
     Args:
-        name: what messages call it.
+        name: the argument's name, for the message.
         value: the number.
-        wanted: what it may be.
+        wanted: the values that are accepted, for the message.
 
     Raises:
-        TypeError: it is none.
+        TypeError: the value is no whole number.
     """
     try:
         return value if isinstance(value, bool) else operator.index(value)
@@ -33,11 +33,11 @@ def as_int(name: str, value: Any, wanted: str = "an int") -> int:
 
 
 def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
-    """Sizes are positive whole numbers, and of the type that torch.nn wants.
+    """Check that sizes are ints, as torch.nn demands, and positive.
 
     Raises:
-        TypeError: one is no whole number.
-        ValueError: one is below 1.
+        TypeError: a size is no int.
+        ValueError: a size is below 1.
     """
     for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
         if not isinstance(value, int):
@@ -47,10 +47,10 @@ def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> 
 
 
 def check_flags(**flags: object) -> None:
-    """Flags are bools.
+    """Check that flags are bools.
 
     Raises:
-        TypeError: one is not.
+        TypeError: a flag is no bool.
     """
     for name, value in flags.items():
         if not isinstance(value, bool):
@@ -58,11 +58,11 @@ def check_flags(**flags: object) -> None:
 
 
 def check_dropout(dropout: object, num_layers: int, stacklevel: int) -> float:
-    """The dropout probability as a float; warns where it can have no effect.
+    """Convert a dropout probability to a float, with a warning where it can have no effect.
 
     Raises:
-        TypeError: it is nothing like a number.
-        ValueError: it is not a number from 0 to 1.
+        TypeError: ``float`` does not accept it.
+        ValueError: it is no number from 0 to 1.
     """
     value = float(dropout)  # type: ignore[arg-type]
     if isinstance(dropout, bool) or not isinstance(dropout, numbers.Number) or not 0 <= value <= 1:
@@ -77,11 +77,11 @@ def check_dropout(dropout: object, num_layers: int, stacklevel: int) -> float:
 
 
 def check_proj(given: object, hidden_size: int) -> int:
-    """The size of the projection, smaller than the hidden state; 0 for none.
+    """Check the size of a projection, which is smaller than the hidden state; 0 means none.
 
     Raises:
         TypeError: it is no whole number.
-        ValueError: it is negative, or not smaller.
+        ValueError: it is negative, or not smaller than the hidden state.
     """
     proj_size = as_int("proj_size", given)
     if proj_size < 0:
@@ -92,17 +92,17 @@ def check_proj(given: object, hidden_size: int) -> int:
 
 
 def swapped(shape: Sequence[int], position: int, size: int, name: str) -> str:
-    """A hint where the size that is missed at one position stands at another."""
+    """A hint for the message, if the size that is missing at one position stands at another."""
     others = [d for d, length in enumerate(shape) if length == size and d != position % len(shape)]
     return f"; dimension {others[0]} is {size}: are the dimensions swapped, with {name} there?" if others else ""
 
 
 class InputCheck:
-    """Checks one layer's input and says what was expected, by the names of the dimensions.
+    """Checks of a module's input, whose messages name the dimensions that were expected.
 
     Args:
         kind: the module's class name.
-        input_size: features that it takes.
+        input_size: the number of features that the module takes.
         batch_first: whether the batch stands first.
     """
 
@@ -110,16 +110,16 @@ class InputCheck:
         self.kind, self.input_size, self.batch_first = kind, input_size, batch_first
 
     def layer(self, x: object, weight: Tensor | None) -> None:
-        """A layer's dense input: (seq_len, batch, input_size), batch first, or unbatched (seq_len, input_size).
+        """Check a layer's dense input.
 
         Args:
-            x: the input.
-            weight: the first one, if the layer has any.
+            x: (seq_len, batch, input_size), or batch first, or unbatched (seq_len, input_size).
+            weight: the layer's first weight, if it has any.
 
         Raises:
-            TypeError: not a tensor.
-            ValueError: not 2 or 3 dimensions, or another dtype than the weights'.
-            RuntimeError: the wrong number of features, no time steps, or another device than the weights'.
+            TypeError: the input is no tensor.
+            ValueError: it has not 2 or 3 dimensions, or another dtype than the weights.
+            RuntimeError: it has the wrong number of features, no time steps, or another device than the weights.
         """
         if not isinstance(x, Tensor):
             raise TypeError(f"{self.kind} input must be a tensor or a PackedSequence, not {type(x).__name__}")
@@ -140,14 +140,18 @@ class InputCheck:
             raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0")
 
     def packed(self, packed: PackedSequence, weight: Tensor | None) -> int:
-        """A layer's packed input.
+        """Check a layer's packed input.
+
+        Args:
+            packed: the input; its data is (sum of lengths, input_size).
+            weight: the layer's first weight, if it has any.
 
         Returns:
-            the batch.
+            the number of sequences.
 
         Raises:
-            ValueError: another dtype than the weights', or sizes that are no packed sequence's.
-            RuntimeError: the wrong number of dimensions or features, or another device than the weights'.
+            ValueError: the data has another dtype than the weights, or the packed sequence is malformed.
+            RuntimeError: the data has the wrong number of dimensions or features, or another device than the weights.
         """
         data = packed.data
         wanted = f"{self.kind} packed input must have data (sum of lengths, input_size={self.input_size})"
@@ -159,12 +163,12 @@ class InputCheck:
         return check_packed(packed)
 
     def cell(self, x: object) -> None:
-        """A cell's input: (batch, input_size) or unbatched (input_size).
+        """Check a cell's input, (batch, input_size) or unbatched (input_size).
 
         Raises:
-            TypeError: not a tensor.
-            ValueError: not 1 or 2 dimensions.
-            RuntimeError: the wrong number of features.
+            TypeError: the input is no tensor.
+            ValueError: it has not 1 or 2 dimensions.
+            RuntimeError: it has the wrong number of features.
         """
         wanted = f"{self.kind} input must be (batch, input_size={self.input_size}), or unbatched ({self.input_size},)"
         if not isinstance(x, Tensor):
@@ -193,16 +197,16 @@ def check_weights(
     weights: Sequence[Tensor],
     shapes: Sequence[tuple[str, tuple[int, ...]]],
 ) -> None:
-    """Weights are as they were made: others may have been put in their place.
+    """Check that weights, which a caller may have replaced, still fit the module and each other.
 
     Args:
         kind: the module's class name.
-        names: of the weights, in the module.
-        weights: all of them.
-        shapes: for each its parameter in the cell, and its shape.
+        names: the weights' names in the module.
+        weights: the weights.
+        shapes: the name of each weight's parameter in the cell, and its shape.
 
     Raises:
-        RuntimeError: one has another shape, or another dtype or device than the first.
+        RuntimeError: a weight has another shape, or another dtype or device than the first one.
     """
     for name, weight, (_, shape) in zip(names, weights, shapes, strict=True):
         if tuple(weight.shape) != shape:
@@ -218,16 +222,16 @@ def check_weights(
 
 
 def check_packed(packed: PackedSequence) -> int:
-    """A packed sequence: steps of positive sizes that never increase, as many rows as data, indices that fit.
+    """Check a packed sequence: step sizes are positive and never increase, and they and the indices fit the data.
 
-    Of indices on a device the numbers are not checked, as the host would have to wait for them.
+    The numbers of indices on a device are not checked, as the host would have to wait for them.
 
     Returns:
-        the batch: sequences in all, with those of length 0.
+        the number of sequences, with those of length 0.
 
     Raises:
-        ValueError: it is malformed; no well-made packed sequence is refused.
-        RuntimeError: there are no steps at all.
+        ValueError: the packed sequence is malformed; a well-made one is never refused.
+        RuntimeError: it has no time steps.
     """
     data, batch_sizes, order, back = packed
     if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
@@ -250,13 +254,13 @@ def check_packed(packed: PackedSequence) -> int:
     ]
     if counts[0] != counts[1]:
         raise ValueError(f"packed sorted_indices are for {counts[0]} sequences, unsorted_indices for {counts[1]}")
-    if order is not None and back is not None and _is_readable(order, back) and not _undo(order, back):
+    if order is not None and back is not None and _is_readable(order, back) and not _reverses(order, back):
         raise ValueError(f"packed unsorted_indices do not undo sorted_indices: {back.tolist()} and {order.tolist()}")
     return counts[0]
 
 
 def _check_order(name: str, indices: Tensor | None, least: int) -> int:
-    """An order of sequences: each of 0, 1, … once; returns how many."""
+    """Check an order of sequences, which holds each of 0, 1, … once, and return the number of sequences."""
     if indices is None or indices.dim() != 1 or indices.shape[0] < least:
         raise ValueError(f"packed {name} must be (batch,), for at least the {least} sequences of the first step")
     if _is_readable(indices) and sorted(indices.tolist()) != list(range(indices.shape[0])):
@@ -265,20 +269,20 @@ def _check_order(name: str, indices: Tensor | None, least: int) -> int:
 
 
 def _is_readable(*indices: Tensor) -> bool:
-    """Whether numbers can be looked at without waiting for a device."""
+    """Tell whether numbers can be read without waiting for a device."""
     return all(each.is_cpu for each in indices)
 
 
-def _undo(order: Tensor, back: Tensor) -> bool:
-    """Whether one order of sequences is the way back from another."""
+def _reverses(order: Tensor, back: Tensor) -> bool:
+    """Tell whether one order of sequences reverses another."""
     return bool(order[back].tolist() == list(range(len(order))))
 
 
 def check_autocast(kind: str, operands: Sequence[Tensor]) -> None:
-    """Autocast leaves float64 as it is, and what it leaves must still fit together.
+    """Check that operands have one dtype after autocast, which leaves float64 as it is.
 
     Raises:
-        RuntimeError: operands of two dtypes.
+        RuntimeError: two operands differ in dtype.
     """
     for operand in operands:
         if operand.dtype != operands[0].dtype:
@@ -289,23 +293,23 @@ def check_autocast(kind: str, operands: Sequence[Tensor]) -> None:
 
 
 def state_label(size: int, hidden_size: int, proj_size: int) -> str:
-    """What the last dimension of a state is called: some cells keep the previous input, which is of another size."""
+    """The name of a state's last dimension; `features` for a state of another size, such as the previous input."""
     return "proj_size" if proj_size else "hidden_size" if size == hidden_size else "features"
 
 
 def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, int], ...], x: Tensor) -> None:
-    """One given state.
+    """Check one given state.
 
     Args:
         kind: the module's class name.
-        name: the state's, such as ``h_0``.
-        state: what was given.
-        expected: the name and length of each of its dimensions.
-        x: the input, whose dtype and device it must have.
+        name: the state's name, such as ``h_0``.
+        state: the given state.
+        expected: the name and length of each dimension.
+        x: the input, whose dtype and device the state must have.
 
     Raises:
-        TypeError: not a tensor.
-        RuntimeError: another shape, dtype or device.
+        TypeError: the state is no tensor.
+        RuntimeError: it has another shape, dtype or device.
     """
     wanted = f"{kind} {name} must be a tensor ({', '.join(f'{label}={length}' for label, length in expected)})"
     if not isinstance(state, Tensor):
@@ -328,11 +332,16 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
 
 
 def check_states(kind: str, names: Sequence[str], given: Any) -> list[Any]:
-    """The given states as a list: one by itself, several as a tuple or list.
+    """List the given states: a single state is given by itself, several as a tuple or list.
+
+    Args:
+        kind: the module's class name.
+        names: the states' names.
+        given: the argument.
 
     Raises:
-        TypeError: neither.
-        RuntimeError: the wrong number of states.
+        TypeError: the argument is neither.
+        RuntimeError: the number of states is wrong.
     """
     if len(names) == 1:
         if isinstance(given, (tuple, list)):
@@ -348,11 +357,18 @@ def check_states(kind: str, names: Sequence[str], given: Any) -> list[Any]:
 
 
 def check_reset(kind: str, reset: object, steps: int, batch: int | None, x: Tensor) -> None:
-    """A reset mask: bool (seq_len, batch), or (seq_len,) for unbatched input.
+    """Check a reset mask, bool (seq_len, batch), or (seq_len,) for unbatched input.
+
+    Args:
+        kind: the module's class name.
+        reset: the mask.
+        steps: seq_len.
+        batch: the number of sequences; None for unbatched input.
+        x: the input, whose device the mask must have.
 
     Raises:
-        TypeError: not a tensor of bools.
-        RuntimeError: another shape or device.
+        TypeError: the mask is no tensor of bools.
+        RuntimeError: it has another shape or device.
     """
     shape = (steps,) if batch is None else (steps, batch)
     names = f"(seq_len={steps},)" if batch is None else f"(seq_len={steps}, batch={batch}), with batch_first too"

@@ -36,18 +36,18 @@ def _refuse_proj(kind: str, proj_size: object) -> None:
 
 
 class _DropIn(Recurrent):
-    """What torch.nn's classes have beside the layer itself."""
+    """Base of the drop-in layers: the methods and argument names of torch.nn's layers."""
 
     mode: str
 
     def forward(
         self, input: Input, hx: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
     ) -> tuple[Any, ...]:
-        """As ``Recurrent.forward``; the arguments have torch.nn's names."""
+        """Run the layer, as ``Recurrent.forward`` does; the arguments have torch.nn's names."""
         return self._forward(input, hx, reset, return_trace)
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
-        """Refuse an input, or with ``batch_sizes`` a packed sequence's data, that ``forward`` would refuse."""
+        """Refuse an input that ``forward`` would refuse; with ``batch_sizes`` it is a packed sequence's data."""
         check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
         weight = getattr(self, self._flat_weights_names[0])
         if batch_sizes is None:
@@ -58,12 +58,12 @@ class _DropIn(Recurrent):
     def check_hidden_size(
         self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "expected hidden size {}, got {}"
     ) -> None:
-        """Refuse a state of another shape with a RuntimeError; ``msg`` is given both shapes."""
+        """Refuse a state of another shape with a RuntimeError, whose message ``msg`` formats with both shapes."""
         if tuple(hx.shape) != tuple(expected_hidden_size):
             raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
 
     def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
-        """Refuse an input and first states, (num_layers * directions, batch, size), that do not fit."""
+        """Refuse an input or first states, (num_layers * directions, batch, size), that do not fit."""
         self.check_input(input, batch_sizes)
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)
         given = check_states(type(self).__name__, self.cell.states, hidden)
@@ -71,7 +71,7 @@ class _DropIn(Recurrent):
             self.check_hidden_size(state, (*self.get_expected_hidden_size(input, batch_sizes)[:2], size))
 
     def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
-        """States with their batch, dimension 1, in another order; None leaves it."""
+        """Reorder the batch of states, their dimension 1; None leaves the order."""
         if permutation is None:
             return hx
         if isinstance(hx, tuple):
@@ -223,10 +223,10 @@ class GRU(_DropIn):
 
 
 class _DropInCell(RecurrentCell):
-    """What torch.nn's cells have: the names of the arguments of a call."""
+    """Base of the drop-in cells: the argument names of torch.nn's cells."""
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
-        """As ``RecurrentCell.forward``; the arguments have torch.nn's names."""
+        """Run one step, as ``RecurrentCell.forward`` does; the arguments have torch.nn's names."""
         return super().forward(input, hx)
 
 

@@ -1,4 +1,4 @@
-"""What a recurrent module was made for stays: a later change of it is noticed, and never silently without effect."""
+"""Refuses later changes of a module's configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import nn
 from recurra.equations import Cell
 from recurra.nn.running.checkpoint import check_checkpoint
 
+# Attributes that decide what a module's scans compute.
 _FIXED = frozenset(
     (
         *("cell", "options", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
@@ -17,8 +18,8 @@ _FIXED = frozenset(
 )
 
 
-class Configured(nn.Module):
-    """A module that runs what its configuration was made to. ``batch_first``, ``dropout`` and weights may change."""
+class FixedConfiguration(nn.Module):
+    """A module whose configuration stays as it was made; ``batch_first``, ``dropout`` and weights may change."""
 
     cell: Cell
     options: dict[str, Any]
@@ -33,7 +34,7 @@ class Configured(nn.Module):
             nn.Module.__setattr__(self, name, value)
 
     def _shown_options(self) -> list[str]:
-        """The cell's options that are not at their default, for ``repr``."""
+        """The cell's options that differ from their defaults, for ``repr``."""
         chosen = self.cell.resolve_options(self.options)
         return [
             f"{name}={getattr(value, '__name__', value)}"
@@ -42,7 +43,11 @@ class Configured(nn.Module):
         ]
 
     def _reconfigure(self, name: str, value: object) -> None:
-        """What happens to a change of the configuration: here it is refused."""
+        """Refuse a change of the configuration; a subclass may do otherwise.
+
+        Raises:
+            AttributeError: always.
+        """
         raise AttributeError(
             f"{type(self).__name__} was made with {name}={self.__dict__[name]!r}, which cannot become {value!r}: make "
             "another one"

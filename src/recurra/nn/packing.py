@@ -1,7 +1,7 @@
-"""Sequences of different lengths in one batch: torch's packing functions, with what they leave unchecked checked.
+"""torch's functions for sequences of different lengths in one batch, with checks of what torch leaves unchecked.
 
-They make and take torch's own ``PackedSequence``. Beyond torch, ``allow_empty=True`` admits sequences of length 0:
-such a packed sequence has more entries in ``sorted_indices`` than rows in its first step.
+The functions take and return torch's own ``PackedSequence``. Beyond torch, ``allow_empty=True`` admits sequences of
+length 0: such a packed sequence has more entries in ``sorted_indices`` than rows in its first step.
 """
 
 from __future__ import annotations
@@ -39,20 +39,23 @@ def pack_padded_sequence(
     *,
     allow_empty: bool = False,
 ) -> PackedSequence:
-    """torch.nn.utils.rnn.pack_padded_sequence.
+    """Pack padded sequences, as torch.nn.utils.rnn.pack_padded_sequence does.
 
     Args:
         input: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
         lengths: of each sequence, (batch,); a list, or a tensor on any device.
         batch_first: whether the batch stands first. Default False.
         enforce_sorted: require lengths in decreasing order. Default True.
-        allow_empty: admit lengths of 0; a layer hands such a sequence's state on unchanged. Default False.
+        allow_empty: admit lengths of 0; a layer returns such a sequence's state unchanged. Default False.
+
+    Returns:
+        the packed sequences.
 
     Raises:
         TypeError: input is no tensor, or the lengths are no list or tensor.
         ValueError: a length is no whole number.
-        RuntimeError: the wrong number of lengths, one below 1 (0 with ``allow_empty``) or beyond seq_len, or they are
-            not sorted where they must be.
+        RuntimeError: the wrong number of lengths, one below 1 (0 with ``allow_empty``) or beyond seq_len, lengths that
+            are not in decreasing order although ``enforce_sorted`` asks for it, or no sequence with a time step.
     """
     numbers = _check_lengths(input, lengths, batch_first, 0 if allow_empty else 1)
     if enforce_sorted and numbers != sorted(numbers, reverse=True):
@@ -108,7 +111,7 @@ def _whole_numbers(lengths: Lengths) -> list[int]:
 
 def _whole_number(length: object) -> int:
     if isinstance(length, SupportsInt) and not isinstance(length, (str, bytes)):
-        with suppress(ValueError, OverflowError):  # of what is no number, and of the infinite
+        with suppress(ValueError, OverflowError):  # raised for what is no number, and for infinity
             if int(length) == length:
                 return int(length)
     raise ValueError(f"lengths must be whole numbers; got {length!r}")
@@ -120,18 +123,19 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """torch.nn.utils.rnn.pad_packed_sequence.
+    """Pad packed sequences, as torch.nn.utils.rnn.pad_packed_sequence does.
 
     Args:
-        sequence: packed.
+        sequence: the packed sequences.
         batch_first: whether the result has the batch first. Default False.
-        padding_value: stands behind the end of each sequence. Default 0.
-        total_length: pad to this many steps. Default: the longest sequence's.
+        padding_value: the value behind the end of each sequence. Default 0.
+        total_length: the number of steps to pad to. Default: the longest length.
 
     Returns:
-        (seq_len, batch, …) or (batch, seq_len, …), and the lengths, int64 (batch,) on the CPU.
+        the sequences, (seq_len, batch, …) or (batch, seq_len, …), and the lengths, int64 (batch,) on the CPU.
 
     Raises:
+        TypeError: ``sequence`` is no PackedSequence.
         ValueError: the packed sequence is malformed, or ``total_length`` is below the longest length.
         RuntimeError: it has no time steps.
     """
@@ -155,7 +159,7 @@ def pad_packed_sequence(
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool = False) -> list[Tensor]:
-    """torch.nn.utils.rnn.unpad_sequence, which leaves its argument as it is.
+    """Cut padded sequences to their lengths, as torch.nn.utils.rnn.unpad_sequence does; the argument stays unchanged.
 
     Args:
         padded_sequences: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
@@ -166,8 +170,8 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool
         one tensor (length, …) for each sequence.
 
     Raises:
-        TypeError: not a tensor, or the lengths are no whole numbers.
-        ValueError: the wrong number of lengths.
+        TypeError: ``padded_sequences`` is no tensor, or the lengths are no list or tensor.
+        ValueError: the wrong number of lengths, or one that is no whole number.
         RuntimeError: a negative length, or one beyond seq_len.
     """
     if isinstance(padded_sequences, Tensor) and padded_sequences.dim() > 1:
@@ -182,15 +186,19 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool
 def pack_sequence(
     sequences: Iterable[Tensor], enforce_sorted: bool = True, *, allow_empty: bool = False
 ) -> PackedSequence:
-    """torch.nn.utils.rnn.pack_sequence.
+    """Pack sequences, as torch.nn.utils.rnn.pack_sequence does.
 
     Args:
         sequences: tensors (length, …).
         enforce_sorted: require lengths in decreasing order. Default True.
         allow_empty: admit empty sequences. Default False.
 
+    Returns:
+        the packed sequences.
+
     Raises:
-        RuntimeError: no sequences, an empty one, or they are not sorted where they must be.
+        RuntimeError: no sequences, an empty one without ``allow_empty``, or lengths that are not in decreasing order
+            although ``enforce_sorted`` asks for it.
     """
     tensors = list(sequences)
     lengths = [tensor.shape[0] for tensor in tensors]
@@ -198,9 +206,13 @@ def pack_sequence(
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """torch.nn.utils.rnn.unpack_sequence: one tensor (length, …) for each sequence, in the caller's order.
+    """Unpack sequences, as torch.nn.utils.rnn.unpack_sequence does.
+
+    Returns:
+        one tensor (length, …) for each sequence, in the caller's order.
 
     Raises:
+        TypeError: ``packed_sequences`` is no PackedSequence.
         ValueError: the packed sequence is malformed.
         RuntimeError: it has no time steps.
     """

@@ -14,20 +14,20 @@ from recurra.compiler import TracedCell
 from recurra.equations import Cell
 from recurra.errors import FileFormatError, RecurraError
 from recurra.model import Description, Part, Weight
+from recurra.model.kinds import role
 from recurra.model.part import Setting
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.stack import Stack
-from recurra.vocabulary import Vocabulary
 
 Settings = dict[str, Setting]
 
 
 @dataclass(frozen=True)
-class Row:
-    """How modules of one class are described and made.
+class ModuleRow:
+    """The description and the making of modules of one class.
 
     Attributes:
         kind: in the table of kinds.
@@ -83,7 +83,7 @@ def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[
             module = make(**given, **variant)
             if module.program == part.program:
                 return cast(nn.Module, module)
-        return _make_layer(part) if "num_layers" in part.settings else _make_cell(part)
+        return _make_layer(part) if role(part) == "layer" else _make_cell(part)
 
     return made
 
@@ -94,7 +94,7 @@ _NONLINEARITIES = ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"})
 # ---- other parts ----
 
 
-def _plain(cls: type[nn.Module], **renamed: str) -> Row:
+def _plain(cls: type[nn.Module], **renamed: str) -> ModuleRow:
     """A class whose arguments are its attributes, all of them settings; ``renamed`` are those of another name."""
 
     def describe(module: nn.Module) -> Settings:
@@ -103,7 +103,7 @@ def _plain(cls: type[nn.Module], **renamed: str) -> Row:
     def make(part: Part) -> nn.Module:
         return cls(**{renamed[name]: value for name, value in part.settings.items()})
 
-    return Row(cls.__name__, describe, make)
+    return ModuleRow(cls.__name__, describe, make)
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -164,20 +164,22 @@ def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
     return lambda part: cls(-1)
 
 
-ROWS: Mapping[type[nn.Module], Row] = {
-    Recurrent: Row("Recurrent", _layer, _make_layer),
-    RNN: Row("RNN", _layer, _dropin(RNN, *_NONLINEARITIES)),
-    LSTM: Row("LSTM", _layer, _dropin(LSTM)),
-    GRU: Row("GRU", _layer, _dropin(GRU)),
-    RecurrentCell: Row("RecurrentCell", _cell, _make_cell),
-    RNNCell: Row("RNNCell", _cell, _dropin(RNNCell, *_NONLINEARITIES)),
-    LSTMCell: Row("LSTMCell", _cell, _dropin(LSTMCell)),
-    GRUCell: Row("GRUCell", _cell, _dropin(GRUCell)),
-    nn.Linear: Row("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
-    nn.Embedding: Row("Embedding", _embedding, lambda part: nn.Embedding(**cast(dict[str, Any], part.settings))),
-    nn.LayerNorm: Row("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
-    nn.RMSNorm: Row("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
-    **{cls: Row(cls.__name__, _last, _make_over_features(cls)) for cls in (nn.Softmax, nn.Softmin, nn.LogSoftmax)},
+ROWS: Mapping[type[nn.Module], ModuleRow] = {
+    Recurrent: ModuleRow("Recurrent", _layer, _make_layer),
+    RNN: ModuleRow("RNN", _layer, _dropin(RNN, *_NONLINEARITIES)),
+    LSTM: ModuleRow("LSTM", _layer, _dropin(LSTM)),
+    GRU: ModuleRow("GRU", _layer, _dropin(GRU)),
+    RecurrentCell: ModuleRow("RecurrentCell", _cell, _make_cell),
+    RNNCell: ModuleRow("RNNCell", _cell, _dropin(RNNCell, *_NONLINEARITIES)),
+    LSTMCell: ModuleRow("LSTMCell", _cell, _dropin(LSTMCell)),
+    GRUCell: ModuleRow("GRUCell", _cell, _dropin(GRUCell)),
+    nn.Linear: ModuleRow("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
+    nn.Embedding: ModuleRow("Embedding", _embedding, lambda part: nn.Embedding(**cast(dict[str, Any], part.settings))),
+    nn.LayerNorm: ModuleRow("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
+    nn.RMSNorm: ModuleRow("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
+    **{
+        cls: ModuleRow(cls.__name__, _last, _make_over_features(cls)) for cls in (nn.Softmax, nn.Softmin, nn.LogSoftmax)
+    },
     nn.Dropout: _plain(nn.Dropout, **_same("p")),
     nn.Identity: _plain(nn.Identity),
     **{cls: _plain(cls) for cls in (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.SiLU, nn.Mish)},
@@ -188,7 +190,7 @@ ROWS: Mapping[type[nn.Module], Row] = {
     nn.LeakyReLU: _plain(nn.LeakyReLU, **_same("negative_slope")),
     nn.Softplus: _plain(nn.Softplus, **_same("beta", "threshold")),
     nn.Threshold: _plain(nn.Threshold, **_same("threshold", "value")),
-    nn.PReLU: Row("PReLU", _prelu, lambda part: nn.PReLU()),
+    nn.PReLU: ModuleRow("PReLU", _prelu, lambda part: nn.PReLU()),
     nn.GELU: _plain(nn.GELU, **_same("approximate")),
 }
 CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
@@ -200,16 +202,16 @@ _MAKERS = {row.kind: row.make for row in ROWS.values()}
 # ---- both ways ----
 
 
-def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Description:
+def describe(module: nn.Module, annotations: Mapping[str, object] | None = None) -> Description:
     """A module as plain data: its parts, and the weights as they are now.
 
     Args:
         module: one of the known parts, or a Sequential or Stack of them, or a subclass of these with their forward.
-        vocabulary: of a language model.
+        annotations: what else a file is to say of it, by name. Default: nothing.
 
     Raises:
-        FileFormatError: a part is not known, or is not as it was made; names it.
-        TypeError: it is no module.
+        FileFormatError: a part or an annotation is not known, or a part is not as it was made; names it.
+        TypeError: it is no module, or an annotation is not of its class.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"what is saved must be a torch.nn.Module, not {type(module).__name__}")
@@ -221,11 +223,11 @@ def describe(module: nn.Module, vocabulary: Vocabulary | None = None) -> Descrip
         if key not in seen:
             seen[key] = _weight(name, tensor.detach())
         weights[name] = seen[key]
-    return Description(root, weights, vocabulary)
+    return Description(root, weights, annotations or {})
 
 
 def _memory(tensor: Tensor) -> tuple[object, ...] | None:
-    """What tied weights have in common; None where there is none."""
+    """The memory of a tensor, which tied weights have in common; None where there is none."""
     if tensor.layout is not torch.strided or not tensor.numel():
         return None
     return (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)

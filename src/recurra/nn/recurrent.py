@@ -30,7 +30,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.fixed import Configured
+from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers
@@ -38,7 +38,7 @@ from recurra.nn.running.run import engine_of, run, run_whole
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly, weight_of
-from recurra.program import Program, from_json
+from recurra.program import Program
 
 State = Tensor | tuple[Tensor, ...]
 Input = Tensor | PackedSequence
@@ -74,7 +74,7 @@ class _Form:
         return values.transpose(0, 1) if batch_first else values
 
 
-class Recurrent(Configured):
+class Recurrent(FixedConfiguration):
     """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
 
     Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's
@@ -201,7 +201,7 @@ class Recurrent(Configured):
     @property
     def program(self) -> Program:
         """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
-        return from_json(self._scans[0].text)
+        return self._scans[0].program
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""

@@ -19,16 +19,16 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.fixed import Configured
+from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset_uniformly, weight_of
-from recurra.program import Program, from_json
+from recurra.program import Program
 
 
-class RecurrentCell(Configured):
+class RecurrentCell(FixedConfiguration):
     """One step of any cell, with the shapes and defaults of torch.nn.LSTMCell.
 
     Parameters have the names of the cell's signature; those that ``bias=False`` drops are None.
@@ -92,7 +92,7 @@ class RecurrentCell(Configured):
     @property
     def program(self) -> Program:
         """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
-        return from_json(self._scan.text)
+        return self._scan.program
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""

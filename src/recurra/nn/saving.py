@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
+from recurra.conversion.reading import read
 from recurra.errors import FileFormatError
-from recurra.model import Weight, read, write
+from recurra.model import write
+from recurra.model.description import check_fit
 from recurra.model.file import read_weights
 from recurra.model.file_errors import refusing
 from recurra.nn.parts import build, describe, tensor_of
@@ -17,7 +19,13 @@ from recurra.vocabulary import Vocabulary
 PathLike = str | os.PathLike[str]
 
 
-def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = None) -> None:
+def save(
+    module: nn.Module,
+    path: PathLike,
+    *,
+    vocabulary: Vocabulary | None = None,
+    annotations: Mapping[str, object] | None = None,
+) -> None:
     """Put a module in one safetensors file: weights under torch's names, and what the module is, equations included.
 
     What is there before is replaced in one step: after a failure or a power cut there is the old file or the new one.
@@ -28,16 +36,21 @@ def save(module: nn.Module, path: PathLike, *, vocabulary: Vocabulary | None = N
         module: a recurrent layer or cell, Linear, Embedding, LayerNorm, RMSNorm, Dropout, an activation; or Sequential
             or ``recurra.nn.Stack`` of such parts, nested as you like.
         path: the file.
-        vocabulary: the tokens of a language model, to go with it.
+        vocabulary: the tokens of a language model, to go with it; the same as ``annotations={"vocabulary": …}``.
+        annotations: what else goes with the model, by name: its ``"vocabulary"``, or ``"series"``, a
+            ``recurra.model.Series``, of a forecaster. ``recurra.runtime.load`` gives them back. Default: nothing.
 
     Raises:
         FileFormatError: a part is not known, does something else than its class, or does not fit behind the one before
-            it; or the file cannot be written. The message names it.
-        TypeError: the module or the vocabulary is none.
+            it; an annotation is not known, or needs another model; or the file cannot be written. The message names it.
+        TypeError: the module or an annotation is none, or the vocabulary is given twice.
     """
-    if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
-        raise TypeError(f"vocabulary must be a recurra.vocabulary.Vocabulary, not {type(vocabulary).__name__}")
-    write(describe(module, vocabulary), path)
+    given = dict(annotations or {})
+    if vocabulary is not None:
+        if "vocabulary" in given:
+            raise TypeError("give the vocabulary once: as vocabulary=, or among the annotations")
+        given["vocabulary"] = vocabulary
+    write(describe(module, given), path)
 
 
 def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
@@ -62,25 +75,13 @@ def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
             return build(description)
     if not isinstance(into, nn.Module):
         raise TypeError(f"into must be a torch.nn.Module, not {type(into).__name__}")
-    weights = read_weights(path)
+    weights, own = read_weights(path), into.state_dict()
     with refusing(path):
-        _check(weights, into.state_dict())
+        check_fit(weights, {name: tuple(tensor.shape) for name, tensor in own.items()}, "module")
+        for name, tensor in own.items():
+            if tensor.is_meta:
+                raise FileFormatError(
+                    f"the module's {name} is on the device meta: first call module.to_empty(device='cpu')"
+                )
     into.load_state_dict({name: tensor_of(weight) for name, weight in weights.items()})
     return into
-
-
-def _check(weights: Mapping[str, Weight], own: Mapping[str, Tensor]) -> None:
-    for problem, names in (
-        ("is missing", own.keys() - weights.keys()),
-        ("is not part of the module", weights.keys() - own.keys()),
-    ):
-        if names:
-            raise FileFormatError(f"weight {min(names)[:100]} {problem}")
-    for name, tensor in own.items():
-        if tensor.is_meta:
-            raise FileFormatError(
-                f"the module's {name} is on the device meta: first call module.to_empty(device='cpu')"
-            )
-    for name, weight in weights.items():
-        if weight.shape != own[name].shape:
-            raise FileFormatError(f"weight {name} has shape {weight.shape}, the module needs {tuple(own[name].shape)}")

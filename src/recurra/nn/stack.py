@@ -40,7 +40,7 @@ class Stack(nn.Sequential):
 
 
 def is_recurrent(module: nn.Module) -> bool:
-    """Whether a module takes a state and returns a new one."""
+    """True of a module that takes a state and returns a new one."""
     if isinstance(module, nn.Sequential):
         return any(map(is_recurrent, module))
     return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase))

@@ -1,4 +1,4 @@
-"""Every named variable of a cell at every step."""
+"""``Trace``, the values of every named variable of a cell at every step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _T = TypeVar("_T")
 
 
 class Trace(Mapping[_Key, Traced]):
-    """What ``return_trace=True`` gives: ``trace["i", layer, direction]``, direction 0 forward and 1 reverse.
+    """The result of ``return_trace=True``: ``trace["i", layer, direction]``, direction 0 forward and 1 reverse.
 
-    Each value has the form of the layer's input: (T, B, size), (B, T, size) with ``batch_first``, (T, size)
-    unbatched, or packed. Values stand at the time step that they were computed at, in both directions. A state stands
-    under its name with its new value. ``trace["i"]`` will do where there is one layer and one direction, and
-    ``trace["i", layer]`` where there is one direction.
+    Each value has the form of the layer's input: (seq_len, batch, size), (batch, seq_len, size) with ``batch_first``,
+    (seq_len, size) unbatched, or packed. In both directions a value stands at the time step at which it was computed.
+    The name of a state holds its new value. A module of one direction needs no direction in the key, one of a single
+    layer no layer either: ``trace["i", layer]``, ``trace["i"]``.
     """
 
     def __init__(self, values: Mapping[_Key, Traced]) -> None:

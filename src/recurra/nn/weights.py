@@ -1,4 +1,4 @@
-"""Parameters of layers and cells: making them, and giving them their first values."""
+"""The weights of layers and cells: registering, initialising, reading and setting them by name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from recurra.errors import EquationError
 def register(
     module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]], suffix: str, **factory: Any
 ) -> list[str]:
-    """Give a module a parameter for each name and shape.
+    """Register a parameter for each name and shape in a module.
+
+    Args:
+        module: the module.
+        shapes: the names and shapes.
+        suffix: the end of each parameter's name.
+        **factory: ``device`` and ``dtype`` of the parameters.
 
     Returns:
         the names, with the suffix.
 
     Raises:
-        EquationError: a name is taken by an attribute of the module.
+        EquationError: the module has an attribute of that name.
     """
     names = []
     for name, shape in shapes:
@@ -34,7 +40,7 @@ def register(
 
 
 def reset_uniformly(module: nn.Module, hidden_size: int, constants: Mapping[str, float]) -> None:
-    """U(-1/√hidden_size, 1/√hidden_size) for every parameter in turn, as torch.nn; then the constants by name."""
+    """Draw all parameters in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then set the constants."""
     bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
@@ -46,7 +52,7 @@ def weight_of(module: nn.Module, name: str) -> Tensor:
     """A weight by name.
 
     Raises:
-        TypeError: it is no tensor: None, say.
+        TypeError: it is no tensor, but None, say.
     """
     weight = getattr(module, name)
     if not isinstance(weight, Tensor):

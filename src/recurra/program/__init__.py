@@ -4,7 +4,7 @@ from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
 from recurra.program.program import Equation, Operand, Program, Variable, depending
 from recurra.program.serial import from_json, to_json
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, Sizes, shape_text
 
 __all__ = [
     "HIDDEN",
@@ -17,6 +17,7 @@ __all__ = [
     "Program",
     "Shape",
     "Size",
+    "Sizes",
     "Variable",
     "check",
     "depending",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from recurra.errors import ProgramError
 from recurra.program.operations import OPERATIONS, Operation, Usage
 from recurra.program.program import Equation, Program, Variable
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, shape_text
+from recurra.program.sizes import HIDDEN, INPUT, PROJ, Sizes, shape_text
 from recurra.program.solver import Mismatch, Solver
 
-_SYMBOLS = ("", "input", "hidden", "proj")  # of sizes; the first stands for a number alone
+_SYMBOLS = ("", *Sizes._fields)  # of sizes; the first stands for a number alone
 
 
 def check(program: Program) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from recurra.program.operations import AttributeValue
-from recurra.program.sizes import Shape
+from recurra.program.sizes import Shape, Sizes
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Variable:
         """By the name, which is unique in a program: tables of variables are read in every step of a run."""
         return hash(self.name)
 
-    def width(self, sizes: Mapping[str, int]) -> int:
+    def width(self, sizes: Sizes) -> int:
         """How many numbers one example has at one step."""
         return math.prod(size.value(sizes) for size in self.shape)
 
@@ -86,6 +86,10 @@ class Program:
     next_states: tuple[Variable, ...]
     output: Variable
 
+    def __hash__(self) -> int:
+        """Cheap, as programs are looked up: by names and operations, and not by shapes."""
+        return hash((self.name, self.parameters, tuple(equation.operation for equation in self.equations)))
+
     @property
     def sources(self) -> tuple[Variable, ...]:
         """Every variable that no equation computes."""
@@ -100,6 +104,11 @@ class Program:
     def masks(self) -> tuple[Equation, ...]:
         """The equations that draw random numbers, in order."""
         return tuple(equation for equation in self.equations if equation.operation == "mask")
+
+    @property
+    def computed(self) -> tuple[Equation, ...]:
+        """The equations that draw no random numbers, in order."""
+        return tuple(equation for equation in self.equations if equation.operation != "mask")
 
     def variables(self) -> Iterator[Variable]:
         """Every variable, in the order in which they become known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from recurra.errors import EquationError, ProgramError
 
@@ -17,6 +17,20 @@ _MAX_TERMS = 4  # three symbols and a number
 _MAX_FACTOR = 10**18
 
 Factor: TypeAlias = "int | Fraction"  # a Fraction only where it is not whole: most programs know none
+
+
+class Sizes(NamedTuple):
+    """The numbers that the symbols of a program's sizes stand for.
+
+    Attributes:
+        input: features of the input.
+        hidden: features that the cell's equations call `hidden`.
+        proj: features of a projected first state; 0 where there is no projection.
+    """
+
+    input: int
+    hidden: int
+    proj: int = 0
 
 
 def ratio(above: Factor, below: Factor) -> Factor:
@@ -90,7 +104,7 @@ class Size:
             total = total + values.get(symbol, Size(((symbol, 1),))) * factor
         return total
 
-    def value(self, sizes: Mapping[str, int]) -> int:
+    def value(self, sizes: Sizes) -> int:
         """The number that this size is, given every symbol's.
 
         Raises:
@@ -99,10 +113,10 @@ class Size:
         above, below = 0, 1
         for symbol, factor in self.terms:
             numerator, denominator = factor.as_integer_ratio()
-            above = above * denominator + numerator * (sizes[symbol] if symbol else 1) * below
+            above = above * denominator + numerator * (getattr(sizes, symbol) if symbol else 1) * below
             below *= denominator
         if above % below or above < 0:
-            given = ", ".join(f"{symbol}={sizes[symbol]}" for symbol in self.symbols)
+            given = ", ".join(f"{symbol}={getattr(sizes, symbol)}" for symbol in self.symbols)
             raise EquationError(f"size {self} is not a whole number for {given}: it would be {ratio(above, below)}")
         return above // below
 

@@ -53,4 +53,4 @@ def convert(
     """
     from recurra.conversion.build import converted  # with zipfile, it takes longer to import than all else
 
-    return converted(source, cell, order, names, embedding, output, batch_first, options)
+    return Model(converted(source, cell, order, names, embedding, output, batch_first, options))

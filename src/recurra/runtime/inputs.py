@@ -1,4 +1,4 @@
-"""What callers give, as arrays: numbers, or tokens."""
+"""A caller's numbers or tokens as arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.run import Array
+from recurra.runtime.packed_program import Array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

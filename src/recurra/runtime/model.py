@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.model import Description, read, write
+from recurra.model import Description, write
 from recurra.model.file_errors import refusing
-from recurra.runtime.inputs import array_of, numbers, tokens
+from recurra.runtime.inputs import array_of
+from recurra.runtime.layout import Layout
+from recurra.runtime.packed_program import Array
 from recurra.runtime.packing import Packing
-from recurra.runtime.run import Array
-from recurra.runtime.stages import Lookup, Recurrent, stages
-from recurra.runtime.states import Nest, checked
+from recurra.runtime.stages import RecurrentStage, run_stages, stages
+from recurra.runtime.stream import Stream
+from recurra.runtime.streams import Streams
 from recurra.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-    from recurra.runtime.stream import Stream
-    from recurra.runtime.streams import Streams
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -36,6 +35,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileFormatError: it cannot be read, is damaged, or goes beyond a cap.
     """
+    from recurra.conversion.reading import read  # who makes models from parts needs no file
+
     description = read(path)
     with refusing(path):
         return Model(description)
@@ -52,30 +53,43 @@ class Model:
 
     Attributes:
         description: the same.
+        annotations: what its file says of it besides, by name: the ``"vocabulary"`` of a language model, the
+            ``"series"`` of a forecaster.
         vocabulary: the tokens of a language model; None of other models.
+        layout: how input, output and states are laid out.
         dtype: of its input and output: float32, or float64 where its weights are.
+        stages: what it computes, in order.
+        recurrent: those of its stages that have states.
     """
 
     def __init__(self, description: Description) -> None:
         self.description = description
+        self.annotations: Mapping[str, object] = description.annotations
         self.vocabulary: Vocabulary | None = description.vocabulary
-        self.dtype = np.dtype(np.float64 if description.is_double else np.float32)
+        self.layout = Layout(description)
+        self.dtype = description.dtype
         self.stages = stages(description)
-        self.nest = Nest.of(description.root)
-        self.recurrent = [stage for stage in self.stages if isinstance(stage, Recurrent)]
-        self.is_cell = any(stage.is_cell for stage in self.recurrent)
-        self.batch_first = any(stage.batch_first for stage in self.recurrent)
+        self.recurrent = [stage for stage in self.stages if isinstance(stage, RecurrentStage)]
 
     @property
     def takes_tokens(self) -> bool:
         """Whether its input is numbers of tokens."""
-        return bool(self.stages) and isinstance(self.stages[0], Lookup)
+        return self.layout.interface.takes_tokens
 
     @property
     def input_size(self) -> int | None:
         """Features of its input; None where it takes tokens, or whatever arrives."""
-        sizes = (stage.input_size for stage in self.stages if stage.input_size is not None)
-        return None if self.takes_tokens else next(sizes, None)
+        return self.layout.interface.input_size
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether a call is one step, without a dimension of time."""
+        return self.layout.interface.is_cell
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether the batch stands before time."""
+        return self.layout.interface.batch_first
 
     def __call__(self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None) -> tuple[Array, Any]:
         """Run the model over sequences.
@@ -97,9 +111,9 @@ class Model:
             RecurraError: a shape that does not fit; the message names the dimensions.
             TypeError, IndexError: what should be tokens are no whole numbers, or not in the vocabulary.
         """
-        rows, is_batched = self._rows(x)
+        rows, is_batched = self.layout.rows(x)
         batch = rows.shape[1]
-        states = self._states(state, batch, is_batched)
+        states = self.layout.states(state, batch, is_batched)
         packing = None
         if lengths is not None:
             lengths = array_of("lengths", lengths)
@@ -111,24 +125,10 @@ class Model:
             packing = Packing(lengths, rows.shape[0])
             if self.takes_tokens:  # what stands behind an end is no token, whatever it is
                 rows = np.where(np.arange(len(rows))[:, None] < lengths, rows, 0)
-        output, last = self.run(rows, states, packing)
+        output, last = run_stages(self.stages, rows, states, packing)
         if packing is not None:
             packing.clear(output)
-        return self._out(output, is_batched), self._states_out(last, is_batched)
-
-    def run(
-        self, rows: Array, states: Sequence[Sequence[Array]], packing: Packing | None
-    ) -> tuple[Array, list[list[Array]]]:
-        """All stages: (T, batch, features), or tokens (T, batch), and each recurrent part's states."""
-        last: list[list[Array]] = []
-        value = rows
-        for stage in self.stages:
-            if isinstance(stage, Recurrent):
-                value, ends = stage(value, states[len(last)], packing)
-                last.append(ends)
-            else:
-                value = stage(value)
-        return (np.array(rows) if value is rows else value), last
+        return self.layout.output(output, is_batched), self.layout.states_out(last, is_batched)
 
     def stream(self, batch: int = 1) -> Stream:
         """A run of its own, one step at a time, with the state inside.
@@ -139,8 +139,6 @@ class Model:
         Raises:
             RecurraError: a layer is bidirectional, and would need the steps to come; or batch is below 1.
         """
-        from recurra.runtime.stream import Stream
-
         return Stream(self, batch)
 
     def streams(self) -> Streams:
@@ -149,8 +147,6 @@ class Model:
         Raises:
             RecurraError: a layer is bidirectional, and would need the steps to come.
         """
-        from recurra.runtime.streams import Streams
-
         return Streams(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -160,59 +156,6 @@ class Model:
             FileFormatError: it cannot be written.
         """
         write(self.description, path)
-
-    # ---- what comes in and goes out ----
-
-    def _rows(self, x: ArrayLike) -> tuple[Array, bool]:
-        """The input as (T, batch, …), checked, and whether it was a batch."""
-        array: Array = tokens(x) if self.takes_tokens else numbers(x, self.dtype)
-        features = () if self.takes_tokens else ("input_size",)
-        names = (
-            ("batch",) if self.is_cell else ("batch", "seq_len") if self.batch_first else ("seq_len", "batch")
-        ) + features
-        wanted = "(" + ", ".join(f"{n}={self.input_size}" if n == "input_size" else n for n in names) + ")"
-        if array.ndim not in (len(names), len(names) - 1):
-            raise RecurraError(f"the model's input must be {wanted}, or without batch; got {array.shape}")
-        if not self.takes_tokens and self.input_size not in (None, array.shape[-1]):
-            raise RecurraError(
-                f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
-            )
-        if not self.takes_tokens and self.input_size is None and array.shape[-1] == 0:
-            raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")
-        is_batched = array.ndim == len(names)
-        if self.is_cell:
-            return array[None] if is_batched else array[None, None], is_batched
-        if not is_batched:
-            return array[:, None], False
-        return (array.swapaxes(0, 1) if self.batch_first else array), True
-
-    def _states(self, given: Any, batch: int, is_batched: bool) -> list[list[Array]]:
-        flat = iter(list(self.nest.flatten(given)))
-        found = []
-        for stage in self.recurrent:
-            states = []
-            for name, size in zip(stage.names, stage.state_sizes, strict=True):
-                shape = [("num_layers * directions", stage.count)] * (not stage.is_cell)
-                shape += [("batch", batch)] * is_batched + [(f"{name} features", size)]
-                states.append(checked(name, next(flat), shape, self.dtype).reshape(stage.count, batch, size))
-            found.append(states)
-        return found
-
-    def _states_out(self, last: Sequence[Sequence[Array]], is_batched: bool) -> Any:
-        arrays = []
-        for stage, states in zip(self.recurrent, last, strict=True):
-            for state in states:
-                array = state[0] if stage.is_cell else state
-                arrays.append(array if is_batched else array.squeeze(0 if stage.is_cell else 1))
-        return self.nest.nest(iter(arrays))
-
-    def _out(self, output: Array, is_batched: bool) -> Array:
-        if self.is_cell:
-            output = output.squeeze(0)
-            return output if is_batched else output.squeeze(0)
-        if not is_batched:
-            return output.squeeze(1)
-        return output.swapaxes(0, 1) if self.batch_first else output
 
     def __repr__(self) -> str:
         kinds = [part.kind for _, part in self.description.root.walk() if not part.children]

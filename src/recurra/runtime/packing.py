@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.run import Array, Run
+from recurra.runtime.packed_program import Array, PackedProgram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Packing:
-    """How a padded batch is packed: the longest sequence first, and of each step the rows that are still running.
+    """The packing of a padded batch: the longest sequence first, and of each step the rows that are still running.
 
     Args:
         lengths: (batch,) whole numbers from 0 to T.
@@ -39,14 +39,14 @@ class Packing:
         self.batch_sizes = self.alive.sum(1, dtype=np.int64)
         self.steps = steps
 
-    def run(self, run: Run, x: Array, states: Sequence[Array]) -> tuple[Array, Sequence[Array]]:
-        """A run over (T, batch, input): outputs, zeros behind each sequence's end, and last states."""
-        output = np.zeros((*x.shape[:2], run.output_size), x.dtype)
+    def run(self, program: PackedProgram, x: Array, states: Sequence[Array]) -> tuple[Array, Sequence[Array]]:
+        """Run over (T, batch, input): the output, zero behind each sequence's end, and the last states."""
+        output = np.zeros((*x.shape[:2], program.output_size), x.dtype)
         if not len(self.batch_sizes):
             return output, [np.array(state) for state in states]
         rows = x[: len(self.alive), self.order][self.alive]
-        result = run(rows, [np.ascontiguousarray(state[self.order]) for state in states], self.batch_sizes)
-        padded = np.zeros((*self.alive.shape, run.output_size), x.dtype)
+        result = program(rows, [np.ascontiguousarray(state[self.order]) for state in states], self.batch_sizes)
+        padded = np.zeros((*self.alive.shape, program.output_size), x.dtype)
         padded[self.alive] = result.output
         output[: len(self.alive), self.order] = padded
         back = np.empty_like(self.order)
@@ -58,3 +58,26 @@ class Packing:
         ended = np.ones(output.shape[:2], bool)
         ended[: len(self.alive), self.order] = ~self.alive
         output[ended] = 0
+
+
+def run_sequences(
+    program: PackedProgram, x: Array, states: Sequence[Array], packing: Packing | None
+) -> tuple[Array, Sequence[Array]]:
+    """Run a program over padded sequences, or over sequences that all have T steps.
+
+    Args:
+        program: one layer in one direction.
+        x: (T, batch, input).
+        states: the first ones, (batch, size).
+        packing: how the sequences are packed; None where all have T steps.
+
+    Returns:
+        the output (T, batch, features), 0 behind the end of each sequence, and the last states, of a sequence without
+        steps its first ones.
+    """
+    if packing is not None:
+        return packing.run(program, x, states)
+    if x.shape[0] * x.shape[1] == 0:
+        return np.zeros((*x.shape[:2], program.output_size), x.dtype), states
+    result = program(x, states)
+    return result.output, result.states

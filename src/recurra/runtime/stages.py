@@ -1,27 +1,61 @@
-"""A description's parts as stages, each of which takes the output of the one before."""
+"""The stages of a model, each of which takes the output of the one before; and runs of all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.interface import features, leaves
-from recurra.model.kinds import directions, layer_sizes
-from recurra.program import Program, Variable
-from recurra.runtime.feed_forward import PROGRAMS
-from recurra.runtime.packing import Packing
-from recurra.runtime.run import Array, Run
+from recurra.model.kinds import directions, layer_sizes, role
+from recurra.program import Program, Sizes, Variable
+from recurra.runtime.packed_program import Array, PackedProgram
+from recurra.runtime.packing import Packing, run_sequences
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+_StageResults = tuple[Array, list[Array]]  # the output and the last states
+
+
+class ModelStage(Protocol):
+    """One part of a model that computes something."""
+
+    @property
+    def has_states(self) -> bool:
+        """Whether something goes on from step to step."""
+        ...
+
+    @property
+    def output_size(self) -> int | None:
+        """Features of its output; None for as many as it takes."""
+        ...
+
+    def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
+        """Run over sequences.
+
+        Args:
+            x: (T, batch, input); of a table, tokens (T, batch).
+            states: the first ones, (layers * directions, batch, size); none where it has none.
+            packing: how the sequences are packed; None where all have T steps.
+
+        Returns:
+            the output, (T, batch, output), and the last states, shaped as the first.
+        """
+        ...
+
+    def step_programs(self, width: int) -> Sequence[PackedProgram]:
+        """The programs that a step on so many features runs, one after the other; none for a table.
+
+        Raises:
+            RecurraError: it cannot go step by step.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class Lookup:
+class LookupStage:
     """An embedding: numbers of tokens to rows of a table.
 
     Attributes:
@@ -29,124 +63,113 @@ class Lookup:
     """
 
     table: Array
-    input_size = None  # not features, but tokens
+    has_states = False
 
     @property
     def output_size(self) -> int:
         """Features of a row."""
         return int(self.table.shape[1])
 
-    def __call__(self, ids: NDArray[np.integer[Any]]) -> Array:
-        """Rows for ids of any shape; the features come last.
+    def __call__(self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None) -> _StageResults:
+        """Rows for tokens of any shape; the features come last.
 
         Raises:
             IndexError: a token that the table does not have.
         """
-        if ids.size and not (ids.min() >= 0 and ids.max() < len(self.table)):
-            raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {ids.min()} … {ids.max()}")
-        rows: Array = self.table[ids]
-        return rows
+        if x.size and not (x.min() >= 0 and x.max() < len(self.table)):
+            raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {x.min()} … {x.max()}")
+        return self.table[x], []
+
+    def step_programs(self, width: int) -> Sequence[PackedProgram]:
+        """See ``ModelStage``."""
+        return ()
 
 
 @dataclass(frozen=True, eq=False)
-class FeedForward:
-    """What computes each step of its own.
+class ProgramStage:
+    """A program without states, which computes each step of its own.
 
     Attributes:
-        program: without states.
+        program: what it computes.
         parameters: its weights.
-        input_size: features that it takes; None for an activation, which takes what arrives.
         output_size: features that it gives; None for as many as it takes.
     """
 
     program: Program
     parameters: Sequence[Array]
-    input_size: int | None
     output_size: int | None
-    _runs: dict[int, Run] = field(default_factory=dict)
+    _packed: dict[int, PackedProgram] = field(default_factory=dict)
+    has_states = False
 
-    def run(self, width: int) -> Run:
-        """The run for so many features."""
-        if width not in self._runs:
-            sizes = {"input": width, "hidden": self.output_size or 0, "proj": 0}
-            self._runs[width] = Run(self.program, self.parameters, sizes)
-        return self._runs[width]
+    def packed(self, width: int) -> PackedProgram:
+        """The program for so many features."""
+        if width not in self._packed:
+            sizes = Sizes(width, self.output_size or 0)
+            self._packed[width] = PackedProgram(self.program, self.parameters, sizes)
+        return self._packed[width]
 
-    def __call__(self, x: Array) -> Array:
-        """(T, batch, input) to (T, batch, output)."""
-        output: Array = self.run(x.shape[-1])(x, ()).output
-        return output
+    def __call__(self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None) -> _StageResults:
+        """See ``ModelStage``."""
+        output: Array = self.packed(x.shape[-1])(x, ()).output
+        return output, []
+
+    def step_programs(self, width: int) -> Sequence[PackedProgram]:
+        """See ``ModelStage``."""
+        return (self.packed(width),)
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrent:
-    """A layer: runs over sequences, for each layer and direction.
+class RecurrentStage:
+    """A recurrent layer or cell: a program for each layer and direction.
 
     Attributes:
-        runs: by layer, then by direction.
-        names: of the states.
-        is_cell: whether a call is one step.
-        batch_first: whether its own input is (batch, T, features).
+        programs: by layer, then by direction.
+        state_names: of its states.
     """
 
-    runs: tuple[tuple[Run, ...], ...]
-    names: tuple[str, ...]
-    is_cell: bool
-    batch_first: bool
+    programs: tuple[tuple[PackedProgram, ...], ...]
+    state_names: tuple[str, ...]
+    has_states = True
 
     @property
     def count(self) -> int:
         """Layers times directions."""
-        return len(self.runs) * len(self.runs[0])
-
-    @property
-    def input_size(self) -> int:
-        """Features of its input."""
-        return self.runs[0][0].input_size
+        return len(self.programs) * len(self.programs[0])
 
     @property
     def output_size(self) -> int:
         """Features of its output, of all directions."""
-        return sum(run.output_size for run in self.runs[-1])
+        return sum(program.output_size for program in self.programs[-1])
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
         """Features of each state."""
-        return self.runs[0][0].state_sizes
+        return self.programs[0][0].state_sizes
 
-    def zeros(self, batch: int, dtype: np.dtype[Any]) -> list[Array]:
-        """The default states, (layers * directions, batch, size)."""
-        return [np.zeros((self.count, batch, size), dtype) for size in self.state_sizes]
-
-    def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> tuple[Array, list[Array]]:
-        """(T, batch, input) to (T, batch, output), and the last states, shaped as the first."""
+    def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
+        """See ``ModelStage``."""
         last = [np.empty_like(state) for state in states]
         number = 0
-        for layer in self.runs:
+        for layer in self.programs:
             outputs = []
-            for run in layer:
-                first = [state[number] for state in states]
-                output, ends = _dense(run, x, first) if packing is None else packing.run(run, x, first)
+            for program in layer:
+                output, ends = run_sequences(program, x, [state[number] for state in states], packing)
                 outputs.append(output)
-                for place, end in zip(last, ends, strict=True):
-                    place[number] = end
+                for own, end in zip(last, ends, strict=True):
+                    own[number] = end
                 number += 1
             x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, -1)
         return x, last
 
-
-def _dense(run: Run, x: Array, first: Sequence[Array]) -> tuple[Array, Sequence[Array]]:
-    if not len(x):
-        return np.zeros((*x.shape[:2], run.output_size), x.dtype), first
-    result = run(x, first)
-    return result.output, result.states
-
-
-Stage = Lookup | FeedForward | Recurrent
+    def step_programs(self, width: int) -> Sequence[PackedProgram]:
+        """See ``ModelStage``."""
+        if len(self.programs[0]) > 1:
+            raise RecurraError("a bidirectional model cannot be stepped: it would need the steps to come")
+        return [layer[0] for layer in self.programs]
 
 
-def stages(description: Description) -> list[Stage]:
-    """What a model computes, in order; what does nothing in use is left out."""
+def stages(description: Description) -> list[ModelStage]:
+    """The stages of a model, in order; parts that do nothing in use have none."""
     values: dict[int, Array] = {}  # tied weights are one array
 
     def value(name: str) -> Array:
@@ -155,11 +178,46 @@ def stages(description: Description) -> list[Stage]:
             values[id(weight)] = weight.values()
         return values[id(weight)]
 
-    found: list[Stage] = []
+    found: list[ModelStage] = []
     for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
-        found.append(_stage(part, weights, description.is_double))
+        found.append(_stage(part, weights, description.dtype))
+    return found
+
+
+def run_stages(
+    stages: Sequence[ModelStage], x: Array, states: Sequence[Sequence[Array]], packing: Packing | None = None
+) -> tuple[Array, list[list[Array]]]:
+    """Run all stages over sequences.
+
+    Args:
+        stages: of a model.
+        x: (T, batch, features), or tokens (T, batch).
+        states: of each stage that has some.
+        packing: how the sequences are packed; None where all have T steps.
+
+    Returns:
+        the output, (T, batch, features), a new array, and the last states.
+    """
+    first, last, value = iter(states), [], x
+    for stage in stages:
+        value, ends = stage(value, next(first) if stage.has_states else (), packing)
+        if stage.has_states:
+            last.append(ends)
+    return (np.array(x) if value is x else value), last
+
+
+def step_programs(stages: Sequence[ModelStage], width: int) -> list[PackedProgram]:
+    """The programs that a step on so many features runs, one after the other.
+
+    Raises:
+        RecurraError: a layer is bidirectional.
+    """
+    found: list[PackedProgram] = []
+    for stage in stages:
+        found += stage.step_programs(width)
+        width = width if stage.output_size is None else stage.output_size
     return found
 
 
@@ -168,23 +226,23 @@ def _shaped(weight: Array, parameter: Variable) -> Array:
     return weight if parameter.shape else weight.reshape(())
 
 
-def _stage(part: Part, weights: Mapping[str, Array], double: bool) -> Stage:
-    if part.kind == "Embedding":
-        return Lookup(weights["weight"])
-    if part.kind in PROGRAMS:
-        program = PROGRAMS[part.kind](part, double)
+def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> ModelStage:
+    if role(part) == "table":
+        return LookupStage(weights["weight"])
+    make_program = KINDS[part.kind].program
+    if make_program is not None:
+        program = make_program(part, dtype)
         parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
-        return FeedForward(program, parameters, *features(part))
-    runs: list[tuple[Run, ...]] = []
+        return ProgramStage(program, parameters, features(part)[1])
+    layers: list[tuple[PackedProgram, ...]] = []
     named = recurrent_weights(part)
     for layer, symbols in enumerate(layer_sizes(part)):
         both = named[layer * directions(part) : (layer + 1) * directions(part)]
-        runs.append(
+        layers.append(
             tuple(
-                Run(part.program, [weights[name] for name in shapes], symbols, reverse=direction == 1)
+                PackedProgram(part.program, [weights[name] for name in shapes], symbols, reverse=direction == 1)
                 for direction, (_, shapes) in enumerate(both)
             )
         )
     names = tuple(state.name for state in part.program.states)
-    is_cell = "num_layers" not in part.settings
-    return Recurrent(tuple(runs), names, is_cell, part.settings.get("batch_first") is True)
+    return RecurrentStage(tuple(layers), names)

@@ -10,14 +10,14 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import Part
-from recurra.model.kinds import CONTAINERS
+from recurra.model.kinds import is_recurrent, role
 from recurra.runtime.inputs import array_of
-from recurra.runtime.run import Array
+from recurra.runtime.packed_program import Array
 
 
 @dataclass(frozen=True)
 class Nest:
-    """What the state of a part looks like: arrays for a recurrent part, a nest for each recurrent part of a container.
+    """The form of a part's state: arrays for a recurrent part, a nest for each recurrent part of a container.
 
     Attributes:
         names: of a recurrent part's states.
@@ -29,11 +29,11 @@ class Nest:
 
     @staticmethod
     def of(part: Part) -> Nest:
-        """What the state of a part looks like."""
-        if "program" in part.settings:
+        """The form of a part's state."""
+        if is_recurrent(part):
             return Nest(tuple(state.name for state in part.program.states))
         nests = tuple(nest for nest in (Nest.of(child) for _, child in part.children) if nest.names or nest.inner)
-        return nests[0] if len(nests) == 1 and part.kind in CONTAINERS else Nest(inner=nests)
+        return nests[0] if len(nests) == 1 and role(part) == "container" else Nest(inner=nests)
 
     def flatten(self, given: Any) -> Iterator[Array | None]:
         """The arrays of a state, one after the other; None stands for zeros.

@@ -1,4 +1,4 @@
-"""One step at a time through all stages of a model: by its engine in one call, or run by run."""
+"""One step at a time through all stages of a model: by its engine in one call, or program by program."""
 
 from __future__ import annotations
 
@@ -11,60 +11,38 @@ import numpy as np
 
 from recurra.engines import Stepper, StepScan, asked, choose, engine
 from recurra.errors import RecurraError
-from recurra.runtime.model import Model
-from recurra.runtime.run import Array, Run
-from recurra.runtime.stages import FeedForward, Lookup
+from recurra.runtime.layout import Layout
+from recurra.runtime.packed_program import Array, PackedProgram
+from recurra.runtime.stages import LookupStage, ModelStage, step_programs
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
 
-def runs(model: Model, width: int) -> list[Run]:
-    """Every run of a model, in order; they must all go forwards.
+def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper:
+    """Steps of a model, by the engine that is chosen now.
 
     Args:
-        model: the model.
-        width: features of the input, where no part of the model settles it.
-
-    Raises:
-        RecurraError: a layer is bidirectional.
-    """
-    found: list[Run] = []
-    width = width if model.input_size is None else model.input_size
-    for stage in model.stages:
-        if isinstance(stage, FeedForward):
-            found.append(stage.run(width))
-            width = width if stage.output_size is None else stage.output_size
-        elif not isinstance(stage, Lookup):
-            if len(stage.runs[0]) > 1:
-                raise RecurraError("a bidirectional model cannot be stepped: it would need the steps to come")
-            found += [layer[0] for layer in stage.runs]
-            width = stage.output_size
-        else:
-            width = stage.output_size
-    return found
-
-
-def stepper(model: Model, batch: int) -> Stepper:
-    """Steps of a model, by the engine that is chosen now.
+        stages: of the model.
+        layout: of what goes in and out.
+        batch: sequences that are stepped together.
 
     Raises:
         RecurraError: it cannot be stepped.
     """
-    if model.input_size is None and not model.takes_tokens:
+    if layout.interface.input_size is None and not layout.interface.takes_tokens:
         raise RecurraError("nothing settles the size of this model's input: it cannot be stepped")
-    chain = runs(model, 0)
-    dtype, first = model.dtype.name, model.stages[0] if model.stages else None
-    engines = dict.fromkeys(choose(run.plan, dtype) for run in chain)
+    programs = step_programs(stages, layout.interface.input_size or 0)
+    table = next((stage for stage in stages if isinstance(stage, LookupStage)), None)
+    dtype = layout.dtype.name
+    engines = dict.fromkeys(choose(program.plan, dtype) for program in programs)
     if len(engines) == 1:
         scans = [
-            StepScan(run.spec, run.parameters, run.kernel(dtype)[1], [(mask.width, mask.mean) for mask in run.masks])
-            for run in chain
+            StepScan(program.spec, program.parameters, program.kernel(dtype)[1], program.masks) for program in programs
         ]
-        table = first.table if isinstance(first, Lookup) else None
-        made = next(iter(engines)).stepper(scans, table, batch, model.dtype)
+        made = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
         if made is not None:
             return made
-    return PlainStepper(model, chain, batch)
+    return PlainStepper(table, programs, layout, batch)
 
 
 BUSY = "another thread is using this stream"
@@ -88,9 +66,11 @@ def alone(lock: Lock) -> Iterator[None]:
 class PlainStepper:
     """Steps through any engine, a sequence of length 1 at a time."""
 
-    def __init__(self, model: Model, chain: Sequence[Run], batch: int) -> None:
-        self._model, self._chain, self._batch = model, chain, batch
-        self._states = [[np.zeros((batch, size), model.dtype) for size in run.state_sizes] for run in chain]
+    def __init__(
+        self, table: LookupStage | None, programs: Sequence[PackedProgram], layout: Layout, batch: int
+    ) -> None:
+        self._table, self._programs, self._layout, self._batch = table, programs, layout, batch
+        self._states = [[np.zeros((batch, size), layout.dtype) for size in program.state_sizes] for program in programs]
         self._engine = asked()
         self._lock = Lock()
 
@@ -100,20 +80,19 @@ class PlainStepper:
             return self._stepped(x)
 
     def _stepped(self, x: Any) -> Array:
-        first = self._model.stages[0] if self._model.stages else None
         value = np.asarray(x)
-        is_one = value.ndim == (0 if isinstance(first, Lookup) else 1) and self._batch == 1
+        is_one = value.ndim == (1 if self._table is None else 0) and self._batch == 1
         value = value[None] if is_one else value
-        if isinstance(first, Lookup):
-            value = first(value)
-        if value.shape != (self._batch, self._chain[0].input_size if self._chain else value.shape[-1]):
-            size = "" if isinstance(first, Lookup) else f", input_size={self._model.input_size}"
+        if self._table is not None:
+            value, _ = self._table(value)
+        if value.shape != (self._batch, self._programs[0].input_size if self._programs else value.shape[-1]):
+            size = "" if self._table is not None else f", input_size={self._layout.interface.input_size}"
             raise ValueError(f"a step's input must be (batch={self._batch}{size}); got {np.shape(x)}")
-        value = np.asarray(value, self._model.dtype)[None]
+        value = np.asarray(value, self._layout.dtype)[None]
         states = []
         with engine(self._engine):
-            for run, before in zip(self._chain, self._states, strict=True):
-                result = run(value, before)
+            for program, before in zip(self._programs, self._states, strict=True):
+                result = program(value, before)
                 states.append([np.array(state) for state in result.states])  # they may be views of x
                 value = result.output
         self._states = states
@@ -127,7 +106,7 @@ class PlainStepper:
         """See ``Stepper``."""
         given = iter(states)
         with alone(self._lock):
-            self._states = [[np.array(next(given)) for _ in run.state_sizes] for run in self._chain]
+            self._states = [[np.array(next(given)) for _ in program.state_sizes] for program in self._programs]
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""

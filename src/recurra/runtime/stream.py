@@ -11,13 +11,15 @@ import numpy as np
 from recurra.engines import asked, engine
 from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.model import Model
-from recurra.runtime.run import Array
+from recurra.runtime.packed_program import Array
 from recurra.runtime.snapshot import pack, unpack
+from recurra.runtime.stages import run_stages
 from recurra.runtime.stepper import BUSY, MAX_BATCH, alone, stepper
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from recurra.runtime.model import Model
 
 _INT64 = np.dtype(np.int64)
 
@@ -49,7 +51,7 @@ class Stream:
         self.model, self.batch = model, int(batch)
         self._engine = asked()
         self._lock = threading.Lock()
-        self._stepper = stepper(model, self.batch)
+        self._stepper = stepper(model.stages, model.layout, self.batch)
         self._step = self._stepper.step
         self._dtype = None if model.takes_tokens else model.dtype
 
@@ -95,33 +97,33 @@ class Stream:
         Raises:
             RecurraError: another shape; the message names the dimensions.
         """
-        model = self.model
+        model, layout = self.model, self.model.layout
         if model.is_cell:
             raise RecurraError("a model of a cell takes one step at a time: stream.step(x)")
-        rows, is_batched = model._rows(chunk)
+        rows, is_batched = layout.rows(chunk)
         if rows.shape[1] != self.batch:
             raise RecurraError(f"a chunk must be of batch={self.batch} sequences; got {rows.shape[1]}")
         with alone(self._lock), engine(self._engine):
-            output, last = model.run(rows, self._by_stage(self._stepper.states()), None)
-            self._stepper.set_states(_by_run(last))
-        return model._out(output, is_batched)
+            output, last = run_stages(model.stages, rows, self._by_stage(self._stepper.states()))
+            self._stepper.set_states(_by_program(last))
+        return layout.output(output, is_batched)
 
     def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
-        """The states of all runs, by recurrent stage: (layers, batch, size)."""
+        """The states of all programs, by recurrent stage: (layers, batch, size)."""
         found, given = [], iter(flat)
         for stage in self.model.recurrent:
-            layers = [[next(given) for _ in stage.names] for _ in stage.runs]
-            found.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.names))])
+            layers = [[next(given) for _ in stage.state_names] for _ in stage.programs]
+            found.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
         return found
 
     @property
     def state(self) -> Any:
         """The state, a copy: what ``model(x, state)`` returns, with the batch. Setting it goes on from there."""
-        return self.model._states_out(self._by_stage(self._stepper.states()), True)
+        return self.model.layout.states_out(self._by_stage(self._stepper.states()), True)
 
     @state.setter
     def state(self, given: Any) -> None:
-        states = _by_run(self.model._states(given, self.batch, True))
+        states = _by_program(self.model.layout.states(given, self.batch, True))
         with alone(self._lock):
             self._stepper.set_states(states)
 
@@ -161,7 +163,9 @@ class Stream:
         """
         with alone(self._lock):
             values = iter(unpack(snapshot, self._flat(self._stepper.states())))
-            self._stepper.set_states(_by_run([[next(values) for _ in stage.names] for stage in self.model.recurrent]))
+            self._stepper.set_states(
+                _by_program([[next(values) for _ in stage.state_names] for stage in self.model.recurrent])
+            )
 
     def _flat(self, states: list[Array]) -> list[Array]:
         """The states as a snapshot has them, one of ``Streams`` too: (layers, batch, size), stage by stage."""
@@ -179,6 +183,6 @@ def _revived(model: Model, batch: int, name: str, snapshot: bytes) -> Stream:
     return stream
 
 
-def _by_run(states: Sequence[Sequence[Array]]) -> list[Array]:
-    """The states of recurrent stages, (layers, batch, size), one run after the other."""
+def _by_program(states: Sequence[Sequence[Array]]) -> list[Array]:
+    """The states of recurrent stages, (layers, batch, size), one program after the other."""
     return [np.ascontiguousarray(state[n]) for stage in states for n in range(len(stage[0])) for state in stage]

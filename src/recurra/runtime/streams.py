@@ -9,14 +9,15 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.model import Model
-from recurra.runtime.run import Array
+from recurra.runtime.packed_program import Array
 from recurra.runtime.snapshot import pack, unpack
-from recurra.runtime.stages import FeedForward, Lookup
-from recurra.runtime.stepper import MAX_BATCH, runs
+from recurra.runtime.stages import run_stages, step_programs
+from recurra.runtime.stepper import MAX_BATCH
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from recurra.runtime.model import Model
 
 
 class Streams:
@@ -34,7 +35,7 @@ class Streams:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        runs(model, model.input_size or 1)  # refuses what cannot be stepped
+        step_programs(model.stages, model.input_size or 1)  # refuses what cannot be stepped
         self._tables: list[list[Array]] = [
             [np.zeros((stage.count, 0, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
         ]
@@ -46,7 +47,7 @@ class Streams:
         return {**self.__dict__, "_tables": tables, "_is_used": self._is_used.copy(), "_free": list(self._free)}
 
     def __len__(self) -> int:
-        """How many sequences there are."""
+        """The number of sequences."""
         return int(self._is_used.sum())
 
     @property
@@ -104,25 +105,18 @@ class Streams:
         rows = self._checked(ids)
         value = self._input(x, len(rows))
         everyone = len(rows) == len(self._is_used) and bool((rows == np.arange(len(rows))).all())
-        ends: list[list[Array]] = []
-        for stage in self.model.stages:
-            if isinstance(stage, (Lookup, FeedForward)):
-                value = stage(value)
-                continue
-            tables = self._tables[len(ends)]
-            first = tables if everyone else [table[:, rows] for table in tables]
-            value, last = stage(value, first, None)
-            ends.append(last)
+        first = [tables if everyone else [table[:, rows] for table in tables] for tables in self._tables]
+        output, ends = run_stages(self.model.stages, value, first)
         for tables, last in zip(self._tables, ends, strict=True):  # all or none, should something be raised before
             for table, state in zip(tables, last, strict=True):
                 table[:, rows] = state
-        output: Array = value[0]
-        return output if self.model.stages else np.array(output)
+        found: Array = output[0]
+        return found
 
     def state(self, ids: ArrayLike) -> Any:
         """A copy of the state of some sequences, as ``model(x, state)`` has it."""
         rows = self._checked(ids)
-        return self.model._states_out([[table[:, rows] for table in tables] for tables in self._tables], True)
+        return self.model.layout.states_out([[table[:, rows] for table in tables] for tables in self._tables], True)
 
     def set_state(self, ids: ArrayLike, state: Any) -> None:
         """Give some sequences a state, as ``state`` returned it; None is zeros.
@@ -131,7 +125,7 @@ class Streams:
             RecurraError: it is of another shape.
         """
         rows = self._checked(ids)
-        given = self.model._states(state, len(rows), True)
+        given = self.model.layout.states(state, len(rows), True)
         for tables, states in zip(self._tables, given, strict=True):
             for table, values in zip(tables, states, strict=True):
                 table[:, rows] = values

@@ -1,1 +1,1 @@
-"""What the command line can train: text, and the loop and the run folder that such jobs share."""
+"""The jobs of the command line: text, and the training loop and the run folder that all jobs share."""

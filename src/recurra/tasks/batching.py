@@ -50,7 +50,7 @@ class Lanes:
             yield self.inputs[begin : begin + steps], self.targets[begin : begin + steps]
 
     def count(self, steps: int) -> int:
-        """How many windows :meth:`windows` gives."""
+        """Number of windows that :meth:`windows` gives."""
         return -(-self.length // steps)
 
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from recurra.errors import RunError
 from recurra.tasks.corpus import default_corpus, split_text
 from recurra.tasks.language_model import LanguageModel, nats
-from recurra.tasks.settings import ModelSettings, TextSettings, TrainingSettings
+from recurra.tasks.settings import TrainingSettings
 from recurra.tasks.text import TextJob, make_corpus
+from recurra.tasks.text_settings import ModelSettings, TextSettings
 
 SETTINGS = TextSettings(
     seq_len=32,

@@ -1,4 +1,4 @@
-"""Exporting a trained model: its file with narrower weights, what that costs and gains, and ONNX."""
+"""Exporting a trained model: its file, quantized weights, their errors and speed, and ONNX."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recurra.conversion.reading import read
 from recurra.errors import RecurraError, RunError
-from recurra.model import Description, read
+from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
-from recurra.model.quantize import narrow
+from recurra.model.quantize import quantize
 from recurra.runtime import Model
-from recurra.runtime.run import Array
-from recurra.runtime.stages import Lookup
+from recurra.runtime.packed_program import Array
 
 WEIGHTS = ("as-is", "bf16", "int8")
 STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
@@ -23,7 +23,7 @@ STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model with narrower weights beside the model that it was made of.
+    """A quantized model beside the model that it was made of.
 
     Attributes:
         largest: of all differences of outputs.
@@ -75,7 +75,7 @@ def load_description(path: Path) -> Description:
 
 
 def with_weights(description: Description, weights: str) -> Description:
-    """A model with weights of another kind.
+    """A model with its own weights, or with quantized ones.
 
     Args:
         description: the model.
@@ -86,11 +86,11 @@ def with_weights(description: Description, weights: str) -> Description:
     """
     if weights not in WEIGHTS:
         raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
-    return description if weights == WEIGHTS[0] else narrow(description, "bf16" if weights == "bf16" else "int8")
+    return description if weights == WEIGHTS[0] else quantize(description, "bf16" if weights == "bf16" else "int8")
 
 
 def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
-    """What narrower weights cost and gain, measured.
+    """Measure the errors and the speed that quantized weights bring.
 
     The input is text that the first model writes, where it has a vocabulary; else standard normal numbers, or tokens
     drawn evenly. Steps of the two are timed in turns.
@@ -122,11 +122,9 @@ def _output(model: Model, x: Array) -> Array:
 def _input(model: Model, random: np.random.Generator) -> Array:
     """(steps, batch, input_size), or tokens (steps, batch); of a cell a single step."""
     shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
-    if not model.takes_tokens:
+    count = model.layout.interface.tokens
+    if count is None:
         return random.standard_normal((*shape, model.input_size or 1)).astype(model.dtype)
-    first = model.stages[0]
-    assert isinstance(first, Lookup)
-    count = len(first.table)
     if model.vocabulary is None or model.is_cell:
         return random.integers(0, count, shape)
     try:

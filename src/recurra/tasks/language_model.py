@@ -13,7 +13,7 @@ from recurra import cells
 from recurra.errors import RunError
 from recurra.nn import Recurrent, Stack
 from recurra.tasks.batching import PADDING, Lanes
-from recurra.tasks.settings import ModelSettings
+from recurra.tasks.text_settings import ModelSettings
 
 # What a recurrent layer hands on: a tensor, or a tuple of them where the cell has several states; None is all zeros.
 State = Tensor | tuple[Tensor, ...] | None

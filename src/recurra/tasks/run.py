@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
-from torch import Tensor, nn
+from torch import nn
 
 from recurra.errors import FileFormatError, RunError
 from recurra.files import synchronise_folder, write_atomically
+from recurra.model import Description, read
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import save
 from recurra.version import __version__
@@ -25,7 +23,7 @@ FORMAT = 1
 
 
 @dataclass
-class Run:
+class RunFolder:
     """A folder with one training's configuration, weights and measurements.
 
     `config` is what config.json holds; `metrics` the lines of metrics.jsonl written so far.
@@ -60,19 +58,22 @@ class Run:
         """Say whether there are weights in the folder."""
         return (self.folder / MODEL).is_file()
 
-    def load_model(self, module: nn.Module) -> None:
-        """Put the weights of the folder in place of the module's own, which may be on the device ``meta``.
+    def read_model(self) -> Description:
+        """The model in the folder, as data.
 
         Raises:
-            RunError: the file is missing, damaged, or does not fit the module.
+            RunError: the file is missing, cannot be read, or is damaged.
         """
         path = self.folder / MODEL
         try:
-            weights = load(_read(path))
-        except SafetensorError as error:
-            raise RunError(f"{path} is damaged: {_one_line(error)}") from None
-        _check_fit(path, weights, module.state_dict())
-        module.load_state_dict(weights, assign=True)
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        try:
+            return read(path)
+        except FileFormatError as error:
+            raise RunError(f"{path} is damaged: {str(error).removeprefix(f'{path}: ')}") from None
 
 
 def refuse_existing(folder: Path) -> None:
@@ -90,7 +91,7 @@ def refuse_existing(folder: Path) -> None:
     raise RunError(f"{folder} exists already; name a folder that does not")
 
 
-def create_run(folder: Path, config: Mapping[str, object]) -> Run:
+def create_run(folder: Path, config: Mapping[str, object]) -> RunFolder:
     """Make a folder that does not exist yet, with its parents, and write the configuration into it.
 
     Args:
@@ -110,10 +111,10 @@ def create_run(folder: Path, config: Mapping[str, object]) -> Run:
         raise RunError(f"{folder} cannot be made: {_reason(error)}") from None
     content: dict[str, object] = {"format": FORMAT, "version": __version__, **config}
     _write(folder / CONFIG, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
-    return Run(folder, content)
+    return RunFolder(folder, content)
 
 
-def open_run(folder: Path, task: str) -> Run:
+def open_run(folder: Path, task: str) -> RunFolder:
     """Open a folder that :func:`create_run` made, for reading.
 
     Args:
@@ -141,29 +142,20 @@ def open_run(folder: Path, task: str) -> Run:
         raise RunError(f"{path} is not the configuration of a run in format {FORMAT}")
     if config.get("task") != task:
         raise RunError(f"{folder} is a run of the task {config.get('task')!r}, not of {task!r}")
-    return Run(folder, config)
-
-
-def _check_fit(path: Path, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    for name in sorted(set(weights) ^ set(expected)):
-        problem = "is missing" if name in expected else "is not part of the model"
-        raise RunError(f"{path} does not fit {CONFIG}: {name} {problem}")
-    for name, tensor in weights.items():
-        here, there = tuple(tensor.shape), tuple(expected[name].shape)
-        if here != there or tensor.dtype != expected[name].dtype:
-            kinds = f"{here} of {tensor.dtype}, the model needs {there} of {expected[name].dtype}"
-            raise RunError(f"{path} does not fit {CONFIG}: {name} has shape {kinds}")
-        if not torch.isfinite(tensor).all():
-            raise RunError(f"{path} is damaged: {name} holds values that are not finite")
+    return RunFolder(folder, config)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: the run has no model yet, or was not copied whole") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {_reason(error)}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> RunError:
+    if isinstance(error, FileNotFoundError):
+        return RunError(f"{path} is missing: the run has no model yet, or was not copied whole")
+    return RunError(f"{path} cannot be read: {_reason(error)}")
 
 
 def _write(path: Path, content: bytes) -> None:

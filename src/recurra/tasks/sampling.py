@@ -16,7 +16,7 @@ from recurra.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How to draw.
+    """Settings of drawing.
 
     Args:
         length: how many tokens to draw: characters or words, as the model's.

@@ -11,8 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from recurra.conversion.reading import read
 from recurra.errors import FileFormatError, RunError
-from recurra.model import read
+from recurra.model import Description
+from recurra.model.description import check_fit
+from recurra.model.file import CONFIG, MODEL
 from recurra.nn import Stack
 from recurra.nn.parts import build as build_module
 from recurra.tasks import training
@@ -27,8 +30,8 @@ from recurra.tasks.language_model import (
     perplexity,
     total_nats,
 )
-from recurra.tasks.run import create_run, open_run
-from recurra.tasks.settings import TextSettings, model_settings
+from recurra.tasks.run import RunFolder, create_run, open_run
+from recurra.tasks.text_settings import TextSettings, model_settings
 from recurra.tasks.training import Evaluation, Step
 from recurra.vocabulary import Vocabulary
 
@@ -39,7 +42,7 @@ MEASURING_STEPS = 256
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a training reads: a text to learn, another to validate on, and the vocabulary of the first."""
+    """The texts of a training: one to learn, another to validate on, and the vocabulary of the first."""
 
     train: str
     valid: str
@@ -53,7 +56,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a model predicts a text.
+    """The cost of a text by a model's predictions.
 
     `tokens` tokens of `characters` characters cost `nats` in all; the tokens in `unknown` were read as ``<unk>``.
     """
@@ -118,12 +121,12 @@ class TextJob:
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many windows the training text has."""
+        """Number of windows of the training text."""
         return self.train.count(self.steps)
 
     @property
     def steps_per_evaluation(self) -> int:
-        """How many windows the validation text has."""
+        """Number of windows of the validation text."""
         return self.valid.count(self.steps)
 
     def losses(self) -> Iterator[tuple[Tensor, int]]:
@@ -198,33 +201,53 @@ def load_text(path: Path) -> tuple[Stack, Vocabulary]:
         RunError: the folder is missing or not such a run, or one of its files is damaged or does not fit the other; or
             the file cannot be read, or holds no language model.
     """
-    return _exported(path) if path.is_file() else _trained(path)
-
-
-def _exported(path: Path) -> tuple[Stack, Vocabulary]:
+    if not path.is_file():
+        return _language_model(path, _of_run(open_run(path, TASK)))
     try:
-        description = read(path)
-        module = build_module(description)
+        return _language_model(path, read(path))
     except FileFormatError as error:
         raise RunError(f"not a run folder, and no exported file either: {error}") from None
+
+
+def _language_model(path: Path, description: Description) -> tuple[Stack, Vocabulary]:
+    """The module of a description that is a language model.
+
+    Raises:
+        RunError: it is none, or has a weight that is not finite.
+        FileFormatError: a part has a name that torch's modules use themselves.
+    """
+    module, vocabulary = build_module(description), description.vocabulary
     settings = [
         part.settings.get(name) for _, part in description.root.walk() for name in ("batch_first", "bidirectional")
     ]
-    if description.vocabulary is None or not isinstance(module, Stack) or True in settings:
+    if vocabulary is None or not isinstance(module, Stack) or True in settings:
         raise RunError(f"{path} holds no language model of 'recurra text train'")
-    return module.float(), description.vocabulary  # narrow weights stand for numbers that are computed with in float32
+    for name, weight in module.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise RunError(f"{path} is damaged: weight {name} holds values that are not finite")
+    return module.float(), vocabulary  # quantized weights stand for numbers that are computed with in float32
 
 
-def _trained(folder: Path) -> tuple[Stack, Vocabulary]:
-    run = open_run(folder, TASK)
+def _of_run(run: RunFolder) -> Description:
+    """The model of a run folder, which must be the one that its configuration tells of.
+
+    Raises:
+        RunError: one of the folder's files is missing or damaged, or they do not fit each other.
+    """
     try:
         settings = model_settings(run.config.get("model"))
         vocabulary = _read_vocabulary(run.config.get("vocabulary"))
     except RunError as error:
-        raise RunError(f"{folder / 'config.json'} is damaged: {error}") from None
-    model = build(len(vocabulary), settings, "meta")
-    run.load_model(model)
-    return model.eval(), vocabulary
+        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
+    own = build(len(vocabulary), settings, "meta").state_dict()
+    description = run.read_model()
+    try:
+        check_fit(description.weights, {name: tuple(tensor.shape) for name, tensor in own.items()})
+    except FileFormatError as error:
+        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: {error}") from None
+    if description.vocabulary is None or description.vocabulary.tokens != vocabulary.tokens:
+        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: its vocabulary is another one")
+    return description
 
 
 def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:

@@ -20,7 +20,7 @@ FINAL_RATE = 0.1
 
 
 class Job(Protocol):
-    """What can be trained: a module, its losses on the training data, and one on the validation data."""
+    """A training: a module, its losses on the training data, and one on the validation data."""
 
     @property
     def module(self) -> nn.Module:
@@ -29,12 +29,12 @@ class Job(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many losses an epoch has."""
+        """Number of losses of an epoch."""
         ...
 
     @property
     def steps_per_evaluation(self) -> int:
-        """About how many windows an evaluation reads."""
+        """Number of windows that an evaluation reads, about."""
         ...
 
     def losses(self) -> Iterator[tuple[Tensor, int]]:
@@ -145,7 +145,7 @@ class _Loop:
         return value
 
     def _fraction(self) -> float:
-        """How much of the budget is used, from 0 to 1."""
+        """The used part of the budget, from 0 to 1."""
         used = 0.0
         if self.settings.epochs is not None:
             used = self.step / (self.settings.epochs * self.job.steps_per_epoch)

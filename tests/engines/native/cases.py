@@ -9,6 +9,7 @@ from recurra.compiler import plan
 from recurra.engines import Call, Wishes, reference
 from recurra.engines.native import NativeEngine
 from recurra.engines.native.kernel import NativeKernel
+from recurra.program import Sizes
 
 ENGINE = NativeEngine()
 LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "expanded")
@@ -70,7 +71,7 @@ class Case:
         self.plan = plan(program, traced=traced)
         self.program, self.dtype, self.library = self.plan.program, dtype, library
         program = self.program
-        sizes = {"input": width, "hidden": hidden, "proj": proj}
+        sizes = Sizes(width, hidden, proj)
         numbers = np.random.default_rng(seed)
         leading = (sum(steps),) if dense is None else dense
         batch = batch or (steps[0] if dense is None else dense[1])

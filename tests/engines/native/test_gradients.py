@@ -8,7 +8,7 @@ import torch
 
 from recurra import cells
 from recurra.compiler import trace
-from recurra.compiler.tape import ADJOINT_OPERATIONS
+from recurra.compiler.adjoint import sums_rows
 from recurra.engines import Wishes, reference
 from recurra.engines.native.code import Kind
 from recurra.engines.native.lower import lower
@@ -121,9 +121,7 @@ def test_layouts_of_what_arrives(layout, library):
 
 
 def sums_in(schedule):
-    return [
-        e for e in schedule.after if e.operation in ADJOINT_OPERATIONS and ADJOINT_OPERATIONS[e.operation].sums_rows
-    ]
+    return [equation for equation in schedule.after if sums_rows(equation)]
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -6,8 +6,8 @@ import pytest
 
 import recurra
 from recurra.compiler import plan, trace
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
+from recurra.program import Sizes
 from tests.engines.native.cases import Case
 
 
@@ -58,5 +58,5 @@ def test_a_matrix_of_a_million_pieces_is_made_as_one():
             R = recurra.concat(R, R)
         return recurra.tanh(x @ W + h + recurra.mean(h @ R))
 
-    code = lower(forward_schedule(plan(trace(doubled))), {"input": 3, "hidden": 4, "proj": 0}, 8)
+    code = lower(plan(trace(doubled)).schedule, Sizes(3, 4), 8)
     assert len(code.words()) < 5000

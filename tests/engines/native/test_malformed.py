@@ -8,17 +8,17 @@ import pytest
 from recurra import _native
 from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.differentiate import differentiate
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
+from recurra.program import Sizes
 from tests.cells.literature import CELLS
 
-SIZES = {"input": 3, "hidden": 4, "proj": 0}
+SIZES = Sizes(3, 4)
 NAMES = ("lstm", "layer_norm_lstm", "slstm", "antisymmetric_rnn", "on_lstm", "intersection")
 STRANGE = (-1, 0, 1, 2, 7, 64, 1 << 20, 1 << 31, 1 << 40, (1 << 40) + 1, 1 << 62, (1 << 63) - 1, -(1 << 63))
 
 
 def code_of(name, **sizes):
-    return lower(forward_schedule(plan(trace(CELLS[name]))), {**SIZES, **sizes}, _native.lanes())
+    return lower(plan(trace(CELLS[name])).schedule, SIZES._replace(**sizes), _native.lanes())
 
 
 def backward_code_of(name):

@@ -12,9 +12,9 @@ from recurra import _native, cell, sigmoid, tanh
 from recurra.compiler import plan, trace
 from recurra.engines import Call, choose
 from recurra.engines.native import NativeEngine
-from recurra.engines.native.build import forward_schedule
 from recurra.engines.native.lower import lower
 from recurra.nn import GRU, LSTM, RNN, RecurrentCell, pack_sequence, pad_packed_sequence
+from recurra.program import Sizes
 from tests.cells.literature import CELLS
 from tests.engines.native.layers import (
     assert_equal,
@@ -229,7 +229,7 @@ def test_prepared_weights_give_the_same(dtype, library):
     lanes = _native.lanes() // (2 if name == "float64" else 1)
     for which, (steps, batch, width, hidden) in itertools.product(("lstm", "slstm", "antisymmetric_rnn"), SHAPES):
         program = trace(CELLS[which])
-        sizes = {"input": width, "hidden": hidden, "proj": 0}
+        sizes = Sizes(width, hidden)
         draw = np.random.default_rng(0)
 
         def array(*shape, draw=draw):
@@ -243,7 +243,7 @@ def test_prepared_weights_give_the_same(dtype, library):
         states = [array(batch, *shape_of(state)) for state in program.states]
         parameters = [array(*shape_of(parameter)) for parameter in program.parameters]
         whole = NativeEngine().build(plan(program)).forward(Call(x, None, states, parameters, sizes))
-        code = lower(forward_schedule(plan(program)), sizes, lanes)
+        code = lower(plan(program).schedule, sizes, lanes)
         kernel = _native.kernel(code.words(), code.literals, name == "float64")
         output, last = np.empty((steps, batch, hidden), name), [np.empty(state.shape, name) for state in states]
         arrays = [np.asarray(value) for value in (x, *states, *parameters)]
@@ -283,7 +283,7 @@ def computed(function, x):
     rows = np.zeros((-(-len(x) // width), width), np.float32)
     rows.reshape(-1)[: len(x)] = x
     program = trace(of_input, {"function": function})
-    sizes = {"input": width, "hidden": 1, "proj": 0}
+    sizes = Sizes(width, 1)
     states, parameters = [np.zeros((len(rows), 1), np.float32)], [np.ones((1, 1), np.float32)]
     return (
         NativeEngine()

@@ -10,7 +10,8 @@ from recurra.engines.native import NativeEngine
 from recurra.engines.native.arrays import matrix_words
 from recurra.equations import feed_forward
 from recurra.model import Weight
-from recurra.model.quantize import narrowed
+from recurra.model.quantize import quantized
+from recurra.program import Sizes
 from tests.cells.literature import CELLS
 
 NAMES = ("bf16", "int8")
@@ -43,7 +44,7 @@ class Kernel:
     def __init__(self, program, parameters, width, hidden):
         self.kernel = NativeEngine().build(plan(program))
         self.program, self.parameters = self.kernel.plan.program, parameters
-        self.sizes = {"input": width, "hidden": hidden, "proj": 0}
+        self.sizes = Sizes(width, hidden)
 
     def prepared(self, compact):
         words = [word for parameter in self.parameters for word in matrix_words(parameter)]
@@ -70,7 +71,7 @@ def same(mine, other):
 
 
 def rounded(values, to):
-    return narrowed(Weight.of(np.asarray(values, np.float32)), to).values()
+    return quantized(Weight.of(np.asarray(values, np.float32)), to).values()
 
 
 def product(which, values):
@@ -132,7 +133,7 @@ def test_cells(name, to):
     draw = np.random.default_rng(2)
     program = trace(CELLS[name])
     for width, hidden, steps, batch in ((5, 18, 5, 1), (1, 34, 3, 7), (40, 70, 2, 33)):
-        symbols = {"input": width, "hidden": hidden, "proj": 0}
+        symbols = Sizes(width, hidden)
         shapes = [[size.value(symbols) for size in parameter.shape] for parameter in program.parameters]
         weights = [np.asarray(draw.standard_normal(shape) * 0.3, np.float32) for shape in shapes]
         kernel = Kernel(program, [rounded(w, to) if w.ndim > 1 else w for w in weights], width, hidden)
@@ -163,7 +164,7 @@ def test_memory(which):
 def test_memory_of_cells(name):
     program = trace(CELLS[name])
     draw = np.random.default_rng(13)
-    symbols = {"input": 128, "hidden": 128, "proj": 0}
+    symbols = Sizes(128, 128)
     weights = [draw.standard_normal([size.value(symbols) for size in p.shape]) for p in program.parameters]
     bytes_of = {}
     for to in (None, *NAMES):
@@ -181,7 +182,7 @@ def test_large_matrices_are_narrow_by_themselves(which):
         width = 64 if limit < 2**20 else 512
         for rows, is_large in ((limit // width // 4, True), (limit // width // 4 - 64, False)):
             kernel = product(which, rounded(draw.standard_normal((rows, width)), to))
-            kernel.check(draw.standard_normal((1, 2, kernel.sizes["input"])).astype(np.float32))
+            kernel.check(draw.standard_normal((1, 2, kernel.sizes.input)).astype(np.float32))
             assert (kernel.prepared(False).nbytes == kernel.prepared(True).nbytes) == is_large
 
 

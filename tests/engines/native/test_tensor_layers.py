@@ -7,6 +7,7 @@ from recurra import _native
 from recurra.compiler import plan, trace
 from recurra.engines import ScanSpec
 from recurra.engines.native import torch_calls
+from recurra.program import Sizes
 from tests.cells.literature import CELLS, zoneout_rnn
 from tests.engines.native.cases import ENGINE
 from tests.engines.native.layers import assert_equal
@@ -32,7 +33,7 @@ class Layers:
         draw = torch.Generator().manual_seed(seed)
         self.kernel, self.is_cell, self.double = ENGINE.build(plan(trace(CELLS[name]))), is_cell, dtype is torch.float64
         widths = [INPUT] if is_cell else [INPUT, INPUT, 2 * HIDDEN, 2 * HIDDEN]
-        self.sizes = [{"input": width, "hidden": HIDDEN, "proj": 0} for width in widths]
+        self.sizes = [Sizes(width, HIDDEN) for width in widths]
         self.reverse = [False] if is_cell else [False, True, False, True]
         program = self.kernel.plan.program
         self.parameters, self.names = {}, []

@@ -16,6 +16,7 @@ from recurra.compiler import plan, trace
 from recurra.engines import Call
 from recurra.engines.native import NativeEngine
 from recurra.nn import pack_padded_sequence
+from recurra.program import Sizes
 from tests.engines.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
 LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
@@ -144,7 +145,7 @@ def test_torch_s_threads_are_shared():
 
 def test_other_python_threads_run_during_a_call():
     program = trace(cells.gru)
-    sizes = {"input": 64, "hidden": 256, "proj": 0}
+    sizes = Sizes(64, 256)
     draw = np.random.default_rng(0)
     arrays = [draw.standard_normal([s.value(sizes) for s in p.shape]).astype("f") * 0.05 for p in program.parameters]
     x, states = np.zeros((2000, 8, 64), "f"), [np.zeros((8, 256), "f")]

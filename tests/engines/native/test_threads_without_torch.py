@@ -16,13 +16,14 @@ from recurra.compiler import plan, trace
 from recurra.engines import Call
 from recurra.engines.native import NativeEngine
 from recurra.engines.native import kernel as kernel_module
+from recurra.program import Sizes
 
 def count():
     return len(os.listdir("/proc/self/task"))
 
 def call(steps, batch, hidden):
     program = trace(cells.lstm)
-    sizes = {"input": 8, "hidden": hidden, "proj": 0}
+    sizes = Sizes(8, hidden)
     draw = np.random.default_rng(0)
     arrays = [draw.standard_normal([s.value(sizes) for s in p.shape]).astype("f") * 0.1 for p in program.parameters]
     x, states = np.ones((steps, batch, 8), "f"), [np.zeros((batch, hidden), "f") for _ in range(2)]

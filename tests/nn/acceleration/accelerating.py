@@ -1,4 +1,4 @@
-"""Modules that are accelerated, beside the same ones that stay torch's."""
+"""Helpers: accelerated modules beside the same ones that stay torch's."""
 
 import pytest
 import torch
@@ -10,6 +10,12 @@ from recurra.nn.acceleration.classes import Accelerated
 from tests.nn.support import CELLS, LAYERS, assert_same, gradients
 
 F, H, T, B = 5, 4, 6, 3
+
+
+class Mine(nn.LSTM):
+    """A user's subclass."""
+
+
 over_all = pytest.mark.parametrize("name", LAYERS + CELLS)
 over_layers = pytest.mark.parametrize("name", LAYERS)
 
@@ -30,7 +36,7 @@ def weight_of(name):
 
 
 def twins(name, **kwargs):
-    """An accelerated module, and one that stays torch's, alike."""
+    """Two equal modules, one of which is accelerated."""
     return recurra.accelerate(make(name, **kwargs)), make(name, **kwargs)
 
 

@@ -1,9 +1,7 @@
-"""accelerate and restore: the same objects, numbers and names, another class; what cannot change stays as it is."""
+"""accelerate and restore: the same objects, numbers and names, another class; the report; later changes of a module."""
 
-import functools
 import itertools
 import logging
-import warnings
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ from tests.nn.acceleration.accelerating import (
     B,
     F,
     H,
+    Mine,
     T,
     assert_agree,
     assert_replaced,
@@ -25,7 +24,6 @@ from tests.nn.acceleration.accelerating import (
     make,
     over_all,
     over_layers,
-    reason_of,
     twins,
 )
 from tests.nn.support import CELLS, LAYERS, assert_same, gradients, ours
@@ -160,10 +158,6 @@ def test_no_module():
 # ---- the report ----
 
 
-class Mine(nn.LSTM):
-    """A user's."""
-
-
 def test_the_report(caplog):
     model = nn.ModuleDict({"a": nn.LSTM(F, H), "b": Mine(F, H), "c": nn.GRUCell(F, H), "d": nn.Linear(F, H)})
     assert [part.reason for part in acceleration(model).left if part.name != "b"] == [
@@ -173,16 +167,15 @@ def test_the_report(caplog):
         recurra.accelerate(model)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage() == (
-        f"recurra runs 1 LSTM, 1 GRUCell of ModuleDict; left alone: b ({__name__}.Mine): a subclass of torch.nn.LSTM"
-    )
+    left = f"b ({Mine.__module__}.Mine): a subclass of torch.nn.LSTM"
+    assert record.getMessage() == f"recurra runs 1 LSTM, 1 GRUCell of ModuleDict; left alone: {left}"
     report = acceleration(model)
     assert isinstance(report, Acceleration)
     assert [(part.name, part.module) for part in report.replaced] == [("a", model["a"]), ("c", model["c"])]
     assert str(report).splitlines() == [
         "replaced a (LSTM)",
         "replaced c (GRUCell)",
-        f"left alone b ({__name__}.Mine): a subclass of torch.nn.LSTM",
+        f"left alone {left}",
     ]
 
 
@@ -194,125 +187,6 @@ def test_the_report_on_a_root_and_on_nothing(caplog):
         (logging.INFO, "recurra runs 1 LSTM of LSTM"),
         (logging.INFO, "recurra runs nothing of Linear"),
     ]
-
-
-# ---- what is left alone ----
-
-
-def with_attribute(name, value, kind="LSTM"):
-    module = make(kind)
-    setattr(module, name, value)
-    return module
-
-
-def with_old_hook():
-    module = nn.LSTM(F, H)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module.register_backward_hook(lambda *_: None)
-    return module
-
-
-class Own(nn.Parameter):
-    """A user's."""
-
-
-def with_own_parameter():
-    module = nn.GRU(F, H)
-    module.weight_hh_l0 = Own(module.weight_hh_l0.detach())
-    return module
-
-
-def lazy():
-    module = nn.GRUCell(F, H)
-    module.weight_ih = nn.UninitializedParameter()
-    return module
-
-
-def scripted(compile):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is deprecated
-        return compile(nn.LSTM(F, H))
-
-
-def quantised():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so is torch.ao.quantization
-        return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(F, H)), {nn.LSTM}, torch.qint8)
-
-
-LEFT = {
-    "a subclass": (lambda: Mine(F, H), "a subclass of torch.nn.LSTM"),
-    "a subclass of a cell": (lambda: type("MyCell", (nn.GRUCell,), {})(F, H), "a subclass of torch.nn.GRUCell"),
-    "another of RNNBase": (lambda: nn.RNNBase("LSTM", F, H), "not one of torch.nn's classes"),
-    "scripted": (lambda: scripted(torch.jit.script), "compiled by torch.jit"),
-    "traced": (lambda: scripted(lambda m: torch.jit.trace(m, torch.randn(T, B, F))), "compiled by torch.jit"),
-    "quantised": (quantised, "not one of torch.nn's classes"),
-    "forward": (lambda: with_attribute("forward", print), "its own forward stands in place of its class's"),
-    "a check": (lambda: with_attribute("check_input", print), "its own check_input stands in place of its class's"),
-    "an attribute": (lambda: with_attribute("cell", 1), "its attribute 'cell' has a name that recurra's class uses"),
-    "a property": (
-        lambda: with_attribute("output_size", 1),
-        "its attribute 'output_size' has a name that recurra's class uses",
-    ),
-    "a submodule": (
-        lambda: with_attribute("program", nn.Linear(1, 1)),
-        "its attribute 'program' has a name that recurra's class uses",
-    ),
-    "an old hook": (with_old_hook, "what a hook of register_backward_hook sees depends on how torch computes"),
-    "a parameter's class": (with_own_parameter, "weight_hh_l0 is a Own, which recurra's kernels do not read"),
-    "lazy": (lazy, "weight_ih has no values yet"),
-    "bfloat16": (
-        lambda: nn.GRU(F, H, dtype=torch.bfloat16),
-        "weight_ih_l0 is torch.bfloat16; recurra's kernels compute in float32 and float64",
-    ),
-    "nonlinearity": (lambda: nn.RNNCell(F, H, nonlinearity="swish"), "nonlinearity must be 'tanh' or 'relu'"),
-    "mode": (lambda: with_attribute("mode", "RNN_RELU", "RNN"), "its mode does not fit its configuration"),
-    "no weight": (lambda: with_attribute("bias_hh_l0", None, "GRU"), "its bias_hh_l0 is None"),
-    "no weight of a cell": (lambda: with_attribute("bias_hh", None, "GRUCell"), "its bias_hh is None"),
-    "proj_size": (lambda: with_attribute("proj_size", 2, "GRU"), "GRU has no proj_size; here it is 2"),
-}
-
-
-@pytest.mark.parametrize(("build", "reason"), LEFT.values(), ids=LEFT)
-def test_left_alone(build, reason):
-    module = build()
-    kinds = [type(part) for part in module.modules()]
-    assert reason in reason_of(module)
-    assert [type(part) for part in recurra.restore(module).modules()] == kinds
-
-
-def test_harmless_attributes_of_an_instance():
-    module = make("LSTM")
-    module.flatten_parameters = lambda: None
-    module.name, module.state_dict = "mine", module.state_dict
-    recurra.accelerate(module)
-    assert_replaced(module, "")
-    assert_agree(module, make("LSTM"), "LSTM")
-    assert module.name == "mine"
-
-
-def test_weights_of_two_dtypes_are_left_to_torch():
-    layer = nn.LSTM(3, 4, 2)
-    layer.weight_hh_l1.data = layer.weight_hh_l1.data.double()
-    report = acceleration(recurra.accelerate(layer))
-    assert not report.replaced
-    assert "differ in dtype" in report.left[0].reason
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_a_patched_class_is_left_to_torch(monkeypatch, wrapped):
-    original, seen = nn.GRU.forward, []
-
-    def patched(self, *args, **kwargs):
-        seen.append(self)
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(nn.GRU, "forward", functools.wraps(original)(patched) if wrapped else patched)
-    module = nn.GRU(F, H)
-    assert reason_of(module) == "torch.nn.GRU.forward was replaced"
-    module(torch.randn(T, B, F))
-    assert seen == [module]
 
 
 # ---- what is changed afterwards ----
@@ -364,17 +238,6 @@ def test_a_weight_that_was_taken_away_is_named():
         setattr(module, name, None)
         with pytest.raises(TypeError, match=f"{name} must be a tensor, not NoneType"):
             module(torch.randn(B, F))
-
-
-def test_the_configuration_of_recurras_own_is_settled():
-    layer = ours.RNN(F, H)
-    with pytest.raises(
-        AttributeError, match="RNN was made with hidden_size=4, which cannot become 5: make another one"
-    ):
-        layer.hidden_size = 5
-    layer.hidden_size, layer.batch_first = 4, True
-    with pytest.raises(AttributeError, match="nonlinearity='tanh', which cannot become 'relu'"):
-        ours.RNNCell(F, H).nonlinearity = "relu"
 
 
 def test_numbers_of_numpy():

@@ -76,7 +76,7 @@ def test_to_another_dtype(name):
 
 @over_all
 def test_half_precision_is_torch_s(name):
-    """Computed as before, to the bit; and recurra's again, once the weights are of its dtypes."""
+    """torch computes the same bits as before, and recurra runs the module again once its weights are float32."""
     module, reference = twins(name)
     x = input_of(name, torch.bfloat16)
     for mine, other in zip(tensors(module.bfloat16()(x)), tensors(reference.bfloat16()(x)), strict=True):
@@ -124,7 +124,7 @@ def test_flatten_parameters_as_models_call_it():
 
 
 def test_beyond_torch():
-    """What recurra's layers have more is there as well."""
+    """Accelerated modules have recurra's additions to torch.nn."""
     module = recurra.accelerate(make("LSTM", num_layers=1, bidirectional=False))
     x = input_of("LSTM")
     _, _, trace = module(x, return_trace=True)
@@ -198,7 +198,7 @@ def with_marks(marks):
 @pytest.mark.parametrize("whole", [False, True], ids=["in pieces", "whole"])
 @pytest.mark.parametrize("order", ["accelerate", "compile"])
 def test_compile(whole, order):
-    """As torch.nn's layers these stay out of graphs; with allow_rnn they go in, as torch's own code."""
+    """These stay out of graphs, as torch.nn's layers do; with allow_rnn they go in, as torch's own code."""
     torch.manual_seed(0)
     model, x = Pair(), torch.randn(T, B, F)
     parameters, expected = list(model.parameters()), model(x)

@@ -34,7 +34,7 @@ def waves(count, length):
 
 
 def callback(package):
-    """What the document gives: a Lightning callback, for models that their library makes itself."""
+    """The Lightning callback of docs/accelerate.md, for models that their library makes."""
 
     class Accelerate(package.Callback):
         def setup(self, trainer, pl_module, stage):

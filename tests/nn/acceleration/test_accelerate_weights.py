@@ -1,4 +1,4 @@
-"""accelerate and what others do to weights: optimisers, hooks, parametrisations, pruning."""
+"""Accelerated modules whose weights others change: optimisers, hooks, parametrisations, pruning."""
 
 import copy
 

@@ -8,6 +8,7 @@ import torch
 
 import recurra
 from recurra.nn import GRU, LSTM, RNN, Recurrent, pack_padded_sequence
+from recurra.nn.running import execute
 
 
 def gradients(layer, x, reset=None):
@@ -101,7 +102,7 @@ def test_traced_values():
 
 
 def kept(layer, steps, call=None):
-    """Bytes that the graph of one call holds, the input and the output not among them."""
+    """The bytes that the graph of one call holds, without the input and the output."""
     held = {}
 
     def pack(tensor):
@@ -140,6 +141,7 @@ def test_every_engine_keeps_less(engine, is_compiled):
 
 
 def test_the_log_says_where_it_has_no_effect(caplog):
+    execute._log_checkpoint.cache_clear()  # it says so once
     layer, x = GRU(3, 4, checkpoint=2), torch.randn(2, 5, 2, 3, requires_grad=True)
     with caplog.at_level("WARNING", "recurra"):
         torch.func.vmap(lambda one: layer(one)[0])(x).sum().backward()

@@ -1,4 +1,4 @@
-"""What runs where: on a device that is not the CPU, LSTM, GRU and RNN are one call of torch's fused layers.
+"""Engines on a device that is not the CPU: LSTM, GRU and RNN are one call of torch's fused layers there.
 
 The device answers like a GPU's and computes on the CPU (``fake_device.py``).
 """

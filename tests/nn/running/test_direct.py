@@ -1,4 +1,4 @@
-"""The direct calls of an engine: what they must leave to the way that checks, and what must not disturb them."""
+"""Direct calls of an engine: they leave what is not plain to the checked call, and nothing else disturbs them."""
 
 import contextlib
 import copy
@@ -27,7 +27,7 @@ def flat(result):
 
 
 class Passing(TorchFunctionMode):
-    """Looks on."""
+    """A mode that changes nothing."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         return function(*args, **(kwargs or {}))
@@ -35,7 +35,7 @@ class Passing(TorchFunctionMode):
 
 @pytest.fixture
 def ways(monkeypatch):
-    """Which calls were answered directly."""
+    """For each call, whether it was answered directly."""
     answers = []
     original = direct._run
 
@@ -214,3 +214,17 @@ def test_two_parameters_with_the_same_gradient_have_one_each():
     layer(x_of(layer))[0].sum().backward()
     assert torch.equal(layer.bias_ih_l0.grad, layer.bias_hh_l0.grad)
     assert layer.bias_ih_l0.grad.data_ptr() != layer.bias_hh_l0.grad.data_ptr()
+
+
+def test_layers_that_do_not_fit_each_other_are_refused():
+    first, second = GRU(3, 4), GRU(500, 4)
+    with torch.no_grad():
+        first(torch.zeros(1, 1, 3))  # from here on native code knows torch's tensors
+    names = [[f"{part}{name}" for name in layer._all_weights[0]] for part, layer in (("a", first), ("b", second))]
+    with pytest.raises(ValueError, match="layers that do not fit each other"):
+        direct._direct([first._scans[0], second._scans[0]], names, 1, False, torch.float32)
+
+
+def test_a_state_that_is_a_number_is_refused():
+    with torch.no_grad(), pytest.raises(RuntimeError, match="h_0 must be a tensor"):
+        GRU(3, 4)(torch.zeros(5, 2, 3), torch.tensor(0.0))

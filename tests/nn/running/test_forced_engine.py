@@ -8,7 +8,7 @@ from recurra.errors import EngineError
 
 
 def test_an_engine_that_cannot_run_a_call_says_why():
-    """It never runs another one in silence."""
+    """No other engine runs in its place without a word in the log."""
     own = recurra.nn.Recurrent(recurra.cells.mgu, 3, 4)
     with recurra.engine("torch"):
         with pytest.raises(EngineError, match=r"the torch engine cannot run 'mgu' in float32 on cpu: torch has no"):

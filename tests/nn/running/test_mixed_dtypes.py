@@ -1,4 +1,4 @@
-"""Weights, inputs and saved tensors of several dtypes: refused, as by torch.nn, and never read as what they are not."""
+"""Weights, inputs and saved tensors of several dtypes are refused, as by torch.nn, and never read as another dtype."""
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ import recurra
 from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
 from recurra.nn import GRU, LSTM, GRUCell, Recurrent
+from recurra.program import Sizes
 
 T, B, F, H = 5, 2, 3, 4
 
@@ -68,7 +69,7 @@ def test_the_engine_refuses_what_it_would_misread():
     layer = Recurrent(recurra.cells.gru, F, H)
     kernel = NativeEngine().build(recurra.compiler.plan(layer.program))
     weights = [weight.detach() for weight in layer.parameters()]
-    sizes = {"input": F, "hidden": H, "proj": 0}
+    sizes = Sizes(F, H)
     x, h = torch.randn(T, B, F), torch.zeros(B, H)
     kernel.forward(Call(x, None, [h], weights, sizes))
     for wrong in (Call(x.double(), None, [h], weights, sizes), Call(x, None, [h.double()], weights, sizes)):
@@ -82,9 +83,9 @@ def test_the_engine_refuses_what_it_would_misread():
 
 
 def test_backward_passes_are_told_apart_by_themselves():
-    """By what they are, as numbers of what has died come again; and threads that ask at once share one."""
+    """The cache compares wishes by value, as the id of a dead object may come again."""
     kernel = NativeEngine().build(recurra.compiler.plan(Recurrent(recurra.cells.gru, F, H).program))
     one = kernel.backward_of(Wishes((True,) * 6))
     assert kernel.backward_of(Wishes((True,) * 6)) is one
-    kernel.built_backward({"input": F, "hidden": H, "proj": 0}, False, one)
+    kernel.built_backward(Sizes(F, H), False, one)
     assert any(one in key for key in kernel._backward)

@@ -121,7 +121,7 @@ def test_a_vocabulary_goes_with_the_model(tmp_path):
     from recurra.nn.parts import describe
 
     vocabulary = Vocabulary("char", ["<unk>", "a", "ß", "\n"])
-    description = describe(Stack(nn.Embedding(4, 3), GRU(3, 3), nn.Linear(3, 4)), vocabulary)
+    description = describe(Stack(nn.Embedding(4, 3), GRU(3, 3), nn.Linear(3, 4)), {"vocabulary": vocabulary})
     [entry] = File(description, tmp_path).proto.metadata_props
     assert entry.key == "recurra.vocabulary"
     assert json.loads(entry.value) == {"level": "char", "tokens": ["<unk>", "a", "ß", "\n"]}

@@ -156,12 +156,11 @@ def test_every_operation_is_written():
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_every_operation_everywhere(dtype, bidirectional):
     layer = layer_of(everywhere, dtype, bidirectional=bidirectional)
-    scheduled = plan(trace(everywhere))
-    used = [{e.operation for e in stage} for stage in (scheduled.before, scheduled.step, scheduled.after)]
+    once, *used = ({equation.operation for equation in stage} for stage in plan(trace(everywhere)).stages)
     elementwise = {name for name, row in OPERATIONS.items() if row.elementwise}
     for stage in used:
         assert stage >= elementwise | {"mean", "sum", "max", "cumsum", "concat", "heads", "product"}
-    assert set.union(*used, {e.operation for e in scheduled.once}) >= set(OPERATIONS) - {"partition", "scalar"}
+    assert set.union(once, *used) >= set(OPERATIONS) - {"partition", "scalar"}
     check(layer, iter([(5, [3, 5, 1]), (1, [1])]).__next__)
 
 

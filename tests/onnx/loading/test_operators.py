@@ -231,7 +231,7 @@ def test_a_convolution_in_blocks_is_the_whole(monkeypatch):
         options = {"pads": [1] * (2 * len(shape) - 4), "group": shape[1] // kernel[1]}
         monkeypatch.undo()
         whole = convolution(x, weight, bias, **options)
-        monkeypatch.setattr("recurra.onnx.operators.windows._AT_ONCE", 100)
+        monkeypatch.setattr("recurra.onnx.loading.operators.windows._AT_ONCE", 100)
         assert np.array_equal(convolution(x, weight, bias, **options), whole)
 
 

@@ -99,6 +99,6 @@ class NativeEngine(Engine):
         told: list[Any] = []
         for scan in scans:
             kernel, sizes = self.build(scan.spec.plan), scan.spec.sizes
-            told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), sizes["input"]))
+            told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), sizes.input))
         rows = None if table is None else np.ascontiguousarray(table, dtype)
         return native.stream(told, rows, batch, threads(), double, np.empty, dtype)

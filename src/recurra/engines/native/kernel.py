@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +25,12 @@ from recurra.engines.native.arrays import (
     matrix_words,
     rows_words,
 )
-from recurra.engines.native.build import Built, build, forward_schedule
+from recurra.engines.native.build import Built, build
 from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
-from recurra.program import Variable
+from recurra.program import Sizes, Variable
 
 
 def threads() -> int:
@@ -54,25 +54,25 @@ class NativeKernel(Kernel):
 
     # ---- code ----
 
-    def code(self, sizes: Mapping[str, int], double: bool) -> _native.Kernel:
+    def code(self, sizes: Sizes, double: bool) -> _native.Kernel:
         """The forward pass at these sizes, which keeps nothing."""
         return self.built_forward(sizes, double, ()).kernel
 
-    def built_forward(self, sizes: Mapping[str, int], double: bool, kept: tuple[Variable, ...]) -> Built:
+    def built_forward(self, sizes: Sizes, double: bool, kept: tuple[Variable, ...]) -> Built:
         """The forward pass at these sizes."""
-        key = (tuple(sizes.values()), double, kept)
+        key = (sizes, double, kept)
         built = self._forward.get(key)
         if built is None:
-            built = self._forward.setdefault(key, build(forward_schedule(self.plan, kept), sizes, double, None))
+            built = self._forward.setdefault(key, build(self.plan.schedule.giving(kept), sizes, double, None))
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
         """How the backward pass for these wishes follows the forward pass."""
         return derive(self.plan, wishes)
 
-    def built_backward(self, sizes: Mapping[str, int], double: bool, backward: Backward) -> Built:
+    def built_backward(self, sizes: Sizes, double: bool, backward: Backward) -> Built:
         """A backward pass at these sizes."""
-        key = (tuple(sizes.values()), double, backward)
+        key = (sizes, double, backward)
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
@@ -115,7 +115,7 @@ class NativeKernel(Kernel):
         pairs = zip(self.plan.traced, values, strict=False)
         return {name: value != 0 if variable.kind == "bool" else value for (name, variable), value in pairs}
 
-    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], dtype: DType) -> object:
+    def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
         """The weights as the kernel's matrices have them."""
         arrays = [each if is_numpy(each) else each.detach().numpy() for each in parameters]
         for array in arrays:
@@ -128,9 +128,9 @@ class NativeKernel(Kernel):
             words += matrix_words(parameter)
         return self.code(sizes, dtype == "float64").prepare(words)
 
-    def _check(self, parameters: Sequence[Array], sizes: Mapping[str, int]) -> None:
+    def _check(self, parameters: Sequence[Array], sizes: Sizes) -> None:
         """Raise ValueError where a parameter is not as large as the code takes it to be."""
-        variables, key = self.plan.program.parameters, tuple(sizes.values())
+        variables, key = self.plan.program.parameters, sizes
         if key not in self._shapes:
             self._shapes[key] = [tuple(size.value(sizes) for size in variable.shape) for variable in variables]
         for variable, shape, parameter in zip(variables, self._shapes[key], parameters, strict=True):
@@ -139,7 +139,7 @@ class NativeKernel(Kernel):
 
     # ---- backward ----
 
-    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Of tensors: one array with all that is kept, variable after variable."""
         count = 1
         for size in leading:
@@ -198,25 +198,23 @@ class NativeKernel(Kernel):
         parameters = [None if number < 0 else results[number] for number in backward.results]
         return [outputs[0] if backward.has_input else None, *states, *_own(parameters)]
 
-    def _given_widths(self, sizes: Mapping[str, int], wishes: Wishes) -> list[int]:
+    def _given_widths(self, sizes: Sizes, wishes: Wishes) -> list[int]:
         """Features of the variables whose gradients may arrive."""
         offered = (self.plan.program.output, *(variable for _, variable in self.plan.traced))
         return [v.width(sizes) for v, may_arrive in zip(offered, wishes.given, strict=True) if may_arrive]
 
     # ---- torch's tensors ----
 
-    def passes(
-        self, sizes: Mapping[str, int], dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool
-    ) -> Passes:
+    def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes:
         """Both passes on tensors at these sizes."""
         if not reads_tensors(sys.modules["torch"]):
             return CallPasses(self, sizes, reverse, wishes, layer_states)
         return self._scan(sizes, dtype == "float64", reverse, layer_states, wishes)
 
     def _scan(
-        self, sizes: Mapping[str, int], double: bool, reverse: bool, layer_states: bool, wishes: Wishes | None
+        self, sizes: Sizes, double: bool, reverse: bool, layer_states: bool, wishes: Wishes | None
     ) -> _native.TensorScan:
-        key = (tuple(sizes.values()), double, reverse, layer_states, wishes)
+        key = (sizes, double, reverse, layer_states, wishes)
         found = self._scans.get(key)
         if found is None:
             made = scan_of(self, sizes, double, reverse, layer_states, wishes)

@@ -10,7 +10,7 @@ from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
 from recurra.engines.native.constants import Constants, cut, moves
 from recurra.engines.native.products import Node, nodes
 from recurra.engines.native.segments import Segment
-from recurra.program import OPERATIONS, Equation, Operand, Variable, depending
+from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
 _RENAMED = ("heads", "flatten", "scalar")  # the same elements under another name
 _SUMS = ("outer", "rows_sum")
@@ -24,7 +24,7 @@ _FEW_SUM_ROWS = 96
 
 def lower(
     schedule: Schedule,
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     lanes: int,
     *,
     opposite: bool = False,
@@ -45,7 +45,7 @@ def lower(
 
 class _Lowering:
     def __init__(
-        self, schedule: Schedule, sizes: Mapping[str, int], lanes: int, opposite: bool, entering: Mapping[Variable, int]
+        self, schedule: Schedule, sizes: Sizes, lanes: int, opposite: bool, entering: Mapping[Variable, int]
     ) -> None:
         self.schedule, self.sizes, self.entering = schedule, sizes, entering
         self.code = Code(lanes, opposite)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import recurra._native as _native
 from recurra.engines.protocol import DType, Passes, ScanSpec, Wishes
+from recurra.program import Sizes
 
 if TYPE_CHECKING:
     from recurra.engines.native.kernel import NativeKernel
@@ -33,7 +34,7 @@ def reads_tensors(torch: ModuleType) -> bool:
 
 def scan_of(
     kernel: NativeKernel,
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     double: bool,
     reverse: bool,
     layer_states: bool,
@@ -107,7 +108,6 @@ class TensorCalls:
             is_cell,
         )
         self.run: Any = layers.run  # native: no Python in between
-        self._passes: dict[tuple[int, Wishes], Passes] = {}
 
     def pack(self, parameters: Mapping[str, Any]) -> object:
         """The weights packed, of each scan; None where one of them is not as the module made it."""
@@ -122,13 +122,8 @@ class TensorCalls:
 
     def passes(self, number: int, wishes: Wishes) -> Passes:
         """Both passes of a scan."""
-        key = number, wishes
-        found = self._passes.get(key)
-        if found is None:
-            scan = self._scans[number]
-            found = self._kernels[number].passes(scan.sizes, self._dtype, scan.reverse, wishes, True)
-            self._passes[key] = found
-        return found
+        scan = self._scans[number]
+        return self._kernels[number].passes(scan.sizes, self._dtype, scan.reverse, wishes, True)
 
 
 def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: DType) -> bool:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 
 from recurra.compiler import Schedule
-from recurra.compiler.tape import ADJOINT_OPERATIONS
+from recurra.compiler.adjoint import ADJOINT_OPERATIONS, sums_rows
 from recurra.engines.protocol import Array
 from recurra.engines.reference.equations import Values, arguments_of, function_of
-from recurra.program import Equation, Variable
+from recurra.program import Equation, Sizes, Variable
 
 
 def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..., Array]]:
@@ -36,18 +36,13 @@ def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..
     }
 
 
-def sums_rows(equation: Equation) -> bool:
-    """Whether an equation adds up all rows, so that its result is a constant."""
-    return equation.operation in ADJOINT_OPERATIONS and ADJOINT_OPERATIONS[equation.operation].sums_rows
-
-
 def compute(
     equations: Iterable[Equation],
     values: Values,
     varying: Collection[Variable],
     rows: int,
     lib: ModuleType,
-    sizes: Mapping[str, int],
+    sizes: Sizes,
     like: Array,
 ) -> None:
     """Compute equations in their order, in a table of values.
@@ -76,7 +71,7 @@ def compute(
             values[variable] = lib.expanded(value, shape) if equation.operation == "expand" else value.reshape(shape)
 
 
-def _shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def _shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
     return tuple(size.value(sizes) for size in variable.shape)
 
 
@@ -105,7 +100,7 @@ class BackwardRun:
         like: an array of the run's dtype and device.
     """
 
-    def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Mapping[str, int], like: Array) -> None:
+    def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Sizes, like: Array) -> None:
         self.schedule, self._lib, self._sizes, self._like = schedule, lib, sizes, like
         self.varying = {*schedule.rows, *schedule.states}
         for stage in (schedule.before, schedule.step, schedule.after):

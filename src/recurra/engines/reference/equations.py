@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 
 from recurra.engines.protocol import Array
-from recurra.program import Equation, Variable
+from recurra.program import Equation, Sizes, Variable
 
 # Operations that take arrays of the run's dtype only, even where the program has a number.
 _ARRAYS_ONLY = ("where", "minimum", "maximum", "clip")
@@ -30,7 +30,7 @@ def arguments_of(equation: Equation, lib: ModuleType, values: Values, like: Arra
     return [values[o] if isinstance(o, Variable) else o for o in equation.operands]
 
 
-def compiled(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: Variable) -> EquationFunction:
+def compiled(equation: Equation, lib: ModuleType, sizes: Sizes, x: Variable) -> EquationFunction:
     """A function that computes an equation in a table of values; x is a variable of the run's dtype and device."""
     function = function_of(equation, lib, sizes)
     operands, results = equation.operands, equation.results
@@ -47,7 +47,7 @@ def compiled(equation: Equation, lib: ModuleType, sizes: Mapping[str, int], x: V
     return run
 
 
-def evaluate(equations: Iterable[Equation], values: Values, sizes: Mapping[str, int], like: Variable) -> None:
+def evaluate(equations: Iterable[Equation], values: Values, sizes: Sizes, like: Variable) -> None:
     """Compute equations in their order, in a table of values; ``like`` is one of the run's dtype and device."""
     lib = library_of(values[like])
     for equation in equations:
@@ -64,7 +64,7 @@ def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Cal
     return computed
 
 
-def function_of(equation: Equation, lib: ModuleType, sizes: Mapping[str, int]) -> Callable[..., Array]:
+def function_of(equation: Equation, lib: ModuleType, sizes: Sizes) -> Callable[..., Array]:
     """What an equation computes, on arrays whose last dimension is the features."""
     elementwise: Mapping[str, Callable[..., Array]] = lib.ELEMENTWISE
     operation = equation.operation

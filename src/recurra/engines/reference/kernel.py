@@ -16,7 +16,7 @@ from recurra.engines.protocol import Array, Call, Device, DType, Engine, Kernel,
 from recurra.engines.reference.backward import BackwardRun, entering_rows
 from recurra.engines.reference.equations import EquationFunction, Values, compiled, library_of
 from recurra.engines.saved import Backward, derive
-from recurra.program import Variable
+from recurra.program import Sizes, Variable
 
 _Stage = list[EquationFunction]
 
@@ -73,14 +73,14 @@ class ReferenceKernel(Kernel):
         traced = {name: _steps(values, leading) for name, values in result.traced.items()}
         return Result(_steps(result.output, leading), result.states, traced, result.kept)
 
-    def _prepared(self, lib: ModuleType, sizes: Mapping[str, int]) -> tuple[_Stage, _Stage, _Stage]:
+    def _prepared(self, lib: ModuleType, sizes: Sizes) -> tuple[_Stage, _Stage, _Stage]:
         """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
-        key = (lib.__name__, *sorted(sizes.items()))
+        key = (lib.__name__, sizes)
         if key not in self._stages:
-            plan, x = self.plan, self.plan.program.input
+            schedule, x = self.plan.schedule, self.plan.program.input
             early, step, late = (
-                [compiled(equation, lib, sizes, x) for equation in equations if equation.operation != "mask"]
-                for equations in ((*plan.once, *plan.before), plan.step, plan.after)
+                [compiled(equation, lib, sizes, x) for equation in equations]
+                for equations in ((*schedule.once, *schedule.before), schedule.step, schedule.after)
             )
             self._stages[key] = early, step, late
         return self._stages[key]
@@ -91,16 +91,14 @@ class ReferenceKernel(Kernel):
         call: Call,
         values: Values,
         runs: Iterable[EquationFunction],
-        saved: Iterable[Variable],
+        saved: Sequence[Variable],
     ) -> tuple[Values, tuple[Array, ...]]:
         """The time loop: what is kept of every step, and the last states."""
-        plan, program = self.plan, self.plan.program
+        schedule, program = self.plan.schedule, self.plan.program
         sizes = [] if call.batch_sizes is None else [int(size) for size in call.batch_sizes]
-        arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in plan.arriving}
+        arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in schedule.loop_inputs()}
         resets = None if call.reset is None else lib.cut_rows(call.reset.reshape(-1, 1), sizes)
-        made = {*program.states, *(result for equation in plan.step for result in equation.results)}
-        wanted = dict.fromkeys((*plan.kept, *(variable for variable in saved if variable in made)))
-        kept: dict[Variable, list[Array]] = {variable: [] for variable in wanted}
+        kept: dict[Variable, list[Array]] = {variable: [] for variable in schedule.giving(saved).loop_outputs()}
         carried = _Carried(lib, call, sizes)
         order = range(len(sizes))
         for t in reversed(order) if call.reverse else order:
@@ -168,12 +166,12 @@ class ReferenceKernel(Kernel):
             found.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
         return found
 
-    def kept_shapes(self, leading: tuple[int, ...], sizes: Mapping[str, int], wishes: Wishes) -> list[tuple[int, ...]]:
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Of each variable that is kept its rows, (rows, …)."""
         return [(math.prod(leading), *_row_shape(v, sizes)) for v in derive(self.plan, wishes).kept]
 
 
-def _row_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def _row_shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
     """The shape of a variable in one row; a scalar has one feature."""
     return tuple(size.value(sizes) for size in variable.shape) or (1,)
 

@@ -46,10 +46,10 @@ def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Ten
         lay_weights_flat(
             weights,
             len(weights) // len(scans),
-            sizes["input"],
+            sizes.input,
             rnn.get_cudnn_mode(known[0].mode),  # type: ignore[no-untyped-call]
-            sizes["hidden"],
-            sizes["proj"] if known[0].is_projected else 0,
+            sizes.hidden,
+            sizes.proj if known[0].is_projected else 0,
             len(scans) // directions,
             False,
             directions == 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from recurra.engines.protocol import Array, Call, DType, Kernel, Result, Wishes
 from recurra.engines.vendor.call import run_layers, run_step
 from recurra.engines.vendor.weights import Weights
 from recurra.errors import EngineError
+from recurra.program import Sizes
 
 
 class VendorKernel(Kernel):
@@ -24,16 +25,15 @@ class VendorKernel(Kernel):
     def __init__(self, plan: Plan, known: KnownLayer) -> None:
         self.plan = plan
         self.known = known
-        self._weights: dict[tuple[int, ...], Weights] = {}
+        self._weights: dict[Sizes, Weights] = {}
 
-    def weights(self, parameters: Sequence[Tensor], sizes: Mapping[str, int]) -> list[Tensor]:
+    def weights(self, parameters: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """torch's weights of the layer; a parameter that is one of them is that parameter itself."""
-        key = sizes["input"], sizes["hidden"], sizes.get("proj", 0)
-        if key not in self._weights:
-            self._weights[key] = Weights(self.plan.program, self.known, sizes)
-        return self._weights[key].of(parameters)
+        if sizes not in self._weights:
+            self._weights[sizes] = Weights(self.plan.program, self.known, sizes)
+        return self._weights[sizes].of(parameters)
 
-    def pack(self, parameters: Sequence[Array], sizes: Mapping[str, int], dtype: DType) -> object:
+    def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
         """torch's weights of the layer."""
         with torch.no_grad():
             return self.weights([_tensor(parameter) for parameter in parameters], sizes)

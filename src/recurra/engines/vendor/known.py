@@ -24,17 +24,12 @@ def known_stack(scans: Sequence[ScanSpec], directions: int) -> list[KnownLayer] 
         directions: scans of each layer.
     """
     layers: list[KnownLayer] = []
-    width = scans[0].sizes["input"]
+    width = scans[0].sizes.input
     for number, scan in enumerate(scans):
         layer = known_layer(scan.plan)
         if number and number % directions == 0:
             width = directions * scans[0].output_size
-        if (
-            layer is None
-            or scan.plan.traced
-            or scan.sizes["input"] != width
-            or scan.reverse != bool(number % directions)
-        ):
+        if layer is None or scan.plan.traced or scan.sizes.input != width or scan.reverse != bool(number % directions):
             return None
         layers.append(layer)
         if layer.kind != layers[0].kind or scan.state_sizes != scans[0].state_sizes:

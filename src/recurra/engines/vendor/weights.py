@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recurra.cells.known import Gates, KnownLayer
 from recurra.compiler.algebra import Block
-from recurra.program import Program, Variable
+from recurra.program import Program, Sizes, Variable
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class _Rows:
 class Weights:
     """How a program's parameters at some sizes become torch's weights."""
 
-    def __init__(self, program: Program, known: KnownLayer, sizes: Mapping[str, int]) -> None:
+    def __init__(self, program: Program, known: KnownLayer, sizes: Sizes) -> None:
         wanted = [known.weight_ih, known.weight_hh]
         if known.has_biases:
             wanted += [known.bias_ih, known.bias_hh]
         if known.is_projected:
             wanted.append(known.weight_hr)
         places = {parameter: place for place, parameter in enumerate(program.parameters)}
-        hidden = sizes["hidden"]
+        hidden = sizes.hidden
         self._weights = [_rows(gates, places, sizes, hidden) for gates in wanted]
 
     def of(self, parameters: Sequence[Tensor]) -> list[Tensor]:
@@ -84,7 +84,7 @@ class Weights:
         return [_joined([rows.of(parameters) for rows in weight]) for weight in self._weights]
 
 
-def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Mapping[str, int], hidden: int) -> list[_Rows]:
+def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Sizes, hidden: int) -> list[_Rows]:
     """A weight from top to bottom, in as few pieces as there are."""
     found: list[_Rows] = []
     for blocks in gates:
@@ -95,7 +95,7 @@ def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Mapping[str, int]
     return found
 
 
-def _cut(block: Block, places: Mapping[Variable, int], sizes: Mapping[str, int]) -> _Cut:
+def _cut(block: Block, places: Mapping[Variable, int], sizes: Sizes) -> _Cut:
     rows, columns = ((start.value(sizes), size.value(sizes)) for start, size in (block.rows, block.columns))
     is_matrix = len(block.parameter.shape) == 2
     return _Cut(places[block.parameter], rows, columns, is_matrix, is_matrix and not block.transposed)

@@ -1,1 +1,1 @@
-"""torch.nn's layers inside of a module, changed into recurra's in place."""
+"""Changes torch.nn's recurrent modules into recurra's in place, and back."""

@@ -1,13 +1,13 @@
-"""What ``accelerate`` makes of torch.nn's recurrent modules: instances of torch.nn's class and of recurra's at once.
+"""Classes that are torch.nn's and recurra's at once, and the change of a module's class to one of them and back.
 
-Calls in float32 and float64 on the CPU run on recurra. All else runs on torch's own code, as it did before: other
-devices, half precision, autocast, and what torch compiles, exports or traces.
+Calls in float32 and float64 on the CPU run on recurra. All other calls run on torch's own code, as before: on other
+devices, in half precision, under autocast, and wherever torch compiles, exports or traces.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -27,20 +27,20 @@ DTYPES = (torch.float32, torch.float64)
 def _runs_on_recurra(x: object) -> bool:
     data = x.data if isinstance(x, PackedSequence) else x
     if not isinstance(data, Tensor):
-        return not isinstance(data, fx.Proxy)  # all else is refused, in words
+        return not isinstance(data, fx.Proxy)  # recurra refuses anything else with a message
     if not data.is_cpu or data.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
         return False
     return not torch.compiler.is_compiling() and not is_jit_traced()
 
 
 class Accelerated(nn.Module):
-    """Mixed into a class of torch.nn's and its counterpart in recurra.
+    """Base of the classes that inherit from a class of torch.nn and from its counterpart in recurra.
 
     Attributes:
-        torch_class: torch.nn's.
-        recurra_class: recurra's.
-        added: the attributes of an instance that recurra's class has and torch.nn's has not.
-        dropped: the other way round.
+        torch_class: the class of torch.nn.
+        recurra_class: the class of recurra.
+        added: attributes of an instance that only recurra's class has.
+        dropped: attributes of an instance that only torch.nn's class has.
     """
 
     torch_class: ClassVar[type[nn.Module]]
@@ -48,51 +48,48 @@ class Accelerated(nn.Module):
     added: ClassVar[tuple[str, ...]]
     dropped: ClassVar[tuple[str, ...]] = ()
 
-    # torch.nn.RNNBase's own ways of moving and copying are for its list of weights, which recurra has not.
+    # torch.nn.RNNBase pickles and copies its list of weights in a special way; recurra has no such list.
     __setstate__ = nn.Module.__setstate__
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__.copy()
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """For torch.jit.script, which compiles torch.nn's classes alone: the module is restored."""
-        return self._restored()
-
-    def _restored(self) -> nn.Module:
-        from recurra.nn.acceleration.accelerate import restore
-
-        return restore(self)
+        """Change back for torch.jit.script, which compiles torch.nn's classes alone."""
+        change_back(self)
+        return self
 
     def _reconfigure(self, name: str, value: object) -> None:
-        """Torch.nn's modules follow such a change: so this one becomes torch.nn's again."""
+        """Change back and set the attribute, since torch.nn's modules follow such a change."""
         _logger.warning(
             "%s of an accelerated %s was changed to %r: torch runs it until recurra.accelerate is called again",
             name,
             self.torch_class.__name__,
             value,
         )
-        setattr(self._restored(), name, value)
+        change_back(self)
+        setattr(self, name, value)
 
     def extra_repr(self) -> str:
-        """As torch.nn's."""
+        """Show what torch.nn's class shows."""
         shown: str = self.torch_class.extra_repr(self)
         return shown
 
     def _on_torch(self, x: Any, state: Any) -> Any:
-        """A call of torch.nn's; under torch.fx.symbolic_trace one node, as of torch.nn's own modules."""
+        """Run torch.nn's forward; torch.fx.symbolic_trace records one node, as for torch.nn's own modules."""
         if isinstance(x, fx.Proxy):
             tracer: Any = x.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (x, state), {})
         return self.torch_class.forward(self, x, state)
 
 
-class _Layer(Accelerated, dropins._DropIn):
+class _AcceleratedLayer(Accelerated, dropins._DropIn):
     added = ("cell", "options", "checkpoint", "_scans", "_calls")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
-    # torch.onnx.export hands a value for every parameter that has a default on, by position.
+    # torch.onnx.export passes a value for every parameter that has a default, by position.
     def forward(self, input: Any, hx: Any = None, **recurras: Any) -> tuple[Any, ...]:  # type: ignore[override]
-        """As of recurra's layer: ``reset`` and ``return_trace`` by name."""
+        """Run recurra's layer; ``reset`` and ``return_trace`` are keyword arguments."""
         return super().forward(input, hx, **recurras)
 
     def _checked_call(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
@@ -104,8 +101,8 @@ class _Layer(Accelerated, dropins._DropIn):
     def _weights(self) -> list[list[Tensor]]:
         names = self._flat_weights_names
         parametrized = [name for name in names if is_parametrized(self, name)]
-        # A parametrisation that draws numbers, or has a state, must be asked as often as torch.nn asks: twice for each
-        # weight, in their order, and twice before for the first that has changed since the last call.
+        # torch.nn reads every weight twice, in order; before that it reads twice the first weight that has changed
+        # since the last call. A parametrisation that draws numbers or holds a state notices, so this reads as often.
         found: dict[str, Tensor] = {}
         for name in (*parametrized[:1], *names):
             hasattr(self, name)
@@ -118,13 +115,13 @@ class _Layer(Accelerated, dropins._DropIn):
         return self
 
     def flatten_parameters(self) -> None:
-        """What torch.nn's layer does on a GPU; nothing elsewhere."""
+        """Lay the weights one after the other on a GPU, as torch.nn's layer does; elsewhere do nothing."""
         first = getattr(self, self._flat_weights_names[0], None)
         if first is not None and first.is_cuda:
             nn.RNNBase.flatten_parameters(self)  # type: ignore[arg-type]
 
 
-class _Cell(Accelerated, dropins._DropInCell):
+class _AcceleratedCell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
     def _checked_call(self, x: Any, state: Any) -> Any:
@@ -133,43 +130,83 @@ class _Cell(Accelerated, dropins._DropInCell):
         return super()._checked_call(x, state)
 
 
-class RNN(_Layer, dropins.RNN, nn.RNN):  # type: ignore[misc]
+class RNN(_AcceleratedLayer, dropins.RNN, nn.RNN):  # type: ignore[misc]
     """torch.nn.RNN, run by recurra."""
 
     torch_class = nn.RNN
     recurra_class = dropins.RNN
 
 
-class LSTM(_Layer, dropins.LSTM, nn.LSTM):  # type: ignore[misc]
+class LSTM(_AcceleratedLayer, dropins.LSTM, nn.LSTM):  # type: ignore[misc]
     """torch.nn.LSTM, run by recurra."""
 
     torch_class = nn.LSTM
     recurra_class = dropins.LSTM
 
 
-class GRU(_Layer, dropins.GRU, nn.GRU):  # type: ignore[misc]
+class GRU(_AcceleratedLayer, dropins.GRU, nn.GRU):  # type: ignore[misc]
     """torch.nn.GRU, run by recurra."""
 
     torch_class = nn.GRU
     recurra_class = dropins.GRU
 
 
-class RNNCell(_Cell, dropins.RNNCell, nn.RNNCell):
+class RNNCell(_AcceleratedCell, dropins.RNNCell, nn.RNNCell):
     """torch.nn.RNNCell, run by recurra."""
 
     torch_class = nn.RNNCell
     recurra_class = dropins.RNNCell
 
 
-class LSTMCell(_Cell, dropins.LSTMCell, nn.LSTMCell):
+class LSTMCell(_AcceleratedCell, dropins.LSTMCell, nn.LSTMCell):
     """torch.nn.LSTMCell, run by recurra."""
 
     torch_class = nn.LSTMCell
     recurra_class = dropins.LSTMCell
 
 
-class GRUCell(_Cell, dropins.GRUCell, nn.GRUCell):
+class GRUCell(_AcceleratedCell, dropins.GRUCell, nn.GRUCell):
     """torch.nn.GRUCell, run by recurra."""
 
     torch_class = nn.GRUCell
     recurra_class = dropins.GRUCell
+
+
+def own_class(module: nn.Module) -> type[nn.Module]:
+    """A module's class; the one below it, where torch.nn.utils.parametrize made a class for this module alone."""
+    kind = type(module)
+    base: type[nn.Module] = kind.__bases__[0]
+    return base if is_parametrized(module) and kind.__name__ == f"Parametrized{base.__name__}" else kind
+
+
+def change_class(module: nn.Module, kind: type[Accelerated], attributes: Mapping[str, Any]) -> None:
+    """Change a module of torch.nn to the class that is recurra's too.
+
+    Args:
+        module: the module.
+        kind: the class.
+        attributes: values, by name, of the attributes that the class adds.
+    """
+    for name in kind.dropped:
+        module.__dict__.pop(name, None)
+    module.__dict__.update({name: attributes[name] for name in kind.added})
+    _set_class(module, kind)
+
+
+def change_back(module: Accelerated) -> None:
+    """Change a module back to torch.nn's class."""
+    kind = type(module)
+    for name in kind.added:
+        module.__dict__.pop(name, None)
+    _set_class(module, kind.torch_class)
+    if isinstance(module, nn.RNNBase):
+        module._init_flat_weights()
+
+
+def _set_class(module: nn.Module, kind: type[nn.Module]) -> None:
+    """Set a module's class; a parametrised module keeps a class of its own above it."""
+    own = type(module)
+    if own_class(module) is not own:
+        members = {name: value for name, value in vars(own).items() if name not in ("__dict__", "__weakref__")}
+        kind = type(own.__name__, (kind,), members)
+    module.__class__ = kind

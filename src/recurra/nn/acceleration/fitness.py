@@ -1,22 +1,20 @@
-"""Which class of recurra's a module of torch.nn's can change to, and what stands in the way."""
+"""Decides whether a recurrent module of torch.nn can change to recurra's class, and gives the reason if it cannot."""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils import parametrize
 
 from recurra.errors import RecurraError
 from recurra.nn.acceleration import classes
-from recurra.nn.acceleration.classes import Accelerated
+from recurra.nn.acceleration.classes import Accelerated, own_class
 
-Kind = type[nn.Module]
-
-ACCELERATED: dict[Kind, type[Accelerated]] = {
+ACCELERATED: dict[type[nn.Module], type[Accelerated]] = {
     nn.RNN: classes.RNN,
     nn.LSTM: classes.LSTM,
     nn.GRU: classes.GRU,
@@ -32,19 +30,19 @@ _CONFIGURATION = (
 )  # fmt: skip
 # Attributes that follow from the configuration.
 _CONSEQUENCES = ("mode", "_all_weights")
-# What torch.nn's forward calls and recurra's does not.
+# Methods that torch.nn's forward calls and recurra's does not, and forward itself.
 _CALLED_BY_FORWARD = {"forward", "check_forward_args", "check_hidden_size", "check_input", "permute_hidden"}
 
 
-def own_class(module: nn.Module) -> Kind:
-    """A module's class; where torch.nn.utils.parametrize made one of its own for it, the one below that."""
-    kind = type(module)
-    base: Kind = kind.__bases__[0]
-    return base if parametrize.is_parametrized(module) and kind.__name__ == f"Parametrized{base.__name__}" else kind
+@dataclass(frozen=True)
+class Obstacle:
+    """The reason why a module cannot change to recurra's class."""
+
+    reason: str
 
 
 def is_torch_recurrent(module: nn.Module) -> bool:
-    """Whether a module is one of torch's recurrent ones in any form: a subclass, compiled, quantised."""
+    """Tell whether a module is one of torch's recurrent ones in any form: a subclass, compiled, quantised."""
     if isinstance(module, torch.jit.ScriptModule):
         return module.original_name in _NAMES
     if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
@@ -52,50 +50,45 @@ def is_torch_recurrent(module: nn.Module) -> bool:
     return type(module).__name__ in _NAMES and type(module).__module__.startswith("torch.")
 
 
+def assess(module: nn.Module) -> nn.Module | Obstacle:
+    """Recurra's counterpart of a recurrent module of torch, or the first obstacle to the change."""
+    reason = _foreign_class(module) or _own_attributes(module) or _old_hook(module) or unfit_weights(module)
+    if reason is not None:
+        return Obstacle(reason)
+    try:
+        return counterpart(module)
+    except RecurraError as error:
+        return Obstacle(str(error))
+
+
 def counterpart(module: nn.Module) -> nn.Module:
-    """A module of recurra's with the configuration of one of torch.nn's; its parameters hold no numbers.
+    """A module of recurra with the configuration of one of torch.nn; its parameters hold no numbers.
 
     Raises:
         RecurraError: recurra has no such module, or the attributes contradict each other.
     """
     kind, proj_size = own_class(module), getattr(module, "proj_size", 0)
-    wanted: dict[str, Any] = {name: getattr(module, name) for name in _CONFIGURATION if hasattr(module, name)}
-    if wanted.get("num_layers") == 1:
-        wanted["dropout"] = 0.0  # there is no place for it, and the layer would warn
+    arguments: dict[str, Any] = {name: getattr(module, name) for name in _CONFIGURATION if hasattr(module, name)}
+    if arguments.get("num_layers") == 1:
+        arguments["dropout"] = 0.0  # it has no effect, and the layer would warn
     if kind is nn.LSTM:
-        wanted["proj_size"] = proj_size
+        arguments["proj_size"] = proj_size
     elif proj_size:
         raise RecurraError(f"{kind.__name__} has no proj_size; here it is {proj_size}")
     try:
-        made = ACCELERATED[kind].recurra_class(**wanted, device="meta")
+        alike = ACCELERATED[kind].recurra_class(**arguments, device="meta")
     except (TypeError, ValueError, RuntimeError) as error:
         raise RecurraError(str(error)) from None
     for name in _CONSEQUENCES:
-        if getattr(module, name, None) != getattr(made, name, None):
+        if getattr(module, name, None) != getattr(alike, name, None):
             raise RecurraError(f"its {name} does not fit its configuration")
-    return made
+    return alike
 
 
-def obstacle(module: nn.Module) -> str | None:
-    """Why a recurrent module of torch's cannot change to recurra's class; None where it can."""
-    if own_class(module) not in ACCELERATED:
-        return _foreign_class(module)
-    reason = _own_attributes(module)
-    if reason is not None:
-        return reason
-    if module._backward_hooks and module._is_full_backward_hook is False:
-        return "what a hook of register_backward_hook sees depends on how torch computes"
-    reason = unfit(module)
-    if reason is not None:
-        return reason
-    try:
-        counterpart(module)
-    except RecurraError as error:
-        return str(error)
-    return None
-
-
-def _foreign_class(module: nn.Module) -> str:
+def _foreign_class(module: nn.Module) -> str | None:
+    """The reason why a module's class has no counterpart."""
+    if own_class(module) in ACCELERATED:
+        return None
     if isinstance(module, torch.jit.ScriptModule):
         return "compiled by torch.jit"
     for kind in ACCELERATED:
@@ -105,7 +98,7 @@ def _foreign_class(module: nn.Module) -> str:
 
 
 def _own_attributes(module: nn.Module) -> str | None:
-    """What an instance's own attributes have against the change."""
+    """The reason why an instance's own attributes, or changes of its class, forbid the change."""
     kind = own_class(module)
     ours = ACCELERATED[kind]
     own = {*vars(module), *module._parameters, *module._buffers, *module._modules}.difference(ours.dropped)
@@ -125,14 +118,20 @@ def _is_of_torch(function: Any) -> bool:
     return function.__module__ == nn.LSTM.__module__ and not hasattr(function, "__wrapped__")
 
 
-def unfit(module: nn.Module) -> str | None:
-    """Why recurra's kernels cannot work with a module's parameters; None where they can."""
+def _old_hook(module: nn.Module) -> str | None:
+    if module._backward_hooks and module._is_full_backward_hook is False:
+        return "what a hook of register_backward_hook sees depends on how torch computes"
+    return None
+
+
+def unfit_weights(module: nn.Module) -> str | None:
+    """The reason why recurra's kernels cannot read a module's parameters; None where they can."""
     for name, weight in module._parameters.items():
         if weight is None and name in _weight_names(module):
             return f"its {name} is None"
     dtypes: dict[torch.dtype, str] = {}
     for name, parameter in module.named_parameters():
-        reason = _unfit(parameter)
+        reason = _unfit_weight(parameter)
         if reason is not None:
             return f"{name} {reason}"
         dtypes.setdefault(parameter.dtype, name)
@@ -142,13 +141,13 @@ def unfit(module: nn.Module) -> str | None:
 
 
 def _weight_names(module: nn.Module) -> list[str]:
-    """The weights that its configuration asks for."""
+    """The names of the weights that a module's configuration asks for."""
     if isinstance(module, nn.RNNBase):
         return module._flat_weights_names
     return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
 
 
-def _unfit(parameter: Tensor) -> str | None:
+def _unfit_weight(parameter: Tensor) -> str | None:
     if is_lazy(parameter):
         return "has no values yet"
     if type(parameter) is not nn.Parameter:

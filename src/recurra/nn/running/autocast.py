@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _has_autocast(kind: str) -> bool:
+    """Whether a kind of device has autocast at all; torch.compile of torch 2.10 cannot follow the question."""
+    return torch.amp.is_autocast_available(kind)
+
+
 def is_autocast(x: Tensor) -> bool:
     """Whether autocast is on for x's kind of device; some, such as meta, have none."""
     kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return _has_autocast(kind) and torch.is_autocast_enabled(kind)
 
 
 def autocast(values: Sequence[Tensor]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from recurra.compiler import Plan
 from recurra.engines import Passes, reference
 from recurra.engines.passes import CallPasses
 from recurra.engines.torch_internals import applies_directly, is_batched, is_transformed, is_zero_tensor, version_of
-from recurra.nn.running.scan import sizes_of
+from recurra.program import Sizes
 
 PLAIN = {Tensor, torch.nn.Parameter}
 _SAVED = {*PLAIN, type(None)}  # beside plain tensors, what is not there
@@ -26,7 +26,7 @@ class Node:
     Attributes:
         plan: what runs.
         passes: both passes, by the engine that runs it.
-        sizes: the numbers of the program's symbols, in the order of ``SYMBOLS``.
+        sizes: the numbers of the program's symbols.
         reverse: whether it runs from the last step to the first.
         layer_states: whether states are (1, batch, size) instead of (batch, size).
         is_cell: whether x is one step, and the results the last states alone.
@@ -34,7 +34,7 @@ class Node:
 
     plan: Plan
     passes: Passes
-    sizes: tuple[int, ...]
+    sizes: Sizes
     reverse: bool
     layer_states: bool
     is_cell: bool = False
@@ -167,7 +167,7 @@ def in_torch(
         pairs = zip(inputs, needed, strict=True)
         inputs = [v if v is None else v.detach().requires_grad_(is_wanted) for v, is_wanted in pairs]
     kernel = reference().build(node.plan)
-    passes = CallPasses(kernel, sizes_of(list(node.sizes)), node.reverse, None, node.layer_states)
+    passes = CallPasses(kernel, node.sizes, node.reverse, None, node.layer_states)
     x, *others = inputs
     with torch.enable_grad():
         _, *values = passes.forward(x, others, masks, batch_sizes, reset, 1)

@@ -22,7 +22,7 @@ from recurra.errors import EngineError
 from recurra.nn.running.autograd import Node, run_node
 from recurra.nn.running.execute import name_of
 from recurra.nn.running.layers import through_layers
-from recurra.nn.running.scan import Scan, plan_of
+from recurra.nn.running.scan import Scan
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -80,7 +80,7 @@ def _node(made: _Made, scan: Scan, number: int, wanted: tuple[bool, ...], keep: 
     if node is None:
         assert made.direct is not None
         passes = made.direct.passes(number, Wishes(wanted, (True,), keep))
-        node = Node(plan_of(scan.text, False), passes, scan.sizes, scan.reverse, True, is_cell)
+        node = Node(scan.plan, passes, scan.sizes, scan.reverse, True, is_cell)
         made.nodes[key] = node
     return node
 
@@ -96,7 +96,8 @@ def _train(
 ) -> Any:
     """Run one scan under autograd: on (steps, batch, input) output and last states, of a cell its new states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
-    keep = keeps_products(x.numel() // max(1, scan.input_size), x.element_size(), scan.input_size, scan.state_sizes)
+    width = scan.sizes.input
+    keep = keeps_products(x.numel() // max(1, width), x.element_size(), width, scan.state_sizes)
     node = _node(made, scan, number, wanted, keep, is_cell)
     return run_node(node, None, x, *firsts, *parameters)
 

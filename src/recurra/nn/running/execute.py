@@ -15,7 +15,7 @@ from recurra.engines.torch_internals import is_forward_mode, is_transformed, is_
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.autograd import PLAIN, Node, ScanFunction
 from recurra.nn.running.checkpoint import run_checkpointed
-from recurra.nn.running.scan import SYMBOLS, Sequences
+from recurra.nn.running.scan import Sequences
 
 _logger = logging.getLogger("recurra")
 
@@ -28,7 +28,6 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-@lru_cache(maxsize=64)
 def dtype_of(name: str) -> torch.dtype:
     """torch's dtype of a name."""
     dtype: torch.dtype = getattr(torch, name)
@@ -117,10 +116,9 @@ def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Chec
     if (engine.is_recorded and not checkpoint) or not any(wanted):
         result = kernel.forward(call)
         return [result.output, *result.states, *result.traced.values()]
-    numbers = tuple(spec.sizes[symbol] for symbol in SYMBOLS)
     wishes = Wishes(wanted, _given(spec), _keeps(call))
     passes = kernel.passes(spec.sizes, name_of(call.x.dtype), spec.reverse, wishes, False)
-    node = Node(plan, passes, numbers, spec.reverse, False)
+    node = Node(plan, passes, spec.sizes, spec.reverse, False)
     if checkpoint:
         return run_checkpointed(kernel, call, node, checkpoint)
     beside = (call.masks, call.batch_sizes, call.reset)

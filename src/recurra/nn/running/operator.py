@@ -7,18 +7,20 @@ computes the gradients that are wanted and no others. The engine is chosen when 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from recurra.compiler import Plan, plan
 from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
 from recurra.engines.torch_internals import recording_gradients
 from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
-from recurra.nn.running.scan import Scan, Sequences, plan_of, sizes_of
-from recurra.program import Variable
+from recurra.nn.running.scan import Scan, Sequences
+from recurra.program import Sizes, Variable, from_json, to_json
 
 _CHECKPOINT = 32  # steps between kept states with checkpoint=True: a graph does not know T
 
@@ -35,7 +37,7 @@ def compiled_scan(
 ) -> list[Tensor]:
     """Output, last states and what is traced, out of the operator. See ``run``."""
     x, dtype = sequences.x, sequences.x.dtype
-    name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
+    program, name, computed = _settled(scan.plan, traced, str(dtype), x.device.type, sequences.reset is not None)
     inputs = [each.to(computed) for each in (x, *states, *parameters)]
     if torch.compiler.is_exporting():  # what will want gradients is not known
         wanted = [training and torch.is_grad_enabled()] * len(inputs)
@@ -49,7 +51,7 @@ def compiled_scan(
         [mask.to(computed) for mask in masks],
         sequences.batch_sizes,
         sequences.reset,
-        scan.text,
+        program,
         list(scan.sizes),
         scan.reverse,
         traced,
@@ -62,13 +64,19 @@ def compiled_scan(
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _settled(text: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
-    """The name of the engine that runs a scan, and the dtype of the arrays that it takes."""
-    name = dtype.removeprefix("torch.")
-    engine = choose(plan_of(text, traced), name, device, resets=resets)
+def _settled(scheduled: Plan, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, str, torch.dtype]:
+    """The program as JSON, the name of the engine that runs it, and the dtype of the arrays that this one takes."""
+    name, program = dtype.removeprefix("torch."), scheduled.source
+    engine = choose(plan(program, traced=traced), name, device, resets=resets)
     if is_slow(engine, device):
-        announce("a compiled layer", plan_of(text, traced).program.name, device, resets, traced)
-    return engine.name, dtype_of(engine.computes_in(name))
+        announce("a compiled layer", program.name, device, resets, traced)
+    return to_json(program), engine.name, dtype_of(engine.computes_in(name))
+
+
+@lru_cache(maxsize=512)
+def _plan_of(text: str, traced: bool) -> Plan:
+    """The plan of a program's JSON, by which alone an operator knows its program."""
+    return plan(from_json(text), traced=traced)
 
 
 class _Scan:
@@ -94,8 +102,8 @@ class _Scan:
         wanted: Sequence[bool],
         checkpoint: int,
     ) -> None:
-        self.plan = plan_of(program, traced)
-        self.sizes, self.reverse = sizes_of(list(sizes)), reverse
+        self.plan = _plan_of(program, traced)
+        self.sizes, self.reverse = Sizes(*sizes), reverse
         self.engine: Engine = ENGINES[engine]
         self.kernel: Kernel = self.engine.build(self.plan)
         self.states = len(self.plan.program.states)

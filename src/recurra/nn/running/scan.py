@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from recurra.compiler import Plan, plan
+from recurra.compiler.plan import traceable
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
-from recurra.program import Program, from_json, to_json
-
-SYMBOLS = ("input", "hidden", "proj")  # the order in which a scan's sizes are handed on
-
-
-def sizes_of(numbers: tuple[int, ...] | list[int]) -> Mapping[str, int]:
-    """The numbers of a program's symbols, by name."""
-    return dict(zip(SYMBOLS, numbers, strict=True))
-
-
-@lru_cache(maxsize=512)
-def plan_of(text: str, traced: bool) -> Plan:
-    """The plan of a program's JSON."""
-    return plan(from_json(text), traced=traced)
+from recurra.program import Program, Sizes
 
 
 @dataclass(frozen=True)
@@ -41,13 +28,13 @@ class Mask:
 
 @dataclass(frozen=True)
 class Scan:
-    """A program for one layer in one direction, its sizes filled in; plain data, so that modules pickle.
+    """A program for one layer in one direction, its sizes filled in.
+
+    It pickles as its program and sizes.
 
     Attributes:
-        text: the program as JSON.
-        input_size: features of its input.
-        hidden_size: the size of its symbol `hidden`.
-        proj_size: the size of its symbol `proj`; 0 where there is none.
+        plan: the program, scheduled; equal programs share it.
+        sizes: the numbers of the program's symbols.
         output_size: features of its output.
         state_sizes: features of each state.
         shapes: for each parameter its name and shape.
@@ -56,10 +43,8 @@ class Scan:
         reverse: whether it runs from the last step to the first.
     """
 
-    text: str
-    input_size: int
-    hidden_size: int
-    proj_size: int
+    plan: Plan
+    sizes: Sizes
     output_size: int
     state_sizes: tuple[int, ...]
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
@@ -68,24 +53,22 @@ class Scan:
     reverse: bool
 
     @staticmethod
-    def of(program: Program, input_size: int, hidden_size: int, proj_size: int = 0, *, reverse: bool = False) -> Scan:
+    def of(program: Program, input_size: int, hidden_size: int, proj_size: int = 0, reverse: bool = False) -> Scan:
         """The scan of a program at these sizes.
 
         Raises:
             EquationError: a size of the program comes out as no whole number, such as half of an odd hidden size.
         """
-        sizes = {"input": input_size, "hidden": hidden_size, "proj": proj_size}
+        sizes = Sizes(input_size, hidden_size, proj_size)
         try:
             for variable in program.variables():
                 _ = [size.value(sizes) for size in variable.shape]
         except EquationError as error:
             raise EquationError(f"cell {program.name!r}, `{variable.name}`: {error}") from None
-        masks = plan(program).program.masks
+        scheduled = plan(program)
         return Scan(
-            text=to_json(program),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            proj_size=proj_size,
+            plan=scheduled,
+            sizes=sizes,
             output_size=program.output.width(sizes),
             state_sizes=tuple(state.width(sizes) for state in program.states),
             shapes=tuple((p.name, tuple(size.value(sizes) for size in p.shape)) for p in program.parameters),
@@ -97,20 +80,27 @@ class Scan:
                     float(mask.attributes["mean"]),
                     mask.attributes["per"] == "sequence",
                 )
-                for mask in masks
+                for mask in scheduled.program.masks
             ),
-            traced=tuple((name, variable.width(sizes)) for name, variable in plan(program, traced=True).traced),
+            traced=tuple((name, variable.width(sizes)) for name, variable in traceable(program)),
             reverse=reverse,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Scan.of, (self.program, *self.sizes, self.reverse)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Scan:
+        return self  # nothing in it changes
+
     @property
-    def sizes(self) -> tuple[int, int, int]:
-        """The numbers of the program's symbols, in the order of ``SYMBOLS``."""
-        return self.input_size, self.hidden_size, self.proj_size
+    def program(self) -> Program:
+        """The program as it was given."""
+        return self.plan.source
 
     def spec(self, traced: bool = False) -> ScanSpec:
         """The scan as engines are told of it; ``traced`` for every named variable at every step."""
-        return ScanSpec(plan_of(self.text, traced), sizes_of(self.sizes), self.reverse)
+        scheduled = plan(self.program, traced=True) if traced else self.plan
+        return ScanSpec(scheduled, self.sizes, self.reverse)
 
     def draw(self, sequences: Sequences, batch: int, training: bool) -> list[Tensor]:
         """The random masks of one call, each with x's leading dimensions."""

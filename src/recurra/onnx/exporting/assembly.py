@@ -8,12 +8,12 @@ import numpy as np
 from onnx import GraphProto, ModelProto, ValueInfoProto, checker, defs, helper
 
 from recurra.errors import OnnxError
-from recurra.model import Description
-from recurra.onnx.exporting.graph import Dimensions, Graph, Store
-from recurra.onnx.exporting.interface import Interface, State, interface
+from recurra.model import Description, Interface
+from recurra.model.interface import StateInterface
+from recurra.onnx.exporting.graph import GraphWriter, Store
 from recurra.onnx.exporting.parts import WRITERS
-from recurra.onnx.exporting.scope import Scope, Weights
-from recurra.onnx.exporting.sequences import Sequences
+from recurra.onnx.exporting.scope import GraphWeights, Scope
+from recurra.onnx.exporting.sequences import SequenceNodes
 
 OLDEST, NEWEST = 18, 24  # opsets: reductions take their axes as an input from 18 on
 INPUT, LENGTHS, OUTPUT = "x", "lengths", "output"
@@ -30,68 +30,70 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
     newest = min(NEWEST, defs.onnx_opset_version())
     if not OLDEST <= opset <= newest:
         raise OnnxError(f"opset must be from {OLDEST} to {newest}; got {opset}")
-    outline = interface(description.root)
-    if lengths and not (outline.states and outline.has_steps):
+    interface = description.interface
+    if lengths and (interface.is_cell or not interface.states):
         raise OnnxError("lengths=True needs a recurrent layer: the model has none")
-    is_double = any(weight.dtype == "float64" for weight in description.weights.values())
-    states = [state for group in outline.states.values() for state in group]
-    reserved = [INPUT, LENGTHS, OUTPUT, *(name for state in states for name in (state.first, state.last))]
-    graph = Graph(Store(np.dtype(np.float64 if is_double else np.float32), reserved))
-    _write(graph, description, outline, LENGTHS if lengths else None, optional_states)
-    inputs, outputs = _declared(graph, outline, lengths, states)
+    states = [name(state) for state in interface.flat_states for name in (_first, _last)]
+    graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
+    _write(graph, description, LENGTHS if lengths else None, optional_states)
+    inputs, outputs = _declared(graph, interface, lengths)
     made = graph.made(description.root.kind, inputs, outputs)
     made.initializer.extend(graph.store.tensors)
     return _model(made, description, opset)
 
 
+def _first(state: StateInterface) -> str:
+    """The input that a state enters by."""
+    return f"{state.full_name}_0"
+
+
+def _last(state: StateInterface) -> str:
+    """The output that a state leaves by."""
+    return f"{state.full_name}_n"
+
+
 def _declared(
-    graph: Graph, outline: Interface, lengths: bool, states: list[State]
+    graph: GraphWriter, interface: Interface, lengths: bool
 ) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
     """The graph's inputs and outputs."""
-    rows = outline.rows
-    if outline.has_ids:
-        x = graph.declare(INPUT, rows, INT64)
-    else:
-        x = graph.declare(INPUT, [*rows, outline.input_size or "features"])
-    shapes: list[Dimensions] = [[*state.leading, "batch", state.size] for state in states]
-    inputs = [x, *([graph.declare(LENGTHS, ["batch"], INT64)] if lengths else [])]
-    inputs += [graph.declare(state.first, shape) for state, shape in zip(states, shapes, strict=True)]
-    outputs = [graph.declare(OUTPUT, [*rows, outline.output_size or "features"])]
-    outputs += [graph.declare(state.last, shape) for state, shape in zip(states, shapes, strict=True)]
+    inputs = [graph.declare(INPUT, interface.input_shape, INT64 if interface.takes_tokens else None)]
+    inputs += [graph.declare(LENGTHS, ["batch"], INT64)] if lengths else []
+    inputs += [graph.declare(_first(state), state.shape) for state in interface.flat_states]
+    outputs = [graph.declare(OUTPUT, interface.output_shape)]
+    outputs += [graph.declare(_last(state), state.shape) for state in interface.flat_states]
     return inputs, outputs
 
 
-def _write(
-    graph: Graph, description: Description, outline: Interface, lengths: str | None, optional_states: bool
-) -> None:
+def _write(graph: GraphWriter, description: Description, lengths: str | None, optional_states: bool) -> None:
     """All nodes, from the inputs to the outputs."""
-    swap = [1, 0] if outline.has_ids else [1, 0, 2]
-    x = graph.node("Transpose", INPUT, perm=swap) if outline.batch_first else INPUT
-    sequences = Sequences(graph, x, outline.has_steps, lengths)
-    weights = Weights(graph.store, description)
-    for name, part in outline.parts:
-        states = outline.states.get(name, ())
+    interface = description.interface
+    swap = [1, 0] if interface.takes_tokens else [1, 0, 2]
+    x = graph.node("Transpose", INPUT, perm=swap) if interface.batch_first else INPUT
+    sequences = SequenceNodes(graph, x, not interface.is_cell, lengths)
+    weights = GraphWeights(graph.store, description)
+    for name, part in interface.parts:
+        states = interface.states.get(name, ())
         first = tuple(_entering(graph, sequences, state, optional_states) for state in states)
         written = WRITERS[part.kind](Scope(graph, sequences, weights, name, part, x, first))
         x = written.output
         for state, last in zip(states, written.states, strict=True):
-            graph.node("Identity", last, into=state.last)
+            graph.node("Identity", last, into=_last(state))
     if lengths is not None:
         x = graph.node("Where", sequences.active, x, graph.number(0.0))
-    if outline.batch_first:
+    if interface.batch_first:
         graph.node("Transpose", x, into=OUTPUT, perm=[1, 0, 2])
     else:
         graph.node("Identity", x, into=OUTPUT)
 
 
-def _entering(graph: Graph, sequences: Sequences, state: State, optional: bool) -> str:
+def _entering(graph: GraphWriter, sequences: SequenceNodes, state: StateInterface, optional: bool) -> str:
     """A state as it goes into its part; where it may be left out, its default is zeros for a batch of one, spread."""
     if not optional:
-        return state.first
-    graph.store.add_default(state.first, np.zeros((*state.leading, 1, state.size), graph.store.dtype))
+        return _first(state)
+    graph.store.add_default(_first(state), np.zeros((*state.leading, 1, state.size), graph.store.dtype))
     pieces = [*map(graph.whole, state.leading), sequences.batch, graph.whole(state.size)]
-    with graph.part("", state.first):
-        return graph.node("Expand", state.first, graph.node("Concat", *pieces, axis=0))
+    with graph.part("", _first(state)):
+        return graph.node("Expand", _first(state), graph.node("Concat", *pieces, axis=0))
 
 
 def _model(graph: GraphProto, description: Description, opset: int) -> ModelProto:

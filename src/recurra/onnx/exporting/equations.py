@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import WRITERS, Rows, Use
-from recurra.program import Equation, Program, Variable
+from recurra.program import Equation, Program, Sizes, Variable
 
 
-class Values:
+class ProgramValues:
     """The values of a program by variable.
 
     Args:
@@ -18,18 +18,18 @@ class Values:
         names: of the values that are known.
     """
 
-    def __init__(self, program: Program, sizes: Mapping[str, int], names: Mapping[Variable, str]) -> None:
+    def __init__(self, program: Program, sizes: Sizes, names: Mapping[Variable, str]) -> None:
         self.names = dict(names)
         self._program, self._sizes = program, sizes
         self._varying = program.varying()
 
-    def within(self, names: Mapping[Variable, str]) -> Values:
+    def within(self, names: Mapping[Variable, str]) -> ProgramValues:
         """The same values, with further ones that only the body of a loop knows."""
-        inner = Values(self._program, self._sizes, self.names)
+        inner = ProgramValues(self._program, self._sizes, self.names)
         inner.names.update(names)
         return inner
 
-    def write(self, graph: Graph, equations: Iterable[Equation], rows: Rows) -> None:
+    def write(self, graph: GraphWriter, equations: Iterable[Equation], rows: Rows) -> None:
         """Compute equations in a graph; those that vary have these rows."""
         for equation in equations:
             inputs = tuple(

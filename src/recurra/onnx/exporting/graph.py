@@ -1,4 +1,4 @@
-"""Graphs in the making: nodes in their order, every weight once, and a name for each value."""
+"""``GraphWriter``: nodes in their order, every weight once, and a name for each value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _readable(variable: Variable) -> str:
 
 
 class Store:
-    """What a graph and the bodies of its loops share: names, weights and constants.
+    """Names, weights and constants, which a graph and the bodies of its loops share.
 
     Args:
         dtype: of the computation, float32 or float64.
@@ -64,7 +64,7 @@ class Store:
         return name
 
     def add_default(self, name: str, array: Array) -> None:
-        """What an input of the graph is where it is left out."""
+        """The value of an input of the graph where it is left out."""
         self.tensors.append(numpy_helper.from_array(array, name))
 
     def constant(self, wanted: str, array: Array) -> str:
@@ -75,7 +75,7 @@ class Store:
         return self._constants[key]
 
 
-class Graph:
+class GraphWriter:
     """A graph, or the body of a loop in it, which reads the outer graph's values by their names.
 
     Args:
@@ -87,9 +87,9 @@ class Graph:
         self.nodes: list[NodeProto] = []
         self._prefix, self._about = "", ""
 
-    def body(self, prefix: str) -> Graph:
+    def body(self, prefix: str) -> GraphWriter:
         """A graph for the body of a loop in the current part; its values are named with a further prefix."""
-        inner = Graph(self.store)
+        inner = GraphWriter(self.store)
         inner._prefix, inner._about = self._prefix + prefix, self._about
         return inner
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recurra.onnx.exporting.graph import Graph
-from recurra.program import Equation, Shape, Variable
+from recurra.onnx.exporting.graph import GraphWriter
+from recurra.program import Equation, Shape, Sizes, Variable
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Use:
         sizes: the numbers of the program's symbols.
     """
 
-    graph: Graph
+    graph: GraphWriter
     equation: Equation
     inputs: tuple[str, ...]
     varying: tuple[bool, ...]
     rows: Rows
-    sizes: Mapping[str, int]
+    sizes: Sizes
 
     def shape(self, position: int) -> Shape:
         """An operand's shape behind its rows, in symbols."""

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from recurra.model.kinds import CELLS, LAYERS_OF_CELLS
+from recurra.model.kinds import KINDS, kinds_of
+from recurra.onnx.exporting.programs import WrittenProgram, on_rows
 from recurra.onnx.exporting.recurrent import write_cell, write_layer
-from recurra.onnx.exporting.runs import Run, on_rows
 from recurra.onnx.exporting.scope import Scope, Written
-from recurra.runtime.feed_forward import PROGRAMS
+from recurra.program import Sizes
 
-Writer = Callable[[Scope], Written]
+PartWriter = Callable[[Scope], Written]
 
 
-def _stateless(write: Callable[[Scope], str]) -> Writer:
+def _stateless(write: Callable[[Scope], str]) -> PartWriter:
     """The writer of a part that computes each row of its own."""
 
     def written(scope: Scope) -> Written:
@@ -26,10 +26,12 @@ def _stateless(write: Callable[[Scope], str]) -> Writer:
 
 
 def _program(scope: Scope) -> str:
-    program = PROGRAMS[scope.part.kind](scope.part, scope.graph.store.dtype == np.float64)
+    make_program = KINDS[scope.part.kind].program
+    assert make_program is not None
+    program = make_program(scope.part, scope.graph.store.dtype)
     # None of these programs asks for a size.
-    run = Run(program, {}, [scope.weight(parameter.name) for parameter in program.parameters])
-    return on_rows(scope.graph, scope.sequences.own_rows, run, scope.x)[0]
+    written = WrittenProgram(program, Sizes(0, 0), [scope.weight(parameter.name) for parameter in program.parameters])
+    return on_rows(scope.graph, scope.sequences.own_rows, written, scope.x)[0]
 
 
 def _embedding(scope: Scope) -> str:
@@ -54,11 +56,11 @@ def _softmax(scope: Scope) -> str:
     return scope.graph.node(scope.part.kind, scope.x, axis=-1)
 
 
-WRITERS: Mapping[str, Writer] = {
-    **dict.fromkeys(LAYERS_OF_CELLS, write_layer),
-    **dict.fromkeys(CELLS, write_cell),
-    **dict.fromkeys(PROGRAMS, _stateless(_program)),
-    "Embedding": _stateless(_embedding),
+WRITERS: Mapping[str, PartWriter] = {
+    **dict.fromkeys(kinds_of("layer"), write_layer),
+    **dict.fromkeys(kinds_of("cell"), write_cell),
+    **dict.fromkeys(kinds_of("rows"), _stateless(_program)),
+    **dict.fromkeys(kinds_of("table"), _stateless(_embedding)),
     "LayerNorm": _stateless(_layer_norm),
     "Softmax": _stateless(_softmax),
     "LogSoftmax": _stateless(_softmax),

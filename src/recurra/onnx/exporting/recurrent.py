@@ -8,17 +8,17 @@ import numpy as np
 
 from recurra.model import recurrent_weights
 from recurra.model.kinds import directions, layer_sizes
-from recurra.onnx.exporting.forms import Form, Packed, find_form
-from recurra.onnx.exporting.runs import Run, all_steps, on_rows
+from recurra.onnx.exporting.programs import WrittenProgram, all_steps, on_rows
+from recurra.onnx.exporting.recurrent_nodes import NodeWeights, RecurrentNode, find_node
 from recurra.onnx.exporting.scope import Scope, Written
 
 
 def write_cell(scope: Scope) -> Written:
     """One step: the cell's equations."""
     [sizes], [(_, shapes)] = layer_sizes(scope.part), recurrent_weights(scope.part)
-    run = Run(scope.part.program, sizes, [scope.weight(name) for name in shapes])
+    written = WrittenProgram(scope.part.program, sizes, [scope.weight(name) for name in shapes])
     with scope.part_of_graph("", str(scope.part.program)):
-        output, states = on_rows(scope.graph, scope.sequences.rows(1), run, scope.x, scope.states)
+        output, states = on_rows(scope.graph, scope.sequences.rows(1), written, scope.x, scope.states)
     return Written(output, tuple(states))
 
 
@@ -26,7 +26,7 @@ def write_layer(scope: Scope) -> Written:
     """All layers and directions, one after the other."""
     count, found = directions(scope.part), None
     if scope.graph.is_single:  # onnxruntime's recurrent nodes know float32 alone
-        found = find_form(scope.part.program)
+        found = find_node(scope.part.program)
     x, last = scope.x, [list[str]() for _ in scope.states]
     for layer in range(scope.part.size("num_layers")):
         states = [_of_layer(scope, state, layer, count) for state in scope.states]
@@ -54,24 +54,24 @@ def _of_layer(scope: Scope, state: str, layer: int, count: int) -> str:
 
 
 def _node(
-    scope: Scope, form: Form, names: Sequence[str], layer: int, x: str, states: Sequence[str]
+    scope: Scope, kind: RecurrentNode, names: Sequence[str], layer: int, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
     """One of ONNX's own nodes for a layer, both directions in one: the output, and the states."""
     graph, count, hidden = scope.graph, directions(scope.part), scope.part.size("hidden_size")
     packed = []
     for _, shapes in recurrent_weights(scope.part)[layer * count : (layer + 1) * count]:
-        packed.append(form.pack({name: scope.weight(own).array for name, own in zip(names, shapes, strict=True)}))
+        packed.append(kind.pack({name: scope.weight(own).array for name, own in zip(names, shapes, strict=True)}))
     weights = {name: _stored(scope, name, packed) for name in ("W", "R", "B", "P")}
     inputs = [x, weights["W"], weights["R"], weights["B"], scope.sequences.node_lengths, *states, weights["P"]]
     while not inputs[-1]:
         del inputs[-1]
-    attributes = {"hidden_size": hidden, **form.attributes}
+    attributes = {"hidden_size": hidden, **kind.attributes}
     if count == 2:
         attributes["direction"] = "bidirectional"
-    if form.activation is not None:
-        attributes["activations"] = [form.activation] * count
+    if kind.activation is not None:
+        attributes["activations"] = [kind.activation] * count
     outputs = [graph.name(name) for name in ("Y", "Y_h", "Y_c")[: 1 + len(states)]]
-    y, *last = graph.nodes_of(form.operator, inputs, outputs, **attributes)  # y is (T, directions, batch, hidden)
+    y, *last = graph.nodes_of(kind.operator, inputs, outputs, **attributes)  # y is (T, directions, batch, hidden)
     if scope.sequences.lengths is not None:  # onnxruntime's nodes give zeros as last states of an empty sequence
         filled = scope.sequences.filled
         last = [graph.node("Where", filled, *pair) for pair in zip(last, states, strict=True)]
@@ -81,7 +81,7 @@ def _node(
     return graph.node("Reshape", y, graph.whole(0, 0, count * hidden)), last
 
 
-def _stored(scope: Scope, name: str, packed: Sequence[Packed]) -> str:
+def _stored(scope: Scope, name: str, packed: Sequence[NodeWeights]) -> str:
     """A node's weight of all directions; its name, empty where there is no such weight."""
     arrays = [array for array in (getattr(each, name) for each in packed) if array is not None]
     return scope.graph.weight(name, np.stack(arrays)) if arrays else ""
@@ -92,15 +92,15 @@ def _scans(scope: Scope, layer: int, x: str, states: Sequence[str]) -> tuple[str
     graph, count, program = scope.graph, directions(scope.part), scope.part.program
     outputs: list[str] = []
     last: list[list[str]] = [[] for _ in states]
-    runs = recurrent_weights(scope.part)
+    named = recurrent_weights(scope.part)
     for direction in range(count):
-        suffix, shapes = runs[layer * count + direction]
+        suffix, shapes = named[layer * count + direction]
         weights = [scope.weight(name) for name in shapes]
-        run = Run(program, layer_sizes(scope.part)[layer], weights, reverse=direction == 1)
+        written = WrittenProgram(program, layer_sizes(scope.part)[layer], weights, reverse=direction == 1)
         way = "backwards" if direction else "forwards"
         with scope.part_of_graph(suffix.removeprefix("_"), f"layer {layer}, {way}\n{program}"):
             first = [graph.node("Gather", state, graph.index(direction), axis=0) for state in states]
-            output, ended = all_steps(graph, scope.sequences, run, x, first)
+            output, ended = all_steps(graph, scope.sequences, written, x, first)
             outputs.append(output)
             for values, value in zip(last, ended, strict=True):
                 values.append(graph.node("Unsqueeze", value, graph.whole(0)))

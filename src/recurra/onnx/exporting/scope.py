@@ -1,21 +1,16 @@
-"""What the writer of one part of a model is given, and what it gives back."""
+"""The arguments and the result of what writes one part of a model."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from recurra.model import Description, Part
-from recurra.onnx.exporting.graph import Graph, Store
-from recurra.onnx.exporting.sequences import Sequences
-
-Array = NDArray[Any]
+from recurra.onnx.exporting.graph import Array, GraphWriter, Store
+from recurra.onnx.exporting.sequences import SequenceNodes
 
 
-class Weights:
+class GraphWeights:
     """A model's weights, each in the graph once, under torch's names; those that nothing reads are left out.
 
     Args:
@@ -32,7 +27,7 @@ class Weights:
         return self._weights[name].values().astype(self._store.dtype, copy=False)
 
     def name(self, name: str) -> str:
-        """What a weight is called in the graph; one name for those that are tied."""
+        """A weight's name in the graph; tied weights have one."""
         key = id(self._weights[name])
         if key not in self._names:
             self._names[key] = self._store.add(name, self.array(name))
@@ -40,15 +35,15 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Weight:
+class GraphWeight:
     """One weight of a model: its name in the graph, which puts it there, and its numbers."""
 
-    weights: Weights
+    weights: GraphWeights
     full_name: str
 
     @property
     def name(self) -> str:
-        """What it is called in the graph."""
+        """Its name in the graph."""
         return self.weights.name(self.full_name)
 
     @property
@@ -71,9 +66,9 @@ class Scope:
         states: the names of its first states, (layers * directions, batch, size), of cells (batch, size).
     """
 
-    graph: Graph
-    sequences: Sequences
-    weights: Weights
+    graph: GraphWriter
+    sequences: SequenceNodes
+    weights: GraphWeights
     name: str
     part: Part
     x: str
@@ -85,14 +80,14 @@ class Scope:
         about = f"{self.name} ({self.part.kind})" if self.name else self.part.kind
         return self.graph.part(prefix, f"{about}: {detail}" if detail else about)
 
-    def weight(self, name: str) -> Weight:
+    def weight(self, name: str) -> GraphWeight:
         """One of the part's weights."""
-        return Weight(self.weights, f"{self.name}.{name}" if self.name else name)
+        return GraphWeight(self.weights, f"{self.name}.{name}" if self.name else name)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a part gives.
+    """The values that a part gives.
 
     Attributes:
         output: the name of its output.

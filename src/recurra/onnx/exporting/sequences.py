@@ -6,13 +6,13 @@ from functools import cached_property
 
 from onnx import TensorProto
 
-from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import Rows
 
 _BEFORE_THE_FIRST = -(2**63) + 1  # where a slice ends that runs backwards to the very first step
 
 
-class Sequences:
+class SequenceNodes:
     """Sizes and ends of the sequences; each is computed in the graph when it is first asked for.
 
     Args:
@@ -22,17 +22,17 @@ class Sequences:
         lengths: the name of the lengths, int64 (batch,); None where all sequences have T steps.
     """
 
-    def __init__(self, graph: Graph, x: str, has_steps: bool, lengths: str | None) -> None:
+    def __init__(self, graph: GraphWriter, x: str, has_steps: bool, lengths: str | None) -> None:
         self._graph, self._x, self._has_steps = graph, x, has_steps
         self.lengths = lengths
 
     def rows(self, dimensions: int) -> Rows:
-        """Those of values over all steps (2), or in one step (1)."""
+        """The rows of values over all steps (2), or in one step (1)."""
         return Rows(dimensions, lambda: self.all_rows if dimensions == 2 else self.batch)
 
     @property
     def own_rows(self) -> Rows:
-        """Those of the input."""
+        """The rows of the input."""
         return self.rows(1 + self._has_steps)
 
     def _node(self, operator: str, *inputs: str, into: str, **attributes: int) -> str:
@@ -87,7 +87,7 @@ class Sequences:
             return reversed_steps(self._graph, self.active)
 
 
-def reversed_steps(graph: Graph, values: str) -> str:
+def reversed_steps(graph: GraphWriter, values: str) -> str:
     """Values of all steps, the last step first."""
     whole = graph.whole
     return graph.node("Slice", values, whole(-1), whole(_BEFORE_THE_FIRST), whole(0), whole(-1))

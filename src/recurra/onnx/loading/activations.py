@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from recurra.equations import abs, clip, exp, minimum, relu, sigmoid, softplus, tanh, where
 from recurra.values import Value
 
-_Function = Callable[[Value, float, float], Value]
+_ActivationFunction = Callable[[Value, float, float], Value]
 
 # For each the defaults of alpha and beta, None for one that it does not take.
 _REQUIRED = float("nan")
-_TABLE: dict[str, tuple[_Function, float | None, float | None]] = {
+_TABLE: dict[str, tuple[_ActivationFunction, float | None, float | None]] = {
     "Relu": (lambda x, alpha, beta: relu(x), None, None),
     "Tanh": (lambda x, alpha, beta: tanh(x), None, None),
     "Sigmoid": (lambda x, alpha, beta: sigmoid(x), None, None),

@@ -13,9 +13,9 @@ from recurra.errors import OnnxError
 from recurra.onnx.loading import operators  # noqa: F401  (fills the table)
 from recurra.onnx.loading.declaration import Declaration
 from recurra.onnx.loading.dtypes import read_dtype
-from recurra.onnx.loading.graph import Graph, Step
+from recurra.onnx.loading.graph import NodeStep, RunnableGraph
 from recurra.onnx.loading.model import GraphModel
-from recurra.onnx.loading.table import NEWEST, OLDEST, REFUSALS, Array, Node, find, opsets
+from recurra.onnx.loading.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, find, opsets
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -70,7 +70,7 @@ class _Builder:
 
     def graph(
         self, proto: GraphProto, outer: Mapping[str, Array], defaults: Mapping[str, Array] | None = None
-    ) -> Graph:
+    ) -> RunnableGraph:
         """A graph.
 
         Args:
@@ -124,7 +124,7 @@ class _Builder:
             )  # some exporters write -1 for a size that is not known
         return Declaration(proto.name, shape, dtype, is_optional)
 
-    def _step(self, proto: NodeProto, number: int, known: dict[str, Array]) -> Step | None:
+    def _step(self, proto: NodeProto, number: int, known: dict[str, Array]) -> NodeStep | None:
         """A node; None where its outputs are now known, or it is not supported."""
         label = f"node {proto.name or number!r} ({proto.op_type})"
         problems = len(self.problems)
@@ -146,14 +146,14 @@ class _Builder:
                 self.problems.append(f"{label}: attribute {attribute.name}: {problem}")
         if len(self.problems) > problems:
             return None
-        graphs = [value for value in attributes.values() if isinstance(value, Graph)]
+        graphs = [value for value in attributes.values() if isinstance(value, RunnableGraph)]
         captured = tuple(sorted({name for graph in graphs for name in graph.captured}))
         inputs, outputs = tuple(proto.input), tuple(proto.output)
-        told = Node(
+        told = NodeInfo(
             tuple(map(bool, inputs)), tuple(map(bool, outputs)), tuple(known.get(name) for name in inputs), captured
         )
         try:
-            step = Step(label, row.build(told, **attributes), (*inputs, *captured), outputs)
+            step = NodeStep(label, row.build(told, **attributes), (*inputs, *captured), outputs)
         except REFUSALS as problem:
             self.problems.append(f"{label}: {problem}")
             return None
@@ -163,7 +163,7 @@ class _Builder:
         work = math.prod(max(1, operand.size) for operand in operands) if proto.op_type in _LABORIOUS else 0
         return step if work > _MOST_WORK or not self._is_computed(step, known) else None
 
-    def _is_computed(self, step: Step, known: dict[str, Array]) -> bool:
+    def _is_computed(self, step: NodeStep, known: dict[str, Array]) -> bool:
         """Whether the outputs of a node whose inputs are known are known now, too."""
         inputs = {name: known[name] for name in step.inputs if name}
         values = dict(inputs)
@@ -218,12 +218,12 @@ def _frozen(array: Array) -> Array:
 
 
 def _assemble(
-    inputs: tuple[Declaration, ...], outputs: tuple[Declaration, ...], known: Mapping[str, Array], steps: list[Step]
-) -> Graph:
+    inputs: tuple[Declaration, ...], outputs: tuple[Declaration, ...], known: Mapping[str, Array], steps: list[NodeStep]
+) -> RunnableGraph:
     """The graph of these steps, with the known values that they read and with the end of each value's use."""
     wanted = {output.name for output in outputs}
     read = set(wanted)
-    finishing: list[Step] = []
+    finishing: list[NodeStep] = []
     for step in reversed(steps):
         names = {name for name in (*step.inputs, *step.outputs) if name}
         finished = tuple(sorted(name for name in names - read if name not in known))
@@ -232,4 +232,4 @@ def _assemble(
     made = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
     constants = {name: known[name] for name in sorted(read) if name in known and name not in made}
     captured = tuple(sorted(read - made - set(constants) - {""}))
-    return Graph(inputs, outputs, constants, tuple(reversed(finishing)), captured)
+    return RunnableGraph(inputs, outputs, constants, tuple(reversed(finishing)), captured)

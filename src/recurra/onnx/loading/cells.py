@@ -1,4 +1,4 @@
-"""ONNX's recurrent operators as equations, with its layouts and gate orders.
+"""ONNX's recurrent operators as equations, with its layouts and the orders of gates of ``model/layouts.py``.
 
 W is (gates·hidden, input), R is (gates·hidden, hidden), Wb and Rb are their biases, P the peepholes.
 """

@@ -1,4 +1,4 @@
-"""What a model says of an input or output: name, shape and dtype; and arrays held against that."""
+"""Declared inputs and outputs of a model, with name, shape and dtype, and checks of arrays against them."""
 
 from __future__ import annotations
 

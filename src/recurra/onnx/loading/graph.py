@@ -9,13 +9,13 @@ import numpy as np
 
 from recurra.errors import OnnxError
 from recurra.onnx.loading.declaration import Declaration
-from recurra.onnx.loading.table import REFUSALS, Array, Function
+from recurra.onnx.loading.table import REFUSALS, Array, NodeFunction
 
-Values = dict[str, Array]
+NamedArrays = dict[str, Array]
 
 
 @dataclass(frozen=True)
-class Step:
+class NodeStep:
     """A node.
 
     Attributes:
@@ -27,12 +27,12 @@ class Step:
     """
 
     label: str
-    function: Function
+    function: NodeFunction
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     finished: tuple[str, ...] = ()
 
-    def run(self, values: Values) -> None:
+    def run(self, values: NamedArrays) -> None:
         """Compute the outputs of the inputs, in a table of values.
 
         Raises:
@@ -58,7 +58,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Graph:
+class RunnableGraph:
     """A graph that can be run.
 
     Attributes:
@@ -72,7 +72,7 @@ class Graph:
     inputs: tuple[Declaration, ...]
     outputs: tuple[Declaration, ...]
     constants: Mapping[str, Array]
-    steps: tuple[Step, ...]
+    steps: tuple[NodeStep, ...]
     captured: tuple[str, ...]
 
     def run(self, given: Mapping[str, Array]) -> list[Array]:

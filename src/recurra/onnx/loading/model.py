@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra.errors import OnnxError
 from recurra.onnx.loading.declaration import Declaration
-from recurra.onnx.loading.graph import Graph
+from recurra.onnx.loading.graph import RunnableGraph
 from recurra.onnx.loading.table import Array
 
 
@@ -24,7 +24,7 @@ class GraphModel:
         outputs: what it gives, likewise.
     """
 
-    def __init__(self, graph: Graph, defaults: Mapping[str, Array], name: str) -> None:
+    def __init__(self, graph: RunnableGraph, defaults: Mapping[str, Array], name: str) -> None:
         self._graph, self._defaults = graph, dict(defaults)
         self.name = name
         self.inputs: tuple[Declaration, ...] = graph.inputs

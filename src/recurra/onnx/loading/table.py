@@ -14,13 +14,13 @@ OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of thei
 REFUSALS = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
 Array = Any  # of numpy
-Function = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
-Reader = Callable[[Any], Any]
+NodeFunction = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
+AttributeReader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Node:
-    """What an operator is told of a node.
+class NodeInfo:
+    """A node as its operator is told of it.
 
     Attributes:
         inputs: for each input whether it is given.
@@ -64,9 +64,9 @@ class Operator:
     name: str
     since: int
     until: int
-    attributes: Mapping[str, Reader]
+    attributes: Mapping[str, AttributeReader]
     outputs: int | None
-    build: Callable[..., Function]
+    build: Callable[..., NodeFunction]
 
 
 _TABLE: dict[str, list[Operator]] = {}
@@ -89,14 +89,14 @@ def rows() -> list[Operator]:
 
 
 def building_operator(
-    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: Reader
-) -> Callable[[Function], Function]:
+    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
+) -> Callable[[NodeFunction], NodeFunction]:
     """Enters a function ``(node, *, attributes) -> function of the inputs`` in the table.
 
     The attributes are those of its signature; ``readers`` read some of them.
     """
 
-    def enter(build: Function) -> Function:
+    def enter(build: NodeFunction) -> NodeFunction:
         row = Operator(name, since, until, _read_by(build, readers), outputs, build)
         _TABLE.setdefault(name, []).append(row)
         return build
@@ -105,15 +105,15 @@ def building_operator(
 
 
 def operator(
-    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: Reader
-) -> Callable[[Function], Function]:
+    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
+) -> Callable[[NodeFunction], NodeFunction]:
     """Enters a function ``(*inputs, attributes by keyword) -> outputs`` in the table.
 
     The attributes are the keyword arguments of its signature; ``readers`` read some of them.
     """
 
-    def enter(function: Function) -> Function:
-        def build(node: Node, **attributes: Any) -> Function:
+    def enter(function: NodeFunction) -> NodeFunction:
+        def build(node: NodeInfo, **attributes: Any) -> NodeFunction:
             return functools.partial(function, **attributes)
 
         row = Operator(name, since, until, _read_by(function, readers), outputs, build)
@@ -123,19 +123,19 @@ def operator(
     return enter
 
 
-def _read_by(function: Function, readers: Mapping[str, Reader]) -> dict[str, Reader]:
+def _read_by(function: NodeFunction, readers: Mapping[str, AttributeReader]) -> dict[str, AttributeReader]:
     """For each keyword argument of a function what reads it."""
     arguments = inspect.signature(function).parameters.values()
     return {a.name: readers.get(a.name, as_it_is) for a in arguments if a.kind is a.KEYWORD_ONLY}
 
 
-def functions(**named: Function) -> None:
+def functions(**named: NodeFunction) -> None:
     """Enters functions of arrays without attributes, by the operators' names."""
     for name, function in named.items():
         operator(name)(_without_options(function))
 
 
-def _without_options(function: Function) -> Function:
+def _without_options(function: NodeFunction) -> NodeFunction:
     """The function with a signature of inputs alone: numpy's have further arguments, which are no attributes."""
     return lambda *inputs: function(*inputs)
 
@@ -145,7 +145,7 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
-def one_of(*allowed: Any) -> Reader:
+def one_of(*allowed: Any) -> AttributeReader:
     """Reads these values alone."""
 
     def read(value: Any) -> Any:

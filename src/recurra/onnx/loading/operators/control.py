@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.graph import Graph
+from recurra.onnx.loading.graph import RunnableGraph
 from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, Function, Node, building_operator
+from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_operator
 
 
 @building_operator("If", outputs=None)
-def branch(node: Node, *, then_branch: Graph, else_branch: Graph) -> Function:
+def branch(node: NodeInfo, *, then_branch: RunnableGraph, else_branch: RunnableGraph) -> NodeFunction:
     """One graph or the other."""
     for graph in (then_branch, else_branch):
         if len(node.outputs) > len(graph.outputs):
@@ -30,7 +30,7 @@ def branch(node: Node, *, then_branch: Graph, else_branch: Graph) -> Function:
 class _Body:
     """A graph that runs again and again: it gives new states, then what is collected of each run."""
 
-    def __init__(self, graph: Graph, outer: Mapping[str, Array], states: int) -> None:
+    def __init__(self, graph: RunnableGraph, outer: Mapping[str, Array], states: int) -> None:
         self._graph, self._outer, self._states = graph, outer, states
         self._collected: list[list[Array]] = [[] for _ in graph.outputs[states:]]
 
@@ -44,7 +44,7 @@ class _Body:
         return results[: self._states]
 
     def collected(self, axes: Sequence[int], reverse: Sequence[int]) -> list[Array]:
-        """What was collected, along a new axis each, from the last run to the first where that is reversed."""
+        """The values collected in all runs, along a new axis each, the last run first where that is asked for."""
         joined = []
         outputs = self._graph.outputs[self._states :]
         for declared, values, axis, is_reverse in zip(outputs, self._collected, axes, reverse, strict=True):
@@ -60,7 +60,7 @@ class _Body:
 
 
 @building_operator("Loop", outputs=None)
-def loop(node: Node, *, body: Graph) -> Function:
+def loop(node: NodeInfo, *, body: RunnableGraph) -> NodeFunction:
     """The body again and again: so many times, or as long as its condition holds."""
     count = len(body.inputs) - 2
     collected = len(body.outputs) - 1 - count
@@ -85,15 +85,15 @@ def loop(node: Node, *, body: Graph) -> Function:
 
 @building_operator("Scan", since=9, outputs=None)
 def scan(
-    node: Node,
+    node: NodeInfo,
     *,
-    body: Graph,
+    body: RunnableGraph,
     num_scan_inputs: int,
     scan_input_axes: Sequence[int] | None = None,
     scan_input_directions: Sequence[int] | None = None,
     scan_output_axes: Sequence[int] | None = None,
     scan_output_directions: Sequence[int] | None = None,
-) -> Function:
+) -> NodeFunction:
     """The body for each element of sequences."""
     count = len(body.inputs) - num_scan_inputs
     collected = len(body.outputs) - count

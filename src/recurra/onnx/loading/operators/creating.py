@@ -11,12 +11,12 @@ import numpy as np
 from recurra.onnx.loading.dtypes import read_dtype
 from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, Node, building_operator, operator
+from recurra.onnx.loading.table import Array, NodeInfo, building_operator, operator
 
 
 @building_operator("Constant")
 def constant(
-    node: Node,
+    node: NodeInfo,
     *,
     value: Array | None = None,
     value_float: float | None = None,

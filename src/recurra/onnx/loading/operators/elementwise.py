@@ -12,10 +12,10 @@ import numpy as np
 from recurra.engines.reference.numpy_table import sigmoid
 from recurra.onnx.loading.dtypes import read_dtype
 from recurra.onnx.loading.operators.limits import check_broadcast, check_dtypes, checked_shape
-from recurra.onnx.loading.table import Array, Function, functions, one_of, operator
+from recurra.onnx.loading.table import Array, NodeFunction, functions, one_of, operator
 
 
-def _together(function: Function, free: int = 0) -> Function:
+def _together(function: NodeFunction, free: int = 0) -> NodeFunction:
     """A function of several arrays, which broadcast; of one dtype, but for so many of the first."""
 
     def checked(*arrays: Array) -> Array:
@@ -26,7 +26,7 @@ def _together(function: Function, free: int = 0) -> Function:
     return checked
 
 
-def _in_turn(function: Function) -> Function:
+def _in_turn(function: NodeFunction) -> NodeFunction:
     """A function of two arrays, for any number of them."""
     return lambda *arrays: functools.reduce(function, arrays)
 
@@ -86,7 +86,7 @@ functions(
     Mish=lambda x: x * np.tanh(softplus(x)),
 )  # fmt: skip
 
-_SEVERAL: Mapping[str, Function] = {
+_SEVERAL: Mapping[str, NodeFunction] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": divide, "And": np.logical_and, "Or": np.logical_or,
     "Xor": np.logical_xor, "Equal": np.equal, "Greater": np.greater, "GreaterOrEqual": np.greater_equal,
     "Less": np.less, "LessOrEqual": np.less_equal, "PRelu": lambda x, slope: np.where(x >= 0, x, slope * x),
@@ -109,7 +109,7 @@ def modulo(a: Array, b: Array, *, fmod: int = 0) -> Array:
 
 @operator("IsInf")
 def is_infinite(x: Array, *, detect_negative: int = 1, detect_positive: int = 1) -> Array:
-    """Where x is infinite, of the signs that are asked for."""
+    """Whether each element is infinite, with one of the signs that are asked for."""
     return np.isinf(x) & ((x < 0) & bool(detect_negative) | (x > 0) & bool(detect_positive))
 
 

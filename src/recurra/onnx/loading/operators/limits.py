@@ -1,4 +1,4 @@
-"""How large an array may be that a node makes: numbers and small arrays in a model must not ask for all memory."""
+"""Limits on the size of arrays that a node may create: a small file must not ask for all memory."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra.onnx.loading.operators.limits import check_onto
 from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, Node, building_operator, one_of, operator
+from recurra.onnx.loading.table import Array, NodeInfo, building_operator, one_of, operator
 
 
 def _wide(x: Array) -> Array:
@@ -107,13 +107,13 @@ def batch_normalization(
 
 
 @building_operator("Dropout", until=11, outputs=2)
-def dropout_in_use(node: Node, *, ratio: float = 0.5) -> Any:
+def dropout_in_use(node: NodeInfo, *, ratio: float = 0.5) -> Any:
     """x, and a mask that keeps everything."""
     return _keep_everything(node)
 
 
 @building_operator("Dropout", since=12, outputs=2)
-def dropout(node: Node, *, seed: int = 0) -> Any:
+def dropout(node: NodeInfo, *, seed: int = 0) -> Any:
     """x, and a mask that keeps everything; training is not supported."""
     training = node.constant(2)
     if training is not None and training.any():
@@ -121,7 +121,7 @@ def dropout(node: Node, *, seed: int = 0) -> Any:
     return _keep_everything(node)
 
 
-def _keep_everything(node: Node) -> Any:
+def _keep_everything(node: NodeInfo) -> Any:
     def run(x: Array, ratio: Array | None = None, training: Array | None = None) -> tuple[Array, ...]:
         if training is not None and training.any() and (ratio is None or ratio.any()):
             raise ValueError("training_mode is not supported")

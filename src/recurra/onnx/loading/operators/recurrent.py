@@ -11,12 +11,14 @@ import numpy as np
 
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
+from recurra.model.layouts import ONNX
 from recurra.onnx.loading import cells
 from recurra.onnx.loading.activations import read_activations
 from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.table import Array, Function, Node, building_operator, one_of
-from recurra.runtime.packing import Packing
-from recurra.runtime.run import Run
+from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_operator, one_of
+from recurra.program import Sizes
+from recurra.runtime.packed_program import PackedProgram
+from recurra.runtime.packing import Packing, run_sequences
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -36,53 +38,53 @@ def _bound(clip: float) -> float:
 
 @dataclass(frozen=True)
 class RecurrentLayer:
-    """What a node says of its layer.
+    """The layer that a node is.
 
     Attributes:
+        kind: ``"RNN"``, ``"GRU"`` or ``"LSTM"``.
         cell: the equations.
-        gates: how many there are.
         options: the cell's, for each direction.
         reverse: for each direction whether it begins at the end.
         hidden_size: None for what R says.
         is_batch_first: whether the batch stands before steps and directions.
     """
 
+    kind: str
     cell: Cell
-    gates: int
     options: Sequence[Mapping[str, Any]]
     reverse: tuple[bool, ...]
     hidden_size: int | None
     is_batch_first: bool
 
-    def function(self, node: Node) -> Function:
+    def function(self, node: NodeInfo) -> NodeFunction:
         """The function of a node; weights that are known are packed once."""
         count = len(self.cell.states)
         weights = (1, 2, 3, 5 + count)
         ready = None
         if all(node.constant(number) is not None for number in weights if node.has(number)):
-            ready = self._runs(*(node.constant(number) for number in weights))
+            ready = self._programs(*(node.constant(number) for number in weights))
 
         def run(
             X: Array, W: Array, R: Array, B: Array | None = None, lens: Array | None = None, *others: Array | None
         ) -> tuple[Array, ...]:
             P = others[count] if len(others) > count else None
-            return self._run(X, R, self._runs(W, R, B, P) if ready is None else ready, lens, others[:count])
+            return self._run(X, R, self._programs(W, R, B, P) if ready is None else ready, lens, others[:count])
 
         return run
 
     def _run(
-        self, X: Array, R: Array, runs: Sequence[Run], lens: Array | None, given: Sequence[Array | None]
+        self, X: Array, R: Array, programs: Sequence[PackedProgram], lens: Array | None, given: Sequence[Array | None]
     ) -> tuple[Array, ...]:
         """Y, then the last states."""
-        x = self._input(X, R, runs[0].input_size)
-        checked_shape((*x.shape[:2], len(runs), R.shape[2]), X.dtype)
+        x = self._input(X, R, programs[0].input_size)
+        checked_shape((*x.shape[:2], len(programs), R.shape[2]), X.dtype)
         packing = None if lens is None else self._packing(lens, *x.shape[:2])
         states = self._states(given, X, x.shape[1], R.shape[2])
         outputs, ends = [], []
-        for number, run in enumerate(runs):
-            dtype = run.parameters[0].dtype
+        for number, program in enumerate(programs):
+            dtype = program.parameters[0].dtype
             firsts = [state[number].astype(dtype, copy=False) for state in states]
-            output, end = _scan(run, x.astype(dtype, copy=False), firsts, packing)
+            output, end = run_sequences(program, x.astype(dtype, copy=False), firsts, packing)
             outputs.append(output)
             ends.append(end)
         Y, last = _stacked(outputs, 1), [_stacked(each, 0) for each in zip(*ends, strict=True)]
@@ -98,7 +100,7 @@ class RecurrentLayer:
         return X.swapaxes(0, 1) if self.is_batch_first else X
 
     def _packing(self, lens: Array, steps: int, batch: int) -> Packing | None:
-        """How sequences of these lengths are packed; None where all have all steps."""
+        """The packing of sequences of these lengths; None where all have all steps."""
         if lens.shape != (batch,):
             raise ValueError(f"sequence_lens must be (batch_size={batch}); got {lens.shape}")
         try:
@@ -122,11 +124,11 @@ class RecurrentLayer:
             states.append(state.swapaxes(0, 1) if self.is_batch_first else state)
         return states
 
-    def _runs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[Run]:
-        """What runs in each direction, with these weights."""
+    def _programs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[PackedProgram]:
+        """The program of each direction, with these weights."""
         self._check_weights(W, R, B, P)
         dtype = np.float32 if R.dtype == np.float16 else R.dtype  # half precision is computed in float32
-        runs = []
+        programs = []
         for number, (options, is_reverse) in enumerate(zip(self.options, self.reverse, strict=True)):
             named = {"W": W[number], "R": R[number]}
             if B is not None:
@@ -136,12 +138,12 @@ class RecurrentLayer:
             program = trace(self.cell, options)
             program = program if B is not None else drop_biases(program)
             parameters = [named[each.name].astype(dtype, copy=False) for each in program.parameters]
-            sizes = {"input": W.shape[2], "hidden": R.shape[2], "proj": 0}
-            runs.append(Run(program, parameters, sizes, is_reverse))
-        return runs
+            sizes = Sizes(W.shape[2], R.shape[2])
+            programs.append(PackedProgram(program, parameters, sizes, is_reverse))
+        return programs
 
     def _check_weights(self, W: Array, R: Array, B: Array | None, P: Array | None) -> None:
-        directions, gates = len(self.reverse), self.gates
+        directions, gates = len(self.reverse), len(ONNX.gates[self.kind])
         hidden = R.shape[-1] if self.hidden_size is None else self.hidden_size
         if hidden < 1:
             raise ValueError(f"hidden_size must be at least 1; got {hidden}")
@@ -149,7 +151,7 @@ class RecurrentLayer:
             ("R", R, gates, ", hidden_size", (hidden,)),
             ("W", W, gates, ", input_size", W.shape[2:3]),
             ("B", B, 2 * gates, "", ()),
-            ("P", P, 3, "", ()),
+            ("P", P, len(ONNX.peepholes), "", ()),
         ):
             if value is not None and value.shape != (directions, rows * hidden, *width):
                 raise ValueError(
@@ -158,16 +160,6 @@ class RecurrentLayer:
                 )
             if value is not None and (value.dtype != R.dtype or R.dtype.name not in _FLOATS):
                 raise ValueError(f"{name} must be as all weights one of {', '.join(_FLOATS)}; got {value.dtype}")
-
-
-def _scan(run: Run, x: Array, states: Sequence[Array], packing: Packing | None) -> tuple[Array, Sequence[Array]]:
-    """One direction: its output, 0 after the end of each sequence, and its last states, of an empty one its first."""
-    if packing is not None:
-        return packing.run(run, x, states)
-    if x.shape[0] * x.shape[1] == 0:
-        return np.zeros((*x.shape[:2], run.output_size), x.dtype), states
-    result = run(x, states)
-    return result.output, result.states
 
 
 def _stacked(arrays: Sequence[Array], axis: int) -> Array:
@@ -196,7 +188,7 @@ def _options(
 
 @building_operator("RNN", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
 def rnn(
-    node: Node,
+    node: NodeInfo,
     *,
     activation_alpha: Sequence[float] = (),
     activation_beta: Sequence[float] = (),
@@ -205,15 +197,15 @@ def rnn(
     direction: tuple[bool, ...] = (False,),
     hidden_size: int | None = None,
     layout: int = 0,
-) -> Function:
+) -> NodeFunction:
     """The simple recurrent network; gives Y and Y_h."""
     options = _options(direction, {"f": "Tanh"}, activations, activation_alpha, activation_beta, bound=clip)
-    return RecurrentLayer(cells.rnn, 1, options, direction, hidden_size, bool(layout)).function(node)
+    return RecurrentLayer("RNN", cells.rnn, options, direction, hidden_size, bool(layout)).function(node)
 
 
 @building_operator("GRU", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
 def gru(
-    node: Node,
+    node: NodeInfo,
     *,
     activation_alpha: Sequence[float] = (),
     activation_beta: Sequence[float] = (),
@@ -223,17 +215,17 @@ def gru(
     hidden_size: int | None = None,
     layout: int = 0,
     linear_before_reset: int = 0,
-) -> Function:
+) -> NodeFunction:
     """The gated recurrent unit; gives Y and Y_h."""
     cell = cells.gru_linear_before_reset if linear_before_reset else cells.gru
     defaults = {"f": "Sigmoid", "g": "Tanh"}
     options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip)
-    return RecurrentLayer(cell, 3, options, direction, hidden_size, bool(layout)).function(node)
+    return RecurrentLayer("GRU", cell, options, direction, hidden_size, bool(layout)).function(node)
 
 
 @building_operator("LSTM", outputs=3, direction=_direction, layout=one_of(0, 1), clip=_bound)
 def lstm(
-    node: Node,
+    node: NodeInfo,
     *,
     activation_alpha: Sequence[float] = (),
     activation_beta: Sequence[float] = (),
@@ -243,9 +235,9 @@ def lstm(
     hidden_size: int | None = None,
     input_forget: int = 0,
     layout: int = 0,
-) -> Function:
+) -> NodeFunction:
     """Long short-term memory; gives Y, Y_h and Y_c. What goes into h() is not clipped, as in other runtimes."""
     cell = cells.peephole_lstm if node.has(7) else cells.lstm
     defaults, coupled = {"f": "Sigmoid", "g": "Tanh", "h_of": "Tanh"}, bool(input_forget)
     options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip, coupled=coupled)
-    return RecurrentLayer(cell, 4, options, direction, hidden_size, bool(layout)).function(node)
+    return RecurrentLayer("LSTM", cell, options, direction, hidden_size, bool(layout)).function(node)

@@ -37,12 +37,12 @@ _REDUCTIONS: dict[str, Callable[[Array, Any, bool], Array]] = {
 
 
 def _least(dtype: np.dtype[Any]) -> Any:
-    """What any number is at least as large as."""
+    """The smallest number of a dtype: any number is at least as large."""
     return False if dtype.kind == "b" else np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
 
 
 def _greatest(dtype: np.dtype[Any]) -> Any:
-    """What no number is larger than."""
+    """The largest number of a dtype."""
     return True if dtype.kind == "b" else np.iinfo(dtype).max if dtype.kind in "iu" else np.inf
 
 
@@ -66,7 +66,7 @@ for _name, _reduce in _REDUCTIONS.items():
 
 
 def _index(x: Array, axis: int, keepdims: int, last: int, find: Callable[..., Any]) -> Array:
-    """Where along an axis ``find`` finds its element: the first or the last of equals."""
+    """Indices along an axis where ``find`` finds its element: of equals the first or the last."""
     place = axis_of(axis, x.ndim)
     checked_shape((*x.shape[:place], *x.shape[place + 1 :]), np.dtype(np.int64))
     found = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
@@ -75,13 +75,13 @@ def _index(x: Array, axis: int, keepdims: int, last: int, find: Callable[..., An
 
 @operator("ArgMax")
 def argmax(x: Array, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Array:
-    """Where the largest element is."""
+    """The index of the largest element."""
     return _index(x, axis, keepdims, select_last_index, np.argmax)
 
 
 @operator("ArgMin")
 def argmin(x: Array, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Array:
-    """Where the smallest element is."""
+    """The index of the smallest element."""
     return _index(x, axis, keepdims, select_last_index, np.argmin)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.onnx.loading.operators.limits import check_dtypes, checked_shape
-from recurra.onnx.loading.table import Array, Node, building_operator, one_of, operator
+from recurra.onnx.loading.table import Array, NodeInfo, building_operator, one_of, operator
 
 
 def axis_of(axis: Any, dimensions: int) -> int:
@@ -109,19 +109,19 @@ def concat(*arrays: Array, axis: int) -> Array:
 
 
 @building_operator("Split", until=12, outputs=None)
-def split_attribute(node: Node, *, axis: int = 0, split: Sequence[int] | None = None) -> Any:
+def split_attribute(node: NodeInfo, *, axis: int = 0, split: Sequence[int] | None = None) -> Any:
     """x cut in pieces of these sizes; by default of equal ones."""
     return lambda x: cut(x, axis, len(node.outputs), split, is_even=True)
 
 
 @building_operator("Split", since=13, until=17, outputs=None)
-def split_evenly(node: Node, *, axis: int = 0) -> Any:
+def split_evenly(node: NodeInfo, *, axis: int = 0) -> Any:
     """x cut in pieces of sizes that are an input; by default of equal ones."""
     return lambda x, split=None: cut(x, axis, len(node.outputs), split, is_even=True)
 
 
 @building_operator("Split", since=18, outputs=None)
-def split(node: Node, *, axis: int = 0, num_outputs: int | None = None) -> Any:
+def split(node: NodeInfo, *, axis: int = 0, num_outputs: int | None = None) -> Any:
     """x cut in pieces of sizes that are an input; by default of equal ones, the last perhaps smaller."""
     if num_outputs not in (None, len(node.outputs)):
         raise ValueError(f"num_outputs={num_outputs} for {len(node.outputs)} outputs")

@@ -51,7 +51,7 @@ class _Window:
         return found
 
     def _beyond(self, size: int, before: int, after: int, step: int, need: int) -> int:
-        """How far the last window reaches beyond the padding, where a part of a window counts as one."""
+        """The elements that the last window reaches beyond the padding, where a part of a window counts as one."""
         last = -(-(size + before + after - need) // step)
         if last * step >= size + before:  # it would begin in the padding behind
             last -= 1
@@ -64,7 +64,7 @@ class _Window:
         return values
 
     def over(self, x: Array, filler: Any) -> Array:
-        """What each window sees, (batch, channels, positions…, kernel…); outside of x the filler."""
+        """The elements of each window, (batch, channels, positions…, kernel…); outside of x the filler."""
         borders = self.borders(x.shape[2:])
         widths = [(0, 0), (0, 0), *((before, after + beyond) for before, after, beyond in borders)]
         checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)

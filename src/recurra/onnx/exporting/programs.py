@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,18 +12,18 @@ from onnx import ValueInfoProto
 from recurra.compiler import Plan, plan
 from recurra.compiler.expectation import expectation
 from recurra.engines.reference import evaluate
-from recurra.onnx.exporting.equations import Values
-from recurra.onnx.exporting.graph import Graph
+from recurra.onnx.exporting.equations import ProgramValues
+from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import Rows
-from recurra.onnx.exporting.scope import Weight
-from recurra.onnx.exporting.sequences import Sequences, reversed_steps
-from recurra.program import Program, Variable
+from recurra.onnx.exporting.scope import GraphWeight
+from recurra.onnx.exporting.sequences import SequenceNodes, reversed_steps
+from recurra.program import Program, Sizes, Variable
 
 BOOL = np.dtype(np.bool_)
 
 
 @dataclass(frozen=True)
-class Run:
+class WrittenProgram:
     """One layer in one direction, a cell, or what feeds forward.
 
     Attributes:
@@ -34,8 +34,8 @@ class Run:
     """
 
     program: Program
-    sizes: Mapping[str, int]
-    weights: Sequence[Weight]
+    sizes: Sizes
+    weights: Sequence[GraphWeight]
     reverse: bool = False
 
     @cached_property
@@ -43,7 +43,7 @@ class Run:
         """The program scheduled, as it runs outside training."""
         return plan(expectation(self.program))
 
-    def parameters(self) -> dict[Variable, Weight]:
+    def parameters(self) -> dict[Variable, GraphWeight]:
         """The weights by parameter."""
         return dict(zip(self.plan.program.parameters, self.weights, strict=True))
 
@@ -52,79 +52,92 @@ class Run:
         return [size.value(self.sizes) for size in variable.shape] or [1]
 
 
-def on_rows(graph: Graph, rows: Rows, run: Run, x: str, states: Sequence[str] = ()) -> tuple[str, list[str]]:
+def on_rows(
+    graph: GraphWriter, rows: Rows, written: WrittenProgram, x: str, states: Sequence[str] = ()
+) -> tuple[str, list[str]]:
     """The equations as they are, of every row alone, x and states (…, size): the output, and the new states."""
-    scheduled, program = run.plan, run.plan.program
-    names = {parameter: weight.name for parameter, weight in run.parameters().items()}
+    scheduled, program = written.plan, written.plan.program
+    names = {parameter: weight.name for parameter, weight in written.parameters().items()}
     names.update(zip((program.input, *program.states), (x, *states), strict=True))
-    values = Values(program, run.sizes, names)
-    for equations in (scheduled.once, scheduled.before, scheduled.step, scheduled.after):
+    values = ProgramValues(program, written.sizes, names)
+    for equations in scheduled.stages:
         values.write(graph, equations, rows)
     return values.names[program.output], [values.names[variable] for variable in program.next_states]
 
 
-def all_steps(graph: Graph, sequences: Sequences, run: Run, x: str, states: Sequence[str]) -> tuple[str, list[str]]:
+def all_steps(
+    graph: GraphWriter, sequences: SequenceNodes, written: WrittenProgram, x: str, states: Sequence[str]
+) -> tuple[str, list[str]]:
     """A run over sequences, x (T, batch, input) and states (batch, size): the output of all steps, the last states.
 
     A run backwards is a run forwards over reversed steps. Where a sequence has no such step, its states stay as they
     are, and the output is anything.
     """
-    scheduled, rows = run.plan, sequences.rows(2)
-    values = Values(scheduled.program, run.sizes, _constants(graph, run))
-    values.names[scheduled.program.input] = reversed_steps(graph, x) if run.reverse else x
-    values.write(graph, scheduled.before, rows)
+    scheduled, rows = written.plan, sequences.rows(2)
+    _, before, _, after = scheduled.stages
+    values = ProgramValues(scheduled.program, written.sizes, _constants(graph, written))
+    values.names[scheduled.program.input] = reversed_steps(graph, x) if written.reverse else x
+    values.write(graph, before, rows)
     active = None
     if sequences.lengths is not None:
-        active = sequences.active_reversed if run.reverse else sequences.active
-    last = _Loop(graph, sequences, run, values, active).write(states)
-    values.write(graph, scheduled.after, rows)
+        active = sequences.active_reversed if written.reverse else sequences.active
+    last = _ScanWriter(graph, sequences, written, values, active).write(states)
+    values.write(graph, after, rows)
     output = values.names[scheduled.program.output]
-    return (reversed_steps(graph, output) if run.reverse else output), last
+    return (reversed_steps(graph, output) if written.reverse else output), last
 
 
-def _constants(graph: Graph, run: Run) -> dict[Variable, str]:
-    """What parameters alone decide and a later stage reads, computed here and stored as weights.
+def _constants(graph: GraphWriter, written: WrittenProgram) -> dict[Variable, str]:
+    """Values of parameters alone that a later stage reads, computed here and stored as weights.
 
     Into the body of a loop some runtimes take weights from outside, and nothing that is computed.
     """
-    scheduled, weights = run.plan, run.parameters()
-    program, later = scheduled.program, (*scheduled.before, *scheduled.step, *scheduled.after)
-    read = {variable for equation in later for variable in equation.variables}
+    scheduled, weights = written.plan, written.parameters()
+    program, (once, *later) = scheduled.program, scheduled.stages
+    read = {variable for equations in later for equation in equations for variable in equation.variables}
     names = {parameter: weight.name for parameter, weight in weights.items() if parameter in read}
     values = {parameter: weight.array for parameter, weight in weights.items()}
     values[program.input] = np.zeros(0, graph.store.dtype)
     with np.errstate(all="ignore"):
-        evaluate(scheduled.once, values, run.sizes, program.input)
-    for equation in scheduled.once:
+        evaluate(once, values, written.sizes, program.input)
+    for equation in once:
         names.update({v: graph.weight_of(v, values[v]) for v in equation.results if v in read})
     return names
 
 
-class _Loop:
-    """The Scan of a run.
+class _ScanWriter:
+    """Writes the Scan of a program.
 
     Args:
         graph: the outer one.
         sequences: what it runs over.
-        run: the program.
+        written: the program.
         values: all that is known before the loop; what the loop keeps of every step is added.
         active: bool (T, batch, 1), where the states change; None for everywhere.
     """
 
-    def __init__(self, graph: Graph, sequences: Sequences, run: Run, values: Values, active: str | None) -> None:
-        self.graph, self.sequences, self.run, self.values, self.active = graph, sequences, run, values, active
+    def __init__(
+        self,
+        graph: GraphWriter,
+        sequences: SequenceNodes,
+        written: WrittenProgram,
+        values: ProgramValues,
+        active: str | None,
+    ) -> None:
+        self.graph, self.sequences, self.written, self.values, self.active = graph, sequences, written, values, active
         self.body = graph.body("step/")
-        self.plan = run.plan
+        self.plan = written.plan
         self.program = self.plan.program
-        self.arriving = self.plan.arriving or (self.program.input,)  # a Scan counts its steps by what arrives
+        # A Scan counts its steps by what arrives.
+        self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)
 
     def write(self, states: Sequence[str]) -> list[str]:
         """Add the node; the names of the last states."""
-        graph, body, kept = self.graph, self.body, self.plan.kept
+        graph, body, kept = self.graph, self.body, self.plan.schedule.loop_outputs()
         entering = [body.name_of(variable) for variable in self.program.states]
         slices = [body.name_of(variable) for variable in self.arriving]
         inner = self.values.within(dict(zip((*self.program.states, *self.arriving), (*entering, *slices), strict=True)))
-        inner.write(body, self.plan.step, self.sequences.rows(1))
+        inner.write(body, self.plan.schedule.step, self.sequences.rows(1))
         new = [inner.names[variable] for variable in self.program.next_states]
         inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
         scanned = [self.values.names[variable] for variable in self.arriving]
@@ -145,7 +158,7 @@ class _Loop:
 
     def _declared(self, name: str, variable: Variable) -> ValueInfoProto:
         kind = BOOL if variable.kind == "bool" else None
-        return self.body.declare(name, ["batch", *self.run.own(variable)], kind)
+        return self.body.declare(name, ["batch", *self.written.own(variable)], kind)
 
     def _own(self, names: Sequence[str]) -> list[str]:
         """Names for the body's outputs: each made by a node of the body, and no two the same."""

@@ -1,4 +1,4 @@
-"""What a module keeps: parameter lists, state dicts, copies, pickles, devices and dtypes."""
+"""The state of a module: parameter lists, state dicts, copies, pickles, devices and dtypes."""
 
 import copy
 import io

@@ -1,10 +1,12 @@
-"""With what others do to a module's weights: pruning, parametrisation, dropping, tying, changing behind the scenes."""
+"""Weights that others change: by pruning, parametrisation, dropping, tying, freezing, or unseen by version counters."""
+
+import gc
 
 import pytest
 import torch
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from tests.nn.support import CELLS, LAYERS, assert_same, gradients, pair, tensors, theirs
+from tests.nn.support import CELLS, LAYERS, assert_same, gradients, ours, pair, tensors, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
@@ -13,7 +15,7 @@ KWARGS = {"num_layers": 2, "bidirectional": True}
 
 
 def make(name, seed=0, **kwargs):
-    """Ours and torch's, in float64, and an input for both."""
+    """Our module and torch's, in float64, and an input for both."""
     options = KWARGS if name in LAYERS else {}
     module, reference = pair(name, F, H, seed=seed, dtype=torch.float64, **{**options, **kwargs})
     x = torch.randn(*((T, B) if name in LAYERS else (B,)), F, dtype=torch.float64)
@@ -190,6 +192,32 @@ def test_a_changed_weight_is_seen_by_the_next_call(name, change, training):
         after = tensors(assert_agree(module, reference, x))
         assert not torch.equal(before[0], after[0])
         before = after
+
+
+def test_weights_changed_behind_version_counters_are_seen():
+    layer, reference = ours.LSTM(3, 5), theirs.LSTM(3, 5)
+    reference.load_state_dict(layer.state_dict())
+    x = torch.randn(4, 2, 3)
+    changes = [
+        lambda m: m.weight_hh_l0.data[0].fill_(0.5),
+        lambda m: m.weight_ih_l0.detach().numpy().__setitem__((1, 2), 3.0),
+        lambda m: m.bias_ih_l0.data.add_(0.25),
+        lambda m: setattr(m.weight_hh_l0, "data", torch.full((20, 5), 0.1)),
+        lambda m: m.weight_ih_l0.data.untyped_storage().copy_(torch.zeros(60).untyped_storage()),
+    ]
+    for change in changes:
+        for with_gradients in (True, False):
+            with torch.set_grad_enabled(with_gradients):
+                for _ in range(2):
+                    layer(x)
+        before = layer(x)[0].detach()
+        for module in (layer, reference):
+            change(module)
+        assert not torch.equal(layer(x)[0], before)
+        torch.testing.assert_close(layer(x)[0], reference(x)[0], rtol=1e-5, atol=1e-6)
+        gc.collect()
+        found = [torch.autograd.grad(m(x)[0].sum(), m.weight_hh_l0)[0] for m in (layer, reference)]
+        torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
 @over_all

@@ -87,7 +87,7 @@ def test_many_gradients_of_other_cells():
 
 
 class Marked(torch.Tensor):
-    """A class of a user's own."""
+    """A user's tensor class."""
 
 
 ARRIVING = {
@@ -143,7 +143,7 @@ def test_hooks_on_saved_tensors(kind, name):
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
 def test_an_output_that_is_changed_in_place(name, run):
-    """As by ReLU(inplace=True) behind a layer: torch.nn's GRU and RNN admit it."""
+    """ReLU(inplace=True) behind a layer does so; torch.nn's GRU and RNN admit it."""
     torch.manual_seed(0)
     layer = getattr(ours, name)(F, H, 2, dtype=torch.float64, checkpoint=2 if run == "checkpointed" else None)
     x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)

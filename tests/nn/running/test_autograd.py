@@ -1,6 +1,5 @@
-"""The torch front of the native engine: gradients, frozen parameters, double backward, weights that change in place."""
+"""Gradients of calls: against finite differences, of gradients, of some inputs only, after changes in place."""
 
-import gc
 from contextlib import suppress
 
 import pytest
@@ -9,8 +8,7 @@ from torch import nn
 
 import recurra
 from recurra.engines.reference import ReferenceKernel
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
-from recurra.nn.running import direct
+from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell
 from tests.cells.literature import CELLS, EVEN
 from tests.engines.native.layers import assert_equal, gradients, inputs_of, layer_of, run, weights_of
 from tests.nn.support import their_packing
@@ -19,7 +17,7 @@ from tests.random_cells import random_cell
 
 @pytest.fixture
 def by_reference(monkeypatch):
-    """What the reference engine was asked to run."""
+    """The calls that the reference engine ran."""
     calls = []
     original = ReferenceKernel.forward
     monkeypatch.setattr(ReferenceKernel, "forward", lambda *a: calls.append(a) or original(*a))
@@ -135,7 +133,7 @@ def test_a_penalty_on_the_gradient_trains():
     assert all(p.grad is not None for name, p in layer.named_parameters() if "weight" in name)
 
 
-# ---- what is asked for ----
+# ---- some gradients only ----
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -238,127 +236,3 @@ def test_resets_that_changed_in_place_are_noticed_or_remembered():
     with suppress(RuntimeError):
         found = torch.autograd.grad(output.sum(), x)
     assert_equal(found, expected)
-
-
-# ---- how numbers lie in memory ----
-
-
-def elsewhere(parameter):
-    """The same numbers with the dimensions in another order in memory; a gap of one element between features."""
-    order = list(range(parameter.dim()))[::-1]
-    moved = torch.full([2 * size for size in parameter.shape[::-1]], float("nan"), dtype=parameter.dtype)
-    moved = moved[tuple(slice(0, None, 2) for _ in order)].permute(order)
-    moved.copy_(parameter.detach())
-    return nn.Parameter(moved)
-
-
-@pytest.mark.parametrize("name", CELLS)
-def test_parameters_may_lie_anywhere(name):
-    for hidden in (2, 6, 18):
-        layer = layer_of(name, 6, hidden, torch.float64)
-        x, states = inputs_of(layer, 4, 3)
-        values = run(layer, x, states)
-        expected = [*values, *gradients(values, leaves_of(layer, x, states))]
-        for key, parameter in list(layer.named_parameters()):
-            setattr(layer, key, elsewhere(parameter))
-            assert layer.get_parameter(key).stride() != parameter.stride() or parameter.dim() == 0
-        values = run(layer, x, states)
-        assert_equal([*values, *gradients(values, leaves_of(layer, x, states))], expected, name)
-
-
-def negated(value):
-    """The same numbers as a view whose memory holds their negatives: the imaginary part of a conjugate."""
-    view = torch.imag(torch.complex(torch.zeros_like(value), -value.detach()).conj())
-    assert view.is_neg()
-    assert torch.equal(view, value)
-    return view
-
-
-@pytest.mark.parametrize("sizes", [(5, 7), (1, 1)])
-def test_views_of_negatives(sizes):
-    layer = LSTM(*sizes)
-    x, h = torch.randn(4, 2, sizes[0]), torch.randn(1, 2, sizes[1])
-    expected = layer(x, (h, h))[:1]
-    assert_equal(layer(negated(x), (h, h))[:1], expected, "x")
-    assert_equal(layer(x, (negated(h), h))[:1], expected, "state")
-    weights = {name: negated(parameter) for name, parameter in layer.named_parameters()}
-    assert_equal(torch.func.functional_call(layer, weights, (x, (h, h)))[:1], expected, "weights")
-    arriving = torch.randn(4, 2, sizes[1])
-    found = [torch.autograd.grad(layer(x)[0], layer.weight_hh_l0, g) for g in (arriving, negated(arriving))]
-    assert_equal(found[0], found[1], "what arrives")
-
-
-def test_weights_changed_behind_version_counters_are_seen():
-    layer, theirs = LSTM(3, 5), nn.LSTM(3, 5)
-    theirs.load_state_dict(layer.state_dict())
-    x = torch.randn(4, 2, 3)
-    changes = [
-        lambda m: m.weight_hh_l0.data[0].fill_(0.5),
-        lambda m: m.weight_ih_l0.detach().numpy().__setitem__((1, 2), 3.0),
-        lambda m: m.bias_ih_l0.data.add_(0.25),
-        lambda m: setattr(m.weight_hh_l0, "data", torch.full((20, 5), 0.1)),
-        lambda m: m.weight_ih_l0.data.untyped_storage().copy_(torch.zeros(60).untyped_storage()),
-    ]
-    for change in changes:
-        for with_gradients in (True, False):
-            with torch.set_grad_enabled(with_gradients):
-                for _ in range(2):
-                    layer(x)
-        before = layer(x)[0].detach()
-        for module in (layer, theirs):
-            change(module)
-        assert not torch.equal(layer(x)[0], before)
-        torch.testing.assert_close(layer(x)[0], theirs(x)[0], rtol=1e-5, atol=1e-6)
-        gc.collect()
-        found = [torch.autograd.grad(m(x)[0].sum(), m.weight_hh_l0)[0] for m in (layer, theirs)]
-        torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
-def test_sizes_that_are_no_whole_vectors(kind, batch_first):
-    """Odd sizes, one step, one sequence; transposed input where the batch comes first."""
-    for width in (1, 3, 17):
-        for hidden in (1, 3, 17, 129):
-            layer = kind(width, hidden, batch_first=batch_first)
-            theirs = getattr(nn, kind.__name__)(width, hidden, batch_first=batch_first)
-            theirs.load_state_dict(layer.state_dict())
-            for shape in ((1, 1), (1, 4), (5, 1), (5, 4)):
-                x = torch.randn(*shape, width, requires_grad=True)
-                found = [[m(x)[0], *torch.autograd.grad(m(x)[0].sum(), [x, *m.parameters()])] for m in (layer, theirs)]
-                for mine, other in zip(*found, strict=True):
-                    torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
-
-
-def test_an_empty_batch():
-    layer = LSTM(3, 5)
-    x = torch.randn(4, 0, 3, requires_grad=True)
-    output, (h, c) = layer(x)
-    assert output.shape == (4, 0, 5)
-    assert h.shape == c.shape == (1, 0, 5)
-    (output.sum() + h.sum()).backward()
-    assert x.grad.shape == x.shape
-    assert all(bool((p.grad == 0).all()) for p in layer.parameters())
-
-
-def test_packed_sequences_of_every_order():
-    layer = layer_of("gru", 6, 18, torch.float64, bidirectional=True)
-    rows = [torch.randn(length, 6, dtype=torch.float64) for length in (2, 5, 1, 5, 3)]
-    output, last = layer(pack_sequence(rows, enforce_sorted=False))
-    for number, piece in enumerate(recurra.nn.unpack_sequence(output)):
-        alone, end = layer(rows[number].unsqueeze(1))
-        assert_equal([piece, last[:, number]], [alone[:, 0], end[:, 0]])
-
-
-def test_layers_that_do_not_fit_each_other_are_refused():
-    first, second = GRU(3, 4), GRU(500, 4)
-    with torch.no_grad():
-        first(torch.zeros(1, 1, 3))  # from here on native code knows torch's tensors
-    names = [[f"{part}{name}" for name in layer._all_weights[0]] for part, layer in (("a", first), ("b", second))]
-    with pytest.raises(ValueError, match="layers that do not fit each other"):
-        direct._direct([first._scans[0], second._scans[0]], names, 1, False, torch.float32)
-
-
-def test_a_state_that_is_a_number_is_refused():
-    with torch.no_grad(), pytest.raises(RuntimeError, match="h_0 must be a tensor"):
-        GRU(3, 4)(torch.zeros(5, 2, 3), torch.tensor(0.0))

@@ -1,21 +1,21 @@
-"""A program with its weights, ready to run over arrays of numpy: one layer in one direction, or what feeds forward."""
+"""A program with its weights packed for an engine, run over arrays of numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra.compiler import plan
 from recurra.engines import Call, DType, Kernel, Result, ScanSpec, choose
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Mask(NamedTuple):
-    """A random mask of a program, which is its mean when a model is used.
+class MaskMean(NamedTuple):
+    """A random mask of a program as it is when a model is used: its mean, everywhere.
 
     Attributes:
         width: its features.
@@ -26,8 +26,12 @@ class Mask(NamedTuple):
     mean: float
 
 
-class Run:
-    """A program at some sizes, with its weights, packed once.
+class PackedProgram:
+    """A program at some sizes, with its weights, packed once: one layer in one direction, or what feeds forward.
+
+    Masks are handed to the kernel as arrays of their means, as the torch front does it in evaluation. Numbers in their
+    place (``compiler.expectation``) would give other last bits: what a cell computes from a mask, such as ``1 - m``, is
+    rounded to the arrays' dtype here, and not as a number of the program.
 
     Args:
         program: what to run.
@@ -36,19 +40,18 @@ class Run:
         reverse: whether the last step comes first.
     """
 
-    def __init__(
-        self, program: Program, parameters: Sequence[Array], sizes: Mapping[str, int], reverse: bool = False
-    ) -> None:
+    def __init__(self, program: Program, parameters: Sequence[Array], sizes: Sizes, reverse: bool = False) -> None:
         self.program = program
         self.parameters = [np.asarray(parameter, order="C") for parameter in parameters]
-        self.sizes = dict(sizes)
+        self.sizes = sizes
         self.reverse = reverse
-        self.input_size = self.sizes["input"]
+        self.input_size = self.sizes.input
         self.output_size = program.output.width(self.sizes)
         self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
         self.plan = plan(program)
         self.masks = tuple(
-            Mask(mask.results[0].width(self.sizes), float(mask.attributes["mean"])) for mask in self.plan.program.masks
+            MaskMean(mask.results[0].width(self.sizes), float(mask.attributes["mean"]))
+            for mask in self.plan.program.masks
         )
         self._packed: dict[tuple[Kernel, DType], object] = {}
 
@@ -57,7 +60,7 @@ class Run:
 
     @property
     def spec(self) -> ScanSpec:
-        """The run as engines are told of it."""
+        """The program as engines are told of it."""
         return ScanSpec(self.plan, self.sizes, self.reverse)
 
     def kernel(self, dtype: DType) -> tuple[Kernel, object]:

@@ -1,0 +1,124 @@
+"""The table of annotations: the one list of facts that a file may hold beside a model's parts and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recurra.errors import FileFormatError, RunError
+from recurra.model import series
+from recurra.model.content import fields
+from recurra.model.interface import leaves
+from recurra.model.kinds import role
+from recurra.model.part import Part
+from recurra.program.serial import shown
+from recurra.vocabulary import Vocabulary
+
+MAX_CHARACTERS = 160_000  # of a vocabulary of such; Unicode 16 has 154,998
+MAX_WORDS = 270_000  # of a vocabulary of such; WikiText-103 has 267,735
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A row of the table.
+
+    Attributes:
+        type: the class of its values.
+        to_content: a value as lists, objects, texts and numbers of JSON.
+        from_content: the value of such content, with every field checked and capped; raises a FileFormatError.
+        problem: the reason why a model cannot have the value; None where it can.
+        summary: a value in a few words.
+    """
+
+    type: type
+    to_content: Callable[[Any], Any]
+    from_content: Callable[[Any], Any]
+    problem: Callable[[Any, Part], str | None]
+    summary: Callable[[Any], str]
+
+
+def _vocabulary_out(vocabulary: Vocabulary) -> dict[str, str]:
+    return {"level": vocabulary.level, "tokens": vocabulary.joined}
+
+
+def _vocabulary_in(content: Any) -> Vocabulary:
+    given = fields(content, "'vocabulary'", ("level", "tokens"))
+    level, tokens = given["level"], given["tokens"]
+    if level not in ("char", "word") or not isinstance(tokens, str):
+        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
+    # Before anything is made of them:
+    count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
+    if count > most:
+        raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")
+    try:
+        tokens.encode()  # JSON can write half of a character
+        return Vocabulary.of_joined(level, tokens)
+    except UnicodeEncodeError:
+        raise FileFormatError("'vocabulary' has half of a character") from None
+    except RunError as error:
+        raise FileFormatError(f"'vocabulary': {error}") from None
+
+
+def _vocabulary_problem(vocabulary: Vocabulary, root: Part) -> str | None:
+    first = next((part for _, part in leaves(root)), None)
+    if first is not None and role(first) == "table" and first.size("num_embeddings") == len(vocabulary):
+        return None
+    return f"a vocabulary of {len(vocabulary)} tokens needs an Embedding of as many as its first part"
+
+
+ANNOTATIONS: Mapping[str, Annotation] = {
+    "vocabulary": Annotation(
+        Vocabulary,
+        _vocabulary_out,
+        _vocabulary_in,
+        _vocabulary_problem,
+        lambda vocabulary: f"a vocabulary of {len(vocabulary):,} tokens ({vocabulary.level})",
+    ),
+    "series": Annotation(series.Series, series.to_content, series.from_content, series.problem, str),
+}
+
+
+def check_annotations(annotations: Mapping[str, object], root: Part) -> None:
+    """Refuse annotations that are not known, or that need another model.
+
+    Args:
+        annotations: values by name.
+        root: the model's parts, which fit behind one another.
+
+    Raises:
+        FileFormatError: names the annotation, and what it needs.
+        TypeError: a value is not of the annotation's class.
+    """
+    for name, value in annotations.items():
+        annotation = _row(name)
+        if not isinstance(value, annotation.type):
+            wanted = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
+            raise TypeError(f"{name} must be a {wanted}, not {type(value).__name__}")
+        problem = annotation.problem(value, root)
+        if problem is not None:
+            raise FileFormatError(problem)
+
+
+def to_content(annotations: Mapping[str, object]) -> dict[str, Any]:
+    """Known annotations as content of JSON, by name."""
+    return {name: ANNOTATIONS[name].to_content(value) for name, value in annotations.items()}
+
+
+def from_content(content: Any) -> dict[str, object]:
+    """The annotations of such content.
+
+    Raises:
+        FileFormatError: one is not known, or not as it must be; names it.
+    """
+    if not isinstance(content, dict):
+        raise FileFormatError(f"'annotations' must be an object, not {type(content).__name__}")
+    rows = {name: _row(name) for name in content}
+    return {name: row.from_content(content[name]) for name, row in rows.items()}
+
+
+def _row(name: str) -> Annotation:
+    row = ANNOTATIONS.get(name)
+    if row is None:
+        raise FileFormatError(f"the annotation {shown(name)} is not known; known are {', '.join(sorted(ANNOTATIONS))}")
+    return row

@@ -1,0 +1,97 @@
+"""The layout of what goes in and out of a model, as the models' users have it and as stages have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from recurra.errors import RecurraError
+from recurra.model import Description
+from recurra.model.interface import StateInterface
+from recurra.runtime.inputs import numbers, tokens
+from recurra.runtime.packed_program import Array
+from recurra.runtime.states import Nest, checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Layout:
+    """Turns input and states into what stages take, checked, and output and states back.
+
+    Stages have time first, then the batch: (T, batch, features), and states (layers * directions, batch, size).
+
+    Args:
+        description: of the model.
+
+    Attributes:
+        interface: the model's.
+        nest: how the states of its recurrent parts are nested.
+        dtype: of input, output and states; tokens are int64.
+    """
+
+    def __init__(self, description: Description) -> None:
+        self.interface = description.interface
+        self.nest = Nest.of(description.root)
+        self.dtype = self.interface.dtype
+
+    def rows(self, x: ArrayLike) -> tuple[Array, bool]:
+        """The input as (T, batch, …), and whether it was a batch.
+
+        Raises:
+            RecurraError: another shape; the message names the dimensions.
+            TypeError, IndexError: what should be tokens are no whole numbers, or beyond all tables.
+        """
+        interface, size = self.interface, self.interface.input_size
+        array: Array = tokens(x) if interface.takes_tokens else numbers(x, self.dtype)
+        names = interface.rows if interface.takes_tokens else (*interface.rows, "input_size")
+        wanted = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
+        if array.ndim not in (len(names), len(names) - 1):
+            raise RecurraError(f"the model's input must be {wanted}, or without batch; got {array.shape}")
+        if not interface.takes_tokens and size not in (None, array.shape[-1]):
+            raise RecurraError(
+                f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
+            )
+        if not interface.takes_tokens and size is None and array.shape[-1] == 0:
+            raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")
+        is_batched = array.ndim == len(names)
+        if interface.is_cell:
+            return array[None] if is_batched else array[None, None], is_batched
+        if not is_batched:
+            return array[:, None], False
+        return (array.swapaxes(0, 1) if interface.batch_first else array), True
+
+    def output(self, output: Array, is_batched: bool) -> Array:
+        """The output of stages, laid out as the input was."""
+        if self.interface.is_cell:
+            output = output.squeeze(0)
+            return output if is_batched else output.squeeze(0)
+        if not is_batched:
+            return output.squeeze(1)
+        return output.swapaxes(0, 1) if self.interface.batch_first else output
+
+    def states(self, given: Any, batch: int, is_batched: bool) -> list[list[Array]]:
+        """The states of each recurrent part; zeros where none are given.
+
+        Raises:
+            RecurraError: other states than there are; the message names the dimensions.
+        """
+        flat = iter(list(self.nest.flatten(given)))
+        return [
+            [self._state(state, next(flat), batch, is_batched) for state in states]
+            for states in self.interface.states.values()
+        ]
+
+    def _state(self, state: StateInterface, given: Any, batch: int, is_batched: bool) -> Array:
+        shape = [("num_layers * directions", count) for count in state.leading]
+        shape += [("batch", batch)] * is_batched + [(f"{state.name} features", state.size)]
+        return checked(state.name, given, shape, self.dtype).reshape(state.count or 1, batch, state.size)
+
+    def states_out(self, last: Sequence[Sequence[Array]], is_batched: bool) -> Any:
+        """The states of each recurrent part, nested and laid out as ``states`` takes them."""
+        is_cell, arrays = self.interface.is_cell, []
+        for states in last:
+            for state in states:
+                array = state[0] if is_cell else state
+                arrays.append(array if is_batched else array.squeeze(0 if is_cell else 1))
+        return self.nest.nest(iter(arrays))

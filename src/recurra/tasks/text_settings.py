@@ -1,0 +1,98 @@
+"""The settings of language models, with their defaults; plain data that goes into config.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recurra import cells
+from recurra.errors import RunError
+from recurra.tasks import checks
+from recurra.tasks.settings import TrainingSettings
+
+LEVELS = ("char", "word")
+MOST_LAYERS = 100
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The cell and the sizes of a language model.
+
+    Args:
+        cell: a name of the zoo, ``recurra.cells.all()``.
+        hidden: units per layer, and the width of the embedding.
+        layers: recurrent layers, one on top of the other.
+        dropout: probability with which an output is zeroed between layers and before the last product.
+    """
+
+    cell: str = "lstm"
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.2
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            RunError: the message names the option, and what it may be.
+        """
+        checks.one_of("--cell", self.cell, tuple(cells.all()))
+        checks.whole("--hidden", self.hidden)
+        checks.whole("--layers", self.layers, most=MOST_LAYERS)
+        checks.probability("--dropout", self.dropout)
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """The settings of a language model and its training.
+
+    Args:
+        level: ``char``: a token is a character; ``word``: what stands between white space, or the end of a line.
+        min_count: tokens seen less often are read as ``<unk>``; by default 1 for characters and 2 for words.
+        seq_len: tokens that a gradient flows back over (truncated backpropagation through time).
+        batch_size: parts of the text that are read side by side.
+        seed: of the weights, of dropout, of all that is drawn.
+    """
+
+    level: str = "char"
+    min_count: int | None = None
+    seq_len: int = 64
+    batch_size: int = 32
+    seed: int = 0
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            RunError: the message names the option, and what it may be.
+        """
+        checks.one_of("--level", self.level, LEVELS)
+        checks.whole("--seq-len", self.seq_len)
+        checks.whole("--batch-size", self.batch_size)
+        checks.whole("--seed", self.seed, least=0, most=checks.LARGEST_SEED)
+        if self.min_count is not None:
+            checks.whole("--min-count", self.min_count)
+        self.model.check()
+        self.training.check()
+
+    @property
+    def least_count(self) -> int:
+        """The number of times that a token must occur to be in the vocabulary."""
+        if self.min_count is None:
+            return 1 if self.level == "char" else 2
+        return self.min_count
+
+
+def model_settings(value: object) -> ModelSettings:
+    """Read the settings of a model back from a configuration.
+
+    Raises:
+        RunError: something is missing, unknown or of the wrong type.
+    """
+    known = set(ModelSettings.__dataclass_fields__)
+    if not isinstance(value, dict) or set(value) != known:
+        raise RunError(f"'model' must hold {', '.join(sorted(known))}")
+    settings = ModelSettings(**value)
+    settings.check()
+    return settings

@@ -1,0 +1,45 @@
+"""What a forward pass keeps: of gates what they are, not the products that they come from."""
+
+import pytest
+
+from recurra import cell, cells, eye, tanh
+from recurra.compiler import plan, products_stored, trace
+
+
+def passed(made):
+    return plan(trace(made)).program
+
+
+def test_a_gru_keeps_its_gates_and_the_product_that_the_reset_gate_meets():
+    program = passed(cells.gru)
+    assert {variable.name for variable in products_stored(program)} == {"r", "z", "n", "n_h"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("rnn", ["%h'"]), ("peephole_lstm", ["i", "f", "g", "o"]), ("mgu", ["f", "n"]), ("min_gru", ["z", "n"])],
+)
+def test_what_other_cells_keep(name, kept):
+    program = passed(cells.all()[name])
+    names = [variable.name for variable in products_stored(program)]
+    if name == "rnn":
+        assert products_stored(program) == (program.output,)
+    else:
+        assert names == kept
+
+
+def test_a_product_of_parameters_is_not_kept():
+    @cell
+    def squared(x, h, *, W, M):
+        return tanh(x @ W + h @ (M @ M + eye()))
+
+    program = passed(squared)
+    assert products_stored(program) == (program.output,)
+
+
+def test_what_nothing_reads_is_not_kept():
+    @cell
+    def linear(x, h, *, W):
+        return x @ W + 0.5 * h
+
+    assert products_stored(passed(linear)) == ()

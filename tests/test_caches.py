@@ -1,0 +1,70 @@
+"""Every cache has a row in docs/architecture.md: what is kept, by which key, and for how long."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "recurra"
+DECORATORS = {"lru_cache", "cache", "cached_property"}
+WEAK = {"WeakValueDictionary", "WeakKeyDictionary"}
+LASTING = ("engines", "nn", "runtime")  # packages whose objects live on between calls
+# Their tables are filled while a schedule is lowered, and end with that.
+LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
+# What a run shows, and the table of operators, which their definitions fill.
+NO_CACHES = {"engines.protocol.Result.traced", "onnx.loading.table._TABLE"}
+
+
+def name_of(node):
+    """The last name of a decorator, of what is called, or of what is subscripted."""
+    if isinstance(node, (ast.Call, ast.Subscript)):
+        return name_of(node.func if isinstance(node, ast.Call) else node.value)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
+
+
+def is_empty_dictionary(value):
+    if isinstance(value, ast.Dict):
+        return not value.keys
+    if isinstance(value, ast.Call) and name_of(value) == "field":
+        return any(k.arg == "default_factory" and name_of(k.value) == "dict" for k in value.keywords)
+    return isinstance(value, ast.Call) and (name_of(value) in WEAK or (name_of(value) == "dict" and not value.args))
+
+
+def assigned(node):
+    """The name that a statement gives an empty dictionary to; of ``self.name`` the name."""
+    if isinstance(node, ast.AnnAssign) and node.value is not None and is_empty_dictionary(node.value):
+        return name_of(node.target)
+    if isinstance(node, ast.Assign) and is_empty_dictionary(node.value):
+        return name_of(node.targets[0])
+    return None
+
+
+def in_classes(path, tree):
+    """Dictionaries that an object begins with, empty; those of modules as well."""
+    yield from ((None, name) for name in map(assigned, tree.body) if name)
+    for made in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        begins = [node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+        for node in (*made.body, *(inner for begin in begins for inner in ast.walk(begin))):
+            if assigned(node) and path.relative_to(SOURCE).parts[0] in LASTING:
+                yield made.name, assigned(node)
+
+
+def found():
+    names = []
+    for path in sorted({*SOURCE.rglob("*.py")} - {*LOWERING}):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        owners = {id(inner): node.name for node in tree.body if isinstance(node, ast.ClassDef) for inner in node.body}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and DECORATORS.intersection(map(name_of, node.decorator_list)):
+                names.append(".".join(filter(None, (module, owners.get(id(node)), node.name))))
+        names += [".".join(filter(None, (module, *place))) for place in in_classes(path, tree)]
+    return [name for name in names if name not in NO_CACHES]
+
+
+def test_the_page_names_every_cache_and_no_other():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## Caches\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
+    assert sorted(named) == sorted(found())
