@@ -1,5 +1,5 @@
-# All that a fresh machine needs beforehand: python3 (3.10 or later) with its venv and headers, a C++ compiler, make.
-# Everything else, CMake included, comes from pip into .venv and stays there.
+# A fresh machine needs python3 (3.10 or later) with its venv and headers, a C++ compiler and make. Everything else, CMake
+# included, is installed by pip into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 COMPARED := .venv/installed-bench
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
 
-# An interpreter named by hand (PYTHON=python3.12 make test) replaces a .venv that another one made.
+# A .venv of another interpreter is replaced where one is named by hand (PYTHON=python3.12 make test).
 VERSION := import sys; print(*sys.version_info[:3], sep=".")
 ifneq ($(origin PYTHON),file)
 ifneq ($(shell { "$(PYTHON)" -c '$(VERSION)'; } 2>/dev/null),$(shell { $(BIN)/python -c '$(VERSION)'; } 2>/dev/null))
@@ -15,7 +15,7 @@ ANOTHER := another-python
 endif
 endif
 
-# Says in one line what is missing, and what to install.
+# Prints in one line what is missing and how to install it.
 define CHECK
 import importlib.util, os, pathlib, shutil, sys, sysconfig
 if sys.version_info < (3, 10):
@@ -36,13 +36,13 @@ export CHECK
 .PHONY: help build demo bench bench-load test explore lint sanitize fuzz wheel arm clean another-python
 
 help:
-	@echo 'make build   set up .venv and build the native module (the others do this by themselves)'
+	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
 	@echo 'make demo    show what recurra does'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make bench-load  the same on a machine that others keep busy'
 	@echo 'make test    lint, then all the tests'
 	@echo 'make explore the tests on random examples, with new ones: what they fail on is kept in .hypothesis and tried first'
-	@echo 'make lint    ruff and mypy'
+	@echo 'make lint    ruff, mypy, clang-format and typos'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
 	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
@@ -53,8 +53,8 @@ help:
 
 build: $(INSTALLED)
 
-# The constraints go in by the environment, so that the versions hold for what builds the native module too; older and
-# newer pips read them from different variables.
+# The constraints are environment variables, so that they also hold for the packages that build the native module. Older and
+# newer versions of pip read different variables.
 $(INSTALLED): $(SOURCES) $(ANOTHER)
 	@command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON) here. Run: apt install python3 python3-venv python3-dev' >&2; exit 1; }
 	@"$(PYTHON)" -c "$$CHECK"
@@ -68,11 +68,11 @@ $(INSTALLED): $(SOURCES) $(ANOTHER)
 demo: $(INSTALLED)
 	@$(BIN)/recurra demo
 
-# The other libraries are large, and nothing else needs them: they come with the first run.
+# The other libraries are large and needed here alone, so the first run installs them.
 bench: $(COMPARED)
 	@$(BIN)/recurra bench
 
-# How long layers take where other processes want the processors too.
+# Times of layers beside other processes that keep the processors busy.
 bench-load: $(COMPARED)
 	@$(BIN)/python benchmarks/load.py
 
@@ -85,7 +85,7 @@ $(COMPARED): $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest -n 2
 
-# `make test` draws the same examples in every run, so that it says something of a change; here they are new each time.
+# `make test` draws the same random examples in every run, so that a failure is due to a change; here they are new each time.
 explore: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile explore
 
@@ -93,22 +93,24 @@ lint: $(INSTALLED)
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
+	$(BIN)/clang-format --dry-run -Werror $(wildcard native/*.h native/*.cpp native/*.inl native/*/*.cpp)
+	$(BIN)/typos
 
-# What the tests cannot see: reads and writes outside of arrays, undefined behaviour, races between threads.
+# Finds what tests alone do not: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
 
-# What reads files meets inputs that are nearly right, for so many seconds. The first time builds a module for it: minutes.
+# Readers of files are given inputs that are nearly right, for so many seconds. The first time builds a module: some minutes.
 BUDGET ?= 300
 fuzz: $(INSTALLED)
 	tools/fuzz.sh $(BUDGET)
 
-# The wheel has environments of its own: it needs neither .venv nor torch.
+# tools/wheel.sh makes environments of its own: neither .venv nor torch is needed.
 wheel:
 	@"$(PYTHON)" -c "$$CHECK"
 	PYTHON="$(PYTHON)" tools/wheel.sh
 
-# It has a Python of its own too, for another processor.
+# tools/arm.sh fetches a Python for the other processor.
 arm:
 	@tools/arm.sh
 

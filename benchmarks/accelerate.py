@@ -8,7 +8,7 @@ Each library goes into an environment of its own, with this checkout's recurra:
 
 and likewise "darts[torch]", "gluonts[torch]", and Resemblyzer beside "setuptools<81", which its webrtcvad needs. Each
 round trains one model on torch.nn and one accelerated, from the same seed, in turns; the first epoch does not count.
-With --threads 1 seconds are those of the processor, which other work on the machine hardly changes.
+With --threads 1 times are processor time, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def waves(count: int, length: int) -> Array:
 
 
 class Case(ABC):
-    """A model of a library's.
+    """A model of another library.
 
     Attributes:
         name: in the table.
@@ -167,7 +167,7 @@ class GluonTS(Case):
 
 
 class Resemblyzer(Case):
-    """Another's checkpoint, three LSTM layers of 256 units: the embedding of some sound; there is no training."""
+    """The embedding of some sound by the library's own checkpoint, three LSTM layers of 256 units; without training."""
 
     def __init__(self, length: int) -> None:
         self.length, self.name = length, f"Resemblyzer, embedding of {length} s"
@@ -213,7 +213,7 @@ CASES: dict[str, Callable[[], list[Case]]] = {
 
 
 def seconds() -> float:
-    """A clock: of one thread the processor's, of several the one on the wall."""
+    """A clock: processor time for one thread, wall time for several."""
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
@@ -238,7 +238,7 @@ def trained(case: Case, accelerated: bool, epochs: int) -> tuple[Any, float]:
 
 
 def in_turns(rounds: int) -> Iterator[tuple[bool, bool]]:
-    """Which of the two is first, round by round."""
+    """The order of the two sides in each round; they take turns in being first."""
     for number in range(rounds):
         yield (False, True) if number % 2 == 0 else (True, False)
 
@@ -276,7 +276,7 @@ def row(case: Case, rounds: int, epochs: int) -> str:
 
 
 def forecasts(case: Case, model: Any, rounds: int) -> tuple[dict[bool, list[float]], str]:
-    """Seconds of one model's forecasts, on torch.nn and accelerated in turns, and how far those are apart."""
+    """Seconds of one model's forecasts, on torch.nn and accelerated in turns, and their largest difference."""
     module, results = case.module(model), {}
     times: dict[bool, list[float]] = {False: [], True: []}
     for order in in_turns(3 * rounds + 2):
@@ -290,7 +290,7 @@ def forecasts(case: Case, model: Any, rounds: int) -> tuple[dict[bool, list[floa
 
 
 def main() -> None:
-    """Read the command line, print the table."""
+    """Read the command line, measure, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("library", choices=CASES)
     parser.add_argument("--rounds", type=int, default=5, help="how often each model is trained both ways")

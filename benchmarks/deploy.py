@@ -1,8 +1,8 @@
-"""What shipping a model costs: start-up, steps, many streams, memory. Prints a table in Markdown.
+"""Costs of a model in use: start-up, steps, many streams, memory. Prints a table in Markdown.
 
 python benchmarks/deploy.py [cold|step|streams|memory|size] …    all of them without a name
 
-What an import costs is import_time.py's business.
+import_time.py measures imports.
 """
 
 import gc
@@ -55,7 +55,7 @@ print(session.run(None, feeds)[0].sum())
 
 
 def bench_cold():
-    """From nothing to the first output, in a new process; beside onnxruntime where it is installed."""
+    """Time until the first output of a new process, beside onnxruntime."""
     from recurra import onnx
 
     description = lstm(256, 256)
@@ -107,7 +107,7 @@ def rate(call, count, rounds=9):
 
 
 def bench_streams(count=1000):
-    """Many sequences together, and the same sequences one by one."""
+    """Steps of many sequences together, and of the same sequences one by one."""
     for input_size, hidden_size in ((8, 16), (32, 32), (1, 128), (128, 128)):
         model = runtime.Model(lstm(input_size, hidden_size))
         x = np.random.default_rng(0).standard_normal((count, input_size)).astype(np.float32)

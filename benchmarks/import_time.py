@@ -1,8 +1,8 @@
-"""What importing the torch-free part of recurra costs: cold processes, beside numpy alone.
+"""The time of importing the torch-free part of recurra, in cold processes, beside numpy alone.
 
     python benchmarks/import_time.py [--module recurra.runtime] [--rounds 25]
 
-Every round starts one process for each case, so that whatever else the machine does meets them alike. The modules are
+Every round starts one process for each case, so that other work on the machine affects them alike. The modules are
 compiled beforehand, as an installed package's are. Importing recurra.runtime should take at most 40 ms over numpy.
 """
 
@@ -18,7 +18,7 @@ import time
 
 
 def process_time(code: str, compiled: str) -> float:
-    """Seconds that a new process of this Python takes to run the code; compiled modules lie in ``compiled``."""
+    """Seconds that a new process of this Python takes to run the code; compiled modules are in ``compiled``."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, stdout=subprocess.DEVNULL)
@@ -26,7 +26,7 @@ def process_time(code: str, compiled: str) -> float:
 
 
 def measure(codes: list[str], rounds: int) -> list[list[float]]:
-    """For every round the seconds of each code's process; a first round that does not count compiles the modules."""
+    """Seconds of each code's process in every round; a first round, which does not count, compiles the modules."""
     with tempfile.TemporaryDirectory() as compiled:
         return [[process_time(code, compiled) for code in codes] for _ in range(rounds + 1)][1:]
 

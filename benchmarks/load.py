@@ -1,10 +1,10 @@
-"""Layers on a machine whose processors others want too. Prints a table in Markdown.
+"""Times of layers beside busy processes. Prints a table in Markdown.
 
 python benchmarks/load.py [inference|training] [LSTM|GRU] …    all of them without names
 
-For each case, in rounds that take turns: recurra with one thread and two, torch.nn and onnxruntime with two, each in a
-process of its own, beside no, as many and three times as many busy processes as there are processors; and with
-onnxruntime called between the calls in the same process, whose threads go on spinning for a while.
+Four sides take turns in each case: recurra with one thread and with two, torch.nn and onnxruntime with two, each in a
+process of its own. Beside them run no busy processes, as many as there are processors, or three times as many. A fourth
+row has no busy processes, but calls onnxruntime, whose threads spin for a while afterwards, before each timed call.
 
 The figure of a round is the mean of its calls. Beside busy processes a call takes its own time, or that and the turns
 of others; the median of calls only says which of the two happened more often.
@@ -25,7 +25,7 @@ ROUNDS, SECONDS, LEAST_CALLS = 7, 0.4, 1
 
 
 def make(side, kind, shape):
-    """The layer of one side, by weights and inputs that all sides draw alike: what calls it, and the input."""
+    """The layer of one side and its input; all sides draw the same weights and inputs."""
     import torch
 
     from recurra import nn
@@ -67,7 +67,7 @@ def session(layer, kind, x, hidden):
 
 
 def caller(side, mode, kind, shape, beside):
-    """A function that runs one call and returns what is to be timed of it, and one that returns all results."""
+    """A function that runs one call and returns its ms, and one that returns all results of a call."""
     import torch
 
     layer, x = make(side, kind, shape)
@@ -98,7 +98,7 @@ def caller(side, mode, kind, shape, beside):
 
 
 def work(side, threads):
-    """Answers lines: a case is made and its results are described; the same case again is timed."""
+    """Answer lines: a new case is made and its results summarised; the same case once more is timed."""
     import torch
 
     torch.set_num_threads(int(threads))
@@ -120,26 +120,26 @@ def work(side, threads):
 
 
 class Worker:
-    """A process that runs one side with a number of threads."""
+    """A process that runs one side with some number of threads."""
 
     def __init__(self, name):
         command = [sys.executable, __file__, "work", *name.split()]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, case):
-        """The numbers of its answer."""
+        """The numbers that the process answers with."""
         self.process.stdin.write(case + "\n")
         self.process.stdin.flush()
         return [float(word) for word in self.process.stdout.readline().split()]
 
     def close(self):
-        """Ends it."""
+        """End the process."""
         self.process.stdin.close()
         self.process.wait()
 
 
 class Busy:
-    """Processes that keep processors busy for as long as it is entered."""
+    """Processes that keep processors busy inside of a ``with`` block."""
 
     def __init__(self, count):
         self.count = count
@@ -161,7 +161,7 @@ class Busy:
 
 
 def measure(workers, case, busy):
-    """The median of each worker's rounds in ms, after a look at whether they compute the same."""
+    """The median of each worker's rounds in ms, after a check that all compute the same."""
     sizes = [worker.ask(case) for worker in workers]
     for found in sizes[1:]:
         assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(found, sizes[0], strict=True)), (case, sizes)
@@ -171,7 +171,7 @@ def measure(workers, case, busy):
 
 
 def main(words):
-    """Times what is named."""
+    """Time the cases that are named."""
     from recurra import _native
 
     cores = _native.hardware_threads()

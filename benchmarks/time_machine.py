@@ -1,11 +1,11 @@
 """The character model of the textbooks on *The Time Machine*: training perplexity after 500 epochs.
 
-The set-up of Zhang, Lipton, Li & Smola, *Dive into Deep Learning* (2023), chapters 9 and 10: the first 10,000
+The setup is that of Zhang, Lipton, Li & Smola, *Dive into Deep Learning* (2023), chapters 9 and 10: the first 10,000
 characters (letters and single spaces, lower case), one-hot input, hidden size 256, 32 sequences of 35 steps, the state
-carried from window to window, plain SGD with learning rate 1, gradients clipped to norm 1. They give a perplexity of
-about 1.3 for the RNN and 1.1 for the LSTM and the GRU.
+carried from window to window, plain SGD with learning rate 1, gradients clipped to norm 1. They report a perplexity of
+about 1.3 for the RNN and 1.1 for the LSTM and the GRU. The text is no part of the repository.
 
-    python benchmarks/time_machine.py ../shared/data/timemachine.txt --cell rnn --cell lstm
+    python benchmarks/time_machine.py timemachine.txt --cell rnn --cell lstm
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def windows(numbers: Tensor, offset: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def detached(state: Tensor | tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
-    """A state cut off from the windows before."""
+    """A state without its gradient's path to the windows before."""
     if isinstance(state, tuple):
         return tuple(value.detach() for value in state)
     return None if state is None else state.detach()
@@ -59,7 +59,7 @@ def our_layer(cell: str, letters: int) -> nn.Module:
 
 
 def torch_layer(cell: str, letters: int) -> nn.Module:
-    """The same of torch.nn: RNN, LSTM or GRU."""
+    """The layer of torch.nn: RNN, LSTM or GRU."""
     layer: nn.Module = getattr(nn, cell.upper())(letters, HIDDEN)
     return layer
 

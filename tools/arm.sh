@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # Builds the native module for aarch64, and runs the tests that tools/arm/tests lists with Debian 12's Python for arm64,
-# emulated. `make arm` calls it; arguments go to pytest. It needs root for nothing, neither .venv nor torch, and writes in
-# build/arm alone.
+# emulated. `make arm` calls it; arguments go to pytest. It needs neither root nor .venv nor torch, and writes to build/arm
+# alone.
 #
 # Debian is unpacked there, not booted: each of its programs runs under qemu-aarch64-static, which looks for files in that
-# folder first. So it works in containers too, and where nobody has told the kernel about other processors' programs.
+# folder first. So it works in containers, and where the kernel has no handler (binfmt_misc) for other processors' programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$PWD/build/arm
 root=$build/root     # Debian for arm64
-venv=$build/venv     # what its Python finds beside Debian's packages: recurra and safetensors
-tools=$build/tools   # of this machine: CMake and nanobind
+venv=$build/venv     # recurra and safetensors, for Debian's Python
+tools=$build/tools   # CMake and nanobind, for this machine
 python=$venv/bin/python
 compiler=aarch64-linux-gnu
 packages=(python3 python3-numpy python3-pytest python3-pytest-xdist python3-hypothesis libpython3-dev libstdc++6)
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Says in one line what is missing, and what to install.
+# Prints in one line what is missing and how to install it.
 check() {
   local missing=()
   if [[ $(. /etc/os-release && echo "$ID-$VERSION_ID") != debian-12 ]]; then
@@ -32,7 +32,7 @@ check() {
   fi
 }
 
-# Debian's packages for arm64 and what they depend on, from where this machine gets its own.
+# Debian's packages for arm64 with their dependencies, from the sources of packages that this machine uses.
 fetch_debian() {
   local apt=$build/apt folder package options
   if [[ -e $root/complete && $(< "$root/complete") == "${packages[*]}" ]]; then return; fi
@@ -51,12 +51,12 @@ fetch_debian() {
   for package in "$apt"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink --no-same-owner
   done
-  ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$root/usr/lib/$compiler/" # what the packages' own scripts would do
+  ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$root/usr/lib/$compiler/" # as the packages' own scripts do
   echo "${packages[*]}" > "$root/complete"
 }
 
-# An environment whose interpreter is a script that starts Debian's; Python takes the script for itself. Debian 12 has no
-# safetensors: that comes as the wheel that users of it get.
+# An environment whose interpreter is a script that starts Debian's Python, which takes the script for itself. Debian 12 has no
+# package of safetensors, so its wheel is installed.
 make_environment() {
   if [[ -e $venv/complete && ! constraints.txt -nt $venv/complete ]]; then return; fi
   rm -rf "$venv" "$tools"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Mutates files and programs and reads what comes out, and runs some of it, under AddressSanitizer. `make fuzz` calls it.
+# Mutates files and programs, reads the results and runs some of them, under AddressSanitizer. `make fuzz` calls it.
 #
 #   tools/fuzz.sh [SECONDS]
 #
-# Half of the time libFuzzer looks for inputs that reach new lines; the other half changes what it found, faster. What has
-# been found stays in build/fuzz/corpus for the next time; an input that breaks something is in build/fuzz/crash-*.
+# In half of the time libFuzzer looks for inputs that reach new lines; in the other half the inputs that it found are mutated
+# without guidance, which is faster. The inputs stay in build/fuzz/corpus for the next time; one that breaks something is in
+# build/fuzz/crash-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-300}
@@ -14,7 +15,7 @@ cxx=${CXX:-g++}
 mkdir -p "$build/corpus"
 source tools/sanitized_module.sh
 
-# The sanitizer's runtime must be the one that libFuzzer comes with: the module is told to ask for no other.
+# The sanitizer's runtime must be the one that comes with libFuzzer, so the module's own dependency on it is removed.
 if [[ ! -e $build/built || -n $(find native CMakeLists.txt constraints.txt -newer "$build/built") ]]; then
   sanitized_module "$PWD/.venv/bin/python" "$site"
   .venv/bin/python -m venv --clear "$build/venv"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests with the native module under AddressSanitizer and UndefinedBehaviorSanitizer, and a program of the thread
-# pool and the executor under ThreadSanitizer. `make sanitize` calls it; arguments go to pytest.
+# Runs the tests with the native module under AddressSanitizer and UndefinedBehaviorSanitizer, and a program that tests the
+# thread pool and the executor under ThreadSanitizer. `make sanitize` calls it; arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$PWD/.venv/bin/python
@@ -25,17 +25,17 @@ threads() {
   done
   "$cxx" "${flags[@]}" native/tests/pool_test.cpp native/{pool,executor,narrow,check,code,dispatch}.cpp "${objects[@]}" -pthread \
     -o "$build/pool_test"
-  # Without address randomisation: older runtimes of the sanitizer do not know newer kernels' layouts.
+  # Without address randomisation, as older runtimes of the sanitizer do not know the memory layouts of newer kernels.
   TSAN_OPTIONS=halt_on_error=1 setarch -R "$build/pool_test"
 }
 
 module() {
   sanitized_module "$python" "$site"
-  # The editable install finds its modules ahead of every path; here it must not.
+  # The finder of the editable install comes before every path, and would find the other module.
   cat > "$site/sitecustomize.py" <<'PYTHON'
 import sys
 
-# OpenVINO loads libraries in a way (RTLD_DEEPBIND) that AddressSanitizer ends the process for: here it is not installed.
+# OpenVINO loads libraries with RTLD_DEEPBIND, for which AddressSanitizer ends the process: pretend that it is not installed.
 sys.modules["openvino"] = None
 
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "_editable_skbc_recurra"]
@@ -54,5 +54,5 @@ checked "$python" -c "
 import recurra
 from recurra import _native
 assert _native.__file__.startswith('$site') and recurra.__file__.startswith('$site'), _native.__file__"
-# AddressSanitizer's own memory for an array of 8 GB is more than that test allows a reader.
+# test_memory is left out: for an array of 8 GB AddressSanitizer itself needs more memory than the test allows.
 checked "$python" -X faulthandler -m pytest -p no:cacheprovider --deselect tests/model/test_museum.py::test_memory "$@"

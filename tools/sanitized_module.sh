@@ -1,6 +1,6 @@
-# Sourced by what runs under AddressSanitizer.
+# Sourced by scripts that run recurra under AddressSanitizer.
 
-# The whole project once more, in a folder of its own, its native module with the checks in it.
+# Installs the whole project into a folder of its own, with the sanitizers' checks in its native module.
 sanitized_module() {
   local python=$1 site=$2
   rm -rf "$site"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel for this platform into dist/, checks what it asks of other machines, and runs the runtime's tests, and
-# others that need no torch, where only the wheel is installed. `make wheel` calls it; PYTHON names the interpreter, and
+# Builds the wheel for this platform into dist/, checks what it needs of other machines, and runs the runtime's tests and others
+# that need no torch, in environments that have the wheel alone. `make wheel` calls it; PYTHON names the interpreter, and
 # arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,14 +11,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# A new environment: its name under $work, its interpreter, what to install.
+# Makes a new environment; arguments: its name under $work, its interpreter, what to install.
 environment() {
   "$2" -m venv "$work/$1"
   "$work/$1/bin/python" -m pip install --quiet "${@:3}"
 }
 
-# libstdc++ goes into the module: where an older one is loaded first, the wheel must run all the same. libgcc stays out:
-# a static one would ask for a newer C library than anything else here does.
+# libstdc++ is linked into the module, as the wheel must run where an older one is loaded first. libgcc is not: a static one
+# needs a newer C library than everything else here.
 build() {
   LDFLAGS="${LDFLAGS:-} -static-libstdc++ -Wl,--exclude-libs,ALL" \
     "$work/tools/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$work/built" .
@@ -28,7 +28,7 @@ build() {
   wheel=dist/$(basename "$work"/repaired/*.whl)
 }
 
-# Which systems the wheel is for, and on which Pythons.
+# Reports which systems and which versions of Python the wheel is for.
 audit() {
   "$work/tools/bin/auditwheel" show "$wheel"
   if [[ $wheel == *-abi3-* ]]; then
@@ -38,7 +38,7 @@ audit() {
   fi
 }
 
-# The tests with an interpreter, the wheel, and nothing of this folder but the tests themselves.
+# Runs the tests with an interpreter and the wheel; of this folder it uses the tests alone.
 tested() {
   local name=${1##*/} installed
   environment "$name" "$1" "$wheel"

@@ -1,1 +1,1 @@
-"""Fuzzing of what reads files: inputs that are nearly right, under AddressSanitizer, guided by coverage."""
+"""Fuzzing of the readers of files: inputs that are nearly right, under AddressSanitizer, guided by coverage."""

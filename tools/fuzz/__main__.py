@@ -1,4 +1,4 @@
-"""``python -m fuzz SHARE [options of libFuzzer] FOLDER``: mutate what is in the folder, as long as the options say."""
+"""``python -m fuzz SHARE [options of libFuzzer] FOLDER``: mutate a folder's inputs, as long as the options say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random equations that fit: what no cell's trace gives, and the check of programs accepts."""
+"""Random programs that the check of programs accepts, and that no cell's trace would give."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _equation(draw: random.Random, known: list[Variable], varying: set[str], num
 def _fitted(
     draw: random.Random, operation: Operation, operands: list[Variable | float], varying: set[str], number: int
 ) -> Equation | None:
-    """The equation, its results as the operation's rule shapes them; None where it objects."""
+    """The equation, its results shaped by the operation's rule; None where the rule refuses it."""
     results = operation.results or draw.randrange(1, 5)
     attributes: dict[str, Any] = {}
     if "count" in operation.attributes:

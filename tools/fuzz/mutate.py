@@ -1,4 +1,4 @@
-"""Inputs changed a little: as trees of JSON, which stay what they are, and as bytes, which mostly do not."""
+"""Inputs changed a little: as trees of JSON, which mostly stay readable, and as bytes, which mostly do not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mutated(data: bytes, draw: random.Random, mutate_bytes: Callable[[bytes], by
 
     Args:
         data: a program's text, or a file.
-        draw: what is random.
+        draw: the source of random numbers.
         mutate_bytes: changes bytes.
     """
     if draw.random() < 0.25:
@@ -45,7 +45,7 @@ def mutated(data: bytes, draw: random.Random, mutate_bytes: Callable[[bytes], by
     try:
         return _program(data, draw) if data[:1] == b"{" else _file(data, draw)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, struct.error):
-        return mutate_bytes(data)  # no longer anything that can be read
+        return mutate_bytes(data)  # it can no longer be read
 
 
 def _text(content: Any) -> bytes:
@@ -80,7 +80,7 @@ def _file(data: bytes, draw: random.Random) -> bytes:
 
 
 def _fitted(header: Any, body: bytes) -> bytes:
-    """Set the offsets of all arrays to what their shapes take; and as many numbers as that."""
+    """Set the offsets of all arrays to the bytes that their shapes take; give as many bytes."""
     position = 0
     for name, entry in header.items():
         if name == "__metadata__" or not isinstance(entry, dict):

@@ -1,4 +1,4 @@
-"""What mutations begin with: small models as files, and cells' programs as JSON."""
+"""The first inputs, which mutations begin with: small models as files, and cells' programs as JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""``python -m fuzz.sweep SHARE SECONDS SEED FOLDER``: mutate what is in the folder, not guided but three times as fast.
+"""``python -m fuzz.sweep SHARE SECONDS SEED FOLDER``: mutate a folder's inputs without guidance, three times as fast.
 
-Input number n is made of the seed, n and the folder's files alone. The number of the last one is in the file
-``last-SEED`` beside the folder, for when the process dies of it.
+Input number n follows from the seed, n and the folder's files alone. The number of the last one is in the file
+``last-SEED`` beside the folder, in case the process dies of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fuzz.targets import one_input
 
 
 def main() -> None:
-    """Make inputs until the time is over, or one of them finds something."""
+    """Make inputs until the time is over or one of them breaks something."""
     share, seconds, seed, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     corpus = [path.read_bytes() for path in sorted(folder.iterdir())]
     last = os.open(folder.parent / f"last-{seed}", os.O_WRONLY | os.O_CREAT)

@@ -1,4 +1,4 @@
-"""What an input is given to, and what may come of it: a model or program, or one error of one line."""
+"""The targets of inputs: readers, which give a model or program or raise one error of one line, and what runs it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ MOST_WEIGHTS = 10**6  # of a bare program, whose weights no file holds
 SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden of bare programs
 
 
-class Found(Exception):  # noqa: N818  (what fuzzing looks for)
-    """Something that must not be."""
+class Found(Exception):  # noqa: N818  (fuzzing looks for it)
+    """A fault: something that must not happen."""
 
 
 def read(data: bytes) -> Program | Description | None:
-    """The program or model that an input is; None where it is refused as it should be.
+    """The program or model of an input; None where it is refused as it should be.
 
     Raises:
-        Found: a message of several lines, or that no terminal shows; or a program that is not what it was when written.
+        Found: a message of several lines, or one with control characters; or a program that a round trip changes.
     """
     try:
         if data[:1] == b"{":
@@ -52,11 +52,11 @@ def read(data: bytes) -> Program | Description | None:
 
 
 def use(found: Program | Description, sizes: tuple[int, int]) -> None:
-    """Run a program or model, forward and backward, a step at a time and whole: errors are fine, crashes are not.
+    """Run a program or model forward and backward, step by step and whole: errors are fine, crashes are not.
 
     Args:
         found: the program or model.
-        sizes: input and hidden, of a program.
+        sizes: of a program, its input and hidden sizes.
     """
     try:
         if isinstance(found, Program):
@@ -105,7 +105,7 @@ def _differentiate(program: Program, width: int, hidden: int) -> None:
 
 
 def one_input(data: bytes, share: int) -> None:
-    """Read an input; run every so-manieth of those that are accepted."""
+    """Read an input; run one in ``share`` of those that are accepted."""
     found, chance = read(data), zlib.crc32(data)
     if found is not None and chance % share == 0:
         with warnings.catch_warnings(), np.errstate(all="ignore"), recurra.engine("native"):

@@ -1,0 +1,66 @@
+"""A language model from a text to a numpy script: it learns to count, is exported as int8, and counts without torch.
+
+pip install "recurra[torch,cli]"; python examples/train_export_sample.py
+"""
+
+import contextlib
+import io
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+from recurra.cli import main as recurra
+
+TEXT = "one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve;\n" * 200
+PROMPT, LENGTH = "one, two, ", 120
+SETTINGS = "--cell gru --hidden 48 --seq-len 32 --batch-size 16 --epochs 8 --eval-every 100 --seed 1"
+
+# What a machine without torch runs: the likeliest character, again and again.
+WRITE = """
+import sys
+import numpy as np
+from recurra import runtime
+
+path, prompt, length = sys.argv[1:]
+model = runtime.load(path)
+words, stream = model.vocabulary, model.stream()
+for number in words.prompt(prompt):
+    logits = stream.step(number)
+for _ in range(int(length)):
+    number = 1 + int(logits[1:].argmax())  # 0 is <unk>
+    print(words.write(number, at_line_start=False), end="")  # the model is one of characters
+    logits = stream.step(number)
+assert "torch" not in sys.modules
+"""
+
+
+def run(*command):
+    """Run a command of recurra's, as `recurra …` in a shell does, and return what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        code = recurra(command)
+    if code != 0:
+        raise SystemExit(code)
+    return shown.getvalue()
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        text, trained, file = (str(Path(folder, name)) for name in ("text.txt", "run", "model.safetensors"))
+        Path(text).write_text(TEXT, encoding="utf-8")
+
+        print(run("text", "train", text, "--out", trained, *SETTINGS.split()).splitlines()[-2])
+        print(run("export", trained, "--out", file, "--weights", "int8").replace(folder, "…"), end="")
+
+        with_torch = run("text", "sample", file, "--prompt", PROMPT, "--length", str(LENGTH), "--temperature", "0")
+        command = [sys.executable, "-c", WRITE, file, PROMPT, str(LENGTH)]
+        without = subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8").stdout
+        assert len(without) == LENGTH
+        assert PROMPT + without == with_torch.removesuffix("\n")
+        print(f"with torch and without, the same {LENGTH} characters:")
+        print(textwrap.indent(PROMPT + without, "| "))
+
+
+if __name__ == "__main__":
+    main()
