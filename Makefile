@@ -70,7 +70,7 @@ demo: $(INSTALLED)
 
 # The other libraries are large, and nothing else needs them: they come with the first run.
 bench: $(COMPARED)
-	@$(BIN)/recurra bench
+	@$(BIN)/python -m benchmarks.results
 
 # How long layers take where other processes want the processors too.
 bench-load: $(COMPARED)
