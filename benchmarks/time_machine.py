@@ -5,7 +5,7 @@ characters (letters and single spaces, lower case), one-hot input, hidden size 2
 carried from window to window, plain SGD with learning rate 1, gradients clipped to norm 1. They give a perplexity of
 about 1.3 for the RNN and 1.1 for the LSTM and the GRU.
 
-    python benchmarks/time_machine.py ../shared/data/timemachine.txt --cell rnn --cell lstm
+    python benchmarks/time_machine.py timemachine.txt --cell rnn --cell lstm
 """
 
 from __future__ import annotations

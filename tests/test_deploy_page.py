@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from recurra.cli import main
-from tests.test_documents import blocks
+from tests.pages import blocks
 
 PAGE = "docs/deploy.md"
 SHORT = "--hidden 12 --seq-len 16 --batch-size 4 --epochs 1 --eval-every 20"
