@@ -13,6 +13,7 @@ SAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_an_example_runs(name):
     run = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, check=False)

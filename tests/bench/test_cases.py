@@ -59,8 +59,6 @@ def test_a_part_of_the_grid():
     settings = BenchSettings(quick=True, only="stream", peers=("jax",))
     assert {case.group for case in settings.cases(1)} == {"stream"}
     assert {case.group for case in BenchSettings(peers=("loop",)).cases(1)} == {"custom"}
-    assert BenchSettings().is_full
-    assert not settings.is_full
     assert settings.command == "recurra bench --quick --only stream --peer jax"
     assert BenchSettings(threads=(4,)).command == "recurra bench --threads 4"
 

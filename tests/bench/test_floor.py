@@ -60,6 +60,7 @@ def test_threads_divide_the_weights_among_their_caches():
     assert Roof(2, 1e9, shared).level(1700).name == "memory"
 
 
+@pytest.mark.slow
 def test_measured_limits_are_limits():
     found = levels((Cache("L1", 32 << 10, False),), 0.01)
     assert [(level.name, level.capacity, level.shared) for level in found] == [

@@ -40,6 +40,7 @@ def one_thread():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_same_numbers(case):
     peers = [peer for peer in INSTALLED if peer.covers(case, 1)]

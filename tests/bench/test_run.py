@@ -13,6 +13,7 @@ from recurra.cli import main
 from recurra.errors import RunError
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     path = tmp_path / "results.md"
     arguments = ["--quick", "--only", "stream", "--peer", "torch", "--threads", "1", "--output", str(path)]
