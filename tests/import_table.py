@@ -26,7 +26,7 @@ ALLOWED = {
     "runtime": {
         "errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion",
     },
-    "nn": {"errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model"},
+    "nn": {"errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion"},
     "onnx": {
         "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
         "runtime", "nn",
@@ -36,7 +36,8 @@ ALLOWED = {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
     },
     "tasks": {
-        "version", "errors", "files", "vocabulary", "equations", "cells", "engines", "model", "runtime", "nn", "look",
+        "version", "errors", "files", "vocabulary", "equations", "cells", "engines", "model", "conversion", "runtime",
+        "nn", "look",
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
@@ -50,7 +51,7 @@ THIRD_PARTY = {
     "numpy": {"vocabulary", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
-    "safetensors": {"tasks"},
+    "safetensors": set(),
     "typer": {"cli"},
     "rich": {"cli"},
     "onnxruntime": {"bench"},
