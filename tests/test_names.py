@@ -9,10 +9,18 @@ import pytest
 from tests.sources import FILES, NATIVE_FILES, ROOT, SOURCE, tree_of
 
 # Names that several classes may have, and why.
-SHARED = dict.fromkeys(
-    ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
-    "an accelerated module's class has the name that its class has in torch.nn and in recurra.nn",
-)
+SHARED = {
+    **dict.fromkeys(
+        ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"),
+        "an accelerated module's class has the name that its class has in torch.nn and in recurra.nn",
+    ),
+    "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
+    # To be told apart.
+    **dict.fromkeys(
+        ("Backward", "Made", "Node", "Operand", "Rows", "Rule", "Scan", "Source", "State", "Value", "Writer"),
+        "each is private to its room, or known by it",
+    ),
+}
 
 # torch's own names, which contain a cell's.
 OF_TORCH = {
