@@ -94,7 +94,7 @@ quick: $(INSTALLED)
 
 # The libraries that accelerate and convert are tried on are large, and hold other packages back: they stay out of .venv.
 compat: $(COMPAT)/installed
-	KERAS_BACKEND=torch $(COMPAT)/bin/python -m pytest -m compat --durations=25 $$(grep -rl 'mark\.compat' tests)
+	KERAS_BACKEND=torch $(COMPAT)/bin/python -m pytest -m compat --durations=25 $$(grep -rl --include='*.py' 'mark\.compat' tests)
 
 $(COMPAT)/installed: $(SOURCES) tools/compat.txt
 	@"$(PYTHON)" -c "$$CHECK"
