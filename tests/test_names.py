@@ -15,10 +15,9 @@ SHARED = {
         "an accelerated module's class has the name that its class has in torch.nn and in recurra.nn",
     ),
     "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
-    # To be told apart.
     **dict.fromkeys(
         ("Backward", "Made", "Node", "Operand", "Rows", "Rule", "Scan", "Source", "State", "Value", "Writer"),
-        "each is private to its room, or known by it",
+        "not told apart yet",
     ),
 }
 
