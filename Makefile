@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 COMPARED := .venv/installed-bench
+COMPAT := build/compat
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
 
 # A .venv of another interpreter is replaced where one is named by hand (PYTHON=python3.12 make test).
@@ -33,14 +34,17 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench bench-load test explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build demo bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
 	@echo 'make demo    show what recurra does'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make bench-load  the same on a machine that others keep busy'
-	@echo 'make test    lint, then all the tests'
+	@echo 'make test    lint, then all the tests; the slowest are listed'
+	@echo 'make quick   the tests that take no longer than some five seconds each'
+	@echo 'make compat  tests beside neuralforecast, darts, gluonts, Resemblyzer, Keras and g2p_en, in an environment of their own'
+	@echo 'make pythons the tests with each other Python that is found: python3.10, 3.12, 3.13, 3.14'
 	@echo 'make explore the tests on random examples, with new ones: what they fail on is kept in .hypothesis and tried first'
 	@echo 'make lint    ruff, mypy, clang-format and typos'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
@@ -70,7 +74,7 @@ demo: $(INSTALLED)
 
 # The other libraries are large and needed here alone, so the first run installs them.
 bench: $(COMPARED)
-	@$(BIN)/recurra bench
+	@$(BIN)/python -m benchmarks.results
 
 # Times of layers beside other processes that keep the processors busy.
 bench-load: $(COMPARED)
@@ -83,7 +87,26 @@ $(COMPARED): $(INSTALLED)
 	@touch $@
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --durations=25
+
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not compat'
+
+# The libraries that accelerate and convert are tried on are large, and hold other packages back: they stay out of .venv.
+compat: $(COMPAT)/installed
+	KERAS_BACKEND=torch $(COMPAT)/bin/python -m pytest -m compat --durations=25 $$(grep -rl --include='*.py' 'mark\.compat' tests)
+
+$(COMPAT)/installed: $(SOURCES) tools/compat.txt
+	@"$(PYTHON)" -c "$$CHECK"
+	"$(PYTHON)" -m venv --clear $(COMPAT)
+	@echo 'Installing recurra and the libraries into $(COMPAT); it takes some minutes'
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[torch]' -r tools/compat.txt
+	@touch $@
+
+# Each in an environment of its own. PYTHONS names others.
+pythons:
+	PYTHONS="$(PYTHONS)" tools/pythons.sh
 
 # `make test` draws the same random examples in every run, so that a failure is due to a change; here they are new each time.
 explore: $(INSTALLED)

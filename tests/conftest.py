@@ -14,6 +14,10 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--engine", help="the engine of all tests that choose none: reference, torch, native")
+
+
 def pytest_configure(config):
     if os.environ.get("PYTEST_XDIST_WORKER") and importlib.util.find_spec("torch"):
         import torch
@@ -22,9 +26,12 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True)
-def _engine_of_the_environment(monkeypatch):
-    """Tests choose engines themselves."""
-    monkeypatch.delenv("RECURRA_ENGINE", raising=False)
+def _engine_of_the_environment(monkeypatch, request):
+    """The option alone says which engine is asked for, and not the environment that the tests are started in."""
+    if name := request.config.getoption("--engine"):
+        monkeypatch.setenv("RECURRA_ENGINE", name)
+    else:
+        monkeypatch.delenv("RECURRA_ENGINE", raising=False)
 
 
 @pytest.fixture(autouse=True)

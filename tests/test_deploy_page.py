@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from recurra.cli import main
-from tests.test_documents import blocks
+from tests.pages import blocks
 
 PAGE = "docs/deploy.md"
 SHORT = "--hidden 12 --seq-len 16 --batch-size 4 --epochs 1 --eval-every 20"
@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_from_a_text_to_a_script_that_writes(folder, capsys):
     [commands] = blocks(PAGE, "sh")
     script, *_ = blocks(PAGE, "python")
@@ -45,6 +46,7 @@ def test_from_a_text_to_a_script_that_writes(folder, capsys):
     assert "recurrent: Recurrent(" in shown
 
 
+@pytest.mark.slow
 def test_from_somebodys_model_to_a_stream(folder):
     _, torch_side, numpy_side = blocks(PAGE, "python")
     python(torch_side)

@@ -1,7 +1,6 @@
 """What README and docs show is true."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,12 +8,7 @@ import torch
 import recurra
 from recurra.compiler import trace
 from recurra.errors import EquationError
-
-ROOT = Path(__file__).parents[1]
-
-
-def blocks(name, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S)
+from tests.pages import ROOT, blocks
 
 
 def run(source, tmp_path, **names):

@@ -3,153 +3,103 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1] / "src" / "recurra"
+from tests.import_table import ALLOWED, PAGE, THIRD_PARTY, written
+from tests.sources import FILES, MODULES, SOURCE, imports_of, module_of, part_of, tree_of
 
-# A part may import the parts in its row. Parts are the top-level modules and packages of recurra.
-ALLOWED = {
-    "errors": set(),
-    "files": {"errors"},
-    "program": {"errors"},
-    "values": {"errors", "program"},
-    "equations": {"errors", "program", "values"},
-    "cells": {"equations", "program", "compiler"},
-    "vocabulary": {"errors"},
-    "model": {"errors", "files", "vocabulary", "program", "equations", "cells", "compiler"},
-    "compiler": {"errors", "program", "values", "equations"},
-    "engines": {"errors", "program", "cells", "compiler", "_native"},
-    "version": set(),
-    "conversion": {"errors", "program", "equations", "cells", "compiler", "model"},
-    "runtime": {
-        "",
-        "errors",
-        "vocabulary",
-        "model",
-        "conversion",
-        "program",
-        "equations",
-        "cells",
-        "compiler",
-        "engines",
-        "_native",
-    },
-    "nn": {"errors", "vocabulary", "model", "conversion", "program", "equations", "cells", "compiler", "engines"},
-    "onnx": {
-        "",
-        "version",
-        "errors",
-        "files",
-        "program",
-        "values",
-        "equations",
-        "cells",
-        "compiler",
-        "engines",
-        "model",
-        "runtime",
-        "nn",
-    },
-    "look": {"errors", "program", "equations", "compiler", "nn"},
-    "tasks": {
-        "version",
-        "errors",
-        "files",
-        "vocabulary",
-        "model",
-        "conversion",
-        "runtime",
-        "equations",
-        "cells",
-        "engines",
-        "nn",
-        "look",
-    },
-    "bench": {"errors", "equations", "cells", "compiler", "engines", "nn", "tasks"},
-    "cli": {
-        "errors",
-        "files",
-        "equations",
-        "cells",
-        "compiler",
-        "engines",
-        "nn",
-        "look",
-        "model",
-        "runtime",
-        "onnx",
-        "tasks",
-        "bench",
-        "_native",
-        "version",
-        "",
-    },
-    "": {"version", "errors", "program", "equations", "cells", "compiler", "engines", "nn", "look"},
-}
-THIRD_PARTY = {
-    "torch": {"nn", "tasks", "bench", "cli", "engines"},
-    "numpy": {"engines", "onnx", "tasks", "bench", "vocabulary", "model", "runtime", "conversion"},
-    "safetensors": set(),
-    "typer": {"cli"},
-    "rich": {"cli"},
-    "onnx": {"onnx", "bench"},
-    "onnxruntime": {"bench"},
-    "openvino": {"bench"},
-    "jax": {"bench"},
-    "torchrecurrent": {"bench"},
+# Imports that close a circle inside of a part, and why they may.
+ALLOWED_CIRCLES = {
+    ("recurra.program.program", "recurra.program.serial"): "a program reads and writes itself",
+    ("recurra.program.program", "recurra.program.text"): "a program prints itself",
 }
 
 
-def part_of(path):
-    first = path.relative_to(ROOT).parts[0]
-    return first.removesuffix(".py").removesuffix(".pyi").replace("__init__", "")
+def own(module):
+    return module.partition(".")[0] == "recurra"
 
 
-FILES = sorted(path for path in ROOT.rglob("*.py") if "__pycache__" not in path.parts)
-
-
-def imported(path):
-    """Every module that a file imports, function bodies included; imports for type checkers alone left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
+def graph():
+    """By module the modules of recurra that it imports, those for type checkers alone left out."""
+    return {
+        module_of(path): {each.module for each in imports_of(tree_of(path)) if own(each.module) and not each.for_types}
+        for path in FILES
     }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            if node.module == "recurra":
-                yield from (f"recurra.{a.name}" if (ROOT / a.name).is_dir() else "recurra" for a in node.names)
-            else:
-                yield node.module
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def circle(edges):
+    """Modules that import each other in a circle, the first one again at the end; None if there are none."""
+    done = set()
+
+    def walk(module, path):
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return None
+        for target in sorted(edges.get(module, ())):
+            if found := walk(target, [*path, module]):
+                return found
+        done.add(module)
+        return None
+
+    return next((found for module in sorted(edges) if (found := walk(module, []))), None)
+
+
+def test_parts_import_parts_above_them_in_the_table():
+    parts = list(ALLOWED)
+    for number, (part, allowed) in enumerate(ALLOWED.items()):
+        assert allowed <= set(parts[:number]), f"{part or 'recurra'} may not import what stands below it"
+    assert set(parts) == {part_of(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_go_downwards(path):
-    part = part_of(path)
-    for module in imported(path):
-        top, _, rest = module.partition(".")
-        if top == "recurra":
-            target = rest.partition(".")[0]
-            assert target == part or target in ALLOWED[part], f"{part or 'recurra'} must not import {module}"
-        elif top in THIRD_PARTY:
-            assert part in THIRD_PARTY[top], f"{part or 'recurra'} must not import {module}"
+    part = part_of(module_of(path))
+    for each in imports_of(tree_of(path)):
+        top = each.module.partition(".")[0]
+        if own(each.module):
+            target = part_of(each.module)
+            assert target == part or target in ALLOWED[part], f"{part or 'recurra'} must not import {each.module}"
+        elif top in THIRD_PARTY and not each.for_types:
+            assert part in THIRD_PARTY[top], f"{part or 'recurra'} must not import {each.module}"
 
 
-def test_no_cell_is_named_below_the_zoo():
-    """The compiler and the engines know operations, never cells."""
-    for folder in ("program", "compiler", "engines"):
-        for path in (ROOT / folder).rglob("*.py"):
-            words = set(path.read_text(encoding="utf-8").lower().replace("_", " ").split())
-            assert not words & {"lstm", "gru", "lstm:", "gru:", "'lstm'", '"lstm"'}, path
+def test_modules_import_each_other_in_no_circle():
+    edges = graph()
+    assert all(target in edges[module] for module, target in ALLOWED_CIRCLES), "an exception that nothing needs"
+    for module, target in ALLOWED_CIRCLES:
+        edges[module] = edges[module] - {target}
+    found = circle(edges)
+    assert found is None, " imports ".join(found)
+
+
+def test_circles_are_found():
+    assert circle({"a": {"b"}, "b": {"c", "d"}, "c": {"d"}, "d": {"b"}}) == ["b", "c", "d", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "for_types"),
+    [
+        ("from recurra import values", "recurra.values", False),
+        ("from recurra import _native", "recurra._native", False),
+        ("from recurra import nn", "recurra.nn", False),
+        ("from recurra import load", "recurra", False),
+        ("from recurra.program import check", "recurra.program.check", False),
+        ("from recurra.program import Program", "recurra.program", False),
+        ("def f():\n    import torch.nn", "torch.nn", False),
+        ("if TYPE_CHECKING:\n    from recurra.nn import load", "recurra.nn", True),
+    ],
+)
+def test_imports_are_seen(source, module, for_types):
+    (found,) = imports_of(ast.parse(source))
+    assert (found.module, found.for_types) == (module, for_types)
+
+
+def test_the_page_has_the_same_table():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == written(page), "run: python -m tests.import_table"
 
 
 def test_core_imports_without_the_extras():

@@ -1,7 +1,6 @@
 """Tokens and their numbers, there and back."""
 
-import gzip
-from pathlib import Path
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from recurra.errors import RunError
 from recurra.vocabulary import Vocabulary, tokens_of
+from tests.texts import prose
 
 
 @given(st.text(min_size=1, max_size=50))
@@ -59,13 +59,19 @@ def test_refused(level: str, tokens: list[str]) -> None:
         Vocabulary(level, tokens)
 
 
-def test_wikitext_has_its_published_counts() -> None:
-    path = Path(__file__).parents[1] / "../shared/data/wikitext-2.train.txt.gz"
-    if not path.exists():
-        pytest.skip("wikitext-2 is not beside the repository")
-    text = gzip.decompress(path.read_bytes()).decode()
-    assert len(tokens_of(text, "word")) == 2_088_628
-    assert len(Vocabulary.of(text, "word", 2)) == 33_278
+def test_words_of_wikitext_are_counted_as_its_authors_count_them() -> None:
+    """Titles, empty lines and ``<unk>`` as that corpus has them, and an ``<eos>`` after each line, empty ones too."""
+    text = " \n = A Title = \n \n The <unk> of the title is a <unk> . \n \n = = A Part = = \n \n It ends . \n"
+    assert len(tokens_of(text, "word")) == 4 + 9 + 6 + 3 + 8
+    assert Vocabulary.of(text, "word", 2).tokens == ("<unk>", "<eos>", "=", ".", "A")
+
+
+def test_a_long_text_is_counted() -> None:
+    text = prose()
+    counts = Counter(text.split())
+    assert len(tokens_of(text, "word")) == counts.total() + text.count("\n")
+    assert len(Vocabulary.of(text, "word", 2)) == sum(count > 1 for count in counts.values()) + 2
+    assert counts.total() == 9_000
 
 
 def test_a_prompt_of_words_is_not_a_finished_line():

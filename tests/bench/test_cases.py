@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from recurra.bench.cases import CUSTOM_SHAPES, LAYERS, STREAM, Case, Shape, cases, is_quick
+from recurra.bench.cases import CUSTOM_SHAPES, LAYERS, STREAM, Case, CaseShape, cases, is_quick
 from recurra.bench.peers import PEERS
-from recurra.bench.settings import Settings
-from recurra.bench.worker import Order
+from recurra.bench.settings import BenchSettings
+from recurra.bench.worker import WorkOrder
 from recurra.errors import RecurraError
 
 GRID = """
@@ -21,7 +21,7 @@ def test_the_shapes():
 
 
 def test_every_cell_in_every_mode():
-    found = [(case.cell, case.training) for case in cases() if case.shape == Shape(784, 64, 1, 128)]
+    found = [(case.cell, case.training) for case in cases() if case.shape == CaseShape(784, 64, 1, 128)]
     assert sorted(found) == [(cell, mode) for cell in ("gru", "lstm", "rnn") for mode in (False, True)]
 
 
@@ -32,8 +32,8 @@ def test_no_two_cases_share_a_name():
 
 
 def test_input_sizes_of_layers():
-    assert Shape(5, 2, 3, 4, 3).input_sizes == (3, 4, 4)
-    assert Shape(5, 2, 3, 4, 2, 2).input_sizes == (3, 8)
+    assert CaseShape(5, 2, 3, 4, 3).input_sizes == (3, 4, 4)
+    assert CaseShape(5, 2, 3, 4, 2, 2).input_sizes == (3, 8)
 
 
 def test_each_group_has_a_quick_part():
@@ -44,11 +44,11 @@ def test_each_group_has_a_quick_part():
 
 def test_who_runs_what():
     def names(case, threads=1):
-        return [peer.name for peer in Settings().peers_of(case, threads)]
+        return [peer.name for peer in BenchSettings().peers_of(case, threads)]
 
     assert names(Case("layer", "gru", LAYERS[0], False), 2) == ["torch", "onnxruntime", "openvino", "jax"]
-    assert names(Case("layer", "gru", Shape(100, 32, 28, 128), True), 1) == ["torch", "jax"]
-    assert names(Case("layer", "gru", Shape(100, 32, 28, 128), True), 2) == ["torch", "jax", "one-thread"]
+    assert names(Case("layer", "gru", CaseShape(100, 32, 28, 128), True), 1) == ["torch", "jax"]
+    assert names(Case("layer", "gru", CaseShape(100, 32, 28, 128), True), 2) == ["torch", "jax", "one-thread"]
     assert names(Case("custom", "layer_norm_lstm", CUSTOM_SHAPES[0], True)) == ["loop"]
     assert names(Case("custom", "mgu", CUSTOM_SHAPES[0], True)) == ["loop", "torchrecurrent"]
     assert names(Case("packed", "rnn", CUSTOM_SHAPES[0], True)) == ["torch", "padded"]
@@ -56,23 +56,21 @@ def test_who_runs_what():
 
 
 def test_a_part_of_the_grid():
-    settings = Settings(quick=True, only="stream", peers=("jax",))
+    settings = BenchSettings(quick=True, only="stream", peers=("jax",))
     assert {case.group for case in settings.cases(1)} == {"stream"}
-    assert {case.group for case in Settings(peers=("loop",)).cases(1)} == {"custom"}
-    assert Settings().is_full
-    assert not settings.is_full
+    assert {case.group for case in BenchSettings(peers=("loop",)).cases(1)} == {"custom"}
     assert settings.command == "recurra bench --quick --only stream --peer jax"
-    assert Settings(threads=(4,)).command == "recurra bench --threads 4"
+    assert BenchSettings(threads=(4,)).command == "recurra bench --threads 4"
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(only="("), "--only is not a regular expression"),
-        (Settings(only="nothing"), "nothing is left to time"),
-        (Settings(peers=("one-thread",), threads=(1,)), "nothing is left to time"),
-        (Settings(peers=("keras",)), "there is no 'keras'; there are torch, onnxruntime"),
-        (Settings(threads=(0,)), "--threads must be 1 or more; got 0"),
+        (BenchSettings(only="("), "--only is not a regular expression"),
+        (BenchSettings(only="nothing"), "nothing is left to time"),
+        (BenchSettings(peers=("one-thread",), threads=(1,)), "nothing is left to time"),
+        (BenchSettings(peers=("keras",)), "there is no 'keras'; there are torch, onnxruntime"),
+        (BenchSettings(threads=(0,)), "--threads must be 1 or more; got 0"),
     ],
 )
 def test_what_cannot_be_meant(settings, message):
@@ -81,14 +79,14 @@ def test_what_cannot_be_meant(settings, message):
 
 
 def test_the_memory_alone():
-    settings = Settings(only="^memory")
+    settings = BenchSettings(only="^memory")
     settings.check()
     assert not list(settings.cases(1))
 
 
 def test_an_order_travels():
-    order = Order(Settings(True, "gru", ("torch", "jax"), (1,)), 1, "records.jsonl", ("one", "two"))
-    assert Order.from_json(order.to_json()) == order
+    order = WorkOrder(BenchSettings(True, "gru", ("torch", "jax"), (1,)), 1, "records.jsonl", ("one", "two"))
+    assert WorkOrder.from_json(order.to_json()) == order
     assert json.loads(order.to_json())["threads"] == 1
 
 

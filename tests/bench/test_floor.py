@@ -2,7 +2,7 @@
 
 import pytest
 
-from recurra.bench.cases import Case, Shape
+from recurra.bench.cases import Case, CaseShape
 from recurra.bench.floor import Level, Roof, floor
 from recurra.bench.machine import Cache
 from recurra.bench.roof import bandwidth, levels, peak
@@ -15,7 +15,7 @@ ROOF = Roof(
 
 
 def test_large_batches_are_bound_by_their_products():
-    case = Case("layer", "lstm", Shape(10, 100, 6, 8), False)
+    case = Case("layer", "lstm", CaseShape(10, 100, 6, 8), False)
     t_x = 2 * 10 * 100 * 4 * 6 * 8 / 1e9
     t_r = 10 * 2 * 100 * 4 * 8 * 8 / 1e9
     assert floor(case, ROOF) == pytest.approx(t_x + t_r)
@@ -23,28 +23,28 @@ def test_large_batches_are_bound_by_their_products():
 
 def test_single_sequences_are_bound_by_reading():
     roof = Roof(1, 1e15, ROOF.levels)
-    case = Case("layer", "rnn", Shape(10, 1, 6, 8), False)
+    case = Case("layer", "rnn", CaseShape(10, 1, 6, 8), False)
     assert floor(case, roof) == pytest.approx(6 * 8 * 4 / 4e9 + 10 * 8 * 8 * 4 / 4e9)
-    case = Case("layer", "gru", Shape(10, 1, 6, 8), False)
+    case = Case("layer", "gru", CaseShape(10, 1, 6, 8), False)
     assert floor(case, roof) == pytest.approx(3 * 6 * 8 * 4 / 4e9 + 10 * 3 * 8 * 8 * 4 / 4e9)
-    case = Case("layer", "rnn", Shape(10, 1, 6, 80), False)
+    case = Case("layer", "rnn", CaseShape(10, 1, 6, 80), False)
     assert floor(case, roof) == pytest.approx(6 * 80 * 4 / 2e9 + 10 * 80 * 80 * 4 / 2e9)
-    case = Case("layer", "lstm", Shape(10, 1, 6, 800), False)
+    case = Case("layer", "lstm", CaseShape(10, 1, 6, 800), False)
     assert floor(case, roof) == pytest.approx(4 * 6 * 800 * 4 / 2e9 + 10 * 4 * 800 * 800 * 4 / 1e9)
 
 
 def test_training_of_one_layer():
-    shape = Shape(10, 100, 6, 8)
+    shape = CaseShape(10, 100, 6, 8)
     t_x, t_r = 2 * 10 * 100 * 4 * 6 * 8 / 1e9, 10 * 2 * 100 * 4 * 8 * 8 / 1e9
     assert floor(Case("layer", "lstm", shape, True), ROOF) == pytest.approx(2 * t_x + 3 * t_r)
 
 
 def test_layers_and_directions():
-    one, two = Shape(10, 100, 8, 8), Shape(10, 100, 8, 8, 2)
+    one, two = CaseShape(10, 100, 8, 8), CaseShape(10, 100, 8, 8, 2)
     assert floor(Case("layer", "gru", two, False), ROOF) == pytest.approx(
         2 * floor(Case("layer", "gru", one, False), ROOF)
     )
-    both = Shape(10, 100, 8, 8, 1, 2)
+    both = CaseShape(10, 100, 8, 8, 1, 2)
     assert floor(Case("layer", "gru", both, True), ROOF) == pytest.approx(
         2 * floor(Case("layer", "gru", one, True), ROOF)
     )
@@ -60,6 +60,7 @@ def test_threads_divide_the_weights_among_their_caches():
     assert Roof(2, 1e9, shared).level(1700).name == "memory"
 
 
+@pytest.mark.slow
 def test_measured_limits_are_limits():
     found = levels((Cache("L1", 32 << 10, False),), 0.01)
     assert [(level.name, level.capacity, level.shared) for level in found] == [

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from recurra.bench.cases import CUSTOM, LAYERS, STANDARD, STREAM, Case, Shape
+from recurra.bench.cases import CUSTOM, LAYERS, STANDARD, STREAM, Case, CaseShape
 from recurra.bench.measure import measure
 from recurra.bench.peers import PEERS, Peer, onnx_model, torch_peer
 from recurra.bench.problem import make
@@ -20,13 +20,13 @@ from recurra.bench.timing import Rounds
 from recurra.bench.torch_side import torch_side
 from recurra.tasks.demo import threads
 
-SMALL = (Shape(12, 3, 5, 16), Shape(7, 2, 6, 4, 2), Shape(7, 2, 6, 4, 1, 2), Shape(5, 3, 4, 6, 2, 2))
+SMALL = (CaseShape(12, 3, 5, 16), CaseShape(7, 2, 6, 4, 2), CaseShape(7, 2, 6, 4, 1, 2), CaseShape(5, 3, 4, 6, 2, 2))
 MODES = (False, True)
 CASES = (
     *(Case("layer", *each) for each in product(STANDARD, SMALL, MODES)),
-    *(Case("stream", cell, Shape(1, 1, 8, 8), training) for cell, training in product(STANDARD, MODES)),
-    *(Case("packed", cell, Shape(12, 5, 6, 8, 2), True) for cell in STANDARD),
-    *(Case("step", cell, Shape(1, 3, 8, 6), training) for cell, training in product(STANDARD, MODES)),
+    *(Case("stream", cell, CaseShape(1, 1, 8, 8), training) for cell, training in product(STANDARD, MODES)),
+    *(Case("packed", cell, CaseShape(12, 5, 6, 8, 2), True) for cell in STANDARD),
+    *(Case("step", cell, CaseShape(1, 3, 8, 6), training) for cell, training in product(STANDARD, MODES)),
     *(Case("custom", cell, SMALL[0], training) for cell, training in product(CUSTOM, MODES)),
     *(Case("own", "peephole_lstm", SMALL[0], training) for training in MODES),
 )
@@ -40,6 +40,7 @@ def one_thread():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_same_numbers(case):
     peers = [peer for peer in INSTALLED if peer.covers(case, 1)]
@@ -57,7 +58,7 @@ def measure_small(case, peers, count=1):
 
 
 def test_on_one_thread_of_several():
-    case = Case("layer", "gru", Shape(3, 16, 4, 8), True)
+    case = Case("layer", "gru", CaseShape(3, 16, 4, 8), True)
     record = measure_small(case, [PEERS["torch"], PEERS["one-thread"]], 2)
     assert record.failures == {}
     assert set(record.times) == {"recurra", "torch", "one-thread"}
@@ -83,7 +84,7 @@ def test_timed_steps_leave_gradients_and_ask_none_of_the_input():
 
 
 def test_problems_repeat():
-    case = Case("packed", "gru", Shape(30, 8, 5, 4), True)
+    case = Case("packed", "gru", CaseShape(30, 8, 5, 4), True)
     first, second = make(case), make(case)
     assert torch.equal(first.x.data, second.x.data)
     assert torch.equal(first.weights["weight_hh_l0"], second.weights["weight_hh_l0"])

@@ -5,14 +5,15 @@ import signal
 import pytest
 
 from recurra.bench import memory, run
-from recurra.bench.cases import Case, Shape
-from recurra.bench.records import Record, Started, append
-from recurra.bench.settings import Settings
-from recurra.bench.worker import Order
+from recurra.bench.cases import Case, CaseShape
+from recurra.bench.records import CaseTimes, Started, append
+from recurra.bench.settings import BenchSettings
+from recurra.bench.worker import WorkOrder
 from recurra.cli import main
 from recurra.errors import RunError
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     path = tmp_path / "results.md"
     arguments = ["--quick", "--only", "stream", "--peer", "torch", "--threads", "1", "--output", str(path)]
@@ -46,14 +47,14 @@ def dying(codes, finished):
     orders = []
 
     def start(arguments, environment, given):
-        order = Order.from_json(given)
+        order = WorkOrder.from_json(given)
         orders.append(order)
         code = codes[len(orders) - 1]
         for case in order.cases():
             append(run.Path(order.path), Started(case.name, order.threads))
             if code and not finished:
                 break
-            append(run.Path(order.path), Record(case.name, order.threads, {"recurra": [1.0], "torch": [1.0]}))
+            append(run.Path(order.path), CaseTimes(case.name, order.threads, {"recurra": [1.0], "torch": [1.0]}))
             if code:
                 break
         return code
@@ -66,10 +67,10 @@ def test_a_case_that_kills_its_process(monkeypatch, finished):
     start, orders = dying([-signal.SIGSEGV, 0], finished)
     monkeypatch.setattr(run, "_python", start)
     said = []
-    outcome = run.run(Settings(only="stream", peers=("torch",), threads=(1,)), said.append)
+    outcome = run.run(BenchSettings(only="stream", peers=("torch",), threads=(1,)), said.append)
     assert len(orders) == 2
     assert orders[1].done == ("stream lstm 1,1,128,128,1 inference",)
-    records = [line for line in outcome.lines if isinstance(line, Record)]
+    records = [line for line in outcome.lines if isinstance(line, CaseTimes)]
     assert [bool(record.failures) for record in records] == [not finished] + [False] * 5
     if not finished:
         assert records[0].failures == {"torch": "the process ended by signal SIGSEGV"}
@@ -79,21 +80,21 @@ def test_a_case_that_kills_its_process(monkeypatch, finished):
 def test_a_process_that_cannot_begin(monkeypatch):
     monkeypatch.setattr(run, "_python", lambda *arguments: 1)
     with pytest.raises(RunError, match="ended with exit code 1 before its first case"):
-        run.run(Settings(only="stream", peers=("torch",), threads=(1,)))
+        run.run(BenchSettings(only="stream", peers=("torch",), threads=(1,)))
 
 
 def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(run, "_python", lambda *arguments: 0)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "jax" else object())
     said = []
-    outcome = run.run(Settings(only="stream", threads=(1, 10_000)), said.append)
+    outcome = run.run(BenchSettings(only="stream", threads=(1, 10_000)), said.append)
     assert outcome.missing == {"jax": ("jax",)}
     assert said == ["jax is left out: jax is not installed"]
     assert outcome.left_out == (10_000,)
 
 
 def test_what_is_kept_for_the_backward_pass():
-    case = Case("memory", "lstm", Shape(50, 16, 1, 32), True)
+    case = Case("memory", "lstm", CaseShape(50, 16, 1, 32), True)
     for side in memory.SIDES:
         kept = memory.kept(side, case)
         assert kept.output == 50 * 16 * 32 * 4

@@ -39,6 +39,7 @@ def diagnose(*missing: str, **environment: str) -> tuple[int, dict[str, str]]:
     return run.returncode, {label: value.strip() for label, value in rows}
 
 
+@pytest.mark.slow
 def test_a_healthy_machine() -> None:
     status, rows = diagnose(OMP_NUM_THREADS="1")
     assert status == 0

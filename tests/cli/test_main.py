@@ -38,6 +38,7 @@ def test_missing_extras_are_named(missing: str, tmp_path: Path) -> None:
     assert 'pip install "recurra[cli,torch]"' in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes break in another way there")
 def test_a_reader_that_leaves(runs: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, "text", "sample", str(runs / "char"), "--length", "100000"]
@@ -50,6 +51,7 @@ def test_a_reader_that_leaves(runs: Path) -> None:
         assert process.wait(timeout=60) != 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 @pytest.mark.parametrize("arguments", [["--version"], ["doctor"], ["text", "sample", "RUN", "--length", "100000"]])
 def test_output_that_does_not_arrive(runs: Path, arguments: list[str]) -> None:
@@ -60,6 +62,7 @@ def test_output_that_does_not_arrive(runs: Path, arguments: list[str]) -> None:
     assert done.stderr == "recurra: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="handles are closed in another way there")
 @pytest.mark.parametrize(("closed", "left"), [(">&-", "stderr"), ("2>&-", "stdout")])
 def test_closed_output(runs: Path, closed: str, left: str) -> None:

@@ -45,9 +45,11 @@ def test_torch():
     np.testing.assert_allclose(names["logits"], expected.numpy(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.compat
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")  # Keras' variables
 def test_saving_from_keras():
-    keras = pytest.importorskip("keras")
+    import keras
+
     trained = run(2)["trained"]
     table, both, gru, dense = (layer.name for layer in trained.layers)  # numbered, where others were made before
     model = recurra.convert("keras.npz", embedding=table, names=[both, gru], output=dense, batch_first=True)

@@ -1,4 +1,4 @@
-"""The encoder and the decoder of g2p_en (a model of English spelling, trained by others), where it is installed."""
+"""The encoder and the decoder of g2p_en, a model of English spelling that others trained; `make compat` installs it."""
 
 import importlib.util
 from pathlib import Path
@@ -9,6 +9,8 @@ import pytest
 import recurra
 from recurra.runtime import convert
 
+pytestmark = pytest.mark.compat
+
 WORDS = ["recurrent", "activationist", "xylophone", "pneumonia", "a", "supercalifragilisticexpialidocious"]
 LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 START, END = 2, 3  # among the decoder's tokens
@@ -18,8 +20,6 @@ START, END = 2, 3  # among the decoder's tokens
 def path():
     """Its file of weights; the package itself is not imported, as it would download dictionaries."""
     spec = importlib.util.find_spec("g2p_en")
-    if spec is None:
-        pytest.skip("g2p_en is not installed")
     return Path(spec.submodule_search_locations[0]) / "checkpoint20.npz"
 
 

@@ -117,9 +117,11 @@ def test_another_activation_of_keras_is_a_cell_of_ones_own():
     close(relu[0], [[0.11141971, 0.0], [0.48587042, 0.0], [0.13061976, 0.0]], 1e-6)
 
 
+@pytest.mark.compat
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")  # Keras' variables
 def test_layers_of_keras_itself():
-    keras = pytest.importorskip("keras")
+    import keras
+
     layers = keras.layers
     model = keras.Sequential(
         [

@@ -41,6 +41,7 @@ def number_of(path):
     return int(values)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal of Windows is as sudden")
 def test_killed_while_saving(tmp_path):
     path = tmp_path / "model.safetensors"

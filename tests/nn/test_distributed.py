@@ -47,6 +47,7 @@ def worker(rank, file, results):
         distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_two_processes(tmp_path):
     multiprocessing.spawn(worker, args=(tmp_path / "rendezvous", tmp_path / "gradients"), nprocs=PROCESSES)

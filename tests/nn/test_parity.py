@@ -103,6 +103,7 @@ def batch_shape(time, batch, module):
     return (batch, time) if module.batch_first else (time, batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name):
     @examples(300)
@@ -120,6 +121,7 @@ def test_layer(name):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_packed(name):
     @examples(120)
@@ -153,6 +155,7 @@ def test_packed(name):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_cell(name):
     @examples(80)

@@ -20,8 +20,7 @@ from recurra.tasks.text import TextEvaluation, TextJob, evaluate_text, load_text
 from recurra.tasks.text_settings import ModelSettings, TextSettings
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
-
-BOOK = Path(__file__).parents[2] / "../shared/data/timemachine.txt"
+from tests.texts import prose
 
 
 def trained(text: str, folder: Path, settings: TextSettings) -> list[TextEvaluation]:
@@ -207,11 +206,11 @@ def test_a_run_from_before_annotations(small_text: str, small_settings: TextSett
     assert evaluate_text(again, tokens, small_text) == evaluate_text(model, vocabulary, small_text)
 
 
-def test_a_book_of_words() -> None:
-    if not BOOK.exists():
-        pytest.skip("the book is not beside the repository")
+def test_a_book_of_words(tmp_path: Path) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text(prose())
     settings = TextSettings(level="word", model=ModelSettings(hidden=8))
-    corpus = make_corpus(*split_text(read_text(BOOK)), settings)
+    corpus = make_corpus(*split_text(read_text(book)), settings)
     job = TextJob(corpus, settings)
     assert len(corpus.vocabulary) < 4000
     assert 0.02 < corpus.unknown.total() / job.valid_tokens < 0.3

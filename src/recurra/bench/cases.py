@@ -12,7 +12,7 @@ MODES = (False, True)
 
 
 @dataclass(frozen=True)
-class Shape:
+class CaseShape:
     """Sizes of a case.
 
     Attributes:
@@ -56,7 +56,7 @@ class Case:
 
     group: str
     cell: str
-    shape: Shape
+    shape: CaseShape
     training: bool
 
     @property
@@ -70,40 +70,45 @@ class Case:
         return f"{self.group} {self.cell} {self.shape} {self.mode}"
 
 
-STREAM = Shape(1, 1, 128, 128)
+STREAM = CaseShape(1, 1, 128, 128)
 LAYERS = (
-    Shape(100, 1, 32, 32),
-    Shape(100, 1, 128, 128),
-    Shape(100, 1, 512, 512),
-    Shape(49, 1, 10, 118),
-    Shape(100, 32, 28, 128),
-    Shape(100, 32, 128, 256, 2),
-    Shape(35, 20, 200, 200, 2),
-    Shape(35, 64, 256, 512, 2),
-    Shape(784, 64, 1, 128),
-    Shape(70, 80, 400, 1150),
-    Shape(168, 32, 50, 40, 2),
-    Shape(500, 8, 256, 512, 1, 2),
+    CaseShape(100, 1, 32, 32),
+    CaseShape(100, 1, 128, 128),
+    CaseShape(100, 1, 512, 512),
+    CaseShape(49, 1, 10, 118),
+    CaseShape(100, 32, 28, 128),
+    CaseShape(100, 32, 128, 256, 2),
+    CaseShape(35, 20, 200, 200, 2),
+    CaseShape(35, 64, 256, 512, 2),
+    CaseShape(784, 64, 1, 128),
+    CaseShape(70, 80, 400, 1150),
+    CaseShape(168, 32, 50, 40, 2),
+    CaseShape(500, 8, 256, 512, 1, 2),
 )
 PACKED = (
-    Shape(100, 32, 28, 128),
-    Shape(100, 32, 128, 256, 2),
-    Shape(35, 20, 200, 200, 2),
-    Shape(168, 32, 50, 40, 2),
+    CaseShape(100, 32, 28, 128),
+    CaseShape(100, 32, 128, 256, 2),
+    CaseShape(35, 20, 200, 200, 2),
+    CaseShape(168, 32, 50, 40, 2),
 )
-STEPS = tuple(Shape(1, batch, size, size) for size in (32, 128, 512) for batch in (1, 32))
-CUSTOM_SHAPES = (Shape(100, 1, 32, 32), Shape(100, 32, 128, 256))
-OWN = tuple(Shape(100, batch, size, size) for size in (128, 256, 512) for batch in (1, 32))
-MEMORY = Case("memory", "lstm", Shape(784, 64, 1, 128), True)
+STEPS = tuple(CaseShape(1, batch, size, size) for size in (32, 128, 512) for batch in (1, 32))
+CUSTOM_SHAPES = (CaseShape(100, 1, 32, 32), CaseShape(100, 32, 128, 256))
+OWN = tuple(CaseShape(100, batch, size, size) for size in (128, 256, 512) for batch in (1, 32))
+MEMORY = Case("memory", "lstm", CaseShape(784, 64, 1, 128), True)
 
 # What `quick` keeps of each group.
 QUICK = {
     "stream": {STREAM},
-    "layer": {Shape(100, 1, 32, 32), Shape(100, 1, 128, 128), Shape(100, 32, 28, 128), Shape(35, 20, 200, 200, 2)},
-    "packed": {Shape(35, 20, 200, 200, 2)},
-    "step": {Shape(1, 1, 128, 128), Shape(1, 32, 128, 128)},
+    "layer": {
+        CaseShape(100, 1, 32, 32),
+        CaseShape(100, 1, 128, 128),
+        CaseShape(100, 32, 28, 128),
+        CaseShape(35, 20, 200, 200, 2),
+    },
+    "packed": {CaseShape(35, 20, 200, 200, 2)},
+    "step": {CaseShape(1, 1, 128, 128), CaseShape(1, 32, 128, 128)},
     "custom": set(CUSTOM_SHAPES),
-    "own": {Shape(100, 32, 128, 128)},
+    "own": {CaseShape(100, 32, 128, 128)},
 }
 
 

@@ -47,8 +47,3 @@ def size(count: int) -> str:
         if count >= factor:
             return f"{round(count / factor, 1):g} {unit}"
     return f"{count} B"
-
-
-def met(is_met: bool | None) -> str:
-    """Yes or no; a dash where nothing is required."""
-    return "–" if is_met is None else "yes" if is_met else "**no**"

@@ -10,7 +10,7 @@ from copy import deepcopy
 from recurra.bench.cases import Case
 from recurra.bench.peers import Peer, loop_peer, torch_peer
 from recurra.bench.problem import Problem, make
-from recurra.bench.records import Record
+from recurra.bench.records import CaseTimes
 from recurra.bench.rows import FROZEN
 from recurra.bench.side import TOLERANCE, Results, Side, difference
 from recurra.bench.timing import Rounds, race
@@ -21,7 +21,7 @@ from recurra.nn import frozen
 AGAIN, AGAIN_SECONDS = 10, 0.5  # how often, and for how long, recurra is checked again after it was timed
 
 
-def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> Record:
+def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> CaseTimes:
     """Time recurra and its peers in a case; whoever fails or computes other numbers is told in the record.
 
     Args:
@@ -30,7 +30,7 @@ def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> 
         peers: who is timed beside recurra.
         rounds: how often.
     """
-    record = Record(case.name, threads)
+    record = CaseTimes(case.name, threads)
     try:
         _measure(case, peers, rounds, record)
     except Exception as error:  # whatever goes wrong in one case must not end the others
@@ -38,7 +38,7 @@ def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> 
     return record
 
 
-def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: Record) -> None:
+def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: CaseTimes) -> None:
     problem = make(case)
     ours = torch_side("recurra", problem.layer, problem, threads=record.threads)
     results = ours.results() if ours.results else {}
@@ -74,7 +74,7 @@ def _check_again(ours: Side, results: Results) -> None:
             return
 
 
-def _agrees(side: Side, results: Results, problem: Problem, record: Record) -> bool:
+def _agrees(side: Side, results: Results, problem: Problem, record: CaseTimes) -> bool:
     """Whether a side computes recurra's numbers, which is noted; if not, who is off."""
     if side.results is None:
         return True

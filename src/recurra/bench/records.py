@@ -20,7 +20,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Record:
+class CaseTimes:
     """A case's times.
 
     Attributes:
@@ -55,7 +55,7 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineUsed:
     """Which engine recurra ran on."""
 
     threads: int
@@ -79,8 +79,8 @@ class Kept:
     saved: int
 
 
-Line = Started | Record | Peak | Levels | Engine | Kept
-_KINDS = {kind.__name__: kind for kind in (Started, Record, Peak, Levels, Engine, Kept)}
+Line = Started | CaseTimes | Peak | Levels | EngineUsed | Kept
+_KINDS = {kind.__name__: kind for kind in (Started, CaseTimes, Peak, Levels, EngineUsed, Kept)}
 
 
 def append(path: Path, record: Line) -> None:

@@ -1,16 +1,15 @@
-"""The report: a Markdown page with the machine, all figures, and what is required of them."""
+"""The report: a Markdown page with the machine and all figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from recurra.bench.figures import Figures, Share
-from recurra.bench.markdown import digits, met, milliseconds, ratio, size, table
+from recurra.bench.markdown import digits, milliseconds, ratio, size, table
 from recurra.bench.peers import PEERS
 from recurra.bench.records import Kept
-from recurra.bench.requirements import Verdict, of_row
-from recurra.bench.rows import Row, geometric_mean
+from recurra.bench.rows import PeerRow, geometric_mean
 from recurra.bench.run import Outcome
 
 HOW = """\
@@ -21,7 +20,7 @@ HOW = """\
 - With one thread the process is kept to one core, with two to two, so that no library can use more.
 - Before anything is timed, both sides must compute the same outputs, last states and gradients (of every parameter and
   of the input), up to 2e-5 of the largest value of each; after it, recurra must still compute them. Else the row says
-  how far they are apart: it has no times, and counts as not met.
+  how far they are apart: it has no times.
 - *Training* is a forward pass and the backward pass of `output.sum()`, which leaves a gradient in every parameter. The
   input asks for none, as in a network's first layer. *Inference* runs in `torch.inference_mode()`.
 - `stream` is one step of a layer with its states handed in and out; `step` is one call of a cell.
@@ -45,19 +44,104 @@ saved. What a library keeps by other means shows in the first figure alone, what
 does for an LSTM) in the second alone."""
 
 
-def report(outcome: Outcome) -> str:
-    """The whole page."""
-    figures = Figures(outcome.lines)
-    sections = [
-        _head(outcome, figures),
-        f"## How to read this\n\n{HOW}",
-        _glance(figures),
-        *_peers(figures),
-        _floor(figures),
-        _memory(outcome),
-        summary(figures),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+class Report:
+    """The page of a run. A subclass may append columns to the tables of ratios and shares, and a section at the end.
+
+    Attributes:
+        outcome: what the run has found.
+        figures: its figures.
+        notes: lines that follow those on how to read the page.
+        glance_titles: of the columns that :meth:`glance_columns` fills.
+        titles: of the columns that :meth:`row_columns` and :meth:`share_columns` fill.
+    """
+
+    notes: str = ""
+    glance_titles: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.figures = Figures(outcome.lines)
+
+    def page(self) -> str:
+        """The whole page."""
+        sections = [
+            _head(self.outcome, self.figures),
+            f"## How to read this\n\n{HOW}{self.notes}",
+            self._glance(),
+            *self._peers(),
+            self._floor(),
+            _memory(self.outcome),
+            self.closing(),
+        ]
+        return "\n\n".join(section for section in sections if section) + "\n"
+
+    def glance_columns(self, rows: Sequence[PeerRow]) -> tuple[str, ...]:
+        """More about a group of rows, under ``glance_titles``."""
+        return ()
+
+    def row_columns(self, row: PeerRow) -> tuple[str, ...]:
+        """More about recurra beside a peer, under ``titles``."""
+        return ()
+
+    def share_columns(self, share: Share) -> tuple[str, ...]:
+        """More about a share of the floor, under ``titles``."""
+        return ()
+
+    def closing(self) -> str:
+        """The last section; empty: none."""
+        return ""
+
+    def _glance(self) -> str:
+        """For each peer, cell, mode and number of threads the least ratio and the mean."""
+        rows = []
+        for (peer, cell, mode, threads), found in self.figures.by_group().items():
+            ratios = [row.ratio.middle for row in found if row.ratio]
+            rows.append(
+                (
+                    PEERS[peer].title, cell, mode, str(threads), str(len(found)),
+                    f"{min(ratios):.2f}" if ratios else "–", f"{geometric_mean(ratios):.2f}" if ratios else "–",
+                    *self.glance_columns(found),
+                )
+            )  # fmt: skip
+        titles = ("recurra against", "cell", "mode", "threads", "rows", "least ratio", "geometric mean")
+        return section("At a glance", table((*titles, *self.glance_titles), rows))
+
+    def _peers(self) -> Iterator[str]:
+        """A table for each peer."""
+        for peer in PEERS.values():
+            rows = [row for row in self.figures.rows if row.peer == peer.name]
+            titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", f"{peer.name}, ms", "ratio", *self.titles)
+            parts = [
+                f"### {group}\n\n{table(titles, map(self._row, found))}"
+                for group, found in groupby(rows, key=lambda row: row.case.group)
+            ]
+            yield section(f"Against {peer.title}", "\n\n".join(parts))
+
+    def _row(self, row: PeerRow) -> tuple[str, ...]:
+        case = row.case
+        return (
+            case.cell, str(case.shape), case.mode, str(row.threads), milliseconds(row.ours), milliseconds(row.theirs),
+            row.failure or ratio(row.ratio), *self.row_columns(row),
+        )  # fmt: skip
+
+    def _floor(self) -> str:
+        titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", "floor, ms", "share", *self.titles)
+        text = table(titles, map(self._share, self.figures.shares))
+        return section("Share of the floor", text and f"{FLOOR}\n\n{text}")
+
+    def _share(self, share: Share) -> tuple[str, ...]:
+        case = share.own.case
+        return (
+            case.cell, str(case.shape), case.mode, str(share.own.threads), milliseconds(share.own.time),
+            digits(1e3 * share.floor), "failed" if share.value is None else f"{share.value:.2f}",
+            *self.share_columns(share),
+        )  # fmt: skip
+
+
+def section(title: str, text: str) -> str:
+    """A section of a page; empty if it has no text."""
+    return text and f"## {title}\n\n{text}"
 
 
 def _head(outcome: Outcome, figures: Figures) -> str:
@@ -98,68 +182,6 @@ def _limits(outcome: Outcome, figures: Figures) -> str:
     return text
 
 
-def _glance(figures: Figures) -> str:
-    """For each peer, cell, mode and number of threads the least ratio and the mean."""
-    rows = []
-    for (peer, cell, mode, threads), found in figures.by_kind().items():
-        ratios = [row.ratio.middle for row in found if row.ratio]
-        verdicts = [verdict for row in found if (verdict := of_row(row, ""))]
-        rows.append(
-            (
-                PEERS[peer].title, cell, mode, str(threads), str(len(found)),
-                f"{min(ratios):.2f}" if ratios else "–", f"{geometric_mean(ratios):.2f}" if ratios else "–",
-                f"{sum(each.is_met for each in verdicts)} of {len(verdicts)}" if verdicts else "–",
-            )
-        )  # fmt: skip
-    titles = (
-        "recurra against",
-        "cell",
-        "mode",
-        "threads",
-        "rows",
-        "least ratio",
-        "geometric mean",
-        "required ratio met",
-    )
-    return _section("At a glance", table(titles, rows))
-
-
-def _peers(figures: Figures) -> Iterator[str]:
-    """A table for each peer."""
-    for peer in PEERS.values():
-        rows = [row for row in figures.rows if row.peer == peer.name]
-        titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", f"{peer.name}, ms", "ratio", "required", "met")
-        parts = [
-            f"### {group}\n\n{table(titles, map(_row, found))}"
-            for group, found in groupby(rows, key=lambda row: row.case.group)
-        ]
-        yield _section(f"Against {peer.title}", "\n\n".join(parts))
-
-
-def _row(row: Row) -> tuple[str, ...]:
-    case, verdict = row.case, of_row(row, "")
-    return (
-        case.cell, str(case.shape), case.mode, str(row.threads), milliseconds(row.ours), milliseconds(row.theirs),
-        row.failure or ratio(row.ratio), f"{verdict.least:.2f}" if verdict else "–",
-        met(verdict.is_met if verdict else None),
-    )  # fmt: skip
-
-
-def _floor(figures: Figures) -> str:
-    titles = ("cell", "T,B,I,H,L", "mode", "threads", "recurra, ms", "floor, ms", "share", "required", "met")
-    text = table(titles, [_share(share) for share in figures.shares])
-    return _section("Share of the floor", text and f"{FLOOR}\n\n{text}")
-
-
-def _share(share: Share) -> tuple[str, ...]:
-    case, verdict = share.own.case, share.verdict("")
-    return (
-        case.cell, str(case.shape), case.mode, str(share.own.threads), milliseconds(share.own.time),
-        digits(1e3 * share.floor), "failed" if share.value is None else f"{share.value:.2f}",
-        f"{verdict.least:.2f}" if verdict else "–", met(verdict.is_met if verdict else None),
-    )  # fmt: skip
-
-
 def _memory(outcome: Outcome) -> str:
     rows = [
         (line.side, size(line.output), size(max(0, line.resident - line.output)), size(line.saved))
@@ -167,28 +189,4 @@ def _memory(outcome: Outcome) -> str:
         if isinstance(line, Kept)
     ]
     text = table(("LSTM 784,64,1,128,1", "output", "process", "saved"), rows)
-    return _section("Memory", text and f"{MEMORY}\n\n{text}")
-
-
-def summary(figures: Figures) -> str:
-    """How many requirements are met, and which are not."""
-    verdicts = figures.verdicts()
-    if not verdicts:
-        return ""
-    rows = [
-        (kind, str(sum(each.is_met for each in found)), str(sum(not each.is_met for each in found)))
-        for kind, found in verdicts.items()
-    ]
-    unmet = [_unmet(each) for found in verdicts.values() for each in found if not each.is_met]
-    good = sum(int(row[1]) for row in rows)
-    text = f"{table(('required', 'met', 'not met'), rows)}\n\n{good} met, {len(unmet)} not met."
-    return _section("Summary", text + ("\n\nNot met:\n\n" + "\n".join(unmet) if unmet else ""))
-
-
-def _unmet(verdict: Verdict) -> str:
-    figure = "no figure" if verdict.figure is None else f"{verdict.figure:.2f}"
-    return f"- {verdict.what}: {figure}, required {verdict.least:.2f}"
-
-
-def _section(title: str, text: str) -> str:
-    return text and f"## {title}\n\n{text}"
+    return section("Memory", text and f"{MEMORY}\n\n{text}")

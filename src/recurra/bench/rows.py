@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from recurra.bench.cases import Case, cases
 from recurra.bench.peers import PEERS
-from recurra.bench.records import Record
+from recurra.bench.records import CaseTimes
 from recurra.bench.timing import Times
 
 FROZEN = "recurra-frozen"  # recurra with weights packed beforehand
@@ -33,7 +33,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerRow:
     """recurra and one peer in one case at one number of threads.
 
     Attributes:
@@ -65,7 +65,7 @@ class Own:
     time: Spread | None
 
 
-def rows(records: Iterable[Record]) -> list[Row]:
+def rows(records: Iterable[CaseTimes]) -> list[PeerRow]:
     """A row for each peer of each record."""
     named = {case.name: case for case in cases()}
     return [
@@ -76,7 +76,7 @@ def rows(records: Iterable[Record]) -> list[Row]:
     ]
 
 
-def own(records: Iterable[Record]) -> list[Own]:
+def own(records: Iterable[CaseTimes]) -> list[Own]:
     """recurra's times."""
     named = {case.name: case for case in cases()}
     return [
@@ -95,7 +95,7 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def describe(record: Record) -> str:
+def describe(record: CaseTimes) -> str:
     """A record on a line: recurra's time, and each peer's time divided by it."""
     parts = []
     if record.times:
@@ -105,11 +105,11 @@ def describe(record: Record) -> str:
     return ", ".join(parts)
 
 
-def _row(case: Case, record: Record, peer: str) -> Row:
+def _row(case: Case, record: CaseTimes, peer: str) -> PeerRow:
     if peer in record.failures:
-        return Row(case, record.threads, peer, failure=record.failures[peer])
+        return PeerRow(case, record.threads, peer, failure=record.failures[peer])
     ours, theirs = record.times[FROZEN if PEERS[peer].holds_weights else "recurra"], record.times[peer]
     single = [other / mine for mine, other in zip(ours, theirs, strict=True) if mine and other]
     mine, other, paired = spread(ours), spread(theirs), Spread.of(single)
     ratio = Spread(paired.low, other.middle / mine.middle, paired.high)
-    return Row(case, record.threads, peer, mine, other, ratio)
+    return PeerRow(case, record.threads, peer, mine, other, ratio)

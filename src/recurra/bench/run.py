@@ -17,9 +17,9 @@ from recurra.bench import memory
 from recurra.bench.cases import MEMORY
 from recurra.bench.machine import Machine, machine, processors
 from recurra.bench.peers import PEERS
-from recurra.bench.records import Line, Record, Started, append, read
-from recurra.bench.settings import Settings
-from recurra.bench.worker import Order
+from recurra.bench.records import CaseTimes, Line, Started, append, read
+from recurra.bench.settings import BenchSettings
+from recurra.bench.worker import WorkOrder
 from recurra.errors import RunError
 
 
@@ -38,7 +38,7 @@ class Outcome:
         left_out: numbers of threads that the machine does not have.
     """
 
-    settings: Settings
+    settings: BenchSettings
     machine: Machine
     date: str
     seconds: float
@@ -48,7 +48,7 @@ class Outcome:
     left_out: tuple[int, ...]
 
 
-def run(settings: Settings, say: Callable[[str], None] = print) -> Outcome:
+def run(settings: BenchSettings, say: Callable[[str], None] = print) -> Outcome:
     """Measure everything that is asked for; progress is printed by the way.
 
     Raises:
@@ -77,9 +77,9 @@ def run(settings: Settings, say: Callable[[str], None] = print) -> Outcome:
     return Outcome(settings, machine(), date, took, load, tuple(lines), missing, left_out)
 
 
-def _measured(settings: Settings, threads: int, path: Path, say: Callable[[str], None]) -> list[Line]:
+def _measured(settings: BenchSettings, threads: int, path: Path, say: Callable[[str], None]) -> list[Line]:
     """All records with so many threads; a case that kills its process is noted, and a new process goes on."""
-    order = Order(settings, threads, str(path))
+    order = WorkOrder(settings, threads, str(path))
     while True:
         code = _python(["-m", "recurra.bench.worker"], _limits(threads), order.to_json())
         lines = list(read(path))
@@ -89,15 +89,15 @@ def _measured(settings: Settings, threads: int, path: Path, say: Callable[[str],
         if len(begun) <= len(order.done):
             raise RunError(f"the measuring process ended {_ending(code)} before its first case")
         say(f"{begun[-1]}: the process ended {_ending(code)}; going on with the next case")
-        if begun[-1] not in [line.case for line in lines if isinstance(line, Record)]:
+        if begun[-1] not in [line.case for line in lines if isinstance(line, CaseTimes)]:
             _note(path, settings, threads, begun[-1], f"the process ended {_ending(code)}")
-        order = Order(settings, threads, str(path), tuple(begun))
+        order = WorkOrder(settings, threads, str(path), tuple(begun))
 
 
-def _note(path: Path, settings: Settings, threads: int, name: str, failure: str) -> None:
+def _note(path: Path, settings: BenchSettings, threads: int, name: str, failure: str) -> None:
     case = next(case for case in settings.cases(threads) if case.name == name)
     peers = settings.peers_of(case, threads)
-    append(path, Record(name, threads, failures={peer.name: failure for peer in peers}))
+    append(path, CaseTimes(name, threads, failures={peer.name: failure for peer in peers}))
 
 
 def _kept(path: Path, say: Callable[[str], None]) -> list[Line]:

@@ -13,7 +13,7 @@ from recurra.errors import RecurraError
 
 
 @dataclass(frozen=True)
-class Settings:
+class BenchSettings:
     """Which cases, against whom, and how thoroughly.
 
     Attributes:
@@ -48,17 +48,12 @@ class Settings:
             raise RecurraError(f"nothing is left to time: no case suits all options; a case's name is {example!r}")
 
     @property
-    def is_full(self) -> bool:
-        """Whether nothing is left out."""
-        return self == Settings()
-
-    @property
     def command(self) -> str:
         """The command line that asks for this."""
         words = ["recurra", "bench", *["--quick"] * self.quick]
         words += ["--only", self.only] if self.only else []
         words += [word for name in self.peers for word in ("--peer", name)]
-        if self.threads != Settings.threads:
+        if self.threads != BenchSettings.threads:
             words += [word for count in self.threads for word in ("--threads", str(count))]
         return shlex.join(words)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from recurra.bench.cases import Case
 from recurra.bench.machine import caches, pin
-from recurra.bench.records import Engine, Levels, Line, Peak, Record, Started, append
+from recurra.bench.records import CaseTimes, EngineUsed, Levels, Line, Peak, Started, append
 from recurra.bench.rows import describe
-from recurra.bench.settings import Settings
+from recurra.bench.settings import BenchSettings
 from recurra.bench.timing import QUICK, Rounds
 
 SETTLE = 0.005  # seconds in which waiting threads go to sleep
@@ -25,7 +25,7 @@ PEAK_EVERY = 60.0  # seconds between two looks at the peak
 
 
 @dataclass(frozen=True)
-class Order:
+class WorkOrder:
     """What a worker is to do.
 
     Attributes:
@@ -35,7 +35,7 @@ class Order:
         done: names of cases to leave out: an earlier process has tried them.
     """
 
-    settings: Settings
+    settings: BenchSettings
     threads: int
     path: str
     done: tuple[str, ...] = ()
@@ -45,11 +45,11 @@ class Order:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Order:
+    def from_json(cls, text: str) -> WorkOrder:
         """The inverse of :meth:`to_json`."""
         fields = json.loads(text)
         asked = fields["settings"]
-        settings = Settings(asked["quick"], asked["only"], tuple(asked["peers"]), tuple(asked["threads"]))
+        settings = BenchSettings(asked["quick"], asked["only"], tuple(asked["peers"]), tuple(asked["threads"]))
         return cls(settings, fields["threads"], fields["path"], tuple(fields["done"]))
 
     def cases(self) -> list[Case]:
@@ -57,7 +57,7 @@ class Order:
         return [case for case in self.settings.cases(self.threads) if case.name not in self.done]
 
 
-def work(order: Order) -> None:
+def work(order: WorkOrder) -> None:
     """Measure all cases of an order, and what the machine can do, and write down each result at once."""
     import torch
 
@@ -71,7 +71,7 @@ def work(order: Order) -> None:
 
     torch.set_num_threads(order.threads)
     rounds = replace(QUICK if order.settings.quick else Rounds(), settle=SETTLE if order.threads > 1 else 0.0)
-    write(Engine(order.threads, choose(plan(trace(lstm))).name))
+    write(EngineUsed(order.threads, choose(plan(trace(lstm))).name))
     cases = order.cases()
     last = _look_up(order, write, first=not order.done)
     for number, case in enumerate(cases, 1):
@@ -84,7 +84,7 @@ def work(order: Order) -> None:
             last = _look_up(order, write, first=False)
 
 
-def _look_up(order: Order, write: Callable[[Line], None], *, first: bool) -> float:
+def _look_up(order: WorkOrder, write: Callable[[Line], None], *, first: bool) -> float:
     """Measure the machine's limits, its caches only the first time; when that was."""
     from recurra.bench import roof
 
@@ -96,14 +96,14 @@ def _look_up(order: Order, write: Callable[[Line], None], *, first: bool) -> flo
     return time.monotonic()
 
 
-def _say(record: Record, place: str) -> None:
+def _say(record: CaseTimes, place: str) -> None:
     print(
         f"[{place}, {record.threads} thread{'s' * (record.threads > 1)}] {record.case}: {describe(record)}", flush=True
     )
 
 
 if __name__ == "__main__":
-    _order = Order.from_json(sys.stdin.read())
+    _order = WorkOrder.from_json(sys.stdin.read())
     pin(_order.threads)
     try:
         work(_order)

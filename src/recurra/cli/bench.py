@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recurra.bench.peers import PEERS
-from recurra.bench.settings import Settings
+from recurra.bench.settings import BenchSettings
 from recurra.errors import RunError
 from recurra.files import write_atomically
 
-OUTPUT = Path("benchmarks", "RESULTS.md")
+if TYPE_CHECKING:
+    from recurra.bench.report import Report
+
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer cases, fewer rounds: some minutes.")]
+Only = Annotated[str, typer.Option(metavar="PATTERN", help="Cases whose name this regular expression finds.")]
+Peers = Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PEERS)}; may be repeated.")]
+Threads = Annotated[list[int] | None, typer.Option(help="How many; may be repeated. By default 1 and 2.")]
+Output = Annotated[Path | None, typer.Option(help="The file that the page goes to; by default it is printed.")]
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer cases, fewer rounds: some minutes.")] = False,
-    only: Annotated[str, typer.Option(metavar="PATTERN", help="Cases whose name this regular expression finds.")] = "",
-    peer: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PEERS)}; may be repeated.")] = None,
-    threads: Annotated[list[int] | None, typer.Option(help="How many; may be repeated. By default 1 and 2.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help=f"Where the page goes: {OUTPUT} for a full run, else the terminal.")
-    ] = None,
+    quick: Quick = False, only: Only = "", peer: Peers = None, threads: Threads = None, output: Output = None
 ) -> None:
     """Time recurra beside torch.nn and other libraries; a full run takes some twenty minutes."""
-    from recurra.bench.report import report
+    from recurra.bench.report import Report
+
+    write_page(settings_of(quick, only, peer, threads), output, Report)
+
+
+def settings_of(quick: bool, only: str, peer: list[str] | None, threads: list[int] | None) -> BenchSettings:
+    """What the options ask for."""
+    return BenchSettings(quick, only, tuple(peer or ()), tuple(dict.fromkeys(threads or BenchSettings.threads)))
+
+
+def write_page(settings: BenchSettings, path: Path | None, report: type[Report]) -> None:
+    """Measure, and write the page to a file, or print it where no file is named.
+
+    Raises:
+        RecurraError: the settings make no sense, or the file cannot be written.
+    """
     from recurra.bench.run import run
 
-    settings = Settings(quick, only, tuple(peer or ()), tuple(dict.fromkeys(threads or Settings.threads)))
     settings.check()
-    path = OUTPUT if output is None and settings.is_full else output
     if path is not None and not path.absolute().parent.is_dir():
         raise RunError(f"there is no folder {path.absolute().parent} to write {path.name} to; say another --output")
     if path is not None and path.exists() and not path.is_file():
         raise RunError(f"{path} is not a plain file; say another --output")
-    page = report(run(settings))
+    page = report(run(settings)).page()
     if path is None:
         print(f"\n{page}", end="")
         return

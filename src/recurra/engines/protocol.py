@@ -171,8 +171,8 @@ class Kernel(ABC):
         """
         return None
 
-    def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes:
-        """Both passes at these sizes, for autograd's node. Default: through ``forward`` and ``backward``.
+    def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes | None:
+        """Both passes at these sizes, for autograd's node. Default: None, for ``passes.CallPasses`` does.
 
         Args:
             sizes: the numbers of the program's symbols.
@@ -181,9 +181,7 @@ class Kernel(ABC):
             wishes: what the backward pass will be asked for.
             layer_states: whether states are (1, batch, size) instead of (batch, size).
         """
-        from recurra.engines.passes import CallPasses
-
-        return CallPasses(self, sizes, reverse, wishes, layer_states)
+        return None
 
 
 @dataclass(frozen=True)

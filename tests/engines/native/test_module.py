@@ -179,6 +179,7 @@ def test_the_stub_names_what_the_module_has() -> None:
     assert declared == {name for name in dir(_native) if not name.startswith("_")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isa", _native.built_isas())
 @pytest.mark.parametrize("optimisation", ["-O3", "-O0"])
 def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str, tmp_path: Path) -> None:
@@ -235,11 +236,13 @@ def run_main(folder: Path, isa: str, *flags: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     output = run_main(tmp_path, BUILT[-1], "-fsanitize=address,undefined", "-fno-sanitize-recover")
     assert output == " ".join(_native.supported_isas()) + f" -> {BUILT[-1]}"
 
 
+@pytest.mark.slow
 def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     output = run_main(tmp_path, BUILT[0], "-D__builtin_cpu_supports(name)=0")
     if ON_X86:

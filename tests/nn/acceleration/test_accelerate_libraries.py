@@ -1,6 +1,6 @@
 """accelerate inside of other libraries' own recurrent models: same forecasts, same embeddings.
 
-Each runs where its library is installed; benchmarks/accelerate.py says how to install them.
+`make compat` installs the libraries, and runs these tests.
 """
 
 import logging
@@ -13,7 +13,7 @@ from torch import nn
 import recurra
 from recurra.nn import acceleration
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
+pytestmark = [pytest.mark.compat, pytest.mark.filterwarnings("ignore")]  # warnings of the libraries' own
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -48,7 +48,7 @@ def lightning():
     try:
         import pytorch_lightning
     except ModuleNotFoundError:
-        return pytest.importorskip("lightning.pytorch")
+        import lightning.pytorch as pytorch_lightning
     return pytorch_lightning
 
 
@@ -89,7 +89,7 @@ def test_a_lightning_module():
 
 def neural_forecasts(kind, **options):
     """Forecasts of a trained model before and after ``accelerate``, and what was replaced."""
-    neuralforecast = pytest.importorskip("neuralforecast")
+    import neuralforecast
     import pandas
 
     series = waves(6, 96)
@@ -137,7 +137,6 @@ def test_neuralforecast(kind, options, layers):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("block", [False, True], ids=["RNNModel", "BlockRNNModel"])
 def test_darts(kind, block):
-    pytest.importorskip("darts")
     from darts import TimeSeries
     from darts.models import BlockRNNModel, RNNModel
 
@@ -157,7 +156,6 @@ def test_darts(kind, block):
 
 def test_darts_trains_accelerated(tmp_path):
     """By a callback from the start, or from the second fit on; darts saves and loads such a model."""
-    pytest.importorskip("darts")
     from darts import TimeSeries
     from darts.models import RNNModel
 
@@ -189,7 +187,6 @@ def test_darts_trains_accelerated(tmp_path):
 
 
 def test_gluonts():
-    pytest.importorskip("gluonts")
     import pandas
     from gluonts.dataset.common import ListDataset
     from gluonts.torch import DeepAREstimator
@@ -217,7 +214,8 @@ def test_gluonts():
 
 
 def test_resemblyzer():
-    resemblyzer = pytest.importorskip("resemblyzer")
+    import resemblyzer
+
     encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
     sound = np.random.default_rng(0).standard_normal(5 * 16000).astype(np.float32) * 0.1
     sound *= np.sin(np.arange(sound.size) / 4000)

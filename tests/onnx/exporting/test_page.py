@@ -1,7 +1,7 @@
 """docs/onnx.md, run as it is written."""
 
 from recurra.onnx.exporting.assembly import NEWEST, OLDEST
-from tests.test_documents import ROOT, blocks
+from tests.pages import ROOT, blocks
 
 PAGE = "docs/onnx.md"
 

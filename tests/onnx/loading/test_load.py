@@ -15,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 import recurra
 from recurra.onnx import OnnxError, load
 from recurra.onnx.loading.tensors import Tensors
-from tests.onnx.models import loaded, model_of
+from tests.onnx.models import loaded, lstm_model, model_of, scan_model, sub
 
 F = np.float32
 
@@ -154,16 +154,6 @@ def test_several_threads_may_call_a_model(tmp_path):
             np.testing.assert_array_equal(result, expected)
 
 
-def lstm_model(hidden=5):
-    rng = np.random.default_rng(0)
-    weights = {
-        "w": rng.uniform(-0.5, 0.5, (1, 4 * hidden, 4)).astype(F),
-        "r": rng.uniform(-0.5, 0.5, (1, 4 * hidden, hidden)).astype(F),
-    }
-    nodes = [helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=hidden, name="layer")]
-    return model_of(nodes, {"x": (F, ["T", "B", 4])}, {"y": (F, ["T", 1, "B", hidden])}, weights)
-
-
 # ---- what torch exports ----
 
 
@@ -271,33 +261,9 @@ def test_torch_states_lengths_and_cells(tmp_path):
 # ---- graphs inside of graphs ----
 
 
-def sub(nodes, inputs, outputs):
-    made = [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()]
-    return helper.make_graph(nodes, "inside", made, [helper.make_tensor_value_info(n, *k) for n, k in outputs.items()])
-
-
 def both(proto, feeds, folder):
     """What onnx's evaluator and the loaded model give."""
     return ReferenceEvaluator(proto).run(None, feeds), loaded(proto, folder).run(None, feeds)
-
-
-def scan_model(directions=(0,)):
-    """A cell of one's own: h = tanh(x·w + h·u), with the weights outside of the body."""
-    step = [
-        helper.make_node("MatMul", ["x_t", "w"], ["xw"]),
-        helper.make_node("MatMul", ["h", "u"], ["hu"]),
-        helper.make_node("Add", ["xw", "hu"], ["a"]),
-        helper.make_node("Tanh", ["a"], ["h_new"]),
-        helper.make_node("Identity", ["h_new"], ["y_t"]),
-    ]
-    state = (TensorProto.FLOAT, ["B", 3])
-    body = sub(step, {"h": state, "x_t": (TensorProto.FLOAT, ["B", 2])}, {"h_new": state, "y_t": state})
-    reverse = {"scan_input_directions": directions, "scan_output_directions": directions}
-    node = helper.make_node("Scan", ["h_0", "x"], ["h_n", "y"], body=body, num_scan_inputs=1, **reverse)
-    rng = np.random.default_rng(0)
-    weights = {"w": rng.standard_normal((2, 3)).astype(F), "u": rng.standard_normal((3, 3)).astype(F)}
-    inputs = {"h_0": (F, ["B", 3]), "x": (F, ["T", "B", 2])}
-    return model_of([node], inputs, {"h_n": (F, ["B", 3]), "y": (F, ["T", "B", 3])}, weights)
 
 
 @pytest.mark.parametrize("directions", [(0,), (1,)])

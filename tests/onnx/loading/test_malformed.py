@@ -12,8 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from recurra.errors import RecurraError
 from recurra.onnx import OnnxError, load
 from recurra.onnx.loading.table import NEWEST
-from tests.onnx.loading.test_load import lstm_model, scan_model
-from tests.onnx.models import loaded, model_of
+from tests.onnx.models import loaded, lstm_model, model_of, scan_model
 
 F = np.float32
 

@@ -10,8 +10,8 @@ import numpy as np
 from recurra.bench.problem import Problem
 from recurra.bench.side import Results, Side
 
-Weights = dict[str, Any]
-Run = Callable[[Weights, Any, tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
+JaxWeights = dict[str, Any]
+Network = Callable[[JaxWeights, Any, tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 
 def side(problem: Problem, threads: int) -> Side:
@@ -39,10 +39,10 @@ def side(problem: Problem, threads: int) -> Side:
     return Side("jax", call, results)
 
 
-def _total(run: Run, *, aside: bool = False) -> Callable[[Weights, Any, tuple[Any, ...]], Any]:
+def _total(run: Network, *, aside: bool = False) -> Callable[[JaxWeights, Any, tuple[Any, ...]], Any]:
     """The sum of the output; with `aside` also everything that the run gives."""
 
-    def total(weights: Weights, x: Any, states: tuple[Any, ...]) -> Any:
+    def total(weights: JaxWeights, x: Any, states: tuple[Any, ...]) -> Any:
         values = run(weights, x, states)
         return (values[0].sum(), values) if aside else values[0].sum()
 
@@ -54,13 +54,13 @@ def _named(output: Any, last: tuple[Any, ...]) -> Results:
     return {name: np.asarray(value) for name, value in values.items()}
 
 
-def _network(problem: Problem) -> Run:
+def _network(problem: Problem) -> Network:
     """All layers and directions as one function of weights (transposed), input and first states."""
     from jax import numpy as jnp
 
     shape, step, count = problem.case.shape, _STEPS[problem.case.cell], 2 if problem.case.cell == "lstm" else 1
 
-    def run(weights: Weights, x: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def run(weights: JaxWeights, x: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         size = (shape.layers * shape.directions, shape.batch, shape.hidden)
         states = states or (jnp.zeros(size),) * count
         last = []
@@ -82,7 +82,7 @@ def _network(problem: Problem) -> Run:
     return run
 
 
-def _scan(step: Any, w: Weights, x: Any, first: tuple[Any, ...], *, reverse: bool) -> tuple[tuple[Any, ...], Any]:
+def _scan(step: Any, w: JaxWeights, x: Any, first: tuple[Any, ...], *, reverse: bool) -> tuple[tuple[Any, ...], Any]:
     from jax import lax
 
     def body(carried: tuple[Any, ...], a_x: Any) -> tuple[tuple[Any, ...], Any]:
@@ -93,7 +93,7 @@ def _scan(step: Any, w: Weights, x: Any, first: tuple[Any, ...], *, reverse: boo
     return final, output
 
 
-def _lstm(a_x: Any, w: Weights, h: Any, c: Any) -> tuple[Any, Any]:
+def _lstm(a_x: Any, w: JaxWeights, h: Any, c: Any) -> tuple[Any, Any]:
     from jax import nn
     from jax import numpy as jnp
 
@@ -102,7 +102,7 @@ def _lstm(a_x: Any, w: Weights, h: Any, c: Any) -> tuple[Any, Any]:
     return nn.sigmoid(o) * jnp.tanh(c), c
 
 
-def _gru(a_x: Any, w: Weights, h: Any) -> tuple[Any]:
+def _gru(a_x: Any, w: JaxWeights, h: Any) -> tuple[Any]:
     from jax import nn
     from jax import numpy as jnp
 
@@ -113,7 +113,7 @@ def _gru(a_x: Any, w: Weights, h: Any) -> tuple[Any]:
     return ((1 - z) * n + z * h,)
 
 
-def _rnn(a_x: Any, w: Weights, h: Any) -> tuple[Any]:
+def _rnn(a_x: Any, w: JaxWeights, h: Any) -> tuple[Any]:
     from jax import numpy as jnp
 
     return (jnp.tanh(a_x + h @ w["weight_hh"] + w["bias_hh"]),)

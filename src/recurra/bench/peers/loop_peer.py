@@ -18,7 +18,7 @@ from recurra.bench.side import Side
 from recurra.bench.torch_side import torch_side
 
 
-class _Loop(nn.Module):
+class _TorchLoop(nn.Module):
     """A layer over (T, B, I); its parameters have the names of ``stacked.py``."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -27,7 +27,7 @@ class _Loop(nn.Module):
             self.register_parameter(name, nn.Parameter(value.clone()))
 
 
-class PeepholeLSTM(_Loop):
+class PeepholeLSTM(_TorchLoop):
     """``recurra.cells.peephole_lstm``."""
 
     W: Tensor
@@ -51,7 +51,7 @@ class PeepholeLSTM(_Loop):
         return torch.stack(outputs), (h.unsqueeze(0), c.unsqueeze(0))
 
 
-class MGU(_Loop):
+class MGU(_TorchLoop):
     """``recurra.cells.mgu``."""
 
     W: Tensor
@@ -72,7 +72,7 @@ class MGU(_Loop):
         return torch.stack(outputs), h.unsqueeze(0)
 
 
-class LayerNormLSTM(_Loop):
+class LayerNormLSTM(_TorchLoop):
     """``recurra.cells.layer_norm_lstm``."""
 
     W: Tensor

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from recurra.bench.problem import Problem
 
-Array = NDArray[Any]
-
 # The place of ONNX's gates among torch's: iofc among ifgo, zrh among rzn.
 GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
 OPSET, IR_VERSION = 17, 8
@@ -25,7 +23,7 @@ def model(problem: Problem) -> bytes:
     from onnx import TensorProto, helper
 
     case, shape = problem.case, problem.case.shape
-    graph = _Graph(problem)
+    graph = _LayerGraph(problem)
     x = "x"
     for layer in range(shape.layers):
         x = graph.layer(layer, x)
@@ -42,7 +40,7 @@ def model(problem: Problem) -> bytes:
     return bytes(helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString())
 
 
-def feed(problem: Problem) -> dict[str, Array]:
+def feed(problem: Problem) -> dict[str, NDArray[Any]]:
     """The graph's inputs by name."""
     return dict(zip(("x", "h_0", "c_0"), (problem.dense.numpy(), *[s.numpy() for s in problem.states]), strict=False))
 
@@ -52,7 +50,7 @@ def outputs(problem: Problem) -> tuple[str, ...]:
     return ("output", "h_n", "c_n") if problem.case.cell == "lstm" else ("output", "h_n")
 
 
-class _Graph:
+class _LayerGraph:
     """Nodes and weights, layer by layer."""
 
     def __init__(self, problem: Problem) -> None:
@@ -64,7 +62,7 @@ class _Graph:
         self.constant("one", np.array([1]))
         self.constant("joined", np.array([0, 0, -1]))
 
-    def constant(self, name: str, value: Array) -> str:
+    def constant(self, name: str, value: NDArray[Any]) -> str:
         from onnx import numpy_helper
 
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
@@ -106,7 +104,7 @@ class _Graph:
             self.node("Concat", [names[position] for names in self.last], [name], axis=0)
         return states
 
-    def _stacked(self, kind: str, layer: int) -> Array:
+    def _stacked(self, kind: str, layer: int) -> NDArray[Any]:
         """A weight of all directions: W (d, G*H, I), R (d, G*H, H) or B (d, 2*G*H), with ONNX's order of gates."""
         names = {"W": ("weight_ih",), "R": ("weight_hh",), "B": ("bias_ih", "bias_hh")}[kind]
         suffixes = ("", "_reverse")[: self.shape.directions]
@@ -118,6 +116,6 @@ class _Graph:
             ]
         )
 
-    def _ordered(self, weight: Array) -> Array:
+    def _ordered(self, weight: NDArray[Any]) -> NDArray[Any]:
         parts = np.split(weight, len(GATES[self.cell]))
         return np.concatenate([parts[place] for place in GATES[self.cell]])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Call, Engine, ScanSpec, Wishes, asked, choose, reference
+from recurra.engines.passes import CallPasses
 from recurra.engines.saved import keeps_products
 from recurra.engines.torch_internals import is_forward_mode, is_transformed, is_watched
 from recurra.nn.running.autocast import without_autocast
@@ -118,6 +119,7 @@ def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Chec
         return [result.output, *result.states, *result.traced.values()]
     wishes = Wishes(wanted, _given(spec), _keeps(call))
     passes = kernel.passes(spec.sizes, name_of(call.x.dtype), spec.reverse, wishes, False)
+    passes = passes or CallPasses(kernel, spec.sizes, spec.reverse, wishes, False)
     node = Node(plan, passes, spec.sizes, spec.reverse, False)
     if checkpoint:
         return run_checkpointed(kernel, call, node, checkpoint)

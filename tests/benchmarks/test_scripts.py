@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
-TEXT = ROOT.parent / "shared" / "data" / "timemachine.txt"
+ROOT = Path(__file__).parents[2]
 
 
 def script(name="time_machine"):
@@ -17,10 +16,16 @@ def script(name="time_machine"):
     return module
 
 
-@pytest.mark.skipif(not TEXT.exists(), reason="the text of The Time Machine is not here (../shared/data)")
-def test_the_corpus():
-    numbers, letters = script().corpus(TEXT)
+def test_the_corpus(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text(
+        "I.\n\nThe quick brown fox (1895) jumps over the lazy dog -- again, and AGAIN!\n" * 300, encoding="utf-8"
+    )
+    numbers, letters = script().corpus(path)
     assert (len(numbers), letters) == (10_000, 27)
+    characters = " abcdefghijklmnopqrstuvwxyz"
+    begin = "".join(characters[number] for number in numbers[:71])
+    assert begin == "i the quick brown fox jumps over the lazy dog again and again i the qui"
 
 
 def test_windows_follow_on_each_other():

@@ -1,18 +1,20 @@
 """What is required of which row."""
 
 import pytest
+from benchmarks.requirements import MEANS, Verdict, of_mean, of_row, required, required_share
 
-from recurra.bench.cases import Case, Shape, cases
+from recurra.bench.cases import Case, CaseShape, cases
 from recurra.bench.peers import PEERS
-from recurra.bench.requirements import MEANS, Verdict, of_mean, of_row, required, required_share
-from recurra.bench.rows import Row, Spread
+from recurra.bench.rows import PeerRow, Spread
 
-SMALL = Shape(100, 1, 32, 32)
+SMALL = CaseShape(100, 1, 32, 32)
 
 
 def row(case, ratio, peer="torch", threads=1):
     time = Spread(1.0, 1.0, 1.0)
-    return Row(case, threads, peer, time, time, Spread(ratio, ratio, ratio)) if ratio else Row(case, threads, peer)
+    return (
+        PeerRow(case, threads, peer, time, time, Spread(ratio, ratio, ratio)) if ratio else PeerRow(case, threads, peer)
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,24 +22,24 @@ def row(case, ratio, peer="torch", threads=1):
     [
         ("layer", "lstm", SMALL, False, "torch", 4.0),
         ("layer", "lstm", SMALL, True, "torch", 3.0),
-        ("layer", "lstm", Shape(784, 64, 1, 128), True, "torch", 2.0),
-        ("layer", "lstm", Shape(784, 64, 1, 128), False, "torch", 1.0),
-        ("layer", "gru", Shape(784, 64, 1, 128), True, "torch", 1.2),
+        ("layer", "lstm", CaseShape(784, 64, 1, 128), True, "torch", 2.0),
+        ("layer", "lstm", CaseShape(784, 64, 1, 128), False, "torch", 1.0),
+        ("layer", "gru", CaseShape(784, 64, 1, 128), True, "torch", 1.2),
         ("layer", "gru", SMALL, True, "torch", 15.0),
         ("stream", "rnn", SMALL, True, "torch", 1.1),
         ("packed", "lstm", SMALL, True, "torch", 2.5),
         ("packed", "rnn", SMALL, True, "torch", 1.5),
         ("packed", "rnn", SMALL, True, "padded", 1.0),
         ("step", "rnn", SMALL, True, "torch", 1.5),
-        ("layer", "rnn", Shape(100, 1, 128, 128), False, "onnxruntime", 1.5),
-        ("layer", "rnn", Shape(100, 1, 512, 512), False, "openvino", 1.0),
-        ("layer", "rnn", Shape(100, 2, 32, 32), False, "onnxruntime", 1.0),
+        ("layer", "rnn", CaseShape(100, 1, 128, 128), False, "onnxruntime", 1.5),
+        ("layer", "rnn", CaseShape(100, 1, 512, 512), False, "openvino", 1.0),
+        ("layer", "rnn", CaseShape(100, 2, 32, 32), False, "onnxruntime", 1.0),
         ("layer", "rnn", SMALL, False, "jax", 1.3),
         ("custom", "mgu", SMALL, False, "torchrecurrent", 50.0),
-        ("custom", "mgu", Shape(100, 32, 128, 256), True, "loop", 2.5),
-        ("custom", "mgu", Shape(100, 32, 128, 256), False, "loop", None),
-        ("own", "peephole_lstm", Shape(100, 1, 128, 128), True, "own-lstm", 0.8),
-        ("layer", "lstm", Shape(100, 32, 28, 128), True, "one-thread", 1.7),
+        ("custom", "mgu", CaseShape(100, 32, 128, 256), True, "loop", 2.5),
+        ("custom", "mgu", CaseShape(100, 32, 128, 256), False, "loop", None),
+        ("own", "peephole_lstm", CaseShape(100, 1, 128, 128), True, "own-lstm", 0.8),
+        ("layer", "lstm", CaseShape(100, 32, 28, 128), True, "one-thread", 1.7),
     ],
 )
 def test_ratios(group, cell, shape, training, peer, least):
@@ -46,7 +48,7 @@ def test_ratios(group, cell, shape, training, peer, least):
 
 def test_shares():
     def share(group, *sizes):
-        return required_share(Case(group, "gru", Shape(*sizes), False))
+        return required_share(Case(group, "gru", CaseShape(*sizes), False))
 
     assert share("layer", 100, 16, 28, 40) == 0.85
     assert share("layer", 100, 1, 128, 128) == 0.7
@@ -63,7 +65,7 @@ def test_every_pair_has_an_answer():
 
 
 def test_verdicts():
-    case = Case("layer", "gru", Shape(100, 32, 28, 128), True)
+    case = Case("layer", "gru", CaseShape(100, 32, 28, 128), True)
     assert of_row(row(case, 1.2), "gru") == Verdict("gru", 1.2, 1.2)
     assert of_row(row(case, 1.2), "gru").is_met
     assert not of_row(row(case, 1.19), "gru").is_met

@@ -1,15 +1,17 @@
-"""What recurra is required to reach, row by row and over groups of rows."""
+"""The ratios and shares that recurra is required to reach, row by row and over groups of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from recurra.bench.cases import Case, Shape
-from recurra.bench.rows import Row, geometric_mean
+from recurra.bench.cases import Case, CaseShape
+from recurra.bench.figures import Figures, Share
+from recurra.bench.peers import PEERS
+from recurra.bench.rows import PeerRow, geometric_mean
 
-SMALL = Shape(100, 1, 32, 32)
-LONG = Shape(784, 64, 1, 128)
+SMALL = CaseShape(100, 1, 32, 32)
+LONG = CaseShape(784, 64, 1, 128)
 BATCH = 16  # from here on, products decide
 WIDE = 128  # from here on, one sequence reads its weights as fast as caches give them
 
@@ -72,7 +74,7 @@ class Mean:
     training: bool | None
     least: float
 
-    def rows(self, all_rows: Iterable[Row], threads: int) -> list[Row]:
+    def rows(self, all_rows: Iterable[PeerRow], threads: int) -> list[PeerRow]:
         """The rows that the mean is over."""
         return [
             row
@@ -113,16 +115,50 @@ class Verdict:
         return self.figure is not None and self.figure >= self.least
 
 
-def of_row(row: Row, what: str) -> Verdict | None:
+def of_row(row: PeerRow, what: str) -> Verdict | None:
     """A row's verdict; None where nothing is required."""
     least = required(row.case, row.peer)
     return None if least is None else Verdict(what, row.ratio.middle if row.ratio else None, least)
 
 
-def of_mean(mean: Mean, all_rows: Iterable[Row], threads: int, what: str) -> Verdict | None:
+def of_share(share: Share, what: str) -> Verdict | None:
+    """The verdict on a share of the floor; None where nothing is required."""
+    least = required_share(share.own.case)
+    return None if least is None else Verdict(what, share.value, least)
+
+
+def of_mean(mean: Mean, all_rows: Iterable[PeerRow], threads: int, what: str) -> Verdict | None:
     """A mean's verdict; None if there are no rows."""
     chosen = mean.rows(all_rows, threads)
     ratios = [row.ratio.middle for row in chosen if row.ratio]
     if not chosen:
         return None
     return Verdict(what, geometric_mean(ratios) if len(ratios) == len(chosen) else None, mean.least)
+
+
+def verdicts(figures: Figures) -> dict[str, list[Verdict]]:
+    """All verdicts on a run by kind of requirement."""
+    found: dict[str, list[Verdict | None]] = {}
+    for row in figures.rows:
+        title = PEERS[row.peer].title
+        what = f"{row.case.name}, {_threads(row.threads)}, against {title}" + f" ({row.failure})" * bool(row.failure)
+        found.setdefault(f"ratio to {title}", []).append(of_row(row, what))
+    for mean in MEANS:
+        for threads in sorted({row.threads for row in figures.rows}):
+            count = len(mean.rows(figures.rows, threads))
+            what = f"geometric mean of {count} rows, {_described(mean)}, {_threads(threads)}"
+            found.setdefault("geometric means", []).append(of_mean(mean, figures.rows, threads, what))
+    for share in figures.shares:
+        what = f"{share.own.case.name}, {_threads(share.own.threads)}, share of the floor"
+        found.setdefault("share of the floor", []).append(of_share(share, what))
+    kept = {kind: [each for each in all_of_kind if each is not None] for kind, all_of_kind in found.items()}
+    return {kind: some for kind, some in kept.items() if some}
+
+
+def _described(mean: Mean) -> str:
+    mode = {None: "all modes", False: "inference", True: "training"}[mean.training]
+    return f"{mean.cell or 'all cells'}, {mode}, against {PEERS[mean.peer].title}"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"

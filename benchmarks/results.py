@@ -1,0 +1,82 @@
+"""The table of record: times beside other libraries, and how they fare beside what is required (requirements.py).
+
+python -m benchmarks.results [the options of `recurra bench`]    in the root of the repository; `make bench` calls it
+
+A full run writes benchmarks/RESULTS.md; a part of it goes to the terminal, or where --output says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from benchmarks.requirements import Verdict, of_row, of_share, verdicts
+from recurra.bench.figures import Share
+from recurra.bench.markdown import table
+from recurra.bench.report import Report, section
+from recurra.bench.rows import PeerRow
+from recurra.bench.settings import BenchSettings
+from recurra.cli.bench import Only, Output, Peers, Quick, Threads, settings_of, write_page
+from recurra.cli.console import error_line
+from recurra.errors import RecurraError
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+class JudgedReport(Report):
+    """The page with what is required of each figure, and a list of what is not met."""
+
+    notes = "\n- A row whose numbers are too far apart counts as not met."
+    glance_titles = ("required ratio met",)
+    titles = ("required", "met")
+
+    def glance_columns(self, rows: Sequence[PeerRow]) -> tuple[str, ...]:
+        found = [verdict for row in rows if (verdict := of_row(row, ""))]
+        return (f"{sum(each.is_met for each in found)} of {len(found)}" if found else "–",)
+
+    def row_columns(self, row: PeerRow) -> tuple[str, ...]:
+        return _columns(of_row(row, ""))
+
+    def share_columns(self, share: Share) -> tuple[str, ...]:
+        return _columns(of_share(share, ""))
+
+    def closing(self) -> str:
+        found = verdicts(self.figures)
+        if not found:
+            return ""
+        rows = [
+            (kind, str(sum(each.is_met for each in some)), str(sum(not each.is_met for each in some)))
+            for kind, some in found.items()
+        ]
+        unmet = [_unmet(each) for some in found.values() for each in some if not each.is_met]
+        good = sum(int(row[1]) for row in rows)
+        text = f"{table(('required', 'met', 'not met'), rows)}\n\n{good} met, {len(unmet)} not met."
+        return section("Summary", text + ("\n\nNot met:\n\n" + "\n".join(unmet) if unmet else ""))
+
+
+def _columns(verdict: Verdict | None) -> tuple[str, str]:
+    return (f"{verdict.least:.2f}", "yes" if verdict.is_met else "**no**") if verdict else ("–", "–")
+
+
+def _unmet(verdict: Verdict) -> str:
+    figure = "no figure" if verdict.figure is None else f"{verdict.figure:.2f}"
+    return f"- {verdict.what}: {figure}, required {verdict.least:.2f}"
+
+
+def main(
+    quick: Quick = False, only: Only = "", peer: Peers = None, threads: Threads = None, output: Output = None
+) -> None:
+    """Time recurra beside other libraries, and say what is required of the figures."""
+    settings = settings_of(quick, only, peer, threads)
+    is_full = settings == BenchSettings()
+    try:
+        write_page(settings, RESULTS if output is None and is_full else output, JudgedReport)
+    except RecurraError as error:
+        error_line(str(error))
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,95 @@
+"""Who may import whom; ``python -m tests.import_table`` writes the table of docs/architecture.md that says so."""
+
+import re
+
+from tests.sources import ROOT
+
+PAGE = ROOT / "docs" / "architecture.md"
+HEAD, RULE = "| folder | what it is | may import |\n", "|---|---|---|\n"
+
+# The parts from the lowest to the highest, and which of the parts above its row each may import. A part is a top-level
+# module or package of recurra; the empty name is recurra itself, the facade.
+ALLOWED = {
+    "version": set(),
+    "errors": set(),
+    "files": {"errors"},
+    "vocabulary": {"errors"},
+    "program": {"errors"},
+    "values": {"errors", "program"},
+    "equations": {"errors", "program", "values"},
+    "compiler": {"errors", "program", "values", "equations"},
+    "cells": {"program", "equations", "compiler"},
+    "_native": set(),
+    "engines": {"errors", "program", "compiler", "cells", "_native"},
+    "model": {"errors", "files", "vocabulary", "program", "equations", "compiler", "cells"},
+    "conversion": {"errors", "program", "equations", "compiler", "cells", "model"},
+    "runtime": {
+        "errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion",
+    },
+    "nn": {"errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion"},
+    "onnx": {
+        "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
+        "runtime", "nn",
+    },
+    "look": {"errors", "program", "equations", "compiler", "nn"},
+    "": {
+        "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
+    },
+    "tasks": {
+        "version", "errors", "files", "vocabulary", "equations", "cells", "engines", "model", "conversion", "runtime",
+        "nn", "look",
+    },
+    "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
+    "cli": {
+        "version", "errors", "files", "equations", "compiler", "cells", "_native", "engines", "model", "runtime", "nn",
+        "onnx", "look", "tasks", "bench",
+    },
+}  # fmt: skip
+
+# Packages of others, and the parts that may import them.
+THIRD_PARTY = {
+    "numpy": {"vocabulary", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
+    "torch": {"engines", "nn", "tasks", "bench", "cli"},
+    "onnx": {"onnx", "bench"},
+    "safetensors": set(),
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "onnxruntime": {"bench"},
+    "openvino": {"bench"},
+    "jax": {"bench"},
+    "torchrecurrent": {"bench"},
+}
+
+
+def titled(part):
+    """A part as the page names it."""
+    names = {"": "`recurra`", "_native": "`native/`"}
+    return names.get(part) or f"`{part}{'/' if (ROOT / 'src' / 'recurra' / part).is_dir() else '.py'}`"
+
+
+def may_import(part):
+    """The last column of a part's row: its parts from the lowest to the highest, then other people's packages."""
+    names = {"": "recurra", "_native": "native"}
+    parts = [names.get(each, each) for each in ALLOWED if each in ALLOWED[part]]
+    packages = [package for package, parts_of_it in THIRD_PARTY.items() if part in parts_of_it]
+    return "; ".join(", ".join(each) for each in (parts, [f"*{name}*" for name in packages]) if each) or "–"
+
+
+def written(page):
+    """The page with its table's rows in the order of :data:`ALLOWED` and their last column anew.
+
+    Raises:
+        ValueError: a part has no row, or a row no part.
+    """
+    begin = page.index(HEAD) + len(HEAD + RULE)
+    end = re.compile(r"^(?!\|)", re.M).search(page, begin).start()
+    rows = dict(row.strip("| \n").split(" | ")[:2] for row in page[begin:end].splitlines())
+    missing, unknown = ({titled(part) for part in ALLOWED} - set(rows), set(rows) - {titled(part) for part in ALLOWED})
+    if missing or unknown:
+        raise ValueError(f"the table in {PAGE.name} lacks {sorted(missing)} and has {sorted(unknown)} too many")
+    table = [f"| {titled(part)} | {rows[titled(part)]} | {may_import(part)} |\n" for part in ALLOWED]
+    return page[:begin] + "".join(table) + page[end:]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
