@@ -1,4 +1,5 @@
-// Builds Call<T>: the one place where arrays and strides, wherever they come from, become a call, and where they are checked.
+// Builds Call<T>: the one place where arrays and strides, wherever they come from, become a call, and where they are
+// checked.
 #pragma once
 
 #include <cstddef>
@@ -86,8 +87,9 @@ class CallBuilder {
   const Call<T>& finished(bool is_prepared = false) const {
     require(call_.beginning.size() >= static_cast<std::size_t>(code_.beginnings), "too few first states");
     require((is_prepared || call_.parameters.size() == code_.parameter_rows.size()) &&
-                call_.inputs.size() == code_.input_widths.size() && call_.outputs.size() == code_.output_widths.size() &&
-                call_.first.size() == code_.states.size() && call_.results.size() == code_.results.size(),
+                call_.inputs.size() == code_.input_widths.size() &&
+                call_.outputs.size() == code_.output_widths.size() && call_.first.size() == code_.states.size() &&
+                call_.results.size() == code_.results.size(),
             "fewer arrays than the code has");
     return call_;
   }

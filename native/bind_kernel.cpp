@@ -65,8 +65,8 @@ TypedKernel<T>::TypedKernel(Code code, const Routines<T>& routines)
 
 // words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
 // each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
-// each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins with:
-// address, stride; for each constant result its address.
+// each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins
+// with: address, stride; for each constant result its address.
 template <class T>
 void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
   const Code& code = executor_.code();
@@ -78,9 +78,12 @@ void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
     const std::int64_t first = places.next();
     put(data, first, places.next());
   };
-  for (std::int64_t n = 0; n < code.parameters; ++n) next([&](T* data, auto row, auto column) { call.parameter(data, row, column); });
-  for (std::int64_t n = 0; n < code.inputs; ++n) next([&](T* data, auto step, auto row) { call.input(data, step, row); });
-  for (std::int64_t n = 0; n < code.outputs; ++n) next([&](T* data, auto step, auto row) { call.output(data, step, row); });
+  for (std::int64_t n = 0; n < code.parameters; ++n)
+    next([&](T* data, auto row, auto column) { call.parameter(data, row, column); });
+  for (std::int64_t n = 0; n < code.inputs; ++n)
+    next([&](T* data, auto step, auto row) { call.input(data, step, row); });
+  for (std::int64_t n = 0; n < code.outputs; ++n)
+    next([&](T* data, auto step, auto row) { call.output(data, step, row); });
   for (std::size_t n = 0; n < code.states.size(); ++n) {
     const T* first = places.address<const T*>();
     const std::int64_t first_stride = places.next();
@@ -128,8 +131,7 @@ template class TypedKernel<double>;
 namespace {
 
 // The caller owns what comes back.
-AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double,
-                                const std::string& isa) {
+AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double, const std::string& isa) {
   const Kernels& kernels = kernels_of(isa);
   if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels.f64);
   return new TypedKernel<float>(decode(words, literals, kernels.f32.lanes), kernels.f32);
@@ -138,12 +140,39 @@ AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is
 }  // namespace
 
 std::vector<std::string> operation_names() {
-  return {"copy",    "load",       "store", "add",           "subtract", "multiply",  "divide",   "power",
-          "negative", "sigmoid",   "tanh",  "relu",          "exp",      "log",       "softplus", "sqrt",
-          "abs",     "sin",        "cos",   "minimum",       "maximum",  "clip",      "less",     "less_equal",
-          "greater", "greater_equal", "equal", "not_equal",  "where",    "multiply_add", "one_minus", "one_minus_square",
-          "one_minus_multiply", "one_minus_square_multiply", "one_minus_multiply_add", "mix", "sigmoid_add", "tanh_add",
-          "tanh_multiply_add", "sigmoid_multiply", "tanh_multiply", "sigmoid_tanh", "sigmoid_multiply_add"};
+  std::vector<std::string> names;
+  for (std::size_t op = 0; op < static_cast<std::size_t>(Op::count); ++op) {
+    names.emplace_back(facts_of(static_cast<Op>(op)).name);
+  }
+  return names;
+}
+
+void bind_code(nb::module_& m) {
+  nb::enum_<Space>(m, "Space", nb::is_arithmetic(), "Where the elements of a value lie (native/code.h).")
+      .value("CONSTANT", Space::constant)
+      .value("CHUNK", Space::chunk)
+      .value("STEP", Space::step)
+      .value("STATE", Space::state)
+      .value("NEXT", Space::next)
+      .value("PARAMETER", Space::parameter)
+      .value("INPUT", Space::input)
+      .value("OUTPUT", Space::output)
+      .value("BLOCK", Space::block)
+      .value("LITERAL", Space::literal);
+  nb::enum_<Kind>(m, "Instruction", nb::is_arithmetic(), "Kinds of instructions (native/code.h).")
+      .value("ELEMENTWISE", Kind::elementwise)
+      .value("PRODUCT", Kind::product)
+      .value("REDUCE", Kind::reduce)
+      .value("CUMULATE", Kind::cumulate)
+      .value("MOVE", Kind::move)
+      .value("OUTER", Kind::outer)
+      .value("ROWS_SUM", Kind::rows_sum)
+      .value("GATHER", Kind::gather)
+      .value("EYE", Kind::eye)
+      .value("TOTAL", Kind::total)
+      .value("PREVIOUS", Kind::previous);
+  m.def("operations", &operation_names,
+        "The elementwise operations that kernels know, in order of their numbers in code.");
 }
 
 void bind_kernel(nb::module_& m) {
@@ -156,8 +185,8 @@ void bind_kernel(nb::module_& m) {
            "Run over sequences; `words` are the addresses and strides of every array (engines/native/kernel.py).\n\n"
            "Raises ValueError where they are too few or too many, or an array has no memory.")
       .def("prepare", &AnyKernel::prepare, nb::arg("words"), nb::arg("compact") = false,
-           "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept so\n"
-           "where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
+           "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept\n"
+           "so where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
   m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
         nb::rv_policy::take_ownership,
         "The kernel of lowered code (engines/native/lower.py).\n\n"

@@ -47,7 +47,8 @@ class TypedKernel : public AnyKernel {
 extern template class TypedKernel<float>;
 extern template class TypedKernel<double>;
 
+// The numbers of code: operations, spaces, kinds of instructions.
+void bind_code(nanobind::module_& m);
 void bind_kernel(nanobind::module_& m);
-std::vector<std::string> operation_names();
 
 }  // namespace recurra

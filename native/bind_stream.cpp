@@ -23,8 +23,9 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-using Masks = std::vector<std::pair<std::int64_t, double>>;                    // width and value of each
-using ScanArguments = std::tuple<nb::object, nb::object, Masks, std::int64_t>;  // kernel, prepared weights, masks, input
+using Masks = std::vector<std::pair<std::int64_t, double>>;  // width and value of each
+// Kernel, prepared weights, masks, input.
+using ScanArguments = std::tuple<nb::object, nb::object, Masks, std::int64_t>;
 
 // Python's buffer of an object, given back at the end.
 class Buffer {
@@ -72,8 +73,8 @@ constexpr double long_step = 200000;
 template <class T>
 class StreamOf : public AnyStream {
  public:
-  StreamOf(const std::vector<ScanArguments>& scans, nb::object table, std::int64_t batch, int threads, nb::object numpy_empty,
-           nb::object dtype)
+  StreamOf(const std::vector<ScanArguments>& scans, nb::object table, std::int64_t batch, int threads,
+           nb::object numpy_empty, nb::object dtype)
       : table_(std::move(table)), numpy_empty_(std::move(numpy_empty)), dtype_(std::move(dtype)), batch_(batch) {
     if (scans.empty() || batch < 1) throw std::invalid_argument("a stream needs a scan and a sequence");
     if (!table_.is_none()) read_table();
@@ -85,7 +86,8 @@ class StreamOf : public AnyStream {
   nb::object step(nb::handle x) override {
     const Use use(busy_);
     const bool one = table_.is_none() ? read_numbers(x) : read_ids(x);
-    nb::object output = numpy_empty_(one ? one_shape_ : rows_shape_, dtype_);  // now: where it fails, states are as they were
+    // Now: where it fails, states are as they were.
+    nb::object output = numpy_empty_(one ? one_shape_ : rows_shape_, dtype_);
     Buffer out;
     if (!out.get(output, PyBUF_WRITABLE)) throw nb::python_error();
     if (work_ >= long_step) {
@@ -140,7 +142,8 @@ class StreamOf : public AnyStream {
     }
     for (auto& scan : scans_) {
       for (std::size_t n = 0; n < scan->states.size(); ++n) {
-        for (const std::int64_t row : rows) std::fill_n(scan->states[n].data() + row * scan->widths[n], scan->widths[n], T(0));
+        for (const std::int64_t row : rows)
+          std::fill_n(scan->states[n].data() + row * scan->widths[n], scan->widths[n], T(0));
       }
     }
   }
@@ -160,7 +163,8 @@ class StreamOf : public AnyStream {
 
   void add(nb::object kernel, nb::object prepared, const Masks& masks, std::int64_t input, int threads) {
     const auto* typed = dynamic_cast<const TypedKernel<T>*>(nb::cast<const AnyKernel*>(kernel));
-    if (typed == nullptr || prepared.is_none()) throw std::invalid_argument("a kernel of another dtype, or weights not prepared");
+    if (typed == nullptr || prepared.is_none())
+      throw std::invalid_argument("a kernel of another dtype, or weights not prepared");
     const Code& code = typed->executor().code();
     const Constants<T>* constants = typed->constants_of(prepared);
     const std::int64_t before = scans_.empty() ? (table_.is_none() ? input : table_width_) : width();
@@ -214,11 +218,13 @@ class StreamOf : public AnyStream {
     const std::int64_t features = static_cast<std::int64_t>(input_.size()) / batch_;
     const bool one = v.ndim == 1 && batch_ == 1;
     if (!(one || (v.ndim == 2 && v.shape[0] == batch_)) || v.shape[v.ndim - 1] != features) {
-      throw nb::value_error(("a step's input must be (batch=" + std::to_string(batch_) + ", input_size=" +
-                             std::to_string(features) + ")" + (batch_ == 1 ? " or (" + std::to_string(features) + ",)" : "") +
-                             "; got " + shape_text(v)).c_str());
+      throw nb::value_error(("a step's input must be (batch=" + std::to_string(batch_) +
+                             ", input_size=" + std::to_string(features) + ")" +
+                             (batch_ == 1 ? " or (" + std::to_string(features) + ",)" : "") + "; got " + shape_text(v))
+                                .c_str());
     }
-    if (!is_real(v)) throw nb::value_error(sizeof(T) == 4 ? "a step's input must be float32" : "a step's input must be float64");
+    if (!is_real(v))
+      throw nb::value_error(sizeof(T) == 4 ? "a step's input must be float32" : "a step's input must be float64");
     if (features == 0) return one;
     const Py_ssize_t by_row = one ? 0 : v.strides[0], by_feature = v.strides[v.ndim - 1];
     for (std::int64_t b = 0; b < batch_; ++b) {
@@ -245,18 +251,21 @@ class StreamOf : public AnyStream {
       return true;
     }
     const std::string batch = std::to_string(batch_);
-    if (PyLong_Check(x.ptr())) throw nb::value_error(("a step's input must be (batch=" + batch + ") numbers of tokens; got one").c_str());
+    if (PyLong_Check(x.ptr()))
+      throw nb::value_error(("a step's input must be (batch=" + batch + ") numbers of tokens; got one").c_str());
     Buffer in;
     if (!in.get(x, PyBUF_STRIDED_RO | PyBUF_FORMAT)) throw nb::python_error();
     const Py_buffer& v = in.view;
     const bool one = v.ndim == 0 && batch_ == 1;
     if (!one && (v.ndim != 1 || v.shape[0] != batch_)) {
-      throw nb::value_error(("a step's input must be (batch=" + batch + ") numbers of tokens; got " + shape_text(v)).c_str());
+      throw nb::value_error(
+          ("a step's input must be (batch=" + batch + ") numbers of tokens; got " + shape_text(v)).c_str());
     }
     const char* format = v.format == nullptr ? "" : v.format;
     if (*format == '<' || *format == '=' || *format == '@') ++format;
     const bool is_whole = format[0] != 0 && format[1] == 0 && std::strchr("bhilq", format[0]) != nullptr;
-    if (!is_whole || (v.itemsize != 4 && v.itemsize != 8)) throw nb::value_error("numbers of tokens must be int64 or int32");
+    if (!is_whole || (v.itemsize != 4 && v.itemsize != 8))
+      throw nb::value_error("numbers of tokens must be int64 or int32");
     for (std::int64_t b = 0; b < batch_; ++b) {
       const char* from = static_cast<const char*>(v.buf) + (one ? 0 : b * v.strides[0]);
       std::int64_t id = 0;
@@ -274,15 +283,18 @@ class StreamOf : public AnyStream {
 
   void look_up(std::int64_t b, std::int64_t id) {
     if (id < 0 || id >= table_rows_) {
-      throw nb::index_error(("token " + std::to_string(id) + " is not one of 0 … " + std::to_string(table_rows_ - 1)).c_str());
+      throw nb::index_error(
+          ("token " + std::to_string(id) + " is not one of 0 … " + std::to_string(table_rows_ - 1)).c_str());
     }
-    std::memcpy(input_.data() + b * table_width_, table_data_ + id * table_width_, static_cast<std::size_t>(table_width_) * sizeof(T));
+    std::memcpy(input_.data() + b * table_width_, table_data_ + id * table_width_,
+                static_cast<std::size_t>(table_width_) * sizeof(T));
   }
 
   void read_table() {
     if (!table_buffer_.get(table_, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)) throw nb::python_error();
     const Py_buffer& v = table_buffer_.view;
-    if (v.ndim != 2 || !is_real(v)) throw std::invalid_argument("a table must be (tokens, features) of the scans' dtype");
+    if (v.ndim != 2 || !is_real(v))
+      throw std::invalid_argument("a table must be (tokens, features) of the scans' dtype");
     table_rows_ = v.shape[0], table_width_ = v.shape[1];
     table_data_ = static_cast<const T*>(v.buf);
   }
@@ -298,8 +310,8 @@ class StreamOf : public AnyStream {
   mutable std::atomic_flag busy_;
 };
 
-AnyStream* make(const std::vector<ScanArguments>& scans, nb::object table, std::int64_t batch, int threads, bool is_double,
-                nb::object numpy_empty, nb::object dtype) {
+AnyStream* make(const std::vector<ScanArguments>& scans, nb::object table, std::int64_t batch, int threads,
+                bool is_double, nb::object numpy_empty, nb::object dtype) {
   if (is_double) return new StreamOf<double>(scans, table, batch, threads, numpy_empty, dtype);
   return new StreamOf<float>(scans, table, batch, threads, numpy_empty, dtype);
 }
@@ -308,14 +320,15 @@ AnyStream* make(const std::vector<ScanArguments>& scans, nb::object table, std::
 
 void bind_stream(nb::module_& m) {
   nb::class_<AnyStream>(m, "Stream", "Scans one after the other, one step at a time, with their states inside.")
-      .def("step", &AnyStream::step, nb::arg("x"),
-           "One step of all sequences: (batch, input), or tokens (batch,) where there is a table; the output is new.\n\n"
-           "Raises ValueError or IndexError where x is not such, and RuntimeError where another thread is at it.")
+      .def(
+          "step", &AnyStream::step, nb::arg("x"),
+          "One step of all sequences: (batch, input), or tokens (batch,) where there is a table; the output is new.\n\n"
+          "Raises ValueError or IndexError where x is not such, and RuntimeError where another thread is at it.")
       .def("states", &AnyStream::states, "A copy of each state of each scan, (batch, size).")
       .def("set_states", &AnyStream::set_states, nb::arg("states"), "Takes the numbers of what states() gave.")
       .def("reset", &AnyStream::reset, nb::arg("rows"), "Zeros the states of these sequences.");
-  m.def("stream", &make, nb::arg("scans"), nb::arg("table").none(), nb::arg("batch"), nb::arg("threads"), nb::arg("is_double"),
-        nb::arg("empty"), nb::arg("dtype"), nb::rv_policy::take_ownership,
+  m.def("stream", &make, nb::arg("scans"), nb::arg("table").none(), nb::arg("batch"), nb::arg("threads"),
+        nb::arg("is_double"), nb::arg("empty"), nb::arg("dtype"), nb::rv_policy::take_ownership,
         "A stream of scans, each (kernel, prepared weights, width and value of each mask, features of its input).\n\n"
         "`table` is looked up first: (tokens, features), or None. `empty` and `dtype` make arrays: numpy's.\n"
         "Raises ValueError where these do not fit together.");

@@ -1,4 +1,5 @@
-// The Python class recurra._native.TensorLayers: a layer's or a cell's whole call without gradients, on torch's tensors.
+// The Python class recurra._native.TensorLayers: a layer's or a cell's whole call without gradients, on torch's
+// tensors.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -44,8 +45,8 @@ class LayersOf : public TensorLayers {
     for (const auto& [kernel, names, shapes, is_reverse] : scans) add(kernel, names, shapes, is_reverse);
   }
 
-  nb::object run(nb::handle x, nb::handle given, nb::handle parameters, bool batch_first, bool differentiate, bool has_dropout,
-                 int threads, nb::handle prepared) const override {
+  nb::object run(nb::handle x, nb::handle given, nb::handle parameters, bool batch_first, bool differentiate,
+                 bool has_dropout, int threads, nb::handle prepared) const override {
     require(PyDict_Check(parameters.ptr()), "parameters are no dict");
     Inputs in;
     if (!read_input(x, batch_first, in) || !read_states(given, in)) return nb::borrow(general_way);
@@ -55,8 +56,11 @@ class LayersOf : public TensorLayers {
     bool differs = differentiate && requires_gradient(x);
     for (const nb::handle state : in.states) differs = differs || (differentiate && requires_gradient(state));
     for (const Scan& scan : scans_) {
-      calls.emplace_back(code_of(scan), Extent{.steps = in.steps, .batch = in.batch, .is_reverse = scan.is_reverse, .threads = threads});
-      if (!put_parameters(scan, parameters, differentiate, tensors, calls.back(), differs)) return nb::borrow(general_way);
+      calls.emplace_back(
+          code_of(scan),
+          Extent{.steps = in.steps, .batch = in.batch, .is_reverse = scan.is_reverse, .threads = threads});
+      if (!put_parameters(scan, parameters, differentiate, tensors, calls.back(), differs))
+        return nb::borrow(general_way);
     }
     if (differs) return nb::borrow(autograd_way);
     return has_dropout ? nb::borrow(general_way) : compute(in, batch_first, calls, prepared);
@@ -89,7 +93,8 @@ class LayersOf : public TensorLayers {
 
   static const Code& code_of(const Scan& scan) { return scan.kernel->executor().code(); }
 
-  void add(const nb::object& object, const std::vector<nb::object>& names, const std::vector<Sizes>& shapes, bool is_reverse) {
+  void add(const nb::object& object, const std::vector<nb::object>& names, const std::vector<Sizes>& shapes,
+           bool is_reverse) {
     const TypedKernel<T>& kernel = kernel_of<T>(object);
     const Code& code = kernel.executor().code();
     require(code.input_widths.size() == 1 && code.output_widths.size() == 1 && code.results.empty() && !code.opposite &&
@@ -122,7 +127,8 @@ class LayersOf : public TensorLayers {
       in.states.push_back(given);
     } else {
       if (!PyTuple_CheckExact(given.ptr()) || nb::len(given) != state_sizes_.size()) return false;
-      for (std::size_t n = 0; n < state_sizes_.size(); ++n) in.states.push_back(PyTuple_GetItem(given.ptr(), static_cast<Py_ssize_t>(n)));
+      for (std::size_t n = 0; n < state_sizes_.size(); ++n)
+        in.states.push_back(PyTuple_GetItem(given.ptr(), static_cast<Py_ssize_t>(n)));
     }
     in.firsts.resize(in.states.size());
     for (std::size_t n = 0; n < in.states.size(); ++n) {
@@ -134,12 +140,13 @@ class LayersOf : public TensorLayers {
     return true;
   }
 
-  bool put_parameters(const Scan& scan, nb::handle parameters, bool differentiate, Tensors<T>& tensors, CallBuilder<T>& call,
-                      bool& differs) const {
+  bool put_parameters(const Scan& scan, nb::handle parameters, bool differentiate, Tensors<T>& tensors,
+                      CallBuilder<T>& call, bool& differs) const {
     for (std::size_t n = 0; n < scan.names.size(); ++n) {
       const nb::handle tensor = PyDict_GetItemWithError(parameters.ptr(), scan.names[n].ptr());
       View v;
-      if (!tensor.is_valid() || !view(tensor, dtype_of<T>, v) || !v.has_shape(scan.shapes[n].data(), scan.shapes[n].size())) {
+      if (!tensor.is_valid() || !view(tensor, dtype_of<T>, v) ||
+          !v.has_shape(scan.shapes[n].data(), scan.shapes[n].size())) {
         return false;
       }
       tensors.hold(nb::borrow(tensor));
@@ -149,7 +156,8 @@ class LayersOf : public TensorLayers {
     return true;
   }
 
-  nb::object compute(const Inputs& in, bool batch_first, std::vector<CallBuilder<T>>& calls, nb::handle prepared) const {
+  nb::object compute(const Inputs& in, bool batch_first, std::vector<CallBuilder<T>>& calls,
+                     nb::handle prepared) const {
     const std::int64_t steps = in.steps, batch = in.batch;
     std::vector<nb::object> ends, outputs;
     std::vector<T*> lasts;  // of all scans
@@ -220,20 +228,24 @@ TensorLayers* make(const std::vector<ScanArguments>& scans, std::int64_t directi
 }  // namespace
 
 void bind_tensor_layers(nb::module_& m) {
-  const nb::object way = nb::enum_<Way>(m, "Way", "Who has to make a call that TensorLayers does not make itself.")
-                             .value("general", Way::general, "Who can make every call: something is not plain.")
-                             .value("autograd", Way::autograd, "Autograd: all is plain, and something requires a gradient.");
+  const nb::object way =
+      nb::enum_<Way>(m, "Way", "Who has to make a call that TensorLayers does not make itself.")
+          .value("general", Way::general, "Who can make every call: something is not plain.")
+          .value("autograd", Way::autograd, "Autograd: all is plain, and something requires a gradient.");
   general_way = nb::object(way.attr("general")).release().ptr();
   autograd_way = nb::object(way.attr("autograd")).release().ptr();
-  nb::class_<TensorLayers>(m, "TensorLayers", "A layer's or a cell's call without gradients, on plain tensors of torch.")
+  nb::class_<TensorLayers>(m, "TensorLayers",
+                           "A layer's or a cell's call without gradients, on plain tensors of torch.")
       .def(nb::new_(&make), nb::arg("scans"), nb::arg("directions"), nb::arg("is_cell"),
-           "Each scan is (kernel, names of parameters, their shapes, whether it runs backwards); layers come one after the\n"
-           "other, each with a scan for each direction. Raises ValueError where these do not fit together.")
-      .def("run", &TensorLayers::run, nb::arg("x"), nb::arg("given").none(), nb::arg("parameters"), nb::arg("batch_first"),
-           nb::arg("differentiate"), nb::arg("has_dropout"), nb::arg("threads"), nb::arg("prepared").none(),
+           "Each scan is (kernel, names of parameters, their shapes, whether it runs backwards); layers come one\n"
+           "after the other, each with a scan for each direction. Raises ValueError where these do not fit together.")
+      .def("run", &TensorLayers::run, nb::arg("x"), nb::arg("given").none(), nb::arg("parameters"),
+           nb::arg("batch_first"), nb::arg("differentiate"), nb::arg("has_dropout"), nb::arg("threads"),
+           nb::arg("prepared").none(),
            "The layer's output and last states, or the cell's new states.\n\n"
-           "Way.general where something is not plain; Way.autograd where all is plain, but `differentiate`, and something\n"
-           "requires a gradient. With `has_dropout` the caller has to come between the layers: then one of these two.");
+           "Way.general where something is not plain; Way.autograd where all is plain, but `differentiate`,\n"
+           "and something requires a gradient. With `has_dropout` the caller has to come between the layers: then one\n"
+           "of these two.");
 }
 
 }  // namespace recurra

@@ -30,8 +30,8 @@ struct Links {
 class TensorScan {
  public:
   virtual ~TensorScan() = default;
-  virtual nb::object forward(nb::handle x, nb::handle others, nb::handle masks, nb::handle batch_sizes, nb::handle reset,
-                             int threads, nb::handle prepared) const = 0;
+  virtual nb::object forward(nb::handle x, nb::handle others, nb::handle masks, nb::handle batch_sizes,
+                             nb::handle reset, int threads, nb::handle prepared) const = 0;
   virtual nb::object backward(nb::handle needed, nb::handle saved, nb::handle gradients, nb::handle batch_sizes,
                               nb::handle reset, int threads) const = 0;
 };
@@ -45,30 +45,37 @@ std::int64_t pick(const Sizes& list, std::int64_t number) {
 template <class T>
 class ScanOf : public TensorScan {
  public:
-  ScanOf(nb::object forward, nb::object backward, bool is_reverse, bool layer_states, std::vector<Sizes> parameter_shapes,
-         std::int64_t traced, Links links)
-      : owners_{forward, backward}, forward_(kernel_of<T>(forward)), backward_(backward.is_none() ? nullptr : &kernel_of<T>(backward)),
-        is_reverse_(is_reverse), layer_states_(layer_states), shapes_(std::move(parameter_shapes)), links_(std::move(links)) {
+  ScanOf(nb::object forward, nb::object backward, bool is_reverse, bool layer_states,
+         std::vector<Sizes> parameter_shapes, std::int64_t traced, Links links)
+      : owners_{forward, backward},
+        forward_(kernel_of<T>(forward)),
+        backward_(backward.is_none() ? nullptr : &kernel_of<T>(backward)),
+        is_reverse_(is_reverse),
+        layer_states_(layer_states),
+        shapes_(std::move(parameter_shapes)),
+        links_(std::move(links)) {
     const Code& code = forward_code();
     const std::int64_t outputs = static_cast<std::int64_t>(code.output_widths.size());
-    require(code.input_widths.size() >= 1 && traced >= 0 && outputs >= 1 + traced && code.results.empty() && !code.opposite &&
-                code.beginnings == 0,
+    require(code.input_widths.size() >= 1 && traced >= 0 && outputs >= 1 + traced && code.results.empty() &&
+                !code.opposite && code.beginnings == 0,
             "a forward kernel of another form");
     require(has_parameters(code, shapes_), "a kernel with parameters of other shapes");
     offered_.assign(code.output_widths.begin(), code.output_widths.begin() + 1 + traced);
     kept_.assign(code.output_widths.begin() + 1 + traced, code.output_widths.end());
     masks_.assign(code.input_widths.begin() + 1, code.input_widths.end());
     kept_width_ = std::accumulate(kept_.begin(), kept_.end(), std::int64_t(0));
-    if (backward_ == nullptr) require(kept_.empty() && links_.rows.empty() && links_.results.empty(), "links without a backward kernel");
+    if (backward_ == nullptr)
+      require(kept_.empty() && links_.rows.empty() && links_.results.empty(), "links without a backward kernel");
     else check_backward();
   }
 
-  nb::object forward(nb::handle x, nb::handle others, nb::handle masks, nb::handle batch_sizes, nb::handle reset, int threads,
-                     nb::handle prepared) const override {
+  nb::object forward(nb::handle x, nb::handle others, nb::handle masks, nb::handle batch_sizes, nb::handle reset,
+                     int threads, nb::handle prepared) const override {
     const Items given(others, states() + shapes_.size(), "not as many states and parameters as there should be");
     const Items drawn(masks, masks_.size(), "not as many masks as there should be");
     const Constants<T>* constants = forward_.constants_of(nb::borrow(prepared));
-    Pass pass(forward_code(), x, batch_sizes, reset, batch_of(given, 0), forward_code().input_widths[0], is_reverse_, threads);
+    Pass pass(forward_code(), x, batch_sizes, reset, batch_of(given, 0), forward_code().input_widths[0], is_reverse_,
+              threads);
     for (std::size_t n = 0; n < shapes_.size(); ++n) put_parameter(pass, given[states() + n], n);
     pass.sequences.put_input(pass.call, pass.x.template data<T>(), pass.x);
     for (std::size_t n = 0; n < masks_.size(); ++n) put_rows(pass, drawn[n], masks_[n], "a mask");
@@ -88,21 +95,23 @@ class ScanOf : public TensorScan {
     return tuple_of(made);
   }
 
-  nb::object backward(nb::handle needed, nb::handle saved, nb::handle gradients, nb::handle batch_sizes, nb::handle reset,
-                      int threads) const override {
+  nb::object backward(nb::handle needed, nb::handle saved, nb::handle gradients, nb::handle batch_sizes,
+                      nb::handle reset, int threads) const override {
     require(backward_ != nullptr, "this scan has no backward pass");
     const std::size_t sources = 1 + states() + shapes_.size();
     const Items wanted(needed, sources, "not as many wishes as there should be");
     const Items given(saved, sources + 2 + masks_.size(), "not as many saved tensors as there should be");
     const Items arrived(gradients, states() + offered_.size(), "not as many gradients as there should be");
     const Code& code = backward_->executor().code();
-    Pass pass(code, given[0], batch_sizes, reset, batch_of(given, 1), forward_code().input_widths[0], !is_reverse_, threads);
+    Pass pass(code, given[0], batch_sizes, reset, batch_of(given, 1), forward_code().input_widths[0], !is_reverse_,
+              threads);
     for (const std::int64_t number : links_.constants) {
       const auto n = static_cast<std::size_t>(number);
       put_parameter(pass, given[1 + states() + n], n);
     }
     std::vector<std::vector<T>> single(offered_.size());
-    for (const auto& [group, number] : links_.rows) put_row(pass, group, static_cast<std::size_t>(number), given, arrived, single);
+    for (const auto& [group, number] : links_.rows)
+      put_row(pass, group, static_cast<std::size_t>(number), given, arrived, single);
     std::vector<nb::object> made(sources, nb::none());
     if (!code.output_widths.empty()) made[0] = new_rows(pass, code.output_widths[0]);
     put_states(pass, wanted, given, arrived, made);
@@ -117,7 +126,8 @@ class ScanOf : public TensorScan {
   struct Pass {
     Pass(const Code& code, nb::handle input, nb::handle batch_sizes, nb::handle reset, std::int64_t states_batch,
          std::int64_t input_size, bool is_reverse, int threads)
-        : x(tensors.with_contiguous_features(input, "x")), sequences(x, input_size, batch_sizes, reset, states_batch),
+        : x(tensors.with_contiguous_features(input, "x")),
+          sequences(x, input_size, batch_sizes, reset, states_batch),
           call(code, sequences.extent(is_reverse, threads)) {}
 
     Tensors<T> tensors;
@@ -132,16 +142,18 @@ class ScanOf : public TensorScan {
   // Throws where the two passes do not fit each other.
   void check_backward() {
     const Code &there = forward_code(), &back = backward_->executor().code();
-    require(back.opposite && back.beginnings <= static_cast<std::int64_t>(links_.entering.size()) && back.output_widths.size() <= 1 &&
-                back.input_widths.size() == links_.rows.size() && back.parameter_rows.size() == links_.constants.size() &&
-                back.states.size() == links_.carried.size() && links_.results.size() == shapes_.size() &&
+    require(back.opposite && back.beginnings <= static_cast<std::int64_t>(links_.entering.size()) &&
+                back.output_widths.size() <= 1 && back.input_widths.size() == links_.rows.size() &&
+                back.parameter_rows.size() == links_.constants.size() && back.states.size() == links_.carried.size() &&
+                links_.results.size() == shapes_.size() &&
                 (back.output_widths.empty() || back.output_widths[0] == there.input_widths[0]),
             "kernels that do not fit together");
     const Sizes x = {there.input_widths[0]}, output = {offered_[0]};
     const Sizes* groups[] = {&x, &output, &masks_, &kept_, &offered_};
     for (std::size_t n = 0; n < links_.rows.size(); ++n) {
       const auto [group, number] = links_.rows[n];
-      require(group >= row_x && group <= row_arriving && pick(*groups[group], number) == back.input_widths[n], "rows of other widths");
+      require(group >= row_x && group <= row_arriving && pick(*groups[group], number) == back.input_widths[n],
+              "rows of other widths");
     }
     for (std::size_t n = 0; n < links_.carried.size(); ++n) {
       require(pick(there.states, links_.carried[n]) == back.states[n], "states of other sizes");
@@ -169,7 +181,8 @@ class ScanOf : public TensorScan {
     for (std::size_t n = 0; n < result_shapes_.size(); ++n) {
       const Value& value = back.values[back.results[n]];
       const Sizes* shape = result_shapes_[n];
-      require(shape != nullptr && product_of(shape->data(), shape->size()) == value.width * std::max<std::int64_t>(1, value.rows),
+      require(shape != nullptr &&
+                  product_of(shape->data(), shape->size()) == value.width * std::max<std::int64_t>(1, value.rows),
               "a gradient of another shape");
     }
   }
@@ -232,7 +245,8 @@ class ScanOf : public TensorScan {
     const View v = pass.tensors.with_contiguous_features(tensor, "what was kept");
     const std::int64_t rows = pass.sequences.rows();
     require(v.rank() == 1 && v.size(0) == rows * kept_width_, "what was kept has another shape");
-    const std::int64_t ahead = std::accumulate(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(number), std::int64_t(0));
+    const std::int64_t ahead =
+        std::accumulate(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(number), std::int64_t(0));
     pass.sequences.put_dense_input(pass.call, v.data<T>() + rows * ahead, kept_[number]);
   }
 
@@ -251,8 +265,10 @@ class ScanOf : public TensorScan {
     pass.call.input(row.data(), 0, 0);
   }
 
-  // The gradients of states: those that arrive at the last ones, and those of the first ones; then what steps began with.
-  void put_states(Pass& pass, const Items& wanted, const Items& given, const Items& arrived, std::vector<nb::object>& made) const {
+  // The gradients of states: those that arrive at the last ones, and those of the first ones; then what steps began
+  // with.
+  void put_states(Pass& pass, const Items& wanted, const Items& given, const Items& arrived,
+                  std::vector<nb::object>& made) const {
     for (const std::int64_t number : links_.carried) {
       const auto n = static_cast<std::size_t>(number);
       const std::int64_t size = forward_code().states[n];
@@ -328,7 +344,7 @@ class ScanOf : public TensorScan {
   bool is_reverse_, layer_states_;
   std::vector<Sizes> shapes_;  // of the parameters
   Links links_;
-  Sizes offered_;              // features of the output, then of what is traced
+  Sizes offered_;  // features of the output, then of what is traced
   Sizes kept_, masks_;
   std::int64_t kept_width_ = 0;
   std::vector<const Sizes*> result_shapes_;
@@ -336,33 +352,39 @@ class ScanOf : public TensorScan {
 
 using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
 
-TensorScan* make(nb::object forward, nb::object backward, bool is_reverse, bool layer_states, std::vector<Sizes> parameter_shapes,
-                 std::int64_t traced, Pairs rows, Sizes constants, Sizes carried, Sizes entering, Sizes results) {
+TensorScan* make(nb::object forward, nb::object backward, bool is_reverse, bool layer_states,
+                 std::vector<Sizes> parameter_shapes, std::int64_t traced, Pairs rows, Sizes constants, Sizes carried,
+                 Sizes entering, Sizes results) {
   Links links{std::move(rows), std::move(constants), std::move(carried), std::move(entering), std::move(results)};
   if (is_double(forward)) {
-    return new ScanOf<double>(forward, backward, is_reverse, layer_states, std::move(parameter_shapes), traced, std::move(links));
+    return new ScanOf<double>(forward, backward, is_reverse, layer_states, std::move(parameter_shapes), traced,
+                              std::move(links));
   }
-  return new ScanOf<float>(forward, backward, is_reverse, layer_states, std::move(parameter_shapes), traced, std::move(links));
+  return new ScanOf<float>(forward, backward, is_reverse, layer_states, std::move(parameter_shapes), traced,
+                           std::move(links));
 }
 
 }  // namespace
 
 void bind_tensor_scan(nb::module_& m) {
   nb::class_<TensorScan>(m, "TensorScan", "One scan's forward and backward pass, on plain tensors of torch.")
-      .def(nb::new_(&make), nb::arg("forward"), nb::arg("backward").none(), nb::arg("is_reverse"), nb::arg("layer_states"),
-           nb::arg("parameter_shapes"), nb::arg("traced"), nb::arg("rows") = Pairs(), nb::arg("constants") = Sizes(),
-           nb::arg("carried") = Sizes(), nb::arg("entering") = Sizes(), nb::arg("results") = Sizes(),
+      .def(nb::new_(&make), nb::arg("forward"), nb::arg("backward").none(), nb::arg("is_reverse"),
+           nb::arg("layer_states"), nb::arg("parameter_shapes"), nb::arg("traced"), nb::arg("rows") = Pairs(),
+           nb::arg("constants") = Sizes(), nb::arg("carried") = Sizes(), nb::arg("entering") = Sizes(),
+           nb::arg("results") = Sizes(),
            "See torch_calls.scan. Raises ValueError where the kernels do not fit together.")
-      .def("forward", &TensorScan::forward, nb::arg("x"), nb::arg("others"), nb::arg("masks"), nb::arg("batch_sizes").none(),
-           nb::arg("reset").none(), nb::arg("threads"), nb::arg("prepared").none() = nb::none(),
+      .def("forward", &TensorScan::forward, nb::arg("x"), nb::arg("others"), nb::arg("masks"),
+           nb::arg("batch_sizes").none(), nb::arg("reset").none(), nb::arg("threads"),
+           nb::arg("prepared").none() = nb::none(),
            "What is kept, the output, the last states, then what is traced.\n\n"
-           "x is (steps, batch, input), a cell's (batch, input), or with `batch_sizes` packed (rows, input); `others` are the\n"
-           "first states, None for zeros, and the parameters; masks and what is traced have x's leading dimensions.")
-      .def("backward", &TensorScan::backward, nb::arg("needed"), nb::arg("saved"), nb::arg("gradients"), nb::arg("batch_sizes").none(),
-           nb::arg("reset").none(), nb::arg("threads"),
+           "x is (steps, batch, input), a cell's (batch, input), or with `batch_sizes` packed (rows, input); `others`\n"
+           "are the first states, None for zeros, and the parameters; masks and what is traced have x's leading\n"
+           "dimensions.")
+      .def("backward", &TensorScan::backward, nb::arg("needed"), nb::arg("saved"), nb::arg("gradients"),
+           nb::arg("batch_sizes").none(), nb::arg("reset").none(), nb::arg("threads"),
            "The gradients of x, of the states and of the parameters.\n\n"
-           "`saved` are x, the others, the output, what was kept and the masks; `gradients` arrive at the output, the last\n"
-           "states and what is traced, None for zeros.");
+           "`saved` are x, the others, the output, what was kept and the masks; `gradients` arrive at the output, the\n"
+           "last states and what is traced, None for zeros.");
 }
 
 }  // namespace recurra

@@ -64,7 +64,8 @@ class Items {
 
 inline nanobind::object tuple_of(const std::vector<nanobind::object>& values) {
   nanobind::object made = nanobind::steal(PyTuple_New(static_cast<Py_ssize_t>(values.size())));
-  for (std::size_t n = 0; n < values.size(); ++n) PyTuple_SetItem(made.ptr(), static_cast<Py_ssize_t>(n), values[n].inc_ref().ptr());
+  for (std::size_t n = 0; n < values.size(); ++n)
+    PyTuple_SetItem(made.ptr(), static_cast<Py_ssize_t>(n), values[n].inc_ref().ptr());
   return made;
 }
 

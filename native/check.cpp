@@ -17,7 +17,9 @@ struct Checker {
   Stage stage = Stage::constant;
   std::string where;
 
-  [[noreturn]] void refuse(const std::string& what) const { throw std::invalid_argument("native code, " + where + ": " + what); }
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw std::invalid_argument("native code, " + where + ": " + what);
+  }
   void need(bool fine, const char* what) const {
     if (!fine) refuse(what);
   }
@@ -54,8 +56,10 @@ struct Checker {
   void writes(std::int32_t number, std::int64_t rows, bool block = false) const {
     const Value& v = at(number);
     need(is_here(v), "a result has no place in this stage");
-    need(v.space != Space::literal && v.space != Space::input && v.space != Space::state, "a result where nothing is written");
-    need(block || (v.space != Space::block && v.space != Space::output), "a result in a temporary or in the caller's rows");
+    need(v.space != Space::literal && v.space != Space::input && v.space != Space::state,
+         "a result where nothing is written");
+    need(block || (v.space != Space::block && v.space != Space::output),
+         "a result in a temporary or in the caller's rows");
     if (v.space == Space::constant) {
       need(stage == Stage::constant && rows <= std::max<std::int64_t>(1, v.rows), "a result has too few rows");
     }
@@ -107,7 +111,8 @@ struct Checker {
         if (op.op == Op::load && operand == op.a) elements(operand, op.width);
         else whole(operand, 0, all);
       }
-      need(op.a >= 0 && (op.b >= 0 || arity(op.op) < 2) && (op.c >= 0 || arity(op.op) < 3), "an operand is missing");
+      const int operands = facts_of(op.op).operands;
+      need(op.a >= 0 && (op.b >= 0 || operands < 2) && (op.c >= 0 || operands < 3), "an operand is missing");
       writes(op.result, i.rows, true);
       if (op.op == Op::store) {
         need(at(op.result).space == Space::output, "a store goes to the caller's rows");
@@ -121,18 +126,6 @@ struct Checker {
     }
   }
 
-  static int arity(Op op) {
-    switch (op) {
-      case Op::clip: case Op::where: case Op::multiply_add: case Op::one_minus_multiply_add: case Op::mix:
-      case Op::tanh_multiply_add: case Op::sigmoid_multiply_add: return 3;
-      case Op::add: case Op::subtract: case Op::multiply: case Op::divide: case Op::power: case Op::minimum:
-      case Op::maximum: case Op::less: case Op::less_equal: case Op::greater: case Op::greater_equal: case Op::equal:
-      case Op::not_equal: case Op::one_minus_multiply: case Op::one_minus_square_multiply: case Op::sigmoid_add:
-      case Op::tanh_add: case Op::sigmoid_multiply: case Op::tanh_multiply: case Op::sigmoid_tanh: return 2;
-      default: return 1;
-    }
-  }
-
   void product(const Instruction& i) const {
     const Matrix& m = code.matrices[static_cast<std::size_t>(i.k)];
     reads(i.a, i.rows);
@@ -140,7 +133,8 @@ struct Checker {
     for (std::size_t p = 0; p < i.parts.size(); ++p) {
       const ProductPart& part = i.parts[p];
       writes(part.result, i.rows);
-      need(!at(part.result).is_scalar && at(part.result).width == m.parts[p].width, "a product's result has another width");
+      need(!at(part.result).is_scalar && at(part.result).width == m.parts[p].width,
+           "a product's result has another width");
       if (part.init < 0) continue;
       reads(part.init, i.rows);
       if (at(part.init).is_scalar) whole(part.init, 0, 1);
@@ -161,7 +155,8 @@ struct Checker {
   void gather(const Instruction& i) const {
     const Value &from = at(i.a), &to = at(i.result);
     need(from.space == Space::parameter || from.space == Space::constant, "gather copies constants");
-    need(to.space == Space::constant && i.rows <= std::max<std::int64_t>(1, to.rows) && i.width == to.width && i.rows > 0,
+    need(to.space == Space::constant && i.rows <= std::max<std::int64_t>(1, to.rows) && i.width == to.width &&
+             i.rows > 0,
          "gather has too little room");
     const std::int64_t rows = std::max<std::int64_t>(1, from.rows);
     const bool fits = i.flag == 0   ? i.rows <= rows && i.width <= from.width
@@ -172,7 +167,8 @@ struct Checker {
 
   void instruction(const Instruction& i) const {
     const bool constant = stage == Stage::constant;
-    need((stage == Stage::sums) == (i.kind == Kind::outer || i.kind == Kind::rows_sum), "an instruction in a wrong stage");
+    need((stage == Stage::sums) == (i.kind == Kind::outer || i.kind == Kind::rows_sum),
+         "an instruction in a wrong stage");
     switch (i.kind) {
       case Kind::elementwise: elementwise(i); break;
       case Kind::product: product(i); break;
@@ -181,12 +177,15 @@ struct Checker {
         reads(i.a, i.rows), writes(i.result, i.rows), elements(i.a, i.width);
         need(at(i.result).is_scalar, "a reduction gives one number");
         break;
-      case Kind::cumulate: reads(i.a, i.rows), writes(i.result, i.rows), elements(i.a, i.width), elements(i.result, i.width); break;
+      case Kind::cumulate:
+        reads(i.a, i.rows), writes(i.result, i.rows), elements(i.a, i.width), elements(i.result, i.width);
+        break;
       case Kind::move:
         for (const MovePart& part : i.moves) {
           reads(part.source, i.rows), writes(part.result, i.rows);
           elements(part.result, part.to + part.count);
-          if (part.count > 0 && !at(part.source).is_scalar) elements(part.source, part.from + (part.count - 1) * part.step + 1);
+          if (part.count > 0 && !at(part.source).is_scalar)
+            elements(part.source, part.from + (part.count - 1) * part.step + 1);
         }
         break;
       case Kind::outer:
@@ -202,14 +201,16 @@ struct Checker {
         need(constant, "an instruction in a wrong stage"), writes(i.result, i.rows), elements(i.result, i.rows);
         break;
       case Kind::total:
-        need(constant, "an instruction in a wrong stage"), reads(i.a, i.rows), writes(i.result, 1), elements(i.a, i.width);
-        need(at(i.a).space == Space::constant && at(i.result).is_scalar && i.rows <= std::max<std::int64_t>(1, at(i.a).rows),
+        need(constant, "an instruction in a wrong stage"), reads(i.a, i.rows), writes(i.result, 1),
+            elements(i.a, i.width);
+        need(at(i.a).space == Space::constant && at(i.result).is_scalar &&
+                 i.rows <= std::max<std::int64_t>(1, at(i.a).rows),
              "a total of what is no constant");
         break;
       case Kind::previous:
         need(stage == Stage::chunk, "an instruction in a wrong stage");
-        need(at(i.result).space == Space::chunk && at(i.a).space == Space::input && at(i.result).width == at(i.a).width &&
-                 at(i.result).is_scalar == at(i.a).is_scalar,
+        need(at(i.result).space == Space::chunk && at(i.a).space == Space::input &&
+                 at(i.result).width == at(i.a).width && at(i.result).is_scalar == at(i.a).is_scalar,
              "what steps began with has another size");
         break;
       case Kind::count: break;
@@ -230,8 +231,9 @@ void check(const Code& code, std::int64_t lanes) {
   for (const std::int64_t width : code.states) checker.need(width <= most_elements, "a state is too wide");
   for (const Matrix& m : code.matrices) {
     for (const MatrixPart& part : m.parts) {
-      checker.need(part.width <= most_elements && m.k <= most_elements && (m.k == 0 || part.width <= most_elements / m.k),
-                   "a matrix is too large");
+      checker.need(
+          part.width <= most_elements && m.k <= most_elements && (m.k == 0 || part.width <= most_elements / m.k),
+          "a matrix is too large");
     }
   }
   auto stage = [&](const char* name, Stage kind, const std::vector<Instruction>& list) {

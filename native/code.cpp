@@ -9,6 +9,12 @@
 namespace recurra {
 namespace {
 
+constexpr OperationFacts operation_facts[] = {
+#define RECURRA_OPERATION(name, operands) {#name, operands},
+#include "operations.def"
+#undef RECURRA_OPERATION
+};
+
 constexpr std::int64_t most = std::int64_t(1) << 40;
 
 struct Reader {
@@ -96,86 +102,104 @@ struct Reader {
     if (space == Space::input || space == Space::output) instruction.external = true;
   }
 
+  void read_elementwise(Instruction& i) {
+    for (std::size_t n = count(); n > 0; --n) {
+      MicroOp op;
+      op.op = static_cast<Op>(number(0, static_cast<std::int64_t>(Op::count) - 1));
+      op.result = value();
+      op.a = value();
+      op.b = value(true);
+      op.c = value(true);
+      op.width = static_cast<std::int32_t>(number(0, std::int64_t(1) << 30));
+      for (std::int32_t v : {op.result, op.a, op.b, op.c}) note(i, v);
+      i.ops.push_back(op);
+    }
+    if (i.width == 0) refuse("an elementwise instruction without vectors");
+  }
+
+  void read_product(Instruction& i) {
+    i.a = value();
+    note(i, i.a);
+    i.a_offset = number();
+    i.k = number(0, static_cast<std::int64_t>(code.matrices.size()) - 1);  // which matrix
+    for (std::size_t n = count(); n > 0; --n) {
+      ProductPart part;
+      part.result = value();
+      part.init = value(true);
+      part.init_offset = number();
+      // Its sums begin with the caller's rows.
+      if (part.init >= 0 && code.values[part.init].space == Space::input) i.flag = 1;
+      note(i, part.init);
+      i.parts.push_back(part);
+    }
+    const Matrix& matrix = code.matrices[i.k];
+    if (i.parts.size() != matrix.parts.size()) refuse("a product needs a result for each part");
+    for (std::size_t p = 0; p < i.parts.size(); ++p) {
+      const ProductPart& part = i.parts[p];
+      const std::int64_t width = code.values[part.result].width;
+      if (width != matrix.parts[p].width) refuse("widths differ");
+      if (part.init >= 0 && !code.values[part.init].is_scalar) check_columns(part.init, part.init_offset, width);
+    }
+    check_columns(i.a, i.a_offset, matrix.k);
+  }
+
+  void read_reduction(Instruction& i) {
+    i.flag = number(0, 2);
+    i.result = value();
+    i.a = value();
+    note(i, i.a);
+    check_columns(i.a, 0, i.width);
+  }
+
+  void read_moves(Instruction& i) {
+    for (std::size_t n = count(); n > 0; --n) {
+      MovePart part;
+      part.result = value();
+      part.source = value();
+      part.to = number();
+      part.from = number();
+      part.count = number();
+      part.step = number(1);
+      check_columns(part.result, part.to, part.count);
+      note(i, part.source);
+      const Value& source = code.values[part.source];
+      if (part.count > 0 && !source.is_scalar) {
+        const std::int64_t last = source.width - 1 - part.from;
+        // By division: a product may overflow.
+        const bool is_beyond = part.count > 1 && part.step > last / (part.count - 1);
+        if (last < 0 || is_beyond) refuse("columns reach over their value");
+      }
+      i.moves.push_back(part);
+    }
+  }
+
+  void read_outer(Instruction& i) {
+    i.result = value();
+    i.row = number();
+    i.a = value();
+    i.a_offset = number();
+    i.k = number();
+    i.b = value();
+    i.b_offset = number();
+    check_columns(i.a, i.a_offset, i.k);
+    check_columns(i.b, i.b_offset, i.width);
+    const Value& result = code.values[i.result];
+    if (i.row + i.k > result.rows || result.width != i.width) refuse("sizes differ");
+  }
+
   Instruction read_instruction() {
     Instruction i;
     i.kind = static_cast<Kind>(number(0, static_cast<std::int64_t>(Kind::count) - 1));
     i.rows = number();
     i.width = number();
     switch (i.kind) {
-      case Kind::elementwise:
-        for (std::size_t n = count(); n > 0; --n) {
-          MicroOp op;
-          op.op = static_cast<Op>(number(0, static_cast<std::int64_t>(Op::count) - 1));
-          op.result = value();
-          op.a = value();
-          op.b = value(true);
-          op.c = value(true);
-          op.width = static_cast<std::int32_t>(number(0, std::int64_t(1) << 30));
-          for (std::int32_t v : {op.result, op.a, op.b, op.c}) note(i, v);
-          i.ops.push_back(op);
-        }
-        if (i.width == 0) refuse("an elementwise instruction without vectors");
-        break;
-      case Kind::product:
-        i.a = value();
-        note(i, i.a);
-        i.a_offset = number();
-        i.k = number(0, static_cast<std::int64_t>(code.matrices.size()) - 1);  // which matrix
-        for (std::size_t n = count(); n > 0; --n) {
-          ProductPart part;
-          part.result = value();
-          part.init = value(true);
-          part.init_offset = number();
-          if (part.init >= 0 && code.values[part.init].space == Space::input) i.flag = 1;  // its sums begin with the caller's rows
-          note(i, part.init);
-          i.parts.push_back(part);
-        }
-        if (i.parts.size() != code.matrices[i.k].parts.size()) refuse("a product needs a result for each part");
-        for (std::size_t p = 0; p < i.parts.size(); ++p) {
-          if (code.values[i.parts[p].result].width != code.matrices[i.k].parts[p].width) refuse("widths differ");
-          if (i.parts[p].init >= 0 && !code.values[i.parts[p].init].is_scalar) check_columns(i.parts[p].init, i.parts[p].init_offset, code.values[i.parts[p].result].width);
-        }
-        check_columns(i.a, i.a_offset, code.matrices[i.k].k);
-        break;
+      case Kind::elementwise: read_elementwise(i); break;
+      case Kind::product: read_product(i); break;
       case Kind::reduce:
       case Kind::cumulate:
-      case Kind::total:
-        i.flag = number(0, 2);
-        i.result = value();
-        i.a = value();
-        note(i, i.a);
-        check_columns(i.a, 0, i.width);
-        break;
-      case Kind::move:
-        for (std::size_t n = count(); n > 0; --n) {
-          MovePart part;
-          part.result = value();
-          part.source = value();
-          part.to = number();
-          part.from = number();
-          part.count = number();
-          part.step = number(1);
-          check_columns(part.result, part.to, part.count);
-          note(i, part.source);
-          if (part.count > 0 && !code.values[part.source].is_scalar) {
-            const std::int64_t last = code.values[part.source].width - 1 - part.from;  // by division: a product may overflow
-            if (last < 0 || (part.count > 1 && part.step > last / (part.count - 1))) refuse("columns reach over their value");
-          }
-          i.moves.push_back(part);
-        }
-        break;
-      case Kind::outer:
-        i.result = value();
-        i.row = number();
-        i.a = value();
-        i.a_offset = number();
-        i.k = number();
-        i.b = value();
-        i.b_offset = number();
-        check_columns(i.a, i.a_offset, i.k);
-        check_columns(i.b, i.b_offset, i.width);
-        if (i.row + i.k > code.values[i.result].rows || code.values[i.result].width != i.width) refuse("sizes differ");
-        break;
+      case Kind::total: read_reduction(i); break;
+      case Kind::move: read_moves(i); break;
+      case Kind::outer: read_outer(i); break;
       case Kind::rows_sum:
         i.result = value();
         i.a = value();
@@ -185,9 +209,7 @@ struct Reader {
         i.a = value();
         i.flag = number(0, 2);
         break;
-      case Kind::eye:
-        i.result = value();
-        break;
+      case Kind::eye: i.result = value(); break;
       case Kind::previous:
         i.result = value();
         i.a = value();
@@ -207,6 +229,8 @@ struct Reader {
 };
 
 }  // namespace
+
+const OperationFacts& facts_of(Op op) { return operation_facts[static_cast<std::size_t>(op)]; }
 
 Code decode(const std::vector<std::int64_t>& words, const std::vector<double>& literals, std::size_t lanes) {
   Reader r{words, literals, 0, {}};

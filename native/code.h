@@ -9,7 +9,7 @@
 
 namespace recurra {
 
-// Where the elements of a value lie.
+// Where the elements of a value lie. Python has these as recurra._native.Space.
 enum class Space : std::int64_t {
   constant,   // one for the call: `rows` rows of `width` elements, each row padded to whole vectors
   chunk,      // for each row of some steps
@@ -23,6 +23,14 @@ enum class Space : std::int64_t {
   literal,    // a number
   count
 };
+
+// An elementwise operation's row of operations.def.
+struct OperationFacts {
+  const char* name;
+  int operands;
+};
+
+const OperationFacts& facts_of(Op op);
 
 struct Value {
   Space space;
@@ -56,8 +64,20 @@ struct MovePart {
   std::int64_t to, from, count, step;
 };
 
+// Python has these as recurra._native.Instruction.
 enum class Kind : std::int64_t {
-  elementwise, product, reduce, cumulate, move, outer, rows_sum, gather, eye, total, previous, count
+  elementwise,
+  product,
+  reduce,
+  cumulate,
+  move,
+  outer,
+  rows_sum,
+  gather,
+  eye,
+  total,
+  previous,
+  count
 };
 
 struct Instruction {

@@ -75,7 +75,8 @@ const Kernels& choose() {
     }
     if (lacking.empty()) choices.push_back(target.kernels.name);
   }
-  throw std::invalid_argument("RECURRA_ISA='" + isa + "': " + reason + "; unset it, or set it to one of: " + join(choices));
+  throw std::invalid_argument("RECURRA_ISA='" + isa + "': " + reason +
+                              "; unset it, or set it to one of: " + join(choices));
 }
 
 }  // namespace

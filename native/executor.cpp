@@ -1,63 +1,14 @@
 #include "executor.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstring>
-#include <functional>
-#include <type_traits>
 
-#include "pool.h"
-#include "processors.h"
-#include "subnormals.h"
+#include "executor_calls.h"
+#include "executor_constants.h"
+#include "executor_instructions.h"
+#include "executor_parts.h"
+#include "executor_stages.h"
 
 namespace recurra {
-
-// The rows of one slice of the batch in one chunk of steps.
-template <class T>
-struct Executor<T>::Geometry {
-  std::int64_t first_step = 0, steps = 0;
-  std::int64_t from = 0, to = 0;         // sequences of the slice
-  std::int64_t base = 0;                 // where the slice's rows begin in the chunk's arrays
-  std::int64_t rows = 0;
-  std::vector<std::int64_t> count, position;  // for each step its rows, and where they begin behind `base`
-};
-
-template <class T>
-struct Executor<T>::Shared {
-  const Call<T>* call = nullptr;
-  const Constants<T>* constants = nullptr;
-  std::vector<std::int64_t> cuts;           // of the batch: slice s is cuts[s] … cuts[s + 1]
-  std::vector<std::int64_t> bases;          // where each slice's rows begin in the chunk's arrays: the same in all chunks,
-                                            // as slices do not wait for each other
-  std::vector<std::int64_t> row_offset;     // packed or reset: rows ahead of each step
-  std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
-  std::vector<T*> chunk_values;             // for each value its array, or null
-  std::vector<T*> states;                   // for each state 2 × batch rows
-  std::vector<T*> sums;                     // for each value that is a sum over rows its place
-  std::vector<Geometry> geometry;           // of each slice, in the chunk that it is at
-  std::int64_t batch_at(std::int64_t t) const { return call->batch_sizes ? call->batch_sizes[t] : call->batch; }
-};
-
-// What runs a slice, on whatever thread; and what a thread needs for sums over rows.
-template <class T>
-struct Executor<T>::Worker {
-  Shared* shared = nullptr;
-  const Constants<T>* constants = nullptr;
-  const std::vector<Fixed<const T>>* parameters = nullptr;
-  std::vector<Slot<T>> slots;
-  std::vector<const T*> a, b;
-  std::vector<std::vector<Column<T>>> columns;  // for each matrix
-  std::vector<std::pair<Slot<T>*, std::ptrdiff_t>> moves;  // how slots go on from step to step
-  const Geometry* mine = nullptr;  // of the slice in the chunk at hand
-  std::size_t chunk = 0;           // which one the slice is at
-  T* frame = nullptr;   // constants
-  T* blocks = nullptr;
-  T* panel = nullptr;   // one panel, packed on the spot
-  Team* team = nullptr;  // threads that share out a product's columns, and sums
-  int parity = 0;
-  std::int64_t alive = 0;  // sequences that the last step had
-};
 
 template <class T>
 std::int64_t Executor<T>::vectors(const Matrix& m) const {
@@ -125,7 +76,8 @@ void Executor<T>::lay_out() {
     std::vector<std::int32_t> list;
     for (std::size_t v = 0; v < n; ++v) {
       const Space s = code_.values[v].space;
-      if (used[v] && (s == Space::chunk || s == Space::input || s == Space::output || s == Space::state || s == Space::next)) {
+      if (used[v] &&
+          (s == Space::chunk || s == Space::input || s == Space::output || s == Space::state || s == Space::next)) {
         list.push_back(static_cast<std::int32_t>(v));
       }
     }
@@ -173,11 +125,6 @@ void Executor<T>::fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) c
     }
   }
 }
-
-#include "executor_constants.inl"
-#include "executor_instructions.inl"
-#include "executor_stages.inl"
-#include "executor_calls.inl"
 
 // ---- a call made again and again ----
 

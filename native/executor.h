@@ -9,8 +9,8 @@
 #include "code.h"
 #include "kernels.h"
 #include "memory.h"
-#include "narrow.h"
 #include "payoff.h"
+#include "quantized.h"
 
 namespace recurra {
 
@@ -56,8 +56,8 @@ struct Call {
 // What parameters alone decide: the values of the stage `once`, and the matrices packed.
 template <class T>
 struct Constants {
-  Arena values, matrices;  // empty where the memory is somebody else's
-  T* frame = nullptr;      // the values
+  Arena values, matrices;         // empty where the memory is somebody else's
+  T* frame = nullptr;             // the values
   std::vector<Packed<T>> packed;  // for each matrix; without panels where it is not packed
 };
 
@@ -73,8 +73,8 @@ class Executor {
 
   const Code& code() const { return code_; }
 
-  // Constants to keep between calls, every matrix packed: in a narrow form that holds the same numbers, where there is one
-  // and it pays; or wherever there is one, if they shall be `compact`.
+  // Constants to keep between calls, every matrix packed: in a quantized form that holds the same numbers, where there
+  // is one and it pays; or wherever there is one, if they shall be `compact`.
   std::unique_ptr<Constants<T>> prepare(const std::vector<Fixed<const T>>& parameters, bool compact) const;
 
   // Runs everything. `constants` may be null: then they are made for this call alone.
@@ -103,7 +103,7 @@ class Executor {
   template <class F>
   void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
   void pack_panels(const Matrix& m, const Worker& w, const Packed<T>& form, T* out) const;
-  Narrow narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const;
+  Quantized quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const;
   void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                     std::int64_t from, std::int64_t to) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;
@@ -151,8 +151,8 @@ class Executor {
   std::int64_t constant_size_ = 0, chunk_size_ = 0, step_size_ = 0;
   std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
   std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // of each state the values before and after a step
-  std::vector<Unit> units_;  // the sums over rows, cut in pieces for threads
-  mutable Preference columns_;  // whether to share out the columns of products
+  std::vector<Unit> units_;                                         // the sums over rows, cut in pieces for threads
+  mutable Preference columns_;                                      // whether to share out the columns of products
   std::size_t widest_panel_ = 0;
 };
 

@@ -6,30 +6,11 @@
 
 namespace recurra {
 
-// Elementwise operations, on whole vectors. The first letters of a name are the operation table's in Python
-// (`operation_names` in bind_kernel.cpp has them in the same order). A comparison gives 1 or 0.
+// Elementwise operations, on whole vectors.
 enum class Op : std::uint8_t {
-  copy, load, store,  // load and store touch `width` elements per row and no more: the other side is somebody else's array
-  add, subtract, multiply, divide, power, negative,
-  sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos,
-  minimum, maximum, clip,
-  less, less_equal, greater, greater_equal, equal, not_equal, where,
-  // What often comes together, so that values in between stay in registers. A product and the sum that it goes into are
-  // rounded once; all else gives the same bits as its parts.
-  multiply_add,               // a * b + c
-  one_minus,                  // 1 - a
-  one_minus_square,           // 1 - a * a
-  one_minus_multiply,         // (1 - a) * b
-  one_minus_square_multiply,  // (1 - a * a) * b
-  one_minus_multiply_add,     // (1 - a) * b + c
-  mix,                        // (1 - a) * b + a * c
-  sigmoid_add,                // sigmoid(a + b)
-  tanh_add,                   // tanh(a + b)
-  tanh_multiply_add,          // tanh(a * b + c)
-  sigmoid_multiply,           // sigmoid(a) * b
-  tanh_multiply,              // tanh(a) * b
-  sigmoid_tanh,               // sigmoid(a) * tanh(b)
-  sigmoid_multiply_add,       // sigmoid(a) * b + c
+#define RECURRA_OPERATION(name, operands) name,
+#include "operations.def"
+#undef RECURRA_OPERATION
   count
 };
 
@@ -37,9 +18,9 @@ enum class Op : std::uint8_t {
 template <class T>
 struct Slot {
   T* base;
-  std::ptrdiff_t row_stride;   // elements
-  std::int32_t column_step;    // 1, or 0 for a number that every feature meets
-  std::int32_t is_block;       // 1 for a temporary that lives in one block: its base is that of every block
+  std::ptrdiff_t row_stride;  // elements
+  std::int32_t column_step;   // 1, or 0 for a number that every feature meets
+  std::int32_t is_block;      // 1 for a temporary that lives in one block: its base is that of every block
 };
 
 struct MicroOp {
@@ -65,8 +46,9 @@ struct Source {
   std::size_t valid;  // lanes that there are; the others are packed as zeros
 };
 
-// How a packed matrix holds its numbers. In the narrow forms several of them, of consecutive k in one column, share a word
-// as large as a float, the first in its lowest bits. Widened they are the same floats, so that results are the same.
+// How a packed matrix holds its numbers. In the quantized forms several of them, of consecutive k in one column, share
+// a word as large as a float, the first in its lowest bits. Widened they are the same floats, so that results are the
+// same.
 enum class Form : std::uint8_t {
   wide,             // as they are
   bfloat16,         // two in a word, each the upper half of a float
@@ -75,7 +57,9 @@ enum class Form : std::uint8_t {
 };
 
 // `static`: targets must not share what the compiler does not inline (README.md).
-static constexpr std::size_t numbers_of_word(Form form) { return form == Form::wide ? 1 : form == Form::bfloat16 ? 2 : 4; }
+static constexpr std::size_t numbers_of_word(Form form) {
+  return form == Form::wide ? 1 : form == Form::bfloat16 ? 2 : 4;
+}
 
 // Rows of words in a panel with k rows of numbers.
 static constexpr std::size_t words_of(Form form, std::size_t k) {
@@ -87,8 +71,8 @@ static constexpr std::size_t scales_of(Form form, std::size_t k, std::size_t lan
   return form == Form::int8_of_columns ? lanes : form == Form::int8_of_rows ? k : 0;
 }
 
-// A packed matrix is its panels one after the other, each of rows of (at most panel_vectors) whole vectors. Scales of rows
-// lie likewise: for each panel, for each k, one for each vector. All scales are 2^-24 of what they stand for.
+// A packed matrix is its panels one after the other, each of rows of (at most panel_vectors) whole vectors. Scales of
+// rows lie likewise: for each panel, for each k, one for each vector. All scales are 2^-24 of what they stand for.
 template <class T>
 struct Packed {
   const T* panels = nullptr;
@@ -103,8 +87,8 @@ static Packed<T> packed_from(const Packed<T>& matrix, std::size_t vector, std::s
           matrix.scales + vector * scales_of(matrix.form, k, lanes)};
 }
 
-// Bytes of a matrix in the wide form from which on a narrow one pays (docs/performance.md, "Narrow weights").
-struct NarrowFrom {
+// Bytes of a matrix in the wide form from which on a quantized one pays (docs/performance.md, "Narrow weights").
+struct QuantizedFrom {
   std::size_t bfloat16, int8;
 };
 
@@ -114,15 +98,15 @@ template <class T>
 struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
-  NarrowFrom narrow_from;
+  QuantizedFrom quantized_from;
 
   // One panel, in the wide form.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
 
-  // Rows of A times the first `vectors` vectors of a packed matrix. Each result is `init` plus chains of multiply-adds over
-  // ascending k, of fixed length, whatever the number of rows, so results do not depend on how work is cut.
-  void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
-                   std::size_t vectors);
+  // Rows of A times the first `vectors` vectors of a packed matrix. Each result is `init` plus chains of multiply-adds
+  // over ascending k, of fixed length, whatever the number of rows, so results do not depend on how work is cut.
+  void (*multiply)(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix,
+                   const Column<T>* columns, std::size_t vectors);
 
   // The same out of a matrix that is not packed, at most panel_vectors vectors of it. False where that is no gain: for
   // many rows, or a matrix of which neither rows nor columns lie together. Then nothing has been written.
@@ -150,7 +134,8 @@ struct Kernels {
   std::size_t lanes;  // floats in one vector
 
   // Sum of a[i] * b[i] over n floats, both of any alignment; they may be the same array. Lane l of one vector sums the
-  // products at i = l, l + lanes, …; then the lanes are added in ascending order. So the rounding shows which target ran.
+  // products at i = l, l + lanes, …; then the lanes are added in ascending order. So the rounding shows which target
+  // ran.
   float (*dot)(const float* a, const float* b, std::size_t n);
 
   Routines<float> f32;

@@ -1,6 +1,6 @@
 // The kernels, written once with the compiler's vector extensions. Each file in targets/ includes this one after it has
-// defined RECURRA_LANES, RECURRA_PANEL and RECURRA_NARROW_FROM. Everything is in an unnamed namespace, and nothing comes from std::
-// (README.md says why).
+// defined RECURRA_LANES, RECURRA_PANEL and RECURRA_QUANTIZED_FROM. Everything is in an unnamed namespace, and nothing
+// comes from std:: (README.md says why).
 #include "kernels.h"
 
 #if defined(__x86_64__)
@@ -18,11 +18,20 @@ typedef double Doubles __attribute__((vector_size(RECURRA_LANES * 4)));
 
 #include "vector_math.inl"
 
-template <class T> struct VectorOf;
-template <> struct VectorOf<float> { typedef Floats type; };
-template <> struct VectorOf<double> { typedef Doubles type; };
-template <class T> using Vector = typename VectorOf<T>::type;
-template <class T> constexpr std::size_t width_of = sizeof(Vector<T>) / sizeof(T);
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  typedef Floats type;
+};
+template <>
+struct VectorOf<double> {
+  typedef Doubles type;
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+constexpr std::size_t width_of = sizeof(Vector<T>) / sizeof(T);
 
 // The whole vector at p, of any alignment.
 template <class T>
@@ -76,14 +85,15 @@ float dot(const float* a, const float* b, std::size_t n) {
 
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #include "kernels_product.inl"
+#include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>, panel_vectors, RECURRA_NARROW_FROM, pack<T>, multiply<T>, multiply_unpacked<T>,
-                                  outer<T>, rows_sum<T>,
-                                  elementwise<T>, reduce<T>};
+constexpr Routines<T> routines = {
+    width_of<T>, panel_vectors, RECURRA_QUANTIZED_FROM, pack<T>,  multiply<T>, multiply_unpacked<T>,
+    outer<T>,    rows_sum<T>,   elementwise<T>,         reduce<T>};
 
 }  // namespace
 }  // namespace recurra

@@ -10,7 +10,8 @@ struct Block {
   T* at(std::int32_t number) const {
     const Slot<T>& slot = slots[number];
     if (slot.is_block) return slot.base;
-    return slot.base + (std::ptrdiff_t)row * slot.row_stride + (std::ptrdiff_t)(vector * width_of<T>) * slot.column_step;
+    return slot.base + (std::ptrdiff_t)row * slot.row_stride +
+           slot.column_step * (std::ptrdiff_t)(vector * width_of<T>);
   }
 };
 
@@ -115,6 +116,9 @@ inline void run_op(const Block<T>& block) {
     case Op::abs: return unary(block, [](V a) { return vabs(a); });
     case Op::sin: return unary(block, [](V a) { return vsin(a); });
     case Op::cos: return unary(block, [](V a) { return vcos(a); });
+    case Op::erf: return unary(block, [](V a) { return verf(a); });
+    case Op::sign: return unary(block, [=](V a) { return a > zero ? one : a < zero ? -one : a == zero ? zero : a; });
+    case Op::floor: return unary(block, [](V a) { return vfloor(a); });
     case Op::minimum: return binary(block, [](V a, V b) { return vmin(a, b); });
     case Op::maximum: return binary(block, [](V a, V b) { return vmax(a, b); });
     case Op::clip: return ternary(block, [](V a, V b, V c) { return vmin(vmax(a, b), c); });

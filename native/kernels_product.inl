@@ -1,10 +1,13 @@
-// Matrix products: packing, rows times a packed matrix, sums of outer products.
+// Matrix products: packing, and rows times a packed matrix.
 
-constexpr std::size_t panel_vectors = RECURRA_PANEL;  // vectors side by side: with tile_rows rows they fill the registers
+// Vectors side by side: with tile_rows rows they fill the registers.
+constexpr std::size_t panel_vectors = RECURRA_PANEL;
 constexpr std::size_t tile_rows = 6;
 // Widening takes registers too; only AVX-512 has some to spare.
-template <Form F> constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
-constexpr std::size_t rows_to_widen_once = 18;  // from so many on, int8 numbers of a chain are widened ahead of its tiles
+template <Form F>
+constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
+// From so many rows on, int8 numbers of a chain are widened ahead of its tiles.
+constexpr std::size_t rows_to_widen_once = 18;
 
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
@@ -45,7 +48,8 @@ inline void transpose<float>(Floats* v) {
   RECURRA_UNROLL
   for (int i = 0; i < 16; i += 2) {
     a[i] = (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29});
-    a[i + 1] = (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31});
+    a[i + 1] =
+        (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31});
   }
   RECURRA_UNROLL
   for (int i = 0; i < 16; i += 4) {
@@ -72,8 +76,10 @@ inline void transpose<float>(Floats* v) {
 // The same with places that are written down: GCC moves numbers one by one where it has to find them.
 template <>
 inline void transpose<float>(Floats* v) {
-  const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}), b = __builtin_shuffle(v[0], v[1], Lanes4{2, 6, 3, 7});
-  const Floats c = __builtin_shuffle(v[2], v[3], Lanes4{0, 4, 1, 5}), d = __builtin_shuffle(v[2], v[3], Lanes4{2, 6, 3, 7});
+  const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}),
+               b = __builtin_shuffle(v[0], v[1], Lanes4{2, 6, 3, 7});
+  const Floats c = __builtin_shuffle(v[2], v[3], Lanes4{0, 4, 1, 5}),
+               d = __builtin_shuffle(v[2], v[3], Lanes4{2, 6, 3, 7});
   v[0] = __builtin_shuffle(a, c, Lanes4{0, 1, 4, 5});
   v[1] = __builtin_shuffle(a, c, Lanes4{2, 3, 6, 7});
   v[2] = __builtin_shuffle(b, d, Lanes4{0, 1, 4, 5});
@@ -123,8 +129,9 @@ void pack(T* panel, std::size_t k_count, const Source<T>* sources, std::size_t v
       for (std::size_t k = 0; k < k_count; ++k) {
         for (std::size_t l = 0; l < n; ++l) {
           out[k * stride + l] =
-              l < source.valid ? source.base[(std::ptrdiff_t)k * source.row_stride + (std::ptrdiff_t)l * source.column_stride]
-                               : T(0);
+              l < source.valid
+                  ? source.base[(std::ptrdiff_t)k * source.row_stride + (std::ptrdiff_t)l * source.column_stride]
+                  : T(0);
         }
       }
     }
@@ -181,8 +188,8 @@ struct PanelRows {
 
 // One chain of R rows times P panels of N vectors each; the sums stay in registers.
 template <class T, Form F, int R, int N, int P>
-inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length, const PanelRows<T, F, N>& matrix,
-                 const Column<T>* columns) {
+inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length,
+                 const PanelRows<T, F, N>& matrix, const Column<T>* columns) {
   constexpr int together = (int)numbers_of_word(F);
   const T* rows[R];
   RECURRA_UNROLL
@@ -251,8 +258,12 @@ inline void each_tile(std::size_t rows, Function f) {
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t size = (rows - row + tiles - i - 1) / (tiles - i);
     switch (size) {
-      case 6: if constexpr (Most >= 6) f.template operator()<6>(row); break;
-      case 5: if constexpr (Most >= 5) f.template operator()<5>(row); break;
+      case 6:
+        if constexpr (Most >= 6) f.template operator()<6>(row);
+        break;
+      case 5:
+        if constexpr (Most >= 5) f.template operator()<5>(row);
+        break;
       case 4: f.template operator()<4>(row); break;
       case 3: f.template operator()<3>(row); break;
       case 2: f.template operator()<2>(row); break;
@@ -300,8 +311,8 @@ inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count
 }
 
 template <class T, Form F>
-void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix, const Column<T>* columns,
-                   std::size_t vectors) {
+void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix,
+                   const Column<T>* columns, std::size_t vectors) {
   constexpr int V = panel_vectors;
   constexpr int P = 8 / V;  // one row alone needs as many sums in flight as the latency of an addition asks for
   const auto from = [&](std::size_t v) { return packed_from(matrix, v, k, width_of<T>); };
@@ -335,127 +346,4 @@ void multiply(const T* const* a, std::size_t rows, std::size_t k, const Packed<T
     }
   }
   multiply_form<T, Form::wide>(a, rows, k, matrix, columns, vectors);
-}
-
-// ---- sums of outer products ----
-
-// Sums over rows are added up in strands of so many rows, the strands of a chunk among themselves, and chunks in the caller's
-// memory: rounding errors grow with the length of each of these sums, and none is long.
-constexpr std::size_t strand = 32;
-
-template <class T, int R, int N>
-[[gnu::always_inline]] inline void outer_strand(Vector<T> (&sums)[R][N], const T* const* a, const T* const* b, std::size_t rows, std::size_t i,
-                         std::size_t j) {
-  constexpr std::size_t n = width_of<T>;
-  for (std::size_t row = 0; row < rows; ++row) {
-    const T* x = a[row] + i;
-    const T* y = b[row] + j;
-    Vector<T> v[N];
-    RECURRA_UNROLL
-    for (int q = 0; q < N; ++q) v[q] = load(y + q * n);
-    RECURRA_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Vector<T> s = splat<T>(x[r]);
-      RECURRA_UNROLL
-      for (int q = 0; q < N; ++q) sums[r][q] += s * v[q];
-    }
-  }
-}
-
-// c becomes the sums, or more by them.
-template <class T, int R, int N>
-[[gnu::always_inline]] inline void outer_finish(T* c, std::ptrdiff_t c_stride, const Vector<T> (&sums)[R][N], bool more) {
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
-    T* out = c + (std::ptrdiff_t)r * c_stride;
-    RECURRA_UNROLL
-    for (int q = 0; q < N; ++q, out += width_of<T>) store(out, more ? load((const T*)out) + sums[r][q] : sums[r][q]);
-  }
-}
-
-template <class T, int R, int N>
-inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
-                       std::size_t i, std::size_t j, bool more) {
-  c += (std::ptrdiff_t)i * c_stride + j;
-  if (rows <= strand) {
-    Vector<T> sums[R][N] = {};
-    outer_strand<T, R, N>(sums, a, b, rows, i, j);
-    return outer_finish<T, R, N>(c, c_stride, sums, more);
-  }
-  Vector<T> total[R][N] = {};  // in memory: the registers are full
-  for (std::size_t row = 0; row < rows; row += strand) {
-    Vector<T> sums[R][N] = {};
-    outer_strand<T, R, N>(sums, a + row, b + row, rows - row < strand ? rows - row : strand, i, j);
-    RECURRA_UNROLL
-    for (int r = 0; r < R; ++r) {
-      RECURRA_UNROLL
-      for (int q = 0; q < N; ++q) total[r][q] += sums[r][q];
-    }
-  }
-  outer_finish<T, R, N>(c, c_stride, total, more);
-}
-
-template <class T, int N>
-inline void outer_panel(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
-                        std::size_t k, std::size_t j, bool more) {
-  const std::size_t tiles = (k + tile_rows - 1) / tile_rows;
-  std::size_t i = 0;
-  for (std::size_t t = 0; t < tiles; ++t) {
-    const std::size_t size = (k - i + tiles - t - 1) / (tiles - t);
-    switch (size) {
-      case 6: outer_tile<T, 6, N>(c, c_stride, a, b, rows, i, j, more); break;
-      case 5: outer_tile<T, 5, N>(c, c_stride, a, b, rows, i, j, more); break;
-      case 4: outer_tile<T, 4, N>(c, c_stride, a, b, rows, i, j, more); break;
-      case 3: outer_tile<T, 3, N>(c, c_stride, a, b, rows, i, j, more); break;
-      case 2: outer_tile<T, 2, N>(c, c_stride, a, b, rows, i, j, more); break;
-      default: outer_tile<T, 1, N>(c, c_stride, a, b, rows, i, j, more); break;
-    }
-    i += size;
-  }
-}
-
-template <class T>
-void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
-           std::size_t vectors, bool more) {
-  constexpr std::size_t n = width_of<T>;
-  constexpr std::size_t V = panel_vectors;
-  std::size_t v = 0;
-  for (; v + V <= vectors; v += V) outer_panel<T, (int)V>(c, c_stride, a, b, rows, k, v * n, more);
-  if constexpr (V > 3) {
-    if (vectors - v == 3) return outer_panel<T, 3>(c, c_stride, a, b, rows, k, v * n, more);
-  }
-  if constexpr (V > 2) {
-    if (vectors - v == 2) return outer_panel<T, 2>(c, c_stride, a, b, rows, k, v * n, more);
-  }
-  if (vectors - v == 1) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n, more);
-}
-
-// The sum of up to 64 rows: several sums side by side, which meet in the end.
-template <class T>
-inline Vector<T> rows_strand(const T* const* a, std::size_t rows, std::size_t at) {
-  constexpr std::size_t side_by_side = 8;
-  Vector<T> sums[side_by_side] = {};
-  std::size_t row = 0;
-  for (; row + side_by_side <= rows; row += side_by_side) {
-    RECURRA_UNROLL
-    for (std::size_t s = 0; s < side_by_side; ++s) sums[s] += load(a[row + s] + at);
-  }
-  for (std::size_t s = 0; row < rows; ++row, ++s) sums[s] += load(a[row] + at);
-  RECURRA_UNROLL
-  for (std::size_t half = side_by_side / 2; half; half /= 2) {
-    for (std::size_t s = 0; s < half; ++s) sums[s] += sums[s + half];
-  }
-  return sums[0];
-}
-
-template <class T>
-void rows_sum(T* c, const T* const* a, std::size_t rows, std::size_t vectors, bool more) {
-  constexpr std::size_t n = width_of<T>, most = 64;
-  for (std::size_t v = 0; v < vectors; ++v) {
-    Vector<T> sum = {};
-    for (std::size_t row = 0; row < rows; row += most) {
-      sum += rows_strand(a + row, rows - row < most ? rows - row : most, v * n);
-    }
-    store(c + v * n, more ? load(c + v * n) + sum : sum);
-  }
 }

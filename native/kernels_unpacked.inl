@@ -22,7 +22,8 @@ inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>
           __builtin_prefetch(base + (std::ptrdiff_t)(l + n) * stride + k, 0, 2);
         }
       } else {
-        for (std::size_t l = 0; l < n; ++l) v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
+        for (std::size_t l = 0; l < n; ++l)
+          v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
       }
       transpose<T>(v);
       RECURRA_UNROLL
@@ -70,7 +71,8 @@ inline void times_straight(const T* const* a, std::size_t k_count, const Source<
 }
 
 template <class T, int R>
-inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources, const Column<T>* columns, std::size_t vectors) {
+inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources, const Column<T>* columns,
+                     std::size_t vectors) {
   for (std::size_t v = 0; v < vectors;) {
     if (sources[v].column_stride != 1) {
       times_turned<T, R>(a, k, sources[v], columns[v]);
@@ -78,7 +80,8 @@ inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources,
       continue;
     }
     std::size_t side_by_side = 1;
-    while (side_by_side < 4 && v + side_by_side < vectors && sources[v + side_by_side].column_stride == 1) ++side_by_side;
+    while (side_by_side < 4 && v + side_by_side < vectors && sources[v + side_by_side].column_stride == 1)
+      ++side_by_side;
     if (side_by_side == 4) {
       times_straight<T, R, 4>(a, k, sources + v, columns + v);
       v += 4;

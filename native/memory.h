@@ -56,7 +56,8 @@ struct Carver {
   std::size_t used = 0;
 
   T* take(std::size_t elements) {
-    const std::size_t aligned = (elements + slack + 15) / 16 * 16 + 16;  // the odd line keeps arrays off each other's sets
+    // The odd line keeps arrays off each other's sets.
+    const std::size_t aligned = (elements + slack + 15) / 16 * 16 + 16;
     T* piece = base == nullptr ? nullptr : base + used;
     used += aligned;
     return piece;

@@ -77,7 +77,8 @@ const float* floats(const Array& array, const std::string& argument) {
   }
   if (array.shape(0) > 1 && array.stride(0) != 1) {
     throw nb::value_error((argument + " must be contiguous (numpy.ascontiguousarray makes it so); got a stride of " +
-                           std::to_string(array.stride(0)) + " elements").c_str());
+                           std::to_string(array.stride(0)) + " elements")
+                              .c_str());
   }
   const void* data = array.data();
   if (reinterpret_cast<std::uintptr_t>(data) % alignof(float) != 0) {
@@ -91,8 +92,9 @@ float dot(const Array& a, const Array& b) {
   const float* right = floats(b, "dot: b");
   const std::size_t n = a.shape(0);
   if (b.shape(0) != n) {
-    throw nb::value_error(("dot: a and b must have the same length; got " + std::to_string(n) + " and " +
-                           std::to_string(b.shape(0))).c_str());
+    throw nb::value_error(
+        ("dot: a and b must have the same length; got " + std::to_string(n) + " and " + std::to_string(b.shape(0)))
+            .c_str());
   }
   const Kernels& kernels = active_kernels();
   nb::gil_scoped_release unlocked;
@@ -104,6 +106,7 @@ float dot(const Array& a, const Array& b) {
 
 NB_MODULE(_native, m) {
   using namespace recurra;
+  bind_code(m);
   bind_kernel(m);
   bind_torch_tensors(m);
   bind_tensor_layers(m);
@@ -111,14 +114,16 @@ NB_MODULE(_native, m) {
   bind_stream(m);
   nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
   m.doc() = "The native engine's kernels, and what this machine offers them.";
-  m.def("built_isas", [] { return names(built_kernels()); },
-        "The instruction sets that this module was built for, the fastest first.");
-  m.def("supported_isas", [] { return names(supported_kernels()); },
-        "Those of built_isas() that this machine runs, the fastest first.");
-  m.def("active_isa", [] { return std::string(active_kernels().name); },
-        "The instruction set in use. RECURRA_ISA forces one; the first use settles it for the process.\n\n"
-        "Raises ValueError where RECURRA_ISA names none that this machine runs.");
-  m.def("operations", &operation_names, "The elementwise operations that kernels know, in order of their numbers in code.");
+  m.def(
+      "built_isas", [] { return names(built_kernels()); },
+      "The instruction sets that this module was built for, the fastest first.");
+  m.def(
+      "supported_isas", [] { return names(supported_kernels()); },
+      "Those of built_isas() that this machine runs, the fastest first.");
+  m.def(
+      "active_isa", [] { return std::string(active_kernels().name); },
+      "The instruction set in use. RECURRA_ISA forces one; the first use settles it for the process.\n\n"
+      "Raises ValueError where RECURRA_ISA names none that this machine runs.");
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");

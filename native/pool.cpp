@@ -28,8 +28,8 @@ inline void relax() {
 #endif
 }
 
-constexpr int spins = 4000;   // some 40 µs: the time between two calls of a training loop's layers
-constexpr int moment = 100;   // spins that are not worth a look at the clock
+constexpr int spins = 4000;  // some 40 µs: the time between two calls of a training loop's layers
+constexpr int moment = 100;  // spins that are not worth a look at the clock
 
 // Waits until `done` says so: burning the processor first, then giving it away.
 template <class F>
@@ -54,7 +54,8 @@ std::int64_t time_run() { return time_of(CLOCK_THREAD_CPUTIME_ID); }
 // Helpers of our own, who burn the processor for a while after each call, and then sleep.
 class Helpers {
  public:
-  // Lets helpers 1 … threads - 1 in; fewer, where the system has no more threads. Returns without having waited for any.
+  // Lets helpers 1 … threads - 1 in; fewer, where the system has no more threads. Returns without having waited for
+  // any.
   void open(Team& team, int threads) {
     grow(team, threads - 1);
     {
@@ -70,8 +71,7 @@ class Helpers {
       for (; count_ < helpers; ++count_) {
         std::thread([this, &team, number = count_ + 1] { help(team, number); }).detach();
       }
-    } catch (const std::system_error&) {
-    }
+    } catch (const std::system_error&) {}
   }
 
   void help(Team& team, int number) {
@@ -110,7 +110,8 @@ class OpenMP {
     return number_ != nullptr && most_ != nullptr;
   }
 
-  // Whether this thread's teams have that size: one of another would have the runtime end threads, and start them again.
+  // Whether this thread's teams have that size: one of another would have the runtime end threads, and start them
+  // again.
   bool has_teams_of(int threads) const { return most_() == threads; }
 
   // Runs task(0) on this thread, and task(1) … on others at the same time; returns when all are done.
@@ -166,8 +167,8 @@ Threads& the_threads() {
   return *found;
 }
 
-// Does the work with the door open. Returns the nanoseconds that the caller has waited for others or been off its processor,
-// and keeps what the work throws.
+// Does the work with the door open. Returns the nanoseconds that the caller has waited for others or been off its
+// processor, and keeps what the work throws.
 std::int64_t work_with(Team& team, const std::function<void(Team&)>& work, std::exception_ptr& failure) {
   const std::int64_t begin = now(), ran = time_run();
   try {
@@ -245,7 +246,8 @@ int Team::take(int number) {
     const std::uint64_t behind = offered >> number;
     const int piece = behind != 0 ? number + __builtin_ctzll(behind) : __builtin_ctzll(offered);
     const std::uint64_t rest = offered & ~(std::uint64_t{1} << piece);
-    if (offered_.compare_exchange_weak(offered, rest, std::memory_order_acq_rel, std::memory_order_relaxed)) return piece;
+    if (offered_.compare_exchange_weak(offered, rest, std::memory_order_acq_rel, std::memory_order_relaxed))
+      return piece;
   }
   return -1;
 }

@@ -10,16 +10,16 @@
 
 namespace recurra {
 
-// A caller and the threads that help it. The caller shares out tasks in pieces; a helper takes a piece when it is there to
-// take one, and the caller runs what nobody came for. So the caller waits for nothing but pieces that are being run.
+// A caller and the threads that help it. The caller shares out tasks in pieces; a helper takes a piece when it is there
+// to take one, and the caller runs what nobody came for. So the caller waits for nothing but pieces that are being run.
 class Team {
  public:
   static constexpr int most_pieces = 64;
 
   int threads() const { return open_.load(std::memory_order_relaxed); }  // the caller, and those that may come
 
-  // By the caller: runs task(0) … task(pieces - 1), and returns when all are done. Thread n begins with piece n. A piece
-  // that returns true is not done: it is offered again, to whoever is free.
+  // By the caller: runs task(0) … task(pieces - 1), and returns when all are done. Thread n begins with piece n. A
+  // piece that returns true is not done: it is offered again, to whoever is free.
   template <class F>
   void share(int pieces, F&& task) {
     using Function = std::remove_reference_t<F>;
@@ -62,10 +62,10 @@ class Team {
 // throws reaches the caller.
 void with_helpers(int threads, const std::function<void(Team&)>& work);
 
-// From now on with_helpers borrows its threads from the OpenMP runtime that another library has brought into the process,
-// where that one's teams are as large: two pools whose threads burn the processor while they wait would take it from each
-// other. Returns whether there is one. A forked child goes back to a pool of its own, as OpenMP's threads do not survive a
-// fork.
+// From now on with_helpers borrows its threads from the OpenMP runtime that another library has brought into the
+// process, where that one's teams are as large: two pools whose threads burn the processor while they wait would take
+// it from each other. Returns whether there is one. A forked child goes back to a pool of its own, as OpenMP's threads
+// do not survive a fork.
 bool join_openmp();
 
 }  // namespace recurra

@@ -35,7 +35,8 @@ double quota_of_version_1(const std::string& folder) {
   return quota_file >> quota && period_file >> period && quota > 0 && period > 0 ? quota / period : unlimited;
 }
 
-// The smallest quota of a group and those around it. Inside of a container the path may be the host's, which is not there.
+// The smallest quota of a group and those around it. Inside of a container the path may be the host's, which is not
+// there.
 template <class F>
 double smallest_quota(const std::string& root, std::string path, F quota_of) {
   double quota = quota_of(root);
@@ -60,7 +61,8 @@ double quota() {
       smallest = std::min(smallest, smallest_quota("/sys/fs/cgroup", path, quota_of_version_2));
     }
     for (; controllers; std::getline(controllers, controller, ',')) {
-      if (controller == "cpu") smallest = std::min(smallest, smallest_quota("/sys/fs/cgroup/cpu", path, quota_of_version_1));
+      if (controller == "cpu")
+        smallest = std::min(smallest, smallest_quota("/sys/fs/cgroup/cpu", path, quota_of_version_1));
     }
   }
   return smallest;

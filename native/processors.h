@@ -3,8 +3,8 @@
 
 namespace recurra {
 
-// The processors that its affinity allows, or fewer if the control groups that it is in have a smaller quota of time, rounded
-// up. Looked at anew about once a second.
+// The processors that its affinity allows, or fewer if the control groups that it is in have a smaller quota of time,
+// rounded up. Looked at anew about once a second.
 int processors_allowed();
 
 }  // namespace recurra

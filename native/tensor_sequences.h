@@ -13,7 +13,8 @@ namespace recurra {
 class Sequences {
  public:
   // Without packed rows x tells the batch; with them the states, or where there are none (-1) the first step.
-  Sequences(const View& x, std::int64_t input_size, nanobind::handle batch_sizes, nanobind::handle reset, std::int64_t states_batch)
+  Sequences(const View& x, std::int64_t input_size, nanobind::handle batch_sizes, nanobind::handle reset,
+            std::int64_t states_batch)
       : is_packed_(!batch_sizes.is_none()) {
     const int rank = x.rank();
     require_shape((rank == 2 || (rank == 3 && !is_packed_)) && x.size(rank - 1) == input_size, "x");
@@ -31,8 +32,12 @@ class Sequences {
   }
 
   Extent extent(bool is_reverse, int threads) const {
-    return {.steps = steps_, .batch = batch_, .batch_sizes = is_packed_ ? batch_sizes_.data() : nullptr, .is_reverse = is_reverse,
-            .reset = reset_data_, .threads = threads};
+    return {.steps = steps_,
+            .batch = batch_,
+            .batch_sizes = is_packed_ ? batch_sizes_.data() : nullptr,
+            .is_reverse = is_reverse,
+            .reset = reset_data_,
+            .threads = threads};
   }
 
   bool is_cell() const { return leading_count_ == 1 && !is_packed_; }

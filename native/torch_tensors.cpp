@@ -103,7 +103,8 @@ bool view(nb::handle object, Dtype dtype, View& found) {
   }
   const DLTensor& t = found.tensor;
   const DtypeFacts& facts = facts_of(dtype);
-  if (t.device.type != on_cpu || t.dtype.code != facts.code || t.dtype.lanes != 1 || t.dtype.bits != facts.bits) return false;
+  if (t.device.type != on_cpu || t.dtype.code != facts.code || t.dtype.lanes != 1 || t.dtype.bits != facts.bits)
+    return false;
   if (t.data == nullptr) {  // no elements, or a storage that somebody has emptied
     for (std::int32_t n = 0; n < t.ndim; ++n) {
       if (t.shape[n] == 0) return true;
@@ -156,12 +157,13 @@ nb::object empty(const std::int64_t* shape, std::size_t count, Dtype dtype) {
 nb::object contiguous(nb::handle object) { return call_method(object, torch.contiguous); }
 
 void bind_torch_tensors(nb::module_& m) {
-  m.def("adopt_torch", &adopt, nb::arg("functions"), nb::arg("tensor"), nb::arg("parameter"), nb::arg("empty"),
-        nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"), nb::arg("default_dtype"), nb::arg("modes"),
-        "Learn how to read and make torch's tensors.\n\n"
-        "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two dtypes,\n"
-        "the CPU's device, and the functions that tell the default dtype and how many function modes there are. Returns\n"
-        "whether this version of the functions is known.");
+  m.def(
+      "adopt_torch", &adopt, nb::arg("functions"), nb::arg("tensor"), nb::arg("parameter"), nb::arg("empty"),
+      nb::arg("float32"), nb::arg("float64"), nb::arg("cpu"), nb::arg("default_dtype"), nb::arg("modes"),
+      "Learn how to read and make torch's tensors.\n\n"
+      "Takes torch.Tensor.__dlpack_c_exchange_api__, torch's classes Tensor and Parameter, its function empty, two\n"
+      "dtypes, the CPU's device, and the functions that tell the default dtype and how many function modes there are.\n"
+      "Returns whether this version of the functions is known.");
 }
 
 }  // namespace recurra

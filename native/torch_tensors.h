@@ -52,7 +52,8 @@ struct View {
   }
 };
 
-// Of a tensor: whether it is a plain one of torch's (no subclass but Parameter, on the CPU, dense, of this dtype), and what it is.
+// Of a tensor: whether it is a plain one of torch's (no subclass but Parameter, on the CPU, dense, of this dtype), and
+// what it is.
 bool view(nanobind::handle tensor, Dtype dtype, View& found);
 // The same; throws std::invalid_argument, with the argument's name, where it is not plain.
 View view(nanobind::handle tensor, Dtype dtype, const char* name);
@@ -66,7 +67,8 @@ struct NewTensor {
   NewTensor(const std::int64_t* shape, std::size_t count) : tensor(empty(shape, count, dtype_of<T>)) {
     const View made = view(tensor, dtype_of<T>, "a new tensor");
     // A mode of torch may have made another.
-    if (!made.has_shape(shape, count) || !made.is_contiguous()) throw std::invalid_argument("torch.empty gave another tensor");
+    if (!made.has_shape(shape, count) || !made.is_contiguous())
+      throw std::invalid_argument("torch.empty gave another tensor");
     data = made.data<T>();
   }
   NewTensor(std::initializer_list<std::int64_t> shape) : NewTensor(shape.begin(), shape.size()) {}

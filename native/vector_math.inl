@@ -1,15 +1,19 @@
-// Elementwise functions on vectors, written once for every target. kernels.inl includes this file in its unnamed namespace,
-// after `lanes`, `Floats` and `Doubles`; <immintrin.h> on x86 and <arm_neon.h> on ARM must have been included before that, at file scope.
+// Elementwise functions on vectors, written once for every target. kernels.inl includes this file in its unnamed
+// namespace, after `lanes`, `Floats` and `Doubles`; <immintrin.h> on x86 and <arm_neon.h> on ARM must have been
+// included before that, at file scope.
 //
 // Every lane runs the same instructions, and a slow path is chosen by a lane's own value: no result depends on the
-// neighbours. NaN gives NaN. Nothing here changes or expects a mode of the processor: in its usual one subnormal numbers are
-// honoured; in the one that the executor runs kernels in (subnormals.h) they are zeros of their sign, and so are subnormal results.
+// neighbours. NaN gives NaN. Nothing here changes or expects a mode of the processor: in its usual one subnormal
+// numbers are honoured; in the one that the executor runs kernels in (subnormals.h) they are zeros of their sign, and
+// so are subnormal results.
 //
-// Largest errors in ulp, measured on x86, not proved. Over all floats: exp and log 1.0, tanh and sigmoid 2.5, softplus 1.8,
-// sqrt 0.5. sin and cos: 1.6 to 1e5, 1.9 to 2^20. pow: 0.51, sampled. Doubles, sampled: exp and log 1.0, the rest 2.2.
+// Largest errors in ulp, measured on x86, not proved. Over all floats: exp and log 1.0, tanh and sigmoid 2.5, softplus
+// 1.8, erf 1.3, sqrt 0.5. sin and cos: 1.6 to 1e5, 1.9 to 2^20. pow: 0.51, sampled. Doubles, sampled: exp and log 1.0,
+// the rest 2.2.
 //
-// The coefficients were fitted for this file: Lawson's reweighted least squares, to the smallest maximum of the relative
-// error of the whole function on the interval named, then rounded one after the other with the rest fitted again.
+// The coefficients were fitted for this file: Lawson's reweighted least squares, to the smallest maximum of the
+// relative error of the whole function on the interval named, then rounded one after the other with the rest fitted
+// again.
 
 #if defined(__SSE2__) && !defined(_IMMINTRIN_H_INCLUDED) && !defined(__IMMINTRIN_H)
 #error "include <immintrin.h> at file scope before vector_math.inl"
@@ -273,9 +277,9 @@ RECURRA_INLINE Doubles pow_positive(Doubles a, Doubles b) {
   const Doubles s = (m - 1.0) / (m + 1.0);
   const Doubles u = s * s;
   const Doubles v = u * u;
-  const Doubles p = (v * (u * 0x1.29daf4980e21bp-2 + 0x1.46f1a3c0b738dp-2) +
-                     (u * 0x1.a61ea6572b151p-2 + 0x1.2776bc41f1b93p-1)) * v +
-                    (u * 0x1.ec709dcb68c5ep-1 + 0x1.71547652b7e89p+1);
+  const Doubles p =
+      (v * (u * 0x1.29daf4980e21bp-2 + 0x1.46f1a3c0b738dp-2) + (u * 0x1.a61ea6572b151p-2 + 0x1.2776bc41f1b93p-1)) * v +
+      (u * 0x1.ec709dcb68c5ep-1 + 0x1.71547652b7e89p+1);
   Doubles y = b * (e + s * p);
   y = y < -200.0 ? splat(-200.0) : y;  // 2^-200 is 0 as a float, and 2^200 infinite
   y = y > 200.0 ? splat(200.0) : y;
@@ -284,281 +288,17 @@ RECURRA_INLINE Doubles pow_positive(Doubles a, Doubles b) {
   const Doubles sum = y + rounder;
   const Doubles r = y - (sum - rounder);
   const Doubles t = r * r;
-  const Doubles q = (t * (r * 0x1.fde40eb9ac9ffp-17 + 0x1.445ddeac04662p-13) +
-                     (r * 0x1.5d8a8b2c4cd1ep-10 + 0x1.3b29f20e1bc5dp-7)) * (t * t) +
-                    (t * (r * 0x1.c6b08ab825d33p-5 + 0x1.ebfbe0790d86ep-3) + (r * 0x1.62e42ff0e6ae5p-1 + 1.0));
+  const Doubles q =
+      (t * (r * 0x1.fde40eb9ac9ffp-17 + 0x1.445ddeac04662p-13) + (r * 0x1.5d8a8b2c4cd1ep-10 + 0x1.3b29f20e1bc5dp-7)) *
+          (t * t) +
+      (t * (r * 0x1.c6b08ab825d33p-5 + 0x1.ebfbe0790d86ep-3) + (r * 0x1.62e42ff0e6ae5p-1 + 1.0));
   return q * (Doubles)((LongWords)sum << 52);
 }
 
 }  // namespace vm
 
-// ---- float ----
-
-RECURRA_INLINE Floats vabs(Floats x) { return vm::absolute(x); }
-
-// The smaller and the larger, NaN if either is, as torch.minimum and torch.maximum.
-RECURRA_INLINE Floats vmin(Floats a, Floats b) {
-  const Floats least = a < b ? a : b;  // b where either is NaN
-  return a != a ? a : least;
-}
-RECURRA_INLINE Floats vmax(Floats a, Floats b) {
-  const Floats most = a > b ? a : b;
-  return a != a ? a : most;
-}
-
-RECURRA_INLINE Floats vsqrt(Floats x) {
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  return _mm512_maskz_sqrt_ps(vm::every, x);
-#elif defined(__AVX__) && RECURRA_LANES == 8
-  return _mm256_sqrt_ps(x);
-#elif defined(__SSE2__) && RECURRA_LANES == 4
-  return _mm_sqrt_ps(x);
-#elif RECURRA_NEON
-  return vsqrtq_f32(x);
-#else
-  for (std::size_t lane = 0; lane < lanes; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
-  return x;
-#endif
-}
-
-RECURRA_INLINE Floats vexp(Floats x) {
-  x = vm::at_most(vm::at_least(x, -104.0f), 89.0f);  // 0 and infinity already
-  const Floats sum = vm::fma(x, vm::log2_e, vm::rounder);
-  const Floats n = sum - vm::rounder;
-  const Floats y = vm::expm1_reduced(x, n) + 1.0f;
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  return _mm512_maskz_scalef_ps(vm::every, y, n);
-#else
-  // 2^n in two factors: n may be 128, or so small that 2^n is denormal. Only the last product rounds.
-  const Words exponent = (Words)sum - vm::rounder_bits;
-  const Words half = (Words)((Ints)exponent >> 1);
-  return y * (Floats)((half + 127u) << 23) * (Floats)((exponent - half + 127u) << 23);
-#endif
-}
-
-RECURRA_INLINE Floats vlog(Floats x) {
-  // x = m 2^k with m in [3/4, 3/2): where x is near 1, k is 0 and nothing cancels.
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  // These two know denormals, and their results for 0, infinity and negative x lead to the right ones below.
-  const Floats m = _mm512_maskz_getmant_ps(vm::every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
-  const Floats k = (Floats)_mm512_maskz_getexp_ps(vm::every, x) - (Floats)_mm512_maskz_getexp_ps(vm::every, m);
-#else
-  const Ints small = x < 0x1p-126f;
-  const Words bits = (Words)(small ? x * 0x1p23f : x);
-  const Words exponent = (Words)((Ints)(bits - 0x3f400000u) >> 23);
-  const Floats m = (Floats)(bits - (exponent << 23));
-  const Floats k = __builtin_convertvector((Ints)exponent, Floats) - (Floats)((Words)small & 0x41b80000u);  // 23.0f
-#endif
-  const Floats f = m - 1.0f;
-  const Floats y = vm::fma(k, vm::ln2_high, f + vm::fma(k, vm::ln2_low, vm::log1p_tail(f)));
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  return y;
-#else
-  const Floats at_edge = x < 0.0f ? vm::splat(__builtin_nanf("")) : x == 0.0f ? vm::splat(-vm::infinity) : x;
-  return ((x > 0.0f) & (x < vm::infinity)) ? y : at_edge;
-#endif
-}
-
-// (exp(2 |x|) - 1) / (exp(2 |x|) + 1), with x's sign. Both are had from m = exp(2 |x|) - 1, which is accurate near 0 too:
-// no terms cancel, and a quotient m / (m + 2) cannot be more than 1.
-RECURRA_INLINE Floats vtanh(Floats x) {
-  const Floats u = vm::at_most(vm::absolute(x), 10.0f);  // tanh 10 rounds to 1
-  constexpr float biased = vm::rounder + 127;            // the sum, shifted, is 2^n
-  const Floats sum = vm::fma(u, 2 * vm::log2_e, biased);
-  const Floats power = (Floats)((Words)sum << 23);
-  const Floats m = vm::fma(vm::expm1_reduced(u + u, sum - biased), power, power - 1.0f);
-  return (Floats)((Words)(m / (m + 2.0f)) | ((Words)x & 0x80000000u));
-}
-
-// 1 / (1 + exp(-x)), by the exponential that cannot overflow.
-RECURRA_INLINE Floats vsigmoid(Floats x) {
-  const Floats e = vm::exp_of_negative((Floats)((Words)x | 0x80000000u));
-  return (x < 0.0f ? e : vm::splat(1.0f)) / (1.0f + e);
-}
-
-// log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)).
-RECURRA_INLINE Floats vsoftplus(Floats x) {
-  const Floats e = vm::exp_of_negative((Floats)((Words)x | 0x80000000u));
-  // 1 + e is 1 + f, or 2 (1 + f) for the larger half, with f in [-1/4, 1/2].
-  const Ints large = e >= 0.5f;
-  const Floats f = large ? (e - 1.0f) * 0.5f : e;
-  const Floats low = large ? vm::splat(vm::ln2_low) : Floats{};
-  const Floats high = large ? vm::splat(vm::ln2_high) : Floats{};
-  return vm::at_least(x, 0.0f) + (high + (f + (low + vm::log1p_tail(f))));
-}
-
-RECURRA_INLINE Floats vsin(Floats x) {
-  const Floats size = vm::absolute(x);
-  Words n;
-  const Floats r = vm::quarter_turns(size, n);
-  Floats y = (n & 1u) != 0u ? vm::cos_reduced(r) : vm::sin_reduced(r);
-  y = (Floats)((Words)y ^ ((n & 2u) << 30) ^ ((Words)x & 0x80000000u));
-  const Ints slow = size > vm::most_reduced;
-  return vm::any(slow) ? vm::slow_sin(x, y, slow) : y;
-}
-
-RECURRA_INLINE Floats vcos(Floats x) {
-  const Floats size = vm::absolute(x);
-  Words n;
-  const Floats r = vm::quarter_turns(size, n);
-  Floats y = (n & 1u) != 0u ? vm::sin_reduced(r) : vm::cos_reduced(r);
-  y = (Floats)((Words)y ^ (((n + 1u) & 2u) << 30));
-  const Ints slow = size > vm::most_reduced;
-  return vm::any(slow) ? vm::slow_cos(x, y, slow) : y;
-}
-
-// As C's powf.
-RECURRA_INLINE Floats vpow(Floats a, Floats b) {
-  const Floats size = vm::absolute(a), b_size = vm::absolute(b);
-  // These exponents have their own, exact or correctly rounded, operations; usually they fill the vector.
-  const Ints square = b == 2.0f, inverse = b == -1.0f, root = b == 0.5f;
-  if (!vm::any(~square)) return a * a;
-  if (!vm::any(~inverse)) return 1.0f / a;
-  const bool short_cut = vm::any(square | inverse | root);
-  Floats rooted = a;
-  if (short_cut) {
-    // powf(-0, 1/2) is +0, and powf(-infinity, 1/2) infinite: unlike the square root's.
-    rooted = size == vm::infinity ? size : vsqrt(a + 0.0f);
-    if (!vm::any(~root)) return rooted;
-  }
-
-  Doubles a_low, a_high, b_low, b_high;
-  vm::widen(size, a_low, a_high);
-  vm::widen(b, b_low, b_high);
-  Floats y = vm::narrow(vm::pow_positive(a_low, b_low), vm::pow_positive(a_high, b_high));
-
-  const Ints finite = (size < vm::infinity) & (b_size < vm::infinity);
-  if (vm::any(~((a > 0.0f) & finite))) {
-    const Floats at_zero = b > 0.0f ? Floats{} : b < 0.0f ? vm::splat(vm::infinity) : vm::splat(1.0f);
-    y = a == 0.0f ? at_zero : y;
-    // Adding 2^23 rounds to an integer below 2^23; above are integers only, and from 2^24 on even ones.
-    const Ints fraction = (b_size < 0x1p23f) & ((b_size + 0x1p23f) - 0x1p23f != b_size);
-    const Floats half = b_size * 0.5f;
-    const Ints odd = (b_size < 0x1p24f) & ((half + 0x1p23f) - 0x1p23f != half) & ~fraction;
-    y = (Floats)((Words)y | ((Words)a & (Words)odd & 0x80000000u));
-    y = ((a < 0.0f) & fraction) ? vm::splat(__builtin_nanf("")) : y;
-    if (vm::any(~finite)) y = vm::slow_pow(a, b, y, ~finite);
-  }
-  if (short_cut) {
-    y = square ? a * a : y;
-    y = inverse ? 1.0f / a : y;
-    y = root ? rooted : y;
-  }
-  return y;
-}
-
-// ---- double ----
-
-namespace vm {
-
-// The float functions' parts in double. The comparisons keep a NaN, and nothing here depends on fusing.
-constexpr double rounder_double = 0x1.8p52;
-constexpr double ln2_high_double = 0x1.62e42fefap-1, ln2_low_double = 0x1.cf79abc9e3b3ap-40;  // the first has 37 bits
-constexpr double log2_e_double = 0x1.71547652b82fep+0;
-
-// q is Chebyshev's interpolation of (exp(r) - 1 - r) / r^2 on |r| <= 0.348: relative error 2^-54.4 in exp(r) - 1.
-// Gives r^2 q(r).
-RECURRA_INLINE Doubles exp_tail(Doubles x, Doubles n, Doubles& r) {
-  r = (x - n * ln2_high_double) - n * ln2_low_double;
-  const Doubles square = r * r;
-  const Doubles fourth = square * square;
-  const Doubles q01 = r * 0x1.5555555555556p-3 + 0.5;
-  const Doubles q23 = r * 0x1.1111111110987p-7 + 0x1.5555555553cd3p-5;
-  const Doubles q45 = r * 0x1.a01a01a7e6841p-13 + 0x1.6c16c178c3c40p-10;
-  const Doubles q67 = r * 0x1.71de0d2924871p-19 + 0x1.a019b83494791p-16;
-  const Doubles q89 = r * 0x1.af39e5ac082a8p-26 + 0x1.289286301b0dep-22;
-  const Doubles q = (q89 * fourth + (q67 * square + q45)) * fourth + (q23 * square + q01);
-  return q * square;
-}
-
-}  // namespace vm
-
-RECURRA_INLINE Doubles vexp(Doubles x) {
-  x = x < -746.0 ? vm::splat(-746.0) : x;  // 0 and infinity already
-  x = x > 710.0 ? vm::splat(710.0) : x;
-  const Doubles n = (x * vm::log2_e_double + vm::rounder_double) - vm::rounder_double;
-  Doubles r;
-  const Doubles tail = vm::exp_tail(x, n, r);
-  const Doubles sum = r + 1.0;
-  const Doubles y = sum + (tail + (r - (sum - 1.0)));  // with what the first sum lost (Dekker 1971)
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  return _mm512_maskz_scalef_pd(vm::every_double, y, n);
-#else
-  constexpr double biased = vm::rounder_double + 1023;
-  const Doubles half = n * 0.5 + biased;
-  const Doubles rest = (n - (half - biased)) + biased;
-  return y * (Doubles)((LongWords)half << 52) * (Doubles)((LongWords)rest << 52);
-#endif
-}
-
-RECURRA_INLINE Doubles vtanh(Doubles x) {
-  Doubles u = vm::absolute(x);
-  u = u > 20.0 ? vm::splat(20.0) : u;  // tanh 20 rounds to 1
-  constexpr double biased = vm::rounder_double + 1023;
-  const Doubles sum = u * (2 * vm::log2_e_double) + biased;
-  const Doubles power = (Doubles)((LongWords)sum << 52);
-  Doubles r;
-  const Doubles tail = vm::exp_tail(u + u, sum - biased, r);
-  const Doubles m = (tail + r) * power + (power - 1.0);
-  Doubles y = m / (m + 2.0);
-  // The same, with less of the rounding of m + 2.
-  const Doubles half = m * 0.5;
-  y = m < 1.0 ? half - half * y : y;
-  return (Doubles)((LongWords)y | ((LongWords)x & 0x8000000000000000u));
-}
-
-RECURRA_INLINE Doubles vsigmoid(Doubles x) {
-  const Doubles e = vexp((Doubles)((LongWords)x | 0x8000000000000000u));
-  return (x < 0.0 ? e : vm::splat(1.0)) / (1.0 + e);
-}
-
-// The rest one lane at a time, from libm.
-#define RECURRA_BY_LANE(name, function)                                                                     \
-  inline Doubles name(Doubles x) {                                                                          \
-    for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) x[lane] = function(x[lane]);                \
-    return x;                                                                                               \
-  }
-RECURRA_BY_LANE(vlog, __builtin_log)
-RECURRA_BY_LANE(vsin, __builtin_sin)
-RECURRA_BY_LANE(vcos, __builtin_cos)
-#undef RECURRA_BY_LANE
-
-RECURRA_INLINE Doubles vabs(Doubles x) { return vm::absolute(x); }
-
-RECURRA_INLINE Doubles vmin(Doubles a, Doubles b) {
-  const Doubles least = a < b ? a : b;
-  return a != a ? a : least;
-}
-RECURRA_INLINE Doubles vmax(Doubles a, Doubles b) {
-  const Doubles most = a > b ? a : b;
-  return a != a ? a : most;
-}
-
-RECURRA_INLINE Doubles vsqrt(Doubles x) {
-#if defined(__AVX512F__) && RECURRA_LANES == 16
-  return _mm512_maskz_sqrt_pd(vm::every_double, x);
-#elif defined(__AVX__) && RECURRA_LANES == 8
-  return _mm256_sqrt_pd(x);
-#elif defined(__SSE2__) && RECURRA_LANES == 4
-  return _mm_sqrt_pd(x);
-#elif RECURRA_NEON
-  return vsqrtq_f64(x);
-#else
-  for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) x[lane] = __builtin_sqrt(x[lane]);
-  return x;
-#endif
-}
-
-inline Doubles vsoftplus(Doubles x) {
-  Doubles e = vexp(-vm::absolute(x));
-  for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) e[lane] = __builtin_log1p(e[lane]);
-  return (x > 0.0 ? x : Doubles{}) + e;  // e keeps a NaN
-}
-
-inline Doubles vpow(Doubles a, Doubles b) {
-  for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) a[lane] = __builtin_pow(a[lane], b[lane]);
-  return a;
-}
+#include "vector_math_double.inl"
+#include "vector_math_float.inl"
 
 #undef RECURRA_FUSED
 #undef RECURRA_NEON

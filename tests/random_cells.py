@@ -33,8 +33,15 @@ def random_cell(seed: int, differentiable: bool = False) -> recurra.Cell:
             lambda v: (v * v + 1) ** 0.5,
             lambda v: -v,
             lambda v: 1 / (v * v + 2),
+            recurra.erf,
+            recurra.gelu,
         ]
         kinked = [recurra.relu, recurra.abs, lambda v: recurra.clip(v, -0.5, 0.5), lambda v: v - recurra.max(v)]
+        # Steps, so combined that a rounding error before them makes a small one behind them.
+        kinked += [
+            lambda v: (v + 0.5) * recurra.sign(v + 0.5),
+            lambda v: (v - recurra.floor(v)) * (1 - v + recurra.floor(v)),
+        ]
         for _ in range(draw.randrange(3, 12)):
             a, d = draw.choice(values), draw.choice(values)
             kind = draw.randrange(8)

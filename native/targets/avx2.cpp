@@ -7,7 +7,7 @@
 
 #define RECURRA_LANES 8
 #define RECURRA_PANEL 2
-#define RECURRA_NARROW_FROM {64 << 10, 4 << 20}
+#define RECURRA_QUANTIZED_FROM {64 << 10, 4 << 20}
 #include "../kernels.inl"
 
 namespace recurra {

@@ -5,7 +5,7 @@
 
 #define RECURRA_LANES 4
 #define RECURRA_PANEL 2
-#define RECURRA_NARROW_FROM {4 << 20, 16 << 20}
+#define RECURRA_QUANTIZED_FROM {4 << 20, 16 << 20}
 #include "../kernels.inl"
 
 namespace recurra {

@@ -32,8 +32,8 @@ void require(bool holds, const char* what) {
   std::exit(1);
 }
 
-// The threads are one caller's at a time, and where they have lately been of no use they rest: a caller may find itself alone.
-// Returns whether there were others.
+// The threads are one caller's at a time, and where they have lately been of no use they rest: a caller may find itself
+// alone. Returns whether there were others.
 template <class F>
 bool with_team(int threads, F work) {
   bool others = false;
@@ -71,8 +71,8 @@ void tasks_of_a_team(int rounds) {
   require(helped > 0, "a team without members");
 }
 
-// Pieces that are offered again, as the chunks of a slice are: each goes its steps in order, on whatever thread. A task that has
-// all of a team's pieces is the largest.
+// Pieces that are offered again, as the chunks of a slice are: each goes its steps in order, on whatever thread. A task
+// that has all of a team's pieces is the largest.
 void pieces_again(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const int pieces = round % 7 == 0 ? Team::most_pieces : 1 + round % 5;
@@ -225,8 +225,8 @@ void payoffs() {
   require(payoff.pays(now + 100 * ms), "one loss after a good time is held against the threads for long");
 }
 
-// Code by hand: y = before's product of x, h' = x W + h U in the loop, and behind the loop y = h' + h'. With a sum over rows
-// of x and h' where `summed`, which makes the slices of the batch wait for each other.
+// Code by hand: y = before's product of x, h' = x W + h U in the loop, and behind the loop y = h' + h'. With a sum over
+// rows of x and h' where `summed`, which makes the slices of the batch wait for each other.
 std::vector<std::int64_t> code_of(std::int64_t lanes, std::int64_t n, bool summed) {
   const auto joined = [](std::initializer_list<std::vector<std::int64_t>> lists) {
     std::vector<std::int64_t> all;
@@ -235,17 +235,15 @@ std::vector<std::int64_t> code_of(std::int64_t lanes, std::int64_t n, bool summe
   };
   const std::int64_t vectors = (n + lanes - 1) / lanes, outputs = 1;
   const std::vector<std::int64_t> head = {lanes, 0, 24, 8, 2, n, n, 2, n, n, 1, n, outputs, n, 1, n};
-  const std::vector<std::int64_t> values = {
-      9,
-      5, n, n, 0, 0,    // 0: W
-      5, n, n, 1, 0,    // 1: U
-      6, n, 1, 0, 0,    // 2: x
-      3, n, 1, 0, 0,    // 3: h
-      4, n, 1, 0, 0,    // 4: h'
-      1, n, 1, -1, 0,   // 5: x W, of a chunk
-      1, n, 1, -1, 0,   // 6: h', of a chunk
-      7, n, 1, 0, 0,    // 7: y
-      0, n, n, -1, 0};  // 8: the sum over rows
+  const std::vector<std::int64_t> values = {9, 5, n, n,  0, 0,  // 0: W
+                                            5, n, n, 1,  0,     // 1: U
+                                            6, n, 1, 0,  0,     // 2: x
+                                            3, n, 1, 0,  0,     // 3: h
+                                            4, n, 1, 0,  0,     // 4: h'
+                                            1, n, 1, -1, 0,     // 5: x W, of a chunk
+                                            1, n, 1, -1, 0,     // 6: h', of a chunk
+                                            7, n, 1, 0,  0,     // 7: y
+                                            0, n, n, -1, 0};    // 8: the sum over rows
   const std::vector<std::int64_t> matrices = {2, n, 1, 1, 0, 0, 0, n, 0, n, 2, 1, 1, 0, 0, n, 0};
   const std::vector<std::int64_t> none = {0}, before = {1, 1, 0, 0, 2, 0, 0, 1, 5, -1, 0};
   const std::vector<std::int64_t> step = {2, 1, 0, 0, 3, 0, 1, 1, 4, 5, 0, 0, 0, vectors, 1, 0, 6, 4, -1, -1, 0};
@@ -277,7 +275,9 @@ Answer solve(const Executor<float>& executor, const Problem& p, int threads) {
     for (std::int64_t size : p.batch_sizes) rows += size;
   }
   unsigned state = 1;
-  const auto draw = [&] { return static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) / (1 << 24) - 0.5f; };
+  const auto draw = [&] {
+    return static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) / (1 << 24) - 0.5f;
+  };
   for (float& v : w) v = draw() * 0.1f;
   for (float& v : u) v = draw() * 0.1f;
   x.resize(static_cast<std::size_t>(rows * p.n));
@@ -309,9 +309,10 @@ void executors(int rounds) {
   for (std::int64_t t = 0; t < 40; ++t) lengths.push_back(40 - t);
   for (bool summed : {false, true}) {
     const Executor<float> executor(recurra::decode(code_of(lanes, 50, summed), {}, kernels.f32.lanes), kernels.f32);
-    const std::vector<Problem> problems = {
-        {50, 41, 37, summed, false, {}}, {50, 40, 40, summed, true, lengths},
-        {50, 40, 40, summed, false, lengths}, {50, 300, 1, summed, true, {}}};
+    const std::vector<Problem> problems = {{50, 41, 37, summed, false, {}},
+                                           {50, 40, 40, summed, true, lengths},
+                                           {50, 40, 40, summed, false, lengths},
+                                           {50, 300, 1, summed, true, {}}};
     std::vector<Answer> expected;
     for (const Problem& p : problems) expected.push_back(solve(executor, p, 1));
     std::vector<std::thread> callers;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, overload
@@ -70,6 +71,21 @@ def sin(x: Operand) -> Value:
 def cos(x: Operand) -> Value:
     """The cosine of x in radians, elementwise."""
     return _apply("cos", x)[0]
+
+
+def erf(x: Operand) -> Value:
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to x, elementwise."""
+    return _apply("erf", x)[0]
+
+
+def sign(x: Operand) -> Value:
+    """1 where x is positive, -1 where it is negative, 0 where it is 0, elementwise; its gradient is 0."""
+    return _apply("sign", x)[0]
+
+
+def floor(x: Operand) -> Value:
+    """The largest whole number that is not above x, elementwise; its gradient is 0."""
+    return _apply("floor", x)[0]
 
 
 def minimum(a: Operand, b: Operand) -> Value:
@@ -166,6 +182,23 @@ def softmax(x: Value) -> Value:
     return powers / sum(powers)
 
 
+def gelu(x: Operand, approximate: str = "none") -> Value:
+    """x Φ(x), elementwise, with the normal distribution's Φ (Hendrycks & Gimpel 2016), as ``torch.nn.functional.gelu``.
+
+    Args:
+        x: the value.
+        approximate: ``"none"`` computes Φ(x) = (1 + erf(x/√2))/2; ``"tanh"`` is their approximation of it by tanh.
+
+    Raises:
+        EquationError: ``approximate`` is something else.
+    """
+    if approximate == "none":
+        return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+    if approximate != "tanh":
+        current_recorder("gelu").fail(f"gelu: approximate must be 'none' or 'tanh', not {approximate!r}")
+    return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
 def layer_norm(x: Value, weight: Value | None = None, bias: Value | None = None, eps: float = 1e-5) -> Value:
     """(x - mean) / sqrt(variance + eps) over the features, times ``weight``, plus ``bias`` (Ba et al. 2016, eq. 4).
 
@@ -232,8 +265,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos, minimum, maximum, clip, where, mean, sum,
-            max, cumsum, split, concat, heads, eye, scalar, softmax, layer_norm, rms_norm, bernoulli, dropout,
+            sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum, maximum, clip,
+            where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu, layer_norm, rms_norm,
+            bernoulli, dropout,
         )
     }
 )  # fmt: skip

@@ -265,7 +265,7 @@ def test_a_second_trace_is_not_disturbed_by_a_failed_one():
 def test_every_operation_of_the_language_is_in_the_table():
     wanted = (
         "add subtract multiply divide negative power less less_equal greater greater_equal equal not_equal where "
-        "sigmoid tanh relu exp log softplus sqrt abs minimum maximum clip sin cos mean sum max cumsum concat split "
-        "heads product transpose mask"
+        "sigmoid tanh relu exp log softplus sqrt abs minimum maximum clip sin cos erf sign floor mean sum max cumsum "
+        "concat split heads product transpose mask"
     )
     assert set(wanted.split()) <= set(OPERATIONS)

@@ -10,7 +10,7 @@ import recurra
 from recurra import cell
 from recurra.compiler import plan, trace
 from recurra.engines import Call, choose
-from recurra.engines.reference import ReferenceEngine
+from recurra.engines.reference import ReferenceEngine, numpy_table, torch_table
 from recurra.engines.reference.numpy_table import sigmoid
 from recurra.program import Sizes
 from tests.random_cells import random_inputs, random_program
@@ -72,6 +72,10 @@ ELEMENTWISE = {
     "abs": (recurra.abs, abs),
     "sin": (recurra.sin, math.sin),
     "cos": (recurra.cos, math.cos),
+    "erf": (recurra.erf, math.erf),
+    "sign": (recurra.sign, lambda v: math.copysign(1.0, v) if v else 0.0),
+    "floor": (recurra.floor, math.floor),
+    "gelu": (recurra.gelu, lambda v: 0.5 * v * (1 + math.erf(v / math.sqrt(2)))),
     "power": (lambda v: (v * v + 0.1) ** 1.5, lambda v: (v * v + 0.1) ** 1.5),
     "power of a number": (lambda v: 2.0**v, lambda v: 2.0**v),
     "divide": (lambda v: 3 / (v + 9), lambda v: 3 / (v + 9)),
@@ -112,6 +116,37 @@ def test_elementwise(name, library):
     values = np.array([[-3.0, -0.5, 0.0, 0.25, 1.0, 2.5]])
     got = one_step(function, values, np.zeros((1, 6)), library)
     np.testing.assert_allclose(got[0], [expected(v) for v in values[0]], rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("library", [np, torch])
+def test_steps_and_erf_of_special_numbers(library):
+    """NaN stays NaN, in both libraries."""
+    values = np.array([[math.nan, math.inf, -math.inf, 0.0]])
+    for function, expected in (
+        (recurra.erf, [math.nan, 1.0, -1.0, 0.0]),
+        (recurra.sign, [math.nan, 1.0, -1.0, 0.0]),
+        (recurra.floor, [math.nan, math.inf, -math.inf, 0.0]),
+    ):
+        table = numpy_table if library is np else torch_table
+        [x] = [values] if library is np else tensors([values])
+        np.testing.assert_array_equal(np.asarray(table.ELEMENTWISE[function.__name__](x))[0], expected)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_is_that_of_torch(approximate):
+    values = np.linspace(-9, 9, 601)[None]
+    got = one_step(lambda v: recurra.gelu(v, approximate), values, np.zeros((1, 601)), torch)
+    expected = torch.nn.functional.gelu(torch.from_numpy(values), approximate=approximate)
+    np.testing.assert_allclose(got, expected.numpy(), rtol=1e-13, atol=1e-15)
+
+
+def test_gelu_knows_two_ways():
+    @cell
+    def wrong(x, h, *, W):
+        return recurra.gelu(x @ W + h, approximate="erf")
+
+    with pytest.raises(recurra.EquationError, match="gelu: approximate must be 'none' or 'tanh', not 'erf'"):
+        trace(wrong)
 
 
 ALONG_FEATURES = {

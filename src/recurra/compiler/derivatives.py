@@ -83,6 +83,10 @@ def _cosine_slope(t: Tape, x: Variable, y: Variable) -> Operand:
     return t.negative(t.elementwise("sin", x))
 
 
+def _erf_slope(t: Tape, x: Variable, y: Variable) -> Operand:
+    return t.multiply(2 / math.sqrt(math.pi), t.elementwise("exp", t.negative(t.multiply(x, x))))
+
+
 def _sign(t: Tape, x: Variable, y: Variable) -> Operand:
     return t.where(t.elementwise("greater", x, 0.0), 1.0, t.where(t.elementwise("less", x, 0.0), -1.0, 0.0))
 
@@ -97,6 +101,7 @@ _FACTORS: dict[str, Callable[[Tape, Variable, Variable], Operand]] = {
     "abs": _sign,
     "sin": lambda t, x, y: t.elementwise("cos", x),
     "cos": _cosine_slope,
+    "erf": _erf_slope,
 }
 
 
@@ -271,8 +276,10 @@ def _cumsum(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Co
     return [lambda: tape.one("reverse_cumsum", _of_one(gradients), shape=equation.results[0].shape)]
 
 
-# No gradient passes these: comparisons, what chance draws, what has no operands.
-UNDIFFERENTIABLE = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "mask", "eye")
+# No gradient passes these: comparisons and what else has steps, what chance draws, what has no operands.
+UNDIFFERENTIABLE = (
+    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "mask", "eye",
+)  # fmt: skip
 
 RULES: Mapping[str, Rule] = {
     **{name: _scaling(factor) for name, factor in _FACTORS.items()},

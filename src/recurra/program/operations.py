@@ -245,6 +245,7 @@ _ROWS = [
     _binary("power", "{0} ** {1}", 8),
     _unary("negative", "-{0}", 7),
     *(_unary(name) for name in ("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt", "abs", "sin", "cos")),
+    *(_unary(name) for name in ("erf", "sign", "floor")),
     _binary("minimum"),
     _binary("maximum"),
     Operation("clip", ("real", "real", "real"), _elementwise, elementwise=True),

@@ -10,7 +10,7 @@ from recurra import cells
 from recurra.compiler import trace
 from recurra.compiler.adjoint import sums_rows
 from recurra.engines import Wishes, reference
-from recurra.engines.native.code import Kind
+from recurra.engines.native.code import Instruction
 from recurra.engines.native.lower import lower
 from tests.cells.literature import CELLS, EVEN, zoneout_rnn
 from tests.engines.native.cases import ENGINE, Case, laid_out, random_options
@@ -140,8 +140,8 @@ def test_nothing_is_summed_that_nobody_asked_for(name):
         assert len(schedule.row_results) == wanted_x
         entering = {state: number for number, (state, *_) in enumerate(backward.entering)}
         code = lower(schedule, case.call.sizes, 8, opposite=True, entering=entering)
-        kinds = {Kind(instruction[0]) for stage in code.stages.values() for instruction in stage}
-        assert not kinds & {Kind.OUTER, Kind.ROWS_SUM}
+        kinds = {Instruction(instruction[0]) for stage in code.stages.values() for instruction in stage}
+        assert not kinds & {Instruction.OUTER, Instruction.ROWS_SUM}
         found, _, _ = case.gradients(wanted, [True], [True] * states, True)
         assert (found[0] is not None) == wanted_x
         assert all(gradient is None for gradient in found[1 + states :])

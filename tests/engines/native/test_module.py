@@ -25,6 +25,7 @@ FLAGS = {
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
 BUILT = {"x86_64": ["avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
+PYTHON = "nanobind"  # in a header that needs Python's headers
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
 
@@ -177,6 +178,29 @@ def test_the_stub_names_what_the_module_has() -> None:
     declared = {node.name for node in stub.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     declared = {name for name in declared if not name.startswith("_")}
     assert declared == {name for name in dir(_native) if not name.startswith("_")}
+
+
+def test_the_stub_s_enumerations_are_the_module_s() -> None:
+    """So that what the stub promises, and the engine writes into code, is what native code reads."""
+    stub = ast.parse((ROOT / "src/recurra/_native.pyi").read_text())
+    declared = {
+        node.name: [target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets]
+        for node in stub.body
+        if isinstance(node, ast.ClassDef) and any("enum" in ast.unparse(base) for base in node.bases)
+    }
+    assert set(declared) == {"Instruction", "Space", "Way"}
+    for name, members in declared.items():
+        found = getattr(_native, name)
+        assert members == [member.name for member in found]
+        if name != "Way":
+            assert [int(member) for member in found] == list(range(len(found)))
+
+
+@pytest.mark.parametrize("header", sorted(path.name for path in NATIVE.glob("*.h") if PYTHON not in path.read_text()))
+def test_a_header_compiles_alone(header: str, tmp_path: Path) -> None:
+    (tmp_path / "alone.cpp").write_text(f'#include "{header}"\n')
+    done = build("-fsyntax-only", f"-I{NATIVE}", tmp_path / "alone.cpp")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What the native engine promises of its numbers: the same bits however the work is cut, and small errors."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -278,13 +279,13 @@ def of_input(x, h, *, W, function=tanh):
 
 
 def computed(function, x):
-    """A function of many float32 numbers by the native engine."""
+    """A function of many numbers by the native engine."""
     width = 4096
-    rows = np.zeros((-(-len(x) // width), width), np.float32)
+    rows = np.zeros((-(-len(x) // width), width), x.dtype)
     rows.reshape(-1)[: len(x)] = x
     program = trace(of_input, {"function": function})
     sizes = Sizes(width, 1)
-    states, parameters = [np.zeros((len(rows), 1), np.float32)], [np.ones((1, 1), np.float32)]
+    states, parameters = [np.zeros((len(rows), 1), x.dtype)], [np.ones((1, 1), x.dtype)]
     return (
         NativeEngine()
         .build(plan(program))
@@ -333,6 +334,51 @@ def test_activations_are_accurate_over_all_floats(function, exact, bound):
         assert got.min() >= 0
     special = computed(function, np.array([np.inf, -np.inf, np.nan, -np.nan], np.float32))
     np.testing.assert_array_equal(special, exact(np.array([np.inf, -np.inf, np.nan, np.nan])).astype(np.float32))
+
+
+exact_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def test_erf_is_accurate_over_all_floats():
+    x = np.concatenate([every_exponent(), np.linspace(-4.5, 4.5, 100_001, dtype=np.float32)])
+    x = x[np.abs(x) >= np.finfo(np.float32).smallest_normal]
+    got = computed(recurra.erf, x)
+    wanted = exact_erf(x)
+    ulps = np.abs(got - wanted) / np.spacing(np.abs(wanted).astype(np.float32))
+    worst = int(np.argmax(ulps))
+    assert ulps[worst] <= 1.5, f"{ulps[worst]:.2f} ulp at {x[worst]!r}: {got[worst]!r} for {wanted[worst]!r}"
+    assert np.abs(got).max() == 1
+    np.testing.assert_array_equal(computed(recurra.erf, -x), -got)
+    special = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32)
+    for dtype in (np.float32, np.float64):
+        found = computed(recurra.erf, special.astype(dtype))
+        np.testing.assert_array_equal(found, [1, -1, np.nan, 0, 0])
+        np.testing.assert_array_equal(np.signbit(found[3:]), [False, True])
+
+
+def test_erf_of_doubles_is_accurate():
+    draw = np.random.default_rng(0)
+    x = draw.uniform(-7, 7, 50_000)
+    x = np.concatenate([x, x * 10.0 ** draw.uniform(-300, 3, len(x))])
+    wanted = exact_erf(x)
+    assert (np.abs(computed(recurra.erf, x) - wanted) <= 2 * np.spacing(np.abs(wanted))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["sign", "floor"])
+def test_steps_are_accurate_over_all_floats(name, dtype):
+    """They are numpy's to the last bit, signs of zeros included."""
+    x = every_exponent()
+    whole = np.arange(-300, 300, dtype=np.float64)
+    largest = 2.0 ** np.finfo(dtype).nmant  # from there on all numbers are whole
+    others = [whole + 0.5, whole + largest / 2, whole + largest]
+    others += [np.nextafter(whole.astype(dtype), dtype(end)) for end in (np.inf, -np.inf)]
+    x = np.concatenate([x, whole, *others]).astype(dtype)
+    x = x[(np.abs(x) >= np.finfo(dtype).smallest_normal) | (x == 0)]  # smaller ones are zeros
+    x = np.concatenate([x, np.array([np.inf, -np.inf, np.nan], dtype)])
+    got, wanted = computed(getattr(recurra, name), x), getattr(np, name)(x)
+    np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(np.signbit(got)[:-1], np.signbit(wanted)[:-1])
 
 
 def root_mean_square(errors):

@@ -15,7 +15,7 @@ from recurra.program import Sizes
 from tests.cells.literature import CELLS
 
 NAMES = ("bf16", "int8")
-NARROW_FROM = {  # bytes of a matrix
+QUANTIZED_FROM = {  # bytes of a matrix
     "avx512": (2**16, 2**20),
     "avx2": (2**16, 2**22),
     "neon": (2**22, 2**24),
@@ -80,7 +80,7 @@ def product(which, values):
     return Kernel(PRODUCTS[which], [values], k, n)
 
 
-def is_narrow(which, values):
+def is_quantized(which, values):
     """Whether the matrix is held in fewer bytes than another one as large; it must be large enough to tell."""
     other = np.full_like(values, np.pi)
     other[0, 0] = np.e
@@ -175,10 +175,10 @@ def test_memory_of_cells(name):
 
 
 @pytest.mark.parametrize("which", PRODUCTS)
-def test_large_matrices_are_narrow_by_themselves(which):
+def test_large_matrices_are_quantized_by_themselves(which):
     """From the sizes on that docs/performance.md gives."""
     draw = np.random.default_rng(4)
-    for to, limit in zip(NAMES, NARROW_FROM[_native.active_isa()], strict=True):
+    for to, limit in zip(NAMES, QUANTIZED_FROM[_native.active_isa()], strict=True):
         width = 64 if limit < 2**20 else 512
         for rows, is_large in ((limit // width // 4, True), (limit // width // 4 - 64, False)):
             kernel = product(which, rounded(draw.standard_normal((rows, width)), to))
@@ -202,7 +202,7 @@ def test_every_scale_is_found_again(which):
     for _ in range(20):
         size = 2.0 ** draw.uniform(-90, 120, (400, 1))
         values = rounded(draw.uniform(-1, 1, (400, 90)) * size, "int8")
-        assert is_narrow(which, values)
+        assert is_quantized(which, values)
 
 
 @pytest.mark.parametrize("which", PRODUCTS)
@@ -211,7 +211,7 @@ def test_every_scale_is_found_again(which):
 )
 def test_scales_at_the_ends_of_a_power_of_two(which, largest):
     values = np.linspace(-largest, largest, 255, dtype=np.float64) * np.ones((255, 1))
-    assert is_narrow(which, rounded(values, "int8"))
+    assert is_quantized(which, rounded(values, "int8"))
 
 
 SPECIAL = {
@@ -229,12 +229,12 @@ SPECIAL = {
 @pytest.mark.parametrize("which", PRODUCTS)
 @pytest.mark.parametrize("kind", SPECIAL)
 def test_int8_holds_only_what_comes_back(which, kind):
-    number, narrow = SPECIAL[kind]
+    number, expected = SPECIAL[kind]
     values = np.random.default_rng(7).integers(-127, 128, (255, 131)).astype(np.float32)
     values[:, 0] = 127
     values[17, 5] = number
     values *= np.float32(0.3)  # else bfloat16 would hold them too
-    assert is_narrow(which, values) == narrow
+    assert is_quantized(which, values) == expected
     product(which, values).check(
         np.random.default_rng(8).standard_normal((1, 5, values.shape[which == "x @ W.T"])).astype("f")
     )
@@ -244,12 +244,12 @@ def test_int8_holds_only_what_comes_back(which, kind):
 def test_rows_of_zeros_and_scales_next_to_nothing(which):
     values = rounded(np.random.default_rng(9).standard_normal((255, 131)), "int8").copy()
     values[3] = values[200] = 0
-    assert is_narrow(which, values)
+    assert is_quantized(which, values)
     product(which, values).check(np.ones((1, 3, values.shape[which == "x @ W.T"]), np.float32))
-    for scale, narrow in ((2.0**-102, True), (2.0**-103, False), (2.0**-149, False)):
+    for scale, expected in ((2.0**-102, True), (2.0**-103, False), (2.0**-149, False)):
         values[4] = np.arange(-3, 128) * np.float32(scale)
         values[4, :4] = 0
-        assert is_narrow(which, values) == narrow
+        assert is_quantized(which, values) == expected
         product(which, values).check(np.full((1, 3, values.shape[which == "x @ W.T"]), 1e30, np.float32))
 
 
@@ -257,14 +257,14 @@ def test_rows_of_zeros_and_scales_next_to_nothing(which):
 def test_bfloat16_holds_every_number_of_16_bits(which):
     """Infinities, NaN, zeros of both signs, denormals."""
     values = (np.arange(2**16, dtype=np.uint32) << 16).view(np.float32).reshape(256, 256)
-    assert is_narrow(which, values)
+    assert is_quantized(which, values)
     draw = np.random.default_rng(10)
     product(which, values).check(draw.standard_normal((1, 5, 256)).astype(np.float32))
     finite = np.where(np.isfinite(values), values, 0)
     product(which, finite).check(draw.standard_normal((1, 3, 256)).astype(np.float32) * np.float32(1e-3))
     almost = finite.copy().view(np.uint32)
     almost[255, 255] |= 1
-    assert not is_narrow(which, almost.view(np.float32))
+    assert not is_quantized(which, almost.view(np.float32))
 
 
 def test_matrices_that_are_rows_and_columns_stay_wide():

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import NamedTuple
 
 import recurra._native as _native
 
 OPS = {name: number for number, name in enumerate(_native.operations())}
-
-
-class Space(IntEnum):
-    """Where the elements of a value lie."""
-
-    CONSTANT = 0
-    CHUNK = 1
-    STEP = 2
-    STATE = 3
-    NEXT = 4
-    PARAMETER = 5
-    INPUT = 6
-    OUTPUT = 7
-    BLOCK = 8
-    LITERAL = 9
+Space = _native.Space  # where the elements of a value lie
+Instruction = _native.Instruction  # kinds of instructions
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,7 @@ class Value:
     scalar: bool = False
 
 
-class Part(NamedTuple):
+class Columns(NamedTuple):
     """Columns of a matrix: where in which value they are; transposed, if the value's rows are the matrix's columns."""
 
     value: Value
@@ -57,27 +43,11 @@ class Part(NamedTuple):
     width: int
     transposed: bool = False
 
-    def cut(self, offset: int, width: int) -> Part:
+    def cut(self, offset: int, width: int) -> Columns:
         """Some of its columns."""
         if self.transposed:
-            return Part(self.value, self.row + offset, self.column, width, True)
-        return Part(self.value, self.row, self.column + offset, width)
-
-
-class Kind(IntEnum):
-    """Kinds of instructions."""
-
-    ELEMENTWISE = 0
-    PRODUCT = 1
-    REDUCE = 2
-    CUMULATE = 3
-    MOVE = 4
-    OUTER = 5
-    ROWS_SUM = 6
-    GATHER = 7
-    EYE = 8
-    TOTAL = 9
-    PREVIOUS = 10
+            return Columns(self.value, self.row + offset, self.column, width, True)
+        return Columns(self.value, self.row, self.column + offset, width)
 
 
 STAGES = ("once", "before", "step", "after", "sums", "finally")
@@ -123,7 +93,7 @@ class Code:
             self._literals[key] = self.value(Space.LITERAL, 1, index=len(self.literals) - 1, scalar=True)
         return self._literals[key]
 
-    def matrix(self, k: int, used: int, parts: Sequence[Part]) -> int:
+    def matrix(self, k: int, used: int, parts: Sequence[Columns]) -> int:
         """A new matrix; ``used`` is 0 at the beginning or end of a call, 1 for each chunk, 2 in each step."""
         words = [k, used, len(parts)]
         for part in parts:
@@ -135,7 +105,7 @@ class Code:
         """Vectors that a row of this width takes."""
         return -(-width // self.lanes)
 
-    def add(self, stage: str, kind: Kind, rows: int, width: int, words: Iterable[int]) -> None:
+    def add(self, stage: str, kind: Instruction, rows: int, width: int, words: Iterable[int]) -> None:
         """A further instruction of a stage."""
         self.stages[stage].append([int(kind), rows, width, *words])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
+from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.moves import moves
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
 _VIEWS = ("transpose", "concat", "split", "partition", "scalar")
@@ -61,38 +62,38 @@ class Constants:
         """Say where a constant lies that is made elsewhere: a sum over rows."""
         self._made[variable] = value
 
-    def parts(self, variable: Variable) -> list[Part]:
+    def parts(self, variable: Variable) -> list[Columns]:
         """A matrix as columns of values, without computing what is a mere view."""
         whole = self._given.get(variable) or self._made.get(variable)
         width = self.extent(variable)[1]
         if whole is not None:
-            return [Part(whole, 0, 0, width)]
+            return [Columns(whole, 0, 0, width)]
         self._compute_nests(variable)
         maker = self._makers[variable]
         first = maker.operands[0] if maker.operands else None
         if not isinstance(first, Variable) or len(self._shape(variable)) != 2 or maker.operation not in _VIEWS:
-            return [Part(self.value(variable), 0, 0, width)]
+            return [Columns(self.value(variable), 0, 0, width)]
         if maker.operation == "transpose":
             inner = self.parts(first)
             if len(inner) > 1:
-                inner = [Part(self.value(first), 0, 0, inner[0].width)]
+                inner = [Columns(self.value(first), 0, 0, inner[0].width)]
             part = inner[0]
-            return [Part(part.value, part.row, part.column, width, not part.transposed)]
+            return [Columns(part.value, part.row, part.column, width, not part.transposed)]
         if maker.operation == "concat":
             pieces = [part for operand in maker.variables for part in self.parts(operand)]
-            return pieces if len(pieces) <= _MOST_PARTS else [Part(self.value(variable), 0, 0, width)]
+            return pieces if len(pieces) <= _MOST_PARTS else [Columns(self.value(variable), 0, 0, width)]
         start = sum(self.extent(result)[1] for result in maker.results[: maker.results.index(variable)])
         return cut(self.parts(first), start, width)
 
-    def head(self, variable: Variable, number: int) -> Part:
+    def head(self, variable: Variable, number: int) -> Columns:
         """One matrix of a block-diagonal one, (heads, k, columns)."""
         maker = self._makers.get(variable)
         if maker is not None and maker.operation == "transpose" and variable not in self._made:
             part = self.head(maker.variables[0], number)
-            return Part(part.value, part.row, part.column, self._shape(variable)[2], not part.transposed)
+            return Columns(part.value, part.row, part.column, self._shape(variable)[2], not part.transposed)
         value = self._given.get(variable) or self.value(variable)
         _, k, columns = self._shape(variable)
-        return Part(value, number * k, 0, columns)
+        return Columns(value, number * k, 0, columns)
 
     def value(self, operand: Operand) -> Value:
         """A constant as rows of whole vectors, computed where it has not been."""
@@ -123,7 +124,7 @@ class Constants:
 
     def _copy(self, parameter: Variable) -> None:
         source, (rows, width) = self._given[parameter], self.extent(parameter)
-        self._code.add("once", Kind.GATHER, rows, width, [self._new(parameter).number, source.number, 0])
+        self._code.add("once", Instruction.GATHER, rows, width, [self._new(parameter).number, source.number, 0])
 
     def _compute(self, maker: Equation) -> None:
         operation, stage = maker.operation, self._stage(maker.results[0])
@@ -139,57 +140,51 @@ class Constants:
         elif operation == "outer_constant":
             self._outer(stage, maker)
         elif operation == "eye":
-            add(stage, Kind.EYE, rows, width, [self._new(maker.results[0]).number])
+            add(stage, Instruction.EYE, rows, width, [self._new(maker.results[0]).number])
         elif operation in ("split", "partition", "concat"):
             self._move(stage, maker)
         else:
             source = self.value(maker.operands[0])
             result = self._new(maker.results[0])
             if operation in ("transpose", "heads", "flatten"):
-                add(
-                    stage,
-                    Kind.GATHER,
-                    rows,
-                    width,
-                    [result.number, source.number, 1 if operation == "transpose" else 2],
-                )
+                words = [result.number, source.number, 1 if operation == "transpose" else 2]
+                add(stage, Instruction.GATHER, rows, width, words)
             elif operation == "total":
-                add(stage, Kind.TOTAL, source.rows, source.width, [0, result.number, source.number])
+                add(stage, Instruction.TOTAL, source.rows, source.width, [0, result.number, source.number])
             elif operation in ("sum", "mean", "max"):
                 kind = ("sum", "mean", "max").index(operation)
-                add(stage, Kind.REDUCE, 1, source.width, [kind, result.number, source.number])
+                add(stage, Instruction.REDUCE, 1, source.width, [kind, result.number, source.number])
             else:
                 flag = int(operation == "reverse_cumsum")
-                add(stage, Kind.CUMULATE, 1, width, [flag, result.number, source.number])
+                add(stage, Instruction.CUMULATE, 1, width, [flag, result.number, source.number])
 
     def _elementwise(self, stage: str, operation: str, result: Variable, operands: Sequence[int]) -> None:
         value = self._new(result)
-        words = [*operands, -1, -1][:3]
-        vectors = self._code.vectors(value.width)
-        self._code.add(stage, Kind.ELEMENTWISE, value.rows, vectors, [1, OPS[operation], value.number, *words, 0])
+        words = [1, OPS[operation], value.number, *[*operands, -1, -1][:3], 0]
+        self._code.add(stage, Instruction.ELEMENTWISE, value.rows, self._code.vectors(value.width), words)
 
     def _product(self, stage: str, maker: Equation) -> None:
         left, right = maker.variables
         a, parts = self.value(left), self.parts(right)
         result = self._new(maker.results[0])
         if len(parts) > 1:
-            parts = [Part(self.value(right), 0, 0, result.width)]
+            parts = [Columns(self.value(right), 0, 0, result.width)]
         matrix = self._code.matrix(self.extent(right)[0], 0, parts)
-        self._code.add(stage, Kind.PRODUCT, result.rows, 0, [a.number, 0, matrix, 1, result.number, -1, 0])
+        self._code.add(stage, Instruction.PRODUCT, result.rows, 0, [a.number, 0, matrix, 1, result.number, -1, 0])
 
     def _outer(self, stage: str, maker: Equation) -> None:
         """aᵀb: row r is b times number r of a."""
         left, right = (self.value(variable) for variable in maker.variables)
         result = self._new(maker.results[0])
         column = self._code.value(Space.CONSTANT, 1, result.rows)
-        self._code.add(stage, Kind.GATHER, result.rows, 1, [column.number, left.number, 2])
-        matrix = self._code.matrix(1, 0, [Part(right, 0, 0, result.width)])
-        self._code.add(stage, Kind.PRODUCT, result.rows, 0, [column.number, 0, matrix, 1, result.number, -1, 0])
+        self._code.add(stage, Instruction.GATHER, result.rows, 1, [column.number, left.number, 2])
+        matrix = self._code.matrix(1, 0, [Columns(right, 0, 0, result.width)])
+        self._code.add(stage, Instruction.PRODUCT, result.rows, 0, [column.number, 0, matrix, 1, result.number, -1, 0])
 
     def _move(self, stage: str, maker: Equation) -> None:
         sources = [self.value(operand) for operand in maker.operands]
         results = [self._new(result) for result in maker.results]
-        self._code.add(stage, Kind.MOVE, results[0].rows, 0, moves(results, sources))
+        self._code.add(stage, Instruction.MOVE, results[0].rows, 0, moves(results, sources))
 
 
 def _depths(equations: Sequence[Equation]) -> dict[Variable, int]:
@@ -201,21 +196,7 @@ def _depths(equations: Sequence[Equation]) -> dict[Variable, int]:
     return depths
 
 
-def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
-    """The words of a move that lays sources side by side, or cuts the one source in its results."""
-    words = []
-    at = 0
-    for value in results if len(sources) == 1 else sources:
-        whole, start = (sources[0], at) if len(sources) == 1 else (results[0], 0)
-        if len(sources) == 1:
-            words += [value.number, whole.number, 0, start, value.width, 1]
-        else:
-            words += [whole.number, value.number, at, 0, value.width, 1]
-        at += value.width
-    return [len(words) // 6, *words]
-
-
-def cut(parts: Sequence[Part], start: int, width: int) -> list[Part]:
+def cut(parts: Sequence[Columns], start: int, width: int) -> list[Columns]:
     """Some columns of a matrix."""
     found, at = [], 0
     for part in parts:

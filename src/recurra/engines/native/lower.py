@@ -6,20 +6,16 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from recurra.compiler import Schedule
-from recurra.engines.native.code import OPS, Code, Kind, Part, Space, Value
-from recurra.engines.native.constants import Constants, cut, moves
+from recurra.engines.native.chunks import set_rows
+from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.constants import Constants, cut
+from recurra.engines.native.moves import moves, moves_of_heads, moves_of_transpose
 from recurra.engines.native.products import Node, nodes
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
 _RENAMED = ("heads", "flatten", "scalar")  # the same elements under another name
 _SUMS = ("outer", "rows_sum")
-_CHUNK_ELEMENTS = 96 * 1024  # of all values of a chunk: what the second-level cache holds beside the weights
-_LARGE_WEIGHTS = 192 * 1024  # elements; beyond, weights stream from farther away, and all rows share one pass
-_TILE_ROWS = 24
-_SUM_ROWS = 384  # between two sums over rows, where a chunk of so many rows has at most
-_SUM_ELEMENTS = 3 << 19  # elements; else fewer, but not so few that the sums' own memory takes the time:
-_FEW_SUM_ROWS = 96
 
 
 def lower(
@@ -98,7 +94,7 @@ class _Lowering:
                 self._hand_on()
             self._flush_all()
         code.results = [self.constants.value(variable) for variable in schedule.constant_results]
-        self._sizes_of_chunks()
+        set_rows(code)
         return code
 
     def _bind_row(self, row: Variable) -> None:
@@ -107,7 +103,7 @@ class _Lowering:
         value = code.value(Space.INPUT, width, index=len(code.inputs) - 1, scalar=not row.shape)
         if row in self.entering:
             made = code.value(Space.CHUNK, width)
-            code.add("before", Kind.PREVIOUS, 0, width, [made.number, value.number, self.entering[row]])
+            code.add("before", Instruction.PREVIOUS, 0, width, [made.number, value.number, self.entering[row]])
             value = made
             self.kept[row] = made
         self.where[row] = value
@@ -213,7 +209,7 @@ class _Lowering:
         if operand not in self.loaded:
             self.loaded[operand] = self.code.value(Space.CHUNK, value.width, scalar=value.scalar)
             words = [1, OPS["load"], self.loaded[operand].number, value.number, -1, -1, value.width]
-            self.code.add("before", Kind.ELEMENTWISE, 0, self.code.vectors(value.width), words)
+            self.code.add("before", Instruction.ELEMENTWISE, 0, self.code.vectors(value.width), words)
         return self.loaded[operand]
 
     # ---- equations ----
@@ -300,7 +296,7 @@ class _Lowering:
                 direct = None if not inside else self._output_alone(segment, variable)
                 places[variable] = direct or self._place(variable)
         words = segment.words(self.code, places, elsewhere, self._operand)
-        self.code.add(self.stage, Kind.ELEMENTWISE, 0, segment.vectors, words)
+        self.code.add(self.stage, Instruction.ELEMENTWISE, 0, segment.vectors, words)
 
     def _output_alone(self, segment: Segment, variable: Variable) -> Value | None:
         """The caller's rows, where a variable goes there as whole vectors and nowhere else; then no store is needed."""
@@ -325,14 +321,14 @@ class _Lowering:
             return self._whole(variable)
         return value
 
-    def _parts(self, right: Variable, widths: Sequence[int]) -> list[Part]:
+    def _parts(self, right: Variable, widths: Sequence[int]) -> list[Columns]:
         """The matrix of a product, in parts of these widths."""
         parts = self.constants.parts(right)
         found, at = [], 0
         for width in widths:
             pieces = cut(parts, at, width)
             if len(pieces) != 1:
-                whole = [Part(self.constants.value(right), 0, 0, sum(widths))]
+                whole = [Columns(self.constants.value(right), 0, 0, sum(widths))]
                 return [cut(whole, sum(widths[:n]), width)[0] for n, width in enumerate(widths)]
             found += pieces
             at += width
@@ -349,7 +345,7 @@ class _Lowering:
             begin = -1 if init is None else self._whole(init).number
             place = self._place(result)
             words += [place.number, begin, sum(self.width(other) for other in ahead)]
-        self.code.add(self.stage, Kind.PRODUCT, 0, 0, words)
+        self.code.add(self.stage, Instruction.PRODUCT, 0, 0, words)
 
     def _headed(self, equation: Equation) -> None:
         left, right = equation.variables
@@ -361,40 +357,22 @@ class _Lowering:
             used = 2 if self.stage == "step" else 1
             matrix = self.code.matrix(k, used, [self.constants.head(right, number)])
             piece = self.code.value(Space.STEP if self.stage == "step" else Space.CHUNK, columns)
-            self.code.add(self.stage, Kind.PRODUCT, 0, 0, [a.number, number * k, matrix, 1, piece.number, -1, 0])
+            self.code.add(self.stage, Instruction.PRODUCT, 0, 0, [a.number, number * k, matrix, 1, piece.number, -1, 0])
             pieces.append(piece)
         result = self._place(equation.results[0])
-        self.code.add(self.stage, Kind.MOVE, 0, 0, moves([result], pieces))
+        self.code.add(self.stage, Instruction.MOVE, 0, 0, moves([result], pieces))
 
     def _move(self, equation: Equation) -> None:
         sources = [self._whole(operand) for operand in equation.operands]
         results = [self._place(result) for result in equation.results]
         shape = self.shape(equation.variables[0])
-        if len(shape) < 2:
-            self.code.add(self.stage, Kind.MOVE, 0, 0, moves(results, sources))
-            return
-        # Heads are cut or joined one by one.
-        heads = shape[0]
-        words = []
-        at = 0
-        for value in results if len(sources) == 1 else sources:
-            width = value.width // heads
-            whole = (sources[0] if len(sources) == 1 else results[0]).width // heads
-            for head in range(heads):
-                if len(sources) == 1:
-                    words += [value.number, sources[0].number, head * width, head * whole + at, width, 1]
-                else:
-                    words += [results[0].number, value.number, head * whole + at, head * width, width, 1]
-            at += width
-        self.code.add(self.stage, Kind.MOVE, 0, 0, [len(words) // 6, *words])
+        words = moves(results, sources) if len(shape) < 2 else moves_of_heads(results, sources, shape[0])
+        self.code.add(self.stage, Instruction.MOVE, 0, 0, words)
 
     def _transpose(self, equation: Equation) -> None:
         source, result = self._whole(equation.operands[0]), self._place(equation.results[0])
         rows, columns = self.shape(equation.variables[0])
-        words = []
-        for column in range(columns):
-            words += [result.number, source.number, column * rows, column, rows, columns]
-        self.code.add(self.stage, Kind.MOVE, 0, 0, [columns, *words])
+        self.code.add(self.stage, Instruction.MOVE, 0, 0, moves_of_transpose(result, source, rows, columns))
 
     def _reduce(self, equation: Equation) -> None:
         operation, source = equation.operation, equation.variables[0]
@@ -405,10 +383,10 @@ class _Lowering:
         result = self._place(equation.results[0])
         if operation in ("cumsum", "reverse_cumsum"):
             words = [int(operation != "cumsum"), result.number, value.number]
-            self.code.add(self.stage, Kind.CUMULATE, 0, value.width, words)
+            self.code.add(self.stage, Instruction.CUMULATE, 0, value.width, words)
             return
         kind = {"sum": 0, "total": 0, "mean": 1, "max": 2}[operation]
-        self.code.add(self.stage, Kind.REDUCE, 0, value.width, [kind, result.number, value.number])
+        self.code.add(self.stage, Instruction.REDUCE, 0, value.width, [kind, result.number, value.number])
 
     def _sum(self, equation: Equation) -> None:
         result = equation.results[0]
@@ -417,7 +395,7 @@ class _Lowering:
             value = self.code.value(Space.CONSTANT, width, scalar=not result.shape)
             self.constants.define(result, value)
             a = self._summed(equation.variables[0])
-            self.code.add("sums", Kind.ROWS_SUM, 0, width, [value.number, a.number])
+            self.code.add("sums", Instruction.ROWS_SUM, 0, width, [value.number, a.number])
             return
         left, right = equation.variables
         if self._better_transposed(equation):
@@ -444,7 +422,7 @@ class _Lowering:
         k = self.width(left) // heads
         for head in range(heads):
             words = [value.number, head * k, a.number, head * k, k, b.number, head * width]
-            self.code.add("sums", Kind.OUTER, 0, width, words)
+            self.code.add("sums", Instruction.OUTER, 0, width, words)
 
     def _summed(self, variable: Variable, as_left: bool = False) -> Value:
         """Where an operand of a sum over rows is, for all rows of a chunk."""
@@ -459,17 +437,3 @@ class _Lowering:
         self._fill("copy", made, variable)
         self._flush_all()
         return made
-
-    def _sizes_of_chunks(self) -> None:
-        """How many rows a chunk and a tile have: what the caches hold."""
-        code = self.code
-        each = sum(code.vectors(value.width) * code.lanes for value in code.values if value.space == Space.CHUNK)
-        rows = max(16, _CHUNK_ELEMENTS // max(1, each))
-        if code.stages["sums"]:
-            rows = max(rows, min(_SUM_ROWS, max(_FEW_SUM_ROWS, _SUM_ELEMENTS // max(1, each))))
-        code.chunk_rows = rows
-        weights = 0
-        for k, used, _, *parts in code.matrices:
-            if used == 2:
-                weights += k * sum(parts[3::5])
-        code.tile_rows = _TILE_ROWS if weights <= _LARGE_WEIGHTS else 256

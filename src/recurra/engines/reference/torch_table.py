@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -16,24 +17,35 @@ def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.clamp(*torch.broadcast_tensors(x, low, high))  # type: ignore[no-untyped-call]  # its gradient does not broadcast
 
 
-# Python's operators are the same on tensors.
-ELEMENTWISE: Mapping[str, Callable[..., Tensor]] = {
-    **numpy_table.ELEMENTWISE,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "exp": torch.exp,
-    "log": torch.log,
-    "softplus": lambda x: functional.softplus(x, 1.0, 40.0),  # beyond 40, log(1 + exp(x)) is x in float64 too
-    "sqrt": torch.sqrt,
-    "abs": torch.abs,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "minimum": torch.minimum,
-    "maximum": torch.maximum,
-    "clip": _clip,
-    "where": torch.where,
+def _sign(x: Tensor) -> Tensor:
+    return torch.where(x.isnan(), x, torch.sign(x))  # torch's sign of NaN is 0, everybody else's is NaN
+
+
+# Python's operators take a number on the left too.
+_OPERATORS: Mapping[str, Callable[..., Tensor]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "power": operator.pow,
+    "negative": operator.neg,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
 }
+
+ELEMENTWISE = numpy_table.elementwise(
+    torch,
+    {
+        **_OPERATORS,
+        "softplus": lambda x: functional.softplus(x, 1.0, 40.0),  # beyond 40, log(1 + exp(x)) is x in float64 too
+        "sign": _sign,
+        "clip": _clip,
+    },
+)
 
 
 def mean(x: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ varies and is a scalar has one feature, as in the engines. What is computed from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from recurra.onnx.exporting.graph import GraphWriter
-from recurra.program import Equation, Shape, Sizes, Variable
+from recurra.program import OPERATIONS, Equation, Shape, Sizes, Variable
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,10 @@ class Use:
 
 Writer = Callable[[Use], list[str]]
 
-# Operations that one operator computes, features and broadcasting included.
-_OPERATORS = {
-    "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "negative": "Neg",
-    "sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs",
-    "sin": "Sin", "cos": "Cos", "minimum": "Min", "maximum": "Max", "less": "Less", "less_equal": "LessOrEqual",
-    "greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal", "where": "Where",
+# Operators whose name is not the operation's with a capital.
+_NAMES = {
+    "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "negative": "Neg", "minimum": "Min",
+    "maximum": "Max", "less_equal": "LessOrEqual", "greater_equal": "GreaterOrEqual",
 }  # fmt: skip
 _REDUCTIONS = {"mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax"}
 
@@ -98,8 +96,13 @@ def _met(use: Use) -> list[str]:
     ]
 
 
+def operator_of(operation: str) -> str:
+    """The operator that computes an elementwise operation, features and broadcasting included."""
+    return _NAMES.get(operation, operation.capitalize())
+
+
 def _one_operator(use: Use) -> list[str]:
-    return use.node(_OPERATORS[use.equation.operation], *_met(use))
+    return use.node(operator_of(use.equation.operation), *_met(use))
 
 
 def _softplus(use: Use) -> list[str]:
@@ -110,6 +113,49 @@ def _softplus(use: Use) -> list[str]:
     small = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))
     rest = graph.node("Log", graph.node("Add", small, graph.number(1.0)))
     return use.node("Add", graph.node("Max", x, graph.number(0.0)), rest)
+
+
+# Cody 1969, "Rational Chebyshev approximations for the error function", with the coefficients of his CALERF: numerator
+# and denominator of erf(x)/x in x² up to 0.46875, and of erfc(x)·exp(x²) in x beyond; the highest power comes first.
+_NEAR = (
+    (0.185777706184603153, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947),
+    (1.0, 23.6012909523441209, 244.024637934444173, 1282.61652607737228, 2844.23683343917062),
+)
+_FAR = (
+    (
+        2.15311535474403846e-8, 0.564188496988670089, 8.88314979438837594, 66.1191906371416295, 298.635138197400131,
+        881.952221241769090, 1712.04761263407058, 2051.07837782607147, 1230.33935479799725,
+    ),
+    (
+        1.0, 15.7449261107098347, 117.693950891312499, 537.181101862009858, 1621.38957456669019, 3290.79923573345963,
+        4362.61909014324716, 3439.36767414372164, 1230.33935480374942,
+    ),
+)  # fmt: skip
+
+
+def _erf(use: Use) -> list[str]:
+    """In float64 of several nodes, as onnxruntime's operator is for float32."""
+    [x], graph = use.inputs, use.graph
+    if graph.is_single:
+        return use.node("Erf", x)
+    size = graph.node("Min", graph.node("Abs", x), graph.number(6.0))  # from there on erf is 1
+    square = graph.node("Mul", size, size)
+    near = graph.node("Mul", size, _ratio(graph, square, _NEAR))
+    rest = graph.node("Mul", graph.node("Exp", graph.node("Neg", square)), _ratio(graph, size, _FAR))
+    far = graph.node("Sub", graph.number(1.0), rest)
+    small = graph.node("LessOrEqual", size, graph.number(0.46875))
+    return use.node("Mul", graph.node("Where", small, near, far), graph.node("Sign", x))
+
+
+def _ratio(graph: Graph, x: str, polynomials: Iterable[Sequence[float]]) -> str:
+    """The quotient of two polynomials in x."""
+    values = []
+    for first, *others in polynomials:
+        value = graph.number(first)
+        for coefficient in others:
+            value = graph.node("Add", graph.node("Mul", value, x), graph.number(coefficient))
+        values.append(value)
+    return graph.node("Div", *values)
 
 
 def _clip(use: Use) -> list[str]:
@@ -186,9 +232,10 @@ def _same(use: Use) -> list[str]:
 
 
 WRITERS: Mapping[str, Writer] = {
-    **dict.fromkeys(_OPERATORS, _one_operator),
+    **{name: _one_operator for name, row in OPERATIONS.items() if row.elementwise},
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "softplus": _softplus,
+    "erf": _erf,
     "clip": _clip,
     "not_equal": _not_equal,
     "product": _product,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.engines.reference.numpy_table import sigmoid
+from recurra.engines.reference.numpy_table import erf, sigmoid
 from recurra.onnx.loading.dtypes import read_dtype
 from recurra.onnx.loading.operators.limits import check_broadcast, check_dtypes, checked_shape
 from recurra.onnx.loading.table import Array, NodeFunction, functions, one_of, operator
@@ -31,10 +31,6 @@ def _in_turn(function: NodeFunction) -> NodeFunction:
     return lambda *arrays: functools.reduce(function, arrays)
 
 
-_AT_ONCE = 2**16  # elements
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays."""
     return np.maximum(x, np.zeros((), x.dtype))
@@ -43,14 +39,6 @@ def relu(x: Array) -> Array:
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) without overflow."""
     return np.logaddexp(x, np.zeros((), x.dtype))
-
-
-def erf(x: Array) -> Array:
-    """The error function."""
-    found, flat = np.empty(x.size, x.dtype), x.reshape(-1)
-    for begin in range(0, x.size, _AT_ONCE):  # what Python's function gives takes many times the memory
-        found[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
-    return found.reshape(x.shape)
 
 
 def divide(a: Array, b: Array) -> Array:

@@ -1,4 +1,4 @@
-#include "narrow.h"
+#include "quantized.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,11 +25,12 @@ float rounded(float x) {
 }
 
 // Whether every number is the upper half of a float, the lower half zero.
-bool is_bfloat16(const NarrowPart& part) {
+bool is_bfloat16(const QuantizedPart& part) {
   for (std::size_t r = 0; r < part.rows; ++r) {
     const float* row = part.base + static_cast<std::ptrdiff_t>(r) * part.row_stride;
     std::uint32_t all = 0;
-    for (std::size_t c = 0; c < part.columns; ++c) all |= bits(row[static_cast<std::ptrdiff_t>(c) * part.column_stride]);
+    for (std::size_t c = 0; c < part.columns; ++c)
+      all |= bits(row[static_cast<std::ptrdiff_t>(c) * part.column_stride]);
     if (all & 0xffffu) return false;
   }
   return true;
@@ -59,8 +60,8 @@ float scale_of(const float* row, std::ptrdiff_t stride, std::size_t count) {
     most = std::max(most, x);
   }
   if (most == 0) return fits(row, stride, count, 1) ? 1.0f : 0.0f;
-  // The largest number is so many scales, rounded: 127 of them, unless the scale is of more rows than this. What many parts
-  // of it are, rounded again, is the scale or next to it.
+  // The largest number is so many scales, rounded: 127 of them, unless the scale is of more rows than this. What many
+  // parts of it are, rounded again, is the scale or next to it.
   for (int whole = 127; whole > 0; --whole) {
     float scale = std::nextafter(std::nextafter(most / static_cast<float>(whole), 0.0f), 0.0f);
     for (int n = 0; n < 5; ++n, scale = std::nextafter(scale, std::numeric_limits<float>::max())) {
@@ -71,9 +72,10 @@ float scale_of(const float* row, std::ptrdiff_t stride, std::size_t count) {
 }
 
 // Fills in the scales of a part whose first vector is `at`; false where a row has none.
-bool find_scales(const NarrowPart& part, const PackedSizes& sizes, std::size_t at, std::size_t all, float* scales) {
+bool find_scales(const QuantizedPart& part, const PackedSizes& sizes, std::size_t at, std::size_t all, float* scales) {
   for (std::size_t r = 0; r < part.rows; ++r) {
-    const float scale = scale_of(part.base + static_cast<std::ptrdiff_t>(r) * part.row_stride, part.column_stride, part.columns);
+    const float scale =
+        scale_of(part.base + static_cast<std::ptrdiff_t>(r) * part.row_stride, part.column_stride, part.columns);
     if (scale == 0) return false;
     if (part.transposed) {
       scales[at * sizes.lanes + r] = scale * folded;
@@ -88,12 +90,12 @@ bool find_scales(const NarrowPart& part, const PackedSizes& sizes, std::size_t a
 }
 
 // Whether the matrix is of this int8 form; then with its scales.
-bool is_int8(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, std::size_t all, Narrow& narrow) {
-  narrow.scales.assign(all * scales_of(narrow.form, sizes.k, sizes.lanes), folded);
+bool is_int8(const std::vector<QuantizedPart>& parts, const PackedSizes& sizes, std::size_t all, Quantized& quantized) {
+  quantized.scales.assign(all * scales_of(quantized.form, sizes.k, sizes.lanes), folded);
   std::size_t at = 0;
-  for (const NarrowPart& part : parts) {
-    if (part.transposed != (narrow.form == Form::int8_of_columns)) return false;
-    if (!find_scales(part, sizes, at, all, narrow.scales.data())) return false;
+  for (const QuantizedPart& part : parts) {
+    if (part.transposed != (quantized.form == Form::int8_of_columns)) return false;
+    if (!find_scales(part, sizes, at, all, quantized.scales.data())) return false;
     at += part.vectors;
   }
   return true;
@@ -101,22 +103,22 @@ bool is_int8(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, std
 
 }  // namespace
 
-Narrow choose_form(const std::vector<NarrowPart>& parts, const PackedSizes& sizes, const NarrowFrom& from) {
+Quantized choose_form(const std::vector<QuantizedPart>& parts, const PackedSizes& sizes, const QuantizedFrom& from) {
   std::size_t all = 0;
-  for (const NarrowPart& part : parts) all += part.vectors;
+  for (const QuantizedPart& part : parts) all += part.vectors;
   const std::size_t bytes = sizes.k * all * sizes.lanes * sizeof(float);
   if (bytes >= from.int8) {
     for (const Form form : {Form::int8_of_columns, Form::int8_of_rows}) {
-      Narrow narrow{form, {}};
-      if (is_int8(parts, sizes, all, narrow)) return narrow;
+      Quantized quantized{form, {}};
+      if (is_int8(parts, sizes, all, quantized)) return quantized;
     }
   }
   if (bytes >= from.bfloat16 && std::all_of(parts.begin(), parts.end(), is_bfloat16)) return {Form::bfloat16, {}};
   return {};
 }
 
-void narrow_panel(Form form, const float* panel, std::size_t vectors, const PackedSizes& sizes, const float* scales,
-                  float* narrow) {
+void quantize_panel(Form form, const float* panel, std::size_t vectors, const PackedSizes& sizes, const float* scales,
+                    float* quantized) {
   const std::size_t width = vectors * sizes.lanes, together = numbers_of_word(form);
   for (std::size_t first = 0; first < sizes.k; first += together) {
     for (std::size_t i = 0; i < width; ++i) {
@@ -126,12 +128,13 @@ void narrow_panel(Form form, const float* panel, std::size_t vectors, const Pack
         if (form == Form::bfloat16) {
           word |= bits(x) >> 16 << (16 * j);
         } else {
-          const float scale = form == Form::int8_of_columns ? scales[i] : scales[(first + j) * vectors + i / sizes.lanes];
+          const float scale =
+              form == Form::int8_of_columns ? scales[i] : scales[(first + j) * vectors + i / sizes.lanes];
           const auto q = static_cast<std::int32_t>(rounded(x * (folded / scale)));
           word |= (static_cast<std::uint32_t>(q) & 0xffu) << (8 * j);
         }
       }
-      std::memcpy(narrow++, &word, sizeof word);
+      std::memcpy(quantized++, &word, sizeof word);
     }
   }
 }

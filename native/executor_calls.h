@@ -1,4 +1,20 @@
 // A call: cut in chunks and slices, laid out in memory, shared out among threads.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "executor_parts.h"
+#include "processors.h"
+#include "subnormals.h"
+
+namespace recurra {
 
 // Where the rows of a slice of the batch lie in a chunk of steps.
 template <class T>
@@ -54,7 +70,8 @@ void Executor<T>::chunk_sums(Shared& s, Worker* workers, Team* team, bool more) 
     return unit + 1 < units_.size();
   };
   if (team != nullptr) {
-    team->share(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(team->threads()), units_.size())), take);
+    team->share(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(team->threads()), units_.size())),
+                take);
   } else {
     while (take(0)) {}
   }
@@ -70,8 +87,11 @@ void Executor<T>::work(Shared& s, Worker* workers, Team* team) const {
   if (s.chunks.empty()) return;
   const auto next_chunk = [&](int n) { return slice_chunk(workers[n], static_cast<std::size_t>(n)); };
   if (units_.empty()) {
-    if (slices > 1) team->share(slices, next_chunk);
-    else while (next_chunk(0)) {}
+    if (slices > 1) {
+      team->share(slices, next_chunk);
+    } else {
+      while (next_chunk(0)) {}
+    }
     return;
   }
   for (std::size_t chunk = 0; chunk < s.chunks.size(); ++chunk) {
@@ -117,22 +137,6 @@ double Executor<T>::cost(const Call<T>& call) const {
   return rows * each;
 }
 
-// A call laid out in memory.
-template <class T>
-struct Executor<T>::Session {
-  explicit Session(const Call<T>& c) : call(c) {}
-  const Call<T>& call;
-  Shared shared;
-  std::vector<Worker> workers;  // the first `slices` of them run slices
-  int slices = 1;
-  double cost = 0;
-  std::int64_t step_rows = 0;       // sequences of the step that has the most
-  std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
-  Constants<T> own;                 // where the caller prepared none
-  std::vector<T*> panels;           // for each of its matrices; null where it is not packed
-  const Constants<T>* constants = nullptr;
-};
-
 // One slice, with other threads at its service where that is faster.
 template <class T>
 void Executor<T>::run_columns(Session& session) const {
@@ -155,7 +159,8 @@ void Executor<T>::run_work(Session& session) const {
   if (session.slices == 1) return run_columns(session);
   Shared& s = session.shared;
   with_helpers(session.slices, [&](Team& team) {
-    const FlushSubnormals flush;  // not around this: a thread that is started takes on the mode of the one that starts it
+    // Not around this: a thread that is started takes on the mode of the one that starts it.
+    const FlushSubnormals flush;
     if (team.threads() > 1) return work(s, session.workers.data(), &team);
     // One slice for this run. The next one of the same call may have helpers.
     std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
@@ -320,7 +325,8 @@ void Executor<T>::reserve(Session& session) const {
   for (int n = 0; n < session.slices; ++n) {
     Worker& w = session.workers[n];
     w.columns.resize(code_.matrices.size());
-    for (std::size_t m = 0; m < code_.matrices.size(); ++m) w.columns[m].resize(static_cast<std::size_t>(vectors(code_.matrices[m])));
+    for (std::size_t m = 0; m < code_.matrices.size(); ++m)
+      w.columns[m].resize(static_cast<std::size_t>(vectors(code_.matrices[m])));
   }
 }
 
@@ -353,7 +359,8 @@ void Executor<T>::execute(Session& session) const {
     const T* from = master.slots[code_.results[n]].base;
     if (from == call.results[n]) continue;
     for (std::int64_t r = 0; r < std::max<std::int64_t>(1, value.rows); ++r) {
-      std::memcpy(call.results[n] + r * value.width, from + r * stride(value), static_cast<std::size_t>(value.width) * sizeof(T));
+      std::memcpy(call.results[n] + r * value.width, from + r * stride(value),
+                  static_cast<std::size_t>(value.width) * sizeof(T));
     }
   }
 }
@@ -367,3 +374,5 @@ void Executor<T>::run(const Call<T>& call, const Constants<T>* constants) const 
   execute(session);
   arena.trim();
 }
+
+}  // namespace recurra

@@ -1,4 +1,19 @@
 // What parameters alone decide: computed once per call, packed, and kept between calls where the caller wants that.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "executor_parts.h"
+#include "quantized.h"
+#include "subnormals.h"
+
+namespace recurra {
 
 template <class T>
 void Executor<T>::run_once(Worker& w, T* frame, const std::vector<Fixed<const T>>& parameters) const {
@@ -38,7 +53,8 @@ void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from
     if (part.transposed) std::swap(rows, columns);
     for (std::int64_t c = 0; c < part.width; c += lanes_, ++at) {
       if (at < from || at >= to) continue;
-      sources[filled++] = {base + c * columns, rows, columns, static_cast<std::size_t>(std::min(lanes_, part.width - c))};
+      sources[filled++] = {base + c * columns, rows, columns,
+                           static_cast<std::size_t>(std::min(lanes_, part.width - c))};
       if (filled < wide) continue;
       f(sources, filled);
       filled = 0;
@@ -56,7 +72,7 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>&
     const auto n = static_cast<std::size_t>(count);
     routines_.pack(as.form == Form::wide ? out : w.panel, sizes.k, sources, n);
     if constexpr (std::is_same_v<T, float>) {
-      if (as.form != Form::wide) narrow_panel(as.form, w.panel, n, sizes, scales, out);
+      if (as.form != Form::wide) quantize_panel(as.form, w.panel, n, sizes, scales, out);
     }
     scales += n * scales_of(as.form, sizes.k, sizes.lanes);
     out += words_of(as.form, sizes.k) * n * sizes.lanes;
@@ -81,9 +97,9 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
 // ---- constants to keep ----
 
 template <class T>
-Narrow Executor<T>::narrow_form(const Matrix& m, const Worker& w, const NarrowFrom& from) const {
+Quantized Executor<T>::quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const {
   if constexpr (std::is_same_v<T, float>) {
-    std::vector<NarrowPart> parts;
+    std::vector<QuantizedPart> parts;
     for (const MatrixPart& part : m.parts) {
       const auto [base, row_stride, column_stride] = fixed(w, part.value);
       const std::int64_t rows = part.transposed ? part.width : m.k, count = padded(part.width) / lanes_;
@@ -101,22 +117,24 @@ std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const
   auto made = std::make_unique<Constants<T>>();
   made->frame = made->values.template take<T>(static_cast<std::size_t>(constant_size_));
   made->packed.resize(code_.matrices.size());
-  std::vector<T> blocks(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_ + slack), panel(widest_panel_ + slack);
+  std::vector<T> blocks(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_ + slack),
+      panel(widest_panel_ + slack);
   Worker w;
   w.blocks = blocks.data();
   w.panel = panel.data();
   w.constants = made.get();
   fill_slots(w.slots, made->frame, w.blocks);
   run_once(w, made->frame, parameters);
-  const NarrowFrom from = compact ? NarrowFrom{0, 0} : routines_.narrow_from;
-  std::vector<Narrow> forms;
-  for (const Matrix& m : code_.matrices) forms.push_back(m.used ? narrow_form(m, w, from) : Narrow{});
+  const QuantizedFrom from = compact ? QuantizedFrom{0, 0} : routines_.quantized_from;
+  std::vector<Quantized> forms;
+  for (const Matrix& m : code_.matrices) forms.push_back(m.used ? quantized_form(m, w, from) : Quantized{});
   std::vector<T*> panels(forms.size()), scales(forms.size());
   Carver<T> carver;
   auto carve = [&] {
     for (std::size_t n = 0; n < forms.size(); ++n) {
       const Matrix& m = code_.matrices[n];
-      if (m.used) panels[n] = carver.take(panel_elements(m, forms[n].form)), scales[n] = carver.take(forms[n].scales.size());
+      if (m.used)
+        panels[n] = carver.take(panel_elements(m, forms[n].form)), scales[n] = carver.take(forms[n].scales.size());
     }
   };
   carve();
@@ -130,3 +148,5 @@ std::unique_ptr<Constants<T>> Executor<T>::prepare(const std::vector<Fixed<const
   }
   return made;
 }
+
+}  // namespace recurra

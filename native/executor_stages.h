@@ -1,4 +1,16 @@
 // The stages of a chunk: all of its rows at once, the time loop, sums over rows.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "executor_parts.h"
+
+namespace recurra {
 
 // ---- rows of a chunk ----
 
@@ -18,7 +30,8 @@ void Executor<T>::place(Worker& w, const std::vector<std::int32_t>& moving, std:
         break;
       }
       default: {
-        const Rows<T>& rows = value.space == Space::input ? s.call->inputs[value.number] : s.call->outputs[value.number];
+        const Rows<T>& rows =
+            value.space == Space::input ? s.call->inputs[value.number] : s.call->outputs[value.number];
         slot.row_stride = rows.row_stride;
         slot.base = rows.data + b * rows.row_stride +
                     (s.call->batch_sizes ? s.row_offset[t] * rows.row_stride : t * rows.step_stride);
@@ -58,10 +71,12 @@ void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
   const Geometry& g = *w.mine;
   if (g.rows == 0 || stage.empty()) return;
   const Call<T>& call = *w.shared->call;
-  bool even = g.steps == 1 || (g.from == 0 && g.to == call.batch);  // the caller's rows lie one after the other too
+  // Whether the caller's rows lie one after the other too.
+  bool is_contiguous = g.steps == 1 || (g.from == 0 && g.to == call.batch);
   if (call.batch_sizes == nullptr && g.steps > 1) {
     for (const auto* arrays : {&call.inputs, &call.outputs}) {
-      for (const Rows<T>& rows : *arrays) even = even && rows.step_stride == call.batch * rows.row_stride;
+      for (const Rows<T>& rows : *arrays)
+        is_contiguous = is_contiguous && rows.step_stride == call.batch * rows.row_stride;
     }
   }
   for (const Instruction& i : stage) {
@@ -70,9 +85,9 @@ void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
       continue;
     }
     const bool alone = i.kind == Kind::product && i.flag == 0;  // of the caller's rows it reads the left side only
-    if (even || !i.external || alone) {
+    if (is_contiguous || !i.external || alone) {
       place(w, moving, g.base, g.first_step, g.from);
-      if (alone && i.external && !even) {
+      if (alone && i.external && !is_contiguous) {
         row_pointers(*w.shared, &g, 1, i.a, i.a_offset, w.a);
         product(w, i, g.rows);
       } else {
@@ -103,15 +118,17 @@ void Executor<T>::previous(Worker& w, const Instruction& i) const {
     const std::int64_t t = g.first_step + k, before = call.reverse ? t - 1 : t + 1;
     const std::int64_t have = before < 0 || before >= call.steps ? 0 : s.batch_at(before);
     T* out = s.chunk_values[i.result] + (g.base + g.position[k]) * pitch;
-    const T* rows = have == 0 ? nullptr
-                              : kept.data + (call.batch_sizes ? s.row_offset[before] * kept.row_stride
-                                                              : before * kept.step_stride);
+    const T* rows =
+        have == 0 ? nullptr
+                  : kept.data + (call.batch_sizes ? s.row_offset[before] * kept.row_stride : before * kept.step_stride);
     for (std::int64_t r = 0; r < g.count[k]; ++r, out += pitch) {
       const std::int64_t b = g.from + r;
       if (call.reset != nullptr && call.reset[s.row_offset[t] + b]) {
         std::memset(out, 0, bytes);
       } else {
-        const T* from = b < have ? rows + b * kept.row_stride : first.data == nullptr ? nullptr : first.data + b * first.row_stride;
+        const T* from = b < have                ? rows + b * kept.row_stride
+                        : first.data == nullptr ? nullptr
+                                                : first.data + b * first.row_stride;
         if (from == nullptr) std::memset(out, 0, bytes);
         else std::memcpy(out, from, bytes);
       }
@@ -176,8 +193,10 @@ void Executor<T>::plan_moves(Worker& w) const {
     const Value& value = code_.values[v];
     Slot<T>& slot = w.slots[v];
     if (value.space == Space::chunk) w.moves.emplace_back(&slot, direction * (g.to - g.from) * slot.row_stride);
-    else if (value.space == Space::input) w.moves.emplace_back(&slot, direction * call.inputs[value.number].step_stride);
-    else if (value.space == Space::output) w.moves.emplace_back(&slot, direction * call.outputs[value.number].step_stride);
+    else if (value.space == Space::input)
+      w.moves.emplace_back(&slot, direction * call.inputs[value.number].step_stride);
+    else if (value.space == Space::output)
+      w.moves.emplace_back(&slot, direction * call.outputs[value.number].step_stride);
   }
 }
 
@@ -232,5 +251,8 @@ void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Un
   }
   row_pointers(s, geometry.data(), geometry.size(), i.b, i.b_offset + begin, w.b);
   const std::int64_t pitch = stride(code_.values[i.result]);
-  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k), n, more);
+  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k),
+                  n, more);
 }
+
+}  // namespace recurra

@@ -1,4 +1,16 @@
 // One instruction, on rows whose slots are set.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "executor_parts.h"
+
+namespace recurra {
 
 template <class T>
 void Executor<T>::instruction(Worker& w, const Instruction& i, std::int64_t rows) const {
@@ -75,8 +87,8 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
   const Packed<T> packed = w.constants == nullptr ? Packed<T>{} : w.constants->packed[i.k];
   const bool is_packed = packed.panels != nullptr;
   if (is_packed && w.team == nullptr) {
-    routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), packed, columns.data(),
-                       static_cast<std::size_t>(all));
+    routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(m.k), packed,
+                       columns.data(), static_cast<std::size_t>(all));
     return;
   }
   auto part = [&](std::int64_t from, std::int64_t to) {
@@ -170,3 +182,5 @@ void Executor<T>::total(Worker& w, const Instruction& i) const {
   }
   std::fill_n(w.frame + offset_[i.result], lanes_, sum);
 }
+
+}  // namespace recurra

@@ -1,0 +1,45 @@
+"""Moves of columns, as the words of an instruction: parts cut and joined, heads cut and joined, rows transposed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recurra.engines.native.code import Value
+
+
+def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
+    """The words of a move that lays sources side by side, or cuts the one source in its results."""
+    words = []
+    at = 0
+    for value in results if len(sources) == 1 else sources:
+        whole, start = (sources[0], at) if len(sources) == 1 else (results[0], 0)
+        if len(sources) == 1:
+            words += [value.number, whole.number, 0, start, value.width, 1]
+        else:
+            words += [whole.number, value.number, at, 0, value.width, 1]
+        at += value.width
+    return [len(words) // 6, *words]
+
+
+def moves_of_heads(results: Sequence[Value], sources: Sequence[Value], heads: int) -> list[int]:
+    """The words of the same move of values of several heads, which are cut or joined one by one."""
+    words = []
+    at = 0
+    for value in results if len(sources) == 1 else sources:
+        width = value.width // heads
+        whole = (sources[0] if len(sources) == 1 else results[0]).width // heads
+        for head in range(heads):
+            if len(sources) == 1:
+                words += [value.number, sources[0].number, head * width, head * whole + at, width, 1]
+            else:
+                words += [results[0].number, value.number, head * whole + at, head * width, width, 1]
+        at += width
+    return [len(words) // 6, *words]
+
+
+def moves_of_transpose(result: Value, source: Value, rows: int, columns: int) -> list[int]:
+    """The words of a move that transposes a matrix of (rows, columns) in each row of the run."""
+    words = []
+    for column in range(columns):
+        words += [result.number, source.number, column * rows, column, rows, columns]
+    return [columns, *words]
