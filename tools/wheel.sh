@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 most=3000000 # bytes of the installed native module
-tests=(tests/conversion tests/runtime tests/program tests/compiler/test_passes.py tests/cells/test_cells.py tests/engines/native/test_module.py)
+tests=(tests/conversion tests/runtime tests/program tests/compiler/test_{bias,folding,hoist,merge,plan,regroup,schedule,shapes,simplify,storage}.py tests/cells/test_cells.py tests/engines/native/test_module.py)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -14,7 +14,7 @@ from recurra.compiler.derivatives import RULES, UNDIFFERENTIABLE
 from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
-from recurra.program import HIDDEN, OPERATIONS, Sizes, depending
+from recurra.program import HIDDEN, Sizes, depending
 from tests.cells.literature import LITERATURE, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule

@@ -10,7 +10,7 @@ from tests.sources import ROOT
 # torch's fused layers run LSTM, GRU and RNN alone.
 SUITES = {
     "reference": ["tests/cells/test_cells.py", "tests/nn/test_recurrent.py", "tests/nn/test_torch_samples.py"],
-    "torch": ["tests/nn/test_torch_samples.py", "tests/nn/test_state.py"],
+    "torch": ["tests/nn/test_torch_samples.py", "tests/nn/test_module_state.py"],
 }
 
 

@@ -246,3 +246,10 @@ def test_numpy_sigmoid_over_the_whole_range():
 def test_one_engine_one_kernel():
     scheduled = plan(trace(recurra.cells.gru))
     assert choose(scheduled).build(scheduled) is choose(scheduled).build(plan(trace(recurra.cells.gru)))
+
+
+def test_numpy_s_error_function_in_blocks(monkeypatch):
+    x = np.linspace(-3, 3, 35, dtype=np.float32).reshape(5, 7)
+    whole = numpy_table.erf(x)
+    monkeypatch.setattr(numpy_table, "_AT_ONCE", 4)
+    assert np.array_equal(numpy_table.erf(x), whole)

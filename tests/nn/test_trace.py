@@ -189,3 +189,21 @@ def test_heads_stand_one_after_the_other():
     expected = torch.autograd.grad(later + output.sum(), [x, *module.parameters()])
     assert_same(list(found["reference"]), list(expected))
     assert_same(list(found["native"]), list(expected))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_mask_that_nothing_uses_is_shown(training):
+    @recurra.cell
+    def idle(x, h, *, W, U, rate=0.5):
+        used = recurra.bernoulli(rate)
+        unused = recurra.bernoulli(rate)
+        shown = unused * h
+        h = recurra.tanh(x @ W + (used * h) @ U)
+        return h
+
+    module = recurra.nn.Recurrent(idle, F, H).train(training)
+    x = torch.randn(T, B, F)
+    trace = {name: values for (name, *_), values in module(x, return_trace=True)[2].items()}
+    assert trace["unused"].shape == (T, B, H)
+    assert training or torch.equal(trace["unused"], torch.full((T, B, H), 0.5))
+    assert module(x)[0].shape == (T, B, H)

@@ -12,6 +12,7 @@ import numpy as np
 import recurra
 from fuzz.seeds import described, layer
 from recurra.compiler import plan
+from recurra.conversion.reading import of_state_dict
 from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
@@ -44,7 +45,8 @@ def read(data: bytes) -> Program | Description | None:
                 raise Found("a program is another one after a round trip")
             return program
         with refusing("input"):
-            return unpack_from(io.BufferedReader(io.BytesIO(data)), len(data), model_of)  # type: ignore[arg-type]
+            stream = io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+            return unpack_from(stream, len(data), lambda *found: model_of(*found, of_state_dict))
     except (ProgramError, FileFormatError) as error:
         if not str(error).isprintable() or len(str(error)) > MAX_LINE:
             raise Found(f"a message that is no line: {error!r}") from error

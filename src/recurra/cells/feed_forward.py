@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import recurra.equations as eq
@@ -89,43 +87,14 @@ def selu(x: Any) -> Any:
 
 @feed_forward
 def gelu(x: Any) -> Any:
-    """x Φ(x) (Hendrycks & Gimpel 2016); erf to the last digit (Cody 1969, "Rational Chebyshev approximations for the
-    error function", with the coefficients of his CALERF); where erfc is below 1e-16, erf is 1.
-    """
-    z = x / math.sqrt(2)
-    size = eq.minimum(eq.abs(z), 6.0)
-    square = size * size
-    small = z * _polynomial(square, _NEAR) / _polynomial(square, _NEAR_BELOW)
-    large = 1 - eq.exp(-square) * _polynomial(size, _FAR) / _polynomial(size, _FAR_BELOW)
-    erf = eq.where(size <= 0.46875, small, eq.where(z > 0, large, -large))
-    return 0.5 * x * (1 + erf)
-
-
-def _polynomial(x: Any, coefficients: Sequence[float]) -> Any:
-    """The coefficient of the highest power comes first."""
-    first, *others = coefficients
-    value = first * x + others[0]
-    for coefficient in others[1:]:
-        value = value * x + coefficient
-    return value
-
-
-_NEAR = (0.185777706184603153, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947)
-_NEAR_BELOW = (1.0, 23.6012909523441209, 244.024637934444173, 1282.61652607737228, 2844.23683343917062)
-_FAR = (
-    2.15311535474403846e-8, 0.564188496988670089, 8.88314979438837594, 66.1191906371416295, 298.635138197400131,
-    881.952221241769090, 1712.04761263407058, 2051.07837782607147, 1230.33935479799725,
-)  # fmt: skip
-_FAR_BELOW = (
-    1.0, 15.7449261107098347, 117.693950891312499, 537.181101862009858, 1621.38957456669019, 3290.79923573345963,
-    4362.61909014324716, 3439.36767414372164, 1230.33935480374942,
-)  # fmt: skip
+    """x Φ(x) (Hendrycks & Gimpel 2016)."""
+    return eq.gelu(x)
 
 
 @feed_forward
 def gelu_tanh(x: Any) -> Any:
     """GELU's approximation by tanh (Hendrycks & Gimpel 2016)."""
-    return 0.5 * x * (1 + eq.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+    return eq.gelu(x, "tanh")
 
 
 @feed_forward

@@ -15,10 +15,10 @@ def read(path: str | os.PathLike[str]) -> Description:
     Raises:
         FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
     """
-    return model.read(path, _plain)
+    return model.read(path, of_state_dict)
 
 
-def _plain(weights: Mapping[str, Weight]) -> Description:
+def of_state_dict(weights: Mapping[str, Weight]) -> Description:
     from recurra.conversion.state_dict import described  # most files need nothing of what it imports
 
     return described(weights)

@@ -76,7 +76,7 @@ def read(
         FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
     """
     with refusing(path):
-        return unpack(path, lambda tensors, metadata: _model(tensors, metadata, plain))
+        return unpack(path, lambda tensors, metadata: model_of(tensors, metadata, plain))
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
@@ -89,9 +89,10 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
         return unpack(path, _all_weights)
 
 
-def _model(
+def model_of(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], plain: Callable[[Mapping[str, Weight]], Description]
 ) -> Description:
+    """The model of a file's arrays and metadata; see ``read`` for ``plain``."""
     if KEY not in metadata:
         return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
     root, tied, annotations = from_text(metadata[KEY])

@@ -290,7 +290,7 @@ class Recurrent(FixedConfiguration):
         def run_scan(number: int, x: Tensor) -> Tensor:
             scan, inputs = self._scans[number], Sequences(x, batch_sizes, reset)
             first = [state[number] for state in states]
-            masks = scan.draw(inputs, batch, self.training)
+            masks = scan.draw(inputs, batch, self.training, traced)
             values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
             for kept, value in zip(last, values[1:], strict=False):
                 kept.append(value)

@@ -9,7 +9,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from recurra.onnx import OnnxError, load
-from recurra.onnx.loading.operators import elementwise
 from tests.onnx.models import loaded, model_of
 
 F = np.float32
@@ -103,13 +102,6 @@ def test_loading_does_not_fill_memory(tmp_path):
     proto = model_of(nodes, {}, {"y": (F, None)}, {"n": np.array([2**23])})
     model = loaded(proto, tmp_path)
     assert sum(array.nbytes for array in model._graph.constants.values()) <= 2**28 + 64
-
-
-def test_the_error_function_in_blocks(monkeypatch):
-    x = np.linspace(-3, 3, 35, dtype=F).reshape(5, 7)
-    whole = elementwise.erf(x)
-    monkeypatch.setattr(elementwise, "_AT_ONCE", 4)
-    assert np.array_equal(elementwise.erf(x), whole)
 
 
 def test_a_branch_gives_as_many_outputs_as_are_asked_for(tmp_path):

@@ -20,7 +20,7 @@ from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
 from recurra.nn.running.scan import Scan, Sequences
-from recurra.program import Sizes, Variable, from_json, to_json
+from recurra.program import Sizes, Variable, from_json
 
 _CHECKPOINT = 32  # steps between kept states with checkpoint=True: a graph does not know T
 
@@ -37,7 +37,7 @@ def compiled_scan(
 ) -> list[Tensor]:
     """Output, last states and what is traced, out of the operator. See ``run``."""
     x, dtype = sequences.x, sequences.x.dtype
-    program, name, computed = _settled(scan.plan, traced, str(dtype), x.device.type, sequences.reset is not None)
+    name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
     inputs = [each.to(computed) for each in (x, *states, *parameters)]
     if torch.compiler.is_exporting():  # what will want gradients is not known
         wanted = [training and torch.is_grad_enabled()] * len(inputs)
@@ -51,7 +51,7 @@ def compiled_scan(
         [mask.to(computed) for mask in masks],
         sequences.batch_sizes,
         sequences.reset,
-        program,
+        scan.text,
         list(scan.sizes),
         scan.reverse,
         traced,
@@ -64,13 +64,13 @@ def compiled_scan(
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _settled(scheduled: Plan, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, str, torch.dtype]:
-    """The program as JSON, the name of the engine that runs it, and the dtype of the arrays that this one takes."""
-    name, program = dtype.removeprefix("torch."), scheduled.source
-    engine = choose(plan(program, traced=traced), name, device, resets=resets)
+def _settled(program: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
+    """The name of the engine that runs a program, and the dtype of the arrays that this one takes."""
+    name, scheduled = dtype.removeprefix("torch."), _plan_of(program, traced)
+    engine = choose(scheduled, name, device, resets=resets)
     if is_slow(engine, device):
-        announce("a compiled layer", program.name, device, resets, traced)
-    return to_json(program), engine.name, dtype_of(engine.computes_in(name))
+        announce("a compiled layer", scheduled.program.name, device, resets, traced)
+    return engine.name, dtype_of(engine.computes_in(name))
 
 
 @lru_cache(maxsize=512)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,9 +12,10 @@ from torch import Tensor
 
 from recurra.compiler import Plan, plan
 from recurra.compiler.plan import traceable
+from recurra.compiler.rewrite import needed
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
-from recurra.program import Program, Sizes
+from recurra.program import Equation, Program, Sizes, to_json
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Scan:
         output_size: features of its output.
         state_sizes: features of each state.
         shapes: for each parameter its name and shape.
+        text: the program as JSON, by which compiled graphs know it: torch.compile of 2.10 takes no objects as constants.
         masks: the random masks that a run needs.
+        traced_masks: those that a traced run needs: a mask with a name is shown, used or not.
         traced: for each traced name its size.
         reverse: whether it runs from the last step to the first.
     """
@@ -48,7 +53,9 @@ class Scan:
     output_size: int
     state_sizes: tuple[int, ...]
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    text: str
     masks: tuple[Mask, ...]
+    traced_masks: tuple[Mask, ...]
     traced: tuple[tuple[str, int], ...]
     reverse: bool
 
@@ -72,16 +79,9 @@ class Scan:
             output_size=program.output.width(sizes),
             state_sizes=tuple(state.width(sizes) for state in program.states),
             shapes=tuple((p.name, tuple(size.value(sizes) for size in p.shape)) for p in program.parameters),
-            masks=tuple(
-                Mask(
-                    mask.results[0].width(sizes),
-                    float(mask.attributes["probability"]),
-                    float(mask.attributes["on"]),
-                    float(mask.attributes["mean"]),
-                    mask.attributes["per"] == "sequence",
-                )
-                for mask in scheduled.program.masks
-            ),
+            text=_text_of(program),
+            masks=_masks(scheduled.program.masks, sizes),
+            traced_masks=_masks(_traced_masks(program), sizes),
             traced=tuple((name, variable.width(sizes)) for name, variable in traceable(program)),
             reverse=reverse,
         )
@@ -102,11 +102,11 @@ class Scan:
         scheduled = plan(self.program, traced=True) if traced else self.plan
         return ScanSpec(scheduled, self.sizes, self.reverse)
 
-    def draw(self, sequences: Sequences, batch: int, training: bool) -> list[Tensor]:
+    def draw(self, sequences: Sequences, batch: int, training: bool, traced: bool = False) -> list[Tensor]:
         """The random masks of one call, each with x's leading dimensions."""
         x = sequences.x
         drawn = []
-        for mask in self.masks:
+        for mask in self.traced_masks if traced else self.masks:
             shape = (batch, mask.size) if mask.per_sequence else (*x.shape[:-1], mask.size)
             values = torch.full(shape, mask.mean, dtype=x.dtype, device=x.device)
             if training:
@@ -115,6 +115,31 @@ class Scan:
                 values = sequences.repeat(values)
             drawn.append(values)
         return drawn
+
+
+@lru_cache(maxsize=512)
+def _text_of(program: Program) -> str:
+    return to_json(program)
+
+
+def _traced_masks(program: Program) -> Iterable[Equation]:
+    shown = [variable for _, variable in traceable(program)]
+    return (
+        equation for equation in needed(program.equations, [*program.roots, *shown]) if equation.operation == "mask"
+    )
+
+
+def _masks(equations: Iterable[Equation], sizes: Sizes) -> tuple[Mask, ...]:
+    return tuple(
+        Mask(
+            equation.results[0].width(sizes),
+            float(equation.attributes["probability"]),
+            float(equation.attributes["on"]),
+            float(equation.attributes["mean"]),
+            equation.attributes["per"] == "sequence",
+        )
+        for equation in equations
+    )
 
 
 @dataclass(frozen=True)

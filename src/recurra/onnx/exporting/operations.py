@@ -147,7 +147,7 @@ def _erf(use: Use) -> list[str]:
     return use.node("Mul", graph.node("Where", small, near, far), graph.node("Sign", x))
 
 
-def _ratio(graph: Graph, x: str, polynomials: Iterable[Sequence[float]]) -> str:
+def _ratio(graph: GraphWriter, x: str, polynomials: Iterable[Sequence[float]]) -> str:
     """The quotient of two polynomials in x."""
     values = []
     for first, *others in polynomials:
