@@ -19,6 +19,7 @@ def read(path: str | os.PathLike[str]) -> Description:
 
 
 def of_state_dict(weights: Mapping[str, Weight]) -> Description:
+    """The model of a plain state_dict of torch's; see ``recurra.model.read``."""
     from recurra.conversion.state_dict import described  # most files need nothing of what it imports
 
     return described(weights)

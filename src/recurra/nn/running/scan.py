@@ -41,7 +41,7 @@ class Scan:
         output_size: features of its output.
         state_sizes: features of each state.
         shapes: for each parameter its name and shape.
-        text: the program as JSON, by which compiled graphs know it: torch.compile of 2.10 takes no objects as constants.
+        text: the program as JSON, by which compiled graphs know it: torch 2.10 takes no objects as constants.
         masks: the random masks that a run needs.
         traced_masks: those that a traced run needs: a mask with a name is shown, used or not.
         traced: for each traced name its size.
