@@ -17,7 +17,7 @@ from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import RecurraError, one_line
 from recurra.model import Description, Part, Weight
-from recurra.model.interface import features
+from recurra.model.kinds import features
 
 _logger = logging.getLogger("recurra")
 _MAX_LINE = 1_000  # a message may list names of arrays

@@ -10,8 +10,8 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
-from recurra.model.interface import features, leaves
-from recurra.model.kinds import directions, layer_sizes, role
+from recurra.model.interface import leaves
+from recurra.model.kinds import directions, features, layer_sizes, role
 from recurra.program import Program, Sizes, Variable
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
