@@ -1,4 +1,4 @@
-"""A table of tokens before a model's recurrent layers, and a linear map behind them."""
+"""The embedding before a model's recurrent layers, and the linear map behind them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias"
 
 
 def embedding(arrays: Arrays, given: str) -> BuiltPart:
-    """The table of tokens.
+    """The embedding, a table with a row for each token.
 
     Args:
-        arrays: all there are.
-        given: the name of the table, or a part of it that no other has.
+        arrays: all arrays of the source.
+        given: the table's name, or a part of it that no other name has.
 
     Raises:
-        RecurraError: there is none, or it is no matrix.
+        RecurraError: there is no such table, or it is no matrix.
     """
     name = given
     if not isinstance(given, str) or given not in arrays.values:
@@ -38,13 +38,13 @@ def output(arrays: Arrays, given: Names, features: int) -> BuiltPart:
     """The linear map.
 
     Args:
-        arrays: all there are.
-        given: what the names of its arrays begin with, or the names themselves: weight (out, in), or kernel (in, out),
-            and bias.
-        features: that come in.
+        arrays: all arrays of the source.
+        given: the prefix of the names of its arrays, or the names by role: weight (out, in) or kernel (in, out), and
+            bias.
+        features: the number of features that the map takes.
 
     Raises:
-        RecurraError: there is none, or its shapes do not fit.
+        RecurraError: there is no such map, or its shapes do not fit.
     """
     found = find("output", arrays.values, given, _MAPS)
     [[roles]] = found.scans

@@ -1,4 +1,4 @@
-"""ONNX' layout: W is (directions, gates * hidden, input), the gates of an LSTM are i o f c, those of a GRU z r h."""
+"""ONNX' layout: W is (directions, gates * hidden, input); an LSTM's gates are i o f c, a GRU's are z r h."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _gates(scan: RoleArrays) -> int:
 
 
 def cell(scan: RoleArrays) -> Cell:
-    """The cell that a scan is of, by the number of gates.
+    """The cell of a node's arrays, told by the number of gates.
 
     Raises:
-        RecurraError: the shapes are no layer's, or do not tell.
+        RecurraError: the shapes fit no layer, or fit several cells.
     """
     gates = _gates(scan)
     if gates == 3:
@@ -36,10 +36,10 @@ def cell(scan: RoleArrays) -> Cell:
 
 
 def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
-    """The weights of each direction, which are in the same arrays.
+    """The stacked weights of each direction; the same arrays hold both.
 
     Raises:
-        RecurraError: a shape is not that of the cell's layer.
+        RecurraError: a shape does not fit the cell.
     """
     [scan] = scans
     gates = _gates(scan)
