@@ -1,4 +1,4 @@
-"""`recurra export` and `recurra inspect`: what goes into production, and what a model file holds."""
+"""`recurra export` writes a model file for production; `recurra inspect` shows the content of one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from recurra.model import write
 if TYPE_CHECKING:
     from recurra.tasks.export import Comparison
 
-Source = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or a file of recurra.save.")]
+ModelPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or a file of recurra.save.")]
 
 
 def export(
-    run: Source,
+    run: ModelPath,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
     weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for ONNX runtimes.")] = None,
@@ -60,7 +60,7 @@ def _report(found: Comparison) -> None:
 
 
 def _size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes in MB, kB or B."""
     for unit, size in (("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             return f"{count / size:.2f} {unit}"
@@ -68,7 +68,7 @@ def _size(count: int) -> str:
 
 
 def inspect(
-    file: Source,
+    file: ModelPath,
     programs: Annotated[bool, typer.Option("--programs", help="With the equations of every cell.")] = False,
 ) -> None:
     """Show what a model file holds: its parts, their weights, and the equations of its cells."""
