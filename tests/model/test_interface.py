@@ -1,4 +1,4 @@
-"""The interface of a model, held against what the model takes and gives."""
+"""The interface of a model, compared with the arrays that the model takes and returns."""
 
 import numpy as np
 import pytest
