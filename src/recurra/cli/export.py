@@ -38,25 +38,25 @@ def export(
             task.check_target(target)
     description = task.load_description(source)
     size = source.stat().st_size
-    made = task.with_weights(description, weights)
+    exported = task.with_weights(description, weights)
     if out is not None:
-        write(made, out)
+        write(exported, out)
         print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")
     if onnx is not None:
         from recurra.onnx import export as export_onnx
 
-        export_onnx(made, onnx, lengths=lengths)
+        export_onnx(exported, onnx, lengths=lengths)
         print(f"{onnx}  {_size(onnx.stat().st_size)}")
-    if made is not description:
-        _report(task.compare(description, made))
+    if exported is not description:
+        _report(task.compare(description, exported))
 
 
-def _report(found: Comparison) -> None:
-    print(f"error         largest {found.largest:.2g}, root mean square {found.relative:.2%} of the output's")
-    if found.bits is not None:
-        print(f"bits per token {found.bits[0]:.4f} → {found.bits[1]:.4f}, of text that the model wrote")
-    if found.microseconds is not None:
-        print(f"a step        {found.microseconds[0]:.1f} µs → {found.microseconds[1]:.1f} µs, one sequence")
+def _report(comparison: Comparison) -> None:
+    print(f"error         largest {comparison.largest:.2g}, root mean square {comparison.relative:.2%} of the output's")
+    if comparison.bits is not None:
+        print(f"bits per token {comparison.bits[0]:.4f} → {comparison.bits[1]:.4f}, of text that the model wrote")
+    if comparison.microseconds is not None:
+        print(f"a step        {comparison.microseconds[0]:.1f} µs → {comparison.microseconds[1]:.1f} µs, one sequence")
 
 
 def _size(count: int) -> str:

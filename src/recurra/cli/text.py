@@ -133,7 +133,7 @@ def _follow(job: TextJob, out: Path) -> None:
     try:
         with Reporter() as reporter, contextlib.closing(train_text(job, out)) as events:
             for event in events:
-                if step == 0:  # only now, as the folder could not be made otherwise
+                if step == 0:  # only now, as an error about the folder comes before
                     _introduce(job, reporter)
                 step = event.step
                 if isinstance(event, TextEvaluation):

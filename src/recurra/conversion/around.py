@@ -50,13 +50,13 @@ def output(arrays: Arrays, given: Names, features: int) -> BuiltPart:
     [[roles]] = found.scans
     scan = arrays.by_role(roles)
     if "weight" in scan:
-        matrix, values, wanted = scan["weight"], scan["weight"].array, f"(out, in={features})"
+        matrix, values, expected = scan["weight"], scan["weight"].array, f"(out, in={features})"
     else:
-        matrix, values, wanted = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
+        matrix, values, expected = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
     if values.ndim != 2 or values.shape[1] != features:
         is_turned = values.ndim == 2 and values.shape[0] == features
         other = "kernel" if "weight" in scan else "weight"
-        raise matrix.mismatch(wanted, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
+        raise matrix.mismatch(expected, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
     weights = {"weight": values}
     if "bias" in scan:
         weights["bias"] = scan["bias"].array

@@ -54,9 +54,9 @@ class Item:
         """The role and the name, for messages."""
         return self.role if self.name == self.role else f"{self.role} ({self.name[:100]})"
 
-    def mismatch(self, wanted: str, hint: str = "") -> RecurraError:
-        """The error that the array has another shape than ``wanted``."""
-        return RecurraError(f"{self.label} must have shape {wanted}; got {self.shape}" + (f": {hint}" if hint else ""))
+    def mismatch(self, needed: str, hint: str = "") -> RecurraError:
+        """The error that the array's shape is not the needed one."""
+        return RecurraError(f"{self.label} must have shape {needed}; got {self.shape}" + (f": {hint}" if hint else ""))
 
 
 RoleArrays = Mapping[str, Item]  # the arrays of one layer in one direction, by role

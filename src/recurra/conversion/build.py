@@ -79,9 +79,9 @@ def _cell(given: str | Cell | None) -> Cell | None:
 def _check_chain(parts: Sequence[BuiltPart]) -> None:
     """Refuse parts that do not fit behind one another, with a message that names the arrays."""
     for before, after in pairwise(parts):
-        given, wanted = features(before.part)[1], features(after.part)[0]
-        if given != wanted:
-            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {wanted}")
+        given, taken = features(before.part)[1], features(after.part)[0]
+        if given != taken:
+            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {taken}")
 
 
 def _description(parts: Sequence[BuiltPart]) -> Description:

@@ -80,13 +80,13 @@ def letters(library: LibraryLayout, gates: int, item: Item, layout: GateLayout) 
     Raises:
         RecurraError: the cell has other gates.
     """
-    found = library.gates.get(library.kind(gates) or "", "")
-    if sorted(found) != sorted(layout.gates):
+    ordered = library.gates.get(library.kind(gates) or "", "")
+    if sorted(ordered) != sorted(layout.gates):
         raise RecurraError(
             f"{item.label} of shape {item.shape} has {gates} gates; the cell has {len(layout.gates)}: "
             + ", ".join(layout.gates)
         )
-    return found
+    return ordered
 
 
 def parameters(stacked: Stacked, program: Program, layout: GateLayout) -> dict[str, Array]:
@@ -96,10 +96,10 @@ def parameters(stacked: Stacked, program: Program, layout: GateLayout) -> dict[s
         RecurraError: the cell has peepholes and the weights have none, or the other way round.
     """
     names = [parameter.name for parameter in program.parameters]
-    wanted = {name[2:] for name in names if name.startswith("p_")}
-    if wanted != set(stacked.p):
+    peepholes = {name[2:] for name in names if name.startswith("p_")}
+    if peepholes != set(stacked.p):
         raise RecurraError(
-            f"cell {program.name!r} has peepholes of {', '.join(sorted(wanted)) or 'no gate'}, the weights of "
+            f"cell {program.name!r} has peepholes of {', '.join(sorted(peepholes)) or 'no gate'}, the weights of "
             f"{', '.join(sorted(stacked.p)) or 'no gate'}; cell='peephole_lstm' has those of i, f, o"
         )
     if layout.is_stacked:

@@ -176,12 +176,12 @@ def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[S
 def _chosen(candidates: Sequence[_Gathered], given: str) -> list[_Gathered]:
     """The candidates with exactly the given prefix; if there are none, those whose prefix contains its segments."""
     exact = [each for each in candidates if each.prefix.rstrip("._:/") == given.rstrip("._:/")]
-    wanted = _segments(given)
+    sought = _segments(given)
 
     def is_within(own: list[str]) -> bool:
-        return any(own[start : start + len(wanted)] == wanted for start in range(len(own) - len(wanted) + 1))
+        return any(own[start : start + len(sought)] == sought for start in range(len(own) - len(sought) + 1))
 
-    return exact or [each for each in candidates if wanted and is_within(_segments(each.prefix))]
+    return exact or [each for each in candidates if sought and is_within(_segments(each.prefix))]
 
 
 def _segments(prefix: str) -> list[str]:

@@ -87,11 +87,11 @@ def _member(archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Unread:
         except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error) as error:
             raise FileFormatError(f"{name}: its header is damaged: {str(error)[:200]}") from None
         shape = header["shape"]
-        wanted, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
-        if wanted != there:
-            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {wanted} bytes; there are {there}")
-        content = file.read(there)
-    if len(content) != there:
+        expected, size = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if expected != size:
+            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {expected} bytes; there are {size}")
+        content = file.read(size)
+    if len(content) != size:
         raise FileFormatError(f"{name} is cut short")
     array: NDArray[Any] = np.frombuffer(content, dtype).reshape(shape, order="F" if header["fortran_order"] else "C")
     return array

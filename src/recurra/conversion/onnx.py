@@ -51,10 +51,10 @@ def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
     for role, factor in (("B", 2 * gates), ("P", len(ONNX.peepholes))):
         if role in scan and scan[role].shape != (directions, factor * hidden):
             raise scan[role].mismatch(f"(directions={directions}, {factor}*hidden={factor * hidden})")
-    found = []
+    weights = []
     for direction in range(directions):
         w_bias, r_bias = np.split(scan["B"].array[direction], 2) if "B" in scan else (None, None)
         p = np.split(scan["P"].array[direction], len(ONNX.peepholes)) if "P" in scan else ()
         w, r = ONNX.rows(W.array[direction]), ONNX.rows(scan["R"].array[direction])
-        found.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(ONNX.peepholes, p, strict=False))))
-    return found
+        weights.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(ONNX.peepholes, p, strict=False))))
+    return weights

@@ -93,8 +93,8 @@ def check_annotations(annotations: Mapping[str, object], root: Part) -> None:
     for name, value in annotations.items():
         annotation = _row(name)
         if not isinstance(value, annotation.type):
-            wanted = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
-            raise TypeError(f"{name} must be a {wanted}, not {type(value).__name__}")
+            expected = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
+            raise TypeError(f"{name} must be a {expected}, not {type(value).__name__}")
         problem = annotation.problem(value, root)
         if problem is not None:
             raise FileFormatError(problem)

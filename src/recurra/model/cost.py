@@ -99,7 +99,7 @@ def _cost(program: Program, sizes: Sizes) -> Cost:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def numbers(name: str, shape: Shape) -> tuple[int, ...]:
-        found = []
+        values = []
         for size in shape:
             if id(size) not in known:  # the sizes in a program from a file are mostly the same few objects
                 known[id(size)] = size.value(sizes)
@@ -107,8 +107,8 @@ def _cost(program: Program, sizes: Sizes) -> Cost:
                     raise FileFormatError(f"`{name}` is of a projection, and proj_size is 0")
             if known[id(size)] > MAX_SIZE:
                 raise FileFormatError(f"`{name}` would be larger than {MAX_SIZE}")
-            found.append(known[id(size)])
-        return tuple(found)
+            values.append(known[id(size)])
+        return tuple(values)
 
     for variable in program.variables():
         shapes[variable.name] = numbers(variable.name, variable.shape)

@@ -34,14 +34,14 @@ def quantize(description: Description, to: str) -> Description:
     """
     if to not in FORMATS:
         raise FileFormatError(f"narrower weights are {' or '.join(FORMATS)}, not {to!r}")
-    made: dict[int, Weight] = {}  # by the id of the source weight, so that tied weights stay tied
+    by_id: dict[int, Weight] = {}  # keyed by the id of the source weight, so that tied weights stay tied
     for name, weight in description.weights.items():
-        if id(weight) not in made:
+        if id(weight) not in by_id:
             try:
-                made[id(weight)] = quantized(weight, to)
+                by_id[id(weight)] = quantized(weight, to)
             except ValueError as error:
                 raise FileFormatError(f"weight {name} {error}") from None
-    weights = {name: made[id(weight)] for name, weight in description.weights.items()}
+    weights = {name: by_id[id(weight)] for name, weight in description.weights.items()}
     return replace(description, weights=weights)
 
 

@@ -100,8 +100,8 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
     _contents(text, position)
     yield struct.pack("<Q", len(text)) + text
     for name in names:
-        wanted = DTYPES[tensors[name].dtype]
-        yield _bytes(np.ascontiguousarray(tensors[name].data, wanted))
+        dtype = DTYPES[tensors[name].dtype]
+        yield _bytes(np.ascontiguousarray(tensors[name].data, dtype))
 
 
 def unpack(path: str | os.PathLike[str], take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:

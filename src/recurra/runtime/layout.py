@@ -46,12 +46,12 @@ class Layout:
         interface, size = self.interface, self.interface.input_size
         array: Array = tokens(x) if interface.takes_tokens else numbers(x, self.dtype)
         names = interface.rows if interface.takes_tokens else (*interface.rows, "input_size")
-        wanted = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
+        expected = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
         if array.ndim not in (len(names), len(names) - 1):
-            raise RecurraError(f"the model's input must be {wanted}, or without batch; got {array.shape}")
+            raise RecurraError(f"the model's input must be {expected}, or without batch; got {array.shape}")
         if not interface.takes_tokens and size not in (None, array.shape[-1]):
             raise RecurraError(
-                f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
+                f"the model's input must be {expected}; got {array.shape}: the last dimension is {array.shape[-1]}"
             )
         if not interface.takes_tokens and size is None and array.shape[-1] == 0:
             raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")

@@ -178,12 +178,12 @@ def stages(description: Description) -> list[ModelStage]:
             values[id(weight)] = weight.values()
         return values[id(weight)]
 
-    found: list[ModelStage] = []
+    built: list[ModelStage] = []
     for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
-        found.append(_stage(part, weights, description.dtype))
-    return found
+        built.append(_stage(part, weights, description.dtype))
+    return built
 
 
 def run_stages(
@@ -214,11 +214,11 @@ def step_programs(stages: Sequence[ModelStage], width: int) -> list[PackedProgra
     Raises:
         RecurraError: a layer is bidirectional.
     """
-    found: list[PackedProgram] = []
+    programs: list[PackedProgram] = []
     for stage in stages:
-        found += stage.step_programs(width)
+        programs += stage.step_programs(width)
         width = width if stage.output_size is None else stage.output_size
-    return found
+    return programs
 
 
 def _shaped(weight: Array, parameter: Variable) -> Array:

@@ -65,8 +65,8 @@ class Nest:
     def nest(self, arrays: Iterator[Array]) -> Any:
         """The nested state of arrays that come one after the other."""
         if self.names:
-            found = tuple(next(arrays) for _ in self.names)
-            return found if len(found) > 1 else found[0]
+            states = tuple(next(arrays) for _ in self.names)
+            return states if len(states) > 1 else states[0]
         return tuple(nest.nest(arrays) for nest in self.inner)
 
 
@@ -81,6 +81,6 @@ def checked(name: str, given: Array | None, shape: Sequence[tuple[str, int]], dt
         return np.zeros(sizes, dtype)
     array = array_of(f"state {name}", given)
     if array.shape != sizes or array.dtype.kind not in "fiu":
-        wanted = ", ".join(f"{label}={size}" for label, size in shape)
-        raise RecurraError(f"state {name} must be numbers ({wanted}); got {array.dtype} {array.shape}")
+        expected = ", ".join(f"{label}={size}" for label, size in shape)
+        raise RecurraError(f"state {name} must be numbers ({expected}); got {array.dtype} {array.shape}")
     return np.ascontiguousarray(array, dtype)

@@ -39,9 +39,9 @@ def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper
         scans = [
             StepScan(program.spec, program.parameters, program.kernel(dtype)[1], program.masks) for program in programs
         ]
-        made = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
-        if made is not None:
-            return made
+        own = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
+        if own is not None:
+            return own
     return PlainStepper(table, programs, layout, batch)
 
 
@@ -104,9 +104,9 @@ class PlainStepper:
 
     def set_states(self, states: list[Array]) -> None:
         """See ``Stepper``."""
-        given = iter(states)
+        arrays = iter(states)
         with alone(self._lock):
-            self._states = [[np.array(next(given)) for _ in program.state_sizes] for program in self._programs]
+            self._states = [[np.array(next(arrays)) for _ in program.state_sizes] for program in self._programs]
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""

@@ -112,11 +112,11 @@ class Stream:
 
     def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
         """The states of all programs, grouped by recurrent stage: (layers, batch, size)."""
-        found, given = [], iter(flat)
+        by_stage, arrays = [], iter(flat)
         for stage in self.model.recurrent:
-            layers = [[next(given) for _ in stage.state_names] for _ in stage.programs]
-            found.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
-        return found
+            layers = [[next(arrays) for _ in stage.state_names] for _ in stage.programs]
+            by_stage.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
+        return by_stage
 
     @property
     def state(self) -> Any:

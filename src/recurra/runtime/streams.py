@@ -112,8 +112,8 @@ class Streams:
         for tables, last in zip(self._tables, ends, strict=True):  # last, so that an error before this changes no state
             for table, state in zip(tables, last, strict=True):
                 table[:, rows] = state
-        found: Array = output[0]
-        return found
+        result: Array = output[0]
+        return result
 
     def state(self, ids: ArrayLike) -> Any:
         """A copy of the state of some sequences, as ``model(x, state)`` returns it."""
@@ -163,7 +163,7 @@ class Streams:
         ]
         free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
         used = np.concatenate([self._is_used, np.zeros(more, bool)])
-        # Only now that all is made: where the memory did not suffice, nothing has changed.
+        # Assigned last: if the memory does not suffice, nothing has changed.
         self._tables, self._free, self._is_used = tables, free, used
 
     def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:

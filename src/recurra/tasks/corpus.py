@@ -83,9 +83,9 @@ def split_text(text: str, fraction: float = VALID_FRACTION) -> tuple[str, str]:
     cut = len(text) - max(1, round(len(text) * fraction))
     near = cut + (len(text) - cut) // 2
     for separator in ("\n", " "):
-        found = text.find(separator, cut, near)
-        if found >= 0:
-            return text[: found + 1], text[found + 1 :]
+        position = text.find(separator, cut, near)
+        if position >= 0:
+            return text[: position + 1], text[position + 1 :]
     return text[:cut], text[cut:]
 
 

@@ -155,11 +155,11 @@ def _times(models: tuple[Model, Model], x: Array) -> tuple[float, float] | None:
     except RecurraError:
         return None
     steps = [np.ascontiguousarray(row[:1]) for row in (x if not models[0].is_cell else x[None])][:64]
-    found: list[list[float]] = [[], []]
+    measured: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
-        for stream, times in zip(streams, found, strict=True):
+        for stream, times in zip(streams, measured, strict=True):
             begin = time.perf_counter()
             for step in steps:
                 stream.step(step)
             times.append((time.perf_counter() - begin) / len(steps) * 1e6)
-    return statistics.median(found[0]), statistics.median(found[1])
+    return statistics.median(measured[0]), statistics.median(measured[1])

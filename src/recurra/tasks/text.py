@@ -187,9 +187,9 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
                 continue
             if event.best:
                 run.save_model(job.model, job.corpus.vocabulary)
-            found = _in_words(event, job)
-            run.add_metrics(_metrics(found))
-            yield found
+            evaluation = _in_words(event, job)
+            run.add_metrics(_metrics(evaluation))
+            yield evaluation
     finally:
         if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
             run.save_model(job.model, job.corpus.vocabulary)
