@@ -72,7 +72,7 @@ def sample(
     top_k: Annotated[int, typer.Option(help="Choose among so many of the likeliest; 0: all.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Same seed, same text; by default another each time.")] = None,
 ) -> None:
-    """Write a prompt on, printing as it goes."""
+    """Continue a prompt, printing as it goes."""
     from recurra.tasks import sampling
     from recurra.tasks.text import load_text
 

@@ -47,7 +47,7 @@ def _vocabulary_in(content: Any) -> Vocabulary:
     level, tokens = given["level"], given["tokens"]
     if level not in ("char", "word") or not isinstance(tokens, str):
         raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
-    # The tokens are counted first: making too many of them would take the memory.
+    # Tokens are counted before they are split: too many would take all memory.
     count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
     if count > most:
         raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")

@@ -1,4 +1,4 @@
-"""Turns every failure to read or write a file into one FileFormatError, of one line that names the file."""
+"""One error for every failure to read or write a file: a FileFormatError of one line that names the file."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class GateLayout:
     Attributes:
         gates: the letters of the gates, in the cell's order.
         is_stacked: whether the cell has torch's ``weight_ih``, ``weight_hh``, (gates * hidden, features), and two
-            biases; else each gate has its own ``W_``, ``U_`` (features, hidden), ``b_`` and perhaps ``p_``, and its
-            letter follows.
+            biases; else each gate has its own ``W_``, ``U_`` (features, hidden), ``b_`` and perhaps ``p_``, with its
+            letter at the end.
     """
 
     gates: str
