@@ -1,4 +1,4 @@
-"""Texts as numbers: characters or words, and the vocabulary that numbers them."""
+"""Texts as token numbers: characters or words, and the vocabulary that numbers them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Vocabulary:
 
     Args:
         level: ``char`` or ``word``.
-        tokens: all tokens, ``<unk>`` first, none twice; characters of length one, or words without white space, with
+        tokens: all tokens, ``<unk>`` first, none twice: single characters, or words without white space, with
             ``<eos>`` among them.
 
     Raises:
-        RunError: they are not such.
+        RunError: the tokens break one of these rules.
     """
 
     def __init__(self, level: str, tokens: Sequence[str]) -> None:
@@ -58,19 +58,19 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str, level: str, least_count: int = 1) -> Vocabulary:
-        """Collect what occurs at least `least_count` times in a text, the most frequent first, then by code point."""
+        """Collect a text's tokens that occur at least `least_count` times: most frequent first, then by code point."""
         counts = Counter(tokens_of(text, level))
         kept = [token for token, count in counts.items() if count >= least_count or token == LINE_END]
         return cls(level, [UNKNOWN, *sorted(set(kept) - {UNKNOWN}, key=lambda token: (-counts[token], token))])
 
     @classmethod
     def of_joined(cls, level: str, joined: str) -> Vocabulary:
-        """The vocabulary whose ``joined`` this is."""
+        """Make the vocabulary whose ``joined`` is this text."""
         return cls(level, [UNKNOWN, *(joined if level == "char" else joined.split(" "))])
 
     @property
     def joined(self) -> str:
-        """All tokens but ``<unk>``: the characters one after the other, or the words with a space between."""
+        """All tokens but ``<unk>``, as one text: characters one after the other, or words with a space between."""
         return ("" if self.level == "char" else " ").join(self.tokens[1:])
 
     def __len__(self) -> int:
@@ -78,14 +78,14 @@ class Vocabulary:
 
     @property
     def start(self) -> int:
-        """The token before the first one of a text: the end of a line, or ``<unk>`` if the text had no lines."""
+        """The number of the token before a text's first one: the line end, or ``<unk>`` if the vocabulary has none."""
         return self._number.get("\n" if self.level == "char" else LINE_END, 0)
 
     def encode(self, text: str) -> Ids:
-        """Give the number of each token, shape ``(N,)``; those not in the vocabulary are 0.
+        """Number the tokens of a text, shape ``(N,)``; tokens that are not in the vocabulary are 0.
 
         Raises:
-            TypeError: the text is none.
+            TypeError: the argument is no text.
         """
         if not isinstance(text, str):
             raise TypeError(f"a text is needed, not {type(text).__name__}")
@@ -97,22 +97,22 @@ class Vocabulary:
         return np.array(numbers, dtype=np.int64)[places.reshape(-1)]
 
     def prompt(self, text: str) -> Ids:
-        """What a model reads that is to write a text on: the start, then the text, whose last line is not ended."""
+        """Number the tokens that a model reads to continue a text: the start, then the text with its last line open."""
         numbers = self.encode(text) if text else np.zeros(0, np.int64)
         if self.level == "word" and text and not text.endswith("\n"):
             numbers = numbers[:-1]
         return np.concatenate([[self.start], numbers])
 
     def unknown(self, text: str) -> Counter[str]:
-        """Count the tokens of a text that the vocabulary does not have; a written-out ``<unk>`` is one that it has."""
+        """Count the tokens of a text that are not in the vocabulary; a literal ``<unk>`` is in it."""
         counts = Counter(tokens_of(text, self.level))
         return Counter({token: count for token, count in counts.items() if token not in self._number})
 
     def write(self, number: int, at_line_start: bool) -> str:
-        """Give a token as it is written in running text: a word has a space before it except at a line's start.
+        """Write a token as in running text: a word has a space before it, except at the start of a line.
 
         Raises:
-            IndexError: there is no such token.
+            IndexError: there is no token of this number.
         """
         if not 0 <= number < len(self.tokens):
             raise IndexError(f"tokens are 0 … {len(self.tokens) - 1}; got {number}")

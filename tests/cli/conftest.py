@@ -1,4 +1,4 @@
-"""A text on disk, one trained run for all tests, and a way to call the command line."""
+"""Fixtures: a text on disk, trained runs for all tests, and functions that call the command line."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Models as small as these only wait for a second thread, above all where tests run side by side."""
+    """Use one thread: models as small as these lose time by a second one, above all if tests run in parallel."""
     with threads(1):
         yield
 
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command; give its exit code, stdout and stderr."""
+    """Run a command; return its exit code, stdout and stderr."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -49,7 +49,7 @@ def text_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two trained runs, ``char`` and ``word``; tests only read them, or copy them first."""
+    """A folder with two trained runs, ``char`` and ``word``; tests read them, or copy them first."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "text.txt").write_text(TEXT)
     with threads(1):

@@ -1,4 +1,4 @@
-"""Whatever is wrong: one line on stderr, exit code 2, and nothing written."""
+"""Every bad input leads to one line on stderr and exit code 2, and nothing is written."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo from beginning to end, with a second of training instead of forty-five."""
+"""The demo from beginning to end, with one second of training instead of forty-five."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The doctor tells the truth about this machine, and keeps its head where something is missing or wrong."""
+"""The doctor reports this machine correctly, and works where something is missing or wrong."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from recurra import _native
 from recurra.engines import reasons
 
-# A fresh interpreter in which the named modules cannot be imported.
+# Code for a fresh interpreter in which the named modules cannot be imported.
 PROGRAM = """
 import sys
 for name in sys.argv[1:]:
@@ -21,7 +21,7 @@ doctor()
 """
 
 
-HEAVY = ("torch", "onnx", "onnxruntime")  # they take a second to load; left out where the test is about something else
+HEAVY = ("torch", "onnx", "onnxruntime")  # each takes a second to import, and some tests do without
 
 
 def diagnose(*missing: str, **environment: str) -> tuple[int, dict[str, str]]:

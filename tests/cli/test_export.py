@@ -1,4 +1,4 @@
-"""`recurra export` and `recurra inspect`: what they write, what they say, and what they refuse."""
+"""`recurra export` and `recurra inspect`: their files, their output, and their refusals."""
 
 import re
 import shutil

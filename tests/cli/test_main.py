@@ -1,4 +1,4 @@
-"""The program itself: quick help, missing extras, closed pipes, and which commands there are."""
+"""The program itself: quick help, missing extras, closed pipes, and the list of commands."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Train, sample, measure: the three commands on a small text, and the moments when a user stops them."""
+"""The commands train, sample and eval on a small text, and interrupts by the user."""
 
 import io
 import json

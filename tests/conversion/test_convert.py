@@ -1,4 +1,4 @@
-"""``convert``: torch's layout and any cell's own, names, and the model that comes out."""
+"""``convert``: torch's layout and that of any cell, names, and the resulting model."""
 
 import logging
 
@@ -129,7 +129,7 @@ def test_any_cell_has_its_own_names():
 
 @pytest.mark.parametrize("name", recurra.cells.all())
 def test_every_cell_of_the_zoo(name):
-    layers = 1 if name == "antisymmetric_rnn" else 2  # its second layer would get twice its size
+    layers = 1 if name == "antisymmetric_rnn" else 2  # its second layer would get twice the features
     original = model(layer(recurra.cells.all()[name], 5, 5, num_layers=layers, bidirectional=True))
     source = {key: weight.values() for key, weight in original.description.weights.items()}
     x = np.random.default_rng(1).standard_normal((4, 2, 5))

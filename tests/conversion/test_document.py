@@ -1,4 +1,4 @@
-"""What docs/convert.md shows runs, block after block, in a folder with the files that it speaks of."""
+"""The code of docs/convert.md runs, block after block, in a folder with the files that it mentions."""
 
 import re
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_saving_from_keras():
     import keras
 
     trained = run(2)["trained"]
-    table, both, gru, dense = (layer.name for layer in trained.layers)  # numbered, where others were made before
+    table, both, gru, dense = (layer.name for layer in trained.layers)  # numbered, if other layers were made before
     model = recurra.convert("keras.npz", embedding=table, names=[both, gru], output=dense, batch_first=True)
     output, _ = model(np.array([[3, 5, 7]]))
     expected = keras.ops.convert_to_numpy(trained(np.array([[3, 5, 7]])))

@@ -1,4 +1,4 @@
-"""Files of weights: told by their content, and refused in one line where they are damaged or something else."""
+"""Files of weights are recognised by their content; damaged and other files are refused in one line."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""The encoder and the decoder of g2p_en, a model of English spelling that others trained; `make compat` installs it."""
+"""The encoder and the decoder of g2p_en, a trained model of English spelling; `make compat` installs it."""
 
 import importlib.util
 from pathlib import Path
@@ -18,7 +18,7 @@ START, END = 2, 3  # among the decoder's tokens
 
 @pytest.fixture(scope="module")
 def path():
-    """Its file of weights; the package itself is not imported, as it would download dictionaries."""
+    """The path of its weights; the package is not imported, as it would download dictionaries."""
     spec = importlib.util.find_spec("g2p_en")
     return Path(spec.submodule_search_locations[0]) / "checkpoint20.npz"
 
@@ -30,7 +30,7 @@ def weights(path):
 
 
 def gru_step(weights, side, token, h):
-    """A step of its GRU, in float64."""
+    """A step of g2p_en's GRU, in float64."""
     x = weights[f"{side}_emb"][[token]]
     a = x @ weights[f"{side}_w_ih"].T + weights[f"{side}_b_ih"]
     b = h @ weights[f"{side}_w_hh"].T + weights[f"{side}_b_hh"]

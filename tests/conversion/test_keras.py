@@ -1,4 +1,4 @@
-"""Keras' layouts, against numbers that Keras gave, and against Keras where it is installed."""
+"""Keras' layouts, compared with recorded results of Keras, and with Keras itself where it is installed."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from recurra.errors import RecurraError
 from recurra.runtime import convert
 from tests.conversion.weights import close, keras_weights, waves
 
-# What Keras 3.15.1 makes of waves((1, 3, 3), 0.5) with waves(shape, n + 1) as weight n; by its numpy backend, which has
-# products of float32.
+# The outputs of Keras 3.15.1 for waves((1, 3, 3), 0.5) with waves(shape, n + 1) as weight n; from its numpy backend,
+# whose products are float32.
 KERAS = {
     "SimpleRNN": ((1, (2,)), [
         [0.11096092, -0.84630656], [0.80962521, 0.5969339], [-0.02674556, -0.96050137],

@@ -1,4 +1,4 @@
-"""ONNX' layouts, against the standard's equations, and against its runtimes where they are installed."""
+"""ONNX' layouts, compared with the standard's equations, and with runtimes where they are installed."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.conversion.weights import close, onnx_weights, sigmoid
 
 
 def onnx_scan(cell, x, W, R, B, P=None):
-    """The standard's equations: i o f c of an LSTM, z r h of a GRU."""
+    """The standard's equations, with the gates i o f c of an LSTM and z r h of a GRU."""
     hidden = R.shape[1]
     Wb, Rb = np.split(B, 2)
     h = c = np.zeros((x.shape[1], hidden))

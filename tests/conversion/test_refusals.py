@@ -1,4 +1,4 @@
-"""What cannot be converted is refused in one line that says what is wrong."""
+"""Weights that cannot be converted are refused in one line that says what is wrong."""
 
 import numpy as np
 import pytest

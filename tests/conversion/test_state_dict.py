@@ -1,4 +1,4 @@
-"""A file that is a state_dict of torch's and nothing else."""
+"""Files that hold a plain state_dict of torch."""
 
 import numpy as np
 import pytest

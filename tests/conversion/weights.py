@@ -1,10 +1,10 @@
-"""Weights as other libraries lay them out, and numpy's word on what they compute."""
+"""Weights in the layouts of other libraries, and their results computed with numpy."""
 
 import numpy as np
 
 
 def waves(shape, start):
-    """Deterministic weights."""
+    """Deterministic weights of this shape."""
     return np.sin(np.arange(start, start + np.prod(shape), dtype=np.float64)).reshape(shape)
 
 

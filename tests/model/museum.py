@@ -1,4 +1,4 @@
-"""Files that are broken, or were made to do harm: each built here, none of them a model."""
+"""A museum of broken and malicious files, all built here; none of them is a model."""
 
 import io
 import json
@@ -24,7 +24,7 @@ EXHIBITS: dict[str, Callable[[], bytes]] = {}
 
 
 def exhibit(name):
-    """Put what a function builds into the museum."""
+    """Register the file that a function builds as an exhibit."""
 
     def put(build):
         EXHIBITS[name] = build
@@ -34,7 +34,7 @@ def exhibit(name):
 
 
 def exhibits(kind, items, build):
-    """Put one exhibit for each item: a name, and what `build` makes a file of."""
+    """Register an exhibit for each item: its name, and the argument from which `build` makes the file."""
     for name, item in items.items():
         EXHIBITS[f"{kind}: {name}"] = lambda item=item: build(item)
 
@@ -43,31 +43,31 @@ def exhibits(kind, items, build):
 
 
 def bytes_of(description):
-    """The file of a model."""
+    """The bytes of a model's file."""
     return b"".join(bytes(piece) for piece in pack(*contents_of(description)))
 
 
 def framed(text, body=b""):
-    """A file of this header, which is JSON or will be."""
+    """A file with this header, a text of JSON or an object that becomes one."""
     text = text if isinstance(text, bytes) else json.dumps(text).encode()
     return struct.pack("<Q", len(text)) + text + body
 
 
 def opened(data):
-    """Header, description and numbers of a file."""
+    """The header, the description and the numbers of a file."""
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
     return header, json.loads(header["__metadata__"][KEY]), data[8 + length :]
 
 
 def closed(header, description, body):
-    """The file of header, description and numbers."""
+    """The file with this header, description and numbers."""
     header["__metadata__"] = {KEY: description if isinstance(description, str) else json.dumps(description)}
     return framed(header, body)
 
 
 def small():
-    """A model that is nothing to complain about."""
+    """A small, valid model."""
     return bytes_of(described(stack(lstm(2, 3), linear(3, 1))))
 
 
@@ -78,16 +78,16 @@ def spoken():
 
 
 def forecaster():
-    """A model of two time series of three columns."""
+    """A forecaster of two time series with three columns."""
     made = described(stack(lstm(3, 4), linear(4, 2)))
     columns = (Column("load", "target"), Column("price", "past"), Column("heat", "future"))
     scaling = Scaling([[1.0, 0.0, 2.5], [0.0, 1e-300, 3.0]], [[1.0, 1.0, 2.0], [0.5, 1.0, 1e300]], ["north", "south"])
-    noted = Series(columns, 24, 168, "h", 24, (0.1, 0.9), scaling, "time", "place")
-    return bytes_of(type(made)(made.root, made.weights, {"series": noted}))
+    series = Series(columns, 24, 168, "h", 24, (0.1, 0.9), scaling, "time", "place")
+    return bytes_of(type(made)(made.root, made.weights, {"series": series}))
 
 
 def before_annotations(data, vocabulary):
-    """The file of a model as it was written before its vocabulary was one of many annotations."""
+    """The file of a model in the form from before the vocabulary was one of many annotations."""
     header, description, body = opened(data)
     del description["annotations"]
     description["vocabulary"] = vocabulary
@@ -99,12 +99,12 @@ def entry(dtype="F32", shape=(1,), offsets=(0, 4)):
 
 
 def with_entry(**parts):
-    """A file of one array, its entry changed."""
+    """A file with one array, whose entry in the header is changed."""
     return framed({"a": {**entry(), **parts}}, bytes(4))
 
 
 def changed(path, value, make=small):
-    """A model whose description is changed in one place; with None, something is taken away."""
+    """A model whose description is changed in one place; ``REMOVED`` removes the field."""
     header, description, body = opened(make())
     target = description
     for key in path[:-1]:
@@ -122,7 +122,7 @@ LINEAR = ("model", "parts", 1, 1)
 
 
 def of_program(content, hidden=4, weights=None, **settings):
-    """A layer of a program that was written by hand; all weights of no numbers, unless given as shapes."""
+    """A layer whose program is written by hand; weights are empty unless their shapes are given."""
     header, description, body = opened(small())
     part = description["model"]["parts"][0][1]
     part["settings"].update(input_size=4, hidden_size=hidden, **settings)
@@ -132,7 +132,7 @@ def of_program(content, hidden=4, weights=None, **settings):
 
 
 def arrays(shapes, description):
-    """Header, description and numbers with these weights."""
+    """The header, the description and the numbers of a model with these weights."""
     header, at = {}, 0
     for name, shape in shapes.items():
         size = 4 * int(np.prod(shape))
@@ -141,7 +141,7 @@ def arrays(shapes, description):
     return header, description, bytes(at)
 
 
-# ---- what is no such file ----
+# ---- no safetensors file ----
 
 
 @exhibit("empty")
@@ -507,7 +507,7 @@ exhibits(
 
 
 def weights(change):
-    """A model with its arrays changed."""
+    """A model whose arrays are changed."""
     header, description, body = opened(bytes_of(described(linear(2, 3))))
     made = {name: each for name, each in header.items() if name != "__metadata__"}
     body = change(made) or body

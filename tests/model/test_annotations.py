@@ -1,4 +1,4 @@
-"""Annotations: what is written comes back, files from before them are read, and a model must be what they need."""
+"""Annotations survive writing and reading, files from before them are read, and a model must fit them."""
 
 import json
 
@@ -88,7 +88,7 @@ def test_annotations_come_back_with_the_model(tmp_path):
 
 @pytest.mark.parametrize("level", ["char", "word", None])
 def test_files_from_before_annotations_are_read(level, tmp_path):
-    """They have the vocabulary, or null, as a field of its own."""
+    """Such files have the vocabulary, or null, as a field of its own."""
     tokens = {"char": "ab", "word": "a <eos>"}
     vocabulary = None if level is None else {"level": level, "tokens": tokens[level]}
     (tmp_path / "m").write_bytes(museum.before_annotations(museum.spoken(), vocabulary))

@@ -1,4 +1,4 @@
-"""Descriptions: what is written comes back, and what would not be read is not written."""
+"""Descriptions survive writing and reading, and a file that would be refused is not written."""
 
 import json
 import os
@@ -46,7 +46,7 @@ FITTING = st.sampled_from(
 
 
 def trees(leaves):
-    """Containers in containers of these parts."""
+    """Trees of nested containers of these parts."""
     return st.recursive(
         leaves,
         lambda parts: st.builds(
@@ -148,7 +148,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-# ---- caps on what the use of a model takes ----
+# ---- caps on the cost of using a model ----
 
 
 def recurrent(content, **settings):
@@ -170,7 +170,7 @@ def wide(width):
 
 
 def test_a_model_may_take_as_much_as_its_file_gives():
-    """A matrix that is widened a thousand times: fine while it is small, or other weights are large."""
+    """A matrix widened a thousandfold is fine while it is small, or while other weights are large."""
     described(recurrent(wide(1000)))
     with pytest.raises(FileFormatError, match="numbers"):
         described(recurrent(wide(100_000)))
@@ -240,7 +240,7 @@ def test_refusals_name_the_file_in_one_line():
 
 
 def test_a_projected_state_needs_a_size(tmp_path):
-    """Without parameters that tell of it too; a state of no features has nothing to run."""
+    """A projected state needs proj_size even if no parameter mentions it: a state without features cannot run."""
     content = program(next_states=("h",), output="x")
     content["states"] = [variable("h", "proj")]
     part = layer(cells.rnn, 4, 2)

@@ -1,4 +1,4 @@
-"""What docs/files.md says of caps is what the code has."""
+"""The caps in docs/files.md are those of the code."""
 
 import re
 from pathlib import Path

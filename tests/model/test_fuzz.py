@@ -1,4 +1,4 @@
-"""The fuzzer of tools/fuzz at work: some of its inputs, without the sanitizer, and that what it looks for is found."""
+"""The fuzzer of tools/fuzz: it runs some inputs without the sanitizer, and finds the faults that it looks for."""
 
 import json
 from pathlib import Path

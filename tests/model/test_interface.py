@@ -1,4 +1,4 @@
-"""The interface of a model, held against what the model takes and gives."""
+"""The interface of a model, compared with the arrays that the model takes and returns."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,11 @@ import pytest
 from recurra import cells
 from recurra.model import Part
 from tests.runtime.models import cell_part, embedding, language_model, layer, linear, lstm, model, stack
+
+
+def norm(kind, features, **settings):
+    return Part(kind, {"features": features, "eps": 1e-5, "elementwise_affine": True, **settings})
+
 
 MODELS = {
     "a layer": lstm(3, 4),
@@ -17,6 +22,7 @@ MODELS = {
     "tokens, batch first": stack(embedding(7, 3), lstm(3, 4, batch_first=True), linear(4, 2)),
     "two recurrent parts": stack(lstm(3, 4), layer(cells.gru, 4, 5, kind="GRU"), linear(5, 2)),
     "no recurrent part": stack(Part("Tanh"), linear(3, 2)),
+    "norms": stack(Part("Tanh"), norm("LayerNorm", 3, bias=True), norm("RMSNorm", 3)),
     "whatever arrives": stack(Part("Tanh"), Part("PReLU")),
 }
 NUMBERS = {"batch": 3, "seq_len": 5, "features": 6}

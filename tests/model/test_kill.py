@@ -1,6 +1,6 @@
 """A process that is killed while it saves leaves the old file or the new one, whole.
 
-RECURRA_KILLS=200 kills as often as that; without it a few times, as each takes a process of its own.
+RECURRA_KILLS=200 kills 200 times; the default is a few times, as each kill takes a process of its own.
 """
 
 import os
@@ -30,13 +30,13 @@ while True:
 
 
 def model(number):
-    """A model of some megabytes, all of them the same number."""
+    """A model of some megabytes, in which all weights are the same number."""
     part = Part("Linear", {"in_features": ROWS, "out_features": ROWS, "bias": False})
     return Description(part, {"weight": Weight.of(np.full((ROWS, ROWS), number, np.float32))})
 
 
 def number_of(path):
-    """Which model a file holds, whole."""
+    """The number that all weights of a file's model are, checked."""
     [values] = np.unique(read(path).weights["weight"].data)
     return int(values)
 

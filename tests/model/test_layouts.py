@@ -1,4 +1,4 @@
-"""The table of gate layouts, and how cells have their gates."""
+"""The table of gate layouts, and the layouts of cells."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every exhibit is refused: at once, without much memory, by one line that names the file."""
+"""Every exhibit is refused at once, with little memory, by one line that names the file."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ SECONDS, MEGABYTES = 0.1, 50
 
 
 def refusal(path, load=runtime.load):
-    """The error of reading a file; it must be one that a person can read."""
+    """The error of reading a file, checked to be readable for people."""
     with pytest.raises(FileFormatError) as refused:
         load(path)
     text = str(refused.value)
@@ -40,7 +40,7 @@ def put(tmp_path, data):
 def test_refused(name, tmp_path):
     path = put(tmp_path, museum.EXHIBITS[name]())
     took = []
-    for _ in range(5):  # the quickest counts: others use this processor too
+    for _ in range(5):  # the quickest try counts, as other programs use this processor too
         start = time.process_time()
         text = refusal(path)
         took.append(time.process_time() - start)
@@ -79,7 +79,7 @@ for path in paths:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells how much memory was in use")
 def test_memory(tmp_path):
-    """Of one process that meets all of them, beside a file that seems to hold 8 GB."""
+    """One process reads all exhibits, and a file that claims to hold 8 GB, in little memory."""
     for number, build in enumerate(museum.EXHIBITS.values()):
         (tmp_path / f"{number:03}").write_bytes(build())
     with (tmp_path / "large").open("wb") as file:
@@ -102,7 +102,7 @@ def test_a_file_cut_at_every_byte(tmp_path):
 
 
 def test_a_file_with_every_byte_changed(tmp_path):
-    """Most are refused; what is not has other numbers, or another name that nobody reads."""
+    """Most of these files are refused; the others have other numbers, or another name that nobody reads."""
     data = museum.bytes_of(museum.described(museum.linear(2, 1)))
     refused = 0
     for place in range(len(data)):

@@ -12,7 +12,7 @@ from tests.runtime.models import cell_part, described, language_model, linear, l
 
 
 def bfloat16_by_hand(value):
-    """The nearer of the two bfloat16 around a float32; the even one of two that are as near."""
+    """The nearer of the two bfloat16 around a float32; of two equally near ones, the even one."""
     bits = int(np.float32(value).view(np.uint32))
     low, high = bits >> 16, (bits >> 16) + 1
     below, above = ((bits - (low << 16)), ((high << 16) - bits))

@@ -1,4 +1,4 @@
-"""The container is safetensors': each of the two reads what the other writes."""
+"""The container is that of the safetensors library: each of the two reads the other's files."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from recurra.errors import FileFormatError
 from recurra.model.safetensors import DTYPES, MAX_HEADER, MAX_TENSORS, Tensor, pack, unpack, unpack_from
 
-NUMPY = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I8": "i1"}  # bfloat16 is none of numpy's
+NUMPY = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I8": "i1"}  # numpy has no bfloat16
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name.isprintable() and name != "__metadata__")
 EVERY = settings(max_examples=150)
@@ -23,7 +23,7 @@ EVERY = settings(max_examples=150)
 
 @st.composite
 def files(draw, dtypes=tuple(DTYPES)):
-    """Arrays and metadata."""
+    """A strategy for arrays and metadata."""
     tensors = {}
     for name in draw(st.lists(NAMES, max_size=5, unique=True)):
         dtype = draw(st.sampled_from(dtypes))
@@ -32,7 +32,7 @@ def files(draw, dtypes=tuple(DTYPES)):
 
 
 def assert_same(found, expected):
-    """Equal to the bit."""
+    """Assert that arrays are equal to the bit."""
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         assert found[name].dtype == tensor.dtype
@@ -41,7 +41,7 @@ def assert_same(found, expected):
 
 
 def both(tensors, metadata):
-    """What there is to take of a file, once it is read."""
+    """The arrays and the metadata, taken from a file that is being read."""
     return tensors, metadata
 
 
@@ -97,13 +97,13 @@ def test_bfloat16_is_safetensors_too(tmp_path):
 @pytest.mark.parametrize("order", ["F", "strided", "swapped"])
 def test_any_layout_in_memory(order, tmp_path):
     values = np.arange(24, dtype=np.float32).reshape(4, 6)
-    given_ = {"F": np.asfortranarray(values), "strided": values[::2, ::3], "swapped": values.astype(">f4")}[order]
-    (tmp_path / "file").write_bytes(b"".join(pack({"w": Tensor("F32", given_)}, {})))
-    np.testing.assert_array_equal(read_back(tmp_path / "file")[0]["w"].data, given_)
+    array = {"F": np.asfortranarray(values), "strided": values[::2, ::3], "swapped": values.astype(">f4")}[order]
+    (tmp_path / "file").write_bytes(b"".join(pack({"w": Tensor("F32", array)}, {})))
+    np.testing.assert_array_equal(read_back(tmp_path / "file")[0]["w"].data, array)
 
 
 def test_numbers_that_begin_at_odd_places(tmp_path):
-    """Of a file by another hand: this project and safetensors put wide dtypes first."""
+    """Other writers may make such files: recurra and safetensors put wide dtypes first, so that none begins there."""
     header = {"a": {"dtype": "I8", "shape": [3], "data_offsets": [0, 3]}}
     header["b"] = {"dtype": "F64", "shape": [2], "data_offsets": [3, 19]}
     text = json.dumps(header).encode()
@@ -134,7 +134,7 @@ def test_what_would_not_be_read_is_not_written(tensors):
 
 def test_what_is_refused_has_no_numbers_read():
     class Counting:
-        """A file of a hundred numbers that counts what is read of it."""
+        """A file of a hundred numbers that counts the bytes that are read."""
 
         header = json.dumps({"a": {"dtype": "F32", "shape": [100], "data_offsets": [0, 400]}}).encode()
 

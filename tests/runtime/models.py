@@ -1,4 +1,4 @@
-"""Models made of parts and random weights, without torch."""
+"""Models built from parts and random weights, without torch."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def language_model(tokens=11, features=6, hidden=9, layers=2):
 
 
 def same(a, b):
-    """Equal to the bit, shapes included; states may be nested."""
+    """Whether results are equal to the bit, shapes included; states may be nested."""
     if isinstance(a, tuple) or isinstance(b, tuple):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

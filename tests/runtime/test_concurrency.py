@@ -1,4 +1,4 @@
-"""Threads that share a model or a stream, and what is raised in the middle of a step."""
+"""Threads that share a model or a stream, and errors in the middle of a step."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
 
 @pytest.fixture
 def hasty():
-    """Threads that are switched all the time."""
+    """Switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -37,7 +37,7 @@ def test_first_calls_of_several_threads(hasty):
 
 
 def test_a_plan_has_one_kernel(hasty):
-    """Also where several threads build it at once, and where the engine has met hundreds of others since."""
+    """A plan has one kernel, even if several threads build it at once, or hundreds of others were built since."""
     engine = NativeEngine()
     for _ in range(20):
         plan = model(layer(cells.gru, 3, 4)).recurrent[0].programs[0][0].plan
@@ -70,7 +70,7 @@ def test_a_stream_that_is_busy_refuses():
 
 
 class Broken(Exception):
-    """What is raised in the middle of a step."""
+    """An error that is raised in the middle of a step."""
 
 
 def broken(*arguments):
@@ -156,7 +156,7 @@ def test_a_state_is_not_the_callers_array():
 
 
 def test_steps_on_any_engine_are_one_at_a_time():
-    """On the reference engine too a step is counted once, or refused."""
+    """Every step counts once or is refused, on the reference engine too."""
     with recurra.engine("reference"):
         stream = model(lstm(3, 4)).stream(2)
     before, refused, done = stream.state, [], []

@@ -74,7 +74,7 @@ def test_numbers(kind, dtype):
 @pytest.mark.parametrize(("approximate", "expected"), [("none", gelu), ("tanh", gelu_by_tanh)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 4e-7), (np.float64, 4e-16)])
 def test_gelu_everywhere(approximate, expected, dtype, tolerance):
-    """To a few units in the last place of x, as far as its square can be added up; infinities and NaN too."""
+    """GELU errs by a few units in the last place of x at most, while x² is finite; infinity and NaN are right too."""
     root = Part("Stack", {}, (("a", linear(1, 1, bias=False)), ("b", Part("GELU", {"approximate": approximate}))))
     content = described(root, dtype=dtype)
     content.weights["a.weight"].data[:] = 1

@@ -267,7 +267,7 @@ def test_tied_weights_stay_tied(tmp_path):
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
 def test_numbers_that_lie_at_odd_places(engine):
-    """Among the fields of records, from behind, and one byte off."""
+    """Arrays may be fields of records, reversed, or one byte off alignment."""
     made = model(lstm(3, 4))
     numbers = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
     records = np.zeros((5, 2), [("x", "f4", (3,)), ("ok", "i1")])

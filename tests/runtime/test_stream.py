@@ -180,7 +180,7 @@ def test_copies_go_on_by_themselves():
 
 
 def test_many_threads_with_a_stream_each():
-    """Where another thread's run has the pool, a run goes on alone; the next one may have the pool again."""
+    """A run goes on alone while another thread's run has the pool; the next run may have the pool again."""
     code = (
         "import os, sys, threading\n"
         "import numpy as np\n"

@@ -15,7 +15,7 @@ from tests.runtime.models import language_model, layer, linear, lstm, model, sam
 @settings(max_examples=25)
 @given(data=st.data())
 def test_each_sequence_runs_as_if_alone(data):
-    """Sequences join, step in any groups, and leave; each gives what a stream of its own would."""
+    """Sequences join, step in any groups, and leave; each has the outputs of a stream of its own."""
     made = model(stack(lstm(3, 5, num_layers=2), layer(cells.gru, 5, 4), linear(4, 2)))
     random = np.random.default_rng(data.draw(st.integers(0, 1000)))
     streams, alone = made.streams(), {}

@@ -1,4 +1,4 @@
-"""A small text, and settings of a model that learns it in a second."""
+"""Fixtures: a small text, and settings of a model that learns it in a second."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ra
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Models as small as these only wait for a second thread, above all where tests run side by side."""
+    """Use one thread: models as small as these lose time by a second one, above all if tests run in parallel."""
     with threads(1):
         yield
 

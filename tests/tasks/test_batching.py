@@ -1,4 +1,4 @@
-"""Lanes are contiguous, windows follow on each other, and a carried state makes two windows as good as one."""
+"""Lanes are contiguous, windows follow one another, and two windows with a carried state equal one."""
 
 import numpy as np
 import pytest

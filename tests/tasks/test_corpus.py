@@ -1,4 +1,4 @@
-"""Reading texts: every doubt is settled by one clear error; the parts of a split make up the whole."""
+"""Bad texts lead to one clear error each, and the two parts of a split make up the whole."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The demo's race: it compares like with like, and refuses to time what differs."""
+"""The demo's race compares like with like, and does not time models whose results differ."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Atomic writing: the old content or the new, never half, and nothing left lying about."""
+"""Atomic writing leaves the old content or the new one, never half of it, and no temporary files."""
 
 import os
 import stat

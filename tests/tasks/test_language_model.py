@@ -1,4 +1,4 @@
-"""Perplexity and bits per character, on distributions whose entropy is known."""
+"""Perplexity and bits per character, on distributions with known entropy."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The run folder: made once, never overwritten, and every damage to it told in one line."""
+"""The run folder is made once and never overwritten, and every damage is reported in one line."""
 
 import json
 import math

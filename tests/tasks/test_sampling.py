@@ -1,4 +1,4 @@
-"""Sampling: greedy, by temperature, among the likeliest; step by step the same as all at once."""
+"""Sampling: greedy, by temperature, among the likeliest; steps give the same as whole sequences."""
 
 from dataclasses import replace
 

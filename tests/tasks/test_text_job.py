@@ -1,4 +1,4 @@
-"""From a text to a run and back: it learns, repeats itself under a seed, and survives an interrupt."""
+"""From a text to a run and back: the job learns, repeats under a seed, and survives an interrupt."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def test_there_and_back(small_text: str, small_settings: TextSettings, tmp_path:
     assert not model.training
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["perplexity"] for row in rows] == [event.perplexity for event in events]
-    # The kept model is the best one: measured over again, in the same lanes, it scores the same.
+    # The saved model is the best one: measured again, in the same lanes, it has the same score.
     job = TextJob(make_corpus(*split_text(small_text), settings), settings)
     lanes = job.valid.targets.shape[1]
     score = evaluate_text(model, vocabulary, split_text(small_text)[1], lanes)
@@ -158,7 +158,7 @@ def test_a_doctored_configuration(
 
 
 def retold(path: Path, change: Callable[[nn.Module], None], text: str | None = None) -> None:
-    """Change the weights of a run's model, or its vocabulary."""
+    """Change the weights or the vocabulary of a run's model."""
     description = read(path)
     module = build(description)
     change(module)
@@ -170,7 +170,7 @@ def test_a_model_of_another_run(small_text: str, small_settings: TextSettings, t
     path = tmp_path / "run" / "model.safetensors"
     trained(small_text, tmp_path / "run", small_settings)
     before = path.read_bytes()
-    retold(path, lambda module: None, small_text.replace("t", "x"))  # as many tokens, but others
+    retold(path, lambda module: None, small_text.replace("t", "x"))  # the same number of tokens, but other ones
     with pytest.raises(RunError, match=r"does not fit config\.json: its vocabulary is another one"):
         load_text(tmp_path / "run")
     path.write_bytes(before)
@@ -195,7 +195,7 @@ def test_the_file_of_a_run_is_its_model(small_text: str, small_settings: TextSet
 
 
 def test_a_run_from_before_annotations(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
-    """Its model has the vocabulary as a field of its own."""
+    """The model of such a run has the vocabulary as a field of its own."""
     path = tmp_path / "run" / "model.safetensors"
     trained(small_text, tmp_path / "run", small_settings)
     model, vocabulary = load_text(tmp_path / "run")

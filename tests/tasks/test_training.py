@@ -1,4 +1,4 @@
-"""The loop, on a job of its own: budgets, clipping, the best model, and what it does when the loss is no number."""
+"""The training loop on a small job: budgets, clipping, the best model, and a loss that is no number."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from recurra.tasks.training import Evaluation, Step, train
 
 
 class Line:
-    """Fit one number: the loss is (w − 3)²."""
+    """A job that fits one number: the loss is (w − 3)²."""
 
     steps_per_epoch = 4
     steps_per_evaluation = 1

@@ -1,4 +1,4 @@
-"""`recurra export` and `recurra inspect`: what goes into production, and what a model file holds."""
+"""`recurra export` writes a model file for production; `recurra inspect` shows the content of one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from recurra.model import write
 if TYPE_CHECKING:
     from recurra.tasks.export import Comparison
 
-Source = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or a file of recurra.save.")]
+ModelPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or a file of recurra.save.")]
 
 
 def export(
-    run: Source,
+    run: ModelPath,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
     weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for ONNX runtimes.")] = None,
@@ -38,29 +38,29 @@ def export(
             task.check_target(target)
     description = task.load_description(source)
     size = source.stat().st_size
-    made = task.with_weights(description, weights)
+    exported = task.with_weights(description, weights)
     if out is not None:
-        write(made, out)
+        write(exported, out)
         print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")
     if onnx is not None:
         from recurra.onnx import export as export_onnx
 
-        export_onnx(made, onnx, lengths=lengths)
+        export_onnx(exported, onnx, lengths=lengths)
         print(f"{onnx}  {_size(onnx.stat().st_size)}")
-    if made is not description:
-        _report(task.compare(description, made))
+    if exported is not description:
+        _report(task.compare(description, exported))
 
 
-def _report(found: Comparison) -> None:
-    print(f"error         largest {found.largest:.2g}, root mean square {found.relative:.2%} of the output's")
-    if found.bits is not None:
-        print(f"bits per token {found.bits[0]:.4f} → {found.bits[1]:.4f}, of text that the model wrote")
-    if found.microseconds is not None:
-        print(f"a step        {found.microseconds[0]:.1f} µs → {found.microseconds[1]:.1f} µs, one sequence")
+def _report(comparison: Comparison) -> None:
+    print(f"error         largest {comparison.largest:.2g}, root mean square {comparison.relative:.2%} of the output's")
+    if comparison.bits is not None:
+        print(f"bits per token {comparison.bits[0]:.4f} → {comparison.bits[1]:.4f}, of text that the model wrote")
+    if comparison.microseconds is not None:
+        print(f"a step        {comparison.microseconds[0]:.1f} µs → {comparison.microseconds[1]:.1f} µs, one sequence")
 
 
 def _size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes in MB, kB or B."""
     for unit, size in (("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             return f"{count / size:.2f} {unit}"
@@ -68,7 +68,7 @@ def _size(count: int) -> str:
 
 
 def inspect(
-    file: Source,
+    file: ModelPath,
     programs: Annotated[bool, typer.Option("--programs", help="With the equations of every cell.")] = False,
 ) -> None:
     """Show what a model file holds: its parts, their weights, and the equations of its cells."""

@@ -1,4 +1,4 @@
-"""`recurra text`: train a language model on text files, sample from it, measure it."""
+"""`recurra text`: train a language model on text files, sample from it, and measure it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def sample(
     top_k: Annotated[int, typer.Option(help="Choose among so many of the likeliest; 0: all.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Same seed, same text; by default another each time.")] = None,
 ) -> None:
-    """Write a prompt on, printing as it goes."""
+    """Continue a prompt, printing as it goes."""
     from recurra.tasks import sampling
     from recurra.tasks.text import load_text
 
@@ -117,7 +117,7 @@ def evaluate(
 
 
 def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
-    settings.check()  # first, as torch takes seconds to load
+    settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text import TextJob, read_corpus
 
@@ -133,7 +133,7 @@ def _follow(job: TextJob, out: Path) -> None:
     try:
         with Reporter() as reporter, contextlib.closing(train_text(job, out)) as events:
             for event in events:
-                if step == 0:  # not before, as the folder might not be to be made
+                if step == 0:  # only now, as an error about the folder comes before
                     _introduce(job, reporter)
                 step = event.step
                 if isinstance(event, TextEvaluation):
@@ -168,7 +168,7 @@ def _sample_hint(out: Path) -> str:
 
 
 def describe(event: TextEvaluation) -> str:
-    """Put an evaluation on a line; a star marks the best so far."""
+    """Describe an evaluation in one line; a star marks the best so far."""
     return (
         f"step {event.step:6d}  epoch {event.epoch:3d}  train {event.train_loss:6.3f}  valid {event.valid_loss:6.3f}"
         f"  perplexity {event.perplexity:9.2f}  bits/char {event.bits_per_char:6.3f}"

@@ -1,1 +1,1 @@
-"""Weights of other libraries as descriptions of models: where arrays come from, what their names and layouts say."""
+"""Weights of other libraries as descriptions of models, by the names and the layouts of their arrays."""

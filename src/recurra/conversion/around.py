@@ -1,4 +1,4 @@
-"""A table of tokens before a model's recurrent layers, and a linear map behind them."""
+"""The embedding before a model's recurrent layers, and the linear map behind them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias"
 
 
 def embedding(arrays: Arrays, given: str) -> BuiltPart:
-    """The table of tokens.
+    """The embedding, a table with a row for each token.
 
     Args:
-        arrays: all there are.
-        given: the name of the table, or a part of it that no other has.
+        arrays: all arrays of the source.
+        given: the table's name, or a part of it that no other name has.
 
     Raises:
-        RecurraError: there is none, or it is no matrix.
+        RecurraError: there is no such table, or it is no matrix.
     """
     name = given
     if not isinstance(given, str) or given not in arrays.values:
@@ -38,25 +38,25 @@ def output(arrays: Arrays, given: Names, features: int) -> BuiltPart:
     """The linear map.
 
     Args:
-        arrays: all there are.
-        given: what the names of its arrays begin with, or the names themselves: weight (out, in), or kernel (in, out),
-            and bias.
-        features: that come in.
+        arrays: all arrays of the source.
+        given: the prefix of the names of its arrays, or the names by role: weight (out, in) or kernel (in, out), and
+            bias.
+        features: the number of features that the map takes.
 
     Raises:
-        RecurraError: there is none, or its shapes do not fit.
+        RecurraError: there is no such map, or its shapes do not fit.
     """
     found = find("output", arrays.values, given, _MAPS)
     [[roles]] = found.scans
     scan = arrays.by_role(roles)
     if "weight" in scan:
-        matrix, values, wanted = scan["weight"], scan["weight"].array, f"(out, in={features})"
+        matrix, values, expected = scan["weight"], scan["weight"].array, f"(out, in={features})"
     else:
-        matrix, values, wanted = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
+        matrix, values, expected = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
     if values.ndim != 2 or values.shape[1] != features:
         is_turned = values.ndim == 2 and values.shape[0] == features
         other = "kernel" if "weight" in scan else "weight"
-        raise matrix.mismatch(wanted, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
+        raise matrix.mismatch(expected, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
     weights = {"weight": values}
     if "bias" in scan:
         weights["bias"] = scan["bias"].array

@@ -1,4 +1,4 @@
-"""Arrays by name, from a file or a mapping."""
+"""Named arrays, from a file or a mapping."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 ArraySource = str | os.PathLike[str] | Mapping[str, Any]
 
 MOST_LISTED = 20
-# What such files are instead, and how to get at their weights.
+# Files that are not read, and how to get at their weights.
 _OTHERS = {
     ".onnx": "recurra.onnx.load runs a whole ONNX model",
     **dict.fromkeys((".h5", ".hdf5", ".keras"), "save an .npz from Keras, as docs/convert.md shows"),
@@ -32,11 +32,11 @@ _OTHERS = {
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """An array and what it is.
+    """An array with its role and its name.
 
     Attributes:
-        role: in its layer, such as weight_ih or kernel.
-        name: in the source.
+        role: its role in the layer, such as weight_ih or kernel.
+        name: its name in the source.
         array: its numbers.
     """
 
@@ -46,28 +46,28 @@ class Item:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The array's."""
+        """The shape of the array."""
         return self.array.shape
 
     @property
     def label(self) -> str:
-        """Role and name, for messages."""
+        """The role and the name, for messages."""
         return self.role if self.name == self.role else f"{self.role} ({self.name[:100]})"
 
-    def mismatch(self, wanted: str, hint: str = "") -> RecurraError:
-        """The error that its shape is not the one wanted."""
-        return RecurraError(f"{self.label} must have shape {wanted}; got {self.shape}" + (f": {hint}" if hint else ""))
+    def mismatch(self, needed: str, hint: str = "") -> RecurraError:
+        """The error that the array's shape is not the needed one."""
+        return RecurraError(f"{self.label} must have shape {needed}; got {self.shape}" + (f": {hint}" if hint else ""))
 
 
 RoleArrays = Mapping[str, Item]  # the arrays of one layer in one direction, by role
 
 
 class Arrays:
-    """Arrays by name, and which of them were taken.
+    """Arrays by name, and a record of those that were taken.
 
     Args:
-        where: the file's name, or what else to call them.
-        values: the arrays, or what numpy makes arrays of.
+        where: the source's name in messages, such as the file's.
+        values: the arrays, or values that numpy can convert to arrays, by name.
     """
 
     def __init__(self, where: str, values: Mapping[str, Any]) -> None:
@@ -80,11 +80,11 @@ class Arrays:
 
     @staticmethod
     def of(source: ArraySource) -> Arrays:
-        """The arrays of a .npz or .safetensors file, told by its content, or of a mapping.
+        """The arrays of a mapping, or of a .npz or .safetensors file, whose content tells which it is.
 
         Raises:
-            FileFormatError: the file cannot be read, is damaged, or of another format.
-            RecurraError: neither a path nor a mapping.
+            FileFormatError: the file cannot be read, is damaged, or has another format.
+            RecurraError: the source is neither a path nor a mapping.
         """
         if isinstance(source, Mapping):
             return Arrays("the source", source)
@@ -94,18 +94,18 @@ class Arrays:
         return Arrays(path.name, _read(path))
 
     def by_role(self, roles: Mapping[str, str]) -> RoleArrays:
-        """The arrays of these names, by role.
+        """Take the arrays of these names, by role.
 
         Raises:
-            RecurraError: there is none of a name, or it has no real numbers.
+            RecurraError: there is no array of a name, or it does not hold real numbers.
         """
         return {role: Item(role, name, self.take(name)) for role, name in roles.items()}
 
     def take(self, name: str) -> Array:
-        """An array of real numbers, copied; half precision stays, bfloat16 becomes float32.
+        """Take an array of real numbers, as a contiguous copy; float16 stays, bfloat16 becomes float32.
 
         Raises:
-            RecurraError: there is none of this name, or it has no real numbers.
+            RecurraError: there is no array of this name, or it does not hold real numbers.
         """
         if name not in list(self.values):  # `in` of an older numpy's file reads the array
             raise RecurraError(f"there is no array {str(name)[:100]!r}, but {self.listing(list(self.values))}")
@@ -129,18 +129,18 @@ class Arrays:
         return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
     def listing(self, names: list[str]) -> str:
-        """Names with shapes."""
+        """The names with the shapes of their arrays, as one text."""
         more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
         return ", ".join(map(self._shown, names[:MOST_LISTED])) + more
 
     def _shown(self, name: str) -> str:
         try:
             return f"{name[:100]} {tuple(self.values[name].shape)}"
-        except (AttributeError, TypeError, ValueError):  # no array, or one that numpy refuses to read
+        except (AttributeError, TypeError, ValueError):  # it is no array, or one that numpy refuses to read
             return name[:100]
 
     def unused(self) -> str:
-        """The arrays that nobody took, with shapes."""
+        """The names of the arrays that were not taken, with shapes."""
         return self.listing([name for name in self.values if name not in self.taken])
 
 
@@ -155,7 +155,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _is_zip(path: Path) -> bool:
     with refusing(path):
         if path.exists() and not path.is_file():
-            raise FileFormatError("not a plain file")  # a pipe would have us wait
+            raise FileFormatError("not a plain file")  # reading a pipe might never end
         with path.open("rb") as file:
             return file.read(2) == b"PK"
 

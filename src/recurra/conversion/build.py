@@ -1,4 +1,4 @@
-"""``converted``: from a source of arrays to the description of a model."""
+"""``converted``: the way from a source of arrays to the description of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import RecurraError, one_line
 from recurra.model import Description, Part, Weight
-from recurra.model.interface import features
+from recurra.model.kinds import features
 
 _logger = logging.getLogger("recurra")
 _MAX_LINE = 1_000  # a message may list names of arrays
@@ -33,11 +33,11 @@ def converted(
     batch_first: bool,
     options: Mapping[str, Any],
 ) -> Description:
-    """The model that ``recurra.convert`` gives; its arguments are those.
+    """The model that ``recurra.convert`` returns; the arguments are the same.
 
     Raises:
-        FileFormatError: the file cannot be read, is damaged, or of another format.
-        RecurraError: arrays are missing, or of a shape that is not the layer's.
+        FileFormatError: the file cannot be read, is damaged, or has another format.
+        RecurraError: an array is missing, or has a shape that does not fit the layer.
     """
     arrays = Arrays.of(source)
     try:
@@ -50,7 +50,7 @@ def converted(
             name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
             parts.append(layer(name, arrays, each, choice))
         if linear is not None:
-            width = cast(int, features(parts[-1].part)[1])  # of a layer it is never None
+            width = cast(int, features(parts[-1].part)[1])  # never None for a layer
             parts.append(output(arrays, linear, width))
         _check_chain(parts)
         description = _description(parts)
@@ -77,15 +77,15 @@ def _cell(given: str | Cell | None) -> Cell | None:
 
 
 def _check_chain(parts: Sequence[BuiltPart]) -> None:
-    """Refuse what a Description would refuse, naming the arrays."""
+    """Refuse parts that do not fit behind one another, with a message that names the arrays."""
     for before, after in pairwise(parts):
-        given, wanted = features(before.part)[1], features(after.part)[0]
-        if given != wanted:
-            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {wanted}")
+        given, taken = features(before.part)[1], features(after.part)[0]
+        if given != taken:
+            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {taken}")
 
 
 def _description(parts: Sequence[BuiltPart]) -> Description:
-    """One part as it is, several as a Stack; where weights differ in dtype, all in that of the most precise."""
+    """One part as it is, several as a Stack; weights of several dtypes all get the most precise one."""
     is_single = len(parts) == 1
     weights = {
         name if is_single else f"{part.name}.{name}": value for part in parts for name, value in part.weights.items()

@@ -1,4 +1,4 @@
-"""Weights gate by gate: in whatever order they come, a cell gets its parameters."""
+"""A cell's parameters from weights whose gates come in another order."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from recurra.program import Program
 
 @dataclass(frozen=True, eq=False)
 class Stacked:
-    """The weights of a scan, all gates one below the other, in the order of whoever made them.
+    """The weights of a layer in one direction, all gates stacked, in the order of their library.
 
     Attributes:
-        gates: their letters in this order: n of an RNN; r, z, n of a GRU; i, f, g, o of an LSTM.
+        gates: the gates' letters in this order: n of an RNN; r, z, n of a GRU; i, f, g, o of an LSTM.
         w: (gates * hidden, input).
         r: (gates * hidden, hidden).
         w_bias: (gates * hidden,), added to x @ w.T; None without biases.
-        r_bias: the same, added to h @ r.T; None where one bias is for both.
-        p: by gate, (hidden,): what the cell state is multiplied by.
+        r_bias: (gates * hidden,), added to h @ r.T; None where one bias serves both.
+        p: the peephole weights of each gate, (hidden,), which multiply the cell state.
     """
 
     gates: str
@@ -35,7 +35,7 @@ class Stacked:
     p: Mapping[str, Array]
 
     def of(self, gates: str, values: Array) -> Array:
-        """The rows of ``values`` of these gates, in this order."""
+        """The rows of ``values`` that belong to these gates, in the order of ``gates``."""
         blocks = dict(zip(self.gates, np.split(values, len(self.gates)), strict=True))
         return np.concatenate([blocks[gate] for gate in gates])
 
@@ -44,7 +44,7 @@ def layout_of(program: Program) -> GateLayout:
     """The layout of a program that has all its biases.
 
     Raises:
-        RecurraError: it has parameters of other names.
+        RecurraError: the program has parameters of other names.
     """
     layout = GateLayout.of(program)
     if layout is None:
@@ -57,10 +57,10 @@ def layout_of(program: Program) -> GateLayout:
 
 
 def cell_of(gates: int, item: Item) -> Cell:
-    """The cell of torch's with so many gates.
+    """torch's cell with so many gates.
 
     Raises:
-        RecurraError: there is none; names the item that has them.
+        RecurraError: there is none; the message names the item.
     """
     kind = TORCH.kind(gates)
     if kind is None:
@@ -72,34 +72,34 @@ def letters(library: LibraryLayout, gates: int, item: Item, layout: GateLayout) 
     """The letters of so many gates, in a library's order.
 
     Args:
-        library: whose weights they are.
-        gates: how many there are.
-        item: that has them.
-        layout: of the cell, which must have the same.
+        library: the layout of the library that the weights come from.
+        gates: the number of gates.
+        item: the array with the gates, for messages.
+        layout: the cell's layout, which must have the same gates.
 
     Raises:
-        RecurraError: it has others.
+        RecurraError: the cell has other gates.
     """
-    found = library.gates.get(library.kind(gates) or "", "")
-    if sorted(found) != sorted(layout.gates):
+    ordered = library.gates.get(library.kind(gates) or "", "")
+    if sorted(ordered) != sorted(layout.gates):
         raise RecurraError(
             f"{item.label} of shape {item.shape} has {gates} gates; the cell has {len(layout.gates)}: "
             + ", ".join(layout.gates)
         )
-    return found
+    return ordered
 
 
 def parameters(stacked: Stacked, program: Program, layout: GateLayout) -> dict[str, Array]:
-    """A cell's parameters, with the weights of a scan. The program is without biases where they are.
+    """A cell's parameters, filled with stacked weights; where these have no biases, neither has the program.
 
     Raises:
-        RecurraError: the cell has peepholes and the scan has none, or the other way round.
+        RecurraError: the cell has peepholes and the weights have none, or the other way round.
     """
     names = [parameter.name for parameter in program.parameters]
-    wanted = {name[2:] for name in names if name.startswith("p_")}
-    if wanted != set(stacked.p):
+    peepholes = {name[2:] for name in names if name.startswith("p_")}
+    if peepholes != set(stacked.p):
         raise RecurraError(
-            f"cell {program.name!r} has peepholes of {', '.join(sorted(wanted)) or 'no gate'}, the weights of "
+            f"cell {program.name!r} has peepholes of {', '.join(sorted(peepholes)) or 'no gate'}, the weights of "
             f"{', '.join(sorted(stacked.p)) or 'no gate'}; cell='peephole_lstm' has those of i, f, o"
         )
     if layout.is_stacked:

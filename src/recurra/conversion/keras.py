@@ -1,4 +1,4 @@
-"""Keras' layout: a kernel is (features, gates * units), the gates of an LSTM are i f c o, those of a GRU z r h."""
+"""Keras' layout: kernels are (features, gates * units); an LSTM's gates are i f c o, a GRU's are z r h."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def _gates(scan: RoleArrays) -> int:
 
 
 def cell(scan: RoleArrays) -> Cell:
-    """The cell that a scan is of, by the number of gates, and of a GRU by its bias.
+    """The cell of a layer's arrays, told by the number of gates, and for a GRU by the bias.
 
     Raises:
-        RecurraError: the shapes are no layer's, or do not tell.
+        RecurraError: the shapes fit no layer, or fit several cells.
     """
     gates = _gates(scan)
     if gates != 3:
@@ -40,10 +40,10 @@ def cell(scan: RoleArrays) -> Cell:
 
 
 def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
-    """The weights of each direction.
+    """The stacked weights of each direction.
 
     Raises:
-        RecurraError: a shape is not that of the cell's layer, or differs between the directions.
+        RecurraError: a shape does not fit the cell, or differs between the directions.
     """
     for scan in scans[1:]:
         for role, item in scan.items():
@@ -63,7 +63,7 @@ def _stacked(scan: RoleArrays, layout: GateLayout) -> Stacked:
 
 
 def _biases(bias: Item, columns: int, layout: GateLayout) -> tuple[Array, Array | None]:
-    """One bias; two where the reset gate comes after the product with the state, and its bias."""
+    """One bias, or two for a GRU whose reset gate multiplies the state's product and its bias."""
     one, two = (columns,), (2, columns)
     if layout.is_stacked and len(layout.gates) == 3:
         if bias.shape != two:

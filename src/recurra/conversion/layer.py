@@ -1,4 +1,4 @@
-"""A recurrent layer of a model, made of the arrays that were found for it."""
+"""A recurrent layer of a model, built from the arrays that were found for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.model.part import Setting
 from recurra.program import Program
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, Sizes, ratio, shape_text
 
-Scans = Sequence[Sequence[RoleArrays]]  # by level and direction
+Scans = Sequence[Sequence[RoleArrays]]  # by layer and direction
 
 _SYMBOLS = (INPUT, HIDDEN, PROJ)
 _KINDS = {cell: kind for kind, cell in TORCH_CELLS.items()}
@@ -31,10 +31,10 @@ class BuiltPart:
     """A part with its weights.
 
     Attributes:
-        name: of the part in the model.
-        part: what it is.
-        weights: its own, by name.
-        text: where they are from, for people.
+        name: the part's name in the model.
+        part: the part.
+        weights: the part's own weights, by name.
+        text: a description of the arrays that it was built from, for messages.
     """
 
     name: str
@@ -48,9 +48,9 @@ class _Library:
     """A library whose layout is not torch's.
 
     Attributes:
-        scheme: its names.
-        cell: which cell a scan is of.
-        stacked: the weights of each direction.
+        scheme: the library's names for arrays.
+        cell: finds the cell of a layer's arrays in one direction.
+        stacked: stacks the weights of each direction.
     """
 
     scheme: Scheme
@@ -69,10 +69,10 @@ class Choice:
     """The caller's arguments for all layers.
 
     Attributes:
-        cell: of the layers; None for what the shapes say.
+        cell: the cell of the layers; None to tell it from the shapes.
         options: values for the cell's options.
-        order: torch, keras or onnx; None for what the names say.
-        batch_first: of the layers.
+        order: torch, keras or onnx; None to tell it from the names.
+        batch_first: whether the layers have the batch first.
     """
 
     cell: Cell | None
@@ -81,10 +81,10 @@ class Choice:
     batch_first: bool
 
     def schemes(self) -> list[Scheme]:
-        """The names that arrays of a layer may have: the cell's own parameters', Keras' and ONNX'.
+        """The schemes that the names of a layer's arrays may follow: the cell's own parameters, Keras' and ONNX'.
 
         Raises:
-            RecurraError: there is no such order.
+            RecurraError: ``order`` is not known.
         """
         program = trace(lstm) if self.cell is None else trace(self.cell, self.options)
         optional = [parameter.name for parameter in biases(program)]
@@ -97,16 +97,16 @@ class Choice:
 
 
 def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> BuiltPart:
-    """The layer of some arrays.
+    """The layer that is built from some of the arrays.
 
     Args:
-        name: of the part.
-        arrays: all there are.
-        names: which are the layer's; None for the only layer there is.
-        choice: what else is known.
+        name: the name of the part.
+        arrays: all arrays of the source.
+        names: says which arrays are the layer's; None for the only layer there is.
+        choice: the caller's other arguments.
 
     Raises:
-        RecurraError: the arrays are no layer's, or not this cell's.
+        RecurraError: the arrays make up no layer, or do not fit the cell.
     """
     found = find("names", arrays.values, names, choice.schemes())
     scans: Scans = [[arrays.by_role(roles) for roles in level] for level in found.scans]
@@ -124,13 +124,13 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
 
 
 def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
-    """The layer of torch.nn's that some scans are, told by their shapes, and its weights by name.
+    """torch.nn's layer with these arrays, told by their shapes, and its weights by name.
 
     Args:
-        scans: arrays with the roles of torch's parameters.
+        scans: the arrays, whose roles are the names of torch's parameters.
 
     Raises:
-        RecurraError: the shapes are no such layer's.
+        RecurraError: the shapes fit no such layer.
     """
     cell = _torch_cell(scans[0][0])
     program = trace(cell, projected="weight_hr" in scans[0][0])
@@ -140,7 +140,7 @@ def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
 
 
 def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch_first: bool) -> Part:
-    """The layer that computes a cell, which is traced as ``program``, at the sizes of the first scan."""
+    """The layer of a cell that is traced as ``program``, with the sizes of the first scan's arrays."""
     sizes = _solved(program, scans[0][0])
     settings: dict[str, Setting] = {
         "input_size": sizes.input,
@@ -158,7 +158,7 @@ def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch
 
 
 def _own(program: Program, scans: Scans) -> tuple[Program, Scans]:
-    """Scans that have the program's parameters; the program without biases where they have none."""
+    """The program, without biases where the scans have none, and the scans as they are."""
     names = [parameter.name for parameter in biases(program)]
     missing = [name for name in names if name not in scans[0][0]]
     if missing and len(missing) < len(names):
@@ -167,7 +167,7 @@ def _own(program: Program, scans: Scans) -> tuple[Program, Scans]:
 
 
 def _converted(library: _Library, program: Program, scans: Scans) -> tuple[Program, Scans]:
-    """Scans with the program's parameters; the program without biases where they have none."""
+    """The program, without biases where the scans have none, and the scans converted to its parameters."""
     layout = layout_of(program)
     first = scans[0][0]
     own = program if "bias" in first or "B" in first else drop_biases(program)
@@ -186,7 +186,7 @@ def _torch_cell(scan: RoleArrays) -> Cell:
 
 
 def _solved(program: Program, scan: RoleArrays) -> Sizes:
-    """The sizes that the shapes of a scan have; where one stands alone, as hidden in (4*hidden, hidden), first."""
+    """The sizes that follow from a scan's shapes; sizes that are one symbol, as in (4*hidden, hidden), come first."""
     pairs: list[tuple[Size, int]] = []
     for parameter in program.parameters:
         item = scan[parameter.name]
@@ -210,7 +210,7 @@ def _solved(program: Program, scan: RoleArrays) -> Sizes:
 
 
 def _checked(part: Part, scans: Scans) -> dict[str, Item]:
-    """The weights of a layer by name, of the shapes that the program gives them."""
+    """The weights of a layer, by name, with shapes checked against the program."""
     weights: dict[str, Item] = {}
     flat = [scan for level in scans for scan in level]
     symbols = {parameter.name: parameter.shape for parameter in part.program.parameters}
@@ -225,7 +225,7 @@ def _checked(part: Part, scans: Scans) -> dict[str, Item]:
 
 
 def _hint(scan: RoleArrays) -> str:
-    """The advice where matrices are those of a layer of torch, transposed; else nothing."""
+    """The advice for matrices that look like a torch layer's, transposed; else an empty text."""
     shapes = [scan[role].shape for role in ("weight_ih", "weight_hh") if role in scan]
     if [len(shape) for shape in shapes] != [2, 2]:
         return ""

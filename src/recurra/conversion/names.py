@@ -1,4 +1,4 @@
-"""The arrays of a layer, found by their names: torch's, Keras' and ONNX', behind any prefix."""
+"""The search for a layer's arrays by torch's, Keras' or ONNX' names, behind any prefix."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from recurra.errors import RecurraError
 
 Names = str | Mapping[str, str]
-Roles = dict[str, str]  # what an array is in its layer, such as weight_ih, to its name
+Roles = dict[str, str]  # from an array's role in the layer, such as weight_ih, to its name
 
 
 @dataclass(frozen=True)
 class ParsedName:
-    """The name of an array, taken apart.
+    """The parts of an array's name.
 
     Attributes:
-        prefix: of the layer.
-        role: what the array is in it.
-        level: number of the layer in its stack.
+        prefix: the prefix that the names of the layer's arrays share.
+        role: the array's role in the layer.
+        level: the number of the layer in its stack.
         direction: 0 forward, 1 backward.
     """
 
@@ -35,9 +35,9 @@ class Scheme:
 
     Attributes:
         order: torch, keras or onnx.
-        required: roles that a layer cannot be without.
-        optional: those that it can.
-        place: what a name says; None where it is not of this scheme.
+        required: the roles that every layer has.
+        optional: the roles that a layer may have.
+        place: parses a name; None where the name does not follow this scheme.
     """
 
     order: str
@@ -51,9 +51,9 @@ class FoundLayer:
     """The arrays of a layer, or of a stack of them.
 
     Attributes:
-        order: of the scheme that their names follow.
-        prefix: of their names; empty where they were named one by one.
-        scans: for each level and direction the names by role.
+        order: the order of the scheme that the names follow.
+        prefix: the prefix of the names; empty where the arrays were named one by one.
+        scans: the names by role, for each level and direction.
     """
 
     order: str
@@ -61,21 +61,21 @@ class FoundLayer:
     scans: Sequence[Sequence[Roles]]
 
 
-# ---- what a name says ----
+# ---- parsing names ----
 
 
 def _pattern(roles: Iterable[str], end: str = "") -> re.Pattern[str]:
-    """Names of a role behind the shortest prefix that leaves one; a prefix ends with one of ``. _ / :``."""
+    """The pattern of a role behind the shortest possible prefix; prefixes end with one of ``. _ / :``."""
     words = "|".join(map(re.escape, roles))
     return re.compile(rf"(?P<prefix>(?:.*?[._/:])??)(?P<role>{words}){end}", re.S)
 
 
 def torch_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
-    """torch's names, such as ``weight_ih_l0_reverse``, or ``w_ih`` for short; roles are the parameters of a cell.
+    """torch's scheme of names, such as ``weight_ih_l0_reverse``, or ``w_ih`` for short; roles are a cell's parameters.
 
     Args:
-        required: roles that a layer cannot be without.
-        optional: those that it can.
+        required: the roles that every layer has.
+        optional: the roles that a layer may have.
     """
     roles = {role: role for role in (*required, *optional)}
     for role in (*required, *optional):
@@ -97,11 +97,11 @@ _KERAS_DIRECTION = re.compile(r"(?:^|(?<=[/.]))(forward|backward)_([^/.]*)")
 
 
 def keras_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
-    """Keras' names. In a Bidirectional, the layers' begin with forward_ and backward_, and the cells' may differ.
+    """Keras' scheme of names. In a Bidirectional, layers begin with forward_ and backward_, and cells may differ.
 
     Args:
-        required: roles that a layer cannot be without.
-        optional: those that it can.
+        required: the roles that every layer has.
+        optional: the roles that a layer may have.
     """
     pattern = _pattern((*required, *optional), "(?::0)?")
 
@@ -119,11 +119,11 @@ def keras_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
 
 
 def onnx_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
-    """ONNX' names of a node's inputs; both directions are in one array.
+    """ONNX' scheme of names, those of a node's inputs; one array holds both directions.
 
     Args:
-        required: roles that a layer cannot be without.
-        optional: those that it can.
+        required: the roles that every layer has.
+        optional: the roles that a layer may have.
     """
     pattern = _pattern((*required, *optional))
 
@@ -134,20 +134,20 @@ def onnx_scheme(required: Sequence[str], optional: Sequence[str]) -> Scheme:
     return Scheme("onnx", required, optional, place)
 
 
-# ---- which layer is meant ----
+# ---- choosing a layer ----
 
 
 def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[Scheme]) -> FoundLayer:
     """The arrays of one layer, or of one stack.
 
     Args:
-        what: the argument that names it, for messages.
-        names: of all arrays there are.
-        given: a part of its names, the names by role, or None for the only layer there is.
-        known: the schemes that may be.
+        what: the caller's argument that says which layer, for messages.
+        names: the names of all arrays of the source.
+        given: a part of the layer's names, the names by role, or None for the only layer there is.
+        known: the schemes that the names may follow.
 
     Raises:
-        RecurraError: there is none, there are several, or one that is not complete.
+        RecurraError: there is no such layer, there are several, or the layer is not complete.
     """
     if isinstance(given, Mapping):
         return _named(what, given, known)
@@ -174,14 +174,14 @@ def find(what: str, names: Iterable[str], given: Names | None, known: Sequence[S
 
 
 def _chosen(candidates: Sequence[_Gathered], given: str) -> list[_Gathered]:
-    """Those whose prefix is the one given; else those that have it among the segments of theirs."""
+    """The candidates with exactly the given prefix; if there are none, those whose prefix contains its segments."""
     exact = [each for each in candidates if each.prefix.rstrip("._:/") == given.rstrip("._:/")]
-    wanted = _segments(given)
+    sought = _segments(given)
 
     def is_within(own: list[str]) -> bool:
-        return any(own[start : start + len(wanted)] == wanted for start in range(len(own) - len(wanted) + 1))
+        return any(own[start : start + len(sought)] == sought for start in range(len(own) - len(sought) + 1))
 
-    return exact or [each for each in candidates if wanted and is_within(_segments(each.prefix))]
+    return exact or [each for each in candidates if sought and is_within(_segments(each.prefix))]
 
 
 def _segments(prefix: str) -> list[str]:
@@ -190,14 +190,14 @@ def _segments(prefix: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """The names of a prefix, by level and direction."""
+    """The names that share a prefix, by level and direction."""
 
     scheme: Scheme
     prefix: str
     scans: Mapping[tuple[int, int], Mapping[str, list[str]]]
 
     def share(self) -> float:
-        """The share of the required roles that are there, at the level and direction that has most."""
+        """The share of the required roles that are present, at the level and direction that has the most."""
         needed = self.scheme.required
         return max(sum(role in roles for role in needed) / len(needed) for roles in self.scans.values())
 
@@ -205,17 +205,17 @@ class _Gathered:
         return self.share() == 1
 
     def described(self) -> str:
-        """The roles that are there and those that are missing, for messages."""
+        """A text with the roles that are present and those that are missing, for messages."""
         present = {role for roles in self.scans.values() for role in roles}
         missing = ", ".join(role for role in self.scheme.required if role not in present)
         where = f"{self.prefix!r} has" if self.prefix else "there are"
         return f"{where} {', '.join(sorted(present))} ({self.scheme.order}), but no {missing}"
 
     def found(self) -> FoundLayer:
-        """The same as a full grid of levels and directions.
+        """The same names as a full grid of levels and directions.
 
         Raises:
-            RecurraError: there are gaps, or two arrays in one place.
+            RecurraError: an array is missing, or two arrays have the same place.
         """
         levels, directions = (1 + max(place[axis] for place in self.scans) for axis in (0, 1))
         present = {role for roles in self.scans.values() for role in roles}
@@ -234,7 +234,7 @@ class _Gathered:
 
 
 def _gather(names: Iterable[tuple[ParsedName, str]], scheme: Scheme) -> list[_Gathered]:
-    """Names by prefix."""
+    """Group parsed names by their prefixes."""
     prefixes: dict[str, dict[tuple[int, int], dict[str, list[str]]]] = {}
     for place, name in names:
         scans = prefixes.setdefault(place.prefix, {})
@@ -248,7 +248,7 @@ def _placed(names: Iterable[str], scheme: Scheme) -> list[tuple[ParsedName, str]
 
 
 def _named(what: str, given: Mapping[str, str], known: Sequence[Scheme]) -> FoundLayer:
-    """A layer whose arrays are named one by one, by roles of one scheme."""
+    """The layer whose arrays are named one by one, by roles of one scheme."""
     if not all(isinstance(role, str) and isinstance(name, str) for role, name in given.items()):
         raise RecurraError(f"{what} must have the name of an array for each role; the arrays themselves are the source")
     for scheme in known:

@@ -1,4 +1,4 @@
-"""The .npz file of numpy, read with every field checked: nothing is unpickled, and little cannot become very much."""
+"""A reader of numpy's .npz files that checks every field, unpickles nothing, and refuses what unpacks to too much."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_MEMBERS = 100_000
-MAX_HEADER = 10_000  # bytes, as numpy has it
+MAX_HEADER = 10_000  # bytes; the same as numpy's limit
 MAX_DIMENSIONS = 32
-# What the members may unpack to: so many times the file, and so many bytes on top, as zeros pack to a thousandth.
+# The members may unpack to so many times the file's size, and so many bytes more, as zeros pack to a thousandth.
 MAX_RATIO = 100
 FREE_BYTES = 256 * 2**20
 _NUMBERS = re.compile(r"[<>|=]?[?biuf]\d{0,2}")
-# What zipfile, zlib and numpy raise besides ValueError.
+# The errors that zipfile, zlib and numpy raise besides ValueError.
 _DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError)
 
 
@@ -34,7 +34,7 @@ class Unread:
     """An array of a file that is not read.
 
     Args:
-        reason: why, to follow its name.
+        reason: the reason, as messages have it after the array's name.
     """
 
     def __init__(self, reason: str) -> None:
@@ -42,10 +42,10 @@ class Unread:
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any] | Unread]:
-    """The arrays of a file, by name, in its order. What holds no numbers is named, and not read.
+    """Read the arrays of a file, by name, in the file's order. Members without numbers are listed as ``Unread``.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, has no arrays, or goes beyond a cap; the message names the file.
+        FileFormatError: the file cannot be read, is damaged, has no arrays, or exceeds a cap; the message names it.
     """
     with refusing(path):
         try:
@@ -87,21 +87,21 @@ def _member(archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Unread:
         except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error) as error:
             raise FileFormatError(f"{name}: its header is damaged: {str(error)[:200]}") from None
         shape = header["shape"]
-        wanted, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
-        if wanted != there:
-            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {wanted} bytes; there are {there}")
-        content = file.read(there)
-    if len(content) != there:
+        expected, size = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if expected != size:
+            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {expected} bytes; there are {size}")
+        content = file.read(size)
+    if len(content) != size:
         raise FileFormatError(f"{name} is cut short")
     array: NDArray[Any] = np.frombuffer(content, dtype).reshape(shape, order="F" if header["fortran_order"] else "C")
     return array
 
 
 def _header(file: IO[bytes], size: int) -> dict[str, Any]:
-    """The header of an array: a literal of Python with dtype, order and shape; of a dtype with fields, no text.
+    """Read the header of an array, a Python literal with dtype, order and shape; a dtype with fields becomes "fields".
 
     Raises:
-        ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error: it is none.
+        ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error: the header is damaged.
     """
     start = file.read(8)
     if start[:6] != b"\x93NUMPY":

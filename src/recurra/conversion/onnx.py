@@ -1,4 +1,4 @@
-"""ONNX' layout: W is (directions, gates * hidden, input), the gates of an LSTM are i o f c, those of a GRU z r h."""
+"""ONNX' layout: W is (directions, gates * hidden, input); an LSTM's gates are i o f c, a GRU's are z r h."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _gates(scan: RoleArrays) -> int:
 
 
 def cell(scan: RoleArrays) -> Cell:
-    """The cell that a scan is of, by the number of gates.
+    """The cell of a node's arrays, told by the number of gates.
 
     Raises:
-        RecurraError: the shapes are no layer's, or do not tell.
+        RecurraError: the shapes fit no layer, or fit several cells.
     """
     gates = _gates(scan)
     if gates == 3:
@@ -36,10 +36,10 @@ def cell(scan: RoleArrays) -> Cell:
 
 
 def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
-    """The weights of each direction, which are in the same arrays.
+    """The stacked weights of each direction; the same arrays hold both.
 
     Raises:
-        RecurraError: a shape is not that of the cell's layer.
+        RecurraError: a shape does not fit the cell.
     """
     [scan] = scans
     gates = _gates(scan)
@@ -51,10 +51,10 @@ def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
     for role, factor in (("B", 2 * gates), ("P", len(ONNX.peepholes))):
         if role in scan and scan[role].shape != (directions, factor * hidden):
             raise scan[role].mismatch(f"(directions={directions}, {factor}*hidden={factor * hidden})")
-    found = []
+    weights = []
     for direction in range(directions):
         w_bias, r_bias = np.split(scan["B"].array[direction], 2) if "B" in scan else (None, None)
         p = np.split(scan["P"].array[direction], len(ONNX.peepholes)) if "P" in scan else ()
         w, r = ONNX.rows(W.array[direction]), ONNX.rows(scan["R"].array[direction])
-        found.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(ONNX.peepholes, p, strict=False))))
-    return found
+        weights.append(Stacked(order, w, r, w_bias, r_bias, dict(zip(ONNX.peepholes, p, strict=False))))
+    return weights

@@ -1,4 +1,4 @@
-"""``read``: the model of a file, which may be a plain state_dict of torch's."""
+"""``read``: the model of a file, which may be a plain state_dict of torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from recurra.model import Description, Weight
 
 
 def read(path: str | os.PathLike[str]) -> Description:
-    """The model of a file. A safetensors file with torch's names of one RNN, LSTM or GRU is such a model too.
+    """Read the model of a file. A safetensors file with torch's names for one RNN, LSTM or GRU is a model too.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
+        FileFormatError: the file cannot be read, is damaged, exceeds a cap, or holds something else; nothing was run.
     """
     return model.read(path, of_state_dict)
 
 
 def of_state_dict(weights: Mapping[str, Weight]) -> Description:
-    """The model of a plain state_dict of torch's; see ``recurra.model.read``."""
-    from recurra.conversion.state_dict import described  # most files need nothing of what it imports
+    """The model of a plain state_dict of torch; see ``recurra.model.read``."""
+    from recurra.conversion.state_dict import described  # most files do not need its imports
 
     return described(weights)

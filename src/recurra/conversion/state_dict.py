@@ -1,4 +1,4 @@
-"""A state_dict of torch's, and nothing else, as a model: of one RNN (tanh), GRU or LSTM."""
+"""A plain state_dict of torch as a model: one RNN (tanh), GRU or LSTM."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SCHEME = torch_scheme(("weight_ih", "weight_hh"), ("bias_ih", "bias_hh", "weigh
 
 
 def described(weights: Mapping[str, Weight]) -> Description:
-    """The model that plain weights are: one layer with torch's names, all behind the same prefix.
+    """The model of plain weights: one layer with torch's names, all behind the same prefix.
 
     Args:
-        weights: by name; they need not have their numbers yet.
+        weights: the weights, by name; they need not have their numbers yet.
 
     Raises:
-        FileFormatError: they are of something else.
+        FileFormatError: the weights belong to something else.
     """
     try:
         found = find("names", weights, None, [_SCHEME])
@@ -43,7 +43,7 @@ def described(weights: Mapping[str, Weight]) -> Description:
 
 
 def _names(found: FoundLayer) -> set[str]:
-    """The names that torch itself gives to the arrays of a layer."""
+    """The names that torch gives to the arrays of a layer."""
     return {
         f"{found.prefix}{role}_l{level}" + "_reverse" * direction
         for level, scans in enumerate(found.scans)

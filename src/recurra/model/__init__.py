@@ -1,4 +1,4 @@
-"""Models as plain data, without torch: a tree of known parts, their weights, annotations, and the file of these."""
+"""Models as plain data, without torch: trees of known parts, their weights, annotations, and the files for these."""
 
 from recurra.model.description import Description, Weight
 from recurra.model.file import read, write

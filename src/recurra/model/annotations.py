@@ -15,8 +15,8 @@ from recurra.model.part import Part
 from recurra.program.serial import shown
 from recurra.vocabulary import Vocabulary
 
-MAX_CHARACTERS = 160_000  # of a vocabulary of such; Unicode 16 has 154,998
-MAX_WORDS = 270_000  # of a vocabulary of such; WikiText-103 has 267,735
+MAX_CHARACTERS = 160_000  # in a vocabulary of characters; Unicode 16 has 154,998
+MAX_WORDS = 270_000  # in a vocabulary of words; WikiText-103 has 267,735
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Annotation:
     """A row of the table.
 
     Attributes:
-        type: the class of its values.
-        to_content: a value as lists, objects, texts and numbers of JSON.
-        from_content: the value of such content, with every field checked and capped; raises a FileFormatError.
-        problem: the reason why a model cannot have the value; None where it can.
-        summary: a value in a few words.
+        type: the class of the annotation's values.
+        to_content: turns a value into JSON's lists, objects, texts and numbers.
+        from_content: turns such content into a value; checks and caps every field, and raises a FileFormatError.
+        problem: gives the reason why a model cannot have the value; None where it can.
+        summary: describes a value in a few words.
     """
 
     type: type
@@ -47,12 +47,12 @@ def _vocabulary_in(content: Any) -> Vocabulary:
     level, tokens = given["level"], given["tokens"]
     if level not in ("char", "word") or not isinstance(tokens, str):
         raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
-    # Before anything is made of them:
+    # Tokens are counted before they are split: too many would take all memory.
     count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
     if count > most:
         raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")
     try:
-        tokens.encode()  # JSON can write half of a character
+        tokens.encode()  # JSON can hold half of a surrogate pair
         return Vocabulary.of_joined(level, tokens)
     except UnicodeEncodeError:
         raise FileFormatError("'vocabulary' has half of a character") from None
@@ -83,33 +83,33 @@ def check_annotations(annotations: Mapping[str, object], root: Part) -> None:
     """Refuse annotations that are not known, or that need another model.
 
     Args:
-        annotations: values by name.
-        root: the model's parts, which fit behind one another.
+        annotations: the values, by name.
+        root: the model's parts, which are known to fit behind one another.
 
     Raises:
-        FileFormatError: names the annotation, and what it needs.
+        FileFormatError: an annotation is not known, or needs another model; the message says what it needs.
         TypeError: a value is not of the annotation's class.
     """
     for name, value in annotations.items():
         annotation = _row(name)
         if not isinstance(value, annotation.type):
-            wanted = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
-            raise TypeError(f"{name} must be a {wanted}, not {type(value).__name__}")
+            expected = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
+            raise TypeError(f"{name} must be a {expected}, not {type(value).__name__}")
         problem = annotation.problem(value, root)
         if problem is not None:
             raise FileFormatError(problem)
 
 
 def to_content(annotations: Mapping[str, object]) -> dict[str, Any]:
-    """Known annotations as content of JSON, by name."""
+    """Known annotations as JSON content, by name."""
     return {name: ANNOTATIONS[name].to_content(value) for name, value in annotations.items()}
 
 
 def from_content(content: Any) -> dict[str, object]:
-    """The annotations of such content.
+    """The annotations that JSON content holds, by name.
 
     Raises:
-        FileFormatError: one is not known, or not as it must be; names it.
+        FileFormatError: an annotation is not known, or one of its fields is wrong; the message names it.
     """
     if not isinstance(content, dict):
         raise FileFormatError(f"'annotations' must be an object, not {type(content).__name__}")

@@ -1,4 +1,4 @@
-"""Checks of what a text of JSON holds, shared by the readers of descriptions and annotations."""
+"""Checks of JSON content, shared by the readers of descriptions and annotations."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 from recurra.errors import FileFormatError
 
-MAX_NAME = 100  # characters of a name within a description
+MAX_NAME = 100  # characters of a name in a description
 
 
 def fields(content: Any, what: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An object of JSON that has these fields and no others.
+    """Check that JSON content is an object with these fields and no others, and return it.
 
     Args:
         content: the object.
-        what: its name in messages.
+        what: the object's name in messages.
         names: the fields that it must have.
-        optional: further ones that it may have.
+        optional: the fields that it may have as well.
 
     Raises:
-        FileFormatError: it is no object, a field is missing, or one is not known; names them.
+        FileFormatError: the content is no object, a field is missing, or a field is not known; the message names it.
     """
     if not isinstance(content, dict):
         raise FileFormatError(f"{what} must be an object, not {type(content).__name__}")
@@ -31,5 +31,5 @@ def fields(content: Any, what: str, names: tuple[str, ...], optional: tuple[str,
 
 
 def is_name(value: object) -> bool:
-    """True of a text that can name something: 1 to 100 characters that can be shown."""
+    """Whether a value can be a name: a text of 1 to 100 printable characters."""
     return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()

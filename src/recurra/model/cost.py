@@ -1,4 +1,4 @@
-"""The cost of using a model, told from its description, and its caps: a small file must not ask for much."""
+"""The cost of using a model, computed from its description, and caps on it: a small file must not ask for much."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from recurra.model.kinds import MAX_SIZE, directions, is_recurrent, layer_sizes,
 from recurra.model.part import Part
 from recurra.program import Equation, Program, Shape, Sizes
 
-MAX_VARIABLES = 200_000  # of all layers and directions, each with its own
-MAX_PIECES = 200_000  # cut or joined row by row: heads, and columns that are transposed
-MAX_MULTIPLICATIONS = 2**36  # of one step of one sequence, and once per call
-FREE = 2**24  # numbers that any model may compute with, and besides:
-TIMES = 64  # for each number that its file holds
+MAX_VARIABLES = 200_000  # in all layers and directions, each counted separately
+MAX_PIECES = 200_000  # that native code cuts or joins one by one: heads, and transposed columns
+MAX_MULTIPLICATIONS = 2**36  # in one step of one sequence, and once per call
+FREE = 2**24  # numbers that any model may compute with
+TIMES = 64  # as many further numbers for each number that the file holds
 
 
 class Cost(NamedTuple):
     """The cost of one step of one sequence, together with what is computed once per call.
 
     Attributes:
-        numbers: elements of all variables but parameters, and of each product's matrix, which is packed for it.
-        multiplications: of all products.
-        pieces: that native code cuts or joins one by one.
+        numbers: the elements of all variables but parameters, and of each product's packed matrix.
+        multiplications: those of all products.
+        pieces: the pieces of arrays that native code cuts or joins one by one.
     """
 
     numbers: int = 0
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
     pieces: int = 0
 
     def plus(self, other: Cost, times: int = 1) -> Cost:
-        """This cost and so many times another one."""
+        """The sum of this cost and ``times`` another one."""
         return Cost(*(mine + times * others for mine, others in zip(self, other, strict=True)))
 
 
@@ -40,8 +40,8 @@ def check_cost(root: Part, stored: int) -> None:
     """Refuse a model whose use would cost too much.
 
     Args:
-        root: its parts, of known kinds and settings.
-        stored: how many numbers its file holds.
+        root: the model's parts, with known kinds and settings.
+        stored: the number of numbers that its file holds.
 
     Raises:
         FileFormatError: a size is too large, is no whole number, or differs where it must not; or a cap is exceeded.
@@ -75,7 +75,7 @@ def _runs(part: Part) -> int:
 
 
 def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
-    """The cost of all of a part's layers and directions; `known` holds those of programs at some sizes."""
+    """The cost of all of a part's layers and directions; `known` saves the costs of programs at their sizes."""
     program = part.program
 
     def cost(sizes: Sizes) -> Cost:
@@ -99,16 +99,16 @@ def _cost(program: Program, sizes: Sizes) -> Cost:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def numbers(name: str, shape: Shape) -> tuple[int, ...]:
-        found = []
+        values = []
         for size in shape:
-            if id(size) not in known:  # most sizes of a program that comes from a file are few objects
+            if id(size) not in known:  # the sizes in a program from a file are mostly the same few objects
                 known[id(size)] = size.value(sizes)
                 if sizes.proj == 0 and "proj" in size.symbols:
                     raise FileFormatError(f"`{name}` is of a projection, and proj_size is 0")
             if known[id(size)] > MAX_SIZE:
                 raise FileFormatError(f"`{name}` would be larger than {MAX_SIZE}")
-            found.append(known[id(size)])
-        return tuple(found)
+            values.append(known[id(size)])
+        return tuple(values)
 
     for variable in program.variables():
         shapes[variable.name] = numbers(variable.name, variable.shape)
@@ -121,7 +121,7 @@ def _cost(program: Program, sizes: Sizes) -> Cost:
 
 
 def _cost_of_equation(equation: Equation, shapes: Mapping[str, tuple[int, ...]], varying: set[str]) -> Cost:
-    """The cost of an equation beside its results."""
+    """The cost of an equation, without the elements of its results."""
     operands = [shapes[variable.name] for variable in equation.variables]
     if equation.operation == "product":
         left, right = operands

@@ -26,10 +26,10 @@ class Weight:
     """One weight as it is stored.
 
     Attributes:
-        data: its numbers; of bfloat16 the bits, as uint16.
-        dtype: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``; ``"int64"`` of
-            counts that other models keep beside their weights, and no part of a description has.
-        scale: float32 (rows,), what each row of an int8 weight is multiplied by; None of the other dtypes.
+        data: the numbers; for bfloat16 their bits, as uint16.
+        dtype: ``"float64"``, ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``; also ``"int64"``, for the
+            counts that other libraries store beside weights: no part of a description has such a weight.
+        scale: float32 (rows,), the factor of each row of an int8 weight; None for the other dtypes.
     """
 
     data: NDArray[Any]
@@ -38,10 +38,10 @@ class Weight:
 
     @staticmethod
     def of(array: NDArray[Any]) -> Weight:
-        """An array of float64, float32 or float16, stored as it is.
+        """The weight that stores an array of float64, float32 or float16 as it is.
 
         Raises:
-            FileFormatError: another dtype.
+            FileFormatError: the array has another dtype.
         """
         name = array.dtype.name
         if name not in ("float64", "float32", "float16"):
@@ -50,11 +50,11 @@ class Weight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of the numbers."""
+        """The shape of the numbers."""
         return tuple(int(size) for size in self.data.shape)
 
     def values(self) -> NDArray[Any]:
-        """The numbers as they are computed with: float64 of float64, float32 of all others; read-only, or a copy."""
+        """The numbers to compute with: float64 stays, all real others become float32; read-only, or a copy."""
         if self.dtype == "bfloat16":
             return (self.data.astype(np.uint32) << 16).view(np.float32)
         if self.scale is not None:
@@ -67,12 +67,12 @@ def check_fit(weights: Mapping[str, Weight], shapes: Mapping[str, tuple[int, ...
     """Refuse weights that are not those of a model.
 
     Args:
-        weights: by name.
-        shapes: of the model's weights, by name.
+        weights: the weights, by name.
+        shapes: the shapes of the model's weights, by name.
         whole: the model's name in messages.
 
     Raises:
-        FileFormatError: a weight is missing, is one too many, or has another shape; names it.
+        FileFormatError: a weight is missing, is one too many, or has another shape; the message names it.
     """
     for problem, names in (
         ("is missing", shapes.keys() - weights.keys()),
@@ -92,13 +92,13 @@ class Description:
 
     Attributes:
         root: the tree of parts.
-        weights: by full name, as torch's state_dict names them; tied weights are the same object.
-        annotations: what else is known of the model, by the names of the table of annotations: its ``"vocabulary"``,
-            its ``"series"``. Default: nothing.
+        weights: the weights, by the full names that torch's state_dict has; tied weights are the same object.
+        annotations: further facts about the model, by their names in the table of annotations, such as
+            ``"vocabulary"`` or ``"series"``. Default: none.
 
     Raises:
-        FileFormatError: parts or weights are not as the table of kinds has them, parts do not fit behind one another,
-            their use would take too much, or an annotation is not known or needs another model; names them.
+        FileFormatError: parts or weights differ from the table of kinds, parts do not fit behind one another, using
+            them would cost too much, or an annotation is not known or needs another model; the message names them.
         TypeError: an annotation is not of its class.
     """
 
@@ -134,6 +134,6 @@ class Description:
 
     @property
     def vocabulary(self) -> Vocabulary | None:
-        """The tokens of a language model; None of other models."""
+        """The tokens of a language model; None for other models."""
         vocabulary = self.annotations.get("vocabulary")
         return vocabulary if isinstance(vocabulary, Vocabulary) else None

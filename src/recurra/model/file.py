@@ -11,21 +11,21 @@ from recurra.model.file_errors import refusing
 from recurra.model.safetensors import Tensor, pack, unpack
 from recurra.model.serial import from_text, to_text
 
-MODEL = "model.safetensors"  # its name in the folder of a training
-CONFIG = "config.json"  # that of the settings, beside it
-KEY = "recurra"  # of the description among the file's metadata
-SCALE = ".scale"  # behind a weight's name: that of its rows' scales
+MODEL = "model.safetensors"  # the model's file in the folder of a training
+CONFIG = "config.json"  # the file of the settings, beside it
+KEY = "recurra"  # the description's key in the file's metadata
+SCALE = ".scale"  # follows a weight's name in the name of its rows' scales
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I8": "int8"}
 _CODES = {name: code for code, name in _NAMES.items()}
 
 
 def write(description: Description, path: str | os.PathLike[str]) -> None:
-    """Put a model in a file, replacing what is there in one step.
+    """Write a model to a file; what is there is replaced in one step.
 
     Raises:
-        FileFormatError: it cannot be written, or a reader would refuse it.
+        FileFormatError: the file cannot be written, or a reader would refuse it.
     """
-    from recurra.files import write_atomically  # what only reads models, at the start of a process, goes without
+    from recurra.files import write_atomically  # a process that only reads models starts faster without it
 
     with refusing(path, "written"):
         write_atomically(path, pack(*contents_of(description)))
@@ -65,25 +65,25 @@ def _undescribed(weights: Mapping[str, Weight]) -> Description:
 def read(
     path: str | os.PathLike[str], plain: Callable[[Mapping[str, Weight]], Description] = _undescribed
 ) -> Description:
-    """The model of a file.
+    """Read the model of a file.
 
     Args:
-        path: of the file.
-        plain: makes the model of a file that has weights alone, from their names and shapes; the numbers are read
+        path: the file's path.
+        plain: makes a model of a file that holds weights alone, from their names and shapes; the numbers are read
             afterwards. Default: such a file is refused.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, goes beyond a cap, or holds something else; nothing was run.
+        FileFormatError: the file cannot be read, is damaged, exceeds a cap, or holds something else; nothing was run.
     """
     with refusing(path):
         return unpack(path, lambda tensors, metadata: model_of(tensors, metadata, plain))
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
-    """The weights of a file by name, whatever they belong to.
+    """Read the weights of a file, by name, whatever model they belong to.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, goes beyond a cap, or has numbers of another kind.
+        FileFormatError: the file cannot be read, is damaged, exceeds a cap, or has numbers of another dtype.
     """
     with refusing(path):
         return unpack(path, _all_weights)
@@ -92,7 +92,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Weight]:
 def model_of(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], plain: Callable[[Mapping[str, Weight]], Description]
 ) -> Description:
-    """The model of a file's arrays and metadata; see ``read`` for ``plain``."""
+    """The model that a file's arrays and metadata describe; see ``read`` for ``plain``."""
     if KEY not in metadata:
         return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
     root, tied, annotations = from_text(metadata[KEY])

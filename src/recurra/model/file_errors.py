@@ -1,4 +1,4 @@
-"""Turns every failure to read or write a file into one FileFormatError, of one line that names the file."""
+"""One error for every failure to read or write a file: a FileFormatError of one line that names the file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def refusing(path: str | os.PathLike[str], doing: str = "read") -> Iterator[None
     """Turn failures inside the block into a FileFormatError; errors of the program itself pass.
 
     Args:
-        path: of the file.
-        doing: what cannot be done where the system or the memory fails: "read" or "written".
+        path: the file's path, which messages name.
+        doing: "read" or "written": what messages say of a file when the system or the memory fails.
     """
     name = one_line(os.fsdecode(path), _PATH)
     try:
@@ -26,7 +26,7 @@ def refusing(path: str | os.PathLike[str], doing: str = "read") -> Iterator[None
         problem = f"{name} cannot be {doing}: {error.strerror or error}"
     except MemoryError:
         problem = f"{name} cannot be {doing}: it takes more memory than there is"
-    except ValueError as error:  # what recurra raises, and what a path or a number cannot be
+    except ValueError as error:  # recurra's own errors, and impossible paths and numbers
         problem = f"{name}: {error}"
     else:
         return

@@ -1,4 +1,4 @@
-"""The interface of a model, and whether its parts fit behind one another."""
+"""The interface of a model, and the check that its parts fit behind one another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import FileFormatError
-from recurra.model.kinds import directions, is_recurrent, layer_sizes, role
+from recurra.model.kinds import directions, features, is_recurrent, layer_sizes, role
 from recurra.model.part import Part
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ class StateInterface:
     """A state of a recurrent part.
 
     Attributes:
-        name: in its cell, such as ``h``.
-        part: the name of its part in a model of several recurrent parts; else empty.
-        count: how many layers and directions it is of; None of a cell, whose state has no such dimension.
-        size: its features.
+        name: its name in the cell, such as ``h``.
+        part: the name of its part where the model has several recurrent parts; else empty.
+        count: the number of layers times directions; None for a cell, whose state has no such dimension.
+        size: the number of its features.
     """
 
     name: str
@@ -32,12 +32,12 @@ class StateInterface:
 
     @property
     def full_name(self) -> str:
-        """Its name in the model: behind the part's, where there are several recurrent parts."""
+        """Its name in the model; it begins with the part's name where there are several recurrent parts."""
         return f"{self.part}.{self.name}" if self.part else self.name
 
     @property
     def shape(self) -> tuple[int | str, ...]:
-        """``("batch", size)``, behind the layers and directions of a layer."""
+        """``("batch", size)``; for a layer, the number of layers times directions comes first."""
         return *self.leading, "batch", self.size
 
     @property
@@ -51,14 +51,14 @@ class Interface:
     """The input, the output and the states of a model.
 
     Attributes:
-        parts: those that compute something, with their names, one after the other.
-        states: of each recurrent part, by the part's name.
-        tokens: how many tokens there are where the input is numbers of tokens; None where it is features.
-        input_size: features of the input; None where no part settles it, and of tokens.
-        output_size: features of the output; None where no part settles it.
-        is_cell: whether a call is one step: there is no dimension of time.
-        batch_first: whether the batch stands before time.
-        dtype: of input, output and states, float32 or float64; tokens are int64.
+        parts: the parts that compute something, with their names, in order.
+        states: the states of each recurrent part, by the part's name.
+        tokens: the size of the vocabulary where the input is token numbers; None where it is features.
+        input_size: the number of input features; None where no part settles it, and for tokens.
+        output_size: the number of output features; None where no part settles it.
+        is_cell: whether a call is one step, without a dimension of time.
+        batch_first: whether the batch comes before time.
+        dtype: the dtype of input, output and states, float32 or float64; tokens are int64.
     """
 
     parts: tuple[tuple[str, Part], ...]
@@ -72,24 +72,24 @@ class Interface:
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether the input is numbers of tokens."""
+        """Whether the input is token numbers."""
         return self.tokens is not None
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The dimensions of input and output before the features: of batch and time."""
+        """The dimensions of input and output before the features: batch and time."""
         if self.is_cell:
             return ("batch",)
         return ("batch", "seq_len") if self.batch_first else ("seq_len", "batch")
 
     @property
     def input_shape(self) -> tuple[int | str, ...]:
-        """``rows``, and where the input is no tokens the features: a number, or their name where nothing settles it."""
+        """``rows``, and for features their number, or ``"features"`` where no part settles it."""
         return self.rows if self.takes_tokens else (*self.rows, self.input_size or "features")
 
     @property
     def output_shape(self) -> tuple[int | str, ...]:
-        """``rows`` and the features."""
+        """``rows``, and the number of features, or ``"features"`` where no part settles it."""
         return *self.rows, self.output_size or "features"
 
     @property
@@ -103,7 +103,7 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
 
     Args:
         root: the tree of parts.
-        dtype: what the model computes in.
+        dtype: the dtype that the model computes in.
     """
     parts = tuple(leaves(root))
     recurrent = [(name, part) for name, part in parts if is_recurrent(part)]
@@ -141,24 +141,11 @@ def leaves(root: Part) -> Iterator[tuple[str, Part]]:
             yield name, part
 
 
-def features(part: Part) -> tuple[int | None, int | None]:
-    """The number of features that a part takes and gives; None where it takes any, gives as many, or takes tokens."""
-    if is_recurrent(part):
-        last = part.program.output.shape[0].value(layer_sizes(part)[-1])
-        return part.size("input_size"), directions(part) * last
-    if role(part) == "table":
-        return None, part.size("embedding_dim")
-    if part.kind == "Linear":
-        return part.size("in_features"), part.size("out_features")
-    own = part.size("features") if "features" in part.settings else None
-    return own, own
-
-
 def check_chain(root: Part) -> None:
     """Refuse parts that do not fit behind one another.
 
     Raises:
-        FileFormatError: names the parts.
+        FileFormatError: two parts do not fit; the message names them.
     """
     width, before = None, ""
     layouts: dict[object, str] = {}

@@ -16,13 +16,14 @@ from recurra.errors import FileFormatError
 from recurra.model.part import Part
 from recurra.program import Program, Sizes
 
-MAX_SIZE = 2**31 - 1  # of one dimension
+MAX_SIZE = 2**31 - 1  # features or tokens of one dimension
 MAX_LAYERS = 1_000
-MAX_INIT = 100  # parameters with a first value of their own
-MAX_NUMBER = 2**53  # of whole numbers where any number may stand: beyond, they are none in float64
+MAX_INIT = 100  # parameters with an initial value of their own
+MAX_NUMBER = 2**53  # largest whole number among numbers: float64 holds all whole numbers up to it
 Shapes = dict[str, tuple[int, ...]]
+Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
-"""Of a part, and of the dtype that it computes in: float32 or float64."""
+"""Makes the program of a part that computes in a dtype, float32 or float64."""
 
 Role = Literal["container", "layer", "cell", "table", "rows", "nothing"]
 """The work of a part when a model is used:
@@ -40,8 +41,8 @@ class SettingRule(NamedTuple):
     """The values that a setting may have.
 
     Attributes:
-        text: the rule for people, as in "must be …".
-        is_valid: whether a value keeps it.
+        text: the rule in words that complete "must be …".
+        is_valid: whether a value keeps the rule.
     """
 
     text: str
@@ -55,10 +56,12 @@ class Kind:
     Attributes:
         role: the part's role in a model.
         settings: every setting that such a part has; none may be missing, and there are no others.
-        weights: names and shapes of its own weights.
-        problem: the contradiction between its settings; None where there is none.
-        program: makes the program of a part whose role is ``rows``; None of other roles: a recurrent part's program is
+        weights: gives the names and shapes of the part's own weights.
+        problem: finds a contradiction between the part's settings; None where there is none.
+        program: makes the program of a part whose role is ``rows``; None for other roles: a recurrent part's program is
             one of its settings.
+        features: gives the numbers of features that the part takes and gives. None: it takes any number and gives as
+            many, or it takes tokens.
     """
 
     role: Role
@@ -66,6 +69,7 @@ class Kind:
     weights: Callable[[Part], Shapes] = lambda part: {}
     problem: Callable[[Part], str | None] = lambda part: None
     program: MakeProgram | None = None
+    features: Callable[[Part], Features] = lambda part: (None, None)
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
@@ -103,10 +107,10 @@ INIT = SettingRule(
 
 
 def layer_sizes(part: Part) -> list[Sizes]:
-    """The numbers that the program's symbols stand for in each layer of a recurrent part; a cell has one layer.
+    """The sizes that the program's symbols stand for in each layer of a recurrent part; a cell has one layer.
 
     Raises:
-        RecurraError: the size of the output comes out as no whole number.
+        RecurraError: the size of the output is no whole number.
     """
     is_cell = role(part) == "cell"
     sizes = Sizes(part.size("input_size"), part.size("hidden_size"), 0 if is_cell else part.size("proj_size"))
@@ -120,10 +124,10 @@ def directions(part: Part) -> int:
 
 
 def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
-    """The weights of a recurrent layer or cell, run by run: the suffix of their names, and shapes by full name.
+    """The weights of a recurrent part for each layer and direction: the suffix of their names, and shapes by full name.
 
     Raises:
-        RecurraError: a size of the program comes out as no whole number.
+        RecurraError: a size of the program is no whole number.
     """
     runs = []
     for layer, sizes in enumerate(layer_sizes(part)):
@@ -139,6 +143,11 @@ def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
 
 def _recurrent(part: Part) -> Shapes:
     return {name: shape for _, shapes in recurrent_weights(part) for name, shape in shapes.items()}
+
+
+def _recurrent_features(part: Part) -> Features:
+    output = part.program.output.shape[0].value(layer_sizes(part)[-1])
+    return part.size("input_size"), directions(part) * output
 
 
 def _recurrent_problem(part: Part) -> str | None:
@@ -158,8 +167,16 @@ def _linear(part: Part) -> Shapes:
     return {"weight": (features, part.size("in_features")), **({"bias": (features,)} if part.flag("bias") else {})}
 
 
+def _linear_features(part: Part) -> Features:
+    return part.size("in_features"), part.size("out_features")
+
+
 def _embedding(part: Part) -> Shapes:
     return {"weight": (part.size("num_embeddings"), part.size("embedding_dim"))}
+
+
+def _embedding_features(part: Part) -> Features:
+    return None, part.size("embedding_dim")
 
 
 def _embedding_problem(part: Part) -> str | None:
@@ -180,6 +197,10 @@ def _norm(part: Part) -> Shapes:
     return {"weight": shape, **({"bias": shape} if part.settings.get("bias") is True else {})}
 
 
+def _norm_features(part: Part) -> Features:
+    return part.size("features"), part.size("features")
+
+
 _CELL_SETTINGS = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
 _LAYER_SETTINGS = {
     "input_size": SIZE,
@@ -196,7 +217,7 @@ _LAYER_SETTINGS = {
 
 
 def _traced(cell: Cell, *options: str) -> MakeProgram:
-    """The program of a cell whose options are settings of the part."""
+    """A maker of a cell's program; the part's settings are the cell's options."""
     return lambda part, dtype: trace(cell, {name: part.number(name) for name in options})
 
 
@@ -206,10 +227,10 @@ def _linear_program(part: Part, dtype: np.dtype[Any]) -> Program:
 
 
 def _norm_program(cell: Cell, plain: Cell) -> MakeProgram:
-    """The program of a norm: with weights, or plain."""
+    """A maker of a norm's program, with weights or without."""
 
     def program(part: Part, dtype: np.dtype[Any]) -> Program:
-        # Without eps, torch's RMSNorm takes the smallest step above 1 that the dtype knows.
+        # torch's RMSNorm without eps takes the dtype's machine epsilon.
         options = {"eps": float(np.finfo(dtype).eps) if part.settings["eps"] is None else part.number("eps")}
         if not part.flag("elementwise_affine"):
             return trace(plain, options)
@@ -228,35 +249,47 @@ def _rows(
     settings: Mapping[str, SettingRule] | None = None,
     weights: Callable[[Part], Shapes] = lambda part: {},
     problem: Callable[[Part], str | None] = lambda part: None,
+    features: Callable[[Part], Features] = lambda part: (None, None),
 ) -> Kind:
-    """A kind that computes each step by itself; of a cell, all settings are its options."""
+    """A kind that computes each step by itself; all its settings are options of the cell, where one is given."""
     settings = settings or {}
     make = _traced(program, *settings) if isinstance(program, Cell) else program
-    return Kind("rows", settings, weights, problem, make)
+    return Kind("rows", settings, weights, problem, make, features)
 
 
-_LAYER = Kind("layer", _LAYER_SETTINGS, _recurrent, _recurrent_problem)
-_CELL = Kind("cell", _CELL_SETTINGS, _recurrent, _recurrent_problem)
+_LAYER = Kind("layer", _LAYER_SETTINGS, _recurrent, _recurrent_problem, features=_recurrent_features)
+_CELL = Kind("cell", _CELL_SETTINGS, _recurrent, _recurrent_problem, features=_recurrent_features)
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
     **dict.fromkeys(("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell"), _CELL),
     **dict.fromkeys(("Sequential", "Stack"), Kind("container")),
     "Embedding": Kind(
-        "table", {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX}, _embedding, _embedding_problem
+        "table",
+        {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX},
+        _embedding,
+        _embedding_problem,
+        features=_embedding_features,
     ),
     "Dropout": Kind("nothing", {"p": PROBABILITY}),
     "Identity": Kind("nothing"),
-    "Linear": _rows(_linear_program, {"in_features": SIZE, "out_features": SIZE, "bias": FLAG}, _linear),
+    "Linear": _rows(
+        _linear_program,
+        {"in_features": SIZE, "out_features": SIZE, "bias": FLAG},
+        _linear,
+        features=_linear_features,
+    ),
     "LayerNorm": _rows(
         _norm_program(feed_forward.layer_norm, feed_forward.plain_layer_norm),
         {"features": SIZE, "eps": NOT_NEGATIVE, "elementwise_affine": FLAG, "bias": FLAG},
         _norm,
+        features=_norm_features,
     ),
     "RMSNorm": _rows(
         _norm_program(feed_forward.rms_norm, feed_forward.plain_rms_norm),
         {"features": SIZE, "eps": EPS, "elementwise_affine": FLAG},
         _norm,
+        features=_norm_features,
     ),
     "ReLU": _rows(feed_forward.relu),
     "ReLU6": _rows(feed_forward.relu6),
@@ -296,8 +329,16 @@ def role(part: Part) -> Role:
     return KINDS[part.kind].role
 
 
+def features(part: Part) -> Features:
+    """The numbers of features that a part of a known kind takes and gives.
+
+    None: the part takes any number and gives as many, or it takes tokens.
+    """
+    return KINDS[part.kind].features(part)
+
+
 def is_recurrent(part: Part) -> bool:
-    """True of parts with states: layers and cells."""
+    """Whether a part of a known kind has states: layers and cells do."""
     return role(part) in ("layer", "cell")
 
 
@@ -305,7 +346,7 @@ def check(root: Part) -> None:
     """Refuse a tree with an unknown kind or setting, or with values that settings cannot have.
 
     Raises:
-        FileFormatError: names the part, the setting, and what it may be.
+        FileFormatError: a part is wrong; the message names it, the setting, and the values that it may have.
     """
     for name, part in root.walk():
         where = f"{name or 'the model'} ({part.kind})"
@@ -331,7 +372,7 @@ def _shown(value: object) -> str:
 
 
 def weights_of(root: Part) -> Shapes:
-    """Name and shape of every weight of a model, in order."""
+    """The name and shape of every weight of a model, in order."""
     return {
         f"{name}.{weight}" if name else weight: shape
         for name, part in root.walk()

@@ -1,4 +1,4 @@
-"""The orders of gates in which libraries and cells have their weights, and which way round matrices lie.
+"""The order of gates and the orientation of matrices in the weights of libraries and cells.
 
 Gates have letters: ``n`` of an RNN; ``r`` (reset), ``z`` (update) and ``n`` (new) of a GRU; ``i`` (input), ``f``
 (forget), ``g`` (cell) and ``o`` (output) of an LSTM.
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LibraryLayout:
-    """A library's order of gates, and which way round its matrices lie.
+    """A library's order of gates, and the orientation of its matrices.
 
     Attributes:
-        gates: by kind of layer the letters of its gates, in the library's order.
+        gates: the letters of each kind of layer's gates, in the library's order.
         gates_first: whether matrices are (gates * hidden, features); else (features, gates * hidden).
-        peepholes: the letters of the gates of an LSTM that may see the cell state, in order.
+        peepholes: the letters of the LSTM's gates that may see the cell state, in order.
     """
 
     gates: Mapping[str, str]
@@ -34,7 +34,7 @@ class LibraryLayout:
     peepholes: str = ""
 
     def kind(self, count: int) -> str | None:
-        """The kind of layer that has so many gates; None where there is none."""
+        """The kind of layer with so many gates; None where there is none."""
         return next((kind for kind, letters in self.gates.items() if len(letters) == count), None)
 
     def rows(self, matrix: NDArray[Any]) -> NDArray[Any]:
@@ -49,7 +49,7 @@ ONNX = LibraryLayout({"RNN": "n", "GRU": "zrn", "LSTM": "iofg"}, peepholes="iof"
 TORCH_CELLS: Mapping[str, Cell] = {"RNN": rnn, "GRU": gru, "LSTM": lstm}
 
 STACKED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # a cell's parameters, in torch's order of gates
-SEPARATE = ("W_", "U_", "b_", "p_")  # those of a single gate, whose letter follows
+SEPARATE = ("W_", "U_", "b_", "p_")  # parameters of a single gate, whose letter follows
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ class GateLayout:
     """A cell's order of gates, and whether their weights are stacked.
 
     Attributes:
-        gates: their letters, in the cell's order.
-        is_stacked: whether it has torch's ``weight_ih``, ``weight_hh`` and two biases, (gates * hidden, features);
-            else each gate has its own ``W_``, ``U_`` (features, hidden) and ``b_``, perhaps ``p_``, with its letter.
+        gates: the letters of the gates, in the cell's order.
+        is_stacked: whether the cell has torch's ``weight_ih``, ``weight_hh``, (gates * hidden, features), and two
+            biases; else each gate has its own ``W_``, ``U_`` (features, hidden), ``b_`` and perhaps ``p_``, with its
+            letter at the end.
     """
 
     gates: str
@@ -67,7 +68,7 @@ class GateLayout:
 
     @staticmethod
     def of(program: Program) -> GateLayout | None:
-        """The layout of a program that has all its biases; None where it has neither."""
+        """The layout of a program that has all its biases; None where its parameters follow neither scheme."""
         shapes = {parameter.name: parameter.shape for parameter in program.parameters}
         if sorted(shapes) == sorted(STACKED):
             kind = TORCH.kind(int(shapes["weight_ih"][0].factor("hidden")))

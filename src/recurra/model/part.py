@@ -1,4 +1,4 @@
-"""A part of a model: its kind, its settings, and the parts inside of it."""
+"""A part of a model: its kind, its settings, and the parts inside it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Part:
 
     Attributes:
         kind: a row of the table of kinds, such as ``"LSTM"`` or ``"Linear"``.
-        settings: by name, as the kind's row lists them.
-        children: the parts inside by name, in their order; only containers have some.
+        settings: the settings that the kind's row lists, by name.
+        children: the parts inside, with their names, in order; only containers have any.
     """
 
     kind: str
@@ -25,7 +25,7 @@ class Part:
     children: tuple[tuple[str, Part], ...] = ()
 
     def walk(self, name: str = "") -> Iterator[tuple[str, Part]]:
-        """This part and all inside of it, with the full names that torch gives them; the root's is empty."""
+        """This part and all parts inside it, with the full names that torch gives them; the root's name is empty."""
         yield name, self
         for child, part in self.children:
             yield from part.walk(f"{name}.{child}" if name else child)

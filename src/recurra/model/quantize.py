@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 _DTYPES = {"bf16": "bfloat16", "int8": "int8"}
 FORMATS = tuple(_DTYPES)
-_MOST = np.float32(127)  # of int8; -128 stays unused, so that a number and its negative are rounded alike
-_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / _MOST, np.float32(0))  # 127 times it is finite
+_MOST = np.float32(127)  # the largest int8; -128 is unused, so that a number and its negative are rounded alike
+_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / _MOST, np.float32(0))  # 127 times this is finite
 
 
 def quantize(description: Description, to: str) -> Description:
-    """The same model with quantized matrices; vectors, such as biases, stay as they are.
+    """Quantize a model's matrices; vectors, such as biases, stay as they are.
 
-    Everything is still computed in float32: states, sums, and the numbers that the quantized ones stand for.
+    Everything is still computed in float32: states, sums, and the numbers that the quantized weights stand for.
 
     Args:
-        description: a model of float32 weights, or quantized ones.
-        to: ``"bf16"``, the nearest bfloat16, ties to even; or ``"int8"``, for each row whole numbers from -127 to 127
-            times a float32 scale, the largest magnitude of the row divided by 127.
+        description: a model with float32 or quantized weights.
+        to: ``"bf16"`` rounds to the nearest bfloat16, ties to even; ``"int8"`` stores each row as whole numbers from
+            -127 to 127 and a float32 scale, the row's largest magnitude divided by 127.
 
     Raises:
-        FileFormatError: ``to`` is something else, the model is float64, or with int8, a weight is not finite.
+        FileFormatError: ``to`` is something else, the model is float64, or a weight to be int8 is not finite.
     """
     if to not in FORMATS:
         raise FileFormatError(f"narrower weights are {' or '.join(FORMATS)}, not {to!r}")
-    made: dict[int, Weight] = {}  # by the id of the weight that it comes from: tied ones stay tied
+    by_id: dict[int, Weight] = {}  # keyed by the id of the source weight, so that tied weights stay tied
     for name, weight in description.weights.items():
-        if id(weight) not in made:
+        if id(weight) not in by_id:
             try:
-                made[id(weight)] = quantized(weight, to)
+                by_id[id(weight)] = quantized(weight, to)
             except ValueError as error:
                 raise FileFormatError(f"weight {name} {error}") from None
-    weights = {name: made[id(weight)] for name, weight in description.weights.items()}
+    weights = {name: by_id[id(weight)] for name, weight in description.weights.items()}
     return replace(description, weights=weights)
 
 
 def quantized(weight: Weight, to: str) -> Weight:
-    """One weight as ``quantize`` stores it; a vector, and a weight that is so stored already, comes back as it is.
+    """One weight as ``quantize`` stores it; vectors, and weights of that dtype already, are returned as they are.
 
     Raises:
-        ValueError: as ``quantize`` does, without the weight's name.
+        ValueError: the weight cannot be quantized, as ``quantize`` says; the message lacks the weight's name.
     """
     if weight.dtype == "float64":
         raise ValueError("is float64: convert the model to float32 first")
@@ -68,7 +68,7 @@ def quantized(weight: Weight, to: str) -> Weight:
 
 
 def _bfloat16(values: NDArray[Any]) -> NDArray[np.uint16]:
-    """The bits of the nearest bfloat16, ties to even; of a NaN, a NaN's."""
+    """The bits of the nearest bfloat16, ties to even; a NaN stays a NaN."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)

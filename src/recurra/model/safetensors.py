@@ -1,8 +1,8 @@
-"""The safetensors container: a length, a header in JSON, and numbers; read with every field checked.
+"""The safetensors container: a length, a header in JSON, and numbers; every field is checked when it is read.
 
-The format is that of the safetensors project, whose library reads what is written here. For reading, it allows more
-than a model needs: headers of 100 MB, keys that occur twice, names of any characters; and numpy has no dtype for
-bfloat16.
+The format is that of the safetensors project, and its library reads the files written here. That library is not used
+for reading: it accepts more than a model needs (headers of 100 MB, keys that occur twice, names of any characters),
+and numpy has no dtype for its bfloat16.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_NAME = 500  # characters
 MAX_DIMENSIONS = 8
 MAX_BYTES = 2**62
 
-# Files of other formats, by their first bytes.
+# Other formats, by the first bytes of their files.
 OTHERS: Mapping[bytes, str] = {
     b"PK\x03\x04": "a zip archive, as torch.save, Keras and numpy.savez write (weights: recurra.convert)",
     b"\x80": "a pickle, which could run anything when it is read",
@@ -43,7 +43,7 @@ _SHOWN = 80  # characters of a name in a message
 _ENTRY = {"dtype", "shape", "data_offsets"}
 T = TypeVar("T")
 
-# The dtypes of the format that are read here, with how numpy holds them: bfloat16 as its bits.
+# The dtypes of the format that are read here, and numpy's dtypes for them; bfloat16 is held as its bits.
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -59,7 +59,7 @@ class Tensor(NamedTuple):
 
     Attributes:
         dtype: a key of DTYPES.
-        data: its numbers; of what is read, read-only.
+        data: the numbers; read-only where they come from a file.
     """
 
     dtype: str
@@ -67,7 +67,7 @@ class Tensor(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The place of an array among a file's numbers."""
+    """The position of an array among a file's numbers."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -79,7 +79,7 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
     """The bytes of a file, piece by piece.
 
     Raises:
-        FileFormatError: a reader would not accept it: the header is too long, or a name is none.
+        FileFormatError: a reader would refuse the file: its header is too long, or a name is not allowed.
     """
     # Wide dtypes first, as the safetensors library does, so that every array begins at a multiple of its dtype's size.
     names = sorted(tensors, key=lambda name: (-DTYPES[tensors[name].dtype].itemsize, name))
@@ -100,28 +100,28 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator
     _contents(text, position)
     yield struct.pack("<Q", len(text)) + text
     for name in names:
-        wanted = DTYPES[tensors[name].dtype]
-        yield _bytes(np.ascontiguousarray(tensors[name].data, wanted))
+        dtype = DTYPES[tensors[name].dtype]
+        yield _bytes(np.ascontiguousarray(tensors[name].data, dtype))
 
 
 def unpack(path: str | os.PathLike[str], take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
     """Read a file's arrays and metadata, and return what ``take`` makes of them.
 
     Args:
-        path: of the file.
-        take: called once the header is checked and before the numbers are read, so that it refuses a file of
-            gigabytes at once: the arrays have their shapes, and their numbers when it has returned.
+        path: the file's path.
+        take: gets the arrays and the metadata once the header is checked. The arrays have their shapes then, and get
+            their numbers after ``take`` has returned, so that it can refuse a file of gigabytes at once.
 
     Raises:
-        FileFormatError: the file is damaged, or goes beyond a cap.
-        OSError, ValueError, MemoryError: it cannot be read.
+        FileFormatError: the file is damaged, or exceeds a cap.
+        OSError, ValueError, MemoryError: the file cannot be read.
     """
     with open(_opened(path), "rb") as file:
         return unpack_from(file, os.fstat(file.fileno()).st_size, take)
 
 
 def unpack_from(file: BufferedIOBase, size: int, take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
-    """``unpack`` of an open file of so many bytes."""
+    """Do what ``unpack`` does, for an open file of ``size`` bytes."""
     length = _length(file.read(8), size)
     places, metadata = _contents(file.read(length), size - 8 - length)
     tensors = {name: Tensor(place.dtype, np.empty(place.shape, DTYPES[place.dtype])) for name, place in places.items()}
@@ -135,12 +135,12 @@ def unpack_from(file: BufferedIOBase, size: int, take: Callable[[Mapping[str, Te
 
 
 def _bytes(data: NDArray[Any]) -> memoryview:
-    """The memory of an array whose elements lie one after the other."""
+    """The memory of a contiguous array."""
     return data.reshape(-1).view(np.uint8).data
 
 
 def _opened(path: str | os.PathLike[str]) -> int:
-    """A plain file, open; of a pipe or a device nobody knows when it ends."""
+    """The descriptor of a plain file, opened; pipes and devices are refused, as they may never end."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -175,7 +175,7 @@ def _header(text: bytes) -> dict[str, Any]:
 
 
 def _contents(text: bytes, size: int) -> tuple[dict[str, _Place], dict[str, str]]:
-    """The places of the arrays, and the metadata, of a header before so many bytes of numbers."""
+    """The positions of the arrays and the metadata that a header tells; ``size`` bytes of numbers follow it."""
     header = _header(text)
     metadata = _metadata(header.pop("__metadata__", {}))
     if len(header) > MAX_TENSORS:
@@ -217,7 +217,7 @@ def _place(name: str, entry: Any) -> _Place:
 
 
 def _check_cover(places: Mapping[str, _Place], size: int) -> None:
-    """The arrays must cover the file's numbers, without overlap or hole."""
+    """Refuse arrays that do not cover the file's numbers, without overlap or hole."""
     position = 0
     for name, place in sorted(places.items(), key=lambda item: (item[1].begin, item[1].end)):
         if place.begin != position:

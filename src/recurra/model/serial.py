@@ -1,4 +1,4 @@
-"""The text that describes a model in its file: versioned JSON, every field checked against the table of kinds."""
+"""The text that describes a model in its file: versioned JSON, whose fields are checked against the table of kinds."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from recurra.program.serial import Room, from_content, shown, strict_json, to_co
 
 FORMAT = "recurra-model"
 VERSION = 1
-MAX_DEPTH = 32  # of parts in parts
+MAX_DEPTH = 32  # of nested parts
 MAX_PARTS = 2_000
 MAX_PROGRAMS = 1_000
-MAX_NAME = 500  # characters of the name of a weight or of a part
+MAX_NAME = 500  # characters of a weight's or a part's full name
 _FIELDS = ("format", "version", "programs", "model", "tied")
-_EARLIER = "vocabulary"  # the field that stood for all annotations
+_EARLIER = "vocabulary"  # the field of files from before there were annotations
 
 
 def to_text(root: Part, tied: Mapping[str, str], annotations: Mapping[str, object]) -> str:
@@ -29,8 +29,8 @@ def to_text(root: Part, tied: Mapping[str, str], annotations: Mapping[str, objec
 
     Args:
         root: the tree of parts.
-        tied: for the name of each weight that is another one, that one's name.
-        annotations: by name, all of them known.
+        tied: the name of each weight that is another one, and that one's name.
+        annotations: the annotations, by name; all must be known.
     """
     programs: list[Program] = []
     model = _part_out(root, programs)
@@ -49,7 +49,7 @@ def from_text(text: str) -> tuple[Part, dict[str, str], dict[str, object]]:
     """The root, the tied names and the annotations that ``to_text`` was given.
 
     Raises:
-        FileFormatError: the text is not such a description, or goes beyond a cap.
+        FileFormatError: the text is no such description, or exceeds a cap.
     """
     try:
         content = strict_json(text)
@@ -71,7 +71,7 @@ def from_text(text: str) -> tuple[Part, dict[str, str], dict[str, object]]:
 
 
 def _annotations_field(content: Any) -> str:
-    """The field of the annotations; files from before they were a table have the vocabulary, or null, in its place."""
+    """The name of the annotations' field; files from before the table have the vocabulary, or null, in its place."""
     return _EARLIER if isinstance(content, dict) and _EARLIER in content else "annotations"
 
 
@@ -103,14 +103,14 @@ def _programs(content: Any) -> list[Program]:
 
 
 class _Reader:
-    """Reads a tree of parts that use these programs."""
+    """A reader of a tree of parts, which use these programs."""
 
     def __init__(self, programs: list[Program]) -> None:
         self._programs = programs
         self._count = 0
 
     def part(self, content: Any, name: str, depth: int) -> Part:
-        """The part of this full name, and all inside of it."""
+        """The part of this full name, and all parts inside it."""
         self._count += 1
         if self._count > MAX_PARTS:
             raise FileFormatError(f"more than {MAX_PARTS} parts")

@@ -1,4 +1,4 @@
-"""Time series as an annotation of a model: the meaning of its features, and the scaling of their numbers."""
+"""Time series as an annotation of a model: the meaning of its features, and their scaling."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.model.content import fields, is_name
-from recurra.model.interface import features, leaves
-from recurra.model.kinds import role
+from recurra.model.interface import leaves
+from recurra.model.kinds import features, role
 from recurra.model.part import Part
 from recurra.program.serial import shown
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MAX_COLUMNS = 1_000
-MAX_SCALES = 20_000  # numbers: series times columns
-MAX_STEPS = 1_000_000  # of a horizon, a period or a context
+MAX_SCALES = 20_000  # numbers of a scaling: series times columns
+MAX_STEPS = 1_000_000  # steps of a horizon, a period or a context
 MAX_QUANTILES = 100
 MAX_FREQUENCY = 20  # characters
 
@@ -33,11 +33,11 @@ class Column:
     """A column of a table of time series, and one feature of a model's input.
 
     Attributes:
-        name: in the table's head; 1 to 100 printable characters.
+        name: its name in the table's header; 1 to 100 printable characters.
         role: ``"target"`` is forecast, ``"past"`` is known up to the present, ``"future"`` is known ahead.
 
     Raises:
-        FileFormatError: no such name or role.
+        FileFormatError: the name or the role is not allowed.
     """
 
     name: str
@@ -56,17 +56,17 @@ class Scaling:
 
     Args:
         offset: (series, columns), or (columns,) for all series alike; in the units of the table.
-        scale: likewise; above zero.
+        scale: the same shape and units; above zero.
         series: the name of each series, in the order of the rows; None where all are scaled alike.
 
     Attributes:
         offset: float64 (series, columns); one row where all series are scaled alike. Read-only.
-        scale: likewise.
+        scale: float64, of the same shape. Read-only.
         series: the names, or None.
 
     Raises:
-        FileFormatError: shapes that differ, numbers that are not finite, a scale that is not above zero, a name twice,
-            or too many of them.
+        FileFormatError: shapes differ, a number is not finite, a scale is not above zero, a name occurs twice, or there
+            are too many numbers.
     """
 
     offset: NDArray[np.float64]
@@ -110,19 +110,20 @@ class Series:
     """The time series that a model forecasts.
 
     Attributes:
-        columns: the features of the model's input, in order; at least one is a target. The model's output is of the
-            targets, in the same order, for each of the quantiles where there are some.
-        horizon: steps that are forecast.
-        context: steps of the past that the model is given; None for any number.
-        frequency: of the steps, such as ``"h"`` or ``"15min"``, 1 to 20 printable characters; None where unknown.
-        period: steps of a season, such as 24 of hours; None without one.
+        columns: the features of the model's input, in order; at least one is a target. The model's output has the
+            targets in the same order, for each of the quantiles where there are any.
+        horizon: the number of steps that are forecast.
+        context: the number of past steps that the model is given; None for any number.
+        frequency: the frequency of steps, such as ``"h"`` or ``"15min"``, 1 to 20 printable characters; None where
+            unknown.
+        period: the number of steps of a season, such as 24 for hours; None without a season.
         quantiles: the levels that are forecast, ascending, between 0 and 1; empty for a single value.
-        scaling: of the columns; None where the model computes with the table's own numbers.
+        scaling: the scaling of the columns; None where the model computes with the table's own numbers.
         time_column: the name of the table's column of times, which is no feature; None where there is none.
-        series_column: the name of the column that tells series apart, which is no feature; None of a single series.
+        series_column: the name of the column that tells series apart, which is no feature; None for a single series.
 
     Raises:
-        FileFormatError: a field that cannot be so; names it.
+        FileFormatError: a field has a value that it cannot have; the message names it.
     """
 
     columns: tuple[Column, ...]
@@ -191,7 +192,7 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Series))
 
 
 def to_content(series: Series) -> dict[str, Any]:
-    """The series as lists, objects, texts and numbers."""
+    """Time series as JSON's lists, objects, texts and numbers."""
     content: dict[str, Any] = {name: getattr(series, name) for name in _FIELDS}
     content["columns"] = [{"name": column.name, "role": column.role} for column in series.columns]
     content["quantiles"] = list(series.quantiles)
@@ -206,10 +207,10 @@ def to_content(series: Series) -> dict[str, Any]:
 
 
 def from_content(content: Any) -> Series:
-    """The series of such lists and objects.
+    """The time series that JSON content holds.
 
     Raises:
-        FileFormatError: a field is missing, not known, or cannot be so; names it.
+        FileFormatError: a field is missing, is not known, or has a value that it cannot have; the message names it.
     """
     given = fields(content, "the annotation 'series'", _FIELDS)
     columns = _items(given["columns"], "columns", MAX_COLUMNS)
@@ -241,7 +242,7 @@ def _items(content: Any, what: str, most: int) -> list[Any]:
 
 
 def _numbers(content: Any, what: str) -> list[list[Any]]:
-    """A list of rows of numbers, all of one length."""
+    """Content that must be rows of numbers, all of one length."""
     rows = [_items(row, what, MAX_SCALES) for row in _items(content, what, MAX_SCALES)]
     if len(set(map(len, rows))) > 1 or sum(map(len, rows)) > MAX_SCALES:
         raise FileFormatError(f"the {what} of 'series' must be rows of one length, of at most {MAX_SCALES} numbers")
@@ -251,11 +252,11 @@ def _numbers(content: Any, what: str) -> list[list[Any]]:
 
 
 def problem(series: Series, root: Part) -> str | None:
-    """The reason why a model cannot be of these series; None where it can."""
+    """The reason why a model cannot forecast these series; None where it can."""
     parts = [part for _, part in leaves(root)]
     if parts and role(parts[0]) == "table":
         return "time series need a model that takes features; it takes tokens"
-    # An activation says nothing about the number of features.
+    # Activations take any number of features; the first other part settles it.
     taken = next((features(part)[0] for part in parts if features(part) != (None, None)), None)
     if taken not in (None, len(series.columns)):
         return f"time series of {len(series.columns)} columns need a model of as many features; it takes {taken}"

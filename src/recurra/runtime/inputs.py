@@ -1,4 +1,4 @@
-"""A caller's numbers or tokens as arrays."""
+"""Checks that turn a caller's numbers or tokens into arrays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def array_of(what: str, given: ArrayLike) -> NDArray[Any]:
-    """An array of whatever is given.
+    """The array of a caller's argument.
 
     Raises:
-        RecurraError: lists that are no rectangle.
+        RecurraError: the argument is nested lists of different lengths.
     """
     try:
         return np.asarray(given)
@@ -26,11 +26,11 @@ def array_of(what: str, given: ArrayLike) -> NDArray[Any]:
 
 
 def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
-    """Real numbers, in the dtype of a model.
+    """An array of real numbers, in a model's dtype.
 
     Raises:
-        TypeError: they are none.
-        RecurraError: lists that are no rectangle.
+        TypeError: the input is not real numbers.
+        RecurraError: the input is nested lists of different lengths.
     """
     array = array_of("the model's input", x)
     if array.dtype.kind not in "fiu":
@@ -39,12 +39,12 @@ def numbers(x: ArrayLike, dtype: np.dtype[Any]) -> Array:
 
 
 def tokens(x: ArrayLike) -> NDArray[np.int64]:
-    """Numbers of tokens.
+    """An array of token numbers, int64.
 
     Raises:
-        TypeError: they are no whole numbers.
-        RecurraError: lists that are no rectangle.
-        IndexError: one is beyond all tables.
+        TypeError: the input is not whole numbers.
+        RecurraError: the input is nested lists of different lengths.
+        IndexError: a number is too large for int64.
     """
     array = array_of("the model's input", x)
     if array.dtype.kind not in "iu" and array.size:

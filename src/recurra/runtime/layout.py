@@ -1,4 +1,4 @@
-"""The layout of what goes in and out of a model, as the models' users have it and as stages have it."""
+"""The layout of a model's arguments and results, for its users and for its stages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class Layout:
-    """Turns input and states into what stages take, checked, and output and states back.
+    """A check and conversion of input and states to the layout of stages, and of output and states back.
 
     Stages have time first, then the batch: (T, batch, features), and states (layers * directions, batch, size).
 
     Args:
-        description: of the model.
+        description: the model's description.
 
     Attributes:
-        interface: the model's.
-        nest: how the states of its recurrent parts are nested.
-        dtype: of input, output and states; tokens are int64.
+        interface: the model's interface.
+        nest: the nesting of the states of the model's recurrent parts.
+        dtype: the dtype of input, output and states; tokens are int64.
     """
 
     def __init__(self, description: Description) -> None:
@@ -36,21 +36,22 @@ class Layout:
         self.dtype = self.interface.dtype
 
     def rows(self, x: ArrayLike) -> tuple[Array, bool]:
-        """The input as (T, batch, …), and whether it was a batch.
+        """The input as (T, batch, …), and whether it had a batch.
 
         Raises:
-            RecurraError: another shape; the message names the dimensions.
-            TypeError, IndexError: what should be tokens are no whole numbers, or beyond all tables.
+            RecurraError: the input has another shape; the message names the dimensions.
+            TypeError: the input is not numbers, or tokens are not whole numbers.
+            IndexError: a token number is too large for int64.
         """
         interface, size = self.interface, self.interface.input_size
         array: Array = tokens(x) if interface.takes_tokens else numbers(x, self.dtype)
         names = interface.rows if interface.takes_tokens else (*interface.rows, "input_size")
-        wanted = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
+        expected = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
         if array.ndim not in (len(names), len(names) - 1):
-            raise RecurraError(f"the model's input must be {wanted}, or without batch; got {array.shape}")
+            raise RecurraError(f"the model's input must be {expected}, or without batch; got {array.shape}")
         if not interface.takes_tokens and size not in (None, array.shape[-1]):
             raise RecurraError(
-                f"the model's input must be {wanted}; got {array.shape}: the last dimension is {array.shape[-1]}"
+                f"the model's input must be {expected}; got {array.shape}: the last dimension is {array.shape[-1]}"
             )
         if not interface.takes_tokens and size is None and array.shape[-1] == 0:
             raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")
@@ -62,7 +63,7 @@ class Layout:
         return (array.swapaxes(0, 1) if interface.batch_first else array), True
 
     def output(self, output: Array, is_batched: bool) -> Array:
-        """The output of stages, laid out as the input was."""
+        """The output of the stages, laid out as the input was."""
         if self.interface.is_cell:
             output = output.squeeze(0)
             return output if is_batched else output.squeeze(0)
@@ -74,7 +75,7 @@ class Layout:
         """The states of each recurrent part; zeros where none are given.
 
         Raises:
-            RecurraError: other states than there are; the message names the dimensions.
+            RecurraError: the states have another number or shape; the message names the dimensions.
         """
         flat = iter(list(self.nest.flatten(given)))
         return [
@@ -88,7 +89,7 @@ class Layout:
         return checked(state.name, given, shape, self.dtype).reshape(state.count or 1, batch, state.size)
 
     def states_out(self, last: Sequence[Sequence[Array]], is_batched: bool) -> Any:
-        """The states of each recurrent part, nested and laid out as ``states`` takes them."""
+        """The last states of each recurrent part, nested and laid out as ``states`` takes them."""
         is_cell, arrays = self.interface.is_cell, []
         for states in last:
             for state in states:

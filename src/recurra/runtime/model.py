@@ -1,4 +1,4 @@
-"""``Model``: a model of a file, run over arrays of numpy."""
+"""``Model``: a model of a file, run on arrays of numpy."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model of a file that ``recurra.save`` or ``recurra export`` wrote. Nothing in the file is executed.
+    """Load the model of a file that ``recurra.save`` or ``recurra export`` wrote. Nothing in the file is executed.
 
-    A plain safetensors file with torch's state_dict of one RNN (tanh), LSTM or GRU is such a model too.
+    A plain safetensors file with torch's state_dict of one RNN (tanh), LSTM or GRU is a model too.
 
     Args:
-        path: of the file.
+        path: the file's path.
 
     Raises:
-        FileFormatError: it cannot be read, is damaged, or goes beyond a cap.
+        FileFormatError: the file cannot be read, is damaged, or exceeds a cap.
     """
-    from recurra.conversion.reading import read  # who makes models from parts needs no file
+    from recurra.conversion.reading import read  # a process that builds models from parts does not need it
 
     description = read(path)
     with refusing(path):
@@ -45,21 +45,21 @@ def load(path: str | os.PathLike[str]) -> Model:
 class Model:
     """A trained model, without torch: ``output, state = model(x, state)``.
 
-    It computes what the module computed in evaluation mode, to the bit where that ran on the same engine and
-    instruction set. It holds no state, and may be used by several threads at the same time.
+    It computes what the module computed in evaluation mode, to the bit if both run on the same engine and instruction
+    set. It holds no state, and several threads may use it at the same time.
 
     Args:
-        description: its parts and weights.
+        description: the model's parts and weights.
 
     Attributes:
-        description: the same.
-        annotations: what its file says of it besides, by name: the ``"vocabulary"`` of a language model, the
+        description: the model's parts and weights.
+        annotations: further facts that its file holds, by name: the ``"vocabulary"`` of a language model, the
             ``"series"`` of a forecaster.
-        vocabulary: the tokens of a language model; None of other models.
-        layout: how input, output and states are laid out.
-        dtype: of its input and output: float32, or float64 where its weights are.
-        stages: what it computes, in order.
-        recurrent: those of its stages that have states.
+        vocabulary: the tokens of a language model; None for other models.
+        layout: the layout of input, output and states.
+        dtype: the dtype of input and output: float32, or float64 where the weights are float64.
+        stages: the stages that the model runs, in order.
+        recurrent: the stages that have states.
     """
 
     def __init__(self, description: Description) -> None:
@@ -73,12 +73,12 @@ class Model:
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether its input is numbers of tokens."""
+        """Whether the input is token numbers."""
         return self.layout.interface.takes_tokens
 
     @property
     def input_size(self) -> int | None:
-        """Features of its input; None where it takes tokens, or whatever arrives."""
+        """The number of input features; None where the model takes tokens, or any number of features."""
         return self.layout.interface.input_size
 
     @property
@@ -88,7 +88,7 @@ class Model:
 
     @property
     def batch_first(self) -> bool:
-        """Whether the batch stands before time."""
+        """Whether the batch comes before time."""
         return self.layout.interface.batch_first
 
     def __call__(self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None) -> tuple[Array, Any]:
@@ -96,20 +96,21 @@ class Model:
 
         Args:
             x: (seq_len, batch, input_size), or (batch, seq_len, input_size) where the layers are batch_first, or
-                unbatched (seq_len, input_size); of a cell (batch, input_size) or (input_size,). Where the model takes
-                tokens, whole numbers without the last dimension.
-            state: the first states, each (num_layers * directions, batch, size), unbatched without the batch; of a cell
-                (batch, size). One array for one state, a tuple for several, and for several recurrent parts a tuple
-                with one for each. Default zeros.
-            lengths: (batch,) the length of each sequence, 0 to seq_len; the output behind its end is zero. Default: all
+                unbatched (seq_len, input_size); for a cell (batch, input_size) or (input_size,). Where the model takes
+                tokens, x is whole numbers without the last dimension.
+            state: the first states, each (num_layers * directions, batch, size), unbatched without the batch; for a
+                cell (batch, size). A single state is one array, several are a tuple, and several recurrent parts take a
+                tuple with one of these for each. Default zeros.
+            lengths: (batch,) the length of each sequence, 0 to seq_len; the output after its end is zero. Default: all
                 steps.
 
         Returns:
-            output, laid out as x is, and the last states, shaped as ``state``; an empty tuple without recurrent parts.
+            The output, laid out as x, and the last states, shaped as ``state``; an empty tuple without recurrent parts.
 
         Raises:
-            RecurraError: a shape that does not fit; the message names the dimensions.
-            TypeError, IndexError: what should be tokens are no whole numbers, or not in the vocabulary.
+            RecurraError: a shape does not fit; the message names the dimensions.
+            TypeError: x is not numbers, or tokens are not whole numbers.
+            IndexError: a token is not in the vocabulary.
         """
         rows, is_batched = self.layout.rows(x)
         batch = rows.shape[1]
@@ -123,7 +124,7 @@ class Model:
             if lengths.shape != (batch,):
                 raise RecurraError(f"lengths must be (batch={batch},); got {lengths.shape}")
             packing = Packing(lengths, rows.shape[0])
-            if self.takes_tokens:  # what stands behind an end is no token, whatever it is
+            if self.takes_tokens:  # padding need not be a token
                 rows = np.where(np.arange(len(rows))[:, None] < lengths, rows, 0)
         output, last = run_stages(self.stages, rows, states, packing)
         if packing is not None:
@@ -131,29 +132,29 @@ class Model:
         return self.layout.output(output, is_batched), self.layout.states_out(last, is_batched)
 
     def stream(self, batch: int = 1) -> Stream:
-        """A run of its own, one step at a time, with the state inside.
+        """A new stream, which runs one step at a time and holds the state.
 
         Args:
-            batch: sequences that are stepped together. Default 1.
+            batch: the number of sequences that are stepped together. Default 1.
 
         Raises:
-            RecurraError: a layer is bidirectional, and would need the steps to come; or batch is below 1.
+            RecurraError: a layer is bidirectional, and would need future steps; or batch is no positive whole number.
         """
         return Stream(self, batch)
 
     def streams(self) -> Streams:
-        """Many sequences that are stepped together, and that come and go at any time.
+        """A new set of streams: many sequences that are stepped together, and join and leave at any time.
 
         Raises:
-            RecurraError: a layer is bidirectional, and would need the steps to come.
+            RecurraError: a layer is bidirectional, and would need future steps.
         """
         return Streams(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Put the model in a file, in one step; see ``recurra.save``.
+        """Write the model to a file, in one step; see ``recurra.save``.
 
         Raises:
-            FileFormatError: it cannot be written.
+            FileFormatError: the file cannot be written.
         """
         write(self.description, path)
 

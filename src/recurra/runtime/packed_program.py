@@ -1,4 +1,4 @@
-"""A program with its weights packed for an engine, run over arrays of numpy."""
+"""A program with its weights packed for an engine, run on arrays of numpy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class MaskMean(NamedTuple):
-    """A random mask of a program as it is when a model is used: its mean, everywhere.
+    """A program's random mask outside of training: its mean in every element.
 
     Attributes:
-        width: its features.
-        mean: its value.
+        width: the number of its features.
+        mean: the value of its elements.
     """
 
     width: int
@@ -27,16 +27,16 @@ class MaskMean(NamedTuple):
 
 
 class PackedProgram:
-    """A program at some sizes, with its weights, packed once: one layer in one direction, or what feeds forward.
+    """A program at fixed sizes with weights that are packed once: one layer in one direction, or a feed-forward part.
 
-    Masks are handed to the kernel as arrays of their means, as the torch front does it in evaluation. Numbers in their
-    place (``compiler.expectation``) would give other last bits: what a cell computes from a mask, such as ``1 - m``, is
-    rounded to the arrays' dtype here, and not as a number of the program.
+    The kernel gets masks as arrays of their means, as the torch front gives them in evaluation mode. Numbers in their
+    place (``compiler.expectation``) would give other last bits: a result such as ``1 - m`` is rounded to the arrays'
+    dtype here, and would not be if ``m`` were a number in the program.
 
     Args:
-        program: what to run.
-        parameters: its weights, in its order.
-        sizes: the numbers of its symbols.
+        program: the program to run.
+        parameters: the program's weights, in the order of its parameters.
+        sizes: the sizes that the program's symbols stand for.
         reverse: whether the last step comes first.
     """
 
@@ -56,15 +56,15 @@ class PackedProgram:
         self._packed: dict[tuple[Kernel, DType], object] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": {}}  # a copy, in another process perhaps, packs anew
+        return {**self.__dict__, "_packed": {}}  # a copy, perhaps in another process, packs its weights anew
 
     @property
     def spec(self) -> ScanSpec:
-        """The program as engines are told of it."""
+        """The program as engines take it."""
         return ScanSpec(self.plan, self.sizes, self.reverse)
 
     def kernel(self, dtype: DType) -> tuple[Kernel, object]:
-        """The chosen engine's kernel, and the weights as it wants them."""
+        """The chosen engine's kernel, and the weights packed for it."""
         kernel = choose(self.plan, dtype).build(self.plan)
         if (kernel, dtype) not in self._packed:
             self._packed[kernel, dtype] = kernel.pack(self.parameters, self.sizes, dtype)
@@ -75,8 +75,8 @@ class PackedProgram:
 
         Args:
             x: (T, batch, input), or with ``batch_sizes`` packed rows.
-            states: the first ones, (batch, size).
-            batch_sizes: rows of each step, never increasing.
+            states: the first states, each (batch, size).
+            batch_sizes: the number of rows of each step, never increasing.
         """
         kernel, packed = self.kernel(x.dtype.name)
         masks = [np.full((*x.shape[:-1], mask.width), mask.mean, x.dtype) for mask in self.masks]

@@ -1,4 +1,4 @@
-"""Sequences of different lengths as packed rows, and back."""
+"""Packing of sequences of different lengths to rows, and back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Packing:
-    """The packing of a padded batch: the longest sequence first, and of each step the rows that are still running.
+    """The packing of a padded batch: the longest sequence first, and for each step the rows that have not ended.
 
     Args:
         lengths: (batch,) whole numbers from 0 to T.
         steps: T.
 
     Raises:
-        RecurraError: they are not such.
+        RecurraError: the lengths are not whole numbers (batch,) from 0 to T.
     """
 
     def __init__(self, lengths: NDArray[Any], steps: int) -> None:
@@ -40,7 +40,7 @@ class Packing:
         self.steps = steps
 
     def run(self, program: PackedProgram, x: Array, states: Sequence[Array]) -> tuple[Array, Sequence[Array]]:
-        """Run over (T, batch, input): the output, zero behind each sequence's end, and the last states."""
+        """Run over (T, batch, input); return the output, zero after each sequence's end, and the last states."""
         output = np.zeros((*x.shape[:2], program.output_size), x.dtype)
         if not len(self.batch_sizes):
             return output, [np.array(state) for state in states]
@@ -54,7 +54,7 @@ class Packing:
         return output, [state[back] for state in result.states]
 
     def clear(self, output: Array) -> None:
-        """Zero (T, batch, features) behind each sequence's end, in place."""
+        """Set (T, batch, features) to zero after each sequence's end, in place."""
         ended = np.ones(output.shape[:2], bool)
         ended[: len(self.alive), self.order] = ~self.alive
         output[ended] = 0
@@ -68,12 +68,12 @@ def run_sequences(
     Args:
         program: one layer in one direction.
         x: (T, batch, input).
-        states: the first ones, (batch, size).
-        packing: how the sequences are packed; None where all have T steps.
+        states: the first states, each (batch, size).
+        packing: the packing of the sequences; None where all have T steps.
 
     Returns:
-        the output (T, batch, features), 0 behind the end of each sequence, and the last states, of a sequence without
-        steps its first ones.
+        The output (T, batch, features), 0 after the end of each sequence, and the last states; those of a sequence
+        without steps are its first states.
     """
     if packing is not None:
         return packing.run(program, x, states)

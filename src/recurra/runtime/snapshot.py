@@ -1,4 +1,4 @@
-"""States of a stream as bytes, and back."""
+"""Conversion of a stream's states to bytes, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAGIC = b"recurra-state-1\n"
 
 
 def pack(states: Sequence[Array]) -> bytes:
-    """Arrays as bytes: what they are, their numbers, and a checksum."""
+    """Arrays as bytes: their dtypes and shapes, their numbers, and a checksum."""
     head = [struct.pack("<I", len(states))]
     for state in states:
         head.append(struct.pack("<BB", state.itemsize, state.ndim) + struct.pack(f"<{state.ndim}q", *state.shape))
@@ -24,10 +24,10 @@ def pack(states: Sequence[Array]) -> bytes:
 
 
 def unpack(snapshot: bytes, like: Sequence[Array]) -> list[Array]:
-    """The arrays of a snapshot, which must be of the dtypes and shapes of these.
+    """The arrays of a snapshot, which must have the dtypes and shapes of ``like``.
 
     Raises:
-        RecurraError: they are not, or the bytes are damaged.
+        RecurraError: their dtypes or shapes differ, or the bytes are damaged.
     """
     if not isinstance(snapshot, (bytes, bytearray, memoryview)):
         raise RecurraError(f"a snapshot is bytes, not {type(snapshot).__name__}")

@@ -1,4 +1,4 @@
-"""The stages of a model, each of which takes the output of the one before; and runs of all of them."""
+"""The stages of a model, each of which takes the previous one's output, and runs of all stages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
-from recurra.model.interface import features, leaves
-from recurra.model.kinds import directions, layer_sizes, role
+from recurra.model.interface import leaves
+from recurra.model.kinds import directions, features, layer_sizes, role
 from recurra.program import Program, Sizes, Variable
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
@@ -20,43 +20,43 @@ _StageResults = tuple[Array, list[Array]]  # the output and the last states
 
 
 class ModelStage(Protocol):
-    """One part of a model that computes something."""
+    """One part of a model, made ready to run."""
 
     @property
     def has_states(self) -> bool:
-        """Whether something goes on from step to step."""
+        """Whether the stage carries states from step to step."""
         ...
 
     @property
     def output_size(self) -> int | None:
-        """Features of its output; None for as many as it takes."""
+        """The number of output features; None where it is the number of input features."""
         ...
 
     def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
         """Run over sequences.
 
         Args:
-            x: (T, batch, input); of a table, tokens (T, batch).
-            states: the first ones, (layers * directions, batch, size); none where it has none.
-            packing: how the sequences are packed; None where all have T steps.
+            x: (T, batch, input); for a table, tokens (T, batch).
+            states: the first states, each (layers * directions, batch, size); empty where the stage has none.
+            packing: the packing of the sequences; None where all have T steps.
 
         Returns:
-            the output, (T, batch, output), and the last states, shaped as the first.
+            The output, (T, batch, output), and the last states, shaped as the first.
         """
         ...
 
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
-        """The programs that a step on so many features runs, one after the other; none for a table.
+        """The programs that one step on ``width`` features runs, one after the other; none for a table.
 
         Raises:
-            RecurraError: it cannot go step by step.
+            RecurraError: the stage cannot run step by step.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class LookupStage:
-    """An embedding: numbers of tokens to rows of a table.
+    """An embedding, which looks up the row of each token in a table.
 
     Attributes:
         table: (tokens, features).
@@ -67,14 +67,14 @@ class LookupStage:
 
     @property
     def output_size(self) -> int:
-        """Features of a row."""
+        """The number of features of a row."""
         return int(self.table.shape[1])
 
     def __call__(self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None) -> _StageResults:
-        """Rows for tokens of any shape; the features come last.
+        """Look up the rows of tokens of any shape; the features come last.
 
         Raises:
-            IndexError: a token that the table does not have.
+            IndexError: the table does not have one of the tokens.
         """
         if x.size and not (x.min() >= 0 and x.max() < len(self.table)):
             raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {x.min()} … {x.max()}")
@@ -87,12 +87,12 @@ class LookupStage:
 
 @dataclass(frozen=True, eq=False)
 class ProgramStage:
-    """A program without states, which computes each step of its own.
+    """A program without states, which computes each step independently.
 
     Attributes:
-        program: what it computes.
-        parameters: its weights.
-        output_size: features that it gives; None for as many as it takes.
+        program: the program.
+        parameters: the program's weights.
+        output_size: the number of output features; None where it is the number of input features.
     """
 
     program: Program
@@ -102,7 +102,7 @@ class ProgramStage:
     has_states = False
 
     def packed(self, width: int) -> PackedProgram:
-        """The program for so many features."""
+        """The program, packed for so many features."""
         if width not in self._packed:
             sizes = Sizes(width, self.output_size or 0)
             self._packed[width] = PackedProgram(self.program, self.parameters, sizes)
@@ -123,8 +123,8 @@ class RecurrentStage:
     """A recurrent layer or cell: a program for each layer and direction.
 
     Attributes:
-        programs: by layer, then by direction.
-        state_names: of its states.
+        programs: the programs, by layer, then by direction.
+        state_names: the names of the states.
     """
 
     programs: tuple[tuple[PackedProgram, ...], ...]
@@ -133,17 +133,17 @@ class RecurrentStage:
 
     @property
     def count(self) -> int:
-        """Layers times directions."""
+        """The number of layers times directions."""
         return len(self.programs) * len(self.programs[0])
 
     @property
     def output_size(self) -> int:
-        """Features of its output, of all directions."""
+        """The number of output features, of all directions together."""
         return sum(program.output_size for program in self.programs[-1])
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
-        """Features of each state."""
+        """The number of features of each state."""
         return self.programs[0][0].state_sizes
 
     def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
@@ -169,7 +169,7 @@ class RecurrentStage:
 
 
 def stages(description: Description) -> list[ModelStage]:
-    """The stages of a model, in order; parts that do nothing in use have none."""
+    """The stages of a model, in order; parts that do nothing outside of training have none."""
     values: dict[int, Array] = {}  # tied weights are one array
 
     def value(name: str) -> Array:
@@ -178,12 +178,12 @@ def stages(description: Description) -> list[ModelStage]:
             values[id(weight)] = weight.values()
         return values[id(weight)]
 
-    found: list[ModelStage] = []
+    built: list[ModelStage] = []
     for name, part in leaves(description.root):
         prefix = f"{name}." if name else ""
         weights = {weight: value(prefix + weight) for weight in KINDS[part.kind].weights(part)}
-        found.append(_stage(part, weights, description.dtype))
-    return found
+        built.append(_stage(part, weights, description.dtype))
+    return built
 
 
 def run_stages(
@@ -192,13 +192,13 @@ def run_stages(
     """Run all stages over sequences.
 
     Args:
-        stages: of a model.
+        stages: the model's stages.
         x: (T, batch, features), or tokens (T, batch).
-        states: of each stage that has some.
-        packing: how the sequences are packed; None where all have T steps.
+        states: the first states of each stage that has any.
+        packing: the packing of the sequences; None where all have T steps.
 
     Returns:
-        the output, (T, batch, features), a new array, and the last states.
+        The output, (T, batch, features), a new array, and the last states.
     """
     first, last, value = iter(states), [], x
     for stage in stages:
@@ -209,20 +209,20 @@ def run_stages(
 
 
 def step_programs(stages: Sequence[ModelStage], width: int) -> list[PackedProgram]:
-    """The programs that a step on so many features runs, one after the other.
+    """The programs that one step on ``width`` features runs, one after the other.
 
     Raises:
         RecurraError: a layer is bidirectional.
     """
-    found: list[PackedProgram] = []
+    programs: list[PackedProgram] = []
     for stage in stages:
-        found += stage.step_programs(width)
+        programs += stage.step_programs(width)
         width = width if stage.output_size is None else stage.output_size
-    return found
+    return programs
 
 
 def _shaped(weight: Array, parameter: Variable) -> Array:
-    """A weight as a program takes it; torch has single numbers as (1,)."""
+    """A weight in the shape that a program takes; torch stores a single number as (1,)."""
     return weight if parameter.shape else weight.reshape(())
 
 

@@ -1,4 +1,4 @@
-"""States of a model's recurrent parts, nested as the parts are, and as one list."""
+"""Conversion of the states of a model's recurrent parts between nested tuples and one flat list."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from recurra.runtime.packed_program import Array
 
 @dataclass(frozen=True)
 class Nest:
-    """The form of a part's state: arrays for a recurrent part, a nest for each recurrent part of a container.
+    """The nesting of a part's state: arrays for a recurrent part, a nest for each recurrent part of a container.
 
     Attributes:
-        names: of a recurrent part's states.
-        inner: of a container's recurrent parts; one alone stands for the container.
+        names: the names of a recurrent part's states.
+        inner: the nests of a container's recurrent parts; a single one takes the container's place.
     """
 
     names: tuple[str, ...] = ()
@@ -29,17 +29,17 @@ class Nest:
 
     @staticmethod
     def of(part: Part) -> Nest:
-        """The form of a part's state."""
+        """The nesting of a part's state."""
         if is_recurrent(part):
             return Nest(tuple(state.name for state in part.program.states))
         nests = tuple(nest for nest in (Nest.of(child) for _, child in part.children) if nest.names or nest.inner)
         return nests[0] if len(nests) == 1 and role(part) == "container" else Nest(inner=nests)
 
     def flatten(self, given: Any) -> Iterator[Array | None]:
-        """The arrays of a state, one after the other; None stands for zeros.
+        """The arrays of a nested state, one after the other; None stands for zeros.
 
         Raises:
-            RecurraError: not as many as there are.
+            RecurraError: the state is nested otherwise.
         """
         if not self.names and not self.inner:
             if given is not None and not (isinstance(given, (tuple, list)) and len(given) == 0):
@@ -63,24 +63,24 @@ class Nest:
                 yield from self.inner[number].flatten(value)
 
     def nest(self, arrays: Iterator[Array]) -> Any:
-        """The state of arrays that come one after the other."""
+        """The nested state of arrays that come one after the other."""
         if self.names:
-            found = tuple(next(arrays) for _ in self.names)
-            return found if len(found) > 1 else found[0]
+            states = tuple(next(arrays) for _ in self.names)
+            return states if len(states) > 1 else states[0]
         return tuple(nest.nest(arrays) for nest in self.inner)
 
 
 def checked(name: str, given: Array | None, shape: Sequence[tuple[str, int]], dtype: np.dtype[Any]) -> Array:
-    """A state of this shape, as it is or zeros.
+    """The given state, checked, or zeros of this shape where none is given.
 
     Raises:
-        RecurraError: another shape, or no numbers; the message names the dimensions.
+        RecurraError: the state has another shape or no numbers; the message names the dimensions.
     """
     sizes = tuple(size for _, size in shape)
     if given is None:
         return np.zeros(sizes, dtype)
     array = array_of(f"state {name}", given)
     if array.shape != sizes or array.dtype.kind not in "fiu":
-        wanted = ", ".join(f"{label}={size}" for label, size in shape)
-        raise RecurraError(f"state {name} must be numbers ({wanted}); got {array.dtype} {array.shape}")
+        expected = ", ".join(f"{label}={size}" for label, size in shape)
+        raise RecurraError(f"state {name} must be numbers ({expected}); got {array.dtype} {array.shape}")
     return np.ascontiguousarray(array, dtype)

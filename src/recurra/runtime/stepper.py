@@ -1,4 +1,4 @@
-"""One step at a time through all stages of a model: by its engine in one call, or program by program."""
+"""Steps through all stages of a model: in one call of its engine, or program by program."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
 
 def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper:
-    """Steps of a model, by the engine that is chosen now.
+    """A stepper of a model, made by the engine that is chosen now.
 
     Args:
-        stages: of the model.
-        layout: of what goes in and out.
-        batch: sequences that are stepped together.
+        stages: the model's stages.
+        layout: the layout of the model's input and output.
+        batch: the number of sequences that are stepped together.
 
     Raises:
-        RecurraError: it cannot be stepped.
+        RecurraError: the model cannot be stepped.
     """
     if layout.interface.input_size is None and not layout.interface.takes_tokens:
         raise RecurraError("nothing settles the size of this model's input: it cannot be stepped")
@@ -39,9 +39,9 @@ def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper
         scans = [
             StepScan(program.spec, program.parameters, program.kernel(dtype)[1], program.masks) for program in programs
         ]
-        made = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
-        if made is not None:
-            return made
+        own = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
+        if own is not None:
+            return own
     return PlainStepper(table, programs, layout, batch)
 
 
@@ -50,10 +50,10 @@ BUSY = "another thread is using this stream"
 
 @contextmanager
 def alone(lock: Lock) -> Iterator[None]:
-    """A block that one thread at a time is in.
+    """Run a block that only one thread at a time may enter.
 
     Raises:
-        RuntimeError: another one is.
+        RuntimeError: another thread is in it.
     """
     if not lock.acquire(blocking=False):
         raise RuntimeError(BUSY)
@@ -64,7 +64,7 @@ def alone(lock: Lock) -> Iterator[None]:
 
 
 class PlainStepper:
-    """Steps through any engine, a sequence of length 1 at a time."""
+    """A stepper that works with any engine: each step runs sequences of length 1."""
 
     def __init__(
         self, table: LookupStage | None, programs: Sequence[PackedProgram], layout: Layout, batch: int
@@ -104,9 +104,9 @@ class PlainStepper:
 
     def set_states(self, states: list[Array]) -> None:
         """See ``Stepper``."""
-        given = iter(states)
+        arrays = iter(states)
         with alone(self._lock):
-            self._states = [[np.array(next(given)) for _ in program.state_sizes] for program in self._programs]
+            self._states = [[np.array(next(arrays)) for _ in program.state_sizes] for program in self._programs]
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""

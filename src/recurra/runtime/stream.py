@@ -1,4 +1,4 @@
-"""``Stream``: a model run one step at a time, with the state inside."""
+"""``Stream``: a run of a model, one step at a time, that holds the state."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _INT64 = np.dtype(np.int64)
 
 
 class Stream:
-    """Some sequences that are run side by side, one step at a time: ``y = stream.step(x_t)``.
+    """A batch of sequences, run one step at a time: ``y = stream.step(x_t)``.
 
-    On the native engine outputs are those of the whole sequences, to the bit, whatever the steps come in. One thread at
-    a time may use it. The engine is the one that is chosen when the stream is made. A copy, or a stream that was
-    pickled, goes on by itself from the same state.
+    On the native engine the outputs equal those of whole sequences to the bit, however a sequence is cut into steps and
+    chunks. One thread at a time may use a stream. Its engine is the one that is chosen when the stream is made. Copied
+    and unpickled streams start from the same state and are independent of the original.
 
     Args:
         model: the model.
-        batch: how many sequences.
+        batch: the number of sequences.
 
     Attributes:
         model: the model.
-        batch: how many sequences.
+        batch: the number of sequences.
 
     Raises:
         RecurraError: the model is bidirectional; or batch is no positive whole number.
@@ -56,19 +56,19 @@ class Stream:
         self._dtype = None if model.takes_tokens else model.dtype
 
     def step(self, x: ArrayLike) -> Array:
-        """One step.
+        """Run one step.
 
         Args:
-            x: (batch, input_size), or for one sequence (input_size,) too; tokens (batch,), or for one sequence a
-                whole number.
+            x: (batch, input_size), for one sequence also (input_size,); tokens (batch,), for one sequence also a whole
+                number.
 
         Returns:
-            the output, (batch, output_size), or (output_size,) where x had no batch. A new array.
+            The output, (batch, output_size), or (output_size,) where x had no batch; a new array.
 
         Raises:
-            ValueError: another shape; the message names the dimensions.
-            TypeError: no numbers, or no whole ones.
-            IndexError: a token that the model does not have.
+            ValueError: x has another shape; the message names the dimensions.
+            TypeError: x is not numbers, or tokens are not whole numbers.
+            IndexError: the model does not have one of the tokens.
             RuntimeError: another thread is using the stream.
         """
         if self._lock.locked():
@@ -84,18 +84,20 @@ class Stream:
         return output
 
     def feed(self, chunk: ArrayLike) -> Array:
-        """Some steps at once.
+        """Run several steps at once.
 
         Args:
-            chunk: as the model's input: (steps, batch, input_size), or (batch, steps, input_size) where its layers are
-                batch_first; for one sequence also (steps, input_size). Tokens are without the last dimension. Any
-                number of steps, 0 too.
+            chunk: laid out as the model's input: (steps, batch, input_size), or (batch, steps, input_size) where its
+                layers are batch_first; for one sequence also (steps, input_size). Tokens have no last dimension. The
+                number of steps may be 0.
 
         Returns:
-            the outputs, laid out as the chunk.
+            The outputs, laid out as the chunk.
 
         Raises:
-            RecurraError: another shape; the message names the dimensions.
+            RecurraError: the chunk has another shape; the message names the dimensions.
+            TypeError, IndexError: as ``step``.
+            RuntimeError: another thread is using the stream.
         """
         model, layout = self.model, self.model.layout
         if model.is_cell:
@@ -109,16 +111,16 @@ class Stream:
         return layout.output(output, is_batched)
 
     def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
-        """The states of all programs, by recurrent stage: (layers, batch, size)."""
-        found, given = [], iter(flat)
+        """The states of all programs, grouped by recurrent stage: (layers, batch, size)."""
+        by_stage, arrays = [], iter(flat)
         for stage in self.model.recurrent:
-            layers = [[next(given) for _ in stage.state_names] for _ in stage.programs]
-            found.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
-        return found
+            layers = [[next(arrays) for _ in stage.state_names] for _ in stage.programs]
+            by_stage.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
+        return by_stage
 
     @property
     def state(self) -> Any:
-        """The state, a copy: what ``model(x, state)`` returns, with the batch. Setting it goes on from there."""
+        """A copy of the state, as ``model(x, state)`` returns it, with the batch. It can be set."""
         return self.model.layout.states_out(self._by_stage(self._stepper.states()), True)
 
     @state.setter
@@ -128,13 +130,14 @@ class Stream:
             self._stepper.set_states(states)
 
     def reset(self, rows: ArrayLike | None = None) -> None:
-        """Begin anew: zero states.
+        """Set states to zero.
 
         Args:
-            rows: which sequences: their numbers, or a mask of bools (batch,). Default: all.
+            rows: the numbers of the sequences, or a mask of bools (batch,). Default: all sequences.
 
         Raises:
-            RecurraError: a sequence that there is not, or neither numbers nor such a mask.
+            RecurraError: there is no such sequence, or ``rows`` is neither numbers nor such a mask.
+            RuntimeError: another thread is using the stream.
         """
         given = np.arange(self.batch) if rows is None else array_of("rows", rows)
         if given.dtype == bool and given.shape == (self.batch,):
@@ -150,16 +153,18 @@ class Stream:
             self._stepper.reset(given.reshape(-1).tolist())
 
     def snapshot(self) -> bytes:
-        """The state as bytes, for ``restore`` of a stream of the same model and batch, in any process, or of as many
-        sequences of its ``Streams``.
+        """The state as bytes, for ``restore`` in any process.
+
+        A stream of the same model and batch takes them, and so do as many sequences of the model's ``Streams``.
         """
         return pack(self._flat(self._stepper.states()))
 
     def restore(self, snapshot: bytes) -> None:
-        """Go on where a snapshot was taken.
+        """Set the state to that of a snapshot.
 
         Raises:
-            RecurraError: it is damaged, or of a stream of other sizes; the stream stays as it is.
+            RecurraError: the snapshot is damaged, or has states of other sizes; the stream stays as it is.
+            RuntimeError: another thread is using the stream.
         """
         with alone(self._lock):
             values = iter(unpack(snapshot, self._flat(self._stepper.states())))
@@ -168,7 +173,7 @@ class Stream:
             )
 
     def _flat(self, states: list[Array]) -> list[Array]:
-        """The states as a snapshot has them, one of ``Streams`` too: (layers, batch, size), stage by stage."""
+        """The states in the order of snapshots, those of ``Streams`` too: (layers, batch, size), stage by stage."""
         return [state for stage in self._by_stage(states) for state in stage]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -176,7 +181,7 @@ class Stream:
 
 
 def _revived(model: Model, batch: int, name: str, snapshot: bytes) -> Stream:
-    """A stream that was copied or pickled."""
+    """The copy that copying or unpickling a stream makes."""
     with engine(name):
         stream = Stream(model, batch)
     stream.restore(snapshot)
@@ -184,5 +189,5 @@ def _revived(model: Model, batch: int, name: str, snapshot: bytes) -> Stream:
 
 
 def _by_program(states: Sequence[Sequence[Array]]) -> list[Array]:
-    """The states of recurrent stages, (layers, batch, size), one program after the other."""
+    """The states of recurrent stages, (layers, batch, size), as a list, program by program."""
     return [np.ascontiguousarray(state[n]) for stage in states for n in range(len(stage[0])) for state in stage]

@@ -1,4 +1,4 @@
-"""``Streams``: many sequences of one model that are stepped together, and come and go at any time."""
+"""``Streams``: many sequences of one model that are stepped together, and join and leave at any time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Streams:
     """Many sequences with a state each: ``ids = streams.join(3)``, ``y = streams.step(ids, x)``, ``leave(ids)``.
 
     A step of some sequences gives each of them what a ``Stream`` of its own would, to the bit. One thread at a time may
-    use it.
+    use the object.
 
     Args:
         model: the model.
@@ -35,7 +35,7 @@ class Streams:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        step_programs(model.stages, model.input_size or 1)  # refuses what cannot be stepped
+        step_programs(model.stages, model.input_size or 1)  # refuses a model that cannot be stepped
         self._tables: list[list[Array]] = [
             [np.zeros((stage.count, 0, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
         ]
@@ -43,7 +43,7 @@ class Streams:
         self._free: list[int] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        tables = [[table.copy() for table in tables] for tables in self._tables]  # a copy goes on by itself
+        tables = [[table.copy() for table in tables] for tables in self._tables]  # a copy has its own states
         return {**self.__dict__, "_tables": tables, "_is_used": self._is_used.copy(), "_free": list(self._free)}
 
     def __len__(self) -> int:
@@ -52,21 +52,21 @@ class Streams:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """The sequences that there are, in order of their numbers."""
+        """The numbers of all sequences, ascending."""
         return np.flatnonzero(self._is_used)
 
     def join(self, count: int = 1) -> NDArray[np.int64]:
-        """New sequences, with zero states.
+        """Add sequences, with zero states.
 
         Args:
-            count: how many. Default 1.
+            count: the number of sequences to add. Default 1.
 
         Returns:
-            their numbers, int64 (count,); those of sequences that have left are used again.
+            The sequences' numbers, int64 (count,); numbers of sequences that have left are used again.
 
         Raises:
             RecurraError: count is negative, no whole number, or too large.
-            MemoryError: there is no memory for so many; nothing has changed.
+            MemoryError: there is not enough memory; nothing has changed.
         """
         if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 0:
             raise RecurraError(f"count must be a whole number from 0; got {count!r}")
@@ -80,49 +80,51 @@ class Streams:
         return ids
 
     def leave(self, ids: ArrayLike) -> None:
-        """End sequences; their numbers may be given to others.
+        """End sequences; new ones may get their numbers.
 
         Raises:
-            RecurraError: a sequence that there is not, or twice.
+            RecurraError: there is no such sequence, or it is named twice.
         """
         checked = self._checked(ids)
         self._is_used[checked] = False
         self._free += checked.tolist()[::-1]
 
     def step(self, ids: ArrayLike, x: ArrayLike) -> Array:
-        """One step of some sequences.
+        """Run one step of some sequences.
 
         Args:
-            ids: (n,) their numbers, each at most once, in any order.
-            x: (n, input_size), or tokens (n,): row k for sequence ids[k].
+            ids: (n,) the sequences' numbers, each at most once, in any order.
+            x: (n, input_size), or tokens (n,); row k is for sequence ids[k].
 
         Returns:
-            the outputs, (n, output_size).
+            The outputs, (n, output_size).
 
         Raises:
-            RecurraError: a sequence that there is not, or twice; or x is of another shape.
+            RecurraError: there is no such sequence, or it is named twice, or x has another shape.
+            TypeError: x is not numbers, or tokens are not whole numbers.
+            IndexError: the model does not have one of the tokens.
         """
         rows = self._checked(ids)
         value = self._input(x, len(rows))
         everyone = len(rows) == len(self._is_used) and bool((rows == np.arange(len(rows))).all())
         first = [tables if everyone else [table[:, rows] for table in tables] for tables in self._tables]
         output, ends = run_stages(self.model.stages, value, first)
-        for tables, last in zip(self._tables, ends, strict=True):  # all or none, should something be raised before
+        for tables, last in zip(self._tables, ends, strict=True):  # last, so that an error before this changes no state
             for table, state in zip(tables, last, strict=True):
                 table[:, rows] = state
-        found: Array = output[0]
-        return found
+        result: Array = output[0]
+        return result
 
     def state(self, ids: ArrayLike) -> Any:
-        """A copy of the state of some sequences, as ``model(x, state)`` has it."""
+        """A copy of the state of some sequences, as ``model(x, state)`` returns it."""
         rows = self._checked(ids)
         return self.model.layout.states_out([[table[:, rows] for table in tables] for tables in self._tables], True)
 
     def set_state(self, ids: ArrayLike, state: Any) -> None:
-        """Give some sequences a state, as ``state`` returned it; None is zeros.
+        """Set the state of some sequences, in the form that ``state`` returns; None stands for zeros.
 
         Raises:
-            RecurraError: it is of another shape.
+            RecurraError: the state has another shape, or there is no such sequence.
         """
         rows = self._checked(ids)
         given = self.model.layout.states(state, len(rows), True)
@@ -131,7 +133,7 @@ class Streams:
                 table[:, rows] = values
 
     def reset(self, ids: ArrayLike | None = None) -> None:
-        """Zero states for some sequences; by default for all."""
+        """Set the states of some sequences to zero; by default of all."""
         self.set_state(self.ids if ids is None else ids, None)
 
     def snapshot(self, ids: ArrayLike) -> bytes:
@@ -139,10 +141,10 @@ class Streams:
         return pack(self._flat(self._checked(ids)))
 
     def restore(self, ids: ArrayLike, snapshot: bytes) -> None:
-        """Have some sequences go on where a snapshot of as many was taken.
+        """Set the states of some sequences to those of a snapshot of as many.
 
         Raises:
-            RecurraError: it is damaged, or of other sizes; nothing has changed.
+            RecurraError: the snapshot is damaged, or has states of other sizes; nothing has changed.
         """
         rows = self._checked(ids)
         values = iter(unpack(snapshot, self._flat(rows)))
@@ -161,7 +163,7 @@ class Streams:
         ]
         free = [*range(size - 1, len(self._is_used) - 1, -1), *self._free]
         used = np.concatenate([self._is_used, np.zeros(more, bool)])
-        # Only now that all is made: where the memory did not suffice, nothing has changed.
+        # Assigned last: if the memory does not suffice, nothing has changed.
         self._tables, self._free, self._is_used = tables, free, used
 
     def _checked(self, ids: ArrayLike) -> NDArray[np.int64]:

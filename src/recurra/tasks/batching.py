@@ -10,24 +10,24 @@ from torch.nn import functional
 
 from recurra.vocabulary import Ids
 
-# What cross_entropy leaves out: the places after the end of the last lane.
+# The target that cross_entropy ignores, in the places after the end of the text.
 PADDING = -100
 
 
 class Lanes:
-    """A text cut into `batch` contiguous parts of equal length, read side by side and each from left to right.
+    """A text cut into `batch` contiguous parts of equal length, read side by side, each from left to right.
 
-    Lane b holds the tokens ``b·L … (b+1)·L − 1``, and window k of a lane follows on window k − 1 of the same lane, so a
-    state may be carried from one to the next. Each token is predicted from all before it in its lane; the first of a
-    lane from the token before, which for the first lane is `start`.
+    Lane b holds the tokens ``b·L … (b+1)·L − 1``. Window k of a lane follows window k − 1 of the same lane, so the
+    state can be carried from one to the next. Each token is predicted from all tokens before it in its lane, and the
+    first token of a lane from the token before the lane, which for the first lane is `start`.
 
     Args:
         ids: the tokens, shape ``(N,)``.
-        batch: how many lanes, B.
-        start: the token before the first.
-        complete: False drops the last N mod B tokens, fewer than B, so that all lanes are full (for training); True
-            keeps all, and fills up the last lanes with targets that :func:`recurra.tasks.language_model.nats` leaves
-            out (for measuring).
+        batch: the number of lanes, B.
+        start: the token before the text's first one.
+        complete: False drops the last N mod B tokens, so that all lanes are full (for training); True keeps all tokens
+            and fills the last lanes with targets that :func:`recurra.tasks.language_model.nats` ignores (for
+            measuring).
     """
 
     def __init__(self, ids: Ids, batch: int, start: int, *, complete: bool = False) -> None:
@@ -40,7 +40,7 @@ class Lanes:
         self.targets = functional.pad(targets[:size], (0, fill), value=PADDING).view(batch, self.length).t()
 
     def windows(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go once through the lanes, `steps` tokens at a time.
+        """Iterate once over the lanes, `steps` tokens at a time.
 
         Yields:
             Inputs and targets, each ``(T, B)`` with T = `steps`; the last window is shorter where `steps` does not
@@ -50,10 +50,10 @@ class Lanes:
             yield self.inputs[begin : begin + steps], self.targets[begin : begin + steps]
 
     def count(self, steps: int) -> int:
-        """Number of windows that :meth:`windows` gives."""
+        """The number of windows that :meth:`windows` yields."""
         return -(-self.length // steps)
 
 
 def lanes_that_fit(tokens: int, batch: int, steps: int) -> int:
-    """Give how many of `batch` lanes a text of so many tokens can fill with one window of `steps` each; at least 1."""
+    """The number of lanes, 1 to `batch`, that a text of `tokens` tokens fills with a window of `steps` tokens each."""
     return max(1, min(batch, tokens // steps))

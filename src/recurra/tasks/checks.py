@@ -1,29 +1,29 @@
-"""Checks of numbers and names, each one line of message; they guard the command line and the files alike."""
+"""Checks of numbers and names from the command line and from files; a message is one line."""
 
 import math
 
 from recurra.errors import RunError
 
-# Beyond these no machine follows; they keep a mistyped number, or a doctored config.json, from eating all memory.
+# No machine needs more; these caps keep a mistyped number, or a manipulated config.json, from taking all memory.
 LARGEST_COUNT = 1_000_000
 LARGEST_SEED = 2**63 - 1
 
 
 def whole(name: str, value: object, least: int = 1, most: int = LARGEST_COUNT) -> None:
-    """Refuse what is not a whole number from `least` to `most`.
+    """Refuse a value that is not a whole number from `least` to `most`.
 
     Raises:
-        RunError: it is not.
+        RunError: the value is refused; the message names it.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise RunError(f"{name} must be a whole number from {least} to {most}; got {value!r}")
 
 
 def positive(name: str, value: object, *, infinite: bool = False) -> None:
-    """Refuse what is not a number above zero; infinity only if `infinite`.
+    """Refuse a value that is not a number above zero; infinity is accepted if `infinite`.
 
     Raises:
-        RunError: it is not.
+        RunError: the value is refused; the message names it.
     """
     number = _number(value)
     if not number > 0 or (math.isinf(number) and not infinite):
@@ -31,10 +31,10 @@ def positive(name: str, value: object, *, infinite: bool = False) -> None:
 
 
 def not_negative(name: str, value: object) -> None:
-    """Refuse what is not a finite number from zero upwards.
+    """Refuse a value that is not a finite number, zero or above.
 
     Raises:
-        RunError: it is not.
+        RunError: the value is refused; the message names it.
     """
     number = _number(value)
     if not 0 <= number < math.inf:
@@ -42,27 +42,27 @@ def not_negative(name: str, value: object) -> None:
 
 
 def probability(name: str, value: object) -> None:
-    """Refuse what is not a number from 0 to 1.
+    """Refuse a value that is not a number from 0 to 1.
 
     Raises:
-        RunError: it is not.
+        RunError: the value is refused; the message names it.
     """
     if not 0 <= _number(value) <= 1:
         raise RunError(f"{name} must be a number from 0 to 1; got {value!r}")
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse what is not among `choices`; the message lists them.
+    """Refuse a value that is not among `choices`.
 
     Raises:
-        RunError: it is not.
+        RunError: the value is refused; the message lists the choices.
     """
     if value not in choices:
         raise RunError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
 def _number(value: object) -> float:
-    """The value as a float; NaN, which passes no comparison, for what is no number."""
+    """The value as a float; NaN, which fails every comparison, for a value that is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""Texts: read from files with every doubt settled, cut in two, and the one that comes with Python."""
+"""Texts: reading and checking files, splitting a text in two, and the text that comes with Python."""
 
 import stat
 import sysconfig
@@ -9,7 +9,7 @@ from recurra.errors import RunError
 
 VALID_FRACTION = 0.1
 
-# Well documented modules that every Python has as one file each; about 670,000 characters.
+# Well documented modules, each a single file of every Python; about 670,000 characters.
 DEFAULT_MODULES = (
     "argparse",
     "calendar",
@@ -33,10 +33,10 @@ DEFAULT_MODULES = (
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file, all of it; line ends of other systems become ``\\n``, and a byte order mark goes.
+    """Read a whole UTF-8 file; line ends of other systems become ``\\n``, and a byte order mark is removed.
 
     Raises:
-        RunError: missing, a folder or a device, not readable, empty, binary (a NUL byte in it) or not UTF-8.
+        RunError: the file is missing, a folder or a device, not readable, empty, binary (with a NUL byte) or not UTF-8.
     """
     try:
         mode = path.stat().st_mode
@@ -64,10 +64,10 @@ def _decode(content: bytes, path: Path) -> str:
 
 
 def read_texts(paths: Sequence[Path]) -> str:
-    """Read several files as one text, in the order given, each beginning on a new line.
+    """Read several files as one text, in this order; each begins on a new line.
 
     Raises:
-        RunError: as :func:`read_text`, for the first file that cannot be used.
+        RunError: as :func:`read_text`, for the first file that is refused.
     """
     texts = [read_text(path) for path in paths]
     ended = [text if text.endswith("\n") else text + "\n" for text in texts[:-1]]
@@ -75,7 +75,7 @@ def read_texts(paths: Sequence[Path]) -> str:
 
 
 def split_text(text: str, fraction: float = VALID_FRACTION) -> tuple[str, str]:
-    """Cut off the last `fraction` for validation: at a line end if one is near, else at a space, else just there.
+    """Cut off the last `fraction` for validation: at a line end if one is near, else at a space, else exactly there.
 
     Returns:
         The part to train on and the part to validate on; together they are the text.
@@ -83,17 +83,17 @@ def split_text(text: str, fraction: float = VALID_FRACTION) -> tuple[str, str]:
     cut = len(text) - max(1, round(len(text) * fraction))
     near = cut + (len(text) - cut) // 2
     for separator in ("\n", " "):
-        found = text.find(separator, cut, near)
-        if found >= 0:
-            return text[: found + 1], text[found + 1 :]
+        position = text.find(separator, cut, near)
+        if position >= 0:
+            return text[: position + 1], text[position + 1 :]
     return text[:cut], text[cut:]
 
 
 def default_corpus() -> str:
-    """Give the source of 18 modules of the running Python, a fixed list in sorted order: the text of the demo.
+    """The text of the demo: the source of 18 modules of the running Python, a fixed list in sorted order.
 
     Raises:
-        RunError: this Python has come without its source.
+        RunError: this Python comes without its source.
     """
     folder = Path(sysconfig.get_path("stdlib"))
     paths = [folder / f"{name}.py" for name in DEFAULT_MODULES]

@@ -1,4 +1,4 @@
-"""The demo's parts: a model of Python's own source, and a race of its training step against the one on torch.nn."""
+"""The demo's parts: a model of Python's own source, and a race of its training step against torch.nn's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = TextSettings(
 )
 VALID_FRACTION = 0.02
 
-# Sums in another order round differently; over 32 steps in float32 the logits of two right engines stay well within.
+# Sums in another order round differently; over 32 steps in float32 the logits of correct engines differ by far less.
 TOLERANCE = 1e-3
 ROUNDS = 25
 SECONDS = 4.0
@@ -36,9 +36,10 @@ SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Race:
-    """One training step, two ways: medians in milliseconds, and the largest difference of results beforehand.
+    """The times of one training step on recurra and on torch.nn, and the largest difference of their results.
 
-    `difference` is relative to the largest of the values compared: loss, logits, gradients.
+    `ours` and `theirs` are medians in milliseconds over `rounds` rounds. `difference` is that of loss, logits and
+    gradients before the race, relative to the largest value of each.
     """
 
     ours: float
@@ -48,23 +49,23 @@ class Race:
 
 
 def demo_job() -> TextJob:
-    """Give the demo's model and text, ready to train.
+    """The demo's model and text, ready to train.
 
     Raises:
-        RunError: this Python has come without its source.
+        RunError: this Python comes without its source.
     """
     text = with_tabs(default_corpus())
     return TextJob(make_corpus(*split_text(text, VALID_FRACTION), SETTINGS), SETTINGS)
 
 
 def with_tabs(source: str) -> str:
-    """Write each four spaces of indentation as a tab: a sequence of spaces is long, and says little."""
+    """Write every four spaces of indentation as a tab: runs of spaces are long and easy to predict."""
     return re.sub(r"(?m)^(?: {4})+", lambda spaces: "\t" * (len(spaces[0]) // 4), source)
 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Have torch use so many threads inside the block."""
+    """Let torch use `count` threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -74,14 +75,14 @@ def threads(count: int) -> Iterator[None]:
 
 
 def thread_counts() -> list[int]:
-    """Give the numbers of threads worth a trial: one, and what torch would use."""
+    """The numbers of threads to try: one, and the number that torch uses."""
     return sorted({1, torch.get_num_threads()})
 
 
 def faster_threads(job: TextJob) -> int:
-    """Give the one of :func:`thread_counts` with which a step is faster now.
+    """The number among :func:`thread_counts` with which a step is fastest now.
 
-    Operations as small as the demo's often gain nothing from a second thread, and lose much where another program has
+    Operations as small as the demo's often gain nothing from a second thread, and lose much if another program uses
     its core.
     """
     step = _stepper(copy.deepcopy(job.model), *next(job.train.windows(job.steps)))
@@ -95,13 +96,13 @@ def faster_threads(job: TextJob) -> int:
 def race(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Race:
     """Time a training step of a model whose cell is lstm against the same model on torch.nn.LSTM.
 
-    Both get the same weights, and the times count only if both then compute the same numbers. Rounds alternate, and so
-    does who goes first.
+    Both start from the same weights, and are timed only if they compute the same numbers. The two sides alternate, and
+    take turns in going first.
 
     Args:
         model: the model; it is copied, not trained.
         inputs: a window, ``(T, B)``.
-        targets: its targets, ``(T, B)``.
+        targets: the window's targets, ``(T, B)``.
 
     Raises:
         RunError: the results differ.
@@ -116,13 +117,13 @@ def race(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Race:
         for step, times in sides if rounds % 2 == 0 else reversed(sides):
             times.append(_milliseconds(step))
         rounds += 1
-    # The first rounds pay for memory and caches.
+    # The first rounds also allocate memory and fill caches.
     medians = [statistics.median(times[2:]) for _, times in sides]
     return Race(medians[0], medians[1], rounds, difference)
 
 
 def on_torch(model: LanguageModel) -> LanguageModel:
-    """Copy a model of the cell lstm, with torch.nn.LSTM in place of recurra's layer and the same weights."""
+    """Copy a model whose cell is lstm, with torch.nn.LSTM in place of recurra's layer, and the same weights."""
     copied, layer = copy.deepcopy(model), model.recurrent
     theirs = nn.LSTM(model.embedding.embedding_dim, model.output.in_features, layer.num_layers)
     theirs.load_state_dict(layer.state_dict())

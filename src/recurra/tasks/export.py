@@ -1,4 +1,4 @@
-"""Exporting a trained model: its file, quantized weights, their errors and speed, and ONNX."""
+"""Export of a trained model: finding it, quantizing it, and measuring the errors and the speed of that."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from recurra.runtime import Model
 from recurra.runtime.packed_program import Array
 
 WEIGHTS = ("as-is", "bf16", "int8")
-STEPS, BATCH, ROUNDS = 256, 8, 40  # of the measurement
+STEPS, BATCH, ROUNDS = 256, 8, 40  # of a comparison
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A quantized model beside the model that it was made of.
+    """A comparison of a quantized model with its original.
 
     Attributes:
-        largest: of all differences of outputs.
-        relative: root mean square of the differences, over that of the outputs.
-        bits: of a token of text that the model wrote, by each of the two; None where the model has no vocabulary.
-        microseconds: of a step of one stream, each; None where the model cannot be stepped.
+        largest: the largest difference of outputs.
+        relative: the root mean square of the differences, divided by that of the original's outputs.
+        bits: the cross-entropy in bits per token, original and quantized, on text that the original wrote; None for a
+            cell, and where there is no vocabulary.
+        microseconds: the time of a step of one stream, original and quantized; None where the model cannot be stepped.
     """
 
     largest: float
@@ -39,7 +40,7 @@ class Comparison:
 
 
 def source_of(path: Path) -> Path:
-    """The model's file: of a run folder the one in it.
+    """The file of a model: the path itself, or the file in a run folder.
 
     Raises:
         RunError: there is nothing of that name.
@@ -55,34 +56,34 @@ def source_of(path: Path) -> Path:
 
 
 def check_target(target: Path) -> None:
-    """Refuse to write over the model of a training, which goes on with its weights as they are.
+    """Refuse a target that is the model of a training, whose weights must stay as they are.
 
     Raises:
-        RunError: the target is that.
+        RunError: the target is such a model.
     """
     if target.name == MODEL and (target.parent / CONFIG).exists():
         raise RunError(f"{target} is the model of a training: name another file")
 
 
 def load_description(path: Path) -> Description:
-    """The model of a run folder or of a file.
+    """Read the model of a run folder or of a file.
 
     Raises:
-        RunError: there is none.
-        FileFormatError: it is damaged.
+        RunError: there is no such model.
+        FileFormatError: the file is damaged.
     """
     return read(source_of(path))
 
 
 def with_weights(description: Description, weights: str) -> Description:
-    """A model with its own weights, or with quantized ones.
+    """The model with its weights as they are, or quantized.
 
     Args:
         description: the model.
-        weights: ``"as-is"`` for those that it has, ``"bf16"`` or ``"int8"``.
+        weights: ``"as-is"``, ``"bf16"`` or ``"int8"``.
 
     Raises:
-        RecurraError: ``weights`` is something else, or the model cannot have them.
+        RecurraError: ``weights`` is something else, or the model cannot be quantized so.
     """
     if weights not in WEIGHTS:
         raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
@@ -90,10 +91,10 @@ def with_weights(description: Description, weights: str) -> Description:
 
 
 def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
-    """Measure the errors and the speed that quantized weights bring.
+    """Measure the errors and the speed of quantized weights.
 
-    The input is text that the first model writes, where it has a vocabulary; else standard normal numbers, or tokens
-    drawn evenly. Steps of the two are timed in turns.
+    The input is text that the original writes, if it has a vocabulary; else standard normal numbers, or uniformly drawn
+    tokens. The steps of the two models are timed in turns.
     """
     models = Model(before), Model(after)
     random = np.random.default_rng(seed)
@@ -113,14 +114,14 @@ def compare(before: Description, after: Description, seed: int = 0) -> Compariso
 
 
 def _output(model: Model, x: Array) -> Array:
-    """Of (steps, batch, …), or of a cell (batch, …), laid out likewise."""
+    """The output for an input (steps, batch, …), or for a cell (batch, …), laid out as the input."""
     swapped = model.batch_first and not model.is_cell
     output, _ = model(x.swapaxes(0, 1) if swapped else x)
     return (output.swapaxes(0, 1) if swapped else output).astype(np.float64)
 
 
 def _input(model: Model, random: np.random.Generator) -> Array:
-    """(steps, batch, input_size), or tokens (steps, batch); of a cell a single step."""
+    """An input (steps, batch, input_size), or tokens (steps, batch); for a cell a single step."""
     shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
     count = model.layout.interface.tokens
     if count is None:
@@ -129,18 +130,18 @@ def _input(model: Model, random: np.random.Generator) -> Array:
         return random.integers(0, count, shape)
     try:
         stream = model.stream(BATCH)
-    except RecurraError:  # bidirectional: it reads, but does not write
+    except RecurraError:  # bidirectional: it cannot be stepped, and so cannot write
         return random.integers(0, count, shape)
     ids = [np.full(BATCH, model.vocabulary.start, np.int64)]
     for _ in range(STEPS):
         logits = stream.step(ids[-1]).astype(np.float64)
-        # The largest of logits with Gumbel noise is a draw from their softmax (Gumbel 1954).
+        # The index of the largest logit after adding Gumbel noise is a draw from the softmax (Gumbel 1954).
         ids.append((logits + random.gumbel(size=logits.shape)).argmax(-1))
     return np.stack(ids)
 
 
 def _bits(logits: Array, ids: Array) -> float:
-    """Mean cross-entropy of each token after the first, in bits."""
+    """The mean cross-entropy of all tokens but the first, in bits."""
     flat = logits[:-1] - logits[:-1].max(-1, keepdims=True)
     log_total = np.log(np.exp(flat).sum(-1))
     picked = np.take_along_axis(flat, ids[1:, :, None], -1)[..., 0]
@@ -148,17 +149,17 @@ def _bits(logits: Array, ids: Array) -> float:
 
 
 def _times(models: tuple[Model, Model], x: Array) -> tuple[float, float] | None:
-    """Median microseconds of a step of one sequence, the two in turns."""
+    """The median time of a step of one sequence, in microseconds, for both models, timed in turns."""
     try:
         streams = [model.stream() for model in models]
     except RecurraError:
         return None
     steps = [np.ascontiguousarray(row[:1]) for row in (x if not models[0].is_cell else x[None])][:64]
-    found: list[list[float]] = [[], []]
+    measured: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
-        for stream, times in zip(streams, found, strict=True):
+        for stream, times in zip(streams, measured, strict=True):
             begin = time.perf_counter()
             for step in steps:
                 stream.step(step)
             times.append((time.perf_counter() - begin) / len(steps) * 1e6)
-    return statistics.median(found[0]), statistics.median(found[1])
+    return statistics.median(measured[0]), statistics.median(measured[1])

@@ -1,4 +1,4 @@
-"""The language model: embedding, recurrent layers, dropout, and a product that gives each token's logit."""
+"""The language model: embedding, recurrent layers, dropout, and a linear map to the tokens' logits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from recurra.nn import Recurrent, Stack
 from recurra.tasks.batching import PADDING, Lanes
 from recurra.tasks.text_settings import ModelSettings
 
-# What a recurrent layer hands on: a tensor, or a tuple of them where the cell has several states; None is all zeros.
+# The state of a recurrent layer: a tensor, or a tuple of them where the cell has several states; None for all zeros.
 State = Tensor | tuple[Tensor, ...] | None
 
 
 class LanguageModel(Stack):
-    """The probability of the next token, given all before it.
+    """A model of the probability of the next token, given all tokens before it.
 
-    A pass reads token numbers ``(T, B)``, and the state that the last pass returned, None at the beginning of a text.
-    It returns logits of the token after each, ``(T, B, V)``, and the state after the last.
+    A pass takes token numbers ``(T, B)`` and the state that the previous pass returned, None at the beginning of a
+    text. It returns the logits of the token after each, ``(T, B, V)``, and the last state.
 
     Args:
-        vocabulary: how many tokens there are, V.
-        settings: the cell, and the sizes.
+        vocabulary: the number of tokens, V.
+        settings: the cell and the sizes.
     """
 
     embedding: nn.Embedding
@@ -37,7 +37,7 @@ class LanguageModel(Stack):
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         hidden, layers = settings.hidden, settings.layers
-        # Between layers only: with one layer there is no between, and the layer would warn.
+        # This dropout is between layers; a single layer would warn that it has no effect.
         between = settings.dropout if layers > 1 else 0.0
         parts = OrderedDict[str, nn.Module](
             embedding=nn.Embedding(vocabulary, hidden),
@@ -49,10 +49,10 @@ class LanguageModel(Stack):
 
 
 def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> LanguageModel:
-    """Make a model with fresh weights from torch's random numbers; on the device ``meta``, one of shapes alone.
+    """Make a model with random weights from torch's generator; on the device ``meta`` it has shapes alone.
 
     Raises:
-        RunError: the memory does not suffice.
+        RunError: there is not enough memory.
     """
     try:
         with torch.device(device):
@@ -65,23 +65,23 @@ def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> Lang
 
 
 def detached(state: State) -> State:
-    """Keep a state's values and cut it from the graph: gradients end here."""
+    """Detach a state from the graph, so that gradients end here."""
     if isinstance(state, tuple):
         return tuple(tensor.detach() for tensor in state)
     return None if state is None else state.detach()
 
 
 def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; targets of padding are left out."""
+    """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
     flat = logits.flatten(0, 1)
     return functional.cross_entropy(flat, targets.flatten(), ignore_index=PADDING, reduction=reduction)
 
 
 @torch.no_grad()
 def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
-    """Sum the cross-entropy over all tokens of the lanes, dropout off and the state carried from window to window.
+    """Sum the cross-entropy over all tokens of the lanes, without dropout; windows pass the state on.
 
-    Each lane starts from the zero state. The model is put back into the mode, training or not, that it was in.
+    Each lane starts from the zero state. Afterwards the model is in the same mode, training or not, as before.
     """
     was_training = model.training
     model.eval()
@@ -96,14 +96,14 @@ def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
 
 
 def perplexity(mean_nats: float) -> float:
-    """exp of the mean cross-entropy of a token in nats: the perplexity (Jelinek et al. 1977)."""
+    """The perplexity: exp of the mean cross-entropy per token in nats (Jelinek et al. 1977)."""
     return math.exp(mean_nats) if mean_nats < 700 else math.inf
 
 
 def bits_per_char(nats_in_all: float, characters: int) -> float:
-    """All nats of a text in bits, per character.
+    """The bits per character of a text that costs so many nats.
 
-    The characters of a text of words are those of the text itself, with its spaces and line ends; so the figure can
-    be compared between levels, except that an unknown word costs no more than naming it ``<unk>``.
+    The characters of a text of words are those of the text itself, with spaces and line ends, so that the levels char
+    and word can be compared; but an unknown word costs only as much as ``<unk>``.
     """
     return nats_in_all / math.log(2) / characters

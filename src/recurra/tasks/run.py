@@ -26,7 +26,7 @@ FORMAT = 1
 class RunFolder:
     """A folder with one training's configuration, weights and measurements.
 
-    `config` is what config.json holds; `metrics` the lines of metrics.jsonl written so far.
+    `config` is the content of config.json; `metrics` are the rows of metrics.jsonl written so far.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class RunFolder:
     metrics: list[Mapping[str, object]] = field(default_factory=list)
 
     def save_model(self, module: nn.Module, vocabulary: Vocabulary | None = None) -> None:
-        """Replace the model in the folder, a file as ``recurra.save`` writes it.
+        """Replace the model in the folder by a file of ``recurra.save``.
 
         Raises:
             RunError: the folder cannot be written to.
@@ -45,7 +45,7 @@ class RunFolder:
             raise RunError(str(error)) from None
 
     def add_metrics(self, row: Mapping[str, float]) -> None:
-        """Append a row to metrics.jsonl; what JSON has no number for, infinity, becomes null.
+        """Append a row to metrics.jsonl; infinity and NaN, which JSON does not have, become null.
 
         Raises:
             RunError: the folder cannot be written to.
@@ -55,11 +55,11 @@ class RunFolder:
         _write(self.folder / METRICS, "".join(lines).encode())
 
     def has_model(self) -> bool:
-        """Say whether there are weights in the folder."""
+        """Whether the folder has a model."""
         return (self.folder / MODEL).is_file()
 
     def read_model(self) -> Description:
-        """The model in the folder, as data.
+        """Read the description of the model in the folder.
 
         Raises:
             RunError: the file is missing, cannot be read, or is damaged.
@@ -80,7 +80,7 @@ def refuse_existing(folder: Path) -> None:
     """Refuse a name that is taken, so that no run is ever overwritten.
 
     Raises:
-        RunError: something is there, were it an empty folder.
+        RunError: something is there, even if it is an empty folder.
     """
     try:
         folder.lstat()
@@ -95,12 +95,12 @@ def create_run(folder: Path, config: Mapping[str, object]) -> RunFolder:
     """Make a folder that does not exist yet, with its parents, and write the configuration into it.
 
     Args:
-        folder: where.
-        config: what config.json will hold, besides the versions of format and recurra; ``config["task"]`` says what
-            for.
+        folder: the folder's path.
+        config: the content of config.json besides the versions of the format and of recurra; ``config["task"]`` is the
+            name of the task.
 
     Raises:
-        RunError: it exists, or cannot be made.
+        RunError: the folder exists, or cannot be made.
     """
     refuse_existing(folder)
     try:
@@ -118,11 +118,11 @@ def open_run(folder: Path, task: str) -> RunFolder:
     """Open a folder that :func:`create_run` made, for reading.
 
     Args:
-        folder: where.
-        task: what the run must be of, ``"text"`` for example.
+        folder: the folder's path.
+        task: the task that the run must be of, such as ``"text"``.
 
     Raises:
-        RunError: it is missing, not a run, of another task or format, or its configuration is damaged.
+        RunError: the folder is missing, is no run, is of another task or format, or its configuration is damaged.
     """
     try:
         if not folder.exists():

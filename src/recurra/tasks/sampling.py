@@ -1,4 +1,4 @@
-"""Text from a model: one token after the other, the state kept from step to step."""
+"""Sampling of text from a model, token by token, with the state carried from step to step."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from recurra.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Settings of drawing.
+    """Settings of sampling.
 
     Args:
-        length: how many tokens to draw: characters or words, as the model's.
-        temperature: what logits are divided by; below 1 the likely becomes more so, and 0 always takes the likeliest.
-        top_k: draw among so many of the likeliest only (Fan et al. 2018); 0 among all.
-        seed: of the random numbers; None draws differently each time.
+        length: the number of tokens to draw: characters or words, as the model has them.
+        temperature: the number that logits are divided by; below 1 likely tokens become likelier, and 0 always takes
+            the likeliest.
+        top_k: the number of likeliest tokens to draw among (Fan et al. 2018); 0 for all.
+        seed: the seed of the random numbers; None for a different text each time.
     """
 
     length: int = 500
@@ -31,10 +32,10 @@ class SamplingSettings:
     seed: int | None = None
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse settings out of range.
 
         Raises:
-            RunError: the message names the option, and what it may be.
+            RunError: a setting is refused; the message names the option and its range.
         """
         checks.whole("--length", self.length, most=2**62)
         checks.not_negative("--temperature", self.temperature)
@@ -44,10 +45,10 @@ class SamplingSettings:
 
 
 def check_prompt(vocabulary: Vocabulary, prompt: str) -> list[str]:
-    """Give the words of a prompt that the model does not know, and will read as ``<unk>``.
+    """The words of a prompt that the model does not know, and will read as ``<unk>``.
 
     Raises:
-        RunError: a character that a model of characters has never seen: there is nothing that it could mean to it.
+        RunError: the prompt has a character that is unknown to a model of characters, and so means nothing to it.
     """
     unknown = sorted(vocabulary.unknown(prompt)) if prompt else []
     if unknown and vocabulary.level == "char":
@@ -59,21 +60,21 @@ def check_prompt(vocabulary: Vocabulary, prompt: str) -> list[str]:
 
 @torch.no_grad()
 def sample(model: Stack, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> Iterator[str]:
-    """Write a prompt on, piece by piece; the pieces put together are the continuation without the prompt.
+    """Continue a prompt piece by piece; the pieces together are the continuation, without the prompt.
 
     The model reads a line end, then the prompt, so that an empty prompt starts a line. ``<unk>`` is never drawn.
 
     Args:
         model: the model; it is put into evaluation mode.
         vocabulary: the model's tokens.
-        prompt: what comes before.
-        settings: how to draw.
+        prompt: the text to continue.
+        settings: the settings of sampling.
 
     Yields:
-        Each token as soon as it is drawn.
+        Each token as text, as soon as it is drawn.
 
     Raises:
-        RunError: a setting makes no sense, or the prompt has characters unknown to a model of characters.
+        RunError: a setting is out of range, or the prompt has characters unknown to a model of characters.
     """
     settings.check()
     check_prompt(vocabulary, prompt)
@@ -93,7 +94,7 @@ def sample(model: Stack, vocabulary: Vocabulary, prompt: str, settings: Sampling
 
 
 def _draw(logits: Tensor, settings: SamplingSettings, generator: torch.Generator) -> int:
-    """One token from logits ``(V,)``; in float64, where a small temperature overflows no difference of logits."""
+    """Draw a token from logits ``(V,)``; in float64, so that a small temperature does not overflow."""
     logits = logits.double()
     logits[0] = -torch.inf
     if settings.temperature == 0:

@@ -1,4 +1,4 @@
-"""The settings of every training, with their defaults; plain data that goes into config.json."""
+"""The settings of every training, with their defaults; plain data that is stored in config.json."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from recurra.tasks import checks
 
 OPTIMIZERS = ("adam", "sgd")
 
-# Adam's steps have the size of the rate; those of gradient descent have it times a gradient of norm `clip` at most.
+# Adam's steps are about as large as the rate; SGD's are the rate times a gradient, whose norm is at most `clip`.
 DEFAULT_RATE = {"adam": 4e-3, "sgd": 5.0}
 DEFAULT_MINUTES = 5.0
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The length and the way of a training, whatever the job.
+    """The budget, the optimizer and the schedule of a training, for any job.
 
     Args:
         optimizer: ``adam`` (Kingma & Ba 2015) or ``sgd``.
-        lr: the learning rate at the start, from which it falls along half a cosine to a tenth (after Loshchilov &
-            Hutter 2017); by default 0.004 for adam and 5 for sgd.
-        clip: the largest norm of all gradients together (Pascanu et al. 2013); infinity leaves them as they are.
-        epochs: stop after so many passes over the data.
-        minutes: stop after so many minutes; the first limit reached counts, and without any it is 5 minutes.
-        evaluate_every: updates between two evaluations; by default at least 200, and so many that an evaluation
-            costs little beside them.
-        patience: stop when so many evaluations in a row were no better than the best; 0 never does.
+        lr: the learning rate at the start; it falls along half a cosine to a tenth (after Loshchilov & Hutter 2017).
+            By default 0.004 for adam and 5 for sgd.
+        clip: the largest norm of all gradients together (Pascanu et al. 2013); infinity does not clip.
+        epochs: the number of passes over the data after which training stops.
+        minutes: the time after which training stops; the first limit reached counts, and without any it is 5 minutes.
+        evaluate_every: the number of updates between two evaluations; by default at least 200, and so many that
+            evaluations take little of the time.
+        patience: the number of evaluations in a row without a better one after which training stops; 0 for never.
     """
 
     optimizer: str = "adam"
@@ -38,10 +38,10 @@ class TrainingSettings:
     patience: int = 10
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse settings out of range.
 
         Raises:
-            RunError: the message names the option, and what it may be.
+            RunError: a setting is refused; the message names the option and its range.
         """
         checks.one_of("--optimizer", self.optimizer, OPTIMIZERS)
         checks.positive("--clip", self.clip, infinite=True)
@@ -62,7 +62,7 @@ class TrainingSettings:
 
     @property
     def seconds(self) -> float | None:
-        """The time that the training may take, in seconds; None where only the epochs count."""
+        """The time limit in seconds; None where only the epochs count."""
         if self.minutes is None:
             return DEFAULT_MINUTES * 60 if self.epochs is None else None
         return self.minutes * 60

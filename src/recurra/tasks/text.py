@@ -1,4 +1,4 @@
-"""The text job: from files to a run folder, and from a run folder to a model that can be measured and sampled."""
+"""The text job: training from files to a run folder, and loading a trained model to measure or sample."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from recurra.tasks.training import Evaluation, Step
 from recurra.vocabulary import Vocabulary
 
 TASK = "text"
-# Long windows cost least where no gradients are kept; the result is the same for any length.
+# Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of a training: one to learn, another to validate on, and the vocabulary of the first."""
+    """The texts of a training: one to train on, one to validate on, and the vocabulary of the first."""
 
     train: str
     valid: str
@@ -50,15 +50,16 @@ class Corpus:
 
     @property
     def unknown(self) -> Counter[str]:
-        """The tokens of the validation text that the training text has not, or too rarely; they read as ``<unk>``."""
+        """The validation text's tokens that are not in the vocabulary, and are read as ``<unk>``."""
         return self.vocabulary.unknown(self.valid)
 
 
 @dataclass(frozen=True)
 class Score:
-    """The cost of a text by a model's predictions.
+    """The cross-entropy of a text under a model's predictions.
 
-    `tokens` tokens of `characters` characters cost `nats` in all; the tokens in `unknown` were read as ``<unk>``.
+    `nats` is the sum over all `tokens` tokens, which have `characters` characters; the tokens in `unknown` were read as
+    ``<unk>``.
     """
 
     nats: float
@@ -68,29 +69,29 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean cross-entropy of a token in nats."""
+        """exp of the mean cross-entropy per token in nats."""
         return perplexity(self.nats / self.tokens)
 
     @property
     def bits_per_char(self) -> float:
-        """The cross-entropy in bits per character; of a text of words with its white space."""
+        """The cross-entropy in bits per character; white space counts, in a text of words too."""
         return bits_per_char(self.nats, self.characters)
 
 
 @dataclass(frozen=True)
 class TextEvaluation(Evaluation):
-    """An evaluation of a language model: the loss, a mean over tokens in nats, in its customary forms too."""
+    """An evaluation of a language model: the loss is a mean over tokens in nats, and the others follow from it."""
 
     perplexity: float
     bits_per_char: float
 
 
 class TextJob:
-    """A language model and its text, as the training loop wants them.
+    """A language model and its text, in the form of the training loop's ``Job``.
 
     Args:
         corpus: the texts.
-        settings: of the model and the training; the weights are drawn from torch's generator, seeded with ``seed``.
+        settings: the settings of model and training; the weights are drawn from torch's generator, which is seeded.
 
     Raises:
         RunError: the text is shorter than one window, or the model does not fit in memory.
@@ -121,16 +122,16 @@ class TextJob:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of windows of the training text."""
+        """The number of windows of the training text."""
         return self.train.count(self.steps)
 
     @property
     def steps_per_evaluation(self) -> int:
-        """Number of windows of the validation text."""
+        """The number of windows of the validation text."""
         return self.valid.count(self.steps)
 
     def losses(self) -> Iterator[tuple[Tensor, int]]:
-        """Read the training text once, the state carried from window to window and its gradient cut between them.
+        """Read the training text once; windows pass the state on, without its gradient.
 
         Yields:
             The mean cross-entropy of a window in nats, and its number of tokens.
@@ -141,15 +142,15 @@ class TextJob:
             yield nats(logits, targets), targets.numel()
 
     def evaluate(self) -> float:
-        """Give the mean cross-entropy of a token of the validation text, in nats."""
+        """The mean cross-entropy per token of the validation text, in nats."""
         return total_nats(self.model, self.valid, MEASURING_STEPS) / self.valid_tokens
 
 
 def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSettings) -> Corpus:
-    """Read the texts; without a file for it, the last tenth of the text is for validation.
+    """Read the texts; without a file to validate on, the last tenth of the text is used.
 
     Raises:
-        RunError: a file cannot be used, or the settings make no sense.
+        RunError: a file is refused, or a setting is out of range.
     """
     settings.check()
     text = read_texts(files)
@@ -157,23 +158,23 @@ def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSetting
 
 
 def make_corpus(train: str, valid: str, settings: TextSettings) -> Corpus:
-    """Collect the vocabulary, of the training text alone."""
+    """Make a corpus, with the vocabulary of the training text alone."""
     return Corpus(train, valid, Vocabulary.of(train, settings.level, settings.least_count))
 
 
 def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, None, None]:
     """Train a language model into a new folder.
 
-    The folder holds the best model so far, and a line of metrics per evaluation, whenever the iteration is left:
-    after its last event, by ``close()`` or by an exception such as KeyboardInterrupt. Before the first evaluation it is
+    Whenever the iteration ends (after its last event, by ``close()``, or by an exception such as KeyboardInterrupt),
+    the folder holds the best model so far and a line of metrics per evaluation. Before the first evaluation it holds
     the model of that moment. The folder is made at the first ``next``.
 
     Args:
         job: the model and the text.
-        folder: a name that is not taken.
+        folder: a path where nothing exists.
 
     Yields:
-        A step after each update, and what each look at the validation text found.
+        A step after each update, and an evaluation after each pass over the validation text.
 
     Raises:
         RunError: the folder exists or cannot be written to, or the loss is no longer a number.
@@ -186,20 +187,20 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
                 continue
             if event.best:
                 run.save_model(job.model, job.corpus.vocabulary)
-            found = _in_words(event, job)
-            run.add_metrics(_metrics(found))
-            yield found
+            evaluation = _in_words(event, job)
+            run.add_metrics(_metrics(evaluation))
+            yield evaluation
     finally:
         if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
             run.save_model(job.model, job.corpus.vocabulary)
 
 
 def load_text(path: Path) -> tuple[Stack, Vocabulary]:
-    """Load a trained model, in evaluation mode, and its vocabulary: of a run folder, or of a file that was exported.
+    """Load a trained model, in evaluation mode, and its vocabulary, from a run folder or an exported file.
 
     Raises:
-        RunError: the folder is missing or not such a run, or one of its files is damaged or does not fit the other; or
-            the file cannot be read, or holds no language model.
+        RunError: the folder is missing or no run of this task; its files are damaged or do not fit each other; or the
+            file cannot be read, or holds no language model.
     """
     if not path.is_file():
         return _language_model(path, _of_run(open_run(path, TASK)))
@@ -210,10 +211,10 @@ def load_text(path: Path) -> tuple[Stack, Vocabulary]:
 
 
 def _language_model(path: Path, description: Description) -> tuple[Stack, Vocabulary]:
-    """The module of a description that is a language model.
+    """Build the module and the vocabulary of a language model from its description.
 
     Raises:
-        RunError: it is none, or has a weight that is not finite.
+        RunError: the model is no language model, or has a weight that is not finite.
         FileFormatError: a part has a name that torch's modules use themselves.
     """
     module, vocabulary = build_module(description), description.vocabulary
@@ -225,14 +226,14 @@ def _language_model(path: Path, description: Description) -> tuple[Stack, Vocabu
     for name, weight in module.named_parameters():
         if not torch.isfinite(weight).all():
             raise RunError(f"{path} is damaged: weight {name} holds values that are not finite")
-    return module.float(), vocabulary  # quantized weights stand for numbers that are computed with in float32
+    return module.float(), vocabulary  # quantized weights stand for float32 numbers
 
 
 def _of_run(run: RunFolder) -> Description:
-    """The model of a run folder, which must be the one that its configuration tells of.
+    """Read the model of a run folder, and check that it fits the folder's configuration.
 
     Raises:
-        RunError: one of the folder's files is missing or damaged, or they do not fit each other.
+        RunError: a file is missing or damaged, or the files do not fit each other.
     """
     try:
         settings = model_settings(run.config.get("model"))
@@ -251,14 +252,14 @@ def _of_run(run: RunFolder) -> Description:
 
 
 def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
-    """Measure how well a model predicts a text: every token once, given all before it.
+    """Measure how well a model predicts each token of a text, given all tokens before it.
 
     Args:
         model: the model.
-        vocabulary: its tokens.
-        text: what to predict.
-        lanes: read the text in so many parts side by side; faster, and a little worse, as each part begins without
-            memory of the one before.
+        vocabulary: the model's tokens.
+        text: the text to predict.
+        lanes: the number of parts that are read side by side. More are faster, and predict a little worse: each part
+            begins without memory of the part before.
     """
     ids = vocabulary.encode(text)
     parts = Lanes(ids, min(lanes, len(ids)), vocabulary.start, complete=True)

@@ -1,4 +1,4 @@
-"""The settings of language models, with their defaults; plain data that goes into config.json."""
+"""The settings of language models, with their defaults; plain data that is stored in config.json."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class ModelSettings:
     """The cell and the sizes of a language model.
 
     Args:
-        cell: a name of the zoo, ``recurra.cells.all()``.
-        hidden: units per layer, and the width of the embedding.
-        layers: recurrent layers, one on top of the other.
-        dropout: probability with which an output is zeroed between layers and before the last product.
+        cell: the cell's name in the zoo, ``recurra.cells.all()``.
+        hidden: the number of units per layer, and the width of the embedding.
+        layers: the number of recurrent layers.
+        dropout: the probability of dropping an output between layers and before the last linear map.
     """
 
     cell: str = "lstm"
@@ -30,10 +30,10 @@ class ModelSettings:
     dropout: float = 0.2
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse settings out of range.
 
         Raises:
-            RunError: the message names the option, and what it may be.
+            RunError: a setting is refused; the message names the option and its range.
         """
         checks.one_of("--cell", self.cell, tuple(cells.all()))
         checks.whole("--hidden", self.hidden)
@@ -46,11 +46,14 @@ class TextSettings:
     """The settings of a language model and its training.
 
     Args:
-        level: ``char``: a token is a character; ``word``: what stands between white space, or the end of a line.
-        min_count: tokens seen less often are read as ``<unk>``; by default 1 for characters and 2 for words.
-        seq_len: tokens that a gradient flows back over (truncated backpropagation through time).
-        batch_size: parts of the text that are read side by side.
-        seed: of the weights, of dropout, of all that is drawn.
+        level: ``char`` or ``word``: a token is a character, or a word between white space or the end of a line.
+        min_count: the number of times that a token must occur not to be read as ``<unk>``; by default 1 for characters
+            and 2 for words.
+        seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
+        batch_size: the number of parts of the text that are read side by side.
+        seed: the seed of all random numbers: initial weights, dropout.
+        model: the settings of the model.
+        training: the settings of the training.
     """
 
     level: str = "char"
@@ -62,10 +65,10 @@ class TextSettings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse settings out of range.
 
         Raises:
-            RunError: the message names the option, and what it may be.
+            RunError: a setting is refused; the message names the option and its range.
         """
         checks.one_of("--level", self.level, LEVELS)
         checks.whole("--seq-len", self.seq_len)
@@ -85,10 +88,10 @@ class TextSettings:
 
 
 def model_settings(value: object) -> ModelSettings:
-    """Read the settings of a model back from a configuration.
+    """Read the settings of a model from a configuration.
 
     Raises:
-        RunError: something is missing, unknown or of the wrong type.
+        RunError: a setting is missing, unknown or of the wrong type.
     """
     known = set(ModelSettings.__dataclass_fields__)
     if not isinstance(value, dict) or set(value) != known:

@@ -1,4 +1,4 @@
-"""The one training loop: it draws losses from a job, steps an optimizer, and tells what happens as events."""
+"""The training loop of all jobs: it draws losses from a job, steps an optimizer, and yields events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FINAL_RATE = 0.1
 
 
 class Job(Protocol):
-    """A training: a module, its losses on the training data, and one on the validation data."""
+    """A module to train, its losses on the training data, and its loss on the validation data."""
 
     @property
     def module(self) -> nn.Module:
@@ -29,31 +29,31 @@ class Job(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of losses of an epoch."""
+        """The number of losses in an epoch."""
         ...
 
     @property
     def steps_per_evaluation(self) -> int:
-        """Number of windows that an evaluation reads, about."""
+        """The approximate number of windows that an evaluation reads."""
         ...
 
     def losses(self) -> Iterator[tuple[Tensor, int]]:
-        """Go once through the training data.
+        """Iterate once over the training data.
 
         Yields:
-            A mean loss, a scalar that gradients flow from, and of how many items it is the mean. An optimizer's step
-            follows before the next is asked for.
+            A mean loss, a scalar with gradients, and the number of items that it is the mean of. The optimizer makes a
+            step before the next loss is drawn.
         """
         ...
 
     def evaluate(self) -> float:
-        """Give the mean loss of the validation data."""
+        """The mean loss on the validation data."""
         ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """One update of the weights; `fraction` of the budget is used, and `loss` is this window's."""
+    """One update of the weights; `fraction` is the used part of the budget, `loss` the loss of this window."""
 
     step: int
     epoch: int
@@ -63,10 +63,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A look at the validation data.
+    """An evaluation on the validation data.
 
-    `train_loss` is the mean since the look before, `items_per_second` the speed of training alone, `seconds` counts
-    from the start, and `best` says that no earlier look found a loss as low.
+    `train_loss` is the mean since the previous evaluation, `items_per_second` the speed of training alone, `seconds`
+    the time since the start, and `best` is True if no earlier evaluation had a loss as low.
     """
 
     step: int
@@ -84,13 +84,12 @@ Event = Step | Evaluation
 def train(job: Job, settings: TrainingSettings) -> Iterator[Event]:
     """Train a job until its budget is used up or nothing improves any more.
 
-    An event is yielded after each update and after each evaluation, and while the caller holds it the module's
-    weights are those of the event: a caller keeps the best model by saving it when ``Evaluation.best``. The last event
-    is an evaluation.
+    An event follows each update and each evaluation. The module's weights are those of the event until the next one is
+    asked for: a caller keeps the best model by saving it when ``Evaluation.best``. The last event is an evaluation.
 
     Args:
-        job: what to train.
-        settings: budget, optimizer, learning rate, clipping.
+        job: the module and its data.
+        settings: the budget, the optimizer, the learning rate and the clipping.
 
     Raises:
         RunError: the loss is no longer a number.
@@ -103,7 +102,7 @@ class _Loop:
         self.job, self.settings = job, settings
         self.parameters = list(job.module.parameters())
         self.optimizer = _optimizer(self.parameters, settings)
-        # An evaluation, without backward pass, costs about a third of as many steps: so at most a tenth of the time.
+        # A window of an evaluation, without backward pass, costs about a third of a step: at most a tenth of all time.
         rare_enough = max(LEAST_STEPS_BETWEEN_EVALUATIONS, 3 * job.steps_per_evaluation)
         self.every = settings.evaluate_every or rare_enough
         self.start = time.monotonic()
@@ -184,5 +183,5 @@ def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> to
 
 
 def _cosine(fraction: float) -> float:
-    """From 1 at the start of the budget to FINAL_RATE at its end."""
+    """The factor of the learning rate: from 1 at the start of the budget to FINAL_RATE at its end."""
     return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * fraction)) / 2

@@ -13,7 +13,10 @@ from torch import nn
 
 import recurra
 from recurra.errors import FileFormatError, OnnxError
+from recurra.model import Column, Scaling, Series
+from recurra.model.annotations import from_content, to_content
 from recurra.nn import GRU, LSTM, Recurrent, RecurrentCell, Stack
+from recurra.nn.parts import describe
 from recurra.onnx.exporting import graph
 from recurra.vocabulary import Vocabulary
 from tests.onnx.exporting.exported import CELLS, File, assert_same, flat, layer_of
@@ -117,14 +120,33 @@ def test_names_that_meet(tmp_path):
     assert_same(file, {"x": x.numpy()}, [results[0], *results], torch.float32)
 
 
-def test_a_vocabulary_goes_with_the_model(tmp_path):
-    from recurra.nn.parts import describe
+def metadata(model, folder):
+    return {entry.key: json.loads(entry.value) for entry in File(model, folder).proto.metadata_props}
 
+
+def test_a_vocabulary_goes_with_the_model(tmp_path):
     vocabulary = Vocabulary("char", ["<unk>", "a", "ß", "\n"])
     description = describe(Stack(nn.Embedding(4, 3), GRU(3, 3), nn.Linear(3, 4)), {"vocabulary": vocabulary})
-    [entry] = File(description, tmp_path).proto.metadata_props
-    assert entry.key == "recurra.vocabulary"
-    assert json.loads(entry.value) == {"level": "char", "tokens": ["<unk>", "a", "ß", "\n"]}
+    content = metadata(description, tmp_path)
+    assert content.keys() == {"recurra.vocabulary", "recurra.annotations"}
+    assert content["recurra.vocabulary"] == {"level": "char", "tokens": ["<unk>", "a", "ß", "\n"]}
+    assert from_content(content["recurra.annotations"])["vocabulary"].tokens == vocabulary.tokens
+
+
+def test_series_go_with_the_model(tmp_path):
+    scaling = Scaling([[10.5, 0.1], [7.25, 0.2]], [[2, 1], [1.5, 3]], ["north", "söuth"])
+    columns = (Column("load", "target"), Column("price", "past"))
+    series = Series(columns, 24, frequency="h", quantiles=(0.1, 0.9), scaling=scaling, series_column="place")
+    content = metadata(describe(Stack(GRU(2, 3), nn.Linear(3, 2)), {"series": series}), tmp_path)
+    assert content.keys() == {"recurra.annotations"}
+    assert content["recurra.annotations"] == to_content({"series": series})
+    read = from_content(content["recurra.annotations"])["series"]
+    assert (read.columns, read.quantiles, read.scaling.series) == (columns, (0.1, 0.9), ("north", "söuth"))
+    assert (read.scaling.offset == scaling.offset).all()
+
+
+def test_without_annotations_there_is_no_metadata(tmp_path):
+    assert metadata(GRU(2, 3), tmp_path) == {}
 
 
 def test_the_same_bytes_in_another_process(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 from onnx import GraphProto, ModelProto, ValueInfoProto, checker, defs, helper
 
 from recurra.errors import OnnxError
 from recurra.model import Description, Interface
+from recurra.model.annotations import to_content
 from recurra.model.interface import StateInterface
 from recurra.onnx.exporting.graph import GraphWriter, Store
 from recurra.onnx.exporting.parts import WRITERS
@@ -107,8 +109,17 @@ def _model(graph: GraphProto, description: Description, opset: int) -> ModelProt
         producer_name="recurra",
         producer_version=__version__,
     )
-    if description.vocabulary is not None:
-        words = {"level": description.vocabulary.level, "tokens": list(description.vocabulary.tokens)}
-        helper.set_model_props(model, {"recurra.vocabulary": json.dumps(words, ensure_ascii=False)})
+    helper.set_model_props(model, _metadata(description))
     checker.check_model(model, full_check=True)
     return model
+
+
+def _metadata(description: Description) -> dict[str, str]:
+    """The annotations as JSON, in the form that a model's own file has; a vocabulary as a list of tokens besides."""
+    content: dict[str, Any] = {}
+    if description.vocabulary is not None:
+        tokens = list(description.vocabulary.tokens)
+        content["recurra.vocabulary"] = {"level": description.vocabulary.level, "tokens": tokens}
+    if description.annotations:
+        content["recurra.annotations"] = to_content(description.annotations)
+    return {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in content.items()}
