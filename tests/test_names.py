@@ -16,7 +16,7 @@ SHARED = {
     ),
     "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
     **dict.fromkeys(
-        ("Made", "Node", "Rows", "Scan", "State", "Value", "Writer"),
+        ("Node", "Rows", "Value", "Writer"),
         "not told apart yet",
     ),
 }
