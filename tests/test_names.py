@@ -1,4 +1,4 @@
-"""One word has one meaning: no two classes share a name, and what lies below the zoo names no cell."""
+"""One word has one meaning: no two classes share a name, and no source below the zoo names a cell."""
 
 import ast
 import re

@@ -132,7 +132,7 @@ def through_torch_save(module):
 @over_everything
 def test_copies_are_equal_and_independent(name, kwargs, duplicate):
     module = make(name, kwargs)
-    run(module)  # a copy taken after use is a copy all the same
+    run(module)  # a copy taken after use is as independent
     other = duplicate(module)
     assert type(other) is type(module)
     assert str(other) == str(module)
