@@ -272,7 +272,7 @@ def _columns(block: Block, start: Size, size: Size) -> Block:
 def _cut(
     segments: Sequence[tuple[Size, T]], widths: Iterable[Size], part: Callable[[T, Size, Size], T]
 ) -> list[tuple[tuple[Size, T], ...]]:
-    """Cut segments into pieces of these widths; ``part`` gives a range of what a segment holds."""
+    """Cut segments into pieces of these widths; ``part`` cuts a range out of a segment."""
     rest = list(segments)
     pieces = []
     for width in widths:

@@ -145,7 +145,7 @@ class _Differentiation:
         return name
 
     def run(self, seeds: Iterable[tuple[Variable, Variable]], sources: Collection[Variable]) -> None:
-        """Write down the gradients of all sources, given some of other variables."""
+        """Write down the gradients of all sources, starting from known gradients of other variables."""
         active = depending(self.program.equations, sources)
         for variable, gradient in seeds:
             self._add(variable, gradient, active)

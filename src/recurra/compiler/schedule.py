@@ -28,8 +28,8 @@ class Schedule:
     A *row* is one sequence at one step. A *constant* has one value for the whole call.
 
     Attributes:
-        constants: given once per call: the parameters.
-        rows: given for every row; random masks are among them.
+        constants: variables given once per call: the parameters.
+        rows: variables given for every row, random masks among them.
         states: carried from step to step; the first value of each is given for every sequence.
         next_states: for each state, the variable that a step hands on.
         once: equations over constants alone.

@@ -1,4 +1,4 @@
-"""torch's functions for sequences of different lengths in one batch, with checks of what torch leaves unchecked.
+"""torch's functions for sequences of different lengths in one batch, with checks that torch lacks.
 
 The functions take and return torch's own ``PackedSequence``. Beyond torch, ``allow_empty=True`` admits sequences of
 length 0: such a packed sequence has more entries in ``sorted_indices`` than rows in its first step.

@@ -15,7 +15,7 @@ def check(program: Program) -> None:
     """Refuse a malformed program: an unknown operation, a value used before it is known, shapes that disagree.
 
     Raises:
-        ProgramError: says what is wrong, and where.
+        ProgramError: the message names the fault and its place.
     """
     known: dict[str, Variable] = {}
     for variable in program.sources:

@@ -70,7 +70,7 @@ class Printer:
         return f"{row.name}({', '.join(arguments)})"
 
     def lines(self, equations: Iterable[Equation]) -> list[tuple[str, str]]:
-        """Pairs of an equation and the shape of what it computes."""
+        """Pairs of an equation and the shapes of its results, as text."""
         lines = []
         for equation in equations:
             if not self._is_inlined(equation):

@@ -88,7 +88,7 @@ def test_a_lightning_module():
 
 
 def neural_forecasts(kind, **options):
-    """Forecasts of a trained model before and after ``accelerate``, and what was replaced."""
+    """Forecasts of a trained model before and after ``accelerate``, and the replaced modules."""
     import neuralforecast
     import pandas
 

@@ -120,7 +120,7 @@ class KeptOutput:
 
 
 def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> bool:
-    """Whether an engine's own backward pass can run; ``in_torch`` can run every one.
+    """Whether an engine's own backward pass can run; ``in_torch`` can run in every case.
 
     The engine's own pass cannot be differentiated itself. It cannot run under a transform of the backward pass alone
     (``is_grads_batched``), nor on classes of tensors that a loss or ``saved_tensors_hooks`` bring in.
