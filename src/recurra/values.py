@@ -98,10 +98,10 @@ class Recorder:
                 f"the right side of `@` must be a parameter, but {self.describe(int(given[1]))} changes from step "
                 "to step; write the parameter on the right, as in `x @ W`"
             )
-        made = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
+        new = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
         literals = tuple(n if is_value else float(n) for n, is_value in zip(given, of_values, strict=True))
-        self.records.append(Record(operation, literals, tuple(v.number for v in made), attributes, place))
-        return made
+        self.records.append(Record(operation, literals, tuple(v.number for v in new), attributes, place))
+        return new
 
     def _operand(self, operation: str, operand: object, kind: str) -> int | float:
         if isinstance(operand, Value):

@@ -55,8 +55,8 @@ def _merged_apart(
         return None
     matrices = [matrix for matrix, _ in chosen]
     together = tape.concat([part for _, part in chosen]) if len(chosen) > 1 else chosen[0][1]
-    made = tape.one("outer", left, together, shape=(*right.shape[:-1], *together.shape))
-    pieces = tape.partition(made, [matrix.shape for matrix in matrices]) if len(chosen) > 1 else (made,)
+    gradient = tape.one("outer", left, together, shape=(*right.shape[:-1], *together.shape))
+    pieces = tape.partition(gradient, [matrix.shape for matrix in matrices]) if len(chosen) > 1 else (gradient,)
     return list(zip(matrices, pieces, strict=True))
 
 
@@ -223,8 +223,8 @@ def _product(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[C
         if not blocks:
             return tape.one("product", d, tape.transpose(right), shape=left.shape)
         flat = (left.shape[-1] * blocks,)
-        made = tape.one("product", tape.heads(d, int(blocks)), tape.transpose(right), shape=flat)
-        return tape.heads(made, int(blocks))
+        product = tape.one("product", tape.heads(d, int(blocks)), tape.transpose(right), shape=flat)
+        return tape.heads(product, int(blocks))
 
     def to_right() -> Operand:
         if left in tape.varying:

@@ -132,9 +132,9 @@ class _Differentiation:
 
     def named(self, prefix: str, variable: Variable) -> Variable:
         """A new varying variable of the same shape, whose name says what it is."""
-        made = replace(variable, name=self.name(prefix, variable))
-        self.tape.varying.add(made)
-        return made
+        new = replace(variable, name=self.name(prefix, variable))
+        self.tape.varying.add(new)
+        return new
 
     def name(self, prefix: str, variable: Variable) -> str:
         """A name that no variable has so far."""
@@ -202,13 +202,13 @@ def _renamed(
     backward: _Differentiation, equations: list[Equation], values: dict[Variable, Variable]
 ) -> tuple[list[Equation], dict[Variable, Variable]]:
     """The equations, with gradients named after the variables that the cell's source names; and the replacements."""
-    made = {variable for equation in equations for variable in equation.results}.difference(
+    computed = {variable for equation in equations for variable in equation.results}.difference(
         backward.program.variables()
     )
     names: dict[Variable, Variable] = {}
     for variable, gradient in backward.gradients.items():
         now = values.get(gradient, gradient)
-        if variable.is_named and now in made and now not in names:
+        if variable.is_named and now in computed and now not in names:
             names[now] = replace(now, name=backward.name("d", variable))
     renamed = [
         replace(substitute(equation, names), results=tuple(names.get(v, v) for v in equation.results))

@@ -42,19 +42,19 @@ def _regrouped(
     groups: dict[int, list[Operand]] = {}
     for term in terms:
         groups.setdefault(waiting[term] if isinstance(term, Variable) else ONCE, []).append(term)
-    made: list[Equation] = []
+    equations: list[Equation] = []
     first, *later = sorted(groups)
-    total = _added(groups[first], made, new)
+    total = _added(groups[first], equations, new)
     for stage in later:
-        total = _added([_added(groups[stage], made, new), total], made, new)
-    return [*made[:-1], replace(made[-1], results=equation.results)]
+        total = _added([_added(groups[stage], equations, new), total], equations, new)
+    return [*equations[:-1], replace(equations[-1], results=equation.results)]
 
 
-def _added(terms: list[Operand], made: list[Equation], new: Temporaries) -> Operand:
+def _added(terms: list[Operand], equations: list[Equation], new: Temporaries) -> Operand:
     total = terms[0]
     for term in terms[1:]:
         shapes = [operand.shape for operand in (total, term) if isinstance(operand, Variable)]
         result = new.new(next((shape for shape in shapes if shape), ()))
-        made.append(Equation("add", (total, term), (result,)))
+        equations.append(Equation("add", (total, term), (result,)))
         total = result
     return total

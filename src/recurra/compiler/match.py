@@ -124,8 +124,8 @@ class _Unifier:
         if len({block.columns[1] for block in (*vectors, *given)}) > 1:
             return
         shares: dict[int | Block, tuple[Block, ...]] = {}
-        for place, vector in enumerate(vectors):
-            shares[vector] = tuple(given[place : place + 1] if vector is not vectors[-1] else given[place:])
+        for position, vector in enumerate(vectors):
+            shares[vector] = tuple(given[position : position + 1] if vector is not vectors[-1] else given[position:])
         for order in permutations(others):
             yield from self._each(self._product, products, order, {**bound, **shares})
 

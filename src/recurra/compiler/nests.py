@@ -46,7 +46,7 @@ def terms_of(
         makers: for each variable of the nest, the equation that computes it.
         inner: the results that are parts of a nest.
     """
-    found: list[tuple[Operand, float]] = []
+    terms: list[tuple[Operand, float]] = []
     waiting: list[tuple[Operand, float]] = [(root, 1.0)]
     while waiting:
         operand, sign = waiting.pop()
@@ -55,5 +55,5 @@ def terms_of(
             first, second = maker.operands
             waiting += [(second, -sign if maker.operation == "subtract" else sign), (first, sign)]
         else:
-            found.append((operand, sign))
-    return found
+            terms.append((operand, sign))
+    return terms

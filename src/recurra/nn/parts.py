@@ -75,7 +75,7 @@ def _make_cell(part: Part) -> RecurrentCell:
 def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[[Part], nn.Module]:
     """Make the drop-in if it has the part's program; else a ``Recurrent`` or ``RecurrentCell`` of that program."""
 
-    def made(part: Part) -> nn.Module:
+    def make_part(part: Part) -> nn.Module:
         given = _arguments(part)
         if "proj_size" in given and make is not LSTM:
             del given["proj_size"]
@@ -85,7 +85,7 @@ def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[
                 return cast(nn.Module, module)
         return _make_layer(part) if role(part) == "layer" else _make_cell(part)
 
-    return made
+    return make_part
 
 
 _NONLINEARITIES = ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"})

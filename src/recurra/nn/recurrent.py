@@ -238,9 +238,9 @@ class Recurrent(FixedConfiguration):
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not torch.compiler.is_compiling():
-            found: tuple[Any, ...] | None = direct_layer(self, x, state)
-            if found is not None:
-                return found
+            result: tuple[Any, ...] | None = direct_layer(self, x, state)
+            if result is not None:
+                return result
         return self._checked_call(x, state, reset, return_trace)
 
     leave_to_python(_forward.__code__)

@@ -289,8 +289,8 @@ def _equation_in(content: Any, known: dict[str, Variable], room: Room) -> Equati
     elif not isinstance(attributes, dict):
         raise ProgramError("attributes must be an object")
     known_operands = tuple(_operand_in(item, known) for item in operands)
-    made = _variables_in(results, known, room)
-    return Equation(_name(fields["operation"]), known_operands, made, attributes)
+    new_results = _variables_in(results, known, room)
+    return Equation(_name(fields["operation"]), known_operands, new_results, attributes)
 
 
 def shown(content: Any) -> str:

@@ -94,13 +94,13 @@ run_node = applies_directly(ScanFunction)
 def _marked(ctx: Any, plan: Plan, results: Sequence[Tensor]) -> list[Tensor]:
     """Last states and traced values; traced bools become tensors of bools, marked as not differentiable."""
     count = len(plan.program.states)
-    found, bools = list(results), []
-    for place, (_, variable) in enumerate(plan.traced, count):
+    values, bools = list(results), []
+    for position, (_, variable) in enumerate(plan.traced, count):
         if variable.kind == "bool":
-            found[place] = found[place] != 0
-            bools.append(found[place])
+            values[position] = values[position] != 0
+            bools.append(values[position])
     ctx.mark_non_differentiable(*bools)
-    return found
+    return values
 
 
 class KeptOutput:
@@ -134,12 +134,12 @@ def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | 
 
 def readable(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     """Gradients with their numbers in memory; torch has tensors that stand for zeros, or for their memory negated."""
-    found = []
+    resolved = []
     for gradient in gradients:
         if gradient is not None and (gradient.is_neg() or is_zero_tensor(gradient)):
             gradient = gradient.clone().resolve_neg()
-        found.append(gradient)
-    return tuple(found)
+        resolved.append(gradient)
+    return tuple(resolved)
 
 
 def in_torch(

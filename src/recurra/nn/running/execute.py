@@ -124,8 +124,8 @@ def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Chec
     if checkpoint:
         return run_checkpointed(kernel, call, node, checkpoint)
     beside = (call.masks, call.batch_sizes, call.reset)
-    found = ScanFunction.apply(node, beside, *inputs)  # type: ignore[no-untyped-call]
-    return list(found)
+    results = ScanFunction.apply(node, beside, *inputs)  # type: ignore[no-untyped-call]
+    return list(results)
 
 
 def _given(spec: ScanSpec) -> tuple[bool, ...]:

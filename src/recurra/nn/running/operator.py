@@ -155,12 +155,12 @@ def _stacked(values: Sequence[Tensor], like: Tensor) -> Tensor:
 def _unshared(values: Sequence[Tensor], operands: Sequence[Tensor]) -> list[Tensor]:
     """The values, copied where they share memory with operands or each other: results of an operator must not."""
     taken = {value.untyped_storage().data_ptr() for value in operands}
-    found = []
+    unshared = []
     for value in values:
-        place = value.untyped_storage().data_ptr()
-        found.append(value.clone() if place in taken else value.contiguous())
-        taken.add(place)
-    return found
+        memory = value.untyped_storage().data_ptr()
+        unshared.append(value.clone() if memory in taken else value.contiguous())
+        taken.add(memory)
+    return unshared
 
 
 @torch.library.custom_op("recurra::scan", mutates_args=())
@@ -222,12 +222,12 @@ def scan_backward_operator(
     scan = _OperatorScan(program, sizes, reverse, traced, engine, wanted, checkpoint)
     operands = [x, *states, *parameters]
     found = scan.backward(scan.call(x, states, parameters, masks, batch_sizes, reset), output, kept, gradients)
-    made = [
+    results = [
         torch.zeros_like(value, memory_format=torch.contiguous_format) if gradient is None else gradient.detach()
         for value, gradient, is_wanted in zip(operands, found, wanted, strict=True)
         if is_wanted
     ]
-    return _unshared(made, [*gradients, *operands, *masks, output, *kept])
+    return _unshared(results, [*gradients, *operands, *masks, output, *kept])
 
 
 @scan_backward_operator.register_fake
