@@ -1,4 +1,4 @@
-"""match: finds out whether a program computes the same as another one with other names and layouts of parameters.
+"""match: tells whether a program computes the same as another one, under other names and layouts of parameters.
 
 The other one is the *template*. A match gives the place of each of its parameters in the program's.
 """

@@ -87,7 +87,7 @@ class _Inference:
                     self._refuse(mismatch, self._maker(value), "as a new state")
 
     def assume_elementwise(self) -> bool:
-        """Give one operand of unknown shape the shape of its elementwise result; where that is unknown, a scalar's."""
+        """Give one operand of unknown shape its elementwise result's shape; if no such shape is known, a scalar's."""
         for to_scalars in (False, True):
             for record, use in zip(self.recorder.records, self.uses, strict=True):
                 if not OPERATIONS[record.operation].elementwise:
