@@ -1,5 +1,5 @@
-"""What all tests share: one torch thread for each test process, as many run side by side, and what is random in them.
-Tests of what needs no torch run where there is none.
+"""Settings of all tests: one torch thread for each test process, as many run side by side, and the random numbers.
+Tests that need no torch run without it.
 `make test` draws the same numbers in every run and in any order of the tests, `make explore` new examples each time."""
 
 import importlib.util
@@ -27,7 +27,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _engine_of_the_environment(monkeypatch, request):
-    """The option alone says which engine is asked for, and not the environment that the tests are started in."""
+    """The option alone chooses the engine, not the environment that the tests are started in."""
     if name := request.config.getoption("--engine"):
         monkeypatch.setenv("RECURRA_ENGINE", name)
     else:

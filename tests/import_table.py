@@ -1,4 +1,4 @@
-"""Who may import whom; ``python -m tests.import_table`` writes the table of docs/architecture.md that says so."""
+"""The permitted imports; ``python -m tests.import_table`` writes them into the table of docs/architecture.md."""
 
 import re
 
@@ -7,8 +7,8 @@ from tests.sources import ROOT
 PAGE = ROOT / "docs" / "architecture.md"
 HEAD, RULE = "| folder | what it is | may import |\n", "|---|---|---|\n"
 
-# The parts from the lowest to the highest, and which of the parts above its row each may import. A part is a top-level
-# module or package of recurra; the empty name is recurra itself, the facade.
+# The parts from the lowest to the highest, and for each the parts in rows above that it may import. A part is a
+# top-level module or package of recurra; the empty name is recurra itself, the facade.
 ALLOWED = {
     "version": set(),
     "errors": set(),
@@ -46,7 +46,7 @@ ALLOWED = {
     },
 }  # fmt: skip
 
-# Packages of others, and the parts that may import them.
+# Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
     "numpy": {"vocabulary", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
@@ -62,13 +62,13 @@ THIRD_PARTY = {
 
 
 def titled(part):
-    """A part as the page names it."""
+    """The name of a part in the page."""
     names = {"": "`recurra`", "_native": "`native/`"}
     return names.get(part) or f"`{part}{'/' if (ROOT / 'src' / 'recurra' / part).is_dir() else '.py'}`"
 
 
 def may_import(part):
-    """The last column of a part's row: its parts from the lowest to the highest, then other people's packages."""
+    """The last column of a part's row: parts from the lowest to the highest, then third-party packages."""
     names = {"": "recurra", "_native": "native"}
     parts = [names.get(each, each) for each in ALLOWED if each in ALLOWED[part]]
     packages = [package for package, parts_of_it in THIRD_PARTY.items() if part in parts_of_it]
@@ -76,7 +76,7 @@ def may_import(part):
 
 
 def written(page):
-    """The page with its table's rows in the order of :data:`ALLOWED` and their last column anew.
+    """The page, with the rows of its table in the order of :data:`ALLOWED`, and their last column written anew.
 
     Raises:
         ValueError: a part has no row, or a row no part.

@@ -17,7 +17,7 @@ from recurra.program import Program, Size, Sizes
 def random_cell(seed: int, differentiable: bool = False) -> recurra.Cell:
     """A cell of random equations that uses every argument.
 
-    With ``differentiable`` nothing in it has a kink, and numbers stay small: finite differences can judge it.
+    With ``differentiable`` nothing in it has a kink, and numbers stay small, so that finite differences are accurate.
     """
 
     @cell
@@ -37,7 +37,7 @@ def random_cell(seed: int, differentiable: bool = False) -> recurra.Cell:
             recurra.gelu,
         ]
         kinked = [recurra.relu, recurra.abs, lambda v: recurra.clip(v, -0.5, 0.5), lambda v: v - recurra.max(v)]
-        # Steps, so combined that a rounding error before them makes a small one behind them.
+        # Steps, combined so that a rounding error before them makes only a small one after them.
         kinked += [
             lambda v: (v + 0.5) * recurra.sign(v + 0.5),
             lambda v: (v - recurra.floor(v)) * (1 - v + recurra.floor(v)),

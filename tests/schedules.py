@@ -1,4 +1,4 @@
-"""What every schedule must keep to; and schedules run by the reference engine, in numpy."""
+"""The rules of every schedule, and schedules run by the reference engine, in numpy."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ LIKE = np.zeros(())
 
 @np.errstate(all="ignore")
 def compute(equation, values, varying, sizes, rows):
-    """An equation in a table of values: rows have a leading dimension, and a scalar of each row is (rows, 1)."""
+    """Compute an equation in a table of values: rows have a leading dimension, a scalar of each row is (rows, 1)."""
     backward.compute([equation], values, varying, rows, numpy_table, sizes, LIKE)
 
 
@@ -24,7 +24,7 @@ def run_schedule(schedule, constants, rows, last, sizes, batch_sizes, reset=None
 
 
 def check_schedule(schedule):
-    """Everything is known before it is read, once, in the stage that it belongs to, and read by something."""
+    """Check that each variable is known before it is read, is computed once, in its stage, and is read."""
     constants, rows, carried = set(schedule.constants), set(schedule.rows), set(schedule.states)
     sums, known = set(), constants | rows | carried
     assert len(known) == len(schedule.constants) + len(schedule.rows) + len(schedule.states)

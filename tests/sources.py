@@ -1,4 +1,4 @@
-"""The sources as syntax trees: files, modules, and who imports what."""
+"""The sources as syntax trees: files, modules and imports."""
 
 import ast
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ def module_of(path):
 
 
 def part_of(module):
-    """The top-level module or package that a module belongs to; empty: recurra itself."""
+    """The top-level module or package that a module belongs to; empty for recurra itself."""
     return module.partition(".")[2].partition(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""What `make arm` runs on an emulated processor: files that there are, and that need no torch."""
+"""The tests that `make arm` runs on an emulated processor exist, and need no torch."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ SELECTED = (ROOT / "tools/arm/tests").read_text().split()
 
 
 def imported_with(path, seen):
-    """The modules that a file of tests imports when it is collected, itself or by other files of tests."""
+    """The modules that a file of tests imports when it is collected, directly or through other files of tests."""
     for node in ast.parse(path.read_text()).body:
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

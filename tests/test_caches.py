@@ -9,14 +9,14 @@ SOURCE = ROOT / "src" / "recurra"
 DECORATORS = {"lru_cache", "cache", "cached_property"}
 WEAK = {"WeakValueDictionary", "WeakKeyDictionary"}
 LASTING = ("engines", "nn", "runtime")  # packages whose objects live on between calls
-# Their tables are filled while a schedule is lowered, and end with that.
+# The tables of these are filled while a schedule is lowered, and dropped after it.
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
-# What a run shows, and the table of operators, which their definitions fill.
+# The traced variables of a run, and the table of operators, which their definitions fill.
 NO_CACHES = {"engines.protocol.Result.traced", "onnx.loading.table._TABLE"}
 
 
 def name_of(node):
-    """The last name of a decorator, of what is called, or of what is subscripted."""
+    """The last name of a decorator, or of an expression that is called or subscripted."""
     if isinstance(node, (ast.Call, ast.Subscript)):
         return name_of(node.func if isinstance(node, ast.Call) else node.value)
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
@@ -31,7 +31,7 @@ def is_empty_dictionary(value):
 
 
 def assigned(node):
-    """The name that a statement gives an empty dictionary to; of ``self.name`` the name."""
+    """The name to which a statement assigns an empty dictionary; ``name`` for ``self.name``."""
     if isinstance(node, ast.AnnAssign) and node.value is not None and is_empty_dictionary(node.value):
         return name_of(node.target)
     if isinstance(node, ast.Assign) and is_empty_dictionary(node.value):
@@ -40,7 +40,7 @@ def assigned(node):
 
 
 def in_classes(path, tree):
-    """Dictionaries that an object begins with, empty; those of modules as well."""
+    """The dictionaries that are empty when an object or module begins."""
     yield from ((None, name) for name in map(assigned, tree.body) if name)
     for made in (node for node in tree.body if isinstance(node, ast.ClassDef)):
         begins = [node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]

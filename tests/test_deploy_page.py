@@ -1,4 +1,4 @@
-"""docs/deploy.md, followed as it is written; only the training is shorter."""
+"""The steps of docs/deploy.md work as they are written; only the training is shorter."""
 
 import shlex
 import subprocess

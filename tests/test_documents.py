@@ -1,4 +1,4 @@
-"""What README and docs show is true."""
+"""The code and claims of README and docs are true."""
 
 import re
 

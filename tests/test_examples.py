@@ -1,4 +1,4 @@
-"""Every example runs as it is, by itself, and prints what it should; numbers are compared inside of it."""
+"""Every example runs as it is, by itself, and prints the expected lines; it compares numbers itself."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Rooms stay small: how long a file and a function of the sources may be."""
+"""Rooms stay small: the longest permitted file and function of the sources."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""Who may import whom: imports go downwards only, and torch stays where it belongs."""
+"""Imports go downwards only, and torch stays where it belongs."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from tests.import_table import ALLOWED, PAGE, THIRD_PARTY, written
 from tests.sources import FILES, MODULES, SOURCE, imports_of, module_of, part_of, tree_of
 
-# Imports that close a circle inside of a part, and why they may.
+# Imports that may close a circle inside a part, and why.
 ALLOWED_CIRCLES = {
     ("recurra.program.program", "recurra.program.serial"): "a program reads and writes itself",
     ("recurra.program.program", "recurra.program.text"): "a program prints itself",
@@ -21,7 +21,7 @@ def own(module):
 
 
 def graph():
-    """By module the modules of recurra that it imports, those for type checkers alone left out."""
+    """For each module, the modules of recurra that it imports, without those for type checkers alone."""
     return {
         module_of(path): {each.module for each in imports_of(tree_of(path)) if own(each.module) and not each.for_types}
         for path in FILES

@@ -1,4 +1,4 @@
-"""Tests lie as the sources do: a folder for each folder, a package each, and helpers apart from tests."""
+"""The tests have the layout of the sources: a folder for each folder, a package each, and helpers apart from tests."""
 
 import ast
 
@@ -19,7 +19,7 @@ ELSEWHERE = {
 
 
 def folders(root):
-    """Folders with modules in them; such as have an ``__init__.py`` alone only hold other folders."""
+    """Folders with modules in them, and not those that hold an ``__init__.py`` and other folders alone."""
     return sorted({path.parent.relative_to(root) for path in root.rglob("*.py") if path.name != "__init__.py"})
 
 

@@ -21,13 +21,13 @@ PATH = re.compile(
 
 
 def named(page):
-    """Pairs of a path and a test in it, or an empty text; of code spans and blocks."""
+    """The paths in code spans and blocks, each with the name of a test in it, or an empty text."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return [found.groups("") for marked in MARKED.findall(text) for found in PATH.finditer(marked)]
 
 
 def place_of(path, page):
-    """Where a path leads; None for nowhere. A name alone may be that of a file or folder inside of another one."""
+    """The file or folder that a path leads to, or None. A name alone may be that of one inside another folder."""
     places = [folder / path for folder in PAGES[page] if (folder / path).exists()]
     if not places and "/" not in path.rstrip("/"):
         places = [place for folder in ("src", "native", "benchmarks") for place in (ROOT / folder).rglob(path)]

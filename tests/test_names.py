@@ -1,4 +1,4 @@
-"""One word has one meaning: no two classes share a name, and what lies below the zoo names no cell."""
+"""One word has one meaning: no two classes share a name, and no source below the zoo names a cell."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ SHARED = {
     ),
     "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
     **dict.fromkeys(
-        ("Backward", "Made", "Node", "Operand", "Rows", "Rule", "Scan", "State", "Value", "Writer"),
+        ("Node", "Rows", "Value", "Writer"),
         "not told apart yet",
     ),
 }

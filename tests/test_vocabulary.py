@@ -1,4 +1,4 @@
-"""Tokens and their numbers, there and back."""
+"""Tokens become numbers and tokens again."""
 
 from collections import Counter
 
@@ -60,7 +60,7 @@ def test_refused(level: str, tokens: list[str]) -> None:
 
 
 def test_words_of_wikitext_are_counted_as_its_authors_count_them() -> None:
-    """Titles, empty lines and ``<unk>`` as that corpus has them, and an ``<eos>`` after each line, empty ones too."""
+    """Titles, empty lines and ``<unk>`` count as in that corpus, with an ``<eos>`` after each line, empty ones too."""
     text = " \n = A Title = \n \n The <unk> of the title is a <unk> . \n \n = = A Part = = \n \n It ends . \n"
     assert len(tokens_of(text, "word")) == 4 + 9 + 6 + 3 + 8
     assert Vocabulary.of(text, "word", 2).tokens == ("<unk>", "<eos>", "=", ".", "A")

@@ -1,4 +1,4 @@
-"""A text as long as a chapter, made up: words as frequent as those of a language, in lines with stops and commas."""
+"""A made-up text as long as a chapter: word frequencies as in a language, in lines with stops and commas."""
 
 import random
 
@@ -6,7 +6,7 @@ SYLLABLES = [c + v for c in "bcdfghklmnprstvwz" for v in ("a", "e", "i", "o", "u
 
 
 def prose(words=9_000, seed=0):
-    """So many words, the k-th most frequent of 5,000 some 1/k as often as the first (Zipf's law)."""
+    """A text of words, of which the k-th most frequent of 5,000 comes some 1/k as often as the first (Zipf's law)."""
     rng = random.Random(seed)
     known = list(dict.fromkeys("".join(rng.choices(SYLLABLES, k=rng.choice((1, 1, 2, 3)))) for _ in range(20_000)))[
         :5_000

@@ -49,7 +49,7 @@ from recurra.equations import (
 from recurra.errors import EngineError, EquationError, ProgramError, RecurraError
 from recurra.version import __version__ as __version__
 
-if TYPE_CHECKING:  # these come on first use
+if TYPE_CHECKING:  # imported on first use
     from recurra import cells, nn, runtime
     from recurra import onnx as onnx
     from recurra.look.explain import explain
@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # these come on first use
     from recurra.runtime.convert import convert
 
 
-# abs, max and sum are left out: `from recurra import *` must not hide Python's own; nor, with onnx, the package.
+# abs, max, sum and onnx are left out: `from recurra import *` must not hide Python's functions, nor the package onnx.
 __all__ = [
     "Cell",
     "EngineError",
@@ -113,7 +113,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What comes on first use: ``recurra.nn`` and what imports it need torch, and the others time."""
+    """Import on first use: ``recurra.nn`` and the modules that import it need torch, the others take time."""
     import importlib
 
     if name in ("cells", "nn", "onnx", "runtime"):

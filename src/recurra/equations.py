@@ -1,6 +1,6 @@
-"""What a cell is written with: ``@cell``, and the operations of its equations.
+"""The language of cells: ``@cell``, and the operations of its equations.
 
-A cell speaks of one example at one time step. Every function here takes and returns values of the cell that is being
+A cell describes one example at one time step. Every function here takes and returns values of the cell that is being
 traced; Python numbers may stand wherever a value may.
 """
 
@@ -16,94 +16,94 @@ from typing import Any, overload
 from recurra.errors import EquationError
 from recurra.values import Value, current_recorder
 
-Operand = Value | float
+ValueOrNumber = Value | float
 
 
 def _apply(operation: str, *operands: object, results: int = 1, **attributes: float | int | str) -> list[Value]:
     return current_recorder(operation).apply(operation, operands, attributes, results)
 
 
-def sigmoid(x: Operand) -> Value:
+def sigmoid(x: ValueOrNumber) -> Value:
     """1 / (1 + exp(-x)), elementwise."""
     return _apply("sigmoid", x)[0]
 
 
-def tanh(x: Operand) -> Value:
+def tanh(x: ValueOrNumber) -> Value:
     """The hyperbolic tangent, elementwise."""
     return _apply("tanh", x)[0]
 
 
-def relu(x: Operand) -> Value:
+def relu(x: ValueOrNumber) -> Value:
     """max(x, 0), elementwise."""
     return _apply("relu", x)[0]
 
 
-def exp(x: Operand) -> Value:
+def exp(x: ValueOrNumber) -> Value:
     """The exponential, elementwise."""
     return _apply("exp", x)[0]
 
 
-def log(x: Operand) -> Value:
+def log(x: ValueOrNumber) -> Value:
     """The natural logarithm, elementwise."""
     return _apply("log", x)[0]
 
 
-def softplus(x: Operand) -> Value:
+def softplus(x: ValueOrNumber) -> Value:
     """log(1 + exp(x)), elementwise, without overflow."""
     return _apply("softplus", x)[0]
 
 
-def sqrt(x: Operand) -> Value:
+def sqrt(x: ValueOrNumber) -> Value:
     """The square root, elementwise."""
     return _apply("sqrt", x)[0]
 
 
-def abs(x: Operand) -> Value:
+def abs(x: ValueOrNumber) -> Value:
     """The absolute value, elementwise."""
     return _apply("abs", x)[0]
 
 
-def sin(x: Operand) -> Value:
+def sin(x: ValueOrNumber) -> Value:
     """The sine of x in radians, elementwise."""
     return _apply("sin", x)[0]
 
 
-def cos(x: Operand) -> Value:
+def cos(x: ValueOrNumber) -> Value:
     """The cosine of x in radians, elementwise."""
     return _apply("cos", x)[0]
 
 
-def erf(x: Operand) -> Value:
+def erf(x: ValueOrNumber) -> Value:
     """The error function, 2/√π times the integral of exp(-t²) from 0 to x, elementwise."""
     return _apply("erf", x)[0]
 
 
-def sign(x: Operand) -> Value:
+def sign(x: ValueOrNumber) -> Value:
     """1 where x is positive, -1 where it is negative, 0 where it is 0, elementwise; its gradient is 0."""
     return _apply("sign", x)[0]
 
 
-def floor(x: Operand) -> Value:
+def floor(x: ValueOrNumber) -> Value:
     """The largest whole number that is not above x, elementwise; its gradient is 0."""
     return _apply("floor", x)[0]
 
 
-def minimum(a: Operand, b: Operand) -> Value:
+def minimum(a: ValueOrNumber, b: ValueOrNumber) -> Value:
     """The smaller of two, elementwise."""
     return _apply("minimum", a, b)[0]
 
 
-def maximum(a: Operand, b: Operand) -> Value:
+def maximum(a: ValueOrNumber, b: ValueOrNumber) -> Value:
     """The larger of two, elementwise."""
     return _apply("maximum", a, b)[0]
 
 
-def clip(x: Operand, low: Operand, high: Operand) -> Value:
+def clip(x: ValueOrNumber, low: ValueOrNumber, high: ValueOrNumber) -> Value:
     """x, but at least ``low`` and at most ``high``, elementwise."""
     return _apply("clip", x, low, high)[0]
 
 
-def where(condition: Value, a: Operand, b: Operand) -> Value:
+def where(condition: Value, a: ValueOrNumber, b: ValueOrNumber) -> Value:
     """``a`` where the condition (a comparison) holds, ``b`` elsewhere, elementwise."""
     return _apply("where", condition, a, b)[0]
 
@@ -169,7 +169,7 @@ def eye() -> Value:
 
 
 def scalar(parameter: Value) -> Value:
-    """States that a parameter is one number: ``sigmoid(scalar(alpha)) * h``.
+    """State that a parameter is one number: ``sigmoid(scalar(alpha)) * h``.
 
     Without it, a parameter that meets a vector elementwise is a vector of that size.
     """
@@ -182,12 +182,13 @@ def softmax(x: Value) -> Value:
     return powers / sum(powers)
 
 
-def gelu(x: Operand, approximate: str = "none") -> Value:
+def gelu(x: ValueOrNumber, approximate: str = "none") -> Value:
     """x Φ(x), elementwise, with the normal distribution's Φ (Hendrycks & Gimpel 2016), as ``torch.nn.functional.gelu``.
 
     Args:
         x: the value.
         approximate: ``"none"`` computes Φ(x) = (1 + erf(x/√2))/2; ``"tanh"`` is their approximation of it by tanh.
+            Default ``"none"``.
 
     Raises:
         EquationError: ``approximate`` is something else.
@@ -223,12 +224,12 @@ def _affine(x: Value, weight: Value | None, bias: Value | None) -> Value:
 def bernoulli(p: float, *, per: str = "step") -> Value:
     """1 with probability ``p``, else 0, for each example and feature; outside training, ``p`` itself.
 
-    The shape follows from use. So zoneout (Krueger et al. 2017, eq. 6–7) is
+    The shape follows from use. Zoneout (Krueger et al. 2017, eq. 6–7), for example, is
     ``m = bernoulli(p); h = m * h + (1 - m) * new_h``, in evaluation too.
 
     Args:
         p: the probability, 0 to 1.
-        per: ``"step"`` draws anew at every time step, ``"sequence"`` once per sequence.
+        per: ``"step"`` draws new numbers at every time step, ``"sequence"`` once per sequence. Default ``"step"``.
 
     Raises:
         EquationError: ``p`` or ``per`` is something else.
@@ -242,8 +243,9 @@ def dropout(x: Value, p: float = 0.5, *, per: str = "step") -> Value:
 
     Args:
         x: the value.
-        p: the probability of zero, 0 to 1.
+        p: the probability of zero, 0 to 1. Default 0.5.
         per: ``"step"`` draws a new mask at every time step, ``"sequence"`` one per sequence (Gal & Ghahramani 2016).
+            Default ``"step"``.
 
     Raises:
         EquationError: ``p`` or ``per`` is something else.
@@ -273,7 +275,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 )  # fmt: skip
 
 
-# Options go to a layer by name, beside its own arguments.
+# Options are passed to a layer by name, beside these arguments of its own.
 _LAYER_ARGUMENTS = (
     "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
     "device", "dtype",
@@ -281,14 +283,14 @@ _LAYER_ARGUMENTS = (
 
 
 class Cell:
-    """The equations of one time step; made by ``@recurra.cell``. It holds no numbers.
+    """The equations of one time step, made by ``@recurra.cell``. A cell holds no weights.
 
     Attributes:
-        name: the function's.
+        name: the function's name.
         input: the name of the first argument.
         states: the names of the other arguments before the star.
         parameters: the names after the star that have no default.
-        options: the names after the star that have one, with it; fixed when a layer is made.
+        options: the names after the star that have a default, with that default; fixed when a layer is made.
         output: the local variable that a layer returns; None for the first state.
         init: initial values of parameters that do not start uniformly random.
     """
@@ -326,12 +328,12 @@ class Cell:
                 raise EquationError(f"cell {self.name!r}: init[{name!r}] must be a number, not {value!r}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The equations themselves, so that one cell can be written with another's."""
+        """Run the equations, so that one cell can be written with another."""
         current_recorder(f"{self.name}(…)")
         return self.function(*args, **kwargs)
 
     def resolve_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The options in full: the defaults, and what is given instead; functions may be given by name.
+        """All options: the given values, and defaults for the others. Functions may be given by name.
 
         Raises:
             TypeError: an option that the cell does not have.
@@ -400,10 +402,10 @@ def cell(
     output: str | None = None,
     init: Mapping[str, float] | None = None,
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
-    """Makes a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
+    """Make a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
 
-    Before the star stands what flows through time: the input, then the states, returned in the same order. After it
-    stands what stays: parameters, and with a default value, options. Shapes follow from use.
+    Arguments before the star differ from step to step: the input, then the states, which are returned in the same
+    order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from use.
 
     Args:
         function: the equations.
@@ -419,9 +421,9 @@ def cell(
 
 
 def feed_forward(function: Callable[..., Any], /) -> Cell:
-    """A step without states, ``(x, *, parameters, options) -> output``: what stands around recurrent layers.
+    """Make a cell without states, ``(x, *, parameters, options) -> output``, such as a linear map or a norm.
 
-    Layers refuse it; the compiler and the engines run it as they run every cell.
+    Recurrent layers refuse it; the compiler and the engines treat it as any other cell.
 
     Raises:
         EquationError: the signature is not of that form.

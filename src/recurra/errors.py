@@ -1,6 +1,6 @@
 """recurra's own exceptions; layers raise the types that torch.nn raises in the same place."""
 
-MAX_LINE = 300  # the most characters of a message about what comes from a file
+MAX_LINE = 300  # the most characters of a message about a file's content
 
 
 def one_line(text: str, most: int = MAX_LINE) -> str:
@@ -18,7 +18,7 @@ def one_line(text: str, most: int = MAX_LINE) -> str:
 
 
 class RecurraError(ValueError):
-    """Base of recurra's refusals; the message says what was expected, what came, and where."""
+    """Base of recurra's errors; the message says what was expected, what was given, and where."""
 
 
 class EquationError(RecurraError):
@@ -30,15 +30,15 @@ class ProgramError(RecurraError):
 
 
 class FileFormatError(RecurraError):
-    """A model or file that cannot be written or read: not of the format, damaged, or beyond a cap; nothing was run."""
+    """A model or file that cannot be written or read: of another format, damaged, or beyond a cap. Nothing was run."""
 
 
 class EngineError(RecurraError):
-    """A call that no engine, or not the one asked for, can run; the message gives each engine's reason."""
+    """A call that no engine can run, or not the requested one; the message gives each engine's reason."""
 
 
 class OnnxError(RecurraError):
-    """An ONNX model that cannot be read or needs what is not supported, or an input that a model does not take."""
+    """An ONNX model that cannot be read or is not supported, or an input that a model does not take."""
 
 
 class RunError(RecurraError):

@@ -23,13 +23,13 @@ class SourceLine(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        from pathlib import Path  # late: only messages need it, and it would take a tenth of recurra's import time
+        from pathlib import Path  # late: only messages need it, and it takes a tenth of recurra's import time
 
         return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
 
 
 class Record(NamedTuple):
-    """One operation as it was written: a value is given by its number (an int), a literal as a float."""
+    """One operation as it was written. An operand is the number of a value (an int) or a literal (a float)."""
 
     operation: str
     operands: tuple[int | float, ...]
@@ -98,10 +98,10 @@ class Recorder:
                 f"the right side of `@` must be a parameter, but {self.describe(int(given[1]))} changes from step "
                 "to step; write the parameter on the right, as in `x @ W`"
             )
-        made = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
+        new = [self._value(None, any(is_varying) or operation == "mask", row.result) for _ in range(results)]
         literals = tuple(n if is_value else float(n) for n, is_value in zip(given, of_values, strict=True))
-        self.records.append(Record(operation, literals, tuple(v.number for v in made), attributes, place))
-        return made
+        self.records.append(Record(operation, literals, tuple(v.number for v in new), attributes, place))
+        return new
 
     def _operand(self, operation: str, operand: object, kind: str) -> int | float:
         if isinstance(operand, Value):
@@ -116,7 +116,7 @@ class Recorder:
         return self.fail(f"`{operation}` takes the cell's values and Python numbers, not {type(operand).__name__}")
 
     def describe(self, number: int) -> str:
-        """A value as it stands in the source: its name or its expression."""
+        """A value as the source has it: its name or its expression."""
         self.see_names()
         return f"`{self._expression(number)}`"
 

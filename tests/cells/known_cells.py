@@ -57,7 +57,7 @@ class _Writer:
         self.lines: list[str] = []
 
     def products(self, vector: str, weight: str, bias: str) -> dict[str, list[str]]:
-        """For each gate the terms of its affine map of a vector."""
+        """For each gate, the terms of its affine map of a vector."""
         turned = self.draw.choice(["", ".T"])
         biases = self.draw.randrange(3 if bias == "b" else 2)
         if self.draw.random() < 0.5:

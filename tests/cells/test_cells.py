@@ -1,4 +1,4 @@
-"""Each cell of the zoo against its paper's equations written out in numpy, and on every engine that there is."""
+"""Each cell of the zoo against its paper's equations written out in numpy, and on every engine."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which programs are layers of torch's: found by structure, and nothing else taken for one."""
+"""Programs that are layers of torch's are found by structure, and no other program is taken for one."""
 
 import re
 
@@ -16,7 +16,7 @@ seeds = st.integers(0, 2**32)
 
 
 def found(program):
-    """The mode that a program is found to be, before and after it is scheduled."""
+    """The mode that is found for a program, the same before and after it is scheduled."""
     modes = [known and known.mode for known in (find_known(program), find_known(plan(program).program))]
     assert modes[0] == modes[1]
     return modes[0]
@@ -102,7 +102,7 @@ def test_near_misses(kind, change, seed):
 def test_other_near_misses():
     @cell
     def swapped(x, h, *, W, U, b):
-        """The update gate keeps what the other keeps not: the same with another sign inside, but not the same."""
+        """The update gate with its two roles exchanged: another sign inside would make it the same, but it is not."""
         r, z, n = split(x @ W + b, 3)
         r_h, z_h, n_h = split(h @ U, 3)
         z, n = sigmoid(z + z_h), tanh(n + sigmoid(r + r_h) * n_h)
@@ -181,7 +181,7 @@ def test_random_cells_are_none(seed):
 
 
 def test_large_programs_take_no_time():
-    """Their polynomials are given up as they grow."""
+    """Polynomials that grow too large are given up early."""
 
     @cell
     def large(x, h, *, W, U):

@@ -11,14 +11,14 @@ STEPS = [5, 5, 3, 1]
 
 
 def outcome(scheduled, program, seed=0, reverse=False):
-    """Output and last states of a plan on random inputs made for a program."""
+    """Output and last states of a plan, on random inputs made for a program."""
     x, states, parameters, sizes = random_inputs(program, seed, STEPS)
     result = ReferenceKernel(scheduled).forward(Call(x, STEPS, states, parameters, sizes, reverse=reverse))
     return [result.output, *result.states]
 
 
 def assert_same_results(changed, program, reverse=False):
-    """A program that a pass has changed computes what it did."""
+    """Check that a program changed by a pass computes the same as before."""
     check(changed)
     expected = outcome(unscheduled(program), program, reverse=reverse)
     for a, b in zip(outcome(unscheduled(changed), program, reverse=reverse), expected, strict=True):

@@ -1,4 +1,4 @@
-"""Biases are found by use, and dropping them is what ``bias=False`` means."""
+"""Biases are found by their use, and ``bias=False`` drops them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The backward pass of a program is what torch's autograd finds by differentiating the forward pass."""
+"""The backward pass of a program gives the gradients that torch's autograd finds from the forward pass."""
 
 import inspect
 import random
@@ -106,7 +106,7 @@ class Case:
         return {v: np.concatenate([kept[t][v] for t in order]) for v in varying}
 
     def check(self, wanted, stored, given=None):
-        """The gradients that a schedule finds are torch's; returns what `differentiate` gave."""
+        """Check that a schedule's gradients are torch's, and return the result of `differentiate`."""
         program = self.program
         gradient = differentiate(program, given=self.given, wanted=wanted, stored=stored)
         schedule = gradient.schedule
@@ -146,7 +146,7 @@ def passed(made, **options):
 
 
 def nothing(program):
-    """A storage mode: all is computed again from the input, the entering states and the masks."""
+    """The storage mode that computes everything again from the input, the entering states and the masks."""
     return ()
 
 
@@ -160,7 +160,7 @@ def some(draw, variables):
 
 
 def check_in_many_ways(program, seed, sizes=SIZES):
-    """All storage modes; random choices of what is wanted, stored and traced, of direction and resets."""
+    """Check all storage modes, with random choices of wanted, stored and traced variables, direction and resets."""
     draw = random.Random(seed)
     case = Case(plan(program), seed, sizes=sizes)
     for stored in (nothing, products_stored):
@@ -221,12 +221,12 @@ def test_cells_of_the_literature(name):
 
 
 def unary(f):
-    """An operation of a vector, of a scalar of each row, and of two constants."""
+    """An operation on a vector, on a scalar of each row, and on two constants."""
     return [lambda a, b, p, s: f(a), lambda a, b, p, s: a * f(recurra.sum(b)), lambda a, b, p, s: a * f(p) + f(s)]
 
 
 def binary(f):
-    """An operation of two vectors, and with each kind of scalar, constant and number on either side."""
+    """An operation on two vectors, and with each kind of scalar, constant and number on either side."""
     kinds = [
         lambda a, b, p, s: (a, b),
         lambda a, b, p, s: (a, p),
@@ -242,7 +242,7 @@ def binary(f):
 
 
 def square(a, *matrices):
-    """Something that says of matrices that they are (hidden, hidden)."""
+    """A term that makes matrices (hidden, hidden)."""
     return sum(0.1 * a * (a @ M) for M in matrices)
 
 
@@ -311,12 +311,12 @@ ALONE = {
 }
 
 
-# No gradient passes these, and what stands beside them has its own.
+# No gradient passes these; the terms beside them have gradients of their own.
 STEPS = {"sign": unary(recurra.sign), "floor": unary(recurra.floor)}
 
 
 def alone(f):
-    """A cell whose first state is f of both, two parameters, and as many matrices as f takes."""
+    """A cell whose first state is f of both states, two parameters, and as many matrices as f takes."""
     matrices = list(inspect.signature(f).parameters)[4:] if f.__code__.co_argcount > 4 else []
 
     def step(x, h, c, **parameters):
@@ -337,7 +337,7 @@ def test_every_rule_has_a_test():
 
 @pytest.mark.parametrize("operation", [*ALONE, *STEPS])
 def test_an_operation_alone(operation):
-    """On a grid, so that ties and kinks are hit; and on positive numbers."""
+    """Values lie on a grid, so that ties and kinks are hit; or are positive."""
     draw = random.Random(operation)
     for f in {**ALONE, **STEPS}[operation]:
         scheduled = plan(trace(alone(f)))
@@ -374,7 +374,7 @@ def test_an_lstm_keeps_its_gates_and_has_one_product_in_its_loop():
     assert "product" not in operations(schedule.before)
     assert operations(schedule.after) == ["rows_sum", "outer", "product", "outer"]
     assert operations(schedule.finally_) == ["transpose", "transpose"]
-    # Each gate's gradient is one multiplication by what is known ahead of the loop.
+    # Each gate's gradient is one multiplication by a factor that is known ahead of the loop.
     assert sorted(operations(schedule.step)) == ["add", "add", "concat", *["multiply"] * 6, "product"]
     assert [variable.name for variable in gradient.carried] == ["h", "c"]
     # Both biases have one gradient.
@@ -397,7 +397,7 @@ def test_no_product_is_computed_again(name):
     schedule = of(program, everything(program), products_stored(program)).schedule
     forward = {e.results[0] for e in program.equations if e.operation == "product"} & program.varying()
     assert not forward.intersection(v for e in all_equations(schedule) for v in e.results)
-    # What is left multiplies gradients: it depends on one that arrives, from outside or from a later step.
+    # The products that are left multiply gradients: they depend on one that arrives from outside or from a later step.
     gradients = {v for v in (*schedule.rows, *schedule.states) if v.name.startswith("%")} - set(program.variables())
     known = depending(all_equations(schedule), gradients)
     for stage in ("before", "step", "after"):

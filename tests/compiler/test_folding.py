@@ -1,4 +1,4 @@
-"""Arithmetic on numbers is that of floating point, and of nothing else than numbers."""
+"""Folding computes numbers as floating point does, and leaves everything else alone."""
 
 import math
 

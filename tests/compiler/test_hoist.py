@@ -1,4 +1,4 @@
-"""hoist regroups sums, so that little is left in the time loop."""
+"""hoist regroups sums, so that little of them is left in the time loop."""
 
 from recurra import cell, cells, tanh
 from recurra.compiler import hoist, plan, trace

@@ -1,4 +1,4 @@
-"""merge makes one product of all with the same left operand."""
+"""merge makes one product of all products with the same left operand."""
 
 from recurra import cells
 from recurra.compiler import merge, trace

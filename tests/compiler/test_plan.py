@@ -1,4 +1,4 @@
-"""Every pass keeps what a program computes, and so do all together."""
+"""Every pass preserves the results of a program, and so do all passes together."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Of a backward pass little is left in the time loop, whichever way its terms are written."""
+"""Little of a backward pass is left in the time loop, whichever way its terms are written."""
 
 from recurra.compiler.nests import parts, terms_of
 from recurra.compiler.regroup import regrouped
@@ -21,7 +21,7 @@ class Names:
 
 
 def loop_of(tape, carried, result):
-    """The operations that are left in the loop, after regrouping; and the number ahead of it."""
+    """The operations that are left in the loop after regrouping, and the number of those ahead of it."""
     equations, values = regrouped(tape, [carried], [result], [result])
     left, known = [], {carried}
     for equation in needed(equations, [values.get(result, result)]):

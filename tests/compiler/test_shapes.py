@@ -1,4 +1,4 @@
-"""Shapes follow from use; what is open, or has two shapes, is refused by name."""
+"""Shapes follow from use; a variable whose shape is open or contradictory is refused by name."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""simplify drops what is dead, equal or nothing, and keeps what is asked for."""
+"""simplify drops dead equations, equal ones and identities, and keeps the requested variables."""
 
 from recurra import cell, cells, dropout, sigmoid, tanh
 from recurra.compiler import simplify, trace

@@ -1,4 +1,4 @@
-"""The forward pass keeps of gates what they are, not the products that they come from."""
+"""The forward pass keeps gates, not the products that they come from."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tracing: what a cell means, and how it is refused."""
+"""Tracing: the programs of cells, and the refusals of faulty ones."""
 
 import math
 import re

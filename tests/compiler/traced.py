@@ -1,4 +1,4 @@
-"""Shapes that a trace finds, and the messages of cells that it refuses."""
+"""Helpers: the shapes that a trace finds, and the messages with which it refuses a cell."""
 
 import re
 from pathlib import Path

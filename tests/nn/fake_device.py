@@ -1,8 +1,8 @@
 """A device that answers like a GPU's and computes on the CPU: its tensors are plain tensors, not on the CPU.
 
-It is torch's place for devices of others (PrivateUse1), so that type, device, autograd, parameters and `.to` are those
-of any device. It writes down what a program asks of it: its operations, and what is read back to the host, where a
-GPU's program would wait. torch's fused recurrent layers are one operation each here, as in cuDNN, with one backward
+It uses torch's key for third-party devices (PrivateUse1), so that type, device, autograd, parameters and `.to` are
+those of any device. It records the operations of a program, and the transfers back to the host, for which a program on
+a GPU would wait. torch's fused recurrent layers are one operation each here, as in cuDNN, with one backward
 pass.
 
     module, x = on_device(module), on_device(x)
@@ -11,8 +11,8 @@ pass.
     assert seen.reads == [] and seen.count("lstm") == 1
     host(output)
 
-Import it where a test's file begins: torch starts its threads at the first backward pass of a process, for the devices
-that are known by then.
+Import it at the head of a test's file: torch starts its threads at the first backward pass of a process, for the
+devices that are known by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FUSED = [
 ] + ["lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"]  # fmt: skip
 
 _OTHERS = 12  # DLPack's number of PrivateUse1
-# Their results lie with the host, or have shapes that depend on numbers.
+# The results of these lie on the host, or have shapes that depend on numbers.
 _READS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero"}
 _MIXED = {"_copy_from", "_copy_from_and_resize", "index", "index_put_", "_index_put_impl_"}  # of two devices
 
@@ -46,8 +46,8 @@ class Seen:
     Attributes:
         operations: names of operations, such as ``"mm"`` or ``"lstm"``, in order; a fused layer's backward pass is
             ``"lstm_backward"``.
-        reads: those after which the host waits for the device.
-        uploads: those that bring something from the host.
+        reads: transfers to the host, which waits for the device.
+        uploads: transfers from the host.
     """
 
     operations: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ _watching: list[Seen] = []
 
 @contextmanager
 def watched() -> Iterator[Seen]:
-    """Record what is asked of the device inside of a ``with`` block."""
+    """Record the operations and transfers inside a ``with`` block."""
     seen = Seen()
     _watching.append(seen)
     try:
@@ -129,7 +129,7 @@ def _is_here(value):
 
 
 def _memory(tensor):
-    """The CPU's tensor over the memory of one of the device."""
+    """A tensor of the CPU over the memory of a tensor of the device."""
     storage = tensor.untyped_storage()
     result = torch.empty(0, dtype=tensor.dtype)
     if storage.nbytes() == 0:
@@ -141,7 +141,7 @@ def _memory(tensor):
 
 
 def _there(tensor):
-    """The device's tensor over the memory of one of the CPU."""
+    """A tensor of the device over the memory of a tensor of the CPU."""
     capsule = torch._C._to_dlpack(tensor.detach())
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

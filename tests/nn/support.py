@@ -1,4 +1,4 @@
-"""Helpers of the tests of layers: pairs of our module and torch's, gradients, and comparison within tolerances."""
+"""Helpers for tests of layers: pairs of our module and torch's, gradients, and comparison within tolerances."""
 
 import torch
 from torch import nn as theirs
@@ -29,7 +29,7 @@ TOLERANCE = {
 
 
 def pair(name, *args, seed=0, **kwargs):
-    """One module of ours and one of torch's, of the same arguments and the same weights, loaded strictly both ways."""
+    """A module of ours and one of torch's with the same arguments and weights, loaded strictly both ways."""
     torch.manual_seed(seed)
     reference = getattr(theirs, name)(*args, **kwargs)
     module = getattr(ours, name)(*args, **kwargs)
@@ -40,7 +40,7 @@ def pair(name, *args, seed=0, **kwargs):
 
 
 def tensors(value):
-    """The tensors inside an output, in order: tuples and lists opened, a packed sequence given by its data."""
+    """The tensors inside an output, in order, through tuples and lists; the data of a packed sequence."""
     if value is None:
         return []
     if isinstance(value, torch.Tensor):
@@ -51,7 +51,7 @@ def tensors(value):
 
 
 def assert_same(actual, expected, what=""):
-    """Equal in structure, shape and dtype; in value within the tolerance of the dtype."""
+    """Check that two results are equal in structure, shape and dtype, and close in value, by the dtype's tolerance."""
     if isinstance(expected, their_packing.PackedSequence):
         assert isinstance(actual, their_packing.PackedSequence), what
         assert torch.equal(actual.batch_sizes, expected.batch_sizes), what
@@ -71,7 +71,7 @@ def assert_same(actual, expected, what=""):
 
 
 def gradients(result, leaves, seed=0):
-    """Gradients of a weighted sum of everything in `result`, one per leaf, zeros where a leaf plays no part."""
+    """Gradients of a weighted sum of everything in `result`, one per leaf; zeros where a leaf has no influence."""
     generator = torch.Generator().manual_seed(seed)
     loss = sum(
         (tensor * torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)).sum()

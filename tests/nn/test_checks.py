@@ -37,7 +37,7 @@ def states(name, h, c=None):
 
 
 def assert_mentions(message, phrases):
-    """Words are looked for without regard to case, numbers as whole numbers."""
+    """Check that a message has these words in any case, and numbers as whole numbers."""
     for phrase in phrases:
         if isinstance(phrase, int):
             pattern = rf"(?<![\d.]){phrase}(?![\d])"
@@ -48,7 +48,7 @@ def assert_mentions(message, phrases):
 
 
 def assert_refused_alike(module, reference, x, hx, phrases):
-    """torch's type of exception, where that type says that an argument is wrong; any that does, otherwise."""
+    """Check for torch's type of exception if that type means a wrong argument, else for any type that does."""
     with pytest.raises(Exception) as expected:  # noqa: PT011, whatever torch raises
         reference(x, hx)
     with pytest.raises(expected.type if issubclass(expected.type, CLEAN) else CLEAN) as refused:
@@ -56,7 +56,7 @@ def assert_refused_alike(module, reference, x, hx, phrases):
     assert_mentions(str(refused.value), phrases)
 
 
-# what, constructor's keywords, input, state (h of every class, or None), phrases beside the class's name
+# case, constructor's keywords, input, state (h of every class, or None), phrases beside the class's name
 SHAPES = [
     ("features", {}, zeros(T, B, 99), None, ["input_size", "batch_first", "last dimension", F, 99, T, B]),
     ("features, batch_first", BATCH_FIRST, zeros(B, T, 99), None, ["input_size", "batch_first", F, 99]),
@@ -198,7 +198,7 @@ def test_an_error_leaves_the_module_usable(name):
     assert_same(module(x), reference(x))
 
 
-# what, input, h (None: no state), phrases; for cells of input_size 5 and hidden_size 4
+# case, input, h (None: no state), phrases; for cells of input_size 5 and hidden_size 4
 CELL_SHAPES = [
     ("rank 0", torch.tensor(1.0), None, ["input_size", 5]),
     ("rank 3", zeros(2, 3, 5), None, ["input_size", 5]),
@@ -243,7 +243,7 @@ CELLS_ANYHOW = [
     ("GRUCell", zeros(2, 5), zeros(2, 4, device="meta")),
     ("LSTMCell", zeros(2, 5).numpy(), None),
     ("LSTMCell", packed(5), None),
-    # with these torch brings the process down
+    # these crash torch's process
     ("LSTMCell", zeros(5), (zeros(3, 4), zeros(3, 4))),
     ("LSTMCell", zeros(5), (zeros(1, 4), zeros(1, 4))),
     ("LSTMCell", zeros(5), zeros(2, 3, 4)),

@@ -240,7 +240,7 @@ def test_projection_by_position_is_refused_at_construction(name):
 
 
 def test_a_cell_of_unknown_nonlinearity_is_refused():
-    """torch refuses at the first call; at construction is as good."""
+    """torch refuses at the first call; a refusal at construction is as good."""
     with pytest.raises((ValueError, RuntimeError), match=r"(?i)nonlinearity"):
         ours.RNNCell(3, 4, nonlinearity="sigmoid")(torch.randn(2, 3))
 

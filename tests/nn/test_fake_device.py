@@ -1,4 +1,4 @@
-"""The device that the tests use in place of a GPU, judged by torch's own layers."""
+"""The device that tests use in place of a GPU, tested with torch's own layers."""
 
 import copy
 

@@ -5,7 +5,7 @@ import torch
 
 from recurra import nn
 
-# Steps, sequences, input features, hidden features, layers, directions, and how many draws the mean is taken over.
+# Steps, sequences, input features, hidden features, layers, directions, and the number of draws to average over.
 SHAPES = {
     "small": (30, 16, 5, 16, 2, 2, 20),
     "training": (100, 32, 28, 128, 1, 1, 3),
@@ -23,7 +23,7 @@ def gradients(module, x, given):
 
 
 def squared_errors(found, exact):
-    """The sum of squares for each kind of parameter: layers and directions together."""
+    """The sum of squares for each kind of parameter, of all layers and directions together."""
     sums = {}
     for name, value in exact.items():
         kind = name.split("_l")[0]

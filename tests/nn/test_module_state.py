@@ -132,7 +132,7 @@ def through_torch_save(module):
 @over_everything
 def test_copies_are_equal_and_independent(name, kwargs, duplicate):
     module = make(name, kwargs)
-    run(module)  # a copy taken after use is a copy all the same
+    run(module)  # a copy taken after use is as independent
     other = duplicate(module)
     assert type(other) is type(module)
     assert str(other) == str(module)
@@ -192,7 +192,7 @@ def test_dropout_can_be_set_after_construction(name):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_steps_make_a_layer(name):
-    """The weights of a cell are those of a one-layer layer, and stepping gives what the layer gives."""
+    """The weights of a cell are those of a one-layer layer, and steps of the cell give the layer's results."""
     cell, layer = make(name, {}), make(name[:-4], {}, seed=1)
     layer.load_state_dict({f"{key}_l0": value for key, value in cell.state_dict().items()})
     x, state = torch.randn(6, 3, 5), cell_input(name)[1]

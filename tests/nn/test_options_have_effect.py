@@ -29,7 +29,7 @@ def by_engine(name):
 
 
 def compiled(layer, x, **call):
-    torch._dynamo.reset()  # it counts what it has compiled of a function, in all tests together
+    torch._dynamo.reset()  # its limit of compilations of a function counts those of all tests
     return torch.compile(layer, fullgraph=True, backend="aot_eager")(x, **call)
 
 
@@ -58,7 +58,7 @@ WAYS = {
     "autocast": in_autocast,
 }
 COMMON = {"input_size": F, "hidden_size": H, "num_layers": 2}
-# Of each option of the constructor another value, and what of a call shows it.
+# For each option of the constructor, another value and the part of a call that shows the effect.
 OPTIONS = {
     "input_size": (F + 1, "error"),
     "hidden_size": (H + 1, "shape"),

@@ -1,4 +1,4 @@
-"""Packing and padding: torch's results and refusals, and the mended cases."""
+"""Packing and padding: torch's results and refusals, and the cases that torch gets wrong."""
 
 import pytest
 import torch

@@ -21,7 +21,7 @@ def examples(count):
 
 @st.composite
 def constructors(draw, name):
-    """Keyword arguments of a layer, in every combination that is allowed."""
+    """Keyword arguments of a layer, in every valid combination."""
     arguments = {
         "input_size": draw(SIZES),
         "hidden_size": draw(SIZES),
@@ -54,7 +54,7 @@ def inputs(draw):
 
 
 def laid_out(shape, layout, dtype):
-    """A leaf, and a view of it that has `shape` in the layout asked for."""
+    """A leaf, and a view of it that has `shape` in the requested layout."""
     if layout == "transposed" and len(shape) > 1:
         leaf = torch.randn(shape[1], shape[0], *shape[2:], dtype=dtype)
         return leaf, lambda leaf: leaf.transpose(0, 1)
@@ -79,7 +79,7 @@ def make_states(module, name, prefix, layout, dtype):
 
 
 def compare(name, module, reference, x, states, *, wrap=lambda x: x, loss="all", training=True, seed=0):
-    """Run both modules on the same numbers and compare everything that comes out, forward and backward."""
+    """Run both modules on the same numbers, and compare all results and gradients."""
     results = []
     for layer in (module, reference):
         layer.train(training)

@@ -114,7 +114,7 @@ def test_forms_of_input(cell, step, states):
 
 @over_cells
 def test_parameters(cell, step, states):
-    """Registered in the order of the arguments, by torch's scheme of names, drawn as torch draws."""
+    """Parameters are registered in the order of the arguments, under torch's scheme of names, and drawn as in torch."""
     torch.manual_seed(3)
     layer = ours.Recurrent(cell, F, H, num_layers=2, bidirectional=True)
     names = PARAMETERS[states]

@@ -38,7 +38,7 @@ def as_hx(name, states):
 
 
 def by_segments(name, kwargs, module, rows, states, resets):
-    """The definition: each row, layer and direction cut before its marked steps, each piece run alone by torch.
+    """The definition of resets: each row, layer and direction is cut before its marked steps, each piece runs in torch.
 
     `rows` holds (time, features) per batch row, `resets` the marks of each. Returns the output rows and the states.
     """

@@ -1,4 +1,4 @@
-"""`save` and `load`: a loaded module computes the same, and what cannot be saved is named."""
+"""`save` and `load`: a loaded module computes the same, and a refusal names the part that cannot be saved."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def flat(state):
 
 
 def assert_same_numbers(module, path, x, tolerance=1e-6):
-    """The module, the module loaded, and the runtime's model of the file compute the same."""
+    """Check that the module, the loaded module, and the runtime's model of the file compute the same."""
     module.eval()
     recurra.save(module, path)
     loaded, model = recurra.load(path), runtime.load(path)

@@ -1,4 +1,4 @@
-"""torch's own sample inputs for its recurrent modules, given to ours."""
+"""torch's own sample inputs for its recurrent modules run through ours."""
 
 import copy
 

@@ -34,7 +34,7 @@ def places(kwargs):
 
 
 def gates(name, module, layer, direction, x, before):
-    """The gates of all steps by hand, from the layer's input and the states before each step: what each name is."""
+    """The gates of all steps by hand, from the layer's input and the states before each step."""
     suffix = f"_l{layer}" + "_reverse" * direction
     weights = {key: getattr(module, key + suffix, None) for key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     a = functional.linear(x, weights["weight_ih"], weights["bias_ih"])

@@ -1,4 +1,4 @@
-"""Programs from tutorials, with the import changed and nothing else: torch's numbers come out."""
+"""Programs from tutorials give torch's numbers when nothing but the import is changed."""
 
 import pytest
 import torch
@@ -199,7 +199,7 @@ def test_a_language_model_learns_along_the_same_path(name, kwargs):
         return losses, [parameter.detach() for parameter in model.parameters()]
 
     (losses, weights), (expected_losses, expected_weights) = run_both(program)
-    # rounding differs by a few units in each step, and training carries it on
+    # rounding differs by a few units in each step, and training amplifies that
     torch.testing.assert_close(torch.stack(losses), torch.stack(expected_losses), rtol=1e-4, atol=1e-5)
     for mine, wanted in zip(weights, expected_weights, strict=True):
         torch.testing.assert_close(mine, wanted, rtol=1e-4, atol=1e-4)

@@ -15,7 +15,7 @@ KWARGS = {"num_layers": 2, "bidirectional": True}
 
 
 def make(name, seed=0, **kwargs):
-    """Our module and torch's, in float64, and an input for both."""
+    """Make our module and torch's, in float64, and an input for both."""
     options = KWARGS if name in LAYERS else {}
     module, reference = pair(name, F, H, seed=seed, dtype=torch.float64, **{**options, **kwargs})
     x = torch.randn(*((T, B) if name in LAYERS else (B,)), F, dtype=torch.float64)
@@ -23,7 +23,7 @@ def make(name, seed=0, **kwargs):
 
 
 def run(module, x):
-    """A layer's call; a cell's, from a state that is not zero, so that all its weights count."""
+    """Call a layer; or a cell, from a state that is not zero, so that all its weights count."""
     kind = type(module).__name__.replace("Parametrized", "")
     if not kind.endswith("Cell"):
         return module(x)
@@ -37,7 +37,7 @@ def weight_name(name):
 
 
 def assert_agree(module, reference, x):
-    """The same outputs, and the same gradients for the same parameters."""
+    """Check that outputs, and the gradients of the same parameters, are the same."""
     actual, expected = run(module, x), run(reference, x)
     assert_same(actual, expected)
     mine, other = dict(module.named_parameters()), dict(reference.named_parameters())
@@ -178,7 +178,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_changed_weight_is_seen_by_the_next_call(name, change, training):
-    """Also where no version counter moves: nothing may be kept from an earlier call."""
+    """This holds where no version counter moves: nothing may be kept from an earlier call."""
     module, reference, x = make(name)
     module.train(training)
     before = [tensors(run(module, x)) for _ in range(3)][-1]
@@ -281,7 +281,7 @@ def test_a_graph_is_used_once_unless_kept(name):
 
 @over_all
 def test_a_weight_changed_between_forward_and_backward_is_noticed(name):
-    """An optimiser step in between would give a wrong gradient without a word."""
+    """Otherwise an optimiser step in between would silently give a wrong gradient."""
     module, _, x = make(name)
     result = sum(part.square().sum() for part in tensors(run(module, x.requires_grad_())))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What a program that no trace gave may hold: each rule of the check refuses what breaks it."""
+"""The check of programs: each rule refuses a program that breaks it."""
 
 import json
 

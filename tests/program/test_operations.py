@@ -1,4 +1,4 @@
-"""The operation table and the tables that answer to it: whoever forgets a row is told where."""
+"""The operation table and the tables with a row for each operation: a failure names the table that lacks one."""
 
 import onnx
 import pytest
@@ -12,12 +12,12 @@ from recurra.onnx.exporting.operations import WRITERS, operator_of
 from recurra.program import OPERATIONS, Program
 
 ELEMENTWISE = {name for name, row in OPERATIONS.items() if row.elementwise}
-# Those that Python writes with operators, and those that the compiler makes.
+# Operations that Python writes with operators, and those that only the compiler makes.
 NO_FUNCTION = {
     "add", "subtract", "multiply", "divide", "power", "negative", "less", "less_equal", "greater", "greater_equal",
     "equal", "not_equal", "product", "transpose", "partition", "mask",
 }  # fmt: skip
-# Operators that the exporter makes of several nodes.
+# Operations that the exporter makes of several nodes.
 COMPOSED = {"clip", "not_equal"}
 
 TABLES = {
@@ -47,7 +47,7 @@ def test_no_operation_has_a_rule_and_none():
 
 
 def test_the_package_exports_every_function():
-    """All of them as attributes; a star import takes those that hide nothing of Python's."""
+    """All functions are attributes; a star import takes those that hide nothing of Python's."""
     hiding = {"abs", "max", "sum"}
     for name, function in equations.FUNCTIONS.items():
         assert getattr(recurra, name, None) is function, f"recurra does not export {name}"

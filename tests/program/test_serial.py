@@ -1,4 +1,4 @@
-"""Programs as JSON: what goes out comes back, and nothing else comes in."""
+"""Programs as JSON: a written program is read back equal, and nothing else is accepted."""
 
 import copy
 import json
@@ -102,7 +102,7 @@ def test_what_is_no_program_is_refused(text):
 
 
 def bomb(**parts):
-    """A program with more in some place."""
+    """A program that is too large in one place."""
     return {**content(), **parts}
 
 

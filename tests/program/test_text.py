@@ -1,4 +1,4 @@
-"""A program printed is what a person would write."""
+"""Programs are printed as a person would write them."""
 
 import recurra
 from recurra import cells, tanh

@@ -1,4 +1,4 @@
-"""Programs written down by hand, as files have them: also those that no cell's trace gives."""
+"""Programs written by hand, as files have them, including those that no cell's trace gives."""
 
 
 def variable(name, *shape, kind="real"):

@@ -1,4 +1,4 @@
-"""Linear maps, norms and the activations of torch.nn as equations: what computes each step by itself."""
+"""Linear maps, norms and the activations of torch.nn as equations: cells without states."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def relu6(x: Any) -> Any:
 
 @feed_forward
 def prelu(x: Any, *, weight: Any) -> Any:
-    """He et al. 2015, with one slope for all features."""
+    """ReLU with a learnt slope below 0, one for all features (He et al. 2015)."""
     return eq.where(x > 0, x, eq.scalar(weight) * x)
 
 
@@ -69,19 +69,19 @@ def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
 
 @feed_forward
 def elu(x: Any, *, alpha: float = 1.0) -> Any:
-    """Clevert et al. 2015."""
+    """The exponential linear unit (Clevert et al. 2015)."""
     return eq.where(x > 0, x, alpha * (eq.exp(eq.minimum(x, 0.0)) - 1))
 
 
 @feed_forward
 def celu(x: Any, *, alpha: float = 1.0) -> Any:
-    """Barron 2017."""
+    """The exponential linear unit with a continuous derivative for every α (Barron 2017)."""
     return eq.where(x > 0, x, alpha * (eq.exp(eq.minimum(x, 0.0) / alpha) - 1))
 
 
 @feed_forward
 def selu(x: Any) -> Any:
-    """Klambauer et al. 2017."""
+    """The scaled exponential linear unit (Klambauer et al. 2017)."""
     return 1.0507009873554805 * eq.where(x > 0, x, 1.6732632423543772 * (eq.exp(eq.minimum(x, 0.0)) - 1))
 
 
@@ -105,7 +105,7 @@ def silu(x: Any) -> Any:
 
 @feed_forward
 def mish(x: Any) -> Any:
-    """Misra 2019."""
+    """x tanh(softplus(x)) (Misra 2019)."""
     return x * eq.tanh(eq.softplus(x))
 
 
@@ -171,7 +171,7 @@ def softsign(x: Any) -> Any:
 
 @feed_forward
 def softshrink(x: Any, *, lambd: float = 0.5) -> Any:
-    """x nearer to 0 by λ."""
+    """x moved towards 0 by λ; 0 where |x| is at most λ."""
     return x - eq.clip(x, -lambd, lambd)
 
 
@@ -183,7 +183,7 @@ def hardshrink(x: Any, *, lambd: float = 0.5) -> Any:
 
 @feed_forward
 def softmax(x: Any) -> Any:
-    """Over the features."""
+    """The softmax over the features."""
     return eq.softmax(x)
 
 

@@ -1,4 +1,4 @@
-"""The layers that other libraries have kernels for, and which programs are one of them, whatever their names are."""
+"""The layers that other libraries have kernels for, and the search for programs that compute the same."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from recurra.equations import Cell, relu, tanh
 from recurra.program import Program
 
 Gates = tuple[tuple[Block, ...], ...]
-"""For each gate what is added up to its weight: one block of a matrix, or any number of vectors, none for zeros. A
-block's rows and columns are those of the matrix that a row ``x @ block`` meets: the weight is the transposed of it."""
+"""For each gate, the blocks whose sum is its weight: one block of a matrix, or any number of vectors, none for zeros.
+A block's rows and columns are those of ``x @ block``: the layer's weight is its transpose."""
 
 
 @dataclass(frozen=True)
 class KnownLayer:
-    """A program that is a layer of torch's, and how its parameters become that layer's.
+    """The layer of torch's that a program computes, and the program's parameters that make up each of its weights.
 
     Attributes:
-        mode: torch's name of it: ``"LSTM"``, ``"GRU"``, ``"RNN_TANH"`` or ``"RNN_RELU"``.
-        weight_ih: of the input, (gates * hidden, input) together.
-        weight_hh: of the first state, (gates * hidden, hidden or proj).
-        bias_ih: beside the input's product, (gates * hidden).
-        bias_hh: beside the state's, (gates * hidden).
-        weight_hr: of the projection, (proj, hidden); none without one.
+        mode: torch's name of the layer: ``"LSTM"``, ``"GRU"``, ``"RNN_TANH"`` or ``"RNN_RELU"``.
+        weight_ih: the weight of the input, (gates * hidden, input) together.
+        weight_hh: the weight of the first state, (gates * hidden, hidden or proj).
+        bias_ih: the bias beside the input's product, (gates * hidden).
+        bias_hh: the bias beside the state's product, (gates * hidden).
+        weight_hr: the weight of the projection, (proj, hidden); empty without one.
     """
 
     mode: str
@@ -41,12 +41,12 @@ class KnownLayer:
 
     @property
     def kind(self) -> tuple[str, bool, bool]:
-        """What layers of one call have in common: the mode, whether there are biases, whether it is projected."""
+        """The properties that layers of one call must share: mode, whether there are biases, whether a projection."""
         return self.mode, self.has_biases, self.is_projected
 
     @property
     def has_biases(self) -> bool:
-        """Whether anything is added."""
+        """Whether there is any bias."""
         return any((*self.bias_ih, *self.bias_hh))
 
     @property
@@ -73,7 +73,7 @@ _TABLE = (
 
 
 def find_known(program: Program) -> KnownLayer | None:
-    """The layer that computes what the program does, but for rounding; None where there is none.
+    """The layer that computes the same as a program, but for rounding; None where there is none.
 
     Gates may be stacked in any order or not at all, matrices transposed or not, sums and products written in any order,
     and there may be any number of biases.
@@ -95,7 +95,7 @@ def _templates() -> list[tuple[_Row, Algebra]]:
 
 
 def _gates(name: str, found: Mapping[Block, tuple[Block, ...]]) -> Gates:
-    """What stands for a parameter of the template, gate by gate."""
+    """The blocks that stand for a parameter of the template, gate by gate."""
     parts = [
         (block.columns[0].factor("hidden"), blocks) for block, blocks in found.items() if block.parameter.name == name
     ]

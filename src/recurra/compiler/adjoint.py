@@ -12,9 +12,9 @@ class AdjointOperation(NamedTuple):
     """An operation that only gradients need; programs, which users and files may hold, never contain it.
 
     Attributes:
-        name: as in schedules.
-        operands: how many.
-        meaning: what it computes.
+        name: its name in schedules.
+        operands: the number of operands.
+        meaning: the result, in words.
         sums_rows: whether it adds up all rows, so that its result is a constant.
     """
 

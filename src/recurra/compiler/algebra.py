@@ -1,8 +1,8 @@
-"""A program's new states as polynomials: a form in which equal equations look equal, however they are written.
+"""Polynomial forms of a program's new states: equal equations have equal forms, however they are written.
 
 A vector is a row of segments, each a polynomial over *atoms*: an input or state, a parameter, a product with a
 parameter, a function of another polynomial. Stacked gates are cut, sums and products are multiplied out, matrices are
-traced back to rectangles of parameters. What has no such form (norms, masks, heads, other functions …) has none here.
+traced back to rectangles of parameters. Values computed by other operations (norms, masks, heads …) have no form.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TypeVar
 from recurra.program import Equation, Operand, Program, Size, Variable
 
 FUNCTIONS = ("sigmoid", "tanh", "relu")
-_MOST_TERMS, _MOST_FACTORS, _DEEPEST = 32, 4, 6  # known cells have far less, and large programs take no time
+_MOST_TERMS, _MOST_FACTORS, _DEEPEST = 32, 4, 6  # far more than known cells need; they keep large programs cheap
 
 Range = tuple[Size, Size]  # start and size
-Polynomial = int  # its number in an `Algebra`; equal ones have the same
+Polynomial = int  # a number in an `Algebra`; equal polynomials have the same number
 T = TypeVar("T")
 
 _NOTHING = Size(()), Size(())
@@ -30,9 +30,9 @@ class Block:
     """A part of a parameter: a rectangle of a matrix, or a range of a vector.
 
     Attributes:
-        parameter: whose part it is.
-        rows: of the matrix as it is multiplied, ``x @ block``; of a vector nothing.
-        columns: of that matrix; a vector's range.
+        parameter: the parameter.
+        rows: the rows of the matrix as it is multiplied, ``x @ block``; empty for a vector.
+        columns: the columns of that matrix, or the range of the vector.
         transposed: whether the matrix as it is multiplied is the transposed parameter.
     """
 
@@ -47,7 +47,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Source:
+class InputOrState:
     """An atom: the input, numbered -1, or a state by its number."""
 
     number: int
@@ -76,7 +76,7 @@ class Function:
     argument: Polynomial
 
 
-Atom = Source | Given | Product | Function
+Atom = InputOrState | Given | Product | Function
 Terms = frozenset[tuple[tuple[int, ...], float]]  # the numbers of a term's atoms, ascending, and its factor
 Vector = tuple[tuple[Size, Polynomial], ...]
 Matrix = tuple[tuple[Size, Block], ...]  # blocks side by side
@@ -90,9 +90,9 @@ class Algebra:
     """The forms of a program's values.
 
     Attributes:
-        program: whose.
-        atoms: by number.
-        terms: of each polynomial, by number.
+        program: the program.
+        atoms: all atoms, by number.
+        terms: the terms of each polynomial, by number.
     """
 
     def __init__(self, program: Program) -> None:
@@ -106,7 +106,7 @@ class Algebra:
         self._vectors: dict[Variable, Vector] = {}
         self._matrices: dict[Variable, Matrix] = {}
         for number, variable in enumerate((program.input, *program.states), -1):
-            self._vectors[variable] = ((variable.shape[0], self._of_atom(Source(number))),)
+            self._vectors[variable] = ((variable.shape[0], self._of_atom(InputOrState(number))),)
         for parameter in program.parameters:
             if len(parameter.shape) == 1:
                 block = Block(parameter, _NOTHING, _whole(parameter.shape[0]))
@@ -119,12 +119,12 @@ class Algebra:
                 self._add(equation)
 
     def polynomial(self, variable: Variable) -> Polynomial | None:
-        """A vector's, where it has one, and is of one segment."""
+        """The polynomial of a vector; None where it has no form, or one of several segments."""
         segments = self._vectors.get(variable, ())
         return segments[0][1] if len(segments) == 1 else None
 
     def _add(self, equation: Equation) -> None:
-        """Take in what an equation computes."""
+        """Add the forms of an equation's results."""
         operation, operands, results = equation.operation, equation.operands, equation.results
         if operation == "transpose":
             (_, block), *others = self._matrix(operands[0])
@@ -174,7 +174,7 @@ class Algebra:
         return self._combined(combine, *operands)
 
     def _combined(self, combine: Callable[[int, int], int], a: Operand, b: Operand) -> Vector:
-        """Two vectors, element by element, in segments of the same sizes; a number meets every segment."""
+        """Combine two vectors element by element, in segments of the same sizes; a number meets every segment."""
         if not isinstance(a, Variable):
             return tuple((size, combine(self._number(a), p)) for size, p in self._vector(b))
         if not isinstance(b, Variable):
@@ -185,7 +185,7 @@ class Algebra:
         return tuple((size, combine(p, q)) for (size, p), (_, q) in zip(ours, theirs, strict=True))
 
     def _product(self, left: Vector, matrix: Matrix) -> Vector:
-        """Each segment of the vector meets its rows of the matrix."""
+        """The product: each segment of the vector times its rows of the matrix."""
         segments = []
         for width, block in matrix:
             total, start = self._number(0.0), Size(())
@@ -197,7 +197,7 @@ class Algebra:
         return tuple(segments)
 
     def _range(self, polynomial: Polynomial, start: Size, size: Size) -> Polynomial:
-        """A range of a vector's elements."""
+        """The polynomial of a range of a vector's elements."""
         key = polynomial, start, size
         if key not in self._ranges:
             total = self._number(0.0)
@@ -210,7 +210,7 @@ class Algebra:
         return self._ranges[key]
 
     def _range_of_atom(self, atom: Atom, start: Size, size: Size) -> Atom:
-        if isinstance(atom, Source):
+        if isinstance(atom, InputOrState):
             raise _Formless
         if isinstance(atom, Function):
             return Function(atom.name, self._range(atom.argument, start, size))
@@ -272,7 +272,7 @@ def _columns(block: Block, start: Size, size: Size) -> Block:
 def _cut(
     segments: Sequence[tuple[Size, T]], widths: Iterable[Size], part: Callable[[T, Size, Size], T]
 ) -> list[tuple[tuple[Size, T], ...]]:
-    """The segments of each width, one width after the other; ``part`` gives a range of what a segment holds."""
+    """Cut segments into pieces of these widths; ``part`` cuts a range out of a segment."""
     rest = list(segments)
     pieces = []
     for width in widths:

@@ -1,4 +1,4 @@
-"""drop_biases: what ``bias=False`` means for any cell."""
+"""drop_biases: ``bias=False`` for any cell."""
 
 from __future__ import annotations
 

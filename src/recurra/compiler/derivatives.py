@@ -9,19 +9,19 @@ from recurra.compiler.tape import Tape, shape_of
 from recurra.program import Equation, Operand, Variable
 
 Gradients = Sequence[Variable | None]
-Contribution = Callable[[], Operand] | None  # made only where it is wanted; None for nothing
-Rule = Callable[[Tape, Equation, Gradients], Sequence[Contribution]]
+Contribution = Callable[[], Operand] | None  # called only where it is wanted; None for no contribution
+DerivativeRule = Callable[[Tape, Equation, Gradients], Sequence[Contribution]]
 
 
 def contributions(
     tape: Tape, equation: Equation, gradients: Gradients, to: Collection[Variable]
 ) -> list[tuple[Variable, Operand]]:
-    """What an equation adds to the gradients of its operands.
+    """The contributions of an equation to the gradients of its operands.
 
     Args:
-        tape: where it is written down; the equation's operands and results must be known there.
-        equation: of the program.
-        gradients: of its results; None for one that nothing depends on, but not for all.
+        tape: the tape to write on; the equation's operands and results must be known there.
+        equation: an equation of the program.
+        gradients: the gradients of its results; None for a result that nothing depends on, but not for all.
         to: the variables whose gradients are wanted.
 
     Returns:
@@ -42,7 +42,7 @@ def contributions(
 def _merged_apart(
     tape: Tape, equation: Equation, d: Variable, to: Collection[Variable]
 ) -> list[tuple[Variable, Operand]] | None:
-    """The gradients of those of the matrices that were merged into one which are wanted, if not all of them are."""
+    """The wanted gradients of matrices that were merged into one; None where nothing was merged or all are wanted."""
     left, right = equation.variables
     maker = tape.makers.get(right)
     if maker is None or maker.operation != "concat" or left not in tape.varying or right not in to:
@@ -55,8 +55,8 @@ def _merged_apart(
         return None
     matrices = [matrix for matrix, _ in chosen]
     together = tape.concat([part for _, part in chosen]) if len(chosen) > 1 else chosen[0][1]
-    made = tape.one("outer", left, together, shape=(*right.shape[:-1], *together.shape))
-    pieces = tape.partition(made, [matrix.shape for matrix in matrices]) if len(chosen) > 1 else (made,)
+    gradient = tape.one("outer", left, together, shape=(*right.shape[:-1], *together.shape))
+    pieces = tape.partition(gradient, [matrix.shape for matrix in matrices]) if len(chosen) > 1 else (gradient,)
     return list(zip(matrices, pieces, strict=True))
 
 
@@ -66,10 +66,10 @@ def _of_one(gradients: Gradients) -> Variable:
     return gradient
 
 
-def _scaling(factor: Callable[[Tape, Variable, Variable], Operand]) -> Rule:
-    """The rule of a unary operation whose gradient is the result's times a factor of operand and result.
+def _scaling(factor: Callable[[Tape, Variable, Variable], Operand]) -> DerivativeRule:
+    """The rule of a unary operation: the result's gradient times a factor, computed from operand and result.
 
-    The factor is an operand of one multiplication: it needs no gradient, so it can be computed ahead of the loop.
+    The factor depends on no gradient, so it can be computed ahead of the loop.
     """
 
     def rule(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
@@ -106,7 +106,7 @@ _FACTORS: dict[str, Callable[[Tape, Variable, Variable], Operand]] = {
 
 
 def _relu(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
-    """Nothing passes where the result is 0; where it is NaN, for which nothing holds, the gradient does."""
+    """No gradient passes where the result is 0. It passes where the result is NaN: no comparison with NaN holds."""
     d, y = _of_one(gradients), equation.results[0]
     return [lambda: tape.where(tape.elementwise("less_equal", y, 0.0), 0.0, d)]
 
@@ -121,7 +121,7 @@ def _same(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Cont
 
 def _subtract(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
     d, b = _of_one(gradients), equation.operands[1]
-    # What was broadcast is added up first: less is left to negate.
+    # A broadcast operand's gradient is summed first, so that fewer numbers are negated.
     return [lambda: d, lambda: tape.negative(tape.fitted(d, b) if isinstance(b, Variable) else d)]
 
 
@@ -133,7 +133,7 @@ def _multiply(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[
 
 
 def _divide(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
-    """Both through the reciprocal: it needs no gradient, and is one division where the divisor is a scalar."""
+    """Both gradients use the reciprocal: it depends on no gradient, and is one division if the divisor is a scalar."""
     d, b, y = _of_one(gradients), equation.operands[1], equation.results[0]
     return [
         lambda: tape.multiply(d, tape.divide(1.0, b)),
@@ -150,7 +150,7 @@ def _power(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Con
 
 
 def _base_slope(t: Tape, a: Operand, b: Operand, y: Variable) -> Operand:
-    """b * a**(b-1), without a power where there is a shorter way; 0 where b is."""
+    """b * a**(b-1), without a power where there is a shorter way; 0 where b is 0."""
     if isinstance(b, Variable):
         slope = t.multiply(b, t.elementwise("power", a, t.subtract(b, 1.0)))
         return t.where(t.elementwise("equal", b, 0.0), 0.0, slope)
@@ -176,10 +176,11 @@ def _exponent_slope(t: Tape, a: Operand, b: Operand, y: Variable) -> Operand:
     return t.multiply(y, math.log(a) if a > 0.0 else math.nan)
 
 
-def _extremum(lost: str) -> Rule:
-    """minimum and maximum: to the operand that is the result, half and half where both are.
+def _extremum(lost: str) -> DerivativeRule:
+    """The rule of minimum and maximum: the gradient goes to the operand that is the result, half to each if both are.
 
-    An operand for which ``a <lost> b`` holds gets nothing; so NaN, for which nothing holds, loses no gradient.
+    An operand for which ``operand <lost> other`` holds gets nothing. No comparison with NaN holds, so NaN loses no
+    gradient.
     """
 
     def rule(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
@@ -195,7 +196,7 @@ def _extremum(lost: str) -> Rule:
 
 
 def _clip(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
-    """To x inside of the bounds, to the bound outside; where the bounds are swapped, to ``high``, as in torch."""
+    """The gradient goes to x inside the bounds, to the bound outside; to ``high`` if they are swapped, as in torch."""
     d, (x, low, high) = _of_one(gradients), equation.operands
 
     def to(condition: Variable) -> Operand:
@@ -222,8 +223,8 @@ def _product(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[C
         if not blocks:
             return tape.one("product", d, tape.transpose(right), shape=left.shape)
         flat = (left.shape[-1] * blocks,)
-        made = tape.one("product", tape.heads(d, int(blocks)), tape.transpose(right), shape=flat)
-        return tape.heads(made, int(blocks))
+        product = tape.one("product", tape.heads(d, int(blocks)), tape.transpose(right), shape=flat)
+        return tape.heads(product, int(blocks))
 
     def to_right() -> Operand:
         if left in tape.varying:
@@ -240,7 +241,7 @@ def _transpose(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence
 
 
 def _cut(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
-    """split and partition: the parts' gradients side by side, zeros for a part that nothing depends on."""
+    """The rule of split and partition: the parts' gradients side by side, zeros for a part that nothing depends on."""
     pairs = zip(gradients, equation.results, strict=True)
     return [lambda: tape.concat([tape.expand(0.0, part.shape) if d is None else d for d, part in pairs])]
 
@@ -265,7 +266,7 @@ def _sum(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contr
 
 
 def _max(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
-    """To the largest feature; shared evenly where there are several."""
+    """The gradient goes to the largest feature, in equal shares if there are several."""
     (x,), y = equation.variables, equation.results[0]
     largest = tape.elementwise("equal", x, y)
     share = tape.divide(1.0, tape.total(tape.where(largest, 1.0, 0.0)))
@@ -276,12 +277,12 @@ def _cumsum(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Co
     return [lambda: tape.one("reverse_cumsum", _of_one(gradients), shape=equation.results[0].shape)]
 
 
-# No gradient passes these: comparisons and what else has steps, what chance draws, what has no operands.
+# No gradient passes these: comparisons and other step functions, random masks, and operations without operands.
 UNDIFFERENTIABLE = (
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "mask", "eye",
 )  # fmt: skip
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, DerivativeRule] = {
     **{name: _scaling(factor) for name, factor in _FACTORS.items()},
     "add": _same,
     "subtract": _subtract,

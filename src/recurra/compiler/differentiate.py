@@ -1,4 +1,4 @@
-"""differentiate: reverse mode on a program. What comes out is a schedule, as any engine runs one."""
+"""differentiate: reverse-mode differentiation of a program. The result is a schedule that any engine can run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from recurra.program import Equation, Operand, Program, Variable, depending
 
 
 class Gradient(NamedTuple):
-    """The backward pass of a program, and what of it is what.
+    """The backward pass of a program: a schedule, and the meaning of its variables.
 
-    The schedule runs over the steps in the opposite order of time. Its states are gradients: what enters a step is the
-    gradient of the program's *new* state there, as the later steps want it (at a sequence's last step: the incoming
-    gradient of its last state); what the step hands on is the gradient of the state that entered the program's step.
-    Where a sequence is reset, the states that the schedule reads are zero, and what it hands on counts for nothing:
-    both are the engine's to see to. The last values handed on are the gradients of the first states.
+    The schedule runs over the steps in reverse order of time. Its states are gradients: ``dh[t-1] = step(dh[t], …)``.
+    The value that enters a step is the gradient of the program's *new* state there, from all later steps; at a
+    sequence's last step it is the incoming gradient of the last state. The step hands on the gradient of the state that
+    entered the program's step. The last values handed on are the gradients of the first states.
 
-    As in any schedule, a result or what a step hands on may be something given, such as a row or another state.
+    At a reset the engine gives the schedule zeros for the program's states, and drops the gradients handed on.
+
+    As in any schedule, a result or a next state may be a given variable, such as a row or another state.
 
     Attributes:
-        schedule: reads, as rows, of the program's input, entering states, masks' results, stored variables and the
-            arriving gradients only those that it needs.
-        arriving: for each given variable the row variable of its incoming gradient; in ``schedule.rows`` if needed.
-        carried: for each state of the schedule the state of the program that it is the gradient of.
+        schedule: the schedule. Its rows are those that it needs of the program's input, the entering states, the
+            results of masks, the stored variables and the arriving gradients.
+        arriving: for each given variable, the row variable of its incoming gradient; in ``schedule.rows`` if needed.
+        carried: for each state of the schedule, the program's state that it is the gradient of.
         input: the row result that is the input's gradient; None where it is not wanted.
-        parameters: for each wanted parameter the constant result that is its gradient; two may have the same.
+        parameters: for each wanted parameter, the constant result that is its gradient; two parameters may share one.
     """
 
     schedule: Schedule
@@ -52,17 +53,17 @@ def differentiate(
 
     Args:
         program: after all passes of a plan.
-        given: the variables whose gradient arrives for every row: the output, what is traced. That of the last states
-            always arrives.
-        wanted: which gradients are computed: of the input, of states, of parameters.
-        stored: variables that the forward pass has kept of every row; all others are computed again from the input,
-            the entering states and the masks' results, as far as they are needed.
+        given: the variables whose gradients arrive for every row: the output and the traced variables. The gradients
+            of the last states always arrive.
+        wanted: the sources whose gradients are computed: the input, states, parameters.
+        stored: the variables that the forward pass has kept for every row. All others are computed again where they
+            are needed, from the input, the entering states and the masks' results.
 
     Raises:
-        ValueError: something wanted is no source of the program, or a given variable is none of its real variables.
+        ValueError: a wanted variable is no source of the program, or a given one is none of its real variables.
     """
     _check(program, given, wanted)
-    backward = _Backward(program, stored)
+    backward = _Differentiation(program, stored)
     arriving = [backward.named("arriving", variable) for variable in given]
     later = {state: backward.named("later", state) for state in program.states}
     seeds = [*zip(given, arriving, strict=True), *zip(program.next_states, later.values(), strict=True)]
@@ -103,12 +104,12 @@ def _check(program: Program, given: Sequence[Variable], wanted: Sequence[Variabl
             raise ValueError(f"wanted: {variable.name} is neither input, state nor parameter of {program.name}")
 
 
-class _Backward:
-    """The program's equations, and after them those of the gradients.
+class _Differentiation:
+    """Writes the program's equations on a tape, and after them those of the gradients.
 
     Attributes:
-        tape: what they are written on.
-        gradients: for each variable that has been passed its gradient.
+        tape: the tape.
+        gradients: the gradient of each variable that has been visited.
     """
 
     def __init__(self, program: Program, stored: Collection[Variable]) -> None:
@@ -120,7 +121,7 @@ class _Backward:
         self._replay(self.tape.varying.intersection(stored))
 
     def _replay(self, stored: set[Variable]) -> None:
-        """The forward pass; what is stored is a row, and where an equation computes it beside others, not its."""
+        """Write down the forward pass. A stored variable is a row: an equation that computes it gets another result."""
         for equation in self.program.equations:
             if equation.operation == "mask" or stored.issuperset(equation.results):
                 self.tape.know(equation)
@@ -130,13 +131,13 @@ class _Backward:
             self.tape.record(replace(equation, results=results))
 
     def named(self, prefix: str, variable: Variable) -> Variable:
-        """A further variable that varies, with a name that says what it is."""
-        made = replace(variable, name=self.name(prefix, variable))
-        self.tape.varying.add(made)
-        return made
+        """A new varying variable of the same shape, whose name says what it is."""
+        new = replace(variable, name=self.name(prefix, variable))
+        self.tape.varying.add(new)
+        return new
 
     def name(self, prefix: str, variable: Variable) -> str:
-        """A name that no variable has yet."""
+        """A name that no variable has so far."""
         name = f"%{prefix}:{variable.name}"
         while name in self._taken:
             name += "+"
@@ -144,7 +145,7 @@ class _Backward:
         return name
 
     def run(self, seeds: Iterable[tuple[Variable, Variable]], sources: Collection[Variable]) -> None:
-        """Write down the gradients of all sources, given some of other variables."""
+        """Write down the gradients of all sources, starting from known gradients of other variables."""
         active = depending(self.program.equations, sources)
         for variable, gradient in seeds:
             self._add(variable, gradient, active)
@@ -159,7 +160,7 @@ class _Backward:
             self._parts.setdefault(variable, []).append(self.tape.fitted(gradient, variable))
 
     def _sum(self, variable: Variable) -> Variable | None:
-        """A variable's gradient, now that all that depends on it has been passed; None where nothing does."""
+        """A variable's gradient, once everything that depends on it has been visited; None where nothing does."""
         parts = self._parts.get(variable)
         if not parts:
             return None
@@ -176,7 +177,7 @@ class _Backward:
             return gradient
         if source not in self.tape.varying:
             return self.tape.expand(0.0, source.shape)
-        # A zero of every row must vary, as a constant has no rows; and must be 0 where the source is no number.
+        # The zeros must vary, as a constant has no rows, and must be 0 even where the source is NaN.
         return self.tape.where(self.tape.elementwise("less", source, source), 0.0, 0.0)
 
 
@@ -186,7 +187,7 @@ def _carried(
     results: Mapping[Variable, Variable],
     wanted: Sequence[Variable],
 ) -> list[Variable]:
-    """The states whose gradients must be carried: those wanted, and those that what is wanted is computed from."""
+    """The states whose gradients are carried: the wanted ones, and those that the wanted gradients depend on."""
     carried: set[Variable] = set()
     while True:
         roots = [results[source] for source in {*wanted, *carried}]
@@ -198,16 +199,16 @@ def _carried(
 
 
 def _renamed(
-    backward: _Backward, equations: list[Equation], values: dict[Variable, Variable]
+    backward: _Differentiation, equations: list[Equation], values: dict[Variable, Variable]
 ) -> tuple[list[Equation], dict[Variable, Variable]]:
-    """The gradients of what the cell's source names, and of its arguments, under names that say so."""
-    made = {variable for equation in equations for variable in equation.results}.difference(
+    """The equations, with gradients named after the variables that the cell's source names; and the replacements."""
+    computed = {variable for equation in equations for variable in equation.results}.difference(
         backward.program.variables()
     )
     names: dict[Variable, Variable] = {}
     for variable, gradient in backward.gradients.items():
         now = values.get(gradient, gradient)
-        if variable.is_named and now in made and now not in names:
+        if variable.is_named and now in computed and now not in names:
             names[now] = replace(now, name=backward.name("d", variable))
     renamed = [
         replace(substitute(equation, names), results=tuple(names.get(v, v) for v in equation.results))
@@ -217,7 +218,7 @@ def _renamed(
 
 
 def _rows(program: Program, stored: Collection[Variable], arriving: Sequence[Variable]) -> list[Variable]:
-    """What can be given for every row."""
+    """The variables that can be given for every row."""
     masks = [equation.results[0] for equation in program.masks]
     varying = program.varying()
     kept = [variable for variable in program.variables() if variable in varying and variable in stored]
@@ -234,7 +235,7 @@ def _scheduled(
     row_results: Sequence[Variable],
     constant_results: Sequence[Variable],
 ) -> Schedule:
-    """The schedule of what the results need: equations, and of constants and rows those that are read."""
+    """The schedule of the equations that the results need, with the constants and rows that these read."""
     roots = [*next_states, *row_results, *constant_results]
     equations = needed(equations, roots)
     read = {*roots, *(variable for equation in equations for variable in equation.variables)}

@@ -1,4 +1,4 @@
-"""expectation: a program outside of training, where random masks are their means."""
+"""expectation: replaces random masks by their means, for use outside of training."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from recurra.program import OPERATIONS, Equation, Program, Variable
 
 
 def expectation(program: Program) -> Program:
-    """The same program with numbers in the place of masks, where something else gives the result its shape.
+    """The same program, with numbers in place of masks wherever another operand gives the result its shape.
 
-    Elsewhere masks stay, for their shape's sake. Equations that nothing reads any more stay too.
+    Elsewhere masks stay, as they give the shape. Equations that nothing reads any more stay too.
     """
     varying = program.varying()
     numbers: dict[Variable, float] = {}
@@ -27,7 +27,7 @@ def expectation(program: Program) -> Program:
 
 
 def _number(equation: Equation, numbers: Mapping[Variable, float]) -> float | None:
-    """The number that a result is in every row and feature; None where it is not one."""
+    """The number that a result is in every row and feature; None where it is no such number."""
     if equation.operation == "mask":
         return float(equation.attributes["mean"])
     return folded(equation.operation, [numbers.get(o) if isinstance(o, Variable) else o for o in equation.operands])

@@ -10,7 +10,7 @@ from recurra.program import Operand
 
 
 def _quotient(a: float, b: float) -> float:
-    """a / b, as floating point numbers have it where b is zero."""
+    """a / b, with the results of IEEE 754 where b is zero."""
     if b:
         return a / b
     return math.nan if a == 0.0 else a * math.copysign(math.inf, b)
@@ -26,7 +26,7 @@ _ARITHMETIC: Mapping[str, Callable[..., float]] = {
 
 
 def folded(operation: str, operands: Sequence[Operand | None]) -> float | None:
-    """The number that an operation gives; None where an operand is no number, or it is no arithmetic."""
+    """The number that an operation gives; None where an operand is no number, or the operation no arithmetic."""
     numbers = [operand for operand in operands if isinstance(operand, float)]
     if operation not in _ARITHMETIC or len(numbers) < len(operands):
         return None

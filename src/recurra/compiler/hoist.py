@@ -1,4 +1,4 @@
-"""hoist: sums regrouped, so that as much as possible is computed in an early stage."""
+"""hoist: regroups sums, so that as much as possible is computed in an early stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurra.program import Equation, Operand, Program, Variable
 
 
 def hoist(program: Program, keep: Collection[Variable] = ()) -> Program:
-    """The same program with every sum regrouped by what its terms wait for.
+    """The same program, with the terms of every sum grouped by their stages.
 
     ``x @ W + b + h @ U + c`` is computed as ``(x @ W + (b + c)) + h @ U``: the first bracket leaves the loop.
 
@@ -38,23 +38,23 @@ def hoist(program: Program, keep: Collection[Variable] = ()) -> Program:
 def _regrouped(
     equation: Equation, terms: list[Operand], waiting: dict[Variable, int], new: Temporaries
 ) -> list[Equation]:
-    """The sum of terms, those that wait for least first among themselves."""
+    """The sum of terms, added stage by stage: those of the earliest stage first."""
     groups: dict[int, list[Operand]] = {}
     for term in terms:
         groups.setdefault(waiting[term] if isinstance(term, Variable) else ONCE, []).append(term)
-    made: list[Equation] = []
+    equations: list[Equation] = []
     first, *later = sorted(groups)
-    total = _added(groups[first], made, new)
+    total = _added(groups[first], equations, new)
     for stage in later:
-        total = _added([_added(groups[stage], made, new), total], made, new)
-    return [*made[:-1], replace(made[-1], results=equation.results)]
+        total = _added([_added(groups[stage], equations, new), total], equations, new)
+    return [*equations[:-1], replace(equations[-1], results=equation.results)]
 
 
-def _added(terms: list[Operand], made: list[Equation], new: Temporaries) -> Operand:
+def _added(terms: list[Operand], equations: list[Equation], new: Temporaries) -> Operand:
     total = terms[0]
     for term in terms[1:]:
         shapes = [operand.shape for operand in (total, term) if isinstance(operand, Variable)]
         result = new.new(next((shape for shape in shapes if shape), ()))
-        made.append(Equation("add", (total, term), (result,)))
+        equations.append(Equation("add", (total, term), (result,)))
         total = result
     return total

@@ -1,6 +1,6 @@
-"""match: whether a program computes what another one does, with parameters of other names, layouts and orders.
+"""match: tells whether a program computes the same as another one, under other names and layouts of parameters.
 
-The other one, the *template*, says where what it calls its parameters is found in the program's.
+The other one is the *template*. A match gives the place of each of its parameters in the program's.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TypeVar, cast
 
-from recurra.compiler.algebra import Algebra, Block, Function, Given, Polynomial, Product, Source
+from recurra.compiler.algebra import Algebra, Block, Function, Given, InputOrState, Polynomial, Product
 from recurra.program import Variable
 
 Found = Mapping[Block, tuple[Block, ...]]
-"""For each part of the template's parameters the program's parts that stand for it: one for a part of a matrix; of
-vectors that are added, any number, whose sum it is."""
+"""For each part of the template's parameters, the program's parts that stand for it: exactly one for a part of a
+matrix; for a vector any number, of which it is the sum."""
 
 _Bound = Mapping[int | Block, int | tuple[Block, ...]]  # atoms of the template to the program's, and parts to parts
 _Held = list[tuple[int, float]]  # products and vectors, with a factor each
@@ -24,10 +24,10 @@ _A = TypeVar("_A")
 
 
 def match(program: Algebra, template: Algebra) -> Found | None:
-    """Where the template's parameters are found in a program that computes the same; None for another one.
+    """The places of the template's parameters in a program that computes the same; None for any other program.
 
-    Both must agree in their states, their order and sizes, and in what the output is. What a program adds, a template
-    must add too; but where the template adds vectors, the program may add fewer or more.
+    Both must agree in the order and sizes of their states, and in which of them is the output. They must add up the
+    same terms; but where the template adds vectors, the program may add fewer or more.
     """
     ours, theirs = template.program, program.program
     if [state.shape for state in ours.states] != [state.shape for state in theirs.states]:
@@ -43,9 +43,9 @@ def match(program: Algebra, template: Algebra) -> Found | None:
 
 
 def whole_parameters(found: Found) -> dict[Variable, Variable] | None:
-    """For each of the template's parameters the program's that is laid out alike; absent vectors are left out.
+    """For each of the template's parameters, the program's parameter of the same layout; absent vectors are left out.
 
-    None where a parameter stands for several, is cut or turned in another way, or is partly absent.
+    None where a parameter stands for several, is cut or transposed in another way, or is partly absent.
     """
     pairs: dict[Variable, Variable] = {}
     absent = {ours.parameter for ours, theirs in found.items() if not theirs}
@@ -59,14 +59,14 @@ def whole_parameters(found: Found) -> dict[Variable, Variable] | None:
 
 
 class _Unifier:
-    """Finds what each atom of the template is in the program; methods yield the ways there are, mostly one."""
+    """Finds the program's atom for each atom of the template; methods yield every way to do so, mostly one."""
 
     def __init__(self, template: Algebra, program: Algebra) -> None:
         self._template = template
         self._program = program
 
     def roots(self) -> Iterator[_Bound]:
-        """All new states."""
+        """Unify all new states."""
         ours = [self._template.polynomial(new) for new in self._template.program.next_states]
         theirs = [self._program.polynomial(new) for new in self._program.program.next_states]
         if None in ours or None in theirs:
@@ -80,7 +80,7 @@ class _Unifier:
         theirs: Sequence[_A],
         bound: _Bound,
     ) -> Iterator[_Bound]:
-        """Each of ours with the one of theirs in its place."""
+        """Unify each of ours with the one of theirs at the same position."""
         if not ours:
             yield bound
             return
@@ -107,14 +107,14 @@ class _Unifier:
                 yield bound
             return
         ours, theirs = self._template.atoms[a], self._program.atoms[b]
-        if isinstance(ours, Source) and ours == theirs:
+        if isinstance(ours, InputOrState) and ours == theirs:
             yield {**bound, a: b}
         elif isinstance(ours, Function) and isinstance(theirs, Function) and ours.name == theirs.name:
             for found in self._polynomials(ours.argument, theirs.argument, bound):
                 yield {**found, a: b}
 
     def _held(self, ours: _Held, theirs: _Held, bound: _Bound) -> Iterator[_Bound]:
-        """Products go with products, and the template's vectors share out the program's."""
+        """Unify products with products, and share out the program's vectors among the template's."""
         if any(factor != 1 for _, factor in (*ours, *theirs)):
             return
         products, others = _products(self._template, ours), _products(self._program, theirs)
@@ -124,8 +124,8 @@ class _Unifier:
         if len({block.columns[1] for block in (*vectors, *given)}) > 1:
             return
         shares: dict[int | Block, tuple[Block, ...]] = {}
-        for place, vector in enumerate(vectors):
-            shares[vector] = tuple(given[place : place + 1] if vector is not vectors[-1] else given[place:])
+        for position, vector in enumerate(vectors):
+            shares[vector] = tuple(given[position : position + 1] if vector is not vectors[-1] else given[position:])
         for order in permutations(others):
             yield from self._each(self._product, products, order, {**bound, **shares})
 
@@ -138,7 +138,7 @@ class _Unifier:
 
 
 def _groups(algebra: Algebra, polynomial: Polynomial) -> list[_Group] | None:
-    """The terms by their factors beside products and vectors: those factors, a number, and what they all multiply.
+    """The terms, grouped by their other factors: these factors, a number, and the products and vectors they multiply.
 
     None where a term multiplies two products or vectors with each other.
     """
@@ -163,7 +163,7 @@ def _products(algebra: Algebra, held: _Held) -> list[Product]:
 
 
 def _vectors(algebra: Algebra, held: _Held) -> list[Block]:
-    """In the order of the program's parameters."""
+    """The parts of vectors, in the order of the program's parameters."""
     atoms = [algebra.atoms[number] for number, _ in held]
     blocks = [atom.block for atom in atoms if isinstance(atom, Given)]
     parameters = algebra.program.parameters

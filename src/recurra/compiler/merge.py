@@ -1,4 +1,4 @@
-"""merge: all products with the same left operand become one."""
+"""merge: joins all products with the same left operand into one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recurra.program import Equation, Program, Size, Variable
 
 
 def merge(program: Program) -> Program:
-    """The same program, in which a vector is multiplied once, by all of its matrices side by side.
+    """The same program, with each vector multiplied once, by all of its matrices side by side.
 
-    That is how the products of four gates become one. Block-diagonal products (``heads``) stay as they are.
+    The products of four gates become one this way. Block-diagonal products (``heads``) stay as they are.
     """
     program = parameters_first(program)
     varying = program.varying()
@@ -33,7 +33,7 @@ def merge(program: Program) -> Program:
 
 
 def _multiplied(equation: Equation) -> Variable | None:
-    """The vector that a product multiplies; None for another operation, or blocks of a vector."""
+    """The vector that a product multiplies; None for other operations, and for a vector in blocks."""
     left = equation.operands[0] if equation.operation == "product" else None
     return left if isinstance(left, Variable) and len(left.shape) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Nests of operations: which results are parts of a larger sum or product, and which terms a nest of sums adds up."""
+"""Nests of operations: the results that are parts of a larger sum or product, and the terms of a nest of sums."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SUMS = ("add", "subtract")
 def parts(
     equations: Iterable[Equation], candidates: Iterable[Variable], into: Callable[[Variable], Collection[str]]
 ) -> set[Variable]:
-    """The candidates that are read once, by an operation that takes them in.
+    """The candidates that are read once, by an operation that they may be a part of.
 
     Args:
-        equations: all that read something.
+        equations: all equations that may read a candidate.
         candidates: results that may be parts, because nothing but equations reads them.
-        into: for a candidate the operations that it may be a part of.
+        into: gives, for a candidate, the operations that it may be a part of.
     """
     readers: dict[Variable, list[str]] = {}
     for equation in equations:
@@ -30,7 +30,7 @@ def parts(
 def link(
     operand: Operand, root: Variable, makers: Mapping[Variable, Equation], inner: Collection[Variable]
 ) -> Equation | None:
-    """The equation that computes an operand as a part of the nest with this root; None where it is no part."""
+    """The equation that computes an operand of the nest with this root; None where the operand is no part of it."""
     if isinstance(operand, Variable) and (operand in inner or operand == root):
         return makers[operand]
     return None
@@ -43,10 +43,10 @@ def terms_of(
 
     Args:
         root: the result of the nest.
-        makers: for each variable of the nest the equation that computes it.
+        makers: for each variable of the nest, the equation that computes it.
         inner: the results that are parts of a nest.
     """
-    found: list[tuple[Operand, float]] = []
+    terms: list[tuple[Operand, float]] = []
     waiting: list[tuple[Operand, float]] = [(root, 1.0)]
     while waiting:
         operand, sign = waiting.pop()
@@ -55,5 +55,5 @@ def terms_of(
             first, second = maker.operands
             waiting += [(second, -sign if maker.operation == "subtract" else sign), (first, sign)]
         else:
-            found.append((operand, sign))
-    return found
+            terms.append((operand, sign))
+    return terms

@@ -1,4 +1,4 @@
-"""Program → Plan: the passes, once for each program, and what comes out of them as a schedule."""
+"""Program → Plan: runs the passes, once for each program, and schedules the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Plan:
     Attributes:
         source: the program as it was given.
         program: the program after all passes.
-        schedule: its forward pass, which gives the output and what is traced of every row.
+        schedule: its forward pass, which gives the output and the traced variables of every row.
         traced: the named variables that a trace shows; empty without one.
     """
 
@@ -30,7 +30,7 @@ class Plan:
     traced: tuple[tuple[str, Variable], ...] = ()
 
     def __hash__(self) -> int:
-        """Cheap, as plans are looked up at every call: a plan is mostly compared with itself."""
+        """A cheap hash, as plans are looked up at every call and are mostly compared with themselves."""
         return hash((self.program.name, len(self.program.equations), len(self.traced)))
 
     @property
@@ -67,7 +67,7 @@ def plan(program: Program, *, traced: bool = False) -> Plan:
     """Schedule a program; equal programs give the same plan.
 
     Args:
-        program: what the cell's trace gave.
+        program: the traced program.
         traced: whether every named variable that changes from step to step is wanted at every step.
     """
     named = traceable(program) if traced else ()

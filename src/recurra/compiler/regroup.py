@@ -1,8 +1,8 @@
-"""regroup: as little as possible of a derived backward pass stays in its time loop.
+"""regroup: moves as much as possible of a derived backward pass out of its time loop.
 
-Gradients are linear in what is carried: in a chain of multiplications one factor depends on it, and the product of all
-others is computed ahead of the loop. So are the terms of a sum that do not depend on it, and the sum of the factors of
-what occurs in several terms: d * h - d * n is d * (h - n).
+Gradients are linear in the carried gradients. In a chain of multiplications only one factor depends on these, so the
+product of all others is computed ahead of the loop. So are the terms of a sum that do not depend on them, and the sum
+of the factors of a variable that occurs in several terms: d * h - d * n is d * (h - n).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _SCALINGS = ("multiply", "negative")
 def regrouped(
     tape: Tape, entering: Sequence[Variable], leaving: Sequence[Variable], roots: Sequence[Variable]
 ) -> tuple[list[Equation], dict[Variable, Variable]]:
-    """The equations regrouped until the loop gets no shorter; and for each variable that is gone the one in its place.
+    """The equations, regrouped until the loop gets no shorter; and a replacement for each variable that is gone.
 
-    A second time helps where a sum has become one product, which is now part of a longer chain.
+    A second round helps where a sum has become one product, which is then part of a longer chain.
 
     Args:
-        tape: with the equations.
-        entering: what is carried, as it enters a step.
-        leaving: what is carried, as a step hands it on.
-        roots: all that the equations are computed for.
+        tape: the tape with the equations.
+        entering: the carried variables as they enter a step.
+        leaving: the carried variables as a step hands them on.
+        roots: all variables that the equations are computed for.
     """
     length = len(tape.equations) + 1
     values: dict[Variable, Variable] = {}
@@ -45,7 +45,7 @@ def regrouped(
 
 
 class _Term(NamedTuple):
-    """sign * carried * factors; without a carried variable, a term that is known ahead of the loop."""
+    """The term sign * carried * factors; without a carried variable, it is known ahead of the loop."""
 
     carried: Variable | None
     factors: tuple[Operand, ...]
@@ -53,10 +53,10 @@ class _Term(NamedTuple):
 
 
 class _Regrouping:
-    """Equations, of which those that are linear in what is carried are written anew.
+    """Writes the equations anew that are linear in the carried variables.
 
     Attributes:
-        loop: the equations of the time loop as they are.
+        loop: the equations of the time loop, before they are regrouped.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class _Regrouping:
         self.equations = needed(equations, roots)
         self.carried = depending(self.equations, entering)
         self.makers = {variable: equation for equation in self.equations for variable in equation.results}
-        self.values: dict[Variable, Variable] = {}  # what stands in place of a variable that is gone
+        self.values: dict[Variable, Variable] = {}  # the replacement of each variable that is gone
         self.loop = needed((e for e in self.equations if e.results[0] in self.carried), leaving)
         self.linear = {e.results[0] for e in self.loop if e.operation in (*SUMS, *_SCALINGS)}
         self.inner = parts(self.equations, self.linear.difference(roots), self._into)
 
     def _into(self, variable: Variable) -> tuple[str, ...]:
-        """The operations whose nests and chains a result can be a part of: a sum is no factor of a product."""
+        """The operations that a result can be a part of: a sum only of sums, as it is no factor of a product."""
         return SUMS if self.makers[variable].operation in SUMS else (*SUMS, *_SCALINGS)
 
     def run(self, tape: Tape) -> dict[Variable, Variable]:
-        """Write down the new equations; for each variable that is gone the one in its place."""
+        """Write down the new equations, and return the replacement of each variable that is gone."""
         self.tape = tape
         for equation in self.equations:
             result = equation.results[0]
@@ -96,11 +96,11 @@ class _Regrouping:
         return self.values
 
     def _terms(self, root: Variable) -> list[_Term]:
-        """The terms of the nest of additions that gives a result, from left to right."""
+        """The terms of the nest of additions that computes a result, from left to right."""
         return [self._chain(operand, sign, root) for operand, sign in terms_of(root, self.makers, self.inner)]
 
     def _chain(self, operand: Operand, sign: float, root: Variable) -> _Term:
-        """The factors of a chain of multiplications."""
+        """A chain of multiplications as a term."""
         factors: list[Operand] = []
         maker = link(operand, root, self.makers, self.inner)
         while maker is not None and maker.operation in _SCALINGS:
@@ -139,7 +139,7 @@ class _Regrouping:
         return 0.0 if total is None else total
 
     def _factor(self, group: list[_Term]) -> Operand:
-        """The sum of what a carried variable is multiplied by."""
+        """The factor of a carried variable: the sum over its terms."""
         first, *others = sorted(group, key=lambda term: term.sign < 0)
         total = self._product(first.factors)
         if first.sign < 0:
@@ -150,7 +150,7 @@ class _Regrouping:
         return total
 
     def _product(self, factors: Iterable[Operand]) -> Operand:
-        """The product of factors: numbers and constants first, and of these scalars first."""
+        """The product of factors: constants before varying ones, and in each of these groups scalars first."""
         total: Operand = 1.0
         for factor in sorted(factors, key=lambda f: (f in self.tape.varying, shape_of(f) != ())):
             total = self.tape.multiply(total, factor)

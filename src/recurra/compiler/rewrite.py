@@ -1,4 +1,4 @@
-"""What the passes share: replacing operands, new variables, the order of evaluation."""
+"""Helpers that the passes share: replacing operands, new variables, the order of evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def substitute(equation: Equation, values: Mapping[Variable, Operand]) -> Equati
 
 
 class Temporaries:
-    """Makes variables whose names do not occur in a program yet."""
+    """Makes variables whose names do not occur in a program."""
 
     def __init__(self, program: Program) -> None:
         self._taken = {variable.name for variable in program.variables()}
@@ -32,7 +32,7 @@ class Temporaries:
 
 
 def users(program: Program) -> dict[Variable, list[Equation]]:
-    """For each variable the equations that read it, in order."""
+    """For each variable, the equations that read it, in order."""
     readers: dict[Variable, list[Equation]] = {}
     for equation in program.equations:
         for variable in dict.fromkeys(equation.variables):
@@ -52,7 +52,7 @@ def needed(equations: Iterable[Equation], roots: Iterable[Variable]) -> list[Equ
 
 
 def parameters_first(program: Program) -> Program:
-    """The same program with what depends on parameters alone before everything else."""
+    """The same program, with the equations that depend on parameters alone before all others."""
     varying = program.varying()
     constant = [equation for equation in program.equations if not varying.intersection(equation.results)]
     rest = [equation for equation in program.equations if varying.intersection(equation.results)]

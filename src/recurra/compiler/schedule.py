@@ -1,4 +1,4 @@
-"""Equations by stage: what runs once per call, before the time loop, in each step, and after it; forward or backward.
+"""Equations by stage: once per call, before the time loop, in each step, after the loop; forward or backward.
 
 An equation belongs to the earliest stage that it can run in:
 
@@ -18,27 +18,27 @@ from recurra.compiler.adjoint import sums_rows
 from recurra.compiler.rewrite import needed
 from recurra.program import Equation, Program, Variable
 
-ONCE, BEFORE, STEP, FINALLY = range(4)  # the levels of waiting
+ONCE, BEFORE, STEP, FINALLY = range(4)  # levels: when a variable is known
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Equations in the order of their stages, and what goes in and out: what an engine runs in one pass.
+    """One pass as an engine runs it: equations in the order of their stages, inputs and results.
 
     A *row* is one sequence at one step. A *constant* has one value for the whole call.
 
     Attributes:
-        constants: given once per call: the parameters.
-        rows: given for every row; random masks are among them.
+        constants: variables given once per call: the parameters.
+        rows: variables given for every row, random masks among them.
         states: carried from step to step; the first value of each is given for every sequence.
-        next_states: for each state what a step hands on.
+        next_states: for each state, the variable that a step hands on.
         once: equations over constants alone.
         before: equations over constants and rows: run ahead of the time loop, for many steps at once.
         step: equations that the next state needs: run in the time loop.
         after: equations that no state needs, and sums over all rows: run behind the loop, for many steps at once.
         finally_: equations over constants and sums over all rows: run at the end of the call.
-        row_results: wanted of every row.
-        constant_results: wanted at the end of the call.
+        row_results: results of every row.
+        constant_results: results at the end of the call.
     """
 
     constants: tuple[Variable, ...]
@@ -54,7 +54,7 @@ class Schedule:
     constant_results: tuple[Variable, ...]
 
     def giving(self, further: Sequence[Variable]) -> Schedule:
-        """The same schedule, which gives these variables of every row too."""
+        """The same schedule, with further variables as results of every row."""
         return replace(self, row_results=(*self.row_results, *further))
 
     def loop_inputs(self) -> tuple[Variable, ...]:
@@ -64,7 +64,7 @@ class Schedule:
         return tuple(variable for variable in known if variable in read)
 
     def loop_outputs(self) -> tuple[Variable, ...]:
-        """The states and results of `step` that `after` reads, or that are wanted of every row."""
+        """The states and results of `step` that `after` reads, or that are results of every row."""
         in_loop = dict.fromkeys((*self.states, *_results(self.step)))
         read = {variable for equation in self.after for variable in equation.variables} | set(self.row_results)
         return tuple(variable for variable in in_loop if variable in read)
@@ -77,7 +77,7 @@ def _results(equations: Iterable[Equation]) -> list[Variable]:
 def waits(
     equations: Iterable[Equation], constants: Iterable[Variable], rows: Iterable[Variable], states: Iterable[Variable]
 ) -> dict[Variable, int]:
-    """The level of each variable: ONCE, BEFORE, STEP or FINALLY, by the latest of what it is computed from.
+    """The level of each variable: ONCE, BEFORE, STEP or FINALLY, the latest of the variables that it depends on.
 
     Args:
         equations: in an order in which each can be computed.
@@ -133,7 +133,7 @@ def schedule(
 
 
 def program_schedule(program: Program, traced: Iterable[Variable] = ()) -> Schedule:
-    """The forward pass of a program: it gives the output, and what is traced."""
+    """The forward pass of a program, which gives the output and the traced variables."""
     return schedule(
         program.computed,
         constants=program.parameters,

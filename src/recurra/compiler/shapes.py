@@ -1,4 +1,4 @@
-"""Shape inference: every value's shape from how it is used; ambiguities and contradictions refused by name."""
+"""Shape inference: finds every value's shape from its uses, and refuses ambiguities and contradictions by name."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from recurra.values import Record, Recorder
 def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_hidden: int | None) -> list[Shape]:
     """The shape of every value of a recorded cell.
 
-    What is certain is stated until nothing new follows; only then is one thing assumed, and so on: that a parameter
-    which meets a vector elementwise is a vector of that size, and that a state, the output, or a value that depends on
-    a state is of size `hidden` where nothing fixes its size.
+    Certain facts are stated until nothing new follows. Only then is one assumption made, and so on. Assumptions are
+    that a parameter which meets a vector elementwise is a vector of that size, and that a state, the output, or a value
+    that depends on a state has the size `hidden` where nothing fixes its size.
 
     Args:
         recorder: the cell's values and operations; value 0 is the input, the next ones are the states.
@@ -58,7 +58,7 @@ class _Inference:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.solver = Solver(len(recorder.names))
-        # A literal takes part as a scalar of its own.
+        # Each literal is a scalar value of its own.
         self.uses = [
             Usage(
                 self.solver,
@@ -71,7 +71,7 @@ class _Inference:
         ]
 
     def settle(self, facts: list[tuple[int, Callable[[], None]]]) -> None:
-        """State everything that is certain until nothing new follows."""
+        """State all certain facts until nothing new follows."""
         self.solver.progress = True
         while self.solver.progress:
             self.solver.progress = False
@@ -87,7 +87,7 @@ class _Inference:
                     self._refuse(mismatch, self._maker(value), "as a new state")
 
     def assume_elementwise(self) -> bool:
-        """Give one value of unknown shape the shape of what it meets; scalars meet scalars at last."""
+        """Give one operand of unknown shape its elementwise result's shape; if no such shape is known, a scalar's."""
         for to_scalars in (False, True):
             for record, use in zip(self.recorder.records, self.uses, strict=True):
                 if not OPERATIONS[record.operation].elementwise:
@@ -117,7 +117,7 @@ class _Inference:
         return False
 
     def shapes(self) -> list[Shape]:
-        """Every value's shape, now that nothing more can be found out."""
+        """Every value's shape, once nothing more can be found out."""
         shapes = []
         for value in range(len(self.recorder.names)):
             shape = self.solver.shape(value)
@@ -165,7 +165,7 @@ class _Inference:
         return ("parameter " if is_parameter else "") + self.recorder.describe(value)
 
     def _elsewhere(self, value: int, record: Record | None) -> str:
-        """Where else a parameter is used, as that is where its shape comes from."""
+        """Another use of a parameter, which its shape comes from, as text for a message; empty for other values."""
         if not self._what(value).startswith("parameter"):
             return ""
         places = [r.place for r in self.recorder.records if r is not record and value in r.operands and r.place]

@@ -1,4 +1,4 @@
-"""simplify: constants computed, identities removed, equal equations merged, what nothing needs dropped."""
+"""simplify: computes constants, removes identities, merges equal equations, drops those that nothing needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEUTRAL = {"add": ((0, 0.0), (1, 0.0)), "subtract": ((1, 0.0),), "multiply": ((
 
 
 def simplify(program: Program, keep: Collection[Variable] = ()) -> Program:
-    """The same program, with less in it.
+    """The same program in fewer equations.
 
     Args:
         program: any program.
@@ -63,7 +63,7 @@ def _same(equation: Equation, makers: dict[Variable, Equation]) -> Operand | Non
         return number
     for position, neutral in _NEUTRAL.get(equation.operation, ()):
         other = operands[1 - position]
-        # -0.0 + 0.0 is 0.0, so adding zero is not quite nothing; no reader can tell the two apart but through 1/x.
+        # -0.0 + 0.0 is 0.0, so adding zero is not quite an identity; but only 1/x can tell the two zeros apart.
         if operands[position] == neutral and isinstance(operands[position], float) and _shape(other) == result.shape:
             return other
     return None

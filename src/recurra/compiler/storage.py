@@ -5,18 +5,18 @@ from __future__ import annotations
 from recurra.compiler.rewrite import users
 from recurra.program import Equation, Program, Variable
 
-# Linear in one operand: its gradient does not need the operand, so what comes out can be kept in its place.
+# Linear in one operand: its gradient does not need the operand, so the result can be kept in its place.
 _PASSING = ("add", "subtract", "negative", "scalar", "split", "partition", "mean", "sum", "cumsum")
-# Their gradients need only the result.
+# The gradients of these need the result alone.
 _BY_RESULT = ("sigmoid", "tanh", "exp", "relu", "sqrt")
 
 
 def products_stored(program: Program) -> tuple[Variable, ...]:
-    """What to keep so that no product of a row is computed again.
+    """The variables to keep so that no product of a row is computed again.
 
-    Each product's result is followed to what is made of it by additions, cuts and an activation, as long as one
-    equation alone reads it, and what comes out last is kept: of gates what they are, not the product that they come
-    from. What is kept may also be a new state or the output, which the forward pass gives anyway.
+    Each product's result is followed through additions, cuts and one activation, as long as one equation alone reads
+    it. The last result is kept: the gates themselves, for example, not the products that they come from. A kept
+    variable may also be a new state or the output, which the forward pass gives anyway.
     """
     readers = users(program)
     varying = program.varying()
@@ -31,7 +31,7 @@ def products_stored(program: Program) -> tuple[Variable, ...]:
             waiting.extend(reading[0].results[::-1])
         elif len(reading) == 1 and reading[0].operation in _BY_RESULT:
             kept[reading[0].results[0]] = None
-        elif reading:  # what nothing reads is a result, and no gradient needs its value
+        elif reading:  # a variable that nothing reads is a result, and no gradient needs its value
             kept[variable] = None
     return tuple(kept)
 

@@ -1,4 +1,4 @@
-"""The tape that a backward pass is written on."""
+"""The tape on which a backward pass is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.program.operations import AttributeValue
 
 
 class Tape:
-    """Writes equations one after the other; what has been written before is used again.
+    """Writes equations one after the other, and reuses the results of an equal one that was written before.
 
     Args:
         varying: the variables that differ from row to row.
@@ -22,7 +22,7 @@ class Tape:
     Attributes:
         equations: those that have been written.
         varying: the variables that differ from row to row, so far.
-        makers: for each variable the equation that computes it.
+        makers: for each variable, the equation that computes it.
     """
 
     def __init__(self, varying: set[Variable], new: Temporaries) -> None:
@@ -62,7 +62,7 @@ class Tape:
     def several(
         self, operation: str, operands: Sequence[Operand], shapes: Iterable[Shape], **attributes: AttributeValue
     ) -> tuple[Variable, ...]:
-        """The results of an operation, written down unless it has been before."""
+        """The results of an operation, which is written down unless an equal one was before."""
         kind = OPERATIONS[operation].result if operation in OPERATIONS else "real"
         results = tuple(Variable(self._new.new(shape).name, shape, kind) for shape in shapes)
         equation = Equation(operation, tuple(operands), results, attributes)
@@ -81,7 +81,7 @@ class Tape:
         return self.one(operation, *self._unexpanded(operands, shape), shape=shape)
 
     def _unexpanded(self, operands: Sequence[Operand], shape: Shape) -> list[Operand]:
-        """The operands, with the scalar in place of each that is one expanded, if others still have the shape."""
+        """The operands, with each expanded scalar as the scalar itself, if another operand still has the shape."""
         slim = [self._scalar_of(operand) for operand in operands]
         if not any(shape_of(operand) == shape for operand in slim):
             return list(operands)
@@ -173,14 +173,14 @@ class Tape:
         return self.one("concat", *parts, shape=(*parts[0].shape[:-1], size))
 
     def partition(self, a: Variable, shapes: Sequence[Shape]) -> tuple[Variable, ...]:
-        """Features cut in parts of these shapes; what has been put together of them gives them back."""
+        """Features cut in parts of these shapes; a value that was joined from such parts gives these back."""
         maker = self.makers.get(a)
         if maker is not None and maker.operation == "concat" and [shape_of(o) for o in maker.operands] == [*shapes]:
             return maker.variables
         return self.several("partition", [a], shapes)
 
     def fitted(self, gradient: Operand, to: Variable) -> Variable:
-        """A gradient of what a variable was broadcast to as the gradient of the variable itself."""
+        """The gradient of a variable, from the gradient of what the variable was broadcast to."""
         if not isinstance(gradient, Variable):
             return self.expand(gradient, to.shape)
         if gradient in self.varying and to not in self.varying:
@@ -196,7 +196,7 @@ def shape_of(operand: Operand) -> Shape:
 
 
 def _key(equation: Equation) -> tuple[object, ...]:
-    """Equal for two equations that compute the same, `expand` and `partition` to the same shapes included."""
+    """A key that is equal for two equations that compute the same; `expand` and `partition` differ by their shapes."""
     return (*equation.key, *(variable.shape for variable in equation.results))
 
 

@@ -15,10 +15,10 @@ from recurra.values import Recorder, Value, recording
 
 
 class TracedCell(Cell):
-    """A cell whose program is known, and whose source need not be: what a file holds of a cell.
+    """A cell that is known by its program alone, as a file holds it.
 
     Args:
-        program: with its options chosen; a projection, and parameters that are left out, are part of it.
+        program: the program: options are chosen, a projection is added, and dropped biases are gone.
         init: initial values of parameters, as ``@recurra.cell`` takes them.
     """
 
@@ -34,7 +34,7 @@ class TracedCell(Cell):
         self.output = None if is_state or not program.states else program.output.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Not possible: there are no equations in Python to run.
+        """Refuse the call: there are no equations in Python to run.
 
         Raises:
             EquationError: always.
@@ -69,7 +69,7 @@ def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bo
 
 @lru_cache(maxsize=256)
 def _cached(cell: Cell, options: tuple[tuple[str, Any, type], ...], projected: bool) -> Program:
-    """1, 1.0 and True are equal, but not the same option: the key holds types too."""
+    """The program, traced once. The key holds types too, as 1, 1.0 and True are equal, but not the same option."""
     return _trace(cell, {name: value for name, value, _ in options}, projected)
 
 
@@ -99,7 +99,7 @@ def _trace(cell: Cell, options: Mapping[str, Any], projected: bool) -> Program:
 
 
 def _results(cell: Cell, recorder: Recorder, returned: object, wanted: Sequence[str]) -> list[Value]:
-    """The new states, or the output of a cell without states, that the cell returned; checked."""
+    """The new states that the cell returned, or the output of a cell without states; checked."""
     values = list(returned) if isinstance(returned, (tuple, list)) else [returned]
     expected = ", ".join(wanted)
     if len(values) != len(wanted):
@@ -140,7 +140,7 @@ def _output(cell: Cell, recorder: Recorder, states: list[Value]) -> Value:
 
 
 def _refuse_unused(cell: Cell, recorder: Recorder, roots: list[int]) -> None:
-    """Every argument must have an influence on a new state or the output."""
+    """Refuse arguments that have no influence on a new state or the output."""
     used = set(roots)
     for record in reversed(recorder.records):
         if used.intersection(record.results):

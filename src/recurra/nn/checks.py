@@ -92,7 +92,7 @@ def check_proj(given: object, hidden_size: int) -> int:
 
 
 def swapped(shape: Sequence[int], position: int, size: int, name: str) -> str:
-    """A hint for the message, if the size that is missing at one position stands at another."""
+    """A hint for a message, if another dimension has the size that is missing at one position."""
     others = [d for d, length in enumerate(shape) if length == size and d != position % len(shape)]
     return f"; dimension {others[0]} is {size}: are the dimensions swapped, with {name} there?" if others else ""
 

@@ -90,15 +90,15 @@ class RNN(_DropIn):
     Args:
         input_size: features of the input.
         hidden_size: features of the hidden state.
-        num_layers: how many layers. Default 1.
+        num_layers: the number of layers. Default 1.
         nonlinearity: ``"tanh"`` or ``"relu"``. Default ``"tanh"``.
         bias: whether there are bias_ih and bias_hh. Default True.
         batch_first: input and output are (batch, seq_len, features). Default False.
-        dropout: probability, between layers. Default 0.
+        dropout: the probability of dropout between layers. Default 0.
         bidirectional: whether there is a second run, backwards. Default False.
         proj_size: refused.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
 
     Raises:
@@ -137,14 +137,14 @@ class LSTM(_DropIn):
     Args:
         input_size: features of the input.
         hidden_size: features of the hidden and the cell state.
-        num_layers: how many layers. Default 1.
+        num_layers: the number of layers. Default 1.
         bias: whether there are bias_ih and bias_hh. Default True.
         batch_first: input and output are (batch, seq_len, features). Default False.
-        dropout: probability, between layers. Default 0.
+        dropout: the probability of dropout between layers. Default 0.
         bidirectional: whether there is a second run, backwards. Default False.
         proj_size: if above 0, the hidden state is projected to this size (Sak et al. 2014). Default 0.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
 
     Raises:
@@ -184,14 +184,14 @@ class GRU(_DropIn):
     Args:
         input_size: features of the input.
         hidden_size: features of the hidden state.
-        num_layers: how many layers. Default 1.
+        num_layers: the number of layers. Default 1.
         bias: whether there are bias_ih and bias_hh. Default True.
         batch_first: input and output are (batch, seq_len, features). Default False.
-        dropout: probability, between layers. Default 0.
+        dropout: the probability of dropout between layers. Default 0.
         bidirectional: whether there is a second run, backwards. Default False.
         proj_size: refused.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
 
     Raises:
@@ -238,8 +238,8 @@ class RNNCell(_DropInCell):
         hidden_size: features of the hidden state.
         bias: whether there are bias_ih and bias_hh. Default True.
         nonlinearity: ``"tanh"`` or ``"relu"``. Default ``"tanh"``.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
 
     Raises:
         ValueError: another nonlinearity.
@@ -266,8 +266,8 @@ class LSTMCell(_DropInCell):
         input_size: features of the input.
         hidden_size: features of the hidden and the cell state.
         bias: whether there are bias_ih and bias_hh. Default True.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
     """
 
     def __init__(
@@ -288,8 +288,8 @@ class GRUCell(_DropInCell):
         input_size: features of the input.
         hidden_size: features of the hidden state.
         bias: whether there are bias_ih and bias_hh. Default True.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""torch's functions for sequences of different lengths in one batch, with checks of what torch leaves unchecked.
+"""torch's functions for sequences of different lengths in one batch, with checks that torch lacks.
 
 The functions take and return torch's own ``PackedSequence``. Beyond torch, ``allow_empty=True`` admits sequences of
 length 0: such a packed sequence has more entries in ``sorted_indices`` than rows in its first step.
@@ -43,10 +43,10 @@ def pack_padded_sequence(
 
     Args:
         input: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
-        lengths: of each sequence, (batch,); a list, or a tensor on any device.
+        lengths: the length of each sequence, (batch,); a list, or a tensor on any device.
         batch_first: whether the batch stands first. Default False.
-        enforce_sorted: require lengths in decreasing order. Default True.
-        allow_empty: admit lengths of 0; a layer returns such a sequence's state unchanged. Default False.
+        enforce_sorted: whether lengths must be in decreasing order. Default True.
+        allow_empty: whether lengths may be 0; a layer returns such a sequence's state unchanged. Default False.
 
     Returns:
         the packed sequences.
@@ -163,7 +163,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Lengths, batch_first: bool
 
     Args:
         padded_sequences: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
-        lengths: of each sequence, (batch,); 0 gives an empty one.
+        lengths: the length of each sequence, (batch,); 0 gives an empty one.
         batch_first: whether the batch stands first. Default False.
 
     Returns:
@@ -190,8 +190,8 @@ def pack_sequence(
 
     Args:
         sequences: tensors (length, …).
-        enforce_sorted: require lengths in decreasing order. Default True.
-        allow_empty: admit empty sequences. Default False.
+        enforce_sorted: whether lengths must be in decreasing order. Default True.
+        allow_empty: whether sequences may be empty. Default False.
 
     Returns:
         the packed sequences.

@@ -27,12 +27,12 @@ Settings = dict[str, Setting]
 
 @dataclass(frozen=True)
 class ModuleRow:
-    """The description and the making of modules of one class.
+    """Modules of one class to settings, and back.
 
     Attributes:
-        kind: in the table of kinds.
-        describe: the settings of a module.
-        make: a module of settings, its weights not set.
+        kind: the name in the table of kinds.
+        describe: gives the settings of a module.
+        make: makes a module of settings, with no values in its weights.
     """
 
     kind: str
@@ -56,7 +56,7 @@ def _cell(module: RecurrentCell) -> Settings:
 def _arguments(part: Part) -> dict[str, Any]:
     given = {name: value for name, value in part.settings.items() if name not in ("program", "init")}
     if given.get("num_layers") == 1:
-        given["dropout"] = 0.0  # there is no place for it, and the layer would warn
+        given["dropout"] = 0.0  # it has no effect in one layer, and the layer would warn
     return given
 
 
@@ -73,9 +73,9 @@ def _make_cell(part: Part) -> RecurrentCell:
 
 
 def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[[Part], nn.Module]:
-    """A drop-in where the program is the one that it has; else, in the same shape, a layer of the program."""
+    """Make the drop-in if it has the part's program; else a ``Recurrent`` or ``RecurrentCell`` of that program."""
 
-    def made(part: Part) -> nn.Module:
+    def make_part(part: Part) -> nn.Module:
         given = _arguments(part)
         if "proj_size" in given and make is not LSTM:
             del given["proj_size"]
@@ -85,7 +85,7 @@ def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[
                 return cast(nn.Module, module)
         return _make_layer(part) if role(part) == "layer" else _make_cell(part)
 
-    return made
+    return make_part
 
 
 _NONLINEARITIES = ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"})
@@ -95,7 +95,7 @@ _NONLINEARITIES = ({"nonlinearity": "tanh"}, {"nonlinearity": "relu"})
 
 
 def _plain(cls: type[nn.Module], **renamed: str) -> ModuleRow:
-    """A class whose arguments are its attributes, all of them settings; ``renamed`` are those of another name."""
+    """The row of a class whose arguments are its attributes; ``renamed`` gives each setting's attribute."""
 
     def describe(module: nn.Module) -> Settings:
         return {setting: getattr(module, name) for setting, name in renamed.items()}
@@ -194,7 +194,7 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     nn.GELU: _plain(nn.GELU, **_same("approximate")),
 }
 CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
-# torch.nn's classes, and what accelerate makes of them, are saved as recurra's.
+# Modules of torch.nn's classes, accelerated or not, are saved as recurra's.
 _ADOPTED = {kind: ours.recurra_class for theirs, ours in ACCELERATED.items() for kind in (theirs, ours)}
 _MAKERS = {row.kind: row.make for row in ROWS.values()}
 
@@ -207,11 +207,11 @@ def describe(module: nn.Module, annotations: Mapping[str, object] | None = None)
 
     Args:
         module: one of the known parts, or a Sequential or Stack of them, or a subclass of these with their forward.
-        annotations: what else a file is to say of it, by name. Default: nothing.
+        annotations: facts that go with the module, by name. Default: none.
 
     Raises:
-        FileFormatError: a part or an annotation is not known, or a part is not as it was made; names it.
-        TypeError: it is no module, or an annotation is not of its class.
+        FileFormatError: a part or an annotation is not known, or a part was changed after it was made; names it.
+        TypeError: ``module`` is no module, or an annotation is not of its class.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"what is saved must be a torch.nn.Module, not {type(module).__name__}")
@@ -227,7 +227,7 @@ def describe(module: nn.Module, annotations: Mapping[str, object] | None = None)
 
 
 def _memory(tensor: Tensor) -> tuple[object, ...] | None:
-    """The memory of a tensor, which tied weights have in common; None where there is none."""
+    """The key of a tensor's memory, which tied weights share; None where there is no memory to share."""
     if tensor.layout is not torch.strided or not tensor.numel():
         return None
     return (tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
@@ -260,13 +260,13 @@ def _part_of(module: nn.Module, name: str) -> Part:
 
 
 def _of_python(value: Setting) -> Setting:
-    """A number of numpy's or torch's, which modules take too, as Python's."""
+    """A setting as Python's number, where the module was given one of numpy's or torch's."""
     item = getattr(value, "item", None)
     return value if item is None else cast(Setting, item())
 
 
 def _refuse_changed(module: nn.Module, name: str) -> None:
-    """Refuse a module that computes something else than its class does."""
+    """Refuse a module that computes something else than its class."""
     where = f"{name or 'the module'} ({type(module).__name__})"
     if is_parametrized(module):
         raise FileFormatError(
@@ -300,7 +300,7 @@ def _weight(name: str, tensor: Tensor) -> Weight:
 
 
 def build(description: Description) -> nn.Module:
-    """The module that a description is of, on the CPU, in evaluation mode; tied weights are one parameter.
+    """Make the module that a description describes, on the CPU, in evaluation mode; tied weights are one parameter.
 
     Raises:
         FileFormatError: a part has a name that torch's modules use themselves.
@@ -322,7 +322,7 @@ def put_weights(module: nn.Module, weights: Mapping[str, Weight]) -> None:
 
 
 def tensor_of(weight: Weight) -> Tensor:
-    """A weight as a tensor of its own dtype; of int8, as float32."""
+    """A weight as a tensor of its own dtype; int8 becomes float32."""
     if weight.dtype == "bfloat16":
         return torch.from_numpy(weight.data.view("int16").copy()).view(torch.bfloat16)
     if weight.dtype == "float16":

@@ -46,19 +46,19 @@ Input = Tensor | PackedSequence
 
 @dataclass(frozen=True)
 class _Form:
-    """How the caller's input was laid out, to give results back in the same way."""
+    """The layout of the caller's input, in which the results are returned too."""
 
     packed: PackedSequence | None
     is_batched: bool
     batch: int
 
     def rows_in(self, values: Tensor) -> Tensor:
-        """What has the caller's batch order in dimension 1, in the order of the rows."""
+        """Values with the batch in dimension 1, from the caller's order to the order of the rows."""
         order = self.packed.sorted_indices if self.packed is not None else None
         return values if order is None else values.index_select(1, order)
 
     def rows_out(self, values: Tensor) -> Tensor:
-        """What has the rows' order in dimension 1, in the caller's."""
+        """Values with the batch in dimension 1, from the order of the rows to the caller's order and layout."""
         order = self.packed.unsorted_indices if self.packed is not None else None
         values = values if order is None else values.index_select(1, order)
         return values if self.is_batched else values.squeeze(1)
@@ -84,17 +84,17 @@ class Recurrent(FixedConfiguration):
         cell: the equations of a step.
         input_size: features of the input.
         hidden_size: features of the first state; the size that the cell's equations call `hidden`.
-        num_layers: how many layers, each over the output of the one before. Default 1.
+        num_layers: the number of layers, each over the output of the one before. Default 1.
         bias: False drops every parameter that is only ever added. Default True.
         batch_first: input and output are (batch, seq_len, features); states are not changed. Default False.
         dropout: probability of zeroing an element of the output of each layer but the last, in training. Default 0.
         bidirectional: a second run from the last step to the first; outputs are concatenated. Default False.
-        proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014).
-        checkpoint: in training, keep of a dense batch the states of every so many steps alone, and compute the steps
-            between again for the gradients; True for every √T steps. Default None: as much is kept as makes it fast,
-            within bounds.
-        device: of the parameters.
-        dtype: of the parameters.
+        proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014). Default 0.
+        checkpoint: in training, keep only the states of every so many steps, and compute the steps between again for
+            the gradients; True for every √T steps, or 32 in graphs of torch.compile. Default None: keep what makes the
+            backward pass fast, within bounds.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
         **options: values for the cell's options.
 
     Raises:
@@ -181,7 +181,7 @@ class Recurrent(FixedConfiguration):
         return 2 if self.bidirectional else 1
 
     def _place(self, number: int) -> tuple[int, int]:
-        """Layer and direction of a scan."""
+        """The layer and direction of a scan."""
         return divmod(number, self._directions)
 
     def _suffix(self, number: int) -> str:
@@ -190,7 +190,7 @@ class Recurrent(FixedConfiguration):
 
     @property
     def output_size(self) -> int:
-        """Features of the output: of each direction, together."""
+        """Features of the output, of all directions together."""
         return self._directions * self._scans[-1].output_size
 
     @property
@@ -200,7 +200,7 @@ class Recurrent(FixedConfiguration):
 
     @property
     def program(self) -> Program:
-        """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
+        """The traced cell as this module runs it: with its options chosen, and without biases if ``bias`` is False."""
         return self._scans[0].program
 
     def reset_parameters(self) -> None:
@@ -238,15 +238,15 @@ class Recurrent(FixedConfiguration):
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
         if reset is None and not return_trace and not torch.compiler.is_compiling():
-            found: tuple[Any, ...] | None = direct_layer(self, x, state)
-            if found is not None:
-                return found
+            result: tuple[Any, ...] | None = direct_layer(self, x, state)
+            if result is not None:
+                return result
         return self._checked_call(x, state, reset, return_trace)
 
     leave_to_python(_forward.__code__)
 
     def _checked_call(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
-        """A call that checks everything; ``direct_layer`` runs what is plain."""
+        """Run a call with all checks; ``direct_layer`` runs plain calls."""
         weights = self._weights()
         flat = [weight for group in weights for weight in group]
         shapes = [shape for scan in self._scans for shape in scan.shapes]
@@ -276,7 +276,7 @@ class Recurrent(FixedConfiguration):
         batch: int,
         traced: bool,
     ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
-        """All layers: output, each state's last values, and what is traced."""
+        """Run all layers: the output, each state's last values, and the traced variables."""
         batch_sizes, reset = sequences.batch_sizes, sequences.reset
         tensors = [*states, *(weight for group in weights for weight in group)]
         engine = engine_of(self, self._scans[0], sequences, tensors, traced)
@@ -303,11 +303,11 @@ class Recurrent(FixedConfiguration):
         return output, [torch.stack(kept) for kept in last], traces
 
     def _dropped(self, output: Tensor) -> Tensor:
-        """What the next layer takes."""
+        """The input of the next layer: an output after dropout."""
         return functional.dropout(output, self.dropout, True) if self.dropout > 0 and self.training else output
 
     def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, _Form]:
-        """The input as the scans take it, checked."""
+        """The input as the scans take it, checked, and its layout."""
         check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
         if isinstance(x, PackedSequence):
             batch = check.packed(x, weight)
@@ -356,7 +356,7 @@ class Recurrent(FixedConfiguration):
     def _flat_weights(self) -> list[Tensor | None]:
         """All weights in order; setting an item sets the module's weight, as code written for torch.nn expects."""
         weights = FlatWeights(self, self._flat_weights_names)
-        return list(weights) if torch.compiler.is_compiling() else weights  # compilers know plain lists alone
+        return list(weights) if torch.compiler.is_compiling() else weights  # compilers support plain lists alone
 
     @_flat_weights.setter
     def _flat_weights(self, weights: Sequence[Tensor | None]) -> None:
@@ -364,9 +364,9 @@ class Recurrent(FixedConfiguration):
             assign(self, name, weight)
 
     def flatten_parameters(self) -> None:
-        """Put the weights one after the other in memory, where torch's layers want them so: on a GPU.
+        """Lay the weights one after the other in memory on a GPU, as torch's fused layers want; else do nothing.
 
-        ``to``, ``cuda`` and the like do it by themselves.
+        ``to``, ``cuda`` and similar methods call it.
         """
         weights = [self._parameters.get(name) for name in self._flat_weights_names]
         if any(weight is None or weight.device.type in ("cpu", "meta") for weight in weights):
@@ -380,11 +380,11 @@ class Recurrent(FixedConfiguration):
         self.flatten_parameters()
         return self
 
-    # What torch.nn calls by these names to renew its list of weights; recurra's list is made when it is read.
+    # Code for torch.nn calls these to renew the list of weights; recurra's list is made whenever it is read.
     _init_flat_weights = _update_flat_weights = flatten_parameters
 
     def extra_repr(self) -> str:
-        """The sizes, and what differs from the defaults."""
+        """The sizes, and the arguments that differ from their defaults."""
         parts = [] if type(self) is not Recurrent else [self.cell.name]
         parts += [str(self.input_size), str(self.hidden_size)]
         defaults = {

@@ -38,8 +38,8 @@ class RecurrentCell(FixedConfiguration):
         input_size: features of the input.
         hidden_size: features of the first state.
         bias: False drops every parameter that is only ever added. Default True.
-        device: of the parameters.
-        dtype: of the parameters.
+        device: the device of the parameters. Default: torch's.
+        dtype: the dtype of the parameters. Default: torch's.
         **options: values for the cell's options.
 
     Raises:
@@ -91,7 +91,7 @@ class RecurrentCell(FixedConfiguration):
 
     @property
     def program(self) -> Program:
-        """The traced cell as this module runs it: its options chosen, biases dropped where there are none."""
+        """The traced cell as this module runs it: with its options chosen, and without biases if ``bias`` is False."""
         return self._scan.program
 
     def reset_parameters(self) -> None:
@@ -100,7 +100,7 @@ class RecurrentCell(FixedConfiguration):
         reset_uniformly(self, self.hidden_size, constants)
 
     def forward(self, x: Tensor, state: Any = None) -> Any:
-        """One step.
+        """Run one step.
 
         Args:
             x: (batch, input_size), or unbatched (input_size).
@@ -120,7 +120,7 @@ class RecurrentCell(FixedConfiguration):
         return self._checked_call(x, state)
 
     def _checked_call(self, x: Tensor, state: Any) -> Any:
-        """A call that checks everything; ``direct_cell`` runs what is plain."""
+        """Run a call with all checks; ``direct_cell`` runs plain calls."""
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
         is_batched = x.dim() == 2
@@ -154,7 +154,7 @@ class RecurrentCell(FixedConfiguration):
             raise RuntimeError(f"{kind} input is on {x.device}, but its weights are on {weight.device}")
 
     def _states(self, x: Tensor, given: Any) -> list[Tensor]:
-        """The states as they go in: those given, checked, or zeros; unbatched where x is."""
+        """The states that enter the step: the given ones, checked, or zeros; unbatched where x is."""
         kind, names, sizes = type(self).__name__, self.cell.states, self._scan.state_sizes
         if given is None:
             return [x.new_zeros((*x.shape[:-1], size)) for size in sizes]
@@ -171,7 +171,7 @@ class RecurrentCell(FixedConfiguration):
         return states
 
     def extra_repr(self) -> str:
-        """The sizes, and what differs from the defaults."""
+        """The sizes, and the arguments that differ from their defaults."""
         parts = [] if type(self) is not RecurrentCell else [self.cell.name]
         parts += [str(self.input_size), str(self.hidden_size)]
         if self.bias is not True:

@@ -26,24 +26,24 @@ def save(
     vocabulary: Vocabulary | None = None,
     annotations: Mapping[str, object] | None = None,
 ) -> None:
-    """Put a module in one safetensors file: weights under torch's names, and what the module is, equations included.
+    """Save a module in one safetensors file: its weights under torch's names, and its description with all equations.
 
-    What is there before is replaced in one step: after a failure or a power cut there is the old file or the new one.
-    ``recurra.load`` and, without torch, ``recurra.runtime.load`` read it; safetensors does too. The cells' Python
+    An existing file is replaced in one step: after a failure or a power cut there is the old file or the new one.
+    ``recurra.load`` and, without torch, ``recurra.runtime.load`` read the file; safetensors does too. The cells' Python
     source is not needed again. torch.nn's recurrent modules are saved as recurra's.
 
     Args:
         module: a recurrent layer or cell, Linear, Embedding, LayerNorm, RMSNorm, Dropout, an activation; or Sequential
             or ``recurra.nn.Stack`` of such parts, nested as you like.
         path: the file.
-        vocabulary: the tokens of a language model, to go with it; the same as ``annotations={"vocabulary": …}``.
-        annotations: what else goes with the model, by name: its ``"vocabulary"``, or ``"series"``, a
-            ``recurra.model.Series``, of a forecaster. ``recurra.runtime.load`` gives them back. Default: nothing.
+        vocabulary: the tokens of a language model; the same as ``annotations={"vocabulary": …}``. Default: none.
+        annotations: facts that go with the model, by name: ``"vocabulary"``, or for a forecaster ``"series"``, a
+            ``recurra.model.Series``. ``recurra.runtime.load`` returns them. Default: none.
 
     Raises:
         FileFormatError: a part is not known, does something else than its class, or does not fit behind the one before
             it; an annotation is not known, or needs another model; or the file cannot be written. The message names it.
-        TypeError: the module or an annotation is none, or the vocabulary is given twice.
+        TypeError: the module or an annotation is of the wrong type, or the vocabulary is given twice.
     """
     given = dict(annotations or {})
     if vocabulary is not None:
@@ -54,15 +54,15 @@ def save(
 
 
 def load(path: PathLike, *, into: nn.Module | None = None) -> nn.Module:
-    """The module of a file, on the CPU and in evaluation mode. Nothing in the file is executed.
+    """Load a module from a file, on the CPU and in evaluation mode. Nothing in the file is executed.
 
-    Weights keep their dtype (of int8 ones it is float32). A plain safetensors file with the state_dict of one
+    Weights keep their dtype (int8 weights become float32). A plain safetensors file with the state_dict of one
     torch.nn RNN, LSTM or GRU gives recurra's layer with these weights.
 
     Args:
-        path: of a file that ``save`` wrote, or a state_dict in safetensors.
-        into: a module that the weights belong to, by name: it gets them, keeps its mode, and is returned. For files
-            without a description, such as the state_dict of a whole model.
+        path: a file that ``save`` wrote, or a state_dict in safetensors.
+        into: a module that gets the weights by name, keeps its mode, and is returned. This is for files without a
+            description, such as the state_dict of a whole model. Default: a new module.
 
     Raises:
         FileFormatError: the file cannot be read, is damaged, or goes beyond a cap; or with ``into``, the names or

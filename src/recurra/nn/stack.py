@@ -1,4 +1,4 @@
-"""``Stack``: parts one after the other, with the states of the recurrent ones going in and coming out."""
+"""``Stack``: parts one after the other, which takes and returns the states of the recurrent ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from recurra.nn.recurrent_cell import RecurrentCell
 
 
 class Stack(nn.Sequential):
-    """Like torch.nn.Sequential, for parts of which some are recurrent: ``output, state = stack(x, state)``.
+    """A torch.nn.Sequential of parts of which some are recurrent: ``output, state = stack(x, state)``.
 
-    Each part gets the output of the one before. Recurrent are recurra's layers and cells, torch.nn's, and each
-    Sequential or Stack that holds some.
-    ``state`` is the state of the recurrent part, as that part has it; where several parts are recurrent a tuple with
-    one for each, in their order; without any an empty tuple. None stands for the default, zeros. A cell hands on its
-    first state, or its output where it has one.
+    Each part gets the output of the one before. Recurrent parts are layers and cells of recurra and of torch.nn, and
+    each Sequential or Stack that holds some. A cell hands on its first state, or its output where it has one.
+
+    ``state`` is the state of the one recurrent part, in the form of that part. With several recurrent parts it is a
+    tuple of their states, in order; with none it is an empty tuple. None stands for the default, zeros.
 
     Args:
         *parts: modules, or one dictionary of modules by name, as torch.nn.Sequential takes them.
@@ -27,20 +27,20 @@ class Stack(nn.Sequential):
         """Run all parts.
 
         Args:
-            input: of the first part.
-            state: of the recurrent parts; default zeros.
+            input: the input of the first part.
+            state: the state of the recurrent parts. Default zeros.
 
         Returns:
             the last part's output, and the new state.
 
         Raises:
-            ValueError: not as many states as recurrent parts; and what the parts raise.
+            ValueError: the number of states is not the number of recurrent parts.
         """
         return _pass(self, input, state)
 
 
 def is_recurrent(module: nn.Module) -> bool:
-    """True of a module that takes a state and returns a new one."""
+    """Whether a module takes a state and returns a new one."""
     if isinstance(module, nn.Sequential):
         return any(map(is_recurrent, module))
     return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase))

@@ -34,9 +34,9 @@ class Trace(Mapping[_Key, Traced]):
         if not isinstance(key, (str, tuple)) or not key:
             raise KeyError(f"trace[name, layer, direction]; got {key!r}")
         name, *place = (key,) if isinstance(key, str) else key
-        found = [full for full in self._values if full[0] == name and full[1 : 1 + len(place)] == tuple(place)]
-        if len(found) == 1:
-            return self._values[found[0]]
+        matching = [full for full in self._values if full[0] == name and full[1 : 1 + len(place)] == tuple(place)]
+        if len(matching) == 1:
+            return self._values[matching[0]]
         if name not in self.names:
             raise KeyError(f"no variable {name!r} in the trace; there are: {', '.join(self.names)}")
         layers = 1 + max(layer for _, layer, _ in self._values)

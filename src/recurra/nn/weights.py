@@ -52,7 +52,7 @@ def weight_of(module: nn.Module, name: str) -> Tensor:
     """A weight by name.
 
     Raises:
-        TypeError: it is no tensor, but None, say.
+        TypeError: it is no tensor, for example None.
     """
     weight = getattr(module, name)
     if not isinstance(weight, Tensor):

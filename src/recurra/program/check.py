@@ -12,10 +12,10 @@ _SYMBOLS = ("", *Sizes._fields)  # of sizes; the first stands for a number alone
 
 
 def check(program: Program) -> None:
-    """Refuse a program that is not one: an unknown operation, a value used before it is known, shapes that disagree.
+    """Refuse a malformed program: an unknown operation, a value used before it is known, shapes that disagree.
 
     Raises:
-        ProgramError: says what is wrong, and where.
+        ProgramError: the message names the fault and its place.
     """
     known: dict[str, Variable] = {}
     for variable in program.sources:
@@ -107,7 +107,7 @@ def _check_operands(equation: Equation, operation: Operation, known: dict[str, V
 
 
 def _check_shapes(equation: Equation, operation: Operation, is_varying: list[bool]) -> None:
-    """The operation's own rule, applied to shapes that are all known, must find nothing to add or to object to."""
+    """Refuse shapes, all of them known, to which the operation's own rule objects."""
     solver = Solver()
     operands = [solver.add(operand.shape if isinstance(operand, Variable) else ()) for operand in equation.operands]
     results = [solver.add(variable.shape) for variable in equation.results]

@@ -1,7 +1,7 @@
 """The operation table: the one list of what a program may contain.
 
-A row holds what every reader of a program must know of an operation: how many operands of which kind, which
-attributes, how shapes relate, how it is printed. What an operation computes is each engine's own table.
+A row holds what every reader of a program must know of an operation: its operands and their kinds, its attributes, the
+relation between shapes, its printed form. Each engine has its own table of what an operation computes.
 
 Shapes are those of one example at one time step: ``()`` a scalar, ``(size,)`` a vector of features, and for
 parameters also ``(rows, columns)``. A value *varies* if it depends on the input, a state or chance; the others are
@@ -19,11 +19,11 @@ from recurra.program.sizes import Shape, Size
 from recurra.program.solver import Mismatch, Solver
 
 AttributeValue = float | int | str
-Rule = Callable[["Usage"], None]
+ShapeRule = Callable[["Usage"], None]
 
 
 class Usage(NamedTuple):
-    """One use of an operation, as its shape rule sees it: numbers of values in a solver."""
+    """One use of an operation, as its shape rule sees it: values by their numbers in a solver."""
 
     solver: Solver
     operands: Sequence[int]
@@ -32,11 +32,11 @@ class Usage(NamedTuple):
     attributes: Mapping[str, AttributeValue]
 
     def operand(self, position: int) -> Shape | None:
-        """What is known of an operand's shape."""
+        """The shape of an operand, as far as it is known."""
         return self.solver.shape(self.operands[position])
 
     def result(self) -> Shape | None:
-        """What is known of the first result's shape."""
+        """The shape of the first result, as far as it is known."""
         return self.solver.shape(self.results[0])
 
 
@@ -44,20 +44,20 @@ class Operation(NamedTuple):
     """A row of the table.
 
     Attributes:
-        name: as in programs and files.
+        name: its name in programs and files.
         operands: the kind of each operand, ``"real"`` or ``"bool"``; None for any number of reals, at least one.
         result: the kind of the results.
-        rule: states what is certain about the shapes of operands and results; called until nothing new follows.
-        results: how many; None for any number.
+        rule: states the certain facts about the shapes of operands and results; called until nothing new follows.
+        results: the number of results; None for any number.
         elementwise: whether it works on each feature alone (scalars meet every feature).
-        attributes: for each attribute, what it must be.
-        text: how it prints, with ``{0}`` for the first operand; the function form where empty.
-        binding: how tightly it binds when printed, as in Python; 9 for a function call.
+        attributes: for each attribute, a function that tells whether a value is valid.
+        text: its printed form, with ``{0}`` for the first operand; empty for the form of a function call.
+        binding: its precedence when printed, as in Python: larger binds more tightly; 9 for a function call.
     """
 
     name: str
     operands: tuple[str, ...] | None
-    rule: Rule
+    rule: ShapeRule
     result: str = "real"
     results: int | None = 1
     elementwise: bool = False
@@ -103,7 +103,7 @@ def _product(use: Usage) -> None:
     columns = right[-1] if right else solver.unknown()
     headed = use.varying[0] and len(left) == 2
     if headed and left[0].symbols:
-        raise Mismatch(a, left, (solver.unknown(),))  # how many heads there are must be a number
+        raise Mismatch(a, left, (solver.unknown(),))  # the count of heads must be a number
     solver.need(b, (*left, columns) if headed else (left[-1], columns))
     if headed:
         solver.need(use.results[0], (columns * left[0].factor(""),))
@@ -122,7 +122,7 @@ def _transpose(use: Usage) -> None:
 
 
 def _vector_if_varying(use: Usage) -> Shape | None:
-    """The shape of the only operand; what varies and has features has one dimension."""
+    """The shape of the only operand; a varying one of unknown shape becomes a vector."""
     shape = use.operand(0)
     if shape is None and use.varying[0]:
         shape = (use.solver.unknown(),)
@@ -210,7 +210,7 @@ def _scalar(use: Usage) -> None:
 
 
 def _mask(use: Usage) -> None:
-    """The shape follows from where the result is used; chance is drawn as rows of features."""
+    """The shape follows from the result's uses; a mask is drawn as a row of features at most."""
     shape = use.result()
     if shape is not None and len(shape) > 1:
         raise Mismatch(use.results[0], shape, (use.solver.unknown(),))

@@ -1,4 +1,4 @@
-"""A program: a cell as data. A list of equations, each of which names one operation of the table."""
+"""Programs: cells as data, as a list of equations, each of which names one operation of the table."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Variable:
     """A value of a program.
 
     Attributes:
-        name: unique in the program. Names that start with ``%`` are the compiler's own; ``c'`` is what the cell's
-            source calls ``c`` once ``c`` has been given a new value, ``c''`` after the next one; ``c'4`` the fourth.
-        shape: in symbols, of one example at one step.
+        name: unique in the program. Names that start with ``%`` are the compiler's own. ``c'`` is the source's ``c``
+            after its first new value, ``c''`` after its second, ``c'4`` after its fourth.
+        shape: the shape of one example at one step, in symbols.
         kind: ``"real"`` or ``"bool"``.
     """
 
@@ -26,11 +26,11 @@ class Variable:
     kind: str = "real"
 
     def __hash__(self) -> int:
-        """By the name, which is unique in a program: tables of variables are read in every step of a run."""
+        """The hash of the name, which is unique in a program: tables of variables are read in every step of a run."""
         return hash(self.name)
 
     def width(self, sizes: Sizes) -> int:
-        """How many numbers one example has at one step."""
+        """The number of elements that one example has at one step."""
         return math.prod(size.value(sizes) for size in self.shape)
 
     @property
@@ -58,9 +58,9 @@ class Equation:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for two equations that compute the same."""
-        operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # 0.0 == -0.0, and not here
-        shapes = tuple(result.shape for result in self.results)  # which of eye() and partition() nothing else tells
+        """A key that is equal for two equations that compute the same."""
+        operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # repr tells -0.0 from 0.0
+        shapes = tuple(result.shape for result in self.results)  # nothing else tells two eye() or partition() apart
         return (self.operation, operands, shapes, tuple(sorted(self.attributes.items())))
 
 
@@ -69,13 +69,13 @@ class Program:
     """A cell as data; ``str()`` prints it as equations with shapes.
 
     Attributes:
-        name: the cell's.
-        input: what arrives at a step.
-        states: what the step before handed over, the hidden state first; none in a program that only feeds forward.
-        parameters: what stays, in the order of the cell's signature.
+        name: the cell's name.
+        input: the input of a step.
+        states: the states that the step before handed on, the hidden state first; empty in a feed-forward program.
+        parameters: the parameters, in the order of the cell's signature.
         equations: in an order in which each can be computed.
-        next_states: for each state, what this step hands on; of the same shape.
-        output: what a layer returns at this step: the first new state, unless the cell says otherwise.
+        next_states: for each state, the variable that this step hands on; of the same shape.
+        output: the variable that a layer returns at this step: the first new state, unless the cell says otherwise.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Program:
     output: Variable
 
     def __hash__(self) -> int:
-        """Cheap, as programs are looked up: by names and operations, and not by shapes."""
+        """A cheap hash, as programs are looked up: of names and operations, not of shapes."""
         return hash((self.name, self.parameters, tuple(equation.operation for equation in self.equations)))
 
     @property
@@ -97,7 +97,7 @@ class Program:
 
     @property
     def roots(self) -> tuple[Variable, ...]:
-        """What the program is computed for."""
+        """The variables that the program is computed for."""
         return (*self.next_states, self.output)
 
     @property
@@ -117,7 +117,7 @@ class Program:
             yield from equation.results
 
     def named(self) -> dict[str, Variable]:
-        """What each name of the cell's source stands for at the end of a step; states by their new values."""
+        """The variable that each name of the cell's source has at the end of a step; states have their new values."""
         names = {}
         for equation in self.equations:
             for variable in equation.results:

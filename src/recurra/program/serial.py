@@ -1,4 +1,4 @@
-"""Programs to and from JSON. What comes in is data, checked against the operation table; nothing is evaluated."""
+"""Programs to and from JSON. The text is data: it is checked against the operation table, and never evaluated."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 @dataclass
 class Room:
-    """What the programs of one text may still have; reading a program takes from it.
+    """The room that is left for the programs of one text; reading a program takes from it.
 
     Attributes:
-        equations: of all programs together.
-        variables: the same.
-        operands: the same.
-        sizes: those that have come, by their texts.
+        equations: the number of equations that all programs together may still have.
+        variables: the same of variables.
+        operands: the same of operands.
+        sizes: the sizes read so far, by their texts.
     """
 
     equations: int = MAX_EQUATIONS
@@ -48,10 +48,10 @@ class Room:
     sizes: dict[str, Size] = field(default_factory=dict)
 
     def take(self, what: str, count: int) -> None:
-        """Have less room.
+        """Take from the room that is left.
 
         Raises:
-            ProgramError: so much is not left.
+            ProgramError: there is not so much left.
         """
         left = getattr(self, what) - count
         if left < 0:
@@ -59,7 +59,7 @@ class Room:
         setattr(self, what, left)
 
     def size(self, text: str) -> Size:
-        """The size of a text; of the same text the same object.
+        """The size that a text describes; the same object for the same text.
 
         Raises:
             ProgramError: the text is not a size, or there are too many that differ.
@@ -104,8 +104,8 @@ def from_json(text: str) -> Program:
     """The program that a text holds.
 
     Raises:
-        ProgramError: the text is not a program, is larger than the caps of this module, or fails ``graph.check``; a
-            message of one line.
+        ProgramError: the text is not a program, is larger than the caps of this module, or fails ``program.check``;
+            the message is one line.
     """
     if len(text) > MAX_TEXT:
         raise ProgramError(f"program text of {len(text)} characters; at most {MAX_TEXT} are read")
@@ -117,10 +117,10 @@ def from_json(text: str) -> Program:
 
 
 def strict_json(text: str) -> Any:
-    """What a JSON text holds; no key may occur twice, and NaN and Infinity are not JSON.
+    """The content of a JSON text. No key may occur twice, and NaN and Infinity are not JSON.
 
     Raises:
-        ValueError: the text is not such, is nested too deeply, or goes beyond a cap of this module.
+        ValueError: the text is no such JSON, is nested too deeply, or goes beyond a cap of this module.
     """
     caps = (
         (",", MAX_ITEMS, "items"),
@@ -129,7 +129,7 @@ def strict_json(text: str) -> Any:
         ("[", MAX_LISTS, "lists"),
     )
     for mark, most, what in caps:
-        if text.count(mark) > most:  # before anything is made of them
+        if text.count(mark) > most:  # before objects are made of them
             raise ValueError(f"more than {most} {what}")
     try:
         return json.loads(
@@ -140,14 +140,14 @@ def strict_json(text: str) -> Any:
 
 
 def from_content(content: Any, room: Room) -> Program:
-    """The program that such lists and objects describe.
+    """The program that lists and objects describe.
 
     Args:
-        content: what ``to_content`` gave.
-        room: what it may have at most.
+        content: the result of ``to_content``.
+        room: the room that is left for it.
 
     Raises:
-        ProgramError: as ``from_json``.
+        ProgramError: as in ``from_json``.
     """
     try:
         program = _program_in(content, room)
@@ -187,7 +187,7 @@ def _operand_out(operand: Operand) -> str | float | dict[str, str]:
 
 
 def _whole_number(text: str) -> int:
-    """The time that a number takes grows with the square of its digits."""
+    """Parse a whole number; long ones are refused, as the time grows with the square of the number of digits."""
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a whole number of {len(text)} characters")
     return int(text)
@@ -235,7 +235,7 @@ def _name(content: Any) -> str:
 
 
 def _title(content: Any) -> str:
-    """The name of a cell: a function's, which for a lambda is no identifier."""
+    """The name of a cell: its function's, which for a lambda is no identifier."""
     if not isinstance(content, str) or not 0 < len(content) <= 100 or not content.isprintable():
         raise ProgramError(f"{shown(content)} is not the name of a cell")
     return content
@@ -289,12 +289,12 @@ def _equation_in(content: Any, known: dict[str, Variable], room: Room) -> Equati
     elif not isinstance(attributes, dict):
         raise ProgramError("attributes must be an object")
     known_operands = tuple(_operand_in(item, known) for item in operands)
-    made = _variables_in(results, known, room)
-    return Equation(_name(fields["operation"]), known_operands, made, attributes)
+    new_results = _variables_in(results, known, room)
+    return Equation(_name(fields["operation"]), known_operands, new_results, attributes)
 
 
 def shown(content: Any) -> str:
-    """What came in place of something else, for a message: its beginning, or its kind."""
+    """A short text, for a message, of content that is refused: its beginning, or its kind."""
     if isinstance(content, str):
         return repr(content[:40])
     if isinstance(content, (bool, int, float, type(None))):

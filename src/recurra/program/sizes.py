@@ -16,7 +16,7 @@ _TERM = re.compile(r"(?:(\d{1,9})|(?:(\d{1,9})\*)?([a-z][a-z_]{0,31}))(?:/(\d{1,
 _MAX_TERMS = 4  # three symbols and a number
 _MAX_FACTOR = 10**18
 
-Factor: TypeAlias = "int | Fraction"  # a Fraction only where it is not whole: most programs know none
+Factor: TypeAlias = "int | Fraction"  # a Fraction only where it is not whole: most programs have none
 
 
 class Sizes(NamedTuple):
@@ -38,7 +38,7 @@ def ratio(above: Factor, below: Factor) -> Factor:
     dividend, divisor = above.numerator * below.denominator, above.denominator * below.numerator
     if dividend % divisor == 0:
         return dividend // divisor
-    from fractions import Fraction  # here: most programs never need it
+    from fractions import Fraction  # late: most programs never need it
 
     return Fraction(dividend, divisor)
 
@@ -54,7 +54,7 @@ class Size:
         """The size with these factors by symbol; zero factors are dropped.
 
         Raises:
-            ProgramError: a factor is of numbers so large that no size is.
+            ProgramError: a factor has more than 18 digits.
         """
         if any(factor.denominator > _MAX_FACTOR or abs(factor.numerator) > _MAX_FACTOR for factor in factors.values()):
             raise ProgramError("a size has a factor of more than 18 digits")
@@ -96,7 +96,7 @@ class Size:
         return dict(self.terms).get(symbol, 0)
 
     def substitute(self, values: Mapping[str, Size]) -> Size:
-        """Each symbol that has a value replaced by it."""
+        """The size with each symbol that has a value replaced by it."""
         if not any(symbol in values for symbol, _ in self.terms):
             return self
         total = Size(())
@@ -105,7 +105,7 @@ class Size:
         return total
 
     def value(self, sizes: Sizes) -> int:
-        """The number that this size is, given every symbol's.
+        """The number that this size is, for these numbers of the symbols.
 
         Raises:
             EquationError: the result is not a whole number, or is negative.
@@ -167,5 +167,5 @@ PROJ = Size.symbol("proj")
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape as a reader writes it: ``(4*hidden, input)``, ``(hidden)``, ``scalar``."""
+    """The printed form of a shape: ``(4*hidden, input)``, ``(hidden)``, ``scalar``."""
     return "(" + ", ".join(map(str, shape)) + ")" if shape else "scalar"

@@ -16,7 +16,7 @@ class Mismatch(Exception):  # noqa: N818  (a fact on its way to the public error
 
 
 class Solver:
-    """Finds the shape of every value; sizes that are not known yet are symbols that start with ``?``.
+    """Finds the shape of every value; unknown sizes are symbols that start with ``?``.
 
     Values are numbered from 0. A shape is None while not even the number of its dimensions is known.
     """
@@ -28,22 +28,22 @@ class Solver:
         self.progress = False
 
     def add(self, shape: Shape | None = None) -> int:
-        """A further value, of this shape if it is known."""
+        """Add a value, of this shape if it is known, and return its number."""
         self._shapes.append(shape)
         return len(self._shapes) - 1
 
     def unknown(self) -> Size:
-        """A size that nothing is known of yet."""
+        """A new unknown size."""
         self._unknowns += 1
         return Size.symbol(f"?{self._unknowns}")
 
     def shape(self, value: int) -> Shape | None:
-        """What is known of a value's shape."""
+        """The shape of a value, as far as it is known."""
         shape = self._shapes[value]
         return shape if shape is None or not self._solved else tuple(map(self.resolve, shape))
 
     def resolve(self, size: Size) -> Size:
-        """A size with everything put in that has been found out."""
+        """A size with every solved symbol replaced."""
         while self._solved and any(symbol in self._solved for symbol, _ in size.terms):
             size = size.substitute(self._solved)
         return size
@@ -75,7 +75,7 @@ class Solver:
                 return
 
     def _equal(self, a: Size, b: Size) -> bool:
-        """Make two sizes equal by giving a value to an unknown; False where they cannot be."""
+        """Make two sizes equal by giving a value to an unknown; False where that cannot be."""
         a, b = self.resolve(a), self.resolve(b)
         if a is b or a == b:
             return True

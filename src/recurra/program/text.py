@@ -1,4 +1,4 @@
-"""Programs printed for people: one line for each named variable, what has no name inlined."""
+"""Programs printed for people: one line for each named variable; variables without a name are inlined."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from recurra.program.operations import OPERATIONS
 from recurra.program.program import Equation, Operand, Program, Variable
 from recurra.program.sizes import shape_text
 
-_DEEPEST = 20  # operations written in place of each other on one line
+_DEEPEST = 20  # operations nested in one line
 
 
 class Printer:
-    """Writes equations as lines; a variable with no name of its own and one use is written in place.
+    """Writes equations as lines; a variable that has no name of its own and is used once is inlined.
 
     Args:
-        program: whose equations are printed.
-        groups: what belongs together; nothing is written in place across groups. Default: all equations.
+        program: the program whose equations are printed.
+        groups: equations that belong together; nothing is inlined across groups. Default: all equations.
     """
 
     def __init__(self, program: Program, groups: Iterable[Iterable[Equation]] | None = None) -> None:
@@ -44,7 +44,7 @@ class Printer:
         return self._temporaries.setdefault(variable, f"t{len(self._temporaries) + 1}")
 
     def _operand(self, operand: Operand, binding: int = 0) -> str:
-        """An operand inside of something that binds this tightly."""
+        """The text of an operand inside an operation that binds this tightly."""
         if not isinstance(operand, Variable):
             text = f"{operand:g}" if float(f"{operand:g}") == operand else repr(operand)
             return f"({text})" if operand < 0 and binding else text
@@ -70,7 +70,7 @@ class Printer:
         return f"{row.name}({', '.join(arguments)})"
 
     def lines(self, equations: Iterable[Equation]) -> list[tuple[str, str]]:
-        """Pairs of an equation and the shape of what it computes."""
+        """Pairs of an equation and the shapes of its results, as text."""
         lines = []
         for equation in equations:
             if not self._is_inlined(equation):
@@ -81,7 +81,7 @@ class Printer:
 
 
 def aligned(lines: Iterable[tuple[str, str]], limit: int = 64) -> str:
-    """Two columns; a left side longer than the limit does not widen the column."""
+    """Lines in two columns; a left side longer than the limit does not widen its column."""
     lines = list(lines)
     width = max((len(left) for left, _ in lines if len(left) <= limit), default=0)
     return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in lines)

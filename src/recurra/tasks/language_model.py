@@ -16,7 +16,7 @@ from recurra.tasks.batching import PADDING, Lanes
 from recurra.tasks.text_settings import ModelSettings
 
 # The state of a recurrent layer: a tensor, or a tuple of them where the cell has several states; None for all zeros.
-State = Tensor | tuple[Tensor, ...] | None
+StackState = Tensor | tuple[Tensor, ...] | None
 
 
 class LanguageModel(Stack):
@@ -64,7 +64,7 @@ def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> Lang
         raise RunError(f"a model of {sizes} does not fit in memory") from None
 
 
-def detached(state: State) -> State:
+def detached(state: StackState) -> StackState:
     """Detach a state from the graph, so that gradients end here."""
     if isinstance(state, tuple):
         return tuple(tensor.detach() for tensor in state)

@@ -22,7 +22,7 @@ from recurra.tasks import training
 from recurra.tasks.batching import Lanes, lanes_that_fit
 from recurra.tasks.corpus import read_text, read_texts, split_text
 from recurra.tasks.language_model import (
-    State,
+    StackState,
     bits_per_char,
     build,
     detached,
@@ -136,7 +136,7 @@ class TextJob:
         Yields:
             The mean cross-entropy of a window in nats, and its number of tokens.
         """
-        state: State = None
+        state: StackState = None
         for inputs, targets in self.train.windows(self.steps):
             logits, state = self.model(inputs, detached(state))
             yield nats(logits, targets), targets.numel()

@@ -1,4 +1,4 @@
-"""Helpers: accelerated modules beside the same ones that stay torch's."""
+"""Helpers: accelerated modules beside equal ones that stay torch's."""
 
 import pytest
 import torch

@@ -31,7 +31,7 @@ from tests.nn.support import CELLS, LAYERS, assert_same, gradients, ours
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
-# ---- what changes, and what does not ----
+# ---- changes, and what stays ----
 
 
 @over_all
@@ -101,7 +101,7 @@ def test_chance_is_left_alone():
 
 
 class Model(nn.Module):
-    """A layer at two places, weights in common, a cell; torch.nn's and recurra's."""
+    """A model with a layer used twice, shared weights, and a cell; of torch.nn and of recurra."""
 
     def __init__(self):
         super().__init__()
@@ -189,7 +189,7 @@ def test_the_report_on_a_root_and_on_nothing(caplog):
     ]
 
 
-# ---- what is changed afterwards ----
+# ---- later changes ----
 
 
 def reconfigured(module, **changes):

@@ -98,7 +98,7 @@ def test_autocast_is_torch_s(name):
 
 @over_all
 def test_other_devices_are_torch_s(name):
-    """The meta device stands for all that is not a CPU."""
+    """The meta device stands for every device but the CPU."""
     module, reference = twins(name)
     x = input_of(name).to("meta")
     actual, expected = (tensors(part.to("meta")(x)) for part in (module, reference))
@@ -178,7 +178,7 @@ class Pair(nn.Module):
         return self.cell(y[-1]).sigmoid()
 
 
-# torch hides this warning of its compiler's by itself, but not from those who make errors of warnings.
+# torch hides this warning of its compiler, but not where warnings are errors.
 compiles = [
     pytest.mark.usefixtures("_compiler"),
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
@@ -198,7 +198,7 @@ def with_marks(marks):
 @pytest.mark.parametrize("whole", [False, True], ids=["in pieces", "whole"])
 @pytest.mark.parametrize("order", ["accelerate", "compile"])
 def test_compile(whole, order):
-    """These stay out of graphs, as torch.nn's layers do; with allow_rnn they go in, as torch's own code."""
+    """Accelerated modules stay out of graphs, as torch.nn's layers do; with allow_rnn they go in as torch's code."""
     torch.manual_seed(0)
     model, x = Pair(), torch.randn(T, B, F)
     parameters, expected = list(model.parameters()), model(x)
@@ -246,7 +246,7 @@ def test_a_module_compiled_in_place():
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.layer._flat_weights")  # of torch.nn's own LSTM
 @pytest.mark.parametrize("strict", [False, True])
 def test_exported_as_before(strict):
-    """The exported program has torch's operators, and runs where recurra is not."""
+    """The exported program has torch's operators, and runs without recurra."""
     reference, x = Pair(), torch.randn(T, B, F)
     model = recurra.accelerate(copy.deepcopy(reference))
     program, expected = (torch.export.export(each, (x,), strict=strict) for each in (model, reference))

@@ -1,4 +1,4 @@
-"""accelerate inside of other libraries' own recurrent models: same forecasts, same embeddings.
+"""accelerate inside other libraries' recurrent models gives the same forecasts and embeddings.
 
 `make compat` installs the libraries, and runs these tests.
 """
@@ -34,7 +34,7 @@ def waves(count, length):
 
 
 def callback(package):
-    """The Lightning callback of docs/accelerate.md, for models that their library makes."""
+    """The Lightning callback of docs/accelerate.md, for models that a library makes."""
 
     class Accelerate(package.Callback):
         def setup(self, trainer, pl_module, stage):
@@ -88,7 +88,7 @@ def test_a_lightning_module():
 
 
 def neural_forecasts(kind, **options):
-    """Forecasts of a trained model before and after ``accelerate``, and what was replaced."""
+    """Forecasts of a trained model before and after ``accelerate``, and the replaced modules."""
     import neuralforecast
     import pandas
 
@@ -155,7 +155,7 @@ def test_darts(kind, block):
 
 
 def test_darts_trains_accelerated(tmp_path):
-    """By a callback from the start, or from the second fit on; darts saves and loads such a model."""
+    """A callback accelerates the model from the start, or from the second fit on; darts saves and loads it."""
     from darts import TimeSeries
     from darts.models import RNNModel
 

@@ -123,7 +123,7 @@ def test_parametrisations(name, wrap, first):
 
 
 def test_spectral_norm_takes_no_step_by_itself():
-    """In training mode reading the weight moves the power iteration on: neither function may read it."""
+    """In training mode, reading the weight advances the power iteration: neither function may read it."""
     module = make("LSTM")
     parametrizations.spectral_norm(module, "weight_hh_l0")
     before = {key: value.clone() for key, value in module.state_dict().items()}
@@ -161,7 +161,7 @@ def test_weight_norm_of_the_old_kind(name):
 
 
 class WeightDrop(nn.Module):
-    """A weight is taken out of the parameters; a dropped version of it is set before each call (Merity et al. 2017)."""
+    """Takes a weight out of the parameters, and sets a dropped version of it before each call (Merity et al. 2017)."""
 
     def __init__(self, module, weight):
         super().__init__()

@@ -27,7 +27,7 @@ def with_old_hook():
 
 
 class Own(nn.Parameter):
-    """A user's."""
+    """A user's subclass."""
 
 
 def with_own_parameter():

@@ -1,4 +1,4 @@
-"""Gradients of calls: against finite differences, of gradients, of some inputs only, after changes in place."""
+"""Gradients of calls: by finite differences, of gradients, of some inputs only, after changes in place."""
 
 from contextlib import suppress
 

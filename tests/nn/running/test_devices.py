@@ -20,7 +20,7 @@ FUSED = {"lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_ta
 
 @cell
 def somebodys_own(x, s, m, *, A_i, B_i, k_i, A_o, B_o, k_o, A_f, B_f, k_f, A_g, B_g, k_g):
-    """An LSTM by other names, gate by gate, in another order."""
+    """An LSTM under other names, written gate by gate in another order."""
     out = sigmoid(k_o + s @ B_o + x @ A_o)
     into, keep = sigmoid(x @ A_i + s @ B_i + k_i), sigmoid(x @ A_f + s @ B_f + k_f)
     m = tanh(x @ A_g + s @ B_g + k_g) * into + m * keep
@@ -28,7 +28,7 @@ def somebodys_own(x, s, m, *, A_i, B_i, k_i, A_o, B_o, k_o, A_f, B_f, k_f, A_g, 
     return s, m
 
 
-# What is called, its fused operation, and how often that runs for a call.
+# A layer, its fused operation, and the number of its runs in a call.
 LAYERS = {
     "LSTM": (lambda **o: LSTM(4, 6, **o), "lstm", 1),
     "LSTM, two layers, both directions": (lambda **o: LSTM(4, 6, 2, bidirectional=True, **o), "lstm", 1),
@@ -152,7 +152,7 @@ def test_a_compiled_layer(name):
     with watched() as seen:
         output = compiled(x)[0]
         output.sum().backward()
-    assert seen.count(LAYERS[name][1]) == 2  # once more in the backward pass: an operator cannot keep what it keeps
+    assert seen.count(LAYERS[name][1]) == 2  # once more in the backward pass: an operator cannot keep torch's state
     torch.testing.assert_close(host(output), expected)
 
 

@@ -1,4 +1,4 @@
-"""Direct calls of an engine: they leave what is not plain to the checked call, and nothing else disturbs them."""
+"""Direct calls of an engine: they leave calls that are not plain to the checked call, and nothing else."""
 
 import contextlib
 import copy
@@ -35,7 +35,7 @@ class Passing(TorchFunctionMode):
 
 @pytest.fixture
 def ways(monkeypatch):
-    """For each call, whether it was answered directly."""
+    """For each call, whether it ran directly."""
     answers = []
     original = direct._run
 
@@ -175,7 +175,7 @@ def test_what_a_module_is_may_change_between_calls():
 @pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_same_number_arriving_everywhere(kind, steps):
-    """A sum's gradient is one number, expanded: no memory is made of it."""
+    """The gradient of a sum is one expanded number, whose memory holds a single element."""
     layer, x = kind(3, 5), torch.randn(steps, 2, 3, requires_grad=True)
     leaves = [x, *layer.parameters()]
     output = layer(x)[0]
@@ -219,7 +219,7 @@ def test_two_parameters_with_the_same_gradient_have_one_each():
 def test_layers_that_do_not_fit_each_other_are_refused():
     first, second = GRU(3, 4), GRU(500, 4)
     with torch.no_grad():
-        first(torch.zeros(1, 1, 3))  # from here on native code knows torch's tensors
+        first(torch.zeros(1, 1, 3))  # from here on native code can read torch's tensors
     names = [[f"{part}{name}" for name in layer._all_weights[0]] for part, layer in (("a", first), ("b", second))]
     with pytest.raises(ValueError, match="layers that do not fit each other"):
         direct._direct([first._scans[0], second._scans[0]], names, 1, False, torch.float32)

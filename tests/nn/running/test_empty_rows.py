@@ -70,7 +70,7 @@ def test_a_negative_length_is_refused_all_the_same():
 @pytest.mark.parametrize(("name", "kwargs"), VARIANTS, ids=str)
 @pytest.mark.parametrize("given_state", [False, True])
 def test_layers(name, kwargs, lengths, enforce_sorted, given_state):
-    """The rows that have steps get what a batch of them alone gets from torch; the others keep their state."""
+    """Rows with steps get the results of torch on a batch of these alone; the others keep their state."""
     torch.manual_seed(0)
     kwargs = {**kwargs, "dtype": torch.float64}
     module, reference = pair(name, F, H, **kwargs)
@@ -111,7 +111,7 @@ def test_layers(name, kwargs, lengths, enforce_sorted, given_state):
     if given_state:
         for grad, expected_grad in zip(grads[1 : len(leaves)], wanted[1 : len(leaves)], strict=True):
             for row, length in enumerate(lengths):
-                # what stays as it was hands its gradient straight on
+                # an unchanged state passes its gradient on unchanged
                 kept = expected_grad[:, row] if length else torch.full_like(grad[:, row], 0.5)
                 assert_same(grad[:, row], kept, f"state of row {row}")
 

@@ -1,4 +1,4 @@
-"""``with recurra.engine(name)`` runs that engine, or says why it cannot."""
+"""``with recurra.engine(name)`` runs that engine, or the error says why it cannot."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from recurra.errors import EngineError
 
 
 def test_an_engine_that_cannot_run_a_call_says_why():
-    """No other engine runs in its place without a word in the log."""
+    """No other engine runs in its place unless the log says so."""
     own = recurra.nn.Recurrent(recurra.cells.mgu, 3, 4)
     with recurra.engine("torch"):
         with pytest.raises(EngineError, match=r"the torch engine cannot run 'mgu' in float32 on cpu: torch has no"):

@@ -11,7 +11,7 @@ from tests.engines.native.layers import assert_equal, gradients, inputs_of, laye
 
 
 def elsewhere(parameter):
-    """The same numbers with the dimensions in another order in memory; a gap of one element between features."""
+    """The same numbers, with the dimensions in another order in memory, and a gap of one element between features."""
     order = list(range(parameter.dim()))[::-1]
     moved = torch.full([2 * size for size in parameter.shape[::-1]], float("nan"), dtype=parameter.dtype)
     moved = moved[tuple(slice(0, None, 2) for _ in order)].permute(order)

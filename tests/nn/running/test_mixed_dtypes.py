@@ -83,7 +83,7 @@ def test_the_engine_refuses_what_it_would_misread():
 
 
 def test_backward_passes_are_told_apart_by_themselves():
-    """The cache compares wishes by value, as the id of a dead object may come again."""
+    """The cache compares wishes by value, as a new object may have the id of a dead one."""
     kernel = NativeEngine().build(recurra.compiler.plan(Recurrent(recurra.cells.gru, F, H).program))
     one = kernel.backward_of(Wishes((True,) * 6))
     assert kernel.backward_of(Wishes((True,) * 6)) is one

@@ -1,4 +1,4 @@
-"""A scan has its program as it is: modules share it, and it is text in files and compiled graphs alone."""
+"""A scan holds its program as an object that modules share; it is text only in files and compiled graphs."""
 
 import ast
 import copy

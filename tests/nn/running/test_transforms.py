@@ -36,7 +36,7 @@ def make(name, kwargs, dtype=torch.float64, seed=0):
 
 
 def arguments(name, kwargs, dtype=torch.float64, time=T, batch=B):
-    """An input and states that ask for gradients; the state in the form that the class takes."""
+    """An input and states that require gradients; the state in the form that the class takes."""
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape):
@@ -197,7 +197,7 @@ def test_functional_call_uses_the_weights_given(name, kwargs):
 
 @pytest.mark.parametrize("name", LAYERS + CELLS)
 def test_autocast_to_bfloat16(name):
-    """All classes alike give bfloat16, where torch's GRU and cells stay in float32."""
+    """All classes give bfloat16; torch's GRU and cells stay in float32."""
     module, (x, state) = make(name, {}, torch.float32), arguments(name, {}, torch.float32)
     expected = module(x, state)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -223,7 +223,7 @@ def test_without_gradients(name, kwargs, context):
 
 
 def flat_call(module, state, pack=None):
-    """A function of tensors alone, as the gradient checks ask for."""
+    """A function of tensors alone, as the gradient checks need."""
     names = [key for key, _ in module.named_parameters()]
     count = len(tensors(state))
 
@@ -257,7 +257,7 @@ def test_gradients_by_finite_differences(name, kwargs, packed):
 
 
 def test_gradient_penalty():
-    """A loss that holds a gradient: what gradgradcheck is for."""
+    """A loss that contains a gradient has the gradients that torch.nn's has."""
     (module, reference), results = pair("GRU", F, H, dtype=torch.float64), []
     x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)
     for layer in (module, reference):

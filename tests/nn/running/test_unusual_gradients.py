@@ -22,7 +22,7 @@ def layers(**kwargs):
 
 
 def both_ways(name):
-    """The same module with torch's kernels and ours, and a call that gives one tensor."""
+    """The same module on torch's kernels and on ours, and a call that gives one tensor."""
     torch.manual_seed(0)
     if name.endswith("Cell"):
         module, x = getattr(nn, name)(F, H, dtype=torch.float64), torch.randn(B, F, dtype=torch.float64)
@@ -143,7 +143,7 @@ def test_hooks_on_saved_tensors(kind, name):
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
 def test_an_output_that_is_changed_in_place(name, run):
-    """ReLU(inplace=True) behind a layer does so; torch.nn's GRU and RNN admit it."""
+    """ReLU(inplace=True) behind a layer changes its output; torch.nn's GRU and RNN allow that."""
     torch.manual_seed(0)
     layer = getattr(ours, name)(F, H, 2, dtype=torch.float64, checkpoint=2 if run == "checkpointed" else None)
     x = torch.randn(T, B, F, dtype=torch.float64, requires_grad=True)

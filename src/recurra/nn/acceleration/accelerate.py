@@ -84,7 +84,7 @@ def accelerate(module: Module) -> Module:
 
 
 def restore(module: Module) -> Module:
-    """Change back to torch.nn's classes what ``accelerate`` changed, in place; recurra's own layers stay.
+    """Change modules that ``accelerate`` changed back to torch.nn's classes, in place; recurra's own layers stay.
 
     Args:
         module: a module that was given to ``accelerate``, or any module that holds some.

@@ -71,7 +71,7 @@ class Accelerated(nn.Module):
         setattr(self, name, value)
 
     def extra_repr(self) -> str:
-        """Show what torch.nn's class shows."""
+        """Show the same as torch.nn's class."""
         shown: str = self.torch_class.extra_repr(self)
         return shown
 

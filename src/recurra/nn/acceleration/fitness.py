@@ -42,7 +42,7 @@ class Obstacle:
 
 
 def is_torch_recurrent(module: nn.Module) -> bool:
-    """Tell whether a module is one of torch's recurrent ones in any form: a subclass, compiled, quantised."""
+    """Tell whether a module is a recurrent one of torch's in any form: a subclass, compiled or quantized."""
     if isinstance(module, torch.jit.ScriptModule):
         return module.original_name in _NAMES
     if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):

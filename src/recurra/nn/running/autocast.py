@@ -1,4 +1,4 @@
-"""Autocast: operands in the dtype that ``torch.autocast`` asks for, as torch.nn.LSTM has them."""
+"""Autocast: operands in the dtype that ``torch.autocast`` asks for, as torch.nn.LSTM converts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _has_autocast(kind: str) -> bool:
-    """Whether a kind of device has autocast at all; torch.compile of torch 2.10 cannot follow the question."""
+    """Whether a kind of device has autocast at all; torch.compile of torch 2.10 cannot trace this query."""
     return torch.amp.is_autocast_available(kind)
 
 
@@ -22,7 +22,7 @@ def is_autocast(x: Tensor) -> bool:
 
 
 def autocast(values: Sequence[Tensor]) -> list[Tensor]:
-    """What autocast does to operands: all but float64 become its dtype."""
+    """Operands in the dtype of autocast; float64 stays."""
     return [
         value.to(torch.get_autocast_dtype(value.device.type))
         if value.is_floating_point() and value.dtype != torch.float64

@@ -16,16 +16,16 @@ from recurra.engines.torch_internals import applies_directly, is_batched, is_tra
 from recurra.program import Sizes
 
 PLAIN = {Tensor, torch.nn.Parameter}
-_SAVED = {*PLAIN, type(None)}  # beside plain tensors, what is not there
+_SAVED = {*PLAIN, type(None)}  # plain tensors, and None for an absent one
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """What autograd's node knows of a scan.
+    """A scan as autograd's node needs it.
 
     Attributes:
-        plan: what runs.
-        passes: both passes, by the engine that runs it.
+        plan: the plan that runs.
+        passes: both passes of the engine that runs it.
         sizes: the numbers of the program's symbols.
         reverse: whether it runs from the last step to the first.
         layer_states: whether states are (1, batch, size) instead of (batch, size).
@@ -40,16 +40,16 @@ class Node:
     is_cell: bool = False
 
 
-Beside = tuple[Sequence[Tensor], Tensor | None, Tensor | None]  # masks, batch sizes, resets: what has no gradient
+Beside = tuple[Sequence[Tensor], Tensor | None, Tensor | None]  # inputs without gradients: masks, batch sizes, resets
 _NOTHING: Beside = ((), None, None)
 _NO_MASKS = (0, None, None)
 
 
 class ScanFunction(torch.autograd.Function):
-    """Forward: an engine's. Backward: the derived one; the reference engine's, to be differentiated itself.
+    """A scan as one node of autograd: both passes are the engine's; a differentiated backward pass is the reference's.
 
-    Beside the node and what has no gradient, inputs are x, the first states (None for zeros) and the parameters;
-    results are the output, the last states and what is traced; of a cell the last states alone.
+    Inputs are the node, the inputs without gradients, x, the first states (None for zeros) and the parameters. Results
+    are the output, the last states and the traced variables; for a cell the last states alone.
     """
 
     @staticmethod
@@ -64,7 +64,7 @@ class ScanFunction(torch.autograd.Function):
         else:
             ctx.save_for_backward(x, *others, *masks, kept)
         ctx.output, ctx.node = KeptOutput(output), node
-        # Resets may be changed before the backward pass.
+        # The caller may change the resets before the backward pass.
         ctx.beside = beside and (len(masks), batch_sizes, None if reset is None else reset.clone())
         ctx.is_whole = kept.__class__ is tuple
         if node.plan.traced:
@@ -92,22 +92,22 @@ run_node = applies_directly(ScanFunction)
 
 
 def _marked(ctx: Any, plan: Plan, results: Sequence[Tensor]) -> list[Tensor]:
-    """Last states and traced values; traced bools as such, which no gradient passes."""
+    """Last states and traced values; traced bools become tensors of bools, marked as not differentiable."""
     count = len(plan.program.states)
-    found, bools = list(results), []
-    for place, (_, variable) in enumerate(plan.traced, count):
+    values, bools = list(results), []
+    for position, (_, variable) in enumerate(plan.traced, count):
         if variable.kind == "bool":
-            found[place] = found[place] != 0
-            bools.append(found[place])
+            values[position] = values[position] != 0
+            bools.append(values[position])
     ctx.mark_non_differentiable(*bools)
-    return found
+    return values
 
 
 class KeptOutput:
-    """An output that the backward pass reads, and that its owner may change in place before.
+    """An output that the backward pass reads, and that the caller may change in place before that.
 
-    torch would raise an error then, as it does for what ``save_for_backward`` keeps; some of torch.nn's layers do not
-    read their results again, and programs change them: in place ReLU and dropout. The pass is made in torch then.
+    ``save_for_backward`` would make torch raise an error in that case. But some of torch.nn's layers do not read their
+    results again, and programs change these, by ReLU or dropout in place. The backward pass is ``in_torch`` then.
     """
 
     def __init__(self, output: Tensor) -> None:
@@ -120,10 +120,10 @@ class KeptOutput:
 
 
 def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | None]) -> bool:
-    """Whether an engine's own backward pass can run; ``in_torch`` can run every one.
+    """Whether an engine's own backward pass can run; ``in_torch`` can run in every case.
 
-    It cannot where this pass is differentiated itself, where a transform is applied to it alone
-    (``is_grads_batched``), and on classes of tensors that a loss or ``saved_tensors_hooks`` bring in.
+    The engine's own pass cannot be differentiated itself. It cannot run under a transform of the backward pass alone
+    (``is_grads_batched``), nor on classes of tensors that a loss or ``saved_tensors_hooks`` bring in.
     """
     if torch.is_grad_enabled() or is_transformed():
         return False
@@ -133,13 +133,13 @@ def suits_backward(saved: Sequence[Tensor | None], gradients: Sequence[Tensor | 
 
 
 def readable(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Gradients with their numbers in memory: torch has some that stand for zeros, or for the opposite of it."""
-    found = []
+    """Gradients with their numbers in memory; torch has tensors that stand for zeros, or for their memory negated."""
+    resolved = []
     for gradient in gradients:
         if gradient is not None and (gradient.is_neg() or is_zero_tensor(gradient)):
             gradient = gradient.clone().resolve_neg()
-        found.append(gradient)
-    return tuple(found)
+        resolved.append(gradient)
+    return tuple(resolved)
 
 
 def in_torch(
@@ -151,16 +151,16 @@ def in_torch(
     gradients: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
-    """The gradients of x, states and parameters, made of torch operations; where gradients are recorded, of these too.
+    """The gradients of x, states and parameters by torch's operations; differentiable where gradients are recorded.
 
     Args:
-        node: what ran.
+        node: the scan that ran.
         inputs: x, the first states and the parameters.
-        masks: of the forward pass.
-        batch_sizes: of the forward pass.
-        reset: of the forward pass.
-        gradients: of the output, the last states and what is traced.
-        needed: of which inputs the gradient is wanted.
+        masks: the masks of the forward pass.
+        batch_sizes: the batch sizes of the forward pass.
+        reset: the resets of the forward pass.
+        gradients: the gradients of the output, the last states and the traced variables.
+        needed: for each input, whether its gradient is wanted.
     """
     again = torch.is_grad_enabled()
     if not again:

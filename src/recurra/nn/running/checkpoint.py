@@ -1,4 +1,4 @@
-"""Training over long sequences with little memory: states are kept at a few steps, the rest is computed again.
+"""Training over long sequences with little memory: only the states of a few steps are kept, the rest is recomputed.
 
 Chen, Xu, Zhang & Guestrin 2016, "Training deep nets with sublinear memory cost", on the time axis.
 """
@@ -20,7 +20,7 @@ from recurra.nn.running.autograd import Node, in_torch, readable, suits_backward
 
 
 def check_checkpoint(value: object) -> bool | int | None:
-    """What a layer's ``checkpoint`` may be.
+    """Check a layer's ``checkpoint``, and return it as None, a bool or an int.
 
     Raises:
         TypeError: it is neither None, a bool nor a whole number.
@@ -35,31 +35,31 @@ def check_checkpoint(value: object) -> bool | int | None:
 
 
 def run_checkpointed(kernel: Kernel, call: Call, node: Node, checkpoint: bool | int) -> list[Tensor]:
-    """Output, last states and what is traced, under autograd.
+    """Run a call under autograd: output, last states and traced variables.
 
     Args:
-        kernel: of the plan, of any engine.
+        kernel: the plan's kernel, of any engine.
         call: a dense or a packed batch.
         node: the same scan, for gradients of gradients.
-        checkpoint: how many steps lie between two kept states; True for about √T.
+        checkpoint: the number of steps between two kept states; True for about √T.
     """
     run = SegmentedRun(kernel, call, checkpoint)
     return list(_Checkpointed.apply(run, node, call.x, *call.states, *call.parameters))  # type: ignore[no-untyped-call]
 
 
 class SegmentedRun:
-    """A call cut in segments of steps, run forward one after the other, and backward likewise.
+    """A call cut in segments of steps, which run one after the other, forward and backward.
 
     Args:
-        kernel: of the plan.
-        call: what runs.
-        checkpoint: how many steps a segment has; True for about √T.
+        kernel: the plan's kernel.
+        call: the call.
+        checkpoint: the number of steps of a segment; True for about √T.
 
     Attributes:
         kernel: the kernel.
-        template: the call without what autograd keeps: x, states, parameters.
-        states: how many there are.
-        given: of the output and of each traced variable whether a gradient may arrive.
+        template: the call without the tensors that autograd saves: x, states, parameters.
+        states: the number of states.
+        given: for the output and each traced variable, whether a gradient may arrive.
     """
 
     def __init__(self, kernel: Kernel, call: Call, checkpoint: bool | int) -> None:
@@ -76,14 +76,14 @@ class SegmentedRun:
         self.given = tuple(variable.kind == "real" for variable in offered)
 
     def call(self, inputs: Sequence[Tensor], masks: Sequence[Tensor], reset: Tensor | None) -> Call:
-        """The whole call."""
+        """The whole call, with the tensors that the template lacks."""
         first = 1 + self.states
         return replace(
             self.template, x=inputs[0], states=inputs[1:first], parameters=inputs[first:], masks=masks, reset=reset
         )
 
     def forward(self, call: Call) -> tuple[list[Tensor], list[Tensor]]:
-        """Output, last states and what is traced; and the states ahead of every segment but the first."""
+        """Output, last states and traced variables; and the states that enter every segment but the first."""
         pieces: dict[int, list[Tensor]] = {}
         kept: list[Tensor] = []
         states: Sequence[Tensor] = call.states
@@ -100,7 +100,7 @@ class SegmentedRun:
     ) -> list[Tensor | None]:
         """The gradients of x, of each state and of each parameter."""
         count = self.states
-        wanted = (needed[0], *(True,) * count, *needed[1 + count :])  # of states: the segment before needs them
+        wanted = (needed[0], *(True,) * count, *needed[1 + count :])  # the segment before needs those of states
         wishes = Wishes(wanted, self.given)
         rows = [gradients[0], *gradients[1 + count :]]
         last = gradients[1 : 1 + count]
@@ -153,7 +153,7 @@ class _Checkpointed(torch.autograd.Function):
         values, kept = run.forward(run.call(inputs, masks, reset))
         ctx.save_for_backward(*inputs, *masks, *kept)
         ctx.run, ctx.node, ctx.masks = run, node, len(masks)
-        ctx.reset = reset if reset is None else reset.clone()  # it may be changed before the backward pass
+        ctx.reset = reset if reset is None else reset.clone()  # the caller may change it before the backward pass
         bools = [value for value, is_real in zip(values[1 + run.states :], run.given[1:], strict=True) if not is_real]
         ctx.mark_non_differentiable(*bools)
         return tuple(values)

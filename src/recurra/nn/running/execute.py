@@ -1,4 +1,4 @@
-"""One scan by the engine that runs it: which one, in what dtype, and under autograd."""
+"""Runs one scan: chooses its engine and dtype, and makes it differentiable."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ Checkpoint = bool | int | None
 
 @lru_cache(maxsize=64)
 def name_of(dtype: torch.dtype) -> str:
-    """A dtype's name without torch's."""
+    """A dtype's name without ``torch.``."""
     return str(dtype).removeprefix("torch.")
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """torch's dtype of a name."""
+    """The dtype of a name."""
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 
 
 def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: bool) -> Engine:
-    """The engine that runs a call: the one chosen, or the reference engine where torch's operations must be seen.
+    """The engine that runs a call: the chosen one, or the reference engine where torch's operations must be seen.
 
-    Kernels that are made of torch's operations are seen by all but function transforms and forward mode, which torch's
-    fused layers do not know on every device.
+    Modes and classes of tensors see every kernel that is made of torch's operations. Function transforms and forward
+    mode do not see through torch's fused layers on every device.
 
     Args:
-        spec: what runs.
+        spec: the scan.
         x: its input.
         tensors: its states, parameters and masks.
-        resets: whether states are reset by the way.
+        resets: whether states are reset within the sequences.
 
     Raises:
-        EngineError: the engine that is asked for cannot run it.
+        EngineError: the requested engine cannot run it.
     """
     engine = choose(spec.plan, name_of(x.dtype), x.device.type, resets=resets)
     if engine.is_recorded:
@@ -81,15 +81,15 @@ def execute(
     masks: Sequence[Tensor],
     checkpoint: Checkpoint = None,
 ) -> list[Tensor]:
-    """Output, last states and what is traced, one after the other; differentiable.
+    """Run a scan: output, last states and traced variables, one after the other; differentiable.
 
     Args:
-        engine: what runs it.
+        engine: the engine that runs it.
         spec: the scan.
-        sequences: what it runs over.
-        states: the first ones, (batch, size).
-        parameters: in the program's order.
-        masks: of each random mask the values, with x's leading dimensions.
+        sequences: the sequences that it runs over.
+        states: the first states, (batch, size) each.
+        parameters: the parameters, in the program's order.
+        masks: the values of each random mask, with x's leading dimensions.
         checkpoint: see ``Recurrent``.
     """
     x, dtype = sequences.x, sequences.x.dtype
@@ -97,7 +97,7 @@ def execute(
     if computed != dtype:
         x, states = x.to(computed), [state.to(computed) for state in states]
         parameters, masks = [each.to(computed) for each in parameters], [mask.to(computed) for mask in masks]
-    elif any(value.is_neg() for value in (x, *states, *parameters)):  # memory that holds the opposite numbers
+    elif any(value.is_neg() for value in (x, *states, *parameters)):  # their memory holds the negated numbers
         x, states = x.resolve_neg(), [state.resolve_neg() for state in states]
         parameters = [parameter.resolve_neg() for parameter in parameters]
     sizes, reverse = spec.sizes, spec.reverse
@@ -124,12 +124,12 @@ def _under_autograd(engine: Engine, spec: ScanSpec, call: Call, checkpoint: Chec
     if checkpoint:
         return run_checkpointed(kernel, call, node, checkpoint)
     beside = (call.masks, call.batch_sizes, call.reset)
-    found = ScanFunction.apply(node, beside, *inputs)  # type: ignore[no-untyped-call]
-    return list(found)
+    results = ScanFunction.apply(node, beside, *inputs)  # type: ignore[no-untyped-call]
+    return list(results)
 
 
 def _given(spec: ScanSpec) -> tuple[bool, ...]:
-    """Of the output and of each traced variable whether a gradient may arrive: not at bools."""
+    """For the output and each traced variable, whether a gradient may arrive: none arrives at bools."""
     return (True, *(variable.kind == "real" for _, variable in spec.plan.traced))
 
 
@@ -141,7 +141,7 @@ def _keeps(call: Call) -> bool:
 
 
 def _is_transformed(call: Call) -> bool:
-    """Whether a node of autograd cannot run: ``checkpoint`` has no effect there, and the log says so once."""
+    """Whether no node of autograd can run: ``checkpoint`` has no effect there, and the log says so once."""
     if not is_watched():
         return False
     _log_checkpoint()

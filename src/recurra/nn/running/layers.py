@@ -11,14 +11,14 @@ from torch import Tensor
 def through_layers(
     count: int, directions: int, x: Tensor, run: Callable[[int, Tensor], Tensor], between: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The output of the last layer.
+    """Run all layers, and return the output of the last one.
 
     Args:
-        count: layers times directions.
-        directions: scans of each layer.
+        count: the number of scans: layers times directions.
+        directions: the number of scans of each layer.
         x: the input of the first layer.
-        run: runs the scan of a number over its layer's input, and gives its output.
-        between: what happens to the output of every layer but the last: dropout.
+        run: runs a scan, by its number, over its layer's input, and returns its output.
+        between: changes the output of every layer but the last: dropout.
     """
     for begin in range(0, count, directions):
         outputs = [run(number, x) for number in range(begin, begin + directions)]

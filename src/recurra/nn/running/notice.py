@@ -1,4 +1,4 @@
-"""Says in the log that a module runs step by step on a device that has faster ways for other modules."""
+"""The log's notice that a module runs step by step on a device where other modules run faster."""
 
 from __future__ import annotations
 

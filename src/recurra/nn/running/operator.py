@@ -1,7 +1,7 @@
 """``recurra::scan``: one scan as a single operator, which torch.compile and torch.export keep whole.
 
-It gives back what its backward pass needs, and its gradient is a second operator, ``recurra::scan_backward``, which
-computes the gradients that are wanted and no others. The engine is chosen when the graph is made.
+The operator also returns the tensors that its backward pass needs. Its gradient is a second operator,
+``recurra::scan_backward``, which computes the wanted gradients alone. The engine is chosen when the graph is made.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def compiled_scan(
     checkpoint: bool | int | None,
     training: bool,
 ) -> list[Tensor]:
-    """Output, last states and what is traced, out of the operator. See ``run``."""
+    """Run a scan by the operator: output, last states and traced variables. See ``run``."""
     x, dtype = sequences.x, sequences.x.dtype
     name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
     inputs = [each.to(computed) for each in (x, *states, *parameters)]
-    if torch.compiler.is_exporting():  # what will want gradients is not known
+    if torch.compiler.is_exporting():  # it is not known which gradients will be wanted
         wanted = [training and torch.is_grad_enabled()] * len(inputs)
     else:
         wanted = [torch.is_grad_enabled() and value.requires_grad for value in inputs]
@@ -65,7 +65,7 @@ def compiled_scan(
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _settled(program: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
-    """The name of the engine that runs a program, and the dtype of the arrays that this one takes."""
+    """The name of the engine that runs a program, and the dtype that it computes in."""
     name, scheduled = dtype.removeprefix("torch."), _plan_of(program, traced)
     engine = choose(scheduled, name, device, resets=resets)
     if is_slow(engine, device):
@@ -75,20 +75,20 @@ def _settled(program: str, traced: bool, dtype: str, device: str, resets: bool) 
 
 @lru_cache(maxsize=512)
 def _plan_of(text: str, traced: bool) -> Plan:
-    """The plan of a program's JSON, by which alone an operator knows its program."""
+    """The plan of a program's JSON: operators have their programs in this form alone."""
     return plan(from_json(text), traced=traced)
 
 
-class _Scan:
-    """What the operators know of a scan.
+class _OperatorScan:
+    """A scan as the operators take it.
 
     Args:
-        program: as JSON.
+        program: the program as JSON.
         sizes: the numbers of its symbols.
         reverse: whether the last step comes first.
-        traced: whether every named variable is given.
-        engine: its name.
-        wanted: of which of x, states and parameters the gradient will be wanted; of none: nothing is kept.
+        traced: whether every named variable is returned.
+        engine: the engine's name.
+        wanted: for x, each state and each parameter, whether its gradient will be wanted; if none is, nothing is kept.
         checkpoint: steps between two kept states; 0 for no checkpoints.
     """
 
@@ -116,7 +116,7 @@ class _Scan:
         return Call(x, batch_sizes, states, parameters, self.sizes, masks, reset, self.reverse)
 
     def forward(self, call: Call) -> list[Tensor]:
-        """Output, last states, what is traced, and what is kept."""
+        """Output, last states, traced variables, and the tensors kept for the backward pass."""
         if self.wishes is not None and self.checkpoint:
             values, kept = SegmentedRun(self.kernel, call, self.checkpoint).forward(call)
             by_state = [kept[number :: self.states] for number in range(self.states)]
@@ -125,7 +125,7 @@ class _Scan:
         return [result.output, *result.states, *result.traced.values(), *result.kept]
 
     def kept_like(self, x: Tensor, states: Sequence[Tensor], batch_sizes: Tensor | None) -> list[Tensor]:
-        """Tensors as those that are kept, without their numbers."""
+        """Tensors of the shapes of those that are kept, without numbers."""
         if self.wishes is None:
             return []
         if self.checkpoint:
@@ -153,14 +153,14 @@ def _stacked(values: Sequence[Tensor], like: Tensor) -> Tensor:
 
 
 def _unshared(values: Sequence[Tensor], operands: Sequence[Tensor]) -> list[Tensor]:
-    """The values, copied where they share memory with operands or with each other: an operator's must not."""
+    """The values, copied where they share memory with operands or each other: results of an operator must not."""
     taken = {value.untyped_storage().data_ptr() for value in operands}
-    found = []
+    unshared = []
     for value in values:
-        place = value.untyped_storage().data_ptr()
-        found.append(value.clone() if place in taken else value.contiguous())
-        taken.add(place)
-    return found
+        memory = value.untyped_storage().data_ptr()
+        unshared.append(value.clone() if memory in taken else value.contiguous())
+        taken.add(memory)
+    return unshared
 
 
 @torch.library.custom_op("recurra::scan", mutates_args=())
@@ -179,8 +179,8 @@ def scan_operator(
     wanted: list[bool],
     checkpoint: int,
 ) -> list[Tensor]:
-    """Output, last states, traced variables, and what the backward pass needs of one scan; see ``_Scan``."""
-    scan = _Scan(program, sizes, reverse, traced, engine, wanted, checkpoint)
+    """Run one scan: output, last states, traced variables, and the kept tensors; see ``_OperatorScan``."""
+    scan = _OperatorScan(program, sizes, reverse, traced, engine, wanted, checkpoint)
     values = scan.forward(scan.call(x, states, parameters, masks, batch_sizes, reset))
     return _unshared(values, [x, *states, *parameters, *masks])
 
@@ -188,7 +188,7 @@ def scan_operator(
 @scan_operator.register_fake
 def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
     _, _, batch_sizes, _, *told = rest
-    scan = _Scan(*told)
+    scan = _OperatorScan(*told)
 
     def rows(variable: Variable) -> Tensor:
         dtype = x.dtype if variable.kind == "real" else torch.bool
@@ -219,15 +219,15 @@ def scan_backward_operator(
     checkpoint: int,
 ) -> list[Tensor]:
     """The gradients that are wanted: of x, of states and of parameters, in this order."""
-    scan = _Scan(program, sizes, reverse, traced, engine, wanted, checkpoint)
+    scan = _OperatorScan(program, sizes, reverse, traced, engine, wanted, checkpoint)
     operands = [x, *states, *parameters]
     found = scan.backward(scan.call(x, states, parameters, masks, batch_sizes, reset), output, kept, gradients)
-    made = [
+    results = [
         torch.zeros_like(value, memory_format=torch.contiguous_format) if gradient is None else gradient.detach()
         for value, gradient, is_wanted in zip(operands, found, wanted, strict=True)
         if is_wanted
     ]
-    return _unshared(made, [*gradients, *operands, *masks, output, *kept])
+    return _unshared(results, [*gradients, *operands, *masks, output, *kept])
 
 
 @scan_backward_operator.register_fake
@@ -239,7 +239,7 @@ def _(gradients: list[Tensor], x: Tensor, states: list[Tensor], parameters: list
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     x, states, parameters, masks, batch_sizes, reset, *told = inputs
-    scan = _Scan(*told)
+    scan = _OperatorScan(*told)
     count = 1 + len(states) + len(scan.plan.traced)
     kept = output[count:] if scan.wishes is not None else []
     ctx.counts, ctx.told, ctx.kept = (len(states), len(parameters), len(masks)), told, len(kept)
@@ -262,7 +262,7 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     needs_x, needs_states, needs_parameters, *_ = ctx.needs_input_grad
     needed = [needs_x, *needs_states, *needs_parameters]
     if any(is_needed and not is_wanted for is_needed, is_wanted in zip(needed, wanted, strict=True)):
-        # An exported program in evaluation mode that is trained all the same: what this takes was not kept.
+        # An exported program in evaluation mode is trained all the same: the forward pass has kept too little.
         wanted = [True] * count
         again = scan_operator(inputs[0], states, parameters, masks, batch_sizes, reset, *told, wanted, checkpoint)
         kept = again[len(given) :]

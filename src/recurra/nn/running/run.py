@@ -1,4 +1,4 @@
-"""One scan of a module's call: by its engine, or where a compiler looks on as one operator that it keeps whole."""
+"""Runs one scan of a module's call: by its engine, or under a compiler as one operator that stays whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recurra.nn.running.scan import Scan, Sequences
 def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[Tensor], traced: bool) -> Engine | None:
     """The engine that runs a module's call; None under a compiler, where the operator chooses.
 
-    Where it is the reference engine on a device that has faster ones, the log says so, once for each module.
+    If it is the reference engine on a device that has faster ones, the log says so once for each module and device.
     """
     if torch.compiler.is_compiling():
         return None
@@ -40,7 +40,7 @@ def run_whole(
     states: Sequence[Tensor],
     weights: Sequence[Sequence[Tensor]],
 ) -> tuple[Tensor, list[Tensor]] | None:
-    """Output and last states of all layers in one call of the engine; None where it has no such call."""
+    """Run all layers in one call of the engine: output and last states; None where there is no such call."""
     if engine is None or sequences.reset is not None or module.checkpoint or any(scan.masks for scan in scans):
         return None
     known: dict[str, Layers | None] = module._calls.layers
@@ -65,18 +65,18 @@ def run(
     checkpoint: Checkpoint = None,
     training: bool = True,
 ) -> list[Tensor]:
-    """Output, last states and, if wanted, what is traced, one after the other; differentiable.
+    """Run a scan: output, last states and, if wanted, traced variables, one after the other; differentiable.
 
     Args:
-        engine: what runs it; None under a compiler, where the operator chooses.
-        scan: what runs.
-        sequences: what it runs over.
-        states: the first ones, (batch, size).
-        parameters: in the program's order.
-        masks: of each random mask the values, with x's leading dimensions.
+        engine: the engine that runs it; None under a compiler, where the operator chooses.
+        scan: the scan.
+        sequences: the sequences that it runs over.
+        states: the first states, (batch, size) each.
+        parameters: the parameters, in the program's order.
+        masks: the values of each random mask, with x's leading dimensions.
         traced: whether every named variable is wanted at every step.
         checkpoint: see ``Recurrent``.
-        training: whether the module is in training: an exported program keeps what a backward pass needs only then.
+        training: whether the module is in training. Only then an exported program keeps tensors for a backward pass.
     """
     if engine is None:
         return compiled_scan(scan, sequences, states, parameters, masks, traced, checkpoint, training)

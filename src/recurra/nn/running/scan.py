@@ -1,4 +1,4 @@
-"""One layer in one direction over whole sequences: what a module knows of it, and what it runs over."""
+"""A scan, which is one layer in one direction over whole sequences, and the sequences that it runs over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.program import Equation, Program, Sizes, to_json
 
 @dataclass(frozen=True)
 class Mask:
-    """A random mask of a cell: see ``recurra.bernoulli``."""
+    """A random mask of a cell; see ``recurra.bernoulli``."""
 
     size: int
     probability: float
@@ -31,20 +31,20 @@ class Mask:
 
 @dataclass(frozen=True)
 class Scan:
-    """A program for one layer in one direction, its sizes filled in.
+    """A program for one layer in one direction, with the numbers of its sizes.
 
-    It pickles as its program and sizes.
+    A scan is pickled as its program and sizes.
 
     Attributes:
         plan: the program, scheduled; equal programs share it.
         sizes: the numbers of the program's symbols.
         output_size: features of its output.
         state_sizes: features of each state.
-        shapes: for each parameter its name and shape.
-        text: the program as JSON, by which compiled graphs know it: torch 2.10 takes no objects as constants.
+        shapes: the name and shape of each parameter.
+        text: the program as JSON, the form for compiled graphs: torch 2.10 takes no objects as constants.
         masks: the random masks that a run needs.
-        traced_masks: those that a traced run needs: a mask with a name is shown, used or not.
-        traced: for each traced name its size.
+        traced_masks: the random masks that a traced run needs: a trace shows every mask with a name, used or not.
+        traced: the name and size of each traced variable.
         reverse: whether it runs from the last step to the first.
     """
 
@@ -64,7 +64,7 @@ class Scan:
         """The scan of a program at these sizes.
 
         Raises:
-            EquationError: a size of the program comes out as no whole number, such as half of an odd hidden size.
+            EquationError: a size of the program is no whole number, such as half of an odd hidden size.
         """
         sizes = Sizes(input_size, hidden_size, proj_size)
         try:
@@ -98,7 +98,7 @@ class Scan:
         return self.plan.source
 
     def spec(self, traced: bool = False) -> ScanSpec:
-        """The scan as engines are told of it; ``traced`` for every named variable at every step."""
+        """The scan as engines take it; with ``traced`` it gives every named variable at every step."""
         scheduled = plan(self.program, traced=True) if traced else self.plan
         return ScanSpec(scheduled, self.sizes, self.reverse)
 
@@ -144,12 +144,12 @@ def _masks(equations: Iterable[Equation], sizes: Sizes) -> tuple[Mask, ...]:
 
 @dataclass(frozen=True)
 class Sequences:
-    """What one scan runs over.
+    """The sequences that one scan runs over.
 
     Attributes:
         x: (T, batch, input), or with ``batch_sizes`` the rows of all steps, (rows, input).
         batch_sizes: int64 (T,) on the CPU, as in torch's packed sequences; None for a dense batch.
-        reset: bool (T, batch), or (rows,) beside packed rows; None for nowhere.
+        reset: bool (T, batch), or (rows,) beside packed rows; None for no resets.
     """
 
     x: Tensor
@@ -157,7 +157,7 @@ class Sequences:
     reset: Tensor | None
 
     def repeat(self, values: Tensor) -> Tensor:
-        """What each sequence has, (batch, size), at each of its steps."""
+        """The values of each sequence, (batch, size), repeated at each of its steps."""
         if self.batch_sizes is None:
             return values.expand(self.x.shape[0], *values.shape)
         return torch.cat([values[:size] for size in self.batch_sizes.tolist()])
