@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from recurra.engines.protocol import Array
 
 
 def is_numpy(array: Array) -> bool:

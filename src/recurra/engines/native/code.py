@@ -14,7 +14,7 @@ Instruction = _native.Instruction  # kinds of instructions
 
 
 @dataclass(frozen=True)
-class Value:
+class CodeValue:
     """A value of the executor.
 
     Attributes:
@@ -37,7 +37,7 @@ class Value:
 class Columns(NamedTuple):
     """Columns of a matrix: where in which value they are; transposed, if the value's rows are the matrix's columns."""
 
-    value: Value
+    value: CodeValue
     row: int
     column: int
     width: int
@@ -72,20 +72,20 @@ class Code:
     inputs: list[int] = field(default_factory=list)  # width of each
     outputs: list[int] = field(default_factory=list)
     states: list[int] = field(default_factory=list)
-    values: list[Value] = field(default_factory=list)
+    values: list[CodeValue] = field(default_factory=list)
     literals: list[float] = field(default_factory=list)
     matrices: list[list[int]] = field(default_factory=list)
     stages: dict[str, list[list[int]]] = field(default_factory=lambda: {name: [] for name in STAGES})
-    results: list[Value] = field(default_factory=list)
-    _literals: dict[str, Value] = field(default_factory=dict)
+    results: list[CodeValue] = field(default_factory=list)
+    _literals: dict[str, CodeValue] = field(default_factory=dict)
 
-    def value(self, space: Space, width: int, rows: int = 1, index: int = -1, scalar: bool = False) -> Value:
+    def value(self, space: Space, width: int, rows: int = 1, index: int = -1, scalar: bool = False) -> CodeValue:
         """A new value."""
-        made = Value(len(self.values), space, width, rows, index, scalar)
+        made = CodeValue(len(self.values), space, width, rows, index, scalar)
         self.values.append(made)
         return made
 
-    def literal(self, number: float) -> Value:
+    def literal(self, number: float) -> CodeValue:
         """The value that is a number."""
         key = repr(number)  # 0.0 == -0.0, and not here
         if key not in self._literals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instruction, Space
 from recurra.engines.native.moves import moves
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
@@ -40,8 +40,8 @@ class Constants:
         nests = [variable for variable, depth in self._depths.items() if depth % _NEST == 0]
         nests.sort(key=self._depths.__getitem__, reverse=True)
         self._nests = {is_late: [v for v in nests if (v in late) == is_late] for is_late in (False, True)}
-        self._given: dict[Variable, Value] = {}
-        self._made: dict[Variable, Value] = {}
+        self._given: dict[Variable, CodeValue] = {}
+        self._made: dict[Variable, CodeValue] = {}
         for number, parameter in enumerate(parameters):
             rows, width = self.extent(parameter)
             code.parameters.append((rows, width))
@@ -58,7 +58,7 @@ class Constants:
             rows *= size
         return rows, shape[-1] if shape else 1
 
-    def define(self, variable: Variable, value: Value) -> None:
+    def define(self, variable: Variable, value: CodeValue) -> None:
         """Say where a constant lies that is made elsewhere: a sum over rows."""
         self._made[variable] = value
 
@@ -95,7 +95,7 @@ class Constants:
         _, k, columns = self._shape(variable)
         return Columns(value, number * k, 0, columns)
 
-    def value(self, operand: Operand) -> Value:
+    def value(self, operand: Operand) -> CodeValue:
         """A constant as rows of whole vectors, computed where it has not been."""
         if not isinstance(operand, Variable):
             return self._code.literal(operand)
@@ -113,7 +113,7 @@ class Constants:
         while nests and self._depths[nests[-1]] < self._depths[variable]:
             self.value(nests.pop())
 
-    def _new(self, variable: Variable) -> Value:
+    def _new(self, variable: Variable) -> CodeValue:
         rows, width = self.extent(variable)
         value = self._code.value(Space.CONSTANT, width, rows, scalar=not self._shape(variable))
         self._made[variable] = value

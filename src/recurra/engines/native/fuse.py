@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from recurra.engines.native.code import Value
+from recurra.engines.native.code import CodeValue
 from recurra.program import Operand, Variable
 
 
@@ -22,31 +22,31 @@ class Op(NamedTuple):
     """
 
     operation: str
-    target: Value | None
+    target: CodeValue | None
     operands: tuple[Operand, ...]
     result: Variable | None
     width: int = 0
 
 
-Made = tuple[str, tuple[Operand, ...]]
-Rule = Callable[[Op, Op, tuple[Operand, ...]], "Made | None"]
+FusedOperation = tuple[str, tuple[Operand, ...]]
+FusionRule = Callable[[Op, Op, tuple[Operand, ...]], "FusedOperation | None"]
 
 
-def _prefix(name: str) -> Rule:
+def _prefix(name: str) -> FusionRule:
     """The inner operation's operands, then what else the outer one reads."""
     return lambda outer, inner, others: (name, (*inner.operands, *others))
 
 
-def _first_factor(name: str) -> Rule:
+def _first_factor(name: str) -> FusionRule:
     """The inner operation is one of the factors of a multiply_add; the sum comes last."""
 
-    def rule(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
+    def rule(outer: Op, inner: Op, others: tuple[Operand, ...]) -> FusedOperation | None:
         return None if outer.operands[2] == inner.result else (name, (*inner.operands, *others))
 
     return rule
 
 
-def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
+def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> FusedOperation | None:
     """(1 - a) * b + a * c."""
     a, b, added = outer.operands
     if added != inner.result or a not in inner.operands:
@@ -56,7 +56,7 @@ def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
 
 
 # (outer, inner): what both become, where nothing else reads the inner one's result. The bits stay the same.
-_PAIRS: dict[tuple[str, str], Rule] = {
+_PAIRS: dict[tuple[str, str], FusionRule] = {
     ("sigmoid", "add"): _prefix("sigmoid_add"),
     ("tanh", "add"): _prefix("tanh_add"),
     ("tanh", "multiply_add"): _prefix("tanh_multiply_add"),

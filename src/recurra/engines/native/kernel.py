@@ -14,7 +14,6 @@ import numpy as np
 import recurra._native as _native
 from recurra.compiler import Plan
 from recurra.engines.native.arrays import (
-    Array,
     address,
     batch_words,
     check_dtype,
@@ -28,7 +27,7 @@ from recurra.engines.native.arrays import (
 from recurra.engines.native.build import Built, build
 from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
-from recurra.engines.protocol import Call, DType, Kernel, Passes, Result, Wishes
+from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
 from recurra.program import Sizes, Variable
 

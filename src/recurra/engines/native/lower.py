@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from recurra.compiler import Schedule
 from recurra.engines.native.chunks import set_rows
-from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instruction, Space
 from recurra.engines.native.constants import Constants, cut
 from recurra.engines.native.moves import moves, moves_of_heads, moves_of_transpose
-from recurra.engines.native.products import Node, nodes
+from recurra.engines.native.products import EquationGroup, equation_groups
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
@@ -54,9 +54,9 @@ class _Lowering:
         late = depending(schedule.finally_, summed)
         fixed = [*schedule.once, *schedule.finally_]
         self.constants = Constants(self.code, schedule.constants, fixed, late, self.shape)
-        self.where: dict[Variable, Value] = {}  # primary places of row variables
-        self.kept: dict[Variable, Value] = {}  # places where all rows of a chunk are
-        self.loaded: dict[Variable, Value] = {}  # inputs as whole vectors, for all rows of a chunk
+        self.where: dict[Variable, CodeValue] = {}  # primary places of row variables
+        self.kept: dict[Variable, CodeValue] = {}  # places where all rows of a chunk are
+        self.loaded: dict[Variable, CodeValue] = {}  # inputs as whole vectors, for all rows of a chunk
         self.stage = ""
         self.open: list[Segment] = []
 
@@ -80,15 +80,15 @@ class _Lowering:
             code.states.append(self.width(state))
             self.where[state] = code.value(Space.STATE, self.width(state), index=number)
         plans = self._stages()
-        self._in_step = {result for node in plans["step"] for result in node.results} | set(schedule.states)
-        self._needed_later = {variable for node in plans["after"] for variable in node.reads}
+        self._in_step = {result for group in plans["step"] for result in group.results} | set(schedule.states)
+        self._needed_later = {variable for group in plans["after"] for variable in group.reads}
         code.outputs = [self.width(variable) for variable in schedule.row_results]
         for stage in ("before", "step", "after"):
             self.stage = stage
             if stage == "step":
                 self._keep_states()
-            for node in plans[stage]:
-                self._node(node)
+            for group in plans[stage]:
+                self._group(group)
             self._store_results()
             if stage == "step":
                 self._hand_on()
@@ -108,33 +108,33 @@ class _Lowering:
             self.kept[row] = made
         self.where[row] = value
 
-    def _stages(self) -> dict[str, list[Node]]:
+    def _stages(self) -> dict[str, list[EquationGroup]]:
         """The nodes of each stage; elementwise equations that only the loop reads run in the loop."""
         schedule = self.schedule
-        before = nodes(schedule.before, self.readers, self.roots, self._is_ready(()))
-        early = {variable for node in before for variable in node.results}
-        step = nodes(schedule.step, self.readers, self.roots, self._is_ready(early))
+        before = equation_groups(schedule.before, self.readers, self.roots, self._is_ready(()))
+        early = {variable for group in before for variable in group.results}
+        step = equation_groups(schedule.step, self.readers, self.roots, self._is_ready(early))
         in_step = {id(equation) for equation in schedule.step}
-        begins = {init for node in step for init, _ in node.inits if init is not None}
-        sunk: list[Node] = []
-        for node in reversed(before):
-            operation = OPERATIONS.get(node.equation.operation)
-            readers = [reader for result in node.results for reader in self.readers.get(result, ())]
+        begins = {init for group in step for init, _ in group.inits if init is not None}
+        sunk: list[EquationGroup] = []
+        for group in reversed(before):
+            operation = OPERATIONS.get(group.equation.operation)
+            readers = [reader for result in group.results for reader in self.readers.get(result, ())]
             if (
                 operation is not None
                 and operation.elementwise
-                and not begins.intersection(node.results)
-                and not self.roots.intersection(node.results)
+                and not begins.intersection(group.results)
+                and not self.roots.intersection(group.results)
                 and all(id(reader) in in_step for reader in readers)
             ):
-                sunk.append(node)
-                in_step.add(id(node.equation))
-        gone = {id(node.equation) for node in sunk}
-        late = early | {variable for node in step for variable in node.results}
+                sunk.append(group)
+                in_step.add(id(group.equation))
+        gone = {id(group.equation) for group in sunk}
+        late = early | {variable for group in step for variable in group.results}
         return {
-            "before": [node for node in before if id(node.equation) not in gone],
+            "before": [group for group in before if id(group.equation) not in gone],
             "step": [*reversed(sunk), *step],
-            "after": nodes(schedule.after, self.readers, self.roots, self._is_ready(late)),
+            "after": equation_groups(schedule.after, self.readers, self.roots, self._is_ready(late)),
         }
 
     def _is_ready(self, earlier: Collection[Variable]) -> Callable[[Variable], bool]:
@@ -148,7 +148,7 @@ class _Lowering:
 
     # ---- places ----
 
-    def _place(self, variable: Variable) -> Value:
+    def _place(self, variable: Variable) -> CodeValue:
         """A place for a new row variable that outlives its segment."""
         width, scalar = self.width(variable), not variable.shape
         if self.stage == "step" and variable in self.schedule.next_states and variable not in self.where:
@@ -190,13 +190,13 @@ class _Lowering:
                 width = self.width(variable)
                 self._fill("store", self.code.value(Space.OUTPUT, width, index=number), variable, width)
 
-    def _row_value(self, variable: Variable) -> Value | None:
+    def _row_value(self, variable: Variable) -> CodeValue | None:
         """Where a row variable is, seen from the stage at hand."""
         if self.stage != "step" and variable in self.kept:
             return self.kept[variable]
         return self.where.get(variable)
 
-    def _whole(self, operand: Operand) -> Value:
+    def _whole(self, operand: Operand) -> CodeValue:
         """Where an operand is as whole vectors outside of segments; what is still to be computed is computed now."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
@@ -214,8 +214,8 @@ class _Lowering:
 
     # ---- equations ----
 
-    def _node(self, node: Node) -> None:
-        equation = node.equation
+    def _group(self, group: EquationGroup) -> None:
+        equation = group.equation
         operation = equation.operation
         if operation in OPERATIONS and OPERATIONS[operation].elementwise:
             self._elementwise(operation, equation)
@@ -227,7 +227,7 @@ class _Lowering:
             if len(equation.variables[0].shape) == 2:
                 self._headed(equation)
             else:
-                self._product(node)
+                self._product(group)
         elif operation in ("split", "partition", "concat"):
             self._move(equation)
         elif operation == "transpose":
@@ -254,7 +254,7 @@ class _Lowering:
         operands = [operand for operand in equation.operands if isinstance(operand, Variable)]
         self._segment(equation.results[0], operands).compute(operation, equation)
 
-    def _fill(self, operation: str, target: Value, variable: Variable, width: int = 0) -> None:
+    def _fill(self, operation: str, target: CodeValue, variable: Variable, width: int = 0) -> None:
         """Copy or store a variable."""
         self._segment(variable, [variable]).fill(operation, target, variable, width)
 
@@ -286,7 +286,7 @@ class _Lowering:
         self.open.remove(segment)
         for operand in segment.reads():  # what other open segments compute comes first
             self._flush_for(operand)
-        places: dict[Variable, Value] = {}
+        places: dict[Variable, CodeValue] = {}
         elsewhere = set(self.schedule.next_states)
         for variable in segment.results:
             inside = segment.holds(self.readers.get(variable, ()))
@@ -298,7 +298,7 @@ class _Lowering:
         words = segment.words(self.code, places, elsewhere, self._operand)
         self.code.add(self.stage, Instruction.ELEMENTWISE, 0, segment.vectors, words)
 
-    def _output_alone(self, segment: Segment, variable: Variable) -> Value | None:
+    def _output_alone(self, segment: Segment, variable: Variable) -> CodeValue | None:
         """The caller's rows, where a variable goes there as whole vectors and nowhere else; then no store is needed."""
         schedule = self.schedule
         if variable in schedule.next_states or schedule.row_results.count(variable) != 1:
@@ -306,14 +306,14 @@ class _Lowering:
         whole = self.width(variable) % self.code.lanes == 0 and bool(variable.shape)
         return segment.take_store(variable) if whole else None
 
-    def _operand(self, operand: Operand) -> Value:
+    def _operand(self, operand: Operand) -> CodeValue:
         """Where an operand of a segment is; an input may lie there in rows that are no whole vectors."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
         value = self._row_value(operand)
         return self.constants.value(operand) if value is None else value
 
-    def _readable(self, variable: Variable) -> Value:
+    def _readable(self, variable: Variable) -> CodeValue:
         """Where the left side of a product is: of any layout, as it is read element by element."""
         self._flush_for(variable)
         value = self._row_value(variable)
@@ -334,14 +334,14 @@ class _Lowering:
             at += width
         return found
 
-    def _product(self, node: Node) -> None:
-        left, right = node.equation.variables
+    def _product(self, group: EquationGroup) -> None:
+        left, right = group.equation.variables
         a = self._readable(left)
-        widths = [self.width(result) for result in node.results]
+        widths = [self.width(result) for result in group.results]
         rows = self.shape(right)[0]
         matrix = self.code.matrix(rows, 2 if self.stage == "step" else 1, self._parts(right, widths))
-        words = [a.number, 0, matrix, len(node.results)]
-        for result, (init, ahead) in zip(node.results, node.inits, strict=True):
+        words = [a.number, 0, matrix, len(group.results)]
+        for result, (init, ahead) in zip(group.results, group.inits, strict=True):
             begin = -1 if init is None else self._whole(init).number
             place = self._place(result)
             words += [place.number, begin, sum(self.width(other) for other in ahead)]
@@ -424,7 +424,7 @@ class _Lowering:
             words = [value.number, head * k, a.number, head * k, k, b.number, head * width]
             self.code.add("sums", Instruction.OUTER, 0, width, words)
 
-    def _summed(self, variable: Variable, as_left: bool = False) -> Value:
+    def _summed(self, variable: Variable, as_left: bool = False) -> CodeValue:
         """Where an operand of a sum over rows is, for all rows of a chunk."""
         self._flush_for(variable)
         value = self._row_value(variable)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recurra.engines.native.code import Value
+from recurra.engines.native.code import CodeValue
 
 
-def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
+def moves(results: Sequence[CodeValue], sources: Sequence[CodeValue]) -> list[int]:
     """The words of a move that lays sources side by side, or cuts the one source in its results."""
     words = []
     at = 0
@@ -21,7 +21,7 @@ def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
     return [len(words) // 6, *words]
 
 
-def moves_of_heads(results: Sequence[Value], sources: Sequence[Value], heads: int) -> list[int]:
+def moves_of_heads(results: Sequence[CodeValue], sources: Sequence[CodeValue], heads: int) -> list[int]:
     """The words of the same move of values of several heads, which are cut or joined one by one."""
     words = []
     at = 0
@@ -37,7 +37,7 @@ def moves_of_heads(results: Sequence[Value], sources: Sequence[Value], heads: in
     return [len(words) // 6, *words]
 
 
-def moves_of_transpose(result: Value, source: Value, rows: int, columns: int) -> list[int]:
+def moves_of_transpose(result: CodeValue, source: CodeValue, rows: int, columns: int) -> list[int]:
     """The words of a move that transposes a matrix of (rows, columns) in each row of the run."""
     words = []
     for column in range(columns):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from recurra.program import Equation, Variable
 
 
-class Node(NamedTuple):
+class EquationGroup(NamedTuple):
     """An equation, or a product with the equations that it takes in.
 
     Attributes:
@@ -32,12 +32,12 @@ class _Absorbed:
     taken: list[Equation] = field(default_factory=list)
 
 
-def nodes(
+def equation_groups(
     equations: Sequence[Equation],
     readers: Mapping[Variable, Sequence[Equation]],
     roots: Collection[Variable],
     ready: Callable[[Variable], bool],
-) -> list[Node]:
+) -> list[EquationGroup]:
     """The equations of a stage as nodes, in an order in which each can run.
 
     Args:
@@ -64,9 +64,9 @@ def nodes(
             absorbed = products[id(equation)]
             begins = tuple(init for init, _ in absorbed.inits if init is not None)
             reads = (*equation.variables, *begins)
-            listed.append(Node(equation, absorbed.results, reads, tuple(absorbed.inits)))
+            listed.append(EquationGroup(equation, absorbed.results, reads, tuple(absorbed.inits)))
         else:
-            listed.append(Node(equation, equation.results, equation.variables))
+            listed.append(EquationGroup(equation, equation.results, equation.variables))
     return listed
 
 

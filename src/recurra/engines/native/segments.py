@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from recurra.engines.native.code import OPS, Code, Space, Value
+from recurra.engines.native.code import OPS, Code, CodeValue, Space
 from recurra.engines.native.fuse import Op, fused
 from recurra.program import Equation, Operand, Variable
 
@@ -30,11 +30,11 @@ class Segment:
         self._equations.add(id(equation))
         self.results[result] = None
 
-    def fill(self, operation: str, target: Value, operand: Variable, width: int = 0) -> None:
+    def fill(self, operation: str, target: CodeValue, operand: Variable, width: int = 0) -> None:
         """Put in an operation that fills a place with a variable."""
         self._ops.append(Op(operation, target, (operand,), None, width))
 
-    def take_store(self, variable: Variable) -> Value | None:
+    def take_store(self, variable: Variable) -> CodeValue | None:
         """Drop the operation that stores a variable, and say where it would have stored it."""
         for number, op in enumerate(self._ops):
             if op.operation == "store" and op.operands == (variable,):
@@ -54,9 +54,9 @@ class Segment:
     def words(
         self,
         code: Code,
-        places: Mapping[Variable, Value],
+        places: Mapping[Variable, CodeValue],
         elsewhere: Collection[Variable],
-        find: Callable[[Operand], Value],
+        find: Callable[[Operand], CodeValue],
     ) -> list[int]:
         """The instruction's words.
 
@@ -67,7 +67,7 @@ class Segment:
             find: where an operand lies that is not computed here.
         """
         self._ops = fused(self._ops, places, elsewhere)
-        writer = _Writer(self, code, places, find)
+        writer = _SegmentWriter(self, code, places, find)
         for number, op in enumerate(self._ops):
             writer.write(number, op)
         return [len(writer.words) // 6, *writer.words]
@@ -82,14 +82,14 @@ def _key(operand: Operand) -> object:
     return operand if isinstance(operand, Variable) else repr(operand)
 
 
-class _Writer:
+class _SegmentWriter:
     def __init__(
-        self, segment: Segment, code: Code, places: Mapping[Variable, Value], find: Callable[[Operand], Value]
+        self, segment: Segment, code: Code, places: Mapping[Variable, CodeValue], find: Callable[[Operand], CodeValue]
     ) -> None:
         self.words: list[int] = []
         self._segment, self._code, self._places, self._find = segment, code, places, find
         self._last = segment.last_uses()
-        self._held: dict[object, Value] = {}  # blocks in use
+        self._held: dict[object, CodeValue] = {}  # blocks in use
         self._free: list[int] = []
         self._blocks = 0
 
@@ -107,11 +107,11 @@ class _Writer:
             result = self._block(op.result)
         self._op(op.operation, result, operands, op.width)
 
-    def _op(self, operation: str, result: Value, operands: Sequence[Value], width: int = 0) -> None:
+    def _op(self, operation: str, result: CodeValue, operands: Sequence[CodeValue], width: int = 0) -> None:
         numbers = [*(operand.number for operand in operands), -1, -1][:3]
         self.words += [OPS[operation], result.number, *numbers, width]
 
-    def _block(self, key: object) -> Value:
+    def _block(self, key: object) -> CodeValue:
         if self._free:
             place = self._free.pop()
         else:
@@ -121,7 +121,7 @@ class _Writer:
         self._held[key] = value
         return value
 
-    def _operand(self, operand: Operand) -> Value:
+    def _operand(self, operand: Operand) -> CodeValue:
         key = _key(operand)
         if key in self._held:
             return self._held[key]

@@ -7,13 +7,11 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from recurra.engines.protocol import Array
 from recurra.program import OPERATIONS
-
-Array = Any
 
 _AT_ONCE = 2**16  # elements
 _erf = np.frompyfunc(math.erf, 1, 1)

@@ -38,20 +38,20 @@ class _Cut:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _WeightRows:
     """Some rows of a weight: the sum of parts, zeros where there is none."""
 
     width: int
     cuts: tuple[_Cut, ...]
 
-    def with_next(self, other: _Rows) -> _Rows | None:
+    def with_next(self, other: _WeightRows) -> _WeightRows | None:
         """Both as one, where the parts lie one after the other."""
         if len(self.cuts) != len(other.cuts) or not all(
             after.follows(before) for before, after in zip(self.cuts, other.cuts, strict=True)
         ):
             return None
         cuts = (replace(cut, columns=(cut.columns[0], self.width + other.width)) for cut in self.cuts)
-        return _Rows(self.width + other.width, tuple(cuts))
+        return _WeightRows(self.width + other.width, tuple(cuts))
 
     def of(self, parameters: Sequence[Tensor]) -> Tensor:
         """The rows' numbers."""
@@ -84,12 +84,12 @@ class Weights:
         return [_joined([rows.of(parameters) for rows in weight]) for weight in self._weights]
 
 
-def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Sizes, hidden: int) -> list[_Rows]:
+def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Sizes, hidden: int) -> list[_WeightRows]:
     """A weight from top to bottom, in as few pieces as there are."""
-    found: list[_Rows] = []
+    found: list[_WeightRows] = []
     for blocks in gates:
         cuts = tuple(_cut(block, places, sizes) for block in blocks)
-        rows = _Rows(cuts[0].columns[1] if cuts else hidden, cuts)
+        rows = _WeightRows(cuts[0].columns[1] if cuts else hidden, cuts)
         both = found[-1].with_next(rows) if found else None
         found[-1:] = [both] if both is not None else [*found[-1:], rows]
     return found
