@@ -1,4 +1,4 @@
-"""Schedule → code: where each value lies, which equations run together, which instructions they become."""
+"""Lowers a schedule to code: places values in memory, groups equations, and writes instructions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurra.engines.native.products import EquationGroup, equation_groups
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
-_RENAMED = ("heads", "flatten", "scalar")  # the same elements under another name
+_RENAMED = ("heads", "flatten", "scalar")  # these only rename their operand
 _SUMS = ("outer", "rows_sum")
 
 
@@ -26,15 +26,15 @@ def lower(
     opposite: bool = False,
     entering: Mapping[Variable, int] | None = None,
 ) -> Code:
-    """The code of a schedule at these sizes.
+    """Lower a schedule at these sizes.
 
     Args:
-        schedule: forward or backward.
-        sizes: the numbers of its symbols.
+        schedule: of a forward or backward pass.
+        sizes: the values of its symbols.
         lanes: elements of one vector.
         opposite: whether it is a backward pass.
-        entering: row variables that are the states which steps began with, and each one's number; their input is what
-            the forward pass kept of the states that steps handed on.
+        entering: the row variables that are states as they entered each step, with their numbers. Their inputs hold
+            the states after each step, as the forward pass kept them.
     """
     return _Lowering(schedule, sizes, lanes, opposite, entering or {}).run()
 
@@ -54,8 +54,8 @@ class _Lowering:
         late = depending(schedule.finally_, summed)
         fixed = [*schedule.once, *schedule.finally_]
         self.constants = Constants(self.code, schedule.constants, fixed, late, self.shape)
-        self.where: dict[Variable, CodeValue] = {}  # primary places of row variables
-        self.kept: dict[Variable, CodeValue] = {}  # places where all rows of a chunk are
+        self.where: dict[Variable, CodeValue] = {}  # where each row variable lies
+        self.kept: dict[Variable, CodeValue] = {}  # where it lies for all rows of a chunk
         self.loaded: dict[Variable, CodeValue] = {}  # inputs as whole vectors, for all rows of a chunk
         self.stage = ""
         self.open: list[Segment] = []
@@ -102,14 +102,14 @@ class _Lowering:
         code.inputs.append(width)
         value = code.value(Space.INPUT, width, index=len(code.inputs) - 1, scalar=not row.shape)
         if row in self.entering:
-            made = code.value(Space.CHUNK, width)
-            code.add("before", Instruction.PREVIOUS, 0, width, [made.number, value.number, self.entering[row]])
-            value = made
-            self.kept[row] = made
+            entered = code.value(Space.CHUNK, width)
+            code.add("before", Instruction.PREVIOUS, 0, width, [entered.number, value.number, self.entering[row]])
+            value = entered
+            self.kept[row] = entered
         self.where[row] = value
 
     def _stages(self) -> dict[str, list[EquationGroup]]:
-        """The nodes of each stage; elementwise equations that only the loop reads run in the loop."""
+        """The groups of each stage. Elementwise equations that only the loop reads move into the loop."""
         schedule = self.schedule
         before = equation_groups(schedule.before, self.readers, self.roots, self._is_ready(()))
         early = {variable for group in before for variable in group.results}
@@ -149,7 +149,7 @@ class _Lowering:
     # ---- places ----
 
     def _place(self, variable: Variable) -> CodeValue:
-        """A place for a new row variable that outlives its segment."""
+        """A new value for a row variable that outlives its segment."""
         width, scalar = self.width(variable), not variable.shape
         if self.stage == "step" and variable in self.schedule.next_states and variable not in self.where:
             value = self.code.value(Space.NEXT, width, index=self.schedule.next_states.index(variable))
@@ -164,14 +164,14 @@ class _Lowering:
         return value
 
     def _keep_states(self) -> None:
-        """Copy for the stage behind the loop what it reads of the entering states."""
+        """Copy the entering states that the stage after the loop reads."""
         for state in self.schedule.states:
             if state in self._needed_later:
                 self.kept[state] = self.code.value(Space.CHUNK, self.width(state))
                 self._fill("copy", self.kept[state], state)
 
     def _hand_on(self) -> None:
-        """Copy next states that are not computed in their place, and what the stage behind the loop reads of others."""
+        """Copy next states that were computed elsewhere, and those that the stage after the loop reads."""
         self._flush_all()
         for number, variable in enumerate(self.schedule.next_states):
             value = self.where.get(variable)
@@ -184,20 +184,20 @@ class _Lowering:
                 self._fill("copy", self.kept[variable], variable)
 
     def _store_results(self) -> None:
-        """Store the rows that the caller gets, in the loop where they are made there."""
+        """Store the row results: in the loop those that it computes, after the loop all others."""
         for number, variable in enumerate(self.schedule.row_results):
             if (variable in self._in_step) == (self.stage == "step") and self.stage != "before":
                 width = self.width(variable)
                 self._fill("store", self.code.value(Space.OUTPUT, width, index=number), variable, width)
 
     def _row_value(self, variable: Variable) -> CodeValue | None:
-        """Where a row variable is, seen from the stage at hand."""
+        """The value of a row variable in the present stage; None if it has none."""
         if self.stage != "step" and variable in self.kept:
             return self.kept[variable]
         return self.where.get(variable)
 
     def _whole(self, operand: Operand) -> CodeValue:
-        """Where an operand is as whole vectors outside of segments; what is still to be computed is computed now."""
+        """An operand as whole vectors, for instructions outside of segments; the segment that computes it is closed."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
         self._flush_for(operand)
@@ -250,16 +250,16 @@ class _Lowering:
             self.kept[result] = self.kept[source]
 
     def _elementwise(self, operation: str, equation: Equation) -> None:
-        """Compute an equation in a segment."""
+        """Add an equation to a segment."""
         operands = [operand for operand in equation.operands if isinstance(operand, Variable)]
         self._segment(equation.results[0], operands).compute(operation, equation)
 
     def _fill(self, operation: str, target: CodeValue, variable: Variable, width: int = 0) -> None:
-        """Copy or store a variable."""
+        """Add a copy or store of a variable to a segment."""
         self._segment(variable, [variable]).fill(operation, target, variable, width)
 
     def _segment(self, like: Variable, operands: Sequence[Variable]) -> Segment:
-        """The open segment for rows as wide as a variable's, once operands that others compute are there."""
+        """The open segment for rows as wide as a variable's; other segments that compute its operands are closed."""
         vectors = self.code.vectors(self.width(like)) if like.shape else 1
         segment = next((s for s in self.open if s.vectors == vectors and s.scalar == (not like.shape)), None)
         for operand in operands:
@@ -284,7 +284,7 @@ class _Lowering:
         if segment not in self.open:
             return
         self.open.remove(segment)
-        for operand in segment.reads():  # what other open segments compute comes first
+        for operand in segment.reads():  # the segments that compute its operands run first
             self._flush_for(operand)
         places: dict[Variable, CodeValue] = {}
         elsewhere = set(self.schedule.next_states)
@@ -299,7 +299,7 @@ class _Lowering:
         self.code.add(self.stage, Instruction.ELEMENTWISE, 0, segment.vectors, words)
 
     def _output_alone(self, segment: Segment, variable: Variable) -> CodeValue | None:
-        """The caller's rows, where a variable goes there as whole vectors and nowhere else; then no store is needed."""
+        """The output, if a variable goes only there, and as whole vectors. Then the separate store is removed."""
         schedule = self.schedule
         if variable in schedule.next_states or schedule.row_results.count(variable) != 1:
             return None
@@ -307,14 +307,14 @@ class _Lowering:
         return segment.take_store(variable) if whole else None
 
     def _operand(self, operand: Operand) -> CodeValue:
-        """Where an operand of a segment is; an input may lie there in rows that are no whole vectors."""
+        """The value of a segment's operand. The rows of an input may end within a vector."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
         value = self._row_value(operand)
         return self.constants.value(operand) if value is None else value
 
     def _readable(self, variable: Variable) -> CodeValue:
-        """Where the left side of a product is: of any layout, as it is read element by element."""
+        """The left operand of a product. It is read element by element, so its rows may end within a vector."""
         self._flush_for(variable)
         value = self._row_value(variable)
         if value is None or value.scalar:
@@ -322,17 +322,17 @@ class _Lowering:
         return value
 
     def _parts(self, right: Variable, widths: Sequence[int]) -> list[Columns]:
-        """The matrix of a product, in parts of these widths."""
+        """The matrix of a product, split into parts of these widths."""
         parts = self.constants.parts(right)
-        found, at = [], 0
+        columns, at = [], 0
         for width in widths:
             pieces = cut(parts, at, width)
             if len(pieces) != 1:
                 whole = [Columns(self.constants.value(right), 0, 0, sum(widths))]
                 return [cut(whole, sum(widths[:n]), width)[0] for n, width in enumerate(widths)]
-            found += pieces
+            columns += pieces
             at += width
-        return found
+        return columns
 
     def _product(self, group: EquationGroup) -> None:
         left, right = group.equation.variables
@@ -343,8 +343,8 @@ class _Lowering:
         words = [a.number, 0, matrix, len(group.results)]
         for result, (init, ahead) in zip(group.results, group.inits, strict=True):
             begin = -1 if init is None else self._whole(init).number
-            place = self._place(result)
-            words += [place.number, begin, sum(self.width(other) for other in ahead)]
+            target = self._place(result)
+            words += [target.number, begin, sum(self.width(other) for other in ahead)]
         self.code.add(self.stage, Instruction.PRODUCT, 0, 0, words)
 
     def _headed(self, equation: Equation) -> None:
@@ -405,15 +405,15 @@ class _Lowering:
         self._outer(result, left, right)
 
     def _better_transposed(self, equation: Equation) -> bool:
-        """Whether only the transpose of a sum of outer products is wanted, and can be summed as well."""
+        """Whether only the transpose of a sum of outer products is read, and can be summed as fast."""
         result, left = equation.results[0], equation.variables[0]
         readers = self.readers.get(result, ())
         only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
         vectors = self.code.vectors(self.width(left))
-        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without rests
+        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without a remainder
 
     def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
-        """Sum over all rows left times right."""
+        """Lower a sum of outer products over all rows."""
         rows, width = self.constants.extent(result)
         value = self.code.value(Space.CONSTANT, width, rows, scalar=not result.shape)
         self.constants.define(result, value)
@@ -425,15 +425,15 @@ class _Lowering:
             self.code.add("sums", Instruction.OUTER, 0, width, words)
 
     def _summed(self, variable: Variable, as_left: bool = False) -> CodeValue:
-        """Where an operand of a sum over rows is, for all rows of a chunk."""
+        """The value of an operand of a sum over rows, for all rows of a chunk."""
         self._flush_for(variable)
         value = self._row_value(variable)
         if as_left and value is not None and value.space == Space.INPUT and not value.scalar:
             return value
         if value is not None and value.space in (Space.CHUNK, Space.INPUT):
             return self._whole(variable)
-        # A constant in every row.
-        made = self.code.value(Space.CHUNK, self.width(variable), scalar=not variable.shape)
-        self._fill("copy", made, variable)
+        # A constant is copied to every row.
+        repeated = self.code.value(Space.CHUNK, self.width(variable), scalar=not variable.shape)
+        self._fill("copy", repeated, variable)
         self._flush_all()
-        return made
+        return repeated

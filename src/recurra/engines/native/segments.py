@@ -1,4 +1,4 @@
-"""Elementwise equations that run together, block by block, and leave in memory only what others read."""
+"""Segments: elementwise equations that run together, block by block, and store only what others read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from recurra.program import Equation, Operand, Variable
 
 
 class Segment:
-    """Operations on rows of the same width.
+    """Elementwise operations on rows of the same width, which become one instruction.
 
     Args:
-        vectors: how many each row takes.
-        scalar: whether the rows are single numbers.
+        vectors: the number of vectors in each row.
+        scalar: whether each row is a single number.
     """
 
     def __init__(self, vectors: int, scalar: bool) -> None:
@@ -24,18 +24,18 @@ class Segment:
         self._equations: set[int] = set()
 
     def compute(self, operation: str, equation: Equation) -> None:
-        """Put in the operation that an equation has become."""
+        """Append the operation of an equation."""
         result = equation.results[0]
         self._ops.append(Op(operation, None, equation.operands, result, 0))
         self._equations.add(id(equation))
         self.results[result] = None
 
     def fill(self, operation: str, target: CodeValue, operand: Variable, width: int = 0) -> None:
-        """Put in an operation that fills a place with a variable."""
+        """Append an operation that writes a variable to a value."""
         self._ops.append(Op(operation, target, (operand,), None, width))
 
     def take_store(self, variable: Variable) -> CodeValue | None:
-        """Drop the operation that stores a variable, and say where it would have stored it."""
+        """Remove the operation that stores a variable, and return its target; None if there is none."""
         for number, op in enumerate(self._ops):
             if op.operation == "store" and op.operands == (variable,):
                 del self._ops[number]
@@ -43,12 +43,12 @@ class Segment:
         return None
 
     def reads(self) -> list[Variable]:
-        """What it needs that it does not compute."""
+        """The variables that it reads and does not compute."""
         operands = dict.fromkeys(o for op in self._ops for o in op.operands if isinstance(o, Variable))
         return [operand for operand in operands if operand not in self.results]
 
     def holds(self, equations: Iterable[Equation]) -> bool:
-        """Whether all of these equations are here."""
+        """Whether it has all of these equations."""
         return self._equations.issuperset(id(equation) for equation in equations)
 
     def words(
@@ -61,10 +61,10 @@ class Segment:
         """The instruction's words.
 
         Args:
-            code: where blocks are made.
-            places: where results lie that others read; the rest lives in blocks.
-            elsewhere: the variables that equations of other segments read, or the next step.
-            find: where an operand lies that is not computed here.
+            code: the code to add blocks to.
+            places: the values of results that others read; all other results stay in blocks.
+            elsewhere: variables that other segments or the next step read.
+            find: returns the value of an operand that is not computed here.
         """
         self._ops = fused(self._ops, places, elsewhere)
         writer = _SegmentWriter(self, code, places, find)
@@ -73,12 +73,12 @@ class Segment:
         return [len(writer.words) // 6, *writer.words]
 
     def last_uses(self) -> dict[object, int]:
-        """For each operand the last operation that reads it."""
+        """The number of the last operation that reads each operand."""
         return {_key(operand): number for number, op in enumerate(self._ops) for operand in op.operands}
 
 
 def _key(operand: Operand) -> object:
-    """Tells 0.0 from -0.0, which are equal."""
+    """A key for an operand that tells 0.0 from -0.0, which are equal."""
     return operand if isinstance(operand, Variable) else repr(operand)
 
 

@@ -63,9 +63,9 @@ def compute(
             function = adjoint_functions(lib, is_row)[equation.operation]
         else:
             function = function_of(equation, lib, sizes)
-        made = function(*operands)
+        outcome = function(*operands)
         leads = is_row and not sums_rows(equation)
-        for variable, value in zip(equation.results, made if len(equation.results) > 1 else [made], strict=True):
+        for variable, value in zip(equation.results, outcome if len(equation.results) > 1 else [outcome], strict=True):
             shape = _shape(variable, sizes)
             shape = (rows, *(shape or (1,))) if leads else shape
             values[variable] = lib.expanded(value, shape) if equation.operation == "expand" else value.reshape(shape)
@@ -81,12 +81,12 @@ def _operands(
     """The operands' values. A scalar of each row gets a further dimension where operands have heads."""
     if not equation.operands:
         return [like]
-    found = arguments_of(equation, lib, values, like)
+    arguments = arguments_of(equation, lib, values, like)
     if max(len(v.shape) for v in (*equation.variables, *equation.results)) < 2:
-        return found
+        return arguments
     return [
         value[..., None] if o in varying and isinstance(o, Variable) and not o.shape else value
-        for o, value in zip(equation.operands, found, strict=True)
+        for o, value in zip(equation.operands, arguments, strict=True)
     ]
 
 
@@ -188,10 +188,10 @@ def entering_rows(
     """
     pieces = lib.cut_rows(after, batch_sizes)
     steps = len(batch_sizes)
-    found = []
+    blocks = []
     for t, size in enumerate(batch_sizes):
         before = t + 1 if reverse else t - 1
         have = min(size, batch_sizes[before]) if 0 <= before < steps else 0
-        found.append(lib.join_rows([pieces[before][:have], first[have:size]]) if have else first[:size])
-    rows = lib.join_rows(found) if found else first[:0]
+        blocks.append(lib.join_rows([pieces[before][:have], first[have:size]]) if have else first[:size])
+    rows = lib.join_rows(blocks) if blocks else first[:0]
     return rows if reset is None else lib.zero_where(reset, rows)

@@ -132,16 +132,16 @@ class ReferenceKernel(Kernel):
         batch_sizes = [int(size) for size in flat.batch_sizes]
         reset = None if flat.reset is None else flat.reset.reshape(-1, 1)
         rows = self._rows_of(plan, flat, result, arriving, lib)
-        given: Values = dict(zip(plan.schedule.rows, rows, strict=True))
+        values: Values = dict(zip(plan.schedule.rows, rows, strict=True))
         for variable, number in plan.entering:
             first = flat.states[number]
-            given[variable] = entering_rows(lib, given[variable], first, batch_sizes, reset, call.reverse)
-        given.update((v, call.parameters[n]) for v, n in zip(plan.schedule.constants, plan.constants, strict=True))
+            values[variable] = entering_rows(lib, values[variable], first, batch_sizes, reset, call.reverse)
+        values.update((v, call.parameters[n]) for v, n in zip(plan.schedule.constants, plan.constants, strict=True))
         ends = [last[number] for number in plan.carried]
         starts = [call.states[number] for number in plan.carried]
         ends = [lib.zeros(s.shape, s) if end is None else end for end, s in zip(ends, starts, strict=True)]
         run = BackwardRun(plan.schedule, lib, call.sizes, call.x)
-        row_results, constants, firsts = run(given, ends, batch_sizes, reset, call.reverse)
+        row_results, constants, firsts = run(values, ends, batch_sizes, reset, call.reverse)
         states: list[Array | None] = [None] * len(call.states)
         for number, value in zip(plan.carried, firsts, strict=True):
             states[number] = value
@@ -160,11 +160,11 @@ class ReferenceKernel(Kernel):
             "kept": result.kept,
             "arriving": arriving,
         }
-        found = []
+        arrays = []
         for variable, (group, number) in zip(plan.schedule.rows, plan.rows, strict=True):
             value, shape = groups[group][number], (flat.x.shape[0], *_row_shape(variable, flat.sizes))
-            found.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
-        return found
+            arrays.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
+        return arrays
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Return (rows, …) for each variable that is kept."""

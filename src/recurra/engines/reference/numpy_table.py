@@ -25,10 +25,10 @@ def sigmoid(x: Array) -> Array:
 
 def erf(x: Array) -> Array:
     """The error function; numpy has none."""
-    found, flat = np.empty(x.size, x.dtype), x.reshape(-1)
+    result, flat = np.empty(x.size, x.dtype), x.reshape(-1)
     for begin in range(0, x.size, _AT_ONCE):  # in blocks, as an array of Python's floats takes many times the memory
-        found[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
-    return found.reshape(x.shape)
+        result[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
+    return result.reshape(x.shape)
 
 
 def elementwise(library: ModuleType, own: Mapping[str, Callable[..., Array]]) -> Mapping[str, Callable[..., Array]]:
