@@ -61,7 +61,7 @@ def test_masks(options):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "tgru", "min_gru"])
 def test_sequences_without_steps_keep_their_first_state(name, reverse):
-    """Of seven sequences, the longest four have steps; in reverse, three of these begin late."""
+    """The longest four of seven sequences have steps; in reverse, three of these begin late."""
     hidden = 18
     case = Case(
         trace(CELLS[name]), 3, steps=(4, 4, 3, 1), batch=7, hidden=hidden, width=hidden, reverse=reverse, reset=True
