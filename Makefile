@@ -1,5 +1,5 @@
-# A fresh machine needs python3 (3.10 or later) with its venv and headers, a C++ compiler and make. Everything else, CMake
-# included, is installed by pip into .venv.
+# A fresh machine needs python3 (3.10 or later) with its venv and headers, a C++ compiler and make. pip installs everything
+# else into .venv, including CMake.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ COMPARED := .venv/installed-bench
 COMPAT := build/compat
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.* native/*/*.*)
 
-# A .venv of another interpreter is replaced where one is named by hand (PYTHON=python3.12 make test).
+# If PYTHON is given (PYTHON=python3.12 make test), a .venv of another interpreter is replaced.
 VERSION := import sys; print(*sys.version_info[:3], sep=".")
 ifneq ($(origin PYTHON),file)
 ifneq ($(shell { "$(PYTHON)" -c '$(VERSION)'; } 2>/dev/null),$(shell { $(BIN)/python -c '$(VERSION)'; } 2>/dev/null))
@@ -16,7 +16,7 @@ ANOTHER := another-python
 endif
 endif
 
-# Prints in one line what is missing and how to install it.
+# Prints the missing packages, and how to install them, in one line.
 define CHECK
 import importlib.util, os, pathlib, shutil, sys, sysconfig
 if sys.version_info < (3, 10):
@@ -57,8 +57,8 @@ help:
 
 build: $(INSTALLED)
 
-# The constraints are environment variables, so that they also hold for the packages that build the native module. Older and
-# newer versions of pip read different variables.
+# The constraints are environment variables, so that they also hold for the packages that build the native module. Older
+# and newer versions of pip read different variables.
 $(INSTALLED): $(SOURCES) $(ANOTHER)
 	@command -v "$(PYTHON)" >/dev/null || { echo 'There is no $(PYTHON) here. Run: apt install python3 python3-venv python3-dev' >&2; exit 1; }
 	@"$(PYTHON)" -c "$$CHECK"
@@ -72,11 +72,11 @@ $(INSTALLED): $(SOURCES) $(ANOTHER)
 demo: $(INSTALLED)
 	@$(BIN)/recurra demo
 
-# The other libraries are large and needed here alone, so the first run installs them.
+# The other libraries are large and needed for benchmarks alone, so the first run installs them.
 bench: $(COMPARED)
 	@$(BIN)/python -m benchmarks.results
 
-# Times of layers beside other processes that keep the processors busy.
+# Times layers beside other processes that keep the processors busy.
 bench-load: $(COMPARED)
 	@$(BIN)/python benchmarks/load.py
 
@@ -92,7 +92,7 @@ test: lint
 quick: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 -m 'not slow and not compat'
 
-# The libraries that accelerate and convert are tried on are large, and hold other packages back: they stay out of .venv.
+# The libraries on whose models these tests run are large, and need older versions of packages: they stay out of .venv.
 compat: $(COMPAT)/installed
 	KERAS_BACKEND=torch $(COMPAT)/bin/python -m pytest -m compat --durations=25 $$(grep -rl --include='*.py' 'mark\.compat' tests)
 
@@ -104,7 +104,7 @@ $(COMPAT)/installed: $(SOURCES) tools/compat.txt
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[torch]' -r tools/compat.txt
 	@touch $@
 
-# Each in an environment of its own. PYTHONS names others.
+# Each Python has its own environment. PYTHONS names other interpreters.
 pythons:
 	PYTHONS="$(PYTHONS)" tools/pythons.sh
 
@@ -119,16 +119,16 @@ lint: $(INSTALLED)
 	$(BIN)/clang-format --dry-run -Werror $(wildcard native/*.h native/*.cpp native/*.inl native/*/*.cpp)
 	$(BIN)/typos
 
-# Finds what tests alone do not: reads and writes outside of arrays, undefined behaviour, races between threads.
+# Finds faults that tests alone do not: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
 
-# Readers of files are given inputs that are nearly right, for so many seconds. The first time builds a module: some minutes.
+# Feeds readers of files with nearly right inputs, for this number of seconds. The first run builds a module: some minutes.
 BUDGET ?= 300
 fuzz: $(INSTALLED)
 	tools/fuzz.sh $(BUDGET)
 
-# tools/wheel.sh makes environments of its own: neither .venv nor torch is needed.
+# tools/wheel.sh makes its own environments: neither .venv nor torch is needed.
 wheel:
 	@"$(PYTHON)" -c "$$CHECK"
 	PYTHON="$(PYTHON)" tools/wheel.sh

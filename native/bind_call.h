@@ -1,5 +1,4 @@
-// Builds Call<T>: the one place where arrays and strides, wherever they come from, become a call, and where they are
-// checked.
+// Builds Call<T> from addresses and strides, and checks them. Every way into the executor goes through here.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +14,7 @@ inline void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(what);
 }
 
-// What a call runs over.
+// The sequences of a call.
 struct Extent {
   std::int64_t steps, batch;
   const std::int64_t* batch_sizes = nullptr;  // rows of each step; null: dense
@@ -24,7 +23,7 @@ struct Extent {
   int threads = 1;
 };
 
-// The code's parameter of this number, at an address.
+// Parameter number `number` of the code, at an address.
 template <class T>
 Fixed<const T> parameter_at(const Code& code, std::size_t number, const T* data, std::ptrdiff_t row_stride,
                             std::ptrdiff_t column_stride) {
@@ -33,11 +32,11 @@ Fixed<const T> parameter_at(const Code& code, std::size_t number, const T* data,
   return {data, row_stride, column_stride};
 }
 
-// Takes the arrays of each kind in the code's order. Strides count elements.
+// Takes the arrays of each kind in the order of the code. Strides count elements.
 template <class T>
 class CallBuilder {
  public:
-  // The code outlives the builder.
+  // The code must outlive the builder.
   CallBuilder(const Code& code, const Extent& extent) : code_(code) {
     require(extent.steps >= 0 && extent.batch >= 0, "a negative number of steps or sequences");
     std::int64_t before = extent.batch;
@@ -66,14 +65,14 @@ class CallBuilder {
     rows(call_.outputs, code_.output_widths, data, step_stride, row_stride);
   }
 
-  // The state's first value, null for zeros, and the memory for its last, null where that is not wanted.
+  // Adds a state: its first value, null for zeros; and the memory for its last value, null if that is not wanted.
   void state(const T* first, std::ptrdiff_t first_stride, T* last, std::ptrdiff_t last_stride) {
     require(call_.first.size() < code_.states.size(), too_many);
     call_.first.push_back({first, first_stride});
     call_.last.push_back({last, last_stride});
   }
 
-  // A first state of the forward pass, null for zeros, as the backward pass reads it.
+  // Adds a first state of the forward pass, which the backward pass reads; null for zeros.
   void beginning(const T* data, std::ptrdiff_t stride) { call_.beginning.push_back({data, stride}); }
 
   void result(T* data) {
@@ -83,7 +82,7 @@ class CallBuilder {
     call_.results.push_back(data);
   }
 
-  // The call; everything that the code reads or writes must be there, but for parameters that were prepared.
+  // Returns the call. All arrays that the code reads or writes must have been added, except prepared parameters.
   const Call<T>& finished(bool is_prepared = false) const {
     require(call_.beginning.size() >= static_cast<std::size_t>(code_.beginnings), "too few first states");
     require((is_prepared || call_.parameters.size() == code_.parameter_rows.size()) &&
@@ -101,8 +100,8 @@ class CallBuilder {
             std::ptrdiff_t row_stride) {
     require(list.size() < widths.size(), too_many);
     require(data != nullptr || !has_rows_ || widths[list.size()] == 0, "an array has no memory");
-    if (data == nullptr) step_stride = row_stride = 0;  // no offset from an address that is none
-    // The stride of a dimension of size 1 may be anything: this one lets several steps count as one run of rows.
+    if (data == nullptr) step_stride = row_stride = 0;  // a null pointer has no offsets
+    // A batch of one has any stride of rows. With the stride of steps, several steps count as one run of rows.
     if (call_.batch == 1 && call_.batch_sizes == nullptr) row_stride = step_stride;
     list.push_back({data, step_stride, row_stride});
   }

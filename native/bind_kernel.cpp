@@ -26,7 +26,7 @@ const Kernels& kernels_of(const std::string& isa) {
   throw std::invalid_argument("this machine does not run the instruction set '" + isa + "'");
 }
 
-// Addresses and strides of one call, one after the other, as Python hands them over.
+// Reads the addresses and strides of one call, in the order in which Python passes them.
 struct Places {
   const Words& words;
   std::size_t at = 0;
@@ -63,16 +63,18 @@ template <class T>
 TypedKernel<T>::TypedKernel(Code code, const Routines<T>& routines)
     : executor_(std::move(code), routines), number_(++kernels_made) {}
 
-// words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then for
-// each parameter address and two strides; each input and each output: address, stride of steps, stride of rows; for
-// each state the first and then the last value: address, stride (address 0: zeros; not wanted); what `previous` begins
-// with: address, stride; for each constant result its address.
+// words: steps, batch, address of batch sizes (0: dense), reverse, address of reset (0: nowhere), threads; then
+// - for each parameter: address, two strides;
+// - for each input, then for each output: address, stride of steps, stride of rows;
+// - for each state: address and stride of the first value (address 0: zeros), then of the last (0: not wanted);
+// - the number of first states that `previous` instructions read; for each: address, stride;
+// - for each constant result: address.
 template <class T>
 void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
   const Code& code = executor_.code();
   Places places{words};
   CallBuilder<T> call(code, extent(places));
-  // An address and two strides, in the order of the words.
+  // Passes on the next address and two strides.
   const auto next = [&](auto put) {
     T* data = places.address<T*>();
     const std::int64_t first = places.next();
@@ -130,7 +132,7 @@ template class TypedKernel<double>;
 
 namespace {
 
-// The caller owns what comes back.
+// The caller owns the kernel.
 AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double, const std::string& isa) {
   const Kernels& kernels = kernels_of(isa);
   if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels.f64);

@@ -12,7 +12,7 @@
 
 namespace recurra {
 
-// Of one dtype: a TypedKernel.
+// A kernel of any dtype: the base of TypedKernel.
 class AnyKernel {
  public:
   using Words = std::vector<std::int64_t>;
@@ -23,7 +23,7 @@ class AnyKernel {
 
 template <class T>
 struct Prepared {
-  std::uint64_t owner;  // the kernel's number: addresses are used again
+  std::uint64_t owner;  // the kernel's number, as a new kernel may get an old address
   std::unique_ptr<Constants<T>> constants;
 
   std::size_t bytes() const { return constants->values.bytes() + constants->matrices.bytes(); }
@@ -36,7 +36,7 @@ class TypedKernel : public AnyKernel {
   const Executor<T>& executor() const { return executor_; }
   void run(const Words& words, const nanobind::object& prepared) const override;
   nanobind::object prepare(const Words& words, bool compact) const override;
-  // Throws std::invalid_argument where they were not prepared for this kernel.
+  // Throws std::invalid_argument if the weights were not prepared for this kernel.
   const Constants<T>* constants_of(const nanobind::object& prepared) const;
 
  private:
@@ -47,7 +47,7 @@ class TypedKernel : public AnyKernel {
 extern template class TypedKernel<float>;
 extern template class TypedKernel<double>;
 
-// The numbers of code: operations, spaces, kinds of instructions.
+// Binds the enumerations of code: operations, spaces, kinds of instructions.
 void bind_code(nanobind::module_& m);
 void bind_kernel(nanobind::module_& m);
 

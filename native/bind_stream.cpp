@@ -23,11 +23,11 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-using Masks = std::vector<std::pair<std::int64_t, double>>;  // width and value of each
-// Kernel, prepared weights, masks, input.
+using Masks = std::vector<std::pair<std::int64_t, double>>;  // the width and value of each mask
+// Kernel, prepared weights, masks, width of the input.
 using ScanArguments = std::tuple<nb::object, nb::object, Masks, std::int64_t>;
 
-// Python's buffer of an object, given back at the end.
+// Python's buffer of an object, which the destructor releases.
 class Buffer {
  public:
   bool get(nb::handle object, int flags) { return held_ = PyObject_GetBuffer(object.ptr(), &view, flags) == 0; }
@@ -55,7 +55,7 @@ class AnyStream {
   virtual void reset(const std::vector<std::int64_t>& rows) = 0;
 };
 
-// Held while a stream is in use; a step may let other Python threads run.
+// Held while a stream is in use, as a step may let other Python threads run.
 class Use {
  public:
   explicit Use(std::atomic_flag& busy) : busy_(busy) {
@@ -67,7 +67,7 @@ class Use {
   std::atomic_flag& busy_;
 };
 
-// A step takes too long for other Python threads to wait from about so many multiply-adds on.
+// A step of more multiply-adds than this releases the GIL: other Python threads would wait too long.
 constexpr double long_step = 200000;
 
 template <class T>
@@ -86,7 +86,7 @@ class StreamOf : public AnyStream {
   nb::object step(nb::handle x) override {
     const Use use(busy_);
     const bool one = table_.is_none() ? read_numbers(x) : read_ids(x);
-    // Now: where it fails, states are as they were.
+    // Allocated before the run, so that a failure leaves the states unchanged.
     nb::object output = numpy_empty_(one ? one_shape_ : rows_shape_, dtype_);
     Buffer out;
     if (!out.get(output, PyBUF_WRITABLE)) throw nb::python_error();
@@ -210,7 +210,7 @@ class StreamOf : public AnyStream {
     return view.itemsize == sizeof(T) && format[0] == (sizeof(T) == 4 ? 'f' : 'd') && format[1] == 0;
   }
 
-  // Copies (batch, input), or for a batch of one (input,); returns whether it was the latter.
+  // Copies x, (batch, input), or (input,) for a batch of one. Returns whether it was the latter.
   bool read_numbers(nb::handle x) {
     Buffer in;
     if (!in.get(x, PyBUF_STRIDED_RO | PyBUF_FORMAT)) throw nb::python_error();
@@ -239,7 +239,7 @@ class StreamOf : public AnyStream {
     return one;
   }
 
-  // Looks up (batch,) numbers of rows in the table; a batch of one may be a number. Returns whether it was one.
+  // Looks up tokens, (batch,), in the table; for a batch of one, x may be a single token. Returns whether it was.
   bool read_ids(nb::handle x) {
     if (PyLong_Check(x.ptr()) && batch_ == 1) {
       const long long id = PyLong_AsLongLong(x.ptr());

@@ -1,4 +1,4 @@
-// The Python class recurra._native.Stream: scans one after the other, one step at a time, with their states inside.
+// The Python class recurra._native.Stream: runs scans in a row, one step at a time, and holds their states.
 #pragma once
 
 #include <nanobind/nanobind.h>

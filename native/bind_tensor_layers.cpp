@@ -1,4 +1,4 @@
-// The Python class recurra._native.TensorLayers: a layer's or a cell's whole call without gradients, on torch's
+// The Python class recurra._native.TensorLayers: whole calls of a layer or a cell without gradients, on torch's
 // tensors.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -85,7 +85,7 @@ class LayersOf : public TensorLayers {
     std::vector<View> firsts;
   };
 
-  // Where one layer reads and writes: rows of all sequences.
+  // The input or output of one layer: rows of all sequences.
   struct Side {
     T* data;
     std::ptrdiff_t by_step, by_row;
@@ -111,7 +111,7 @@ class LayersOf : public TensorLayers {
     scans_.push_back({object, &kernel, names, shapes, is_reverse, code.output_widths[0]});
   }
 
-  // False where the general way has to see to x.
+  // Returns false if the general way has to handle x.
   bool read_input(nb::handle x, bool batch_first, Inputs& in) const {
     const View& v = in.x;
     if (!view(x, dtype_of<T>, in.x) || v.rank() != (is_cell_ ? 2 : 3) || !v.has_contiguous_features()) return false;

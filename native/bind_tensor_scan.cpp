@@ -1,4 +1,4 @@
-// The Python class recurra._native.TensorScan: one scan's forward and backward pass, on torch's tensors.
+// The Python class recurra._native.TensorScan: the forward and backward pass of one scan, on torch's tensors.
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
@@ -17,14 +17,14 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-// What a row of the backward pass is; the words of engines/native/torch_calls.py.
+// The source of a row variable of the backward pass; numbered as _GROUPS in engines/native/torch_calls.py.
 enum RowGroup : std::int64_t { row_x, row_output, row_mask, row_kept, row_arriving };
 
-// How the backward pass follows the forward pass (Backward in engines/native/training.py).
+// The link from the forward pass to the backward pass (`Backward` in engines/saved.py).
 struct Links {
-  std::vector<std::pair<std::int64_t, std::int64_t>> rows;  // group, and which of it
+  std::vector<std::pair<std::int64_t, std::int64_t>> rows;  // group, and the number within it
   Sizes constants, carried, entering;
-  Sizes results;  // for each parameter which constant result is its gradient, or -1
+  Sizes results;  // for each parameter, the number of the constant result that is its gradient; or -1
 };
 
 class TensorScan {
@@ -36,7 +36,7 @@ class TensorScan {
                               nb::handle reset, int threads) const = 0;
 };
 
-// One thing out of several, by a number from Python.
+// Returns an item by a number from Python, which is checked.
 std::int64_t pick(const Sizes& list, std::int64_t number) {
   require(number >= 0 && number < static_cast<std::int64_t>(list.size()), "no such number");
   return list[static_cast<std::size_t>(number)];
@@ -139,7 +139,7 @@ class ScanOf : public TensorScan {
   const Code& forward_code() const { return forward_.executor().code(); }
   std::size_t states() const { return forward_code().states.size(); }
 
-  // Throws where the two passes do not fit each other.
+  // Throws if the two passes do not fit each other.
   void check_backward() {
     const Code &there = forward_code(), &back = backward_->executor().code();
     require(back.opposite && back.beginnings <= static_cast<std::int64_t>(links_.entering.size()) &&
@@ -167,7 +167,7 @@ class ScanOf : public TensorScan {
     check_results(back);
   }
 
-  // Each constant result is the gradient of a parameter, or of several, and has its shape.
+  // Checks that each constant result is the gradient of one or more parameters, and finds its shape.
   void check_results(const Code& back) {
     result_shapes_.assign(back.results.size(), nullptr);
     for (std::size_t n = 0; n < shapes_.size(); ++n) {
@@ -187,7 +187,7 @@ class ScanOf : public TensorScan {
     }
   }
 
-  // The batch as the first state that is there has it; -1 where none is. States begin at `place` among the items.
+  // The batch of the first state that is not None; -1 if all are. States begin at item number `place`.
   std::int64_t batch_of(const Items& items, std::size_t place) const {
     for (std::size_t n = 0; n < states(); ++n) {
       const nb::handle state = items[place + n];
@@ -217,7 +217,7 @@ class ScanOf : public TensorScan {
     return made.tensor;
   }
 
-  // What the forward pass keeps: one array behind the other in a flat tensor. None without a backward pass.
+  // Makes the flat tensor for all arrays that the forward pass keeps; None without a backward pass.
   nb::object put_kept(Pass& pass) const {
     if (backward_ == nullptr) return nb::none();
     const std::int64_t rows = pass.sequences.rows();
@@ -230,10 +230,10 @@ class ScanOf : public TensorScan {
     return kept.tensor;
   }
 
-  // One row that the backward pass reads.
+  // Adds the array of one row variable of the backward pass.
   void put_row(Pass& pass, std::int64_t group, std::size_t number, const Items& given, const Items& arrived,
                std::vector<std::vector<T>>& single) const {
-    const std::size_t output = 1 + states() + shapes_.size();  // its place among what was saved
+    const std::size_t output = 1 + states() + shapes_.size();  // its number among the saved items
     if (group == row_x) pass.sequences.put_input(pass.call, pass.x.template data<T>(), pass.x);
     else if (group == row_output) put_rows(pass, given[output], offered_[0], "the output");
     else if (group == row_mask) put_rows(pass, given[output + 2 + number], masks_[number], "a mask");
@@ -250,7 +250,7 @@ class ScanOf : public TensorScan {
     pass.sequences.put_dense_input(pass.call, v.data<T>() + rows * ahead, kept_[number]);
   }
 
-  // A row for each sequence at each step; or, where it is the same number everywhere, as of a sum, one row for all.
+  // Adds an arriving gradient. If it is the same number everywhere, as for a sum, a single row stands for all rows.
   static void put_arriving(Pass& pass, nb::handle gradient, std::int64_t width, std::vector<T>& row) {
     T number = 0;
     if (!gradient.is_none()) {
@@ -265,8 +265,8 @@ class ScanOf : public TensorScan {
     pass.call.input(row.data(), 0, 0);
   }
 
-  // The gradients of states: those that arrive at the last ones, and those of the first ones; then what steps began
-  // with.
+  // Adds the gradients of states: those that arrive at the last states, and the memory for those of the first states.
+  // Then adds the first states of the forward pass.
   void put_states(Pass& pass, const Items& wanted, const Items& given, const Items& arrived,
                   std::vector<nb::object>& made) const {
     for (const std::int64_t number : links_.carried) {
@@ -314,7 +314,7 @@ class ScanOf : public TensorScan {
     return results;
   }
 
-  // Two parameters with the same gradient get one each.
+  // Returns the gradients of parameters; parameters that share a gradient get a copy each.
   void give_results(const std::vector<NewTensor<T>>& results, std::vector<nb::object>& made) const {
     std::vector<char> taken(results.size(), 0);
     for (std::size_t n = 0; n < shapes_.size(); ++n) {
@@ -344,7 +344,7 @@ class ScanOf : public TensorScan {
   bool is_reverse_, layer_states_;
   std::vector<Sizes> shapes_;  // of the parameters
   Links links_;
-  Sizes offered_;  // features of the output, then of what is traced
+  Sizes offered_;  // features of the output, then of each traced variable
   Sizes kept_, masks_;
   std::int64_t kept_width_ = 0;
   std::vector<const Sizes*> result_shapes_;

@@ -1,4 +1,4 @@
-// What TensorLayers and TensorScan share: kernels of one dtype, and tensors made arguments of a call.
+// Shared by TensorLayers and TensorScan: kernels of one dtype, and tensors as arguments of a call.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -24,7 +24,7 @@ inline std::int64_t product_of(const std::int64_t* sizes, std::size_t count) {
   return std::accumulate(sizes, sizes + count, std::int64_t(1), std::multiplies<>());
 }
 
-// The object must outlive what is returned.
+// The object must outlive the result.
 template <class T>
 const TypedKernel<T>& kernel_of(const nanobind::object& object) {
   const auto* typed = dynamic_cast<const TypedKernel<T>*>(nanobind::cast<const AnyKernel*>(object));
@@ -36,7 +36,7 @@ inline bool is_double(const nanobind::object& kernel) {
   return dynamic_cast<const TypedKernel<double>*>(nanobind::cast<const AnyKernel*>(kernel)) != nullptr;
 }
 
-// Whether the code's parameters have these shapes; dimensions ahead of the last two count as more rows.
+// Whether the code's parameters have these shapes; dimensions before the last two count as further rows.
 inline bool has_parameters(const Code& code, const std::vector<Sizes>& shapes) {
   bool fits = code.parameter_rows.size() == shapes.size();
   for (std::size_t n = 0; fits && n < shapes.size(); ++n) {
@@ -48,7 +48,7 @@ inline bool has_parameters(const Code& code, const std::vector<Sizes>& shapes) {
   return fits;
 }
 
-// The items of a sequence from Python, as many as there must be, kept alive.
+// The items of a Python sequence of known length, kept alive.
 class Items {
  public:
   Items(nanobind::handle sequence, std::size_t count, const char* what)
@@ -73,13 +73,13 @@ inline void require_shape(bool holds, const char* name) {
   if (!holds) throw std::invalid_argument(std::string(name) + " of another shape");
 }
 
-// The tensors of one call: those read, kept alive, copied where native code cannot read them where they lie.
+// The tensors that one call reads. Tensors that native code cannot read in place are copied, and the copies kept alive.
 template <class T>
 class Tensors {
  public:
   Tensors() { held_.reserve(8); }
 
-  // As it is, or a copy with its features next to each other.
+  // Returns the tensor as it is if its features are contiguous, else a copy.
   View with_contiguous_features(nanobind::handle tensor, const char* name) {
     const View v = view(tensor, dtype_of<T>, name);
     return v.has_contiguous_features() ? v : copied(tensor, name);
@@ -92,7 +92,7 @@ class Tensors {
 
   void hold(nanobind::object object) { held_.push_back(std::move(object)); }
 
-  // Any strides where it has up to two dimensions; more are one row after the other.
+  // Adds a parameter. One of up to two dimensions may have any strides; a larger one is copied unless contiguous.
   void put_parameter(CallBuilder<T>& call, nanobind::handle tensor, View v) {
     const int rank = v.rank();
     if (rank > 2) {

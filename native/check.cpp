@@ -32,7 +32,7 @@ struct Checker {
       case Space::constant:
       case Space::literal:
       case Space::block: return true;
-      case Space::parameter: return false;  // matrices and gather alone read these
+      case Space::parameter: return false;  // only matrices and gather read these
       case Space::chunk:
       case Space::input:
       case Space::output: return stage != Stage::constant;
@@ -69,7 +69,8 @@ struct Checker {
     need(at(number).is_scalar ? n <= 1 : n <= at(number).width, "columns reach over their value");
   }
 
-  // Whole vectors from the first column on: what is ours has padding, what is the caller's has not.
+  // Checks n elements from column `begin` on that are accessed as whole vectors. Our own values are padded to whole
+  // vectors; the caller's are not.
   void whole(std::int32_t number, std::int64_t begin, std::int64_t n) const {
     const Value& v = at(number);
     if (v.is_scalar) {

@@ -1,11 +1,11 @@
-// Whether decoded code fits together: what lets the executor trust it.
+// Checks that decoded code fits together, so that the executor can trust it.
 #pragma once
 
 #include "code.h"
 
 namespace recurra {
 
-// Throws std::invalid_argument where an instruction would read or write what is not there.
+// Throws std::invalid_argument if an instruction would read or write outside of a value.
 void check(const Code& code, std::int64_t lanes);
 
 }  // namespace recurra

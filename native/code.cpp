@@ -121,7 +121,7 @@ struct Reader {
     i.a = value();
     note(i, i.a);
     i.a_offset = number();
-    i.k = number(0, static_cast<std::int64_t>(code.matrices.size()) - 1);  // which matrix
+    i.k = number(0, static_cast<std::int64_t>(code.matrices.size()) - 1);  // the number of the matrix
     for (std::size_t n = count(); n > 0; --n) {
       ProductPart part;
       part.result = value();
@@ -165,7 +165,7 @@ struct Reader {
       const Value& source = code.values[part.source];
       if (part.count > 0 && !source.is_scalar) {
         const std::int64_t last = source.width - 1 - part.from;
-        // By division: a product may overflow.
+        // By division, as a product may overflow.
         const bool is_beyond = part.count > 1 && part.step > last / (part.count - 1);
         if (last < 0 || is_beyond) refuse("columns reach over their value");
       }
@@ -213,7 +213,7 @@ struct Reader {
       case Kind::previous:
         i.result = value();
         i.a = value();
-        i.k = number(0, static_cast<std::int64_t>(code.states.size()) + 64);  // which first state
+        i.k = number(0, static_cast<std::int64_t>(code.states.size()) + 64);  // the number of the first state
         code.beginnings = std::max(code.beginnings, i.k + 1);
         break;
       case Kind::count: break;

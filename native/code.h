@@ -1,5 +1,5 @@
-// A schedule (recurra.compiler.Schedule) as numbers: what the executor runs. Made from a list of integers by decode(),
-// which refuses whatever does not fit together, so that the executor can trust it.
+// The code that the executor runs: a lowered schedule (recurra.compiler.Schedule). decode() makes it from a list of
+// integers, and refuses code that does not fit together, so that the executor can trust it.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace recurra {
 
-// Where the elements of a value lie. Python has these as recurra._native.Space.
+// The memory in which a value lies. Python has these as recurra._native.Space.
 enum class Space : std::int64_t {
   constant,   // one for the call: `rows` rows of `width` elements, each row padded to whole vectors
   chunk,      // for each row of some steps
   step,       // for each row of one step
-  state,      // what the step before handed on
-  next,       // what this step hands on
+  state,      // a state before the step
+  next,       // a state after the step
   parameter,  // the caller's, one for the call, with any strides
   input,      // the caller's, for each row of all steps
   output,     // the caller's, for each row of all steps, written to
@@ -24,7 +24,7 @@ enum class Space : std::int64_t {
   count
 };
 
-// An elementwise operation's row of operations.def.
+// The row of an elementwise operation in operations.def.
 struct OperationFacts {
   const char* name;
   int operands;
@@ -36,16 +36,16 @@ struct Value {
   Space space;
   std::int64_t width;   // elements of one row
   std::int64_t rows;    // of a constant
-  std::int64_t number;  // which parameter, input, output, state; of a temporary its place
-  bool is_scalar;       // one number that every feature meets, held as a whole vector of it
+  std::int64_t number;  // of the parameter, input, output, state or temporary
+  bool is_scalar;       // one number, broadcast over features; it fills a whole vector
   double literal;
 };
 
-// One column range of a matrix: where it comes from.
+// A range of a matrix's columns, and its source.
 struct MatrixPart {
   std::int32_t value;  // a constant or a parameter
   std::int64_t row, column, width;
-  bool transposed;  // whether value's columns are the matrix's rows
+  bool transposed;  // whether the value's columns are the matrix's rows
 };
 
 struct Matrix {
@@ -55,8 +55,8 @@ struct Matrix {
 };
 
 struct ProductPart {
-  std::int32_t result, init;  // init: a value, or -1 for zero
-  std::int64_t init_offset;   // its first column
+  std::int32_t result, init;  // init: the value that sums begin with, or -1 for zero
+  std::int64_t init_offset;   // the first column of init
 };
 
 struct MovePart {
@@ -89,7 +89,7 @@ struct Instruction {
   std::vector<MicroOp> ops;
   std::vector<ProductPart> parts;
   std::vector<MovePart> moves;
-  bool external = false;  // reads or writes the caller's rows, so that one run is one step
+  bool external = false;  // reads or writes the caller's rows, so it runs for one step at a time
 };
 
 struct Code {
@@ -99,15 +99,15 @@ struct Code {
   std::int64_t parameters = 0, inputs = 0, outputs = 0;
   std::vector<std::int64_t> input_widths, output_widths, parameter_rows, parameter_widths;
   std::vector<Instruction> once, before, step, after, sums, finally_;
-  std::vector<std::int32_t> results;  // constants that the caller gets: values
-  std::int64_t beginnings = 0;        // how many first states `previous` instructions ask for
+  std::vector<std::int32_t> results;  // the values of constants that the caller gets
+  std::int64_t beginnings = 0;        // the number of first states that `previous` instructions read
   std::int64_t blocks = 0;            // temporaries of the largest elementwise instruction
-  std::int64_t chunk_rows = 0;        // how many rows a chunk should have
-  std::int64_t tile_rows = 0;         // how many rows run through a step together
-  bool opposite = false;              // a backward pass: reset is applied behind a step, not before it
+  std::int64_t chunk_rows = 0;        // the number of rows that a chunk should have
+  std::int64_t tile_rows = 0;         // the number of rows that go through a step together
+  bool opposite = false;              // a backward pass: resets apply after a step, not before it
 };
 
-// Throws std::invalid_argument where the numbers are no code.
+// Throws std::invalid_argument if the words are not valid code.
 Code decode(const std::vector<std::int64_t>& words, const std::vector<double>& literals, std::size_t lanes);
 
 }  // namespace recurra

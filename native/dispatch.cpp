@@ -5,7 +5,7 @@
 
 namespace recurra {
 
-// CMakeLists.txt says which targets it built.
+// The targets that CMakeLists.txt has built.
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
@@ -23,7 +23,7 @@ namespace {
 
 struct Target {
   const Kernels& kernels;
-  std::vector<std::string> needs;  // names out of cpu_features()
+  std::vector<std::string> needs;  // names of cpu_features()
 };
 
 // In order of preference; the last runs on every CPU that the module is built for.
@@ -84,7 +84,7 @@ const Kernels& choose() {
 const std::vector<Feature>& cpu_features() {
   static const std::vector<Feature> features = [] {
 #if defined(__x86_64__) || defined(__i386__)
-    // These answers include the operating system's part: whether it saves the wide registers.
+    // These answers take the operating system into account: whether it saves the wide registers.
     __builtin_cpu_init();
 #define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
     return std::vector<Feature>{
@@ -117,7 +117,7 @@ std::vector<const Kernels*> supported_kernels() {
 }
 
 const Kernels& active_kernels() {
-  static const Kernels& chosen = choose();  // an exception leaves it unset, so that the next call tries again
+  static const Kernels& chosen = choose();  // an exception leaves it unset, and the next call tries again
   return chosen;
 }
 

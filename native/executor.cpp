@@ -126,7 +126,7 @@ void Executor<T>::fill_slots(std::vector<Slot<T>>& slots, T* frame, T* blocks) c
   }
 }
 
-// ---- a call made again and again ----
+// ---- a repeated call ----
 
 template <class T>
 Repeated<T>::Repeated(const Executor<T>& executor, Call<T> call, const Constants<T>& constants)

@@ -1,4 +1,4 @@
-// Runs code over sequences: the time loop, its chunks, its threads.
+// Runs code over sequences: the time loop, chunks of steps, threads.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@ namespace recurra {
 
 class Team;
 
-// A caller's array with one row for each sequence at each step. Dense: row b of step t is at
-// data + t * step_stride + b * row_stride. Packed: all rows lie one after the other, row_stride apart.
+// A caller's array with one row for each sequence at each step. In a dense batch, row b of step t is at
+// data + t * step_stride + b * row_stride. In a packed one, all rows lie one after the other, row_stride apart.
 template <class T>
 struct Rows {
   T* data;
   std::ptrdiff_t step_stride, row_stride;
 };
 
-// A caller's matrix (or vector, as one row): element (r, c) is at data + r * row_stride + c * column_stride.
+// A caller's matrix, or a vector as one row. Element (r, c) is at data + r * row_stride + c * column_stride.
 template <class T>
 struct Fixed {
   T* data;
@@ -42,23 +42,23 @@ template <class T>
 struct Call {
   std::int64_t steps = 0, batch = 0;
   const std::int64_t* batch_sizes = nullptr;  // null: dense
-  bool reverse = false;                       // whether the last step runs first
-  const bool* reset = nullptr;                // for each row in order of steps; null: nowhere
+  bool reverse = false;                       // whether the run goes from the last step to the first
+  const bool* reset = nullptr;                // of each row, in order of steps; null: nowhere
   int threads = 1;
   std::vector<Fixed<const T>> parameters;
   std::vector<Rows<T>> inputs, outputs;
-  std::vector<Batch<const T>> first;      // of each state; no data: zeros
-  std::vector<Batch<T>> last;             // of each state; data may be null
-  std::vector<Batch<const T>> beginning;  // what `previous` instructions find ahead of a sequence's first step
-  std::vector<T*> results;                // constants, dense
+  std::vector<Batch<const T>> first;      // of each state; null data: zeros
+  std::vector<Batch<T>> last;             // of each state; null data: not wanted
+  std::vector<Batch<const T>> beginning;  // first states that `previous` instructions read
+  std::vector<T*> results;                // constants, contiguous
 };
 
-// What parameters alone decide: the values of the stage `once`, and the matrices packed.
+// Everything that follows from parameters alone: the values of the stage `once`, and packed matrices.
 template <class T>
 struct Constants {
-  Arena values, matrices;         // empty where the memory is somebody else's
+  Arena values, matrices;         // empty if the memory belongs to another object
   T* frame = nullptr;             // the values
-  std::vector<Packed<T>> packed;  // for each matrix; without panels where it is not packed
+  std::vector<Packed<T>> packed;  // of each matrix; without panels if it is not packed
 };
 
 template <class T>
@@ -73,11 +73,11 @@ class Executor {
 
   const Code& code() const { return code_; }
 
-  // Constants to keep between calls, every matrix packed: in a quantized form that holds the same numbers, where there
-  // is one and it pays; or wherever there is one, if they shall be `compact`.
+  // Makes constants to keep between calls, with every matrix packed. A matrix gets a quantized form if that holds the
+  // same numbers, and is faster or `compact` is set.
   std::unique_ptr<Constants<T>> prepare(const std::vector<Fixed<const T>>& parameters, bool compact) const;
 
-  // Runs everything. `constants` may be null: then they are made for this call alone.
+  // Runs a whole call. If `constants` is null, they are made for this call alone.
   void run(const Call<T>& call, const Constants<T>* constants) const;
 
  private:
@@ -85,7 +85,7 @@ class Executor {
   struct Geometry;
   struct Shared;
   struct Session;
-  struct Unit {  // some vectors of a sum over rows
+  struct Unit {  // a range of vectors of a sum over rows
     std::int32_t instruction;
     std::int64_t from, to;
   };
@@ -146,21 +146,21 @@ class Executor {
   Code code_;
   const Routines<T>& routines_;
   std::int64_t lanes_;
-  std::vector<std::int64_t> offset_;        // of each value in its frame, per row
+  std::vector<std::int64_t> offset_;        // of each value in its frame, in elements per row
   std::vector<std::int64_t> block_stride_;  // of each temporary
   std::int64_t constant_size_ = 0, chunk_size_ = 0, step_size_ = 0;
   std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
-  std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // of each state the values before and after a step
-  std::vector<Unit> units_;                                         // the sums over rows, cut in pieces for threads
-  mutable Preference columns_;                                      // whether to share out the columns of products
+  std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // the values of each state before and after a step
+  std::vector<Unit> units_;                                         // the sums over rows, cut into pieces for threads
+  mutable Preference columns_;                                      // whether threads share the columns of products
   std::size_t widest_panel_ = 0;
 };
 
-// A call that is made again and again with the same arrays, whose numbers change: laid out in memory once.
+// A call that is repeated with the same arrays, whose numbers change. It is laid out in memory once.
 template <class T>
 class Repeated {
  public:
-  // The executor and the constants outlive it.
+  // The executor and the constants must outlive it.
   Repeated(const Executor<T>& executor, Call<T> call, const Constants<T>& constants);
   ~Repeated();
   void run();

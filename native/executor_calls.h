@@ -1,4 +1,4 @@
-// A call: cut in chunks and slices, laid out in memory, shared out among threads.
+// A call: cut into chunks and slices, laid out in memory, shared among threads.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace recurra {
 
-// Where the rows of a slice of the batch lie in a chunk of steps.
+// Computes where the rows of a slice of the batch lie in a chunk of steps.
 template <class T>
 void Executor<T>::place_slice(const Shared& s, std::size_t chunk, std::size_t slice, Geometry& g) const {
   const auto [first, steps] = s.chunks[chunk];
@@ -31,7 +31,7 @@ void Executor<T>::place_slice(const Shared& s, std::size_t chunk, std::size_t sl
   }
 }
 
-// Of a sequence without steps the last state is the first.
+// Copies first states to last states, as a sequence without steps keeps its first state.
 template <class T>
 void Executor<T>::keep_states(const Shared& s) const {
   for (std::size_t n = 0; n < code_.states.size(); ++n) {
@@ -46,7 +46,7 @@ void Executor<T>::keep_states(const Shared& s) const {
   }
 }
 
-// The next chunk of one slice, on whatever thread. Returns whether it has more.
+// Runs the next chunk of one slice, on any thread. Returns whether the slice has more chunks.
 template <class T>
 bool Executor<T>::slice_chunk(Worker& w, std::size_t slice) const {
   Shared& s = *w.shared;
@@ -60,7 +60,7 @@ bool Executor<T>::slice_chunk(Worker& w, std::size_t slice) const {
   return false;
 }
 
-// Sums over the rows of a chunk: whoever is free takes the next, as a processor may be slower than another.
+// Adds up the sums over the rows of a chunk. A free thread takes the next one, as processors differ in speed.
 template <class T>
 void Executor<T>::chunk_sums(Shared& s, Worker* workers, Team* team, bool more) const {
   std::atomic<std::size_t> next{0};
@@ -77,7 +77,7 @@ void Executor<T>::chunk_sums(Shared& s, Worker* workers, Team* team, bool more) 
   }
 }
 
-// All chunks of all slices, each slice with a worker of its own. Slices wait for each other only where there are sums.
+// Runs all chunks of all slices, each slice with its own worker. Slices wait for each other only if there are sums.
 template <class T>
 void Executor<T>::work(Shared& s, Worker* workers, Team* team) const {
   const int slices = static_cast<int>(s.cuts.size()) - 1;
@@ -101,7 +101,7 @@ void Executor<T>::work(Shared& s, Worker* workers, Team* team) const {
   }
 }
 
-// Sums over rows are added up where the caller wants them if their rows are whole vectors, else among the constants.
+// Sets the memory of sums over rows: the caller's if their rows are whole vectors, else among the constants.
 template <class T>
 void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& master) const {
   s.sums.assign(code_.values.size(), nullptr);
@@ -118,7 +118,7 @@ void Executor<T>::place_sums(Shared& s, const Call<T>& call, T* frame, Worker& m
   }
 }
 
-// Vector multiply-adds of a call, roughly: what decides on threads, and on packing.
+// The approximate number of vector multiply-adds of a call. It decides on the number of threads.
 template <class T>
 double Executor<T>::cost(const Call<T>& call) const {
   double rows = static_cast<double>(call.steps) * static_cast<double>(call.batch), each = 0;
@@ -137,7 +137,7 @@ double Executor<T>::cost(const Call<T>& call) const {
   return rows * each;
 }
 
-// One slice, with other threads at its service where that is faster.
+// Runs the batch as one slice; other threads help where that is faster.
 template <class T>
 void Executor<T>::run_columns(Session& session) const {
   const auto begin = std::chrono::steady_clock::now();
@@ -153,16 +153,16 @@ void Executor<T>::run_columns(Session& session) const {
   columns_.learn(alone, took.count() / session.cost);
 }
 
-// The slices at the same time, each on a thread; or all of the batch on this one.
+// Runs the slices in parallel, each on a thread; or the whole batch on this thread.
 template <class T>
 void Executor<T>::run_work(Session& session) const {
   if (session.slices == 1) return run_columns(session);
   Shared& s = session.shared;
   with_helpers(session.slices, [&](Team& team) {
-    // Not around this: a thread that is started takes on the mode of the one that starts it.
+    // Set here and not around with_helpers: a new thread inherits the mode of the thread that starts it.
     const FlushSubnormals flush;
     if (team.threads() > 1) return work(s, session.workers.data(), &team);
-    // One slice for this run. The next one of the same call may have helpers.
+    // One slice for this run only: the next run of the same call may have helpers.
     std::vector<std::int64_t> cuts{0, s.call->batch}, bases{0};
     s.cuts.swap(cuts);
     s.bases.swap(bases);
@@ -172,7 +172,7 @@ void Executor<T>::run_work(Session& session) const {
   });
 }
 
-// Chunks: from the running order's first step on, each with about chunk_rows rows.
+// Cuts the steps into chunks of about chunk_rows rows, in running order.
 template <class T>
 void Executor<T>::cut_chunks(Session& session) const {
   const Call<T>& call = session.call;
@@ -198,7 +198,7 @@ void Executor<T>::cut_chunks(Session& session) const {
   }
 }
 
-// How many threads, and which sequences go to each.
+// Decides on the number of threads, and cuts the batch into a slice for each.
 template <class T>
 void Executor<T>::cut_slices(Session& session) const {
   const Call<T>& call = session.call;
@@ -211,7 +211,7 @@ void Executor<T>::cut_slices(Session& session) const {
   s.cuts.assign(1, 0);
   if (call.batch_sizes == nullptr || slices == 1) {
     for (int n = 1; n < slices; ++n) s.cuts.push_back(call.batch * n / slices);
-  } else {  // sequences are sorted, the longest first: slices of equal numbers of rows
+  } else {  // sorted, the longest sequence first: slices get equal numbers of rows
     std::vector<std::int64_t> rows_of(static_cast<std::size_t>(call.batch) + 1, 0);
     for (std::int64_t t = 0; t < call.steps; ++t) ++rows_of[static_cast<std::size_t>(call.batch_sizes[t])];
     std::int64_t length = 0, all = 0, sum = 0;
@@ -239,7 +239,7 @@ void Executor<T>::cut_slices(Session& session) const {
   }
 }
 
-// Gives every array of a session its place behind `base`; without one it only counts. Returns the elements needed.
+// Places every array of a session in the memory at `base`; if null, only counts. Returns the number of elements.
 template <class T>
 std::size_t Executor<T>::carve(Session& session, T* base) const {
   Shared& s = session.shared;
@@ -283,7 +283,7 @@ std::size_t Executor<T>::carve(Session& session, T* base) const {
   return carver.used;
 }
 
-// Computes and packs what parameters alone decide, where the caller has not.
+// Computes and packs the constants, unless the caller has prepared them.
 template <class T>
 void Executor<T>::make_constants(Session& session) const {
   Worker& master = session.workers.front();
@@ -306,7 +306,7 @@ void Executor<T>::make_constants(Session& session) const {
   }
 }
 
-// Takes beforehand what threads would otherwise allocate.
+// Allocates the memory that threads would otherwise allocate themselves.
 template <class T>
 void Executor<T>::reserve(Session& session) const {
   if (session.workers.size() < 2) return;
@@ -330,7 +330,7 @@ void Executor<T>::reserve(Session& session) const {
   }
 }
 
-// `memory` takes elements and gives their place.
+// `memory` is a function from a number of elements to their address.
 template <class T>
 template <class Memory>
 void Executor<T>::begin(Session& session, Memory&& memory) const {

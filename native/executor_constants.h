@@ -1,4 +1,4 @@
-// What parameters alone decide: computed once per call, packed, and kept between calls where the caller wants that.
+// Constants, which follow from parameters alone: computed once per call, packed, and kept between calls on request.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ void Executor<T>::constant_stage(Worker& w, const std::vector<Instruction>& stag
   for (const Instruction& i : stage) instruction(w, i, std::max<std::int64_t>(1, i.rows));
 }
 
-// Where a parameter or a constant lies.
+// The memory of a parameter or a constant.
 template <class T>
 Fixed<const T> Executor<T>::fixed(const Worker& w, std::int32_t v) const {
   const Value& value = code_.values[v];
@@ -40,7 +40,7 @@ Fixed<const T> Executor<T>::fixed(const Worker& w, std::int32_t v) const {
   return {w.slots[v].base, stride(value), 1};
 }
 
-// Calls f(sources, count) for each panel of a matrix between these vectors.
+// Calls f(sources, count) for each panel of a matrix between two vectors.
 template <class T>
 template <class F>
 void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const {
@@ -63,7 +63,7 @@ void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from
   if (filled > 0) f(sources, filled);
 }
 
-// Packs a matrix in the form, and with the scales, of `as`.
+// Packs a matrix in the form and with the scales of `as`.
 template <class T>
 void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>& as, T* out) const {
   const PackedSizes sizes = sizes_of(m);
@@ -79,7 +79,7 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>&
   });
 }
 
-// Rows times a matrix that is used once: each panel as it lies, or packed on the spot.
+// Multiplies rows by a matrix that is used once. Each panel is read in place, or packed just before its use.
 template <class T>
 void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                                std::int64_t from, std::int64_t to) const {
@@ -94,7 +94,7 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
   });
 }
 
-// ---- constants to keep ----
+// ---- constants that are kept between calls ----
 
 template <class T>
 Quantized Executor<T>::quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const {

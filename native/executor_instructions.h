@@ -1,4 +1,4 @@
-// One instruction, on rows whose slots are set.
+// Runs one instruction, on rows whose slots are set.
 #pragma once
 
 #include <algorithm>
@@ -44,11 +44,11 @@ void Executor<T>::instruction(Worker& w, const Instruction& i, std::int64_t rows
     case Kind::previous: previous(w, i); break;
     case Kind::outer:
     case Kind::rows_sum:
-    case Kind::count: break;  // sums() runs these
+    case Kind::count: break;  // sum() runs these
   }
 }
 
-// Where a product's sums begin and where they go; from call to call of the same product they move together.
+// The memory that a product's sums begin with, and that of its results.
 template <class T>
 std::vector<Column<T>>& Executor<T>::columns_of(Worker& w, const Instruction& i) const {
   static const T zeros[slack] = {};
@@ -77,7 +77,7 @@ std::vector<Column<T>>& Executor<T>::columns_of(Worker& w, const Instruction& i)
   return columns;
 }
 
-// Rows w.a times a matrix, threads sharing out its columns where that pays.
+// Multiplies the rows w.a by a matrix; threads share its columns where that is faster.
 template <class T>
 void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) const {
   const std::vector<Column<T>>& columns = columns_of(w, i);
@@ -159,7 +159,7 @@ void Executor<T>::gather(Worker& w, const Instruction& i) const {
     return;
   }
   const std::int64_t pitch = stride(value);
-  if (i.flag == 2) {  // the same elements in rows of another width
+  if (i.flag == 2) {  // a reshape: the same elements in rows of another width
     for (std::int64_t n = 0; n < i.rows * i.width; ++n) {
       out[n / i.width * pitch + n % i.width] = base[n / source.width * rows + n % source.width * columns];
     }

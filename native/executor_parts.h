@@ -1,4 +1,4 @@
-// The structures that the executor's parts share: of a slice, of a call, of a thread.
+// The structures that the executor's parts share, for a slice, a call and a thread.
 #pragma once
 
 #include <cstddef>
@@ -15,29 +15,29 @@ namespace recurra {
 template <class T>
 struct Executor<T>::Geometry {
   std::int64_t first_step = 0, steps = 0;
-  std::int64_t from = 0, to = 0;  // sequences of the slice
-  std::int64_t base = 0;          // where the slice's rows begin in the chunk's arrays
+  std::int64_t from = 0, to = 0;  // the slice's sequences
+  std::int64_t base = 0;          // the slice's first row in the chunk's arrays
   std::int64_t rows = 0;
-  std::vector<std::int64_t> count, position;  // for each step its rows, and where they begin behind `base`
+  std::vector<std::int64_t> count, position;  // of each step: the number of rows, and the first one after `base`
 };
 
 template <class T>
 struct Executor<T>::Shared {
   const Call<T>* call = nullptr;
   const Constants<T>* constants = nullptr;
-  std::vector<std::int64_t> cuts;  // of the batch: slice s is cuts[s] … cuts[s + 1]
-  // Where each slice's rows begin in the chunk's arrays: the same in all chunks, as slices do not wait for each other.
+  std::vector<std::int64_t> cuts;  // of the batch: slice s has sequences cuts[s] … cuts[s + 1]
+  // The first row of each slice in the chunk's arrays; the same in all chunks, as slices do not wait for each other.
   std::vector<std::int64_t> bases;
-  std::vector<std::int64_t> row_offset;                       // packed or reset: rows ahead of each step
-  std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step, number of steps, in running order
-  std::vector<T*> chunk_values;                               // for each value its array, or null
-  std::vector<T*> states;                                     // for each state 2 × batch rows
-  std::vector<T*> sums;                                       // for each value that is a sum over rows its place
-  std::vector<Geometry> geometry;                             // of each slice, in the chunk that it is at
+  std::vector<std::int64_t> row_offset;                       // rows before each step; only if packed or with resets
+  std::vector<std::pair<std::int64_t, std::int64_t>> chunks;  // first step and number of steps, in running order
+  std::vector<T*> chunk_values;                               // the array of each value, or null
+  std::vector<T*> states;                                     // of each state, 2 × batch rows
+  std::vector<T*> sums;                                       // the memory of each value that is a sum over rows
+  std::vector<Geometry> geometry;                             // of each slice, in its present chunk
   std::int64_t batch_at(std::int64_t t) const { return call->batch_sizes ? call->batch_sizes[t] : call->batch; }
 };
 
-// What runs a slice, on whatever thread; and what a thread needs for sums over rows.
+// The data for running a slice, on any thread; and for a thread's sums over rows.
 template <class T>
 struct Executor<T>::Worker {
   Shared* shared = nullptr;
@@ -45,16 +45,16 @@ struct Executor<T>::Worker {
   const std::vector<Fixed<const T>>* parameters = nullptr;
   std::vector<Slot<T>> slots;
   std::vector<const T*> a, b;
-  std::vector<std::vector<Column<T>>> columns;             // for each matrix
-  std::vector<std::pair<Slot<T>*, std::ptrdiff_t>> moves;  // how slots go on from step to step
-  const Geometry* mine = nullptr;                          // of the slice in the chunk at hand
-  std::size_t chunk = 0;                                   // which one the slice is at
+  std::vector<std::vector<Column<T>>> columns;             // of each matrix
+  std::vector<std::pair<Slot<T>*, std::ptrdiff_t>> moves;  // the change of slots from step to step
+  const Geometry* mine = nullptr;                          // of the slice, in its present chunk
+  std::size_t chunk = 0;                                   // the number of the slice's present chunk
   T* frame = nullptr;                                      // constants
   T* blocks = nullptr;
-  T* panel = nullptr;    // one panel, packed on the spot
-  Team* team = nullptr;  // threads that share out a product's columns, and sums
+  T* panel = nullptr;    // memory for a panel that is packed just before its use
+  Team* team = nullptr;  // threads that share a product's columns, and sums
   int parity = 0;
-  std::int64_t alive = 0;  // sequences that the last step had
+  std::int64_t alive = 0;  // the number of sequences of the last step
 };
 
 // A call laid out in memory.
@@ -63,13 +63,13 @@ struct Executor<T>::Session {
   explicit Session(const Call<T>& c) : call(c) {}
   const Call<T>& call;
   Shared shared;
-  std::vector<Worker> workers;  // the first `slices` of them run slices
+  std::vector<Worker> workers;  // the first `slices` workers run slices
   int slices = 1;
   double cost = 0;
-  std::int64_t step_rows = 0;       // sequences of the step that has the most
+  std::int64_t step_rows = 0;       // the largest number of sequences of a step
   std::int64_t chunk_capacity = 0;  // rows of all slices in the largest chunk
-  Constants<T> own;                 // where the caller prepared none
-  std::vector<T*> panels;           // for each of its matrices; null where it is not packed
+  Constants<T> own;                 // used if the caller prepared none
+  std::vector<T*> panels;           // of each matrix of `own`; null if it is not packed
   const Constants<T>* constants = nullptr;
 };
 

@@ -1,4 +1,4 @@
-// The stages of a chunk: all of its rows at once, the time loop, sums over rows.
+// The stages of a chunk: instructions on all rows, the time loop, sums over rows.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +40,7 @@ void Executor<T>::place(Worker& w, const std::vector<std::int32_t>& moving, std:
   }
 }
 
-// Pointers to each row of these slices in the chunk, in order of steps.
+// Sets pointers to the rows of slices in their chunk, in order of steps.
 template <class T>
 void Executor<T>::row_pointers(const Shared& s, const Geometry* slices, std::size_t count, std::int32_t v,
                                std::int64_t offset, std::vector<const T*>& out) const {
@@ -71,7 +71,7 @@ void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
   const Geometry& g = *w.mine;
   if (g.rows == 0 || stage.empty()) return;
   const Call<T>& call = *w.shared->call;
-  // Whether the caller's rows lie one after the other too.
+  // Whether the caller's rows lie one after the other, as the chunk's do.
   bool is_contiguous = g.steps == 1 || (g.from == 0 && g.to == call.batch);
   if (call.batch_sizes == nullptr && g.steps > 1) {
     for (const auto* arrays : {&call.inputs, &call.outputs}) {
@@ -84,7 +84,7 @@ void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
       previous(w, i);
       continue;
     }
-    const bool alone = i.kind == Kind::product && i.flag == 0;  // of the caller's rows it reads the left side only
+    const bool alone = i.kind == Kind::product && i.flag == 0;  // only its left operand may be the caller's
     if (is_contiguous || !i.external || alone) {
       place(w, moving, g.base, g.first_step, g.from);
       if (alone && i.external && !is_contiguous) {
@@ -103,7 +103,7 @@ void Executor<T>::rows_stage(Worker& w, const std::vector<Instruction>& stage,
   }
 }
 
-// The states that each row's step began with, out of what the forward pass kept of the step before.
+// Copies the states before each row's step, which the forward pass kept as the states after the previous step.
 template <class T>
 void Executor<T>::previous(Worker& w, const Instruction& i) const {
   const Shared& s = *w.shared;
@@ -182,7 +182,7 @@ void Executor<T>::apply_reset(Worker& w, std::int64_t t, std::int64_t n, int par
   }
 }
 
-// After place() at one step of a dense batch: what takes the slots on to the next steps.
+// Plans how slots move from step to step of a dense batch; place() must have set them for one step.
 template <class T>
 void Executor<T>::plan_moves(Worker& w) const {
   const Call<T>& call = *w.shared->call;

@@ -1,5 +1,5 @@
-// The kernels, written once with the compiler's vector extensions. Each file in targets/ includes this one after it has
-// defined RECURRA_LANES, RECURRA_PANEL and RECURRA_QUANTIZED_FROM. Everything is in an unnamed namespace, and nothing
+// The kernels, written once with the compiler's vector extensions. Each file in targets/ defines RECURRA_LANES,
+// RECURRA_PANEL and RECURRA_QUANTIZED_FROM, then includes this file. Everything is in an unnamed namespace, and nothing
 // comes from std:: (README.md says why).
 #include "kernels.h"
 
@@ -33,7 +33,7 @@ using Vector = typename VectorOf<T>::type;
 template <class T>
 constexpr std::size_t width_of = sizeof(Vector<T>) / sizeof(T);
 
-// The whole vector at p, of any alignment.
+// Loads a whole vector at p, of any alignment.
 template <class T>
 inline Vector<T> load(const T* p) {
   Vector<T> v;
@@ -46,7 +46,7 @@ inline void store(T* p, Vector<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// The first n elements at p, and zeros in the lanes behind them.
+// Loads the first n elements at p; the other lanes are zeros.
 template <class T>
 inline Vector<T> load_part(const T* p, std::size_t n) {
   Vector<T> v = {};
@@ -70,7 +70,7 @@ inline void store_part(float* p, Floats v, std::size_t n) {
 
 template <class T>
 inline Vector<T> splat(T x) {
-  return x - Vector<T>{};  // not x + 0: that would lose the sign of -0
+  return x - Vector<T>{};  // not x + 0, which would lose the sign of -0
 }
 
 float dot(const float* a, const float* b, std::size_t n) {

@@ -1,11 +1,11 @@
-// Elementwise operations as data: a list of operations, each run over one block of rows and vectors at a time.
+// Elementwise operations as data: a list of operations that runs over one block of rows and vectors after the other.
 
 template <class T>
 struct Block {
   const MicroOp* op;
   const Slot<T>* slots;
-  std::size_t row, vector;    // where the block begins
-  std::size_t rows, vectors;  // how large it is
+  std::size_t row, vector;    // the first ones of the block
+  std::size_t rows, vectors;  // the size of the block
 
   T* at(std::int32_t number) const {
     const Slot<T>& slot = slots[number];
@@ -15,7 +15,7 @@ struct Block {
   }
 };
 
-// One operand of an operation, over a block.
+// Reads one operand of an operation in a block.
 template <class T>
 struct Reader {
   const T* p;
@@ -58,7 +58,7 @@ inline void ternary(const Block<T>& block, F f) {
   each(block, [&](std::size_t r, std::size_t v) { return f(a(r, v), b(r, v), c(r, v)); });
 }
 
-// How many elements of vector v of the block the other side's array has.
+// The number of elements that the caller's array has in vector v of the block.
 template <class T>
 inline std::size_t present(const Block<T>& block, std::size_t v) {
   const std::size_t begin = (block.vector + v) * width_of<T>, end = (std::size_t)block.op->width;
@@ -108,7 +108,7 @@ inline void run_op(const Block<T>& block) {
     case Op::negative: return unary(block, [](V a) { return -a; });
     case Op::sigmoid: return unary(block, [](V a) { return vsigmoid(a); });
     case Op::tanh: return unary(block, [](V a) { return vtanh(a); });
-    case Op::relu: return unary(block, [=](V a) { return a <= zero ? zero : a; });  // NaN stays
+    case Op::relu: return unary(block, [=](V a) { return a <= zero ? zero : a; });  // keeps NaN
     case Op::exp: return unary(block, [](V a) { return vexp(a); });
     case Op::log: return unary(block, [](V a) { return vlog(a); });
     case Op::softplus: return unary(block, [](V a) { return vsoftplus(a); });
@@ -173,7 +173,7 @@ void reduce(Reduction kind, T* out, std::ptrdiff_t out_stride, const T* a, std::
     T result;
     if (kind == Reduction::max) {
       result = a[0];
-      for (i = 1; i < width; ++i) result = result != result || a[i] <= result ? result : a[i];  // NaN stays
+      for (i = 1; i < width; ++i) result = result != result || a[i] <= result ? result : a[i];  // keeps NaN
     } else {
       Vector<T> sums = {};
       for (; i + n <= width; i += n) sums += load(a + i);

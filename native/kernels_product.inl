@@ -1,12 +1,12 @@
 // Matrix products: packing, and rows times a packed matrix.
 
-// Vectors side by side: with tile_rows rows they fill the registers.
+// Vectors side by side; with tile_rows rows, their sums fill the registers.
 constexpr std::size_t panel_vectors = RECURRA_PANEL;
 constexpr std::size_t tile_rows = 6;
-// Widening takes registers too; only AVX-512 has some to spare.
+// Widening needs registers too; only AVX-512 has some to spare.
 template <Form F>
 constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
-// From so many rows on, int8 numbers of a chain are widened ahead of its tiles.
+// From this number of rows on, a chain's int8 numbers are widened once, before its tiles.
 constexpr std::size_t rows_to_widen_once = 18;
 
 #if defined(__AVX512F__)
@@ -18,7 +18,7 @@ typedef int Lanes4 __attribute__((vector_size(16)));
 
 // ---- packing ----
 
-// v[i] becomes column i of the square that the v were the rows of.
+// Transposes the square matrix whose rows are the vectors v.
 template <class T>
 inline void transpose(Vector<T>* v) {
   constexpr std::size_t n = width_of<T>;
@@ -41,7 +41,7 @@ inline void transpose(Vector<T>* v) {
 }
 
 #if defined(__AVX512F__)
-// The same with shuffles that need no table of places: pairs of rows, pairs of pairs, then quarters of vectors.
+// The same with shuffles that need no index vectors: pairs of rows, pairs of pairs, then quarters of vectors.
 template <>
 inline void transpose<float>(Floats* v) {
   __m512 a[16], b[16];
@@ -73,7 +73,7 @@ inline void transpose<float>(Floats* v) {
   }
 }
 #elif RECURRA_LANES == 4
-// The same with places that are written down: GCC moves numbers one by one where it has to find them.
+// The same with constant indices: if GCC has to derive them, it moves numbers one by one.
 template <>
 inline void transpose<float>(Floats* v) {
   const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}),
@@ -87,7 +87,7 @@ inline void transpose<float>(Floats* v) {
 }
 #endif
 
-// One vector's column of a panel out of a matrix whose rows k lie one after the other in memory (row_stride 1).
+// Packs one vector's column of a panel from a matrix that is contiguous along k (row_stride 1).
 template <class T>
 inline void pack_transposed(T* panel, std::size_t k_count, const Source<T>& source, std::size_t stride) {
   constexpr std::size_t n = width_of<T>;
@@ -140,34 +140,34 @@ void pack(T* panel, std::size_t k_count, const Source<T>* sources, std::size_t v
 
 // ---- rows times a packed matrix ----
 
-// Adds a chain to what a sum begins with, or to the chains ahead of it.
+// Adds the sum of a chain to the initial value, or to the chains before it.
 template <class T>
 inline void finish(const Column<T>& column, std::size_t row, bool is_first, Vector<T> sum) {
   T* out = column.out + (std::ptrdiff_t)row * column.out_stride;
   store(out, (is_first ? load(column.init + (std::ptrdiff_t)row * column.init_stride) : load((const T*)out)) + sum);
 }
 
-// Every so many products a sum goes to memory and begins anew: rounding errors grow with the length of a chain.
+// After this number of products, a sum goes to memory and begins anew, as rounding errors grow with a chain's length.
 constexpr std::size_t chain = 128;
 
-// The number that is j-th in each word.
+// Widens number j of each word.
 template <Form F, class T>
 inline Vector<T> widen(Vector<T> words, int j, Vector<T> scale) {
   if constexpr (F == Form::wide) {
     return words;
   } else if constexpr (F == Form::bfloat16) {
     return (Floats)((Words)words << (16 - 16 * j) & 0xffff0000u);
-  } else {  // left in the highest bits, where it counts 2^24 times as much: to extend its sign would be more work
+  } else {  // stays in the highest bits, where it counts 2^24 times as much: extending its sign would cost more
     return __builtin_convertvector((Ints)((Words)words << (24 - 8 * j) & 0xff000000u), Floats) * scale;
   }
 }
 
-// The rows of one chain in some panels of N vectors each, side by side.
+// The rows of one chain, in neighbouring panels of N vectors each.
 template <class T, Form F, int N>
 struct PanelRows {
   const T* panels;
   const T* scales;
-  std::size_t panel_size, panel_scales;  // from a panel to the next
+  std::size_t panel_size, panel_scales;  // from one panel to the next
 
   PanelRows(const Packed<T>& matrix, std::size_t k_count, std::size_t begin)
       : panels(matrix.panels + begin / numbers_of_word(F) * N * width_of<T>),
@@ -186,7 +186,7 @@ struct PanelRows {
   }
 };
 
-// One chain of R rows times P panels of N vectors each; the sums stay in registers.
+// Computes one chain of R rows times P panels of N vectors each; the sums stay in registers.
 template <class T, Form F, int R, int N, int P>
 inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length,
                  const PanelRows<T, F, N>& matrix, const Column<T>* columns) {
@@ -198,7 +198,7 @@ inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::siz
   std::size_t k = 0;
 #pragma GCC unroll 2
   for (; k + together <= length; k += together) {
-    if constexpr (R == 1 && lanes > 4) {  // vector by vector: few words wait in registers, and a splat is a load
+    if constexpr (R == 1 && lanes > 4) {  // vector by vector: few words occupy registers, and a splat is a load
       RECURRA_UNROLL
       for (int v = 0; v < N * P; ++v) {
         const Vector<T> words = matrix.words(k, v);
@@ -225,7 +225,7 @@ inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::siz
       }
     }
   }
-  for (int j = 0; k < length; ++k, ++j) {  // the numbers of a last word that is not full
+  for (int j = 0; k < length; ++k, ++j) {  // the numbers of an incomplete last word
     for (int v = 0; v < N * P; ++v) {
       const Vector<T> b = widen<F, T>(matrix.words(k, v), j, matrix.scale(k, v));
       RECURRA_UNROLL
@@ -239,7 +239,7 @@ inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::siz
   }
 }
 
-// Calls f(begin, length) for each chain; once also where there is nothing to sum.
+// Calls f(begin, length) for each chain; once if there is nothing to sum.
 template <class Function>
 inline void each_chain(std::size_t k_count, Function f) {
   std::size_t begin = 0;
@@ -250,7 +250,7 @@ inline void each_chain(std::size_t k_count, Function f) {
   } while (begin < k_count);
 }
 
-// Calls f<rows of a tile>(its first row) for tiles as equal as can be, as a thin one wastes loads.
+// Calls f<rows of a tile>(its first row) for tiles of nearly equal size, as a thin tile wastes loads.
 template <std::size_t Most, class Function>
 inline void each_tile(std::size_t rows, Function f) {
   const std::size_t tiles = (rows + Most - 1) / Most;
@@ -273,7 +273,7 @@ inline void each_tile(std::size_t rows, Function f) {
   }
 }
 
-// One chain's numbers of a panel in the wide form.
+// Widens a panel's numbers of one chain.
 template <class T, Form F, int N>
 inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T* wide) {
   constexpr std::size_t together = numbers_of_word(F);
@@ -287,7 +287,7 @@ inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T*
   }
 }
 
-// All rows times one panel.
+// Multiplies all rows by one panel.
 template <class T, Form F, int N>
 inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
                         const Column<T>* columns) {
@@ -314,7 +314,7 @@ template <class T, Form F>
 void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Packed<T>& matrix,
                    const Column<T>* columns, std::size_t vectors) {
   constexpr int V = panel_vectors;
-  constexpr int P = 8 / V;  // one row alone needs as many sums in flight as the latency of an addition asks for
+  constexpr int P = 8 / V;  // a single row needs enough sums in flight to hide the latency of an addition
   const auto from = [&](std::size_t v) { return packed_from(matrix, v, k, width_of<T>); };
   std::size_t v = 0;
   if (rows == 1) {

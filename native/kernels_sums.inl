@@ -1,7 +1,7 @@
 // Sums over rows: of outer products, and of the rows themselves.
 
-// Sums over rows are added up in strands of so many rows, the strands of a chunk among themselves, and chunks in the
-// caller's memory: rounding errors grow with the length of each of these sums, and none is long.
+// Sums over rows are added up in three levels: strands of this number of rows, the strands of a chunk, and chunks in
+// the caller's memory. Rounding errors grow with the length of a sum, and so none is long.
 constexpr std::size_t strand = 32;
 
 template <class T, int R, int N>
@@ -23,7 +23,7 @@ template <class T, int R, int N>
   }
 }
 
-// c becomes the sums, or more by them.
+// Stores the sums in c; with `more`, adds them to c.
 template <class T, int R, int N>
 [[gnu::always_inline]] inline void outer_finish(T* c, std::ptrdiff_t c_stride, const Vector<T> (&sums)[R][N],
                                                 bool more) {
@@ -44,7 +44,7 @@ inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T
     outer_strand<T, R, N>(sums, a, b, rows, i, j);
     return outer_finish<T, R, N>(c, c_stride, sums, more);
   }
-  Vector<T> total[R][N] = {};  // in memory: the registers are full
+  Vector<T> total[R][N] = {};  // in memory, as the registers are full
   for (std::size_t row = 0; row < rows; row += strand) {
     Vector<T> sums[R][N] = {};
     outer_strand<T, R, N>(sums, a + row, b + row, rows - row < strand ? rows - row : strand, i, j);
@@ -92,7 +92,7 @@ void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, 
   if (vectors - v == 1) outer_panel<T, 1>(c, c_stride, a, b, rows, k, v * n, more);
 }
 
-// The sum of up to 64 rows: several sums side by side, which meet in the end.
+// The sum of up to 64 rows: several sums side by side, which are added in the end.
 template <class T>
 inline Vector<T> rows_strand(const T* const* a, std::size_t rows, std::size_t at) {
   constexpr std::size_t side_by_side = 8;

@@ -1,9 +1,9 @@
-// A few rows times a matrix where it lies: for a product that happens once, packing would cost more than it saves.
+// Products of a few rows and a matrix in place: for a product that happens once, packing would cost more than it saves.
 // The sums are those of multiply(), in the same order.
 
 constexpr std::size_t unpacked_rows = 4;
 
-// Vector l of the matrix is a row of memory (torch's weights are): squares are turned on the way.
+// Vector l of the matrix is a row in memory, as in torch's weights. Squares are transposed after loading.
 template <class T, int R>
 inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>& source, const Column<T>& column) {
   constexpr std::size_t n = width_of<T>;
@@ -45,7 +45,7 @@ inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>
   } while (k < k_count);
 }
 
-// Vector l of the matrix is a column of memory: it is read as it lies, N vectors side by side.
+// Vector l of the matrix is a column in memory. N vectors side by side are read as they are.
 template <class T, int R, int N>
 inline void times_straight(const T* const* a, std::size_t k_count, const Source<T>* sources, const Column<T>* columns) {
   constexpr std::size_t n = width_of<T>;

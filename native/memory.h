@@ -1,4 +1,4 @@
-// Memory that arrays are cut from.
+// Memory blocks that hold many arrays.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace recurra {
 
-constexpr std::size_t slack = 64;  // elements behind each array that whole-vector reads and writes may touch
+constexpr std::size_t slack = 64;  // elements after each array that whole-vector reads and writes may touch
 
-// One block of memory, as large as the largest that was asked for: kept for the next call, so that calls do not ask the
+// One block of memory, as large as the largest request. It is kept for the next call, so that calls do not ask the
 // system for pages.
 class Arena {
  public:
@@ -49,14 +49,14 @@ class Arena {
   std::size_t size_ = 0;
 };
 
-// Hands out pieces of one block of memory; first counts what is needed, then gives.
+// Cuts arrays from one block of memory. Without a block, it counts the elements that are needed.
 template <class T>
 struct Carver {
   T* base = nullptr;
   std::size_t used = 0;
 
   T* take(std::size_t elements) {
-    // The odd line keeps arrays off each other's sets.
+    // One more cache line keeps arrays of equal sizes from competing for the same cache sets.
     const std::size_t aligned = (elements + slack + 15) / 16 * 16 + 16;
     T* piece = base == nullptr ? nullptr : base + used;
     used += aligned;

@@ -1,4 +1,4 @@
-// The Python module recurra._native: checks what comes in, then calls the active kernels without the GIL.
+// The Python module recurra._native: checks arguments, then calls the active kernels without the GIL.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -52,7 +52,7 @@ nb::dict cpu() {
 
 int hardware_threads() {
 #ifdef __linux__
-  cpu_set_t allowed;  // what taskset, a container or a batch system left to this process
+  cpu_set_t allowed;  // the processors that taskset, a container or a batch system left to this process
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
 #endif
   const unsigned count = std::thread::hardware_concurrency();
@@ -112,7 +112,7 @@ NB_MODULE(_native, m) {
   bind_tensor_layers(m);
   bind_tensor_scan(m);
   bind_stream(m);
-  nb::set_leak_warnings(false);  // a process that ends in a hurry may leave kernels behind; that is nobody's concern
+  nb::set_leak_warnings(false);  // a process that ends early may leave kernels behind, which does no harm
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def(
       "built_isas", [] { return names(built_kernels()); },

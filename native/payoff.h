@@ -1,4 +1,4 @@
-// Whether helping threads pay: at present, and for the work at hand.
+// Estimates whether helping threads make calls faster: on the machine at present, and for given work.
 #pragma once
 
 #include <algorithm>
@@ -7,19 +7,19 @@
 
 namespace recurra {
 
-// On a busy machine a helper may lose its processor in the middle of a piece, for as long as the others' turns take,
-// and the caller waits. Such a loss is paid back by working alone for a multiple of it: at first a small one, as even a
-// machine that is idle has its moments; twice as much each time that it comes again soon. So whatever the load, what
-// trying costs is a bounded share of the time, and what is missed after a load has gone is bounded too. All times are
-// in nanoseconds.
+// Decides on helpers by the machine's load. On a busy machine, a helper may lose its processor in the middle of a piece
+// until other processes have had their turns, and the caller waits. After such a loss, callers work alone for a
+// multiple of the lost time. The multiple is small at first, as even an idle machine loses time now and then, and
+// doubles each time that a loss soon follows. So the cost of trying is a bounded share of the time under any load, and
+// the time without helpers after a load has gone is bounded too. All times are in nanoseconds.
 class Payoff {
  public:
   bool pays(std::int64_t now) const { return now >= alone_until_; }
 
-  // A call with helpers that took so long from `begin` to `end`, of which the caller spent `lost` waiting or off its
-  // processor. Alone it would have taken twice the rest, if help is worth anything: so what a call has brought is its
-  // time less twice the loss. Calls are judged together: the first one behind a pause finds helpers asleep, and one
-  // that is late now and then is made up for by the others.
+  // Learns from a call with helpers, from `begin` to `end`. The caller spent `lost` of that time waiting or off its
+  // processor. If help is worth anything, the caller alone would have taken twice the rest. So the gain of a call is
+  // its time less twice the loss. Gains of calls add up: the first call after a pause finds helpers asleep, and other
+  // calls make up for an occasional late one.
   void learn(std::int64_t begin, std::int64_t end, std::int64_t lost) {
     balance_ = std::min(balance_ + (end - begin) - 2 * lost, most_credit);
     if (balance_ > -least) return;
@@ -36,9 +36,9 @@ class Payoff {
   std::int64_t alone_until_ = 0, pause_ = 0, factor_ = least_factor, balance_ = 0;
 };
 
-// Whether work that can have helpers is the faster for it: how fast processors hear of each other differs between
-// machines by more than any count of operations tells. Calls show it; now and then one goes the other way, the more
-// seldom the clearer the answer is. Any number of callers may use it at once.
+// Decides on helpers for one kind of work, by measured times: how fast processors communicate differs between machines
+// by more than any count of operations tells. Now and then a call tries the other way; the clearer the answer, the more
+// seldom. Any number of callers may use it at once.
 class Preference {
  public:
   // Whether the next call should run alone.
@@ -52,8 +52,8 @@ class Preference {
     return !better;
   }
 
-  // What a call took, per unit of its work. The estimate is the least of late: a call that lost its processor says
-  // nothing.
+  // Learns the time that a call took per unit of its work. The estimate is the least of recent times, as the time of a
+  // call that lost its processor says nothing.
   void learn(bool alone, double took) {
     std::atomic<float>& estimate = alone ? alone_ : together_;
     const float before = estimate.load(std::memory_order_relaxed), now = static_cast<float>(took);
@@ -67,7 +67,7 @@ class Preference {
   }
 
   std::atomic<float> together_{0}, alone_{0};
-  std::atomic<int> left_{4}, trials_{0};  // calls until the next trial, and how many there were
+  std::atomic<int> left_{4}, trials_{0};  // calls until the next trial, and the number of past trials
 };
 
 }  // namespace recurra

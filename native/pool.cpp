@@ -24,14 +24,14 @@ inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ volatile("isb");  // some ten nanoseconds; `yield` does nothing on most of these processors
+  __asm__ volatile("isb");  // about ten nanoseconds; `yield` does nothing on most of these processors
 #endif
 }
 
-constexpr int spins = 4000;  // some 40 µs: the time between two calls of a training loop's layers
-constexpr int moment = 100;  // spins that are not worth a look at the clock
+constexpr int spins = 4000;  // about 40 µs: the time between two layers' calls in a training loop
+constexpr int moment = 100;  // spins before the first look at the clock
 
-// Waits until `done` says so: burning the processor first, then giving it away.
+// Waits until `done` returns true: spins first, then yields the processor.
 template <class F>
 inline void wait_until(F done) {
   for (int i = 0; !done(); ++i) {
@@ -48,14 +48,13 @@ std::int64_t time_of(clockid_t clock) {
 
 std::int64_t now() { return time_of(CLOCK_MONOTONIC); }
 
-// The time that this thread had a processor.
+// The time for which this thread has had a processor.
 std::int64_t time_run() { return time_of(CLOCK_THREAD_CPUTIME_ID); }
 
-// Helpers of our own, who burn the processor for a while after each call, and then sleep.
+// Our own helper threads. They spin for a while after each call, then sleep.
 class Helpers {
  public:
-  // Lets helpers 1 … threads - 1 in; fewer, where the system has no more threads. Returns without having waited for
-  // any.
+  // Lets helpers 1 … threads - 1 in, or fewer if the system has no more threads. Does not wait for them.
   void open(Team& team, int threads) {
     grow(team, threads - 1);
     {
@@ -93,7 +92,7 @@ class Helpers {
   int count_ = 0;
 };
 
-// What is needed of an OpenMP runtime, by the names that GCC's has and other runtimes offer too.
+// The functions of an OpenMP runtime that are needed, by GCC's names, which other runtimes offer too.
 class OpenMP {
  public:
   bool find() {
@@ -101,7 +100,7 @@ class OpenMP {
     void* found = dlsym(RTLD_DEFAULT, "GOMP_parallel");
     Dl_info where;
     if (found == nullptr || dladdr(found, &where) == 0 || where.dli_fname == nullptr) return false;
-    void* library = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);  // the others from the same runtime
+    void* library = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);  // all functions from the same runtime
     if (library == nullptr) return false;
     parallel_ = reinterpret_cast<Parallel>(found);
     number_ = reinterpret_cast<Ask>(dlsym(library, "omp_get_thread_num"));
@@ -110,11 +109,11 @@ class OpenMP {
     return number_ != nullptr && most_ != nullptr;
   }
 
-  // Whether this thread's teams have that size: one of another would have the runtime end threads, and start them
-  // again.
+  // Whether this thread's teams have this size. For a team of another size, the runtime would end threads and start
+  // them again.
   bool has_teams_of(int threads) const { return most_() == threads; }
 
-  // Runs task(0) on this thread, and task(1) … on others at the same time; returns when all are done.
+  // Runs task(0) on this thread and task(1) … on others in parallel; returns when all are done.
   void run(int threads, const std::function<void(int)>& task) const {
     Work work{this, &task};
     parallel_(&member, &work, static_cast<unsigned>(threads), 0);
@@ -137,7 +136,7 @@ class OpenMP {
   Ask number_ = nullptr, most_ = nullptr;
 };
 
-// The process's threads. A forked child has none of its parent's: it leaves what the parent had alone.
+// The threads of the process. A forked child has none of its parent's threads, and does not touch the parent's objects.
 struct Threads {
   std::mutex busy;
   Team team;
@@ -161,14 +160,14 @@ Threads& the_threads() {
   Threads* found = threads_of_process.load(std::memory_order_acquire);
   if (found != nullptr) return *found;
   watch_forks();
-  Threads* made = new Threads;  // lives as long as the process: its threads may still look at it
+  Threads* made = new Threads;  // never deleted, as its threads may still use it
   if (threads_of_process.compare_exchange_strong(found, made, std::memory_order_acq_rel)) return *made;
   delete made;
   return *found;
 }
 
-// Does the work with the door open. Returns the nanoseconds that the caller has waited for others or been off its
-// processor, and keeps what the work throws.
+// Does the work while helpers may come in. Returns the nanoseconds that the caller has waited for others or been off
+// its processor; stores an exception of the work in `failure`.
 std::int64_t work_with(Team& team, const std::function<void(Team&)>& work, std::exception_ptr& failure) {
   const std::int64_t begin = now(), ran = time_run();
   try {
@@ -201,7 +200,7 @@ void with_helpers(int threads, const std::function<void(Team&)>& work) {
   std::int64_t lost = 0;
   const OpenMP* runtime = openmp.load(std::memory_order_acquire);
   if (runtime != nullptr && runtime->has_teams_of(threads)) {
-    std::int64_t inside = 0;  // where the runtime's own barriers are not
+    std::int64_t inside = 0;  // without the time in the runtime's own barriers
     team.open(threads);
     runtime->run(threads, [&](int number) {
       if (number != 0) {
@@ -239,7 +238,7 @@ std::int64_t Team::close() {
   return waited_;
 }
 
-// A piece that nobody else has, or -1: number `number`, or the next behind it.
+// Takes a piece that is offered: number `number`, or the next one after it. Returns -1 if there is none.
 int Team::take(int number) {
   std::uint64_t offered = offered_.load(std::memory_order_relaxed);
   while (offered != 0) {
@@ -263,7 +262,7 @@ void Team::perform(int piece) {
   else left_.fetch_sub(1, std::memory_order_release);
 }
 
-// Until there is something to take, or all is done.
+// Waits until there is a piece to take, or all are done.
 void Team::wait() {
   const auto over = [&] {
     return left_.load(std::memory_order_relaxed) == 0 || offered_.load(std::memory_order_relaxed) != 0;

@@ -1,4 +1,4 @@
-// Threads that help a caller: those of the process's OpenMP runtime where it has been joined, else a pool of our own.
+// Threads that help a caller: those of the process's OpenMP runtime if it has been joined, else a pool of our own.
 #pragma once
 
 #include <atomic>
@@ -10,16 +10,16 @@
 
 namespace recurra {
 
-// A caller and the threads that help it. The caller shares out tasks in pieces; a helper takes a piece when it is there
-// to take one, and the caller runs what nobody came for. So the caller waits for nothing but pieces that are being run.
+// A caller and the threads that help it. The caller offers tasks in pieces. A helper takes pieces when it runs, and the
+// caller runs the pieces that nobody takes. So the caller waits only for pieces that are being run.
 class Team {
  public:
   static constexpr int most_pieces = 64;
 
-  int threads() const { return open_.load(std::memory_order_relaxed); }  // the caller, and those that may come
+  int threads() const { return open_.load(std::memory_order_relaxed); }  // the caller and possible helpers
 
-  // By the caller: runs task(0) … task(pieces - 1), and returns when all are done. Thread n begins with piece n. A
-  // piece that returns true is not done: it is offered again, to whoever is free.
+  // Called by the caller: runs task(0) … task(pieces - 1), and returns when all are done. Thread n begins with piece n.
+  // A piece that returns true is not done, and is offered again to any free thread.
   template <class F>
   void share(int pieces, F&& task) {
     using Function = std::remove_reference_t<F>;
@@ -28,11 +28,11 @@ class Team {
                  }});
   }
 
-  // By the caller: lets helpers in, and closes the door behind them. Nanoseconds that the caller has waited in between.
+  // Called by the caller: let helpers in; shut them out, and return the nanoseconds that the caller waited in between.
   void open(int threads);
   std::int64_t close();
 
-  // By helper number `number`: runs pieces until the door is closed.
+  // Called by helper number `number`: runs pieces until helpers are shut out.
   void serve(int number);
   bool wants(int number) const { return open_.load(std::memory_order_seq_cst) > number; }
 
@@ -47,25 +47,25 @@ class Team {
   void perform(int piece);
   void wait();
 
-  // Of a piece that has been taken the caller awaits the end: so whoever has one may read the task.
-  alignas(64) std::atomic<std::uint64_t> offered_{0};  // a bit for each piece that nobody has taken
+  // A thread that has taken a piece may read the task, as the caller waits for the end of that piece.
+  alignas(64) std::atomic<std::uint64_t> offered_{0};  // one bit for each piece that nobody has taken
   Task task_{};
-  alignas(64) std::atomic<int> left_{0};  // pieces that are not done
+  alignas(64) std::atomic<int> left_{0};  // the number of pieces that are not done
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
   std::int64_t waited_ = 0;
   alignas(64) std::atomic<int> open_{1};
 };
 
-// Runs work(team) on the calling thread, with up to threads - 1 others at its service. It is a team of one thread where
-// another caller has the others, or where they have lately cost more than they brought (payoff.h). What work or a piece
-// throws reaches the caller.
+// Runs work(team) on the calling thread, with up to threads - 1 helpers. The team is one thread if another caller has
+// the helpers, or if they have recently cost more than they gained (payoff.h). Exceptions of work and of pieces reach
+// the caller.
 void with_helpers(int threads, const std::function<void(Team&)>& work);
 
-// From now on with_helpers borrows its threads from the OpenMP runtime that another library has brought into the
-// process, where that one's teams are as large: two pools whose threads burn the processor while they wait would take
-// it from each other. Returns whether there is one. A forked child goes back to a pool of its own, as OpenMP's threads
-// do not survive a fork.
+// Makes with_helpers borrow its threads from the OpenMP runtime that another library has loaded, if the teams of that
+// runtime have the same size. Waiting threads spin, so two pools would take the processors from each other. Returns
+// whether there is such a runtime. A forked child goes back to a pool of its own, as OpenMP's threads do not survive a
+// fork.
 bool join_openmp();
 
 }  // namespace recurra

@@ -22,7 +22,7 @@ constexpr double unlimited = std::numeric_limits<double>::infinity();
 
 #ifdef __linux__
 
-// Processors that one control group of version 2 allows: "max 100000" or "150000 100000".
+// The processors that a control group of version 2 allows; its file reads "max 100000" or "150000 100000".
 double quota_of_version_2(const std::string& folder) {
   std::ifstream file(folder + "/cpu.max");
   double quota = 0, period = 0;
@@ -35,8 +35,8 @@ double quota_of_version_1(const std::string& folder) {
   return quota_file >> quota && period_file >> period && quota > 0 && period > 0 ? quota / period : unlimited;
 }
 
-// The smallest quota of a group and those around it. Inside of a container the path may be the host's, which is not
-// there.
+// The smallest quota of a group and the groups around it. Inside of a container, the path may be the host's, and not
+// exist.
 template <class F>
 double smallest_quota(const std::string& root, std::string path, F quota_of) {
   double quota = quota_of(root);
@@ -48,7 +48,7 @@ double smallest_quota(const std::string& root, std::string path, F quota_of) {
 }
 
 double quota() {
-  std::ifstream groups("/proc/self/cgroup");  // lines such as "0::/path" and "4:cpu,cpuacct:/path"
+  std::ifstream groups("/proc/self/cgroup");  // with lines such as "0::/path" and "4:cpu,cpuacct:/path"
   double smallest = unlimited;
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -71,7 +71,7 @@ double quota() {
 int by_affinity() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
-  return std::numeric_limits<int>::max();  // more processors than the set can name
+  return std::numeric_limits<int>::max();  // there are more processors than the set can hold
 }
 
 #else
@@ -96,7 +96,7 @@ int processors_allowed() {
   static std::atomic<std::int64_t> next_look{std::numeric_limits<std::int64_t>::min()};
   static std::atomic<int> found{1};
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
-  if (now >= next_look.load(std::memory_order_acquire)) {  // two threads may look at once: they find the same
+  if (now >= next_look.load(std::memory_order_acquire)) {  // two threads may look at the same time, and find the same
     found.store(look(), std::memory_order_relaxed);
     next_look.store(now + 1'000'000'000, std::memory_order_release);
   }

@@ -1,10 +1,10 @@
-// How many processors this process may use.
+// The number of processors that this process may use.
 #pragma once
 
 namespace recurra {
 
-// The processors that its affinity allows, or fewer if the control groups that it is in have a smaller quota of time,
-// rounded up. Looked at anew about once a second.
+// The number of processors that the process's affinity allows; fewer if its control groups have a smaller quota of
+// time, which is rounded up. The answer is renewed about once a second.
 int processors_allowed();
 
 }  // namespace recurra

@@ -9,8 +9,8 @@
 namespace recurra {
 namespace {
 
-constexpr float folded = 0x1p-24f;        // of a scale: kernels meet 2^24 times the whole numbers
-constexpr float least_scale = 0x1p-102f;  // then the folded one is not denormal
+constexpr float folded = 0x1p-24f;        // factor of stored scales: kernels see 2^24 times the whole numbers
+constexpr float least_scale = 0x1p-102f;  // the stored scale is then not denormal
 
 std::uint32_t bits(float x) {
   std::uint32_t word;
@@ -18,13 +18,13 @@ std::uint32_t bits(float x) {
   return word;
 }
 
-// The nearest whole number, of two the even one; |x| < 2^22.
+// Rounds to the nearest whole number, ties to even; |x| < 2^22.
 float rounded(float x) {
-  constexpr float unit = 0x1.8p23f;  // from 2^23 on floats are whole numbers
+  constexpr float unit = 0x1.8p23f;  // from 2^23 on, floats are whole numbers
   return (x + unit) - unit;
 }
 
-// Whether every number is the upper half of a float, the lower half zero.
+// Whether the lower half of every number is zero.
 bool is_bfloat16(const QuantizedPart& part) {
   for (std::size_t r = 0; r < part.rows; ++r) {
     const float* row = part.base + static_cast<std::ptrdiff_t>(r) * part.row_stride;
@@ -36,9 +36,9 @@ bool is_bfloat16(const QuantizedPart& part) {
   return true;
 }
 
-// Whether every number is float(q) * scale to the last bit, q a whole number from -127 to 127.
+// Whether every number equals float(q) * scale to the last bit, with a whole number q from -127 to 127.
 bool fits(const float* row, std::ptrdiff_t stride, std::size_t count, float scale) {
-  constexpr std::size_t block = 64;  // a scale that is none shows soon
+  constexpr std::size_t block = 64;  // a wrong scale shows soon
   const float inverse = 1.0f / scale;
   std::uint32_t wrong = 0;
   for (std::size_t begin = 0; begin < count && wrong == 0; begin += block) {
@@ -51,7 +51,7 @@ bool fits(const float* row, std::ptrdiff_t stride, std::size_t count, float scal
   return wrong == 0;
 }
 
-// The scale that every number of a row fits; 0 where there is none.
+// The scale that fits every number of a row; 0 if there is none.
 float scale_of(const float* row, std::ptrdiff_t stride, std::size_t count) {
   float most = 0;
   for (std::size_t c = 0; c < count; ++c) {
@@ -60,8 +60,8 @@ float scale_of(const float* row, std::ptrdiff_t stride, std::size_t count) {
     most = std::max(most, x);
   }
   if (most == 0) return fits(row, stride, count, 1) ? 1.0f : 0.0f;
-  // The largest number is so many scales, rounded: 127 of them, unless the scale is of more rows than this. What many
-  // parts of it are, rounded again, is the scale or next to it.
+  // The largest number is `whole` times the scale, rounded: 127 times, unless the scale belongs to more rows than this.
+  // So the scale is the largest number divided by `whole`, rounded again, or a float next to it.
   for (int whole = 127; whole > 0; --whole) {
     float scale = std::nextafter(std::nextafter(most / static_cast<float>(whole), 0.0f), 0.0f);
     for (int n = 0; n < 5; ++n, scale = std::nextafter(scale, std::numeric_limits<float>::max())) {
@@ -71,7 +71,7 @@ float scale_of(const float* row, std::ptrdiff_t stride, std::size_t count) {
   return 0;
 }
 
-// Fills in the scales of a part whose first vector is `at`; false where a row has none.
+// Sets the scales of a part whose first vector is `at`; returns false if a row has none.
 bool find_scales(const QuantizedPart& part, const PackedSizes& sizes, std::size_t at, std::size_t all, float* scales) {
   for (std::size_t r = 0; r < part.rows; ++r) {
     const float scale =
@@ -89,7 +89,7 @@ bool find_scales(const QuantizedPart& part, const PackedSizes& sizes, std::size_
   return true;
 }
 
-// Whether the matrix is of this int8 form; then with its scales.
+// Whether the matrix fits the int8 form of `quantized`; if so, sets the scales.
 bool is_int8(const std::vector<QuantizedPart>& parts, const PackedSizes& sizes, std::size_t all, Quantized& quantized) {
   quantized.scales.assign(all * scales_of(quantized.form, sizes.k, sizes.lanes), folded);
   std::size_t at = 0;

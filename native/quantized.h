@@ -1,5 +1,5 @@
-// Packed matrices in fewer bytes, where these hold exactly the same numbers: weights that were rounded to bfloat16, or
-// to int8 with a scale for each row (model/quantize.py).
+// Packed matrices in fewer bytes that hold exactly the same numbers: of weights that were rounded to bfloat16, or to
+// int8 with a scale for each row (model/quantize.py).
 #pragma once
 
 #include <cstddef>
@@ -9,13 +9,13 @@
 
 namespace recurra {
 
-// Some columns of a packed matrix, whole vectors of them, and the rows of the caller's matrix that they come from:
-// whole ones, as a scale is for all of a row.
+// A range of a packed matrix's columns, in whole vectors, and the rows of the caller's matrix that they come from. The
+// rows are whole, as a scale belongs to a whole row.
 struct QuantizedPart {
   const float* base;
   std::ptrdiff_t row_stride, column_stride;
   std::size_t rows, columns;
-  bool transposed;  // whether the rows are the packed matrix's columns
+  bool transposed;  // whether the caller's rows are the packed matrix's columns
   std::size_t vectors;
 };
 
@@ -25,13 +25,13 @@ struct PackedSizes {
 
 struct Quantized {
   Form form = Form::wide;
-  std::vector<float> scales;  // as Packed has them
+  std::vector<float> scales;  // in the order of Packed
 };
 
-// The smallest form with the same numbers, out of those that pay for a matrix of this size.
+// The smallest form that holds the same numbers, of those that are faster for a matrix of this size.
 Quantized choose_form(const std::vector<QuantizedPart>& parts, const PackedSizes& sizes, const QuantizedFrom& from);
 
-// Puts a panel of the wide form in a quantized one; `scales` are the panel's.
+// Converts a panel from the wide form to a quantized one; `scales` are the panel's.
 void quantize_panel(Form form, const float* panel, std::size_t vectors, const PackedSizes& sizes, const float* scales,
                     float* quantized);
 

@@ -1,4 +1,4 @@
-// The processor's mode for numbers that are too small to be normal.
+// The processor's mode for subnormal numbers.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace recurra {
 
-// While it lives, this thread's operations take subnormal numbers for zeros, and make zeros of subnormal results: some
-// processors take a hundred times as long for them. Then the thread's mode is what it was.
+// While an object of this class lives, the thread's operations treat subnormal operands and results as zeros, as some
+// processors take a hundred times as long for them. Afterwards the thread's former mode is restored.
 class FlushSubnormals {
  public:
   FlushSubnormals() : before_(mode()) { set(before_ | flush); }
@@ -21,12 +21,12 @@ class FlushSubnormals {
  private:
 #if defined(__x86_64__)
   using Mode = unsigned;
-  static constexpr Mode flush = 0x8040;  // FTZ, of results, and DAZ, of what goes in
+  static constexpr Mode flush = 0x8040;  // FTZ, for results, and DAZ, for operands
   static Mode mode() { return _mm_getcsr(); }
   static void set(Mode mode) { _mm_setcsr(mode); }
 #elif defined(__aarch64__)
   using Mode = std::uint64_t;
-  static constexpr Mode flush = 1 << 24;  // FZ, of both
+  static constexpr Mode flush = 1 << 24;  // FZ, for both
   static Mode mode() {
     Mode mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode));

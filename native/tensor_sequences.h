@@ -1,4 +1,4 @@
-// The sequences of one call as tensors have them: a dense batch, one step of a cell, or packed rows.
+// The sequences of a call on tensors: a dense batch, one step of a cell, or packed rows.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,10 @@
 
 namespace recurra {
 
-// Shapes of tensors with x's leading dimensions: (steps, batch), a cell's (batch), or packed (rows).
+// The leading dimensions of x and of tensors like it: (steps, batch), a cell's (batch), or packed (rows).
 class Sequences {
  public:
-  // Without packed rows x tells the batch; with them the states, or where there are none (-1) the first step.
+  // The batch is that of x. If x is packed, it is that of the states, or without states (-1) that of the first step.
   Sequences(const View& x, std::int64_t input_size, nanobind::handle batch_sizes, nanobind::handle reset,
             std::int64_t states_batch)
       : is_packed_(!batch_sizes.is_none()) {
@@ -50,13 +50,13 @@ class Sequences {
     require_shape(v.has_shape(shape, leading_count_ + 1), name);
   }
 
-  // Rows that lie as this view of them says, which was checked, and has its features next to each other.
+  // Adds rows in the layout of a view, which must have been checked and have contiguous features.
   template <class T>
   void put_input(CallBuilder<T>& call, T* data, const View& v) const {
     call.input(data, leading_count_ == 1 ? 0 : v.stride(0), v.stride(v.rank() - 2));
   }
 
-  // Of all rows, one after the other.
+  // Adds contiguous rows.
   template <class T>
   void put_dense_input(CallBuilder<T>& call, T* data, std::int64_t width) const {
     call.input(data, batch_ * width, width);
@@ -102,7 +102,7 @@ class Sequences {
   std::size_t leading_count_;
   std::int64_t leading_[2] = {0, 0};
   std::int64_t steps_, batch_;
-  std::vector<std::int64_t> batch_sizes_;  // a copy: nobody changes it while native code runs
+  std::vector<std::int64_t> batch_sizes_;  // a copy, so that nobody changes it while native code runs
   nanobind::object reset_;
   const bool* reset_data_ = nullptr;
 };

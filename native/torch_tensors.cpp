@@ -10,7 +10,7 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-// DLPack's table of functions; what is not called here has no type.
+// DLPack's table of functions; those that are not called here have no type.
 struct ExchangeFunctions {
   std::uint32_t major, minor;
   ExchangeFunctions* older;
@@ -22,7 +22,7 @@ struct ExchangeFunctions {
 constexpr std::size_t max_rank = 8;
 constexpr std::int32_t on_cpu = 1;
 
-// DLPack's code and bits of each Dtype, and how messages call it.
+// DLPack's code and bits of each Dtype, and its name in messages.
 struct DtypeFacts {
   std::uint8_t code, bits;
   const char* name;
@@ -31,7 +31,7 @@ constexpr DtypeFacts dtype_facts[] = {{2, 32, "float32"}, {2, 64, "float64"}, {0
 
 const DtypeFacts& facts_of(Dtype dtype) { return dtype_facts[static_cast<std::size_t>(dtype)]; }
 
-// What torch has given; it lives as long as the process.
+// The objects that torch has passed; they live as long as the process.
 struct Torch {
   const ExchangeFunctions* functions = nullptr;
   PyObject *tensor = nullptr, *parameter = nullptr, *empty = nullptr, *cpu = nullptr;
@@ -105,13 +105,13 @@ bool view(nb::handle object, Dtype dtype, View& found) {
   const DtypeFacts& facts = facts_of(dtype);
   if (t.device.type != on_cpu || t.dtype.code != facts.code || t.dtype.lanes != 1 || t.dtype.bits != facts.bits)
     return false;
-  if (t.data == nullptr) {  // no elements, or a storage that somebody has emptied
+  if (t.data == nullptr) {  // no elements, or a storage that was emptied
     for (std::int32_t n = 0; n < t.ndim; ++n) {
       if (t.shape[n] == 0) return true;
     }
     return false;
   }
-  // A view that torch negates when it is read (of an imaginary part) does not tell DLPack.
+  // DLPack does not tell that torch negates a view (of an imaginary part) when it is read.
   const nb::object negated = call_method(object, torch.is_neg);
   return negated.ptr() == Py_False;
 }
@@ -134,7 +134,7 @@ nb::object empty(const std::int64_t* shape, std::size_t count, Dtype dtype) {
   if (count > max_rank) throw std::invalid_argument("too many dimensions");
   PyObject* wanted = torch.dtypes[static_cast<std::size_t>(dtype)];
   std::vector<nb::object> held;
-  if (count == 0) {  // a number: torch wants to be told that it has no sizes
+  if (count == 0) {  // for a number, torch must be told that it has no sizes
     held.push_back(stolen(PyTuple_New(0)));
     arguments[count++] = held.back().ptr();
   } else {
@@ -143,7 +143,7 @@ nb::object empty(const std::int64_t* shape, std::size_t count, Dtype dtype) {
       arguments[n] = held.back().ptr();
     }
   }
-  // Told nothing but sizes, torch takes its defaults, and is faster: they are right, where no mode changes them.
+  // With sizes alone, torch takes its defaults, and is faster. They are right unless a mode changes them.
   const nb::object usual = stolen(PyObject_CallNoArgs(torch.default_dtype));
   const nb::object modes = stolen(PyObject_CallNoArgs(torch.modes));
   if (usual.ptr() == wanted && PyLong_AsLong(modes.ptr()) == 0) {

@@ -1,4 +1,4 @@
-// torch's tensors, read and made without torch's headers: through the C functions that DLPack lets a library offer.
+// Reads and makes torch's tensors without torch's headers, through the C functions that torch offers by DLPack.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -34,7 +34,7 @@ struct DLTensor {
   std::uint64_t byte_offset;
 };
 
-// What a tensor is, as long as it lives and nobody resizes it.
+// The memory, shape and strides of a tensor; valid while it lives and nobody resizes it.
 struct View {
   DLTensor tensor;
 
@@ -42,9 +42,9 @@ struct View {
   std::int64_t size(int dimension) const { return tensor.shape[dimension]; }
   std::int64_t stride(int dimension) const { return tensor.strides[dimension]; }
   bool has_shape(const std::int64_t* sizes, std::size_t count) const;
-  // Whether the last dimension's elements lie next to each other.
+  // Whether the last dimension is contiguous.
   bool has_contiguous_features() const { return rank() == 0 || size(rank() - 1) <= 1 || stride(rank() - 1) == 1; }
-  // Whether all elements lie one after the other, the last dimension's first.
+  // Whether all dimensions are contiguous, in row-major order.
   bool is_contiguous() const;
   template <class T>
   T* data() const {
@@ -52,21 +52,21 @@ struct View {
   }
 };
 
-// Of a tensor: whether it is a plain one of torch's (no subclass but Parameter, on the CPU, dense, of this dtype), and
-// what it is.
+// Sets the view of a tensor. Returns whether the tensor is plain: no subclass but Parameter, on the CPU, dense, of this
+// dtype.
 bool view(nanobind::handle tensor, Dtype dtype, View& found);
-// The same; throws std::invalid_argument, with the argument's name, where it is not plain.
+// Returns the view of a tensor; throws std::invalid_argument with the argument's name if it is not plain.
 View view(nanobind::handle tensor, Dtype dtype, const char* name);
 bool requires_gradient(nanobind::handle tensor);
-// A new contiguous tensor of float32 or float64.
+// Makes a contiguous tensor of float32 or float64.
 nanobind::object empty(const std::int64_t* shape, std::size_t count, Dtype dtype);
 
-// A new tensor with its memory.
+// A new tensor and its memory.
 template <class T>
 struct NewTensor {
   NewTensor(const std::int64_t* shape, std::size_t count) : tensor(empty(shape, count, dtype_of<T>)) {
     const View made = view(tensor, dtype_of<T>, "a new tensor");
-    // A mode of torch may have made another.
+    // A mode of torch may have made a different tensor.
     if (!made.has_shape(shape, count) || !made.is_contiguous())
       throw std::invalid_argument("torch.empty gave another tensor");
     data = made.data<T>();

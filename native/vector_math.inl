@@ -1,11 +1,11 @@
-// Elementwise functions on vectors, written once for every target. kernels.inl includes this file in its unnamed
-// namespace, after `lanes`, `Floats` and `Doubles`; <immintrin.h> on x86 and <arm_neon.h> on ARM must have been
-// included before that, at file scope.
+// Elementwise functions on vectors, written once for all targets. kernels.inl includes this file in its unnamed
+// namespace, after it has defined `lanes`, `Floats` and `Doubles`, and has included <immintrin.h> on x86 or
+// <arm_neon.h> on ARM at file scope.
 //
-// Every lane runs the same instructions, and a slow path is chosen by a lane's own value: no result depends on the
-// neighbours. NaN gives NaN. Nothing here changes or expects a mode of the processor: in its usual one subnormal
-// numbers are honoured; in the one that the executor runs kernels in (subnormals.h) they are zeros of their sign, and
-// so are subnormal results.
+// All lanes run the same instructions, and a lane takes a slow path by its own value alone. So no result depends on the
+// neighbouring lanes. NaN gives NaN. Nothing here changes or expects a mode of the processor. In the usual mode,
+// subnormal numbers are honoured. In the mode in which the executor runs kernels (subnormals.h), subnormal operands and
+// results are zeros of their sign.
 //
 // Largest errors in ulp, measured on x86, not proved. Over all floats: exp and log 1.0, tanh and sigmoid 2.5, softplus
 // 1.8, erf 1.3, sqrt 0.5. sin and cos: 1.6 to 1e5, 1.9 to 2^20. pow: 0.51, sampled. Doubles, sampled: exp and log 1.0,
@@ -19,16 +19,16 @@
 #error "include <immintrin.h> at file scope before vector_math.inl"
 #endif
 
-// Whether Floats and Doubles are NEON's vectors. Its multiply-add, and all else here, every 64-bit ARM CPU has.
+// Whether Floats and Doubles are NEON's vectors. Every 64-bit ARM CPU has all instructions that are used here.
 #if defined(__aarch64__) && RECURRA_LANES == 4
 #define RECURRA_NEON 1
 #else
 #define RECURRA_NEON 0
 #endif
 
-// Inlined always: a call would spill every vector register, and load each constant again.
+// Always inlined: a call would spill all vector registers, and load each constant again.
 #define RECURRA_INLINE __attribute__((always_inline)) inline
-// The rare path stays out of the way of the usual one.
+// Keeps a rare path out of the usual one.
 #define RECURRA_COLD __attribute__((noinline, cold, unused)) static
 
 typedef std::int32_t Ints __attribute__((vector_size(RECURRA_LANES * 4)));
@@ -48,7 +48,7 @@ constexpr std::size_t double_lanes = lanes / 2;
 constexpr float infinity = __builtin_inff();
 
 #if defined(__AVX512F__) && RECURRA_LANES == 16
-// The forms with a mask of all lanes are the plain instructions, without GCC 12's false -Wmaybe-uninitialized.
+// With a mask of all lanes, these are the plain instructions without GCC 12's false -Wmaybe-uninitialized.
 constexpr __mmask16 every = 0xffff;
 constexpr __mmask8 every_double = 0xff;
 #endif
@@ -59,8 +59,8 @@ RECURRA_INLINE Doubles splat(double c) { return Doubles{} + c; }
 RECURRA_INLINE Floats absolute(Floats x) { return (Floats)((Words)x & 0x7fffffffu); }
 RECURRA_INLINE Doubles absolute(Doubles x) { return (Doubles)((LongWords)x & 0x7fffffffffffffffu); }
 
-// a * b + c, fused wherever the target has the instruction: without optimisation the compiler fuses nothing by itself,
-// and of two products that are added it fuses the one it likes.
+// a * b + c, fused if the target has the instruction. The compiler alone fuses nothing without optimisation, and of two
+// products that are added, it is free to fuse either.
 RECURRA_INLINE Floats fma(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_fmadd_ps(a, b, c);
@@ -87,7 +87,7 @@ RECURRA_INLINE Floats fma(Floats a, Floats b, float c) { return fma(a, b, splat(
 RECURRA_INLINE Floats fma(Floats a, float b, Floats c) { return fma(a, splat(b), c); }
 RECURRA_INLINE Floats fma(Floats a, float b, float c) { return fma(a, splat(b), splat(c)); }
 
-// Limits that keep a NaN: minps and maxps give their second operand where either is one, fmin and fmax the NaN.
+// Limits that keep NaN. If either operand is NaN, minps and maxps give the second operand, fmin and fmax the NaN.
 RECURRA_INLINE Floats at_most(Floats x, float limit) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_maskz_min_ps(every, splat(limit), x);
@@ -115,7 +115,7 @@ RECURRA_INLINE Floats at_least(Floats x, float limit) {
 #endif
 }
 
-// Whether a mask, as comparisons give it, is set in any lane.
+// Whether the mask of a comparison is set in any lane.
 RECURRA_INLINE bool any(Ints mask) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
@@ -132,7 +132,7 @@ RECURRA_INLINE bool any(Ints mask) {
 #endif
 }
 
-// The lower and the upper half of x as doubles, and back (rounded once).
+// Converts the lower and upper half of x to doubles, and back (rounded once).
 RECURRA_INLINE void widen(Floats x, Doubles& low, Doubles& high) {
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   low = _mm512_maskz_cvtps_pd(every_double, _mm512_maskz_extractf32x8_ps(every_double, x, 0));
@@ -237,7 +237,7 @@ RECURRA_INLINE Floats quarter_turns(Floats x, Words& n) {
 #endif
 }
 
-// sin r and cos r: relative errors 2^-27.7 and 2^-32.6 on |r| <= 0.8.
+// sin r and cos r; relative errors 2^-27.7 and 2^-32.6 on |r| <= 0.8.
 RECURRA_INLINE Floats sin_reduced(Floats r) {
   const Floats square = r * r;
   const Floats p = fma(square, fma(square, -0x1.990f92p-13f, 0x1.1106aep-7f), -0x1.555544p-3f);
@@ -249,7 +249,7 @@ RECURRA_INLINE Floats cos_reduced(Floats r) {
   return fma(square, fma(square, p, -0.5f), 1.0f);
 }
 
-// The lanes that are set in `slow`, from libm.
+// Computes the lanes that are set in `slow` with libm.
 RECURRA_COLD Floats slow_sin(Floats x, Floats y, Ints slow) {
   for (std::size_t lane = 0; lane < lanes; ++lane)
     if (slow[lane]) y[lane] = __builtin_sinf(x[lane]);
@@ -266,7 +266,7 @@ RECURRA_COLD Floats slow_pow(Floats a, Floats b, Floats y, Ints slow) {
   return y;
 }
 
-// a^b in double, good to 2^-33 where the result is a float: a a positive float's value, b finite.
+// a^b in double, with an error of at most 2^-33 where the result is a float. a is a positive float, b is finite.
 RECURRA_INLINE Doubles pow_positive(Doubles a, Doubles b) {
   // a = m 2^e with m in [3/4, 3/2).
   const LongWords bits = (LongWords)a;

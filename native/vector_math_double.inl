@@ -2,13 +2,13 @@
 
 namespace vm {
 
-// The float functions' parts in double. The comparisons keep a NaN, and nothing here depends on fusing.
+// The parts of the float functions, in double. Comparisons keep NaN, and nothing here depends on fusing.
 constexpr double rounder_double = 0x1.8p52;
 constexpr double ln2_high_double = 0x1.62e42fefap-1, ln2_low_double = 0x1.cf79abc9e3b3ap-40;  // the first has 37 bits
 constexpr double log2_e_double = 0x1.71547652b82fep+0;
 
 // q is Chebyshev's interpolation of (exp(r) - 1 - r) / r^2 on |r| <= 0.348: relative error 2^-54.4 in exp(r) - 1.
-// Gives r^2 q(r).
+// Returns r^2 q(r).
 RECURRA_INLINE Doubles exp_tail(Doubles x, Doubles n, Doubles& r) {
   r = (x - n * ln2_high_double) - n * ln2_low_double;
   const Doubles square = r * r;
@@ -25,13 +25,13 @@ RECURRA_INLINE Doubles exp_tail(Doubles x, Doubles n, Doubles& r) {
 }  // namespace vm
 
 RECURRA_INLINE Doubles vexp(Doubles x) {
-  x = x < -746.0 ? vm::splat(-746.0) : x;  // 0 and infinity already
+  x = x < -746.0 ? vm::splat(-746.0) : x;  // these give 0 and infinity
   x = x > 710.0 ? vm::splat(710.0) : x;
   const Doubles n = (x * vm::log2_e_double + vm::rounder_double) - vm::rounder_double;
   Doubles r;
   const Doubles tail = vm::exp_tail(x, n, r);
   const Doubles sum = r + 1.0;
-  const Doubles y = sum + (tail + (r - (sum - 1.0)));  // with what the first sum lost (Dekker 1971)
+  const Doubles y = sum + (tail + (r - (sum - 1.0)));  // with the rounding error of the first sum (Dekker 1971)
 #if defined(__AVX512F__) && RECURRA_LANES == 16
   return _mm512_maskz_scalef_pd(vm::every_double, y, n);
 #else
@@ -52,7 +52,7 @@ RECURRA_INLINE Doubles vtanh(Doubles x) {
   const Doubles tail = vm::exp_tail(u + u, sum - biased, r);
   const Doubles m = (tail + r) * power + (power - 1.0);
   Doubles y = m / (m + 2.0);
-  // The same, with less of the rounding of m + 2.
+  // The same, with less rounding error from m + 2.
   const Doubles half = m * 0.5;
   y = m < 1.0 ? half - half * y : y;
   return (Doubles)((LongWords)y | ((LongWords)x & 0x8000000000000000u));
@@ -63,7 +63,7 @@ RECURRA_INLINE Doubles vsigmoid(Doubles x) {
   return (x < 0.0 ? e : vm::splat(1.0)) / (1.0 + e);
 }
 
-// The rest one lane at a time, from libm.
+// The other functions take one lane at a time, from libm.
 #define RECURRA_BY_LANE(name, function)                                                      \
   inline Doubles name(Doubles x) {                                                           \
     for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) x[lane] = function(x[lane]); \
@@ -111,7 +111,7 @@ RECURRA_INLINE Doubles vsqrt(Doubles x) {
 inline Doubles vsoftplus(Doubles x) {
   Doubles e = vexp(-vm::absolute(x));
   for (std::size_t lane = 0; lane < vm::double_lanes; ++lane) e[lane] = __builtin_log1p(e[lane]);
-  return (x > 0.0 ? x : Doubles{}) + e;  // e keeps a NaN
+  return (x > 0.0 ? x : Doubles{}) + e;  // e keeps NaN
 }
 
 inline Doubles vpow(Doubles a, Doubles b) {

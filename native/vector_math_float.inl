@@ -2,7 +2,7 @@
 
 RECURRA_INLINE Floats vabs(Floats x) { return vm::absolute(x); }
 
-// The smaller and the larger, NaN if either is, as torch.minimum and torch.maximum.
+// The smaller and the larger; NaN if either is NaN, as in torch.minimum and torch.maximum.
 RECURRA_INLINE Floats vmin(Floats a, Floats b) {
   const Floats least = a < b ? a : b;  // b where either is NaN
   return a != a ? a : least;
@@ -28,7 +28,7 @@ RECURRA_INLINE Floats vsqrt(Floats x) {
 }
 
 RECURRA_INLINE Floats vexp(Floats x) {
-  x = vm::at_most(vm::at_least(x, -104.0f), 89.0f);  // 0 and infinity already
+  x = vm::at_most(vm::at_least(x, -104.0f), 89.0f);  // these give 0 and infinity
   const Floats sum = vm::fma(x, vm::log2_e, vm::rounder);
   const Floats n = sum - vm::rounder;
   const Floats y = vm::expm1_reduced(x, n) + 1.0f;
@@ -45,7 +45,7 @@ RECURRA_INLINE Floats vexp(Floats x) {
 RECURRA_INLINE Floats vlog(Floats x) {
   // x = m 2^k with m in [3/4, 3/2): where x is near 1, k is 0 and nothing cancels.
 #if defined(__AVX512F__) && RECURRA_LANES == 16
-  // These two know denormals, and their results for 0, infinity and negative x lead to the right ones below.
+  // These two honour denormals; their results for 0, infinity and negative x lead to the right ones below.
   const Floats m = _mm512_maskz_getmant_ps(vm::every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
   const Floats k = (Floats)_mm512_maskz_getexp_ps(vm::every, x) - (Floats)_mm512_maskz_getexp_ps(vm::every, m);
 #else
@@ -65,8 +65,8 @@ RECURRA_INLINE Floats vlog(Floats x) {
 #endif
 }
 
-// (exp(2 |x|) - 1) / (exp(2 |x|) + 1), with x's sign. Both are had from m = exp(2 |x|) - 1, which is accurate near 0
-// too: no terms cancel, and a quotient m / (m + 2) cannot be more than 1.
+// (exp(2 |x|) - 1) / (exp(2 |x|) + 1), with the sign of x. Both follow from m = exp(2 |x|) - 1, which is accurate near
+// 0 too: no terms cancel, and the quotient m / (m + 2) cannot exceed 1.
 RECURRA_INLINE Floats vtanh(Floats x) {
   const Floats u = vm::at_most(vm::absolute(x), 10.0f);  // tanh 10 rounds to 1
   constexpr float biased = vm::rounder + 127;            // the sum, shifted, is 2^n
@@ -76,7 +76,7 @@ RECURRA_INLINE Floats vtanh(Floats x) {
   return (Floats)((Words)(m / (m + 2.0f)) | ((Words)x & 0x80000000u));
 }
 
-// 1 / (1 + exp(-x)), by the exponential that cannot overflow.
+// 1 / (1 + exp(-x)), with an exponential that cannot overflow.
 RECURRA_INLINE Floats vsigmoid(Floats x) {
   const Floats e = vm::exp_of_negative((Floats)((Words)x | 0x80000000u));
   return (x < 0.0f ? e : vm::splat(1.0f)) / (1.0f + e);
@@ -93,7 +93,7 @@ RECURRA_INLINE Floats vsoftplus(Floats x) {
   return vm::at_least(x, 0.0f) + (high + (f + (low + vm::log1p_tail(f))));
 }
 
-// Up to 1 a polynomial in x^2; beyond it 1 - exp(-q(|x|)).
+// A polynomial in x^2 up to 1; beyond, 1 - exp(-q(|x|)).
 RECURRA_INLINE Floats verf(Floats x) {
   const Floats u = vm::at_most(vm::absolute(x), 4.0f);  // erf 4 rounds to 1
   const Floats square = u * u;
@@ -103,7 +103,7 @@ RECURRA_INLINE Floats verf(Floats x) {
   const Floats p23 = vm::fma(square, -0x1.b7f76ap-6f, 0x1.ce2ce8p-4f);
   const Floats p45 = vm::fma(square, -0x1.a37712p-11f, 0x1.53f6p-8f);
   const Floats p = vm::fma(fourth, vm::fma(fourth, 0x1.47f15cp-14f, p45), p23);
-  const Floats up = u * 0x1p24f;  // so that no product is subnormal where the sum is not
+  const Floats up = u * 0x1p24f;  // no product is subnormal unless the sum is
   const Floats near = vm::fma(up, vm::fma(fourth, p, p01), up) * 0x1p-24f;
   // erf u = 1 - exp(-q(u)): relative error 2^-29.2 on [1, 4].
   const Floats q01 = vm::fma(u, 0x1.2088f2p+0f, 0x1.65fbaap-12f);
@@ -114,7 +114,7 @@ RECURRA_INLINE Floats verf(Floats x) {
   return (Floats)((Words)(u > 1.0f ? far : near) | ((Words)x & 0x80000000u));
 }
 
-// The nearest whole number, or the one below it; from 2^23 on floats are whole numbers. NaN stays.
+// Floor: the nearest whole number, or the one below it. From 2^23 on, all floats are whole numbers. NaN stays.
 RECURRA_INLINE Floats vfloor(Floats x) {
   const Floats size = vm::absolute(x);
   const Floats nearest = (Floats)((Words)((size + 0x1p23f) - 0x1p23f) | ((Words)x & 0x80000000u));
@@ -142,17 +142,17 @@ RECURRA_INLINE Floats vcos(Floats x) {
   return vm::any(slow) ? vm::slow_cos(x, y, slow) : y;
 }
 
-// As C's powf.
+// Powers with the special cases of C's powf.
 RECURRA_INLINE Floats vpow(Floats a, Floats b) {
   const Floats size = vm::absolute(a), b_size = vm::absolute(b);
-  // These exponents have their own, exact or correctly rounded, operations; usually they fill the vector.
+  // These exponents have operations of their own, exact or correctly rounded. Usually one fills the vector.
   const Ints square = b == 2.0f, inverse = b == -1.0f, root = b == 0.5f;
   if (!vm::any(~square)) return a * a;
   if (!vm::any(~inverse)) return 1.0f / a;
   const bool short_cut = vm::any(square | inverse | root);
   Floats rooted = a;
   if (short_cut) {
-    // powf(-0, 1/2) is +0, and powf(-infinity, 1/2) infinite: unlike the square root's.
+    // Unlike the square root, powf(-0, 1/2) is +0, and powf(-infinity, 1/2) is infinite.
     rooted = size == vm::infinity ? size : vsqrt(a + 0.0f);
     if (!vm::any(~root)) return rooted;
   }
@@ -166,7 +166,7 @@ RECURRA_INLINE Floats vpow(Floats a, Floats b) {
   if (vm::any(~((a > 0.0f) & finite))) {
     const Floats at_zero = b > 0.0f ? Floats{} : b < 0.0f ? vm::splat(vm::infinity) : vm::splat(1.0f);
     y = a == 0.0f ? at_zero : y;
-    // Adding 2^23 rounds to an integer below 2^23; above are integers only, and from 2^24 on even ones.
+    // Below 2^23, adding 2^23 rounds to an integer. From there on, all floats are integers, and even from 2^24 on.
     const Ints fraction = (b_size < 0x1p23f) & ((b_size + 0x1p23f) - 0x1p23f != b_size);
     const Floats half = b_size * 0.5f;
     const Ints odd = (b_size < 0x1p24f) & ((half + 0x1p23f) - 0x1p23f != half) & ~fraction;

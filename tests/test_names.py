@@ -15,10 +15,6 @@ SHARED = {
         "an accelerated module's class has the name that its class has in torch.nn and in recurra.nn",
     ),
     "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
-    **dict.fromkeys(
-        ("Node", "Rows", "Value", "Writer"),
-        "not told apart yet",
-    ),
 }
 
 # torch's own names, which contain a cell's.

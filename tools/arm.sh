@@ -3,8 +3,8 @@
 # emulated. `make arm` calls it; arguments go to pytest. It needs neither root nor .venv nor torch, and writes to build/arm
 # alone.
 #
-# Debian is unpacked there, not booted: each of its programs runs under qemu-aarch64-static, which looks for files in that
-# folder first. So it works in containers, and where the kernel has no handler (binfmt_misc) for other processors' programs.
+# Debian is unpacked there, not booted. Each of its programs runs under qemu-aarch64-static, which looks for files in that
+# folder first. So it works in containers, and on kernels without a handler (binfmt_misc) for other processors' programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$PWD/build/arm
@@ -16,7 +16,7 @@ compiler=aarch64-linux-gnu
 packages=(python3 python3-numpy python3-pytest python3-pytest-xdist python3-hypothesis libpython3-dev libstdc++6)
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Prints in one line what is missing and how to install it.
+# Prints the missing packages, and how to install them, in one line.
 check() {
   local missing=()
   if [[ $(. /etc/os-release && echo "$ID-$VERSION_ID") != debian-12 ]]; then
@@ -32,7 +32,7 @@ check() {
   fi
 }
 
-# Debian's packages for arm64 with their dependencies, from the sources of packages that this machine uses.
+# Downloads Debian's packages for arm64 with their dependencies, from this machine's package sources.
 fetch_debian() {
   local apt=$build/apt folder package options
   if [[ -e $root/complete && $(< "$root/complete") == "${packages[*]}" ]]; then return; fi
@@ -55,8 +55,8 @@ fetch_debian() {
   echo "${packages[*]}" > "$root/complete"
 }
 
-# An environment whose interpreter is a script that starts Debian's Python, which takes the script for itself. Debian 12 has no
-# package of safetensors, so its wheel is installed.
+# Makes an environment whose interpreter is a script that starts Debian's Python, which takes the script for itself. Debian
+# 12 has no package of safetensors, so its wheel is installed.
 make_environment() {
   if [[ -e $venv/complete && ! constraints.txt -nt $venv/complete ]]; then return; fi
   rm -rf "$venv" "$tools"

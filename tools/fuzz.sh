@@ -3,9 +3,9 @@
 #
 #   tools/fuzz.sh [SECONDS]
 #
-# In half of the time libFuzzer looks for inputs that reach new lines; in the other half the inputs that it found are mutated
-# without guidance, which is faster. The inputs stay in build/fuzz/corpus for the next time; one that breaks something is in
-# build/fuzz/crash-*.
+# For half of the time, libFuzzer looks for inputs that reach new lines. For the other half, the inputs that it found are
+# mutated without guidance, which is faster. The inputs stay in build/fuzz/corpus for the next run; an input that breaks
+# something is written to build/fuzz/crash-*.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-300}
@@ -15,7 +15,7 @@ cxx=${CXX:-g++}
 mkdir -p "$build/corpus"
 source tools/sanitized_module.sh
 
-# The sanitizer's runtime must be the one that comes with libFuzzer, so the module's own dependency on it is removed.
+# The sanitizer's runtime must be the one that comes with libFuzzer, so the module's own dependency on a runtime is removed.
 if [[ ! -e $build/built || -n $(find native CMakeLists.txt constraints.txt -newer "$build/built") ]]; then
   sanitized_module "$PWD/.venv/bin/python" "$site"
   .venv/bin/python -m venv --clear "$build/venv"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests with other Pythons, each with the package in an environment of its own. `make pythons` calls it; PYTHONS
-# names the interpreters, and arguments go to pytest.
+# Runs the tests with other Pythons; each has the package in its own environment. `make pythons` calls it. PYTHONS names the
+# interpreters; arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pythons=${PYTHONS:-python3.10 python3.12 python3.13 python3.14}

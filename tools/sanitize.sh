@@ -25,13 +25,13 @@ threads() {
   done
   "$cxx" "${flags[@]}" native/tests/pool_test.cpp native/{pool,executor,quantized,check,code,dispatch}.cpp "${objects[@]}" -pthread \
     -o "$build/pool_test"
-  # Without address randomisation, as older runtimes of the sanitizer do not know the memory layouts of newer kernels.
+  # Without address randomisation, as older runtimes of the sanitizer do not know the memory layout of newer kernels.
   TSAN_OPTIONS=halt_on_error=1 setarch -R "$build/pool_test"
 }
 
 module() {
   sanitized_module "$python" "$site"
-  # The finder of the editable install comes before every path, and would find the other module.
+  # The finder of the editable install precedes every path, and would find the module without sanitizers.
   cat > "$site/sitecustomize.py" <<'PYTHON'
 import sys
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the wheel for this platform into dist/, checks what it needs of other machines, and runs the runtime's tests and others
-# that need no torch, in environments that have the wheel alone. `make wheel` calls it; PYTHON names the interpreter, and
-# arguments go to pytest.
+# Builds the wheel for this platform into dist/, checks its requirements of other machines, and runs the tests that need no
+# torch in environments that have only the wheel. `make wheel` calls it. PYTHON names the interpreter; arguments go to
+# pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -17,8 +17,8 @@ environment() {
   "$work/$1/bin/python" -m pip install --quiet "${@:3}"
 }
 
-# libstdc++ is linked into the module, as the wheel must run where an older one is loaded first. libgcc is not: a static one
-# needs a newer C library than everything else here.
+# libstdc++ is linked into the module, as the wheel must run where an older libstdc++ is loaded first. libgcc is not, as a
+# static libgcc needs a newer C library than everything else here.
 build() {
   LDFLAGS="${LDFLAGS:-} -static-libstdc++ -Wl,--exclude-libs,ALL" \
     "$work/tools/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$work/built" .
@@ -28,7 +28,7 @@ build() {
   wheel=dist/$(basename "$work"/repaired/*.whl)
 }
 
-# Reports which systems and which versions of Python the wheel is for.
+# Reports the systems and the versions of Python that the wheel is for.
 audit() {
   "$work/tools/bin/auditwheel" show "$wheel"
   if [[ $wheel == *-abi3-* ]]; then
@@ -38,7 +38,7 @@ audit() {
   fi
 }
 
-# Runs the tests with an interpreter and the wheel; of this folder it uses the tests alone.
+# Runs the tests with an interpreter and the wheel; it uses nothing of this folder but the tests.
 tested() {
   local name=${1##*/} installed
   environment "$name" "$1" "$wheel"

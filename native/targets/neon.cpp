@@ -7,7 +7,7 @@
 
 #define RECURRA_LANES 4
 #define RECURRA_PANEL 4                             // 6 rows of 4 vectors of sums, in 32 registers
-#define RECURRA_QUANTIZED_FROM {4 << 20, 16 << 20}  // the portable target's: on ARM nothing was measured
+#define RECURRA_QUANTIZED_FROM {4 << 20, 16 << 20}  // as in the portable target; not measured on ARM
 #include "../kernels.inl"
 
 namespace recurra {

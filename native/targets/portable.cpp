@@ -1,4 +1,4 @@
-// Portable: 128-bit vectors, which every x86-64 CPU has (SSE2); elsewhere the compiler spells them out.
+// Portable: 128-bit vectors. Every x86-64 CPU has them (SSE2); elsewhere the compiler expands them.
 #if defined(__AVX__)
 #error "portable.cpp must be compiled without AVX: CPUs that lack it run this code"
 #endif

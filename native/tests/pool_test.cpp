@@ -1,5 +1,5 @@
-// Many callers at once: of the threads that help, and of the executor, whose results must not depend on who ran
-// what. Made to run under ThreadSanitizer (tools/sanitize.sh); without it a quick test of the same.
+// Tests helper threads and the executor with many callers at once; results must not depend on which thread ran what.
+// Meant for ThreadSanitizer (tools/sanitize.sh); without it, a quick test of the same.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -16,7 +16,7 @@
 #include "../processors.h"
 #include "../subnormals.h"
 
-// In the place of processors.cpp: slices and teams of more threads than this machine has processors.
+// Replaces processors.cpp, so that slices and teams have more threads than this machine has processors.
 int recurra::processors_allowed() { return 8; }
 
 namespace {
@@ -32,8 +32,8 @@ void require(bool holds, const char* what) {
   std::exit(1);
 }
 
-// The threads are one caller's at a time, and where they have lately been of no use they rest: a caller may find itself
-// alone. Returns whether there were others.
+// Runs work(team), and returns whether there were helpers. There may be none, as the threads serve one caller at a
+// time, and rest after they have been of no use.
 template <class F>
 bool with_team(int threads, F work) {
   bool others = false;
@@ -44,13 +44,13 @@ bool with_team(int threads, F work) {
   return others;
 }
 
-// Whether to go on: all rounds are to be done, and then more until somebody has had help, which takes seconds at most.
+// Whether to go on: until all rounds are done, and a caller has had help, which takes seconds at most.
 bool goes_on(int round, int rounds, int helped) {
   if (round >= rounds && helped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return round < rounds || (helped == 0 && round < rounds + 30000);
 }
 
-// One caller shares out many small tasks; each piece has its own place, and the caller reads all of them.
+// One caller offers many small tasks. Each piece writes to its own place, and the caller reads all of them.
 void tasks_of_a_team(int rounds) {
   int helped = 0;
   for (int round = 0; goes_on(round, rounds, helped); ++round) {
@@ -66,13 +66,13 @@ void tasks_of_a_team(int rounds) {
         for (int place : places) sum += place;
       }
     });
-    require(sum == pieces * 11480, "a piece was lost, or done twice");  // the sum of the sums of 1 … n for n up to 40
+    require(sum == pieces * 11480, "a piece was lost, or done twice");  // the sum of 1 … n, summed over n up to 40
   }
   require(helped > 0, "a team without members");
 }
 
-// Pieces that are offered again, as the chunks of a slice are: each goes its steps in order, on whatever thread. A task
-// that has all of a team's pieces is the largest.
+// Pieces that are offered again, as the chunks of a slice are. Each does its steps in order, on any thread. The largest
+// task has all of a team's pieces.
 void pieces_again(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const int pieces = round % 7 == 0 ? Team::most_pieces : 1 + round % 5;
@@ -92,7 +92,7 @@ void pieces_again(int rounds) {
   }
 }
 
-// A helper that does not come holds nothing up; nor does one that comes late find something to do.
+// A helper that does not come delays nothing, and one that comes late finds nothing to do.
 void helpers_that_do_not_come(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     Team team;
@@ -108,7 +108,7 @@ void helpers_that_do_not_come(int rounds) {
   }
 }
 
-// What any piece throws reaches the caller, after the others are done; the threads serve the next call.
+// An exception of a piece reaches the caller after the other pieces are done, and the threads serve the next call.
 void failures(int rounds) {
   for (int round = 0; round < rounds; ++round) {
     const int pieces = 2 + round % 3;
@@ -137,7 +137,7 @@ void failures(int rounds) {
   }
 }
 
-// Many callers: one has the threads, the others run alone, and all of them do all of it.
+// Many callers: one has the threads, the others run alone, and all complete their work.
 void callers_at_once(int callers, int rounds) {
   std::vector<std::thread> threads;
   std::atomic<int> helped{0};
@@ -164,7 +164,7 @@ void callers_at_once(int callers, int rounds) {
   require(helped > 0, "nobody had help");
 }
 
-// Every thread that runs a piece takes subnormal numbers for zeros, and the caller only while it is told to.
+// Every thread that runs a piece treats subnormal numbers as zeros; the caller does so only during the call.
 void modes(int rounds) {
 #if defined(__x86_64__) || defined(__aarch64__)
   const auto honours = [] {
@@ -193,7 +193,7 @@ void modes(int rounds) {
 #endif
 }
 
-// The estimate by itself, in nanoseconds that are made up.
+// The estimate alone, on invented times in nanoseconds.
 void payoffs() {
   constexpr std::int64_t ms = 1'000'000;
   recurra::Payoff payoff;
@@ -203,13 +203,13 @@ void payoffs() {
   payoff.learn(now, now + ms / 10, ms / 10);
   require(payoff.pays(now + ms), "a short call's loss ended it");
   recurra::Payoff good;
-  for (int n = 0; n < 20; ++n) good.learn(now, now + ms, ms / 5);  // what calls bring is counted, up to a bound
+  for (int n = 0; n < 20; ++n) good.learn(now, now + ms, ms / 5);  // gains add up, up to a bound
   good.learn(now, now + 2 * ms, 2 * ms);
   require(good.pays(now + 2 * ms), "one call that helpers came late to ended it");
   good.learn(now, now + 20 * ms, 20 * ms);
   require(!good.pays(now + 20 * ms), "good calls of old excuse a large loss");
   std::int64_t pause = 0;
-  for (int n = 0; n < 20; ++n) {  // a load that stays: trying costs ever less
+  for (int n = 0; n < 20; ++n) {  // under a lasting load, trying costs less and less
     payoff.learn(now, now + 10 * ms, 9 * ms);
     now += 10 * ms;
     require(!payoff.pays(now), "a loss was forgotten");
@@ -220,13 +220,13 @@ void payoffs() {
     now += waited;
   }
   require(pause > 500 * ms, "trying again and again costs too much");
-  now += 60'000 * ms;  // the load is gone, and one late helper is no load
+  now += 60'000 * ms;  // the load is gone; one late helper is not a load
   payoff.learn(now, now + 10 * ms, 9 * ms);
   require(payoff.pays(now + 100 * ms), "one loss after a good time is held against the threads for long");
 }
 
-// Code by hand: y = before's product of x, h' = x W + h U in the loop, and behind the loop y = h' + h'. With a sum over
-// rows of x and h' where `summed`, which makes the slices of the batch wait for each other.
+// Code written by hand: the product x W before the loop, h' = x W + h U in the loop, y = h' + h' after it. With
+// `summed`, also a sum over rows of x and h', for which the slices of the batch wait for each other.
 std::vector<std::int64_t> code_of(std::int64_t lanes, std::int64_t n, bool summed) {
   const auto joined = [](std::initializer_list<std::vector<std::int64_t>> lists) {
     std::vector<std::int64_t> all;

@@ -1,4 +1,4 @@
-"""The native engine's kernels, and what this machine offers them (native/module.cpp)."""
+"""The native module: the engine's kernels, and the facts about this machine that they need (native/module.cpp)."""
 
 import enum
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""An engine is what ``engines/protocol.py`` says, and nothing else: a toy engine runs all cells, both passes."""
+"""Nothing but ``engines/protocol.py`` is asked of an engine: a toy engine runs both passes of all cells."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def toy(monkeypatch):
 
 
 def both(compute):
-    """What the toy engine and the reference engine give."""
+    """Results of the toy engine and of the reference engine."""
     found = []
     for name in ("toy", "reference"):
         with recurra.engine(name):

@@ -1,4 +1,4 @@
-"""Which engine runs: by plan, dtype and device, by what is asked for; and what it says where it cannot."""
+"""The choice of an engine by plan, dtype, device and request, and the message if it cannot run."""
 
 from importlib.util import find_spec
 

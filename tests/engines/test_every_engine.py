@@ -1,4 +1,4 @@
-"""The tests of cells and layers hold on every engine: some of them run here on those that are not the fastest."""
+"""The tests of cells and layers pass on all engines: some of them run here on engines that are not the fastest."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from tests.sources import ROOT
 
-# torch's fused layers run LSTM, GRU and RNN alone.
+# torch's fused layers run only LSTM, GRU and RNN.
 SUITES = {
     "reference": ["tests/cells/test_cells.py", "tests/nn/test_recurrent.py", "tests/nn/test_torch_samples.py"],
     "torch": ["tests/nn/test_torch_samples.py", "tests/nn/test_module_state.py"],
@@ -24,7 +24,7 @@ def run_tests(engine, *arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", SUITES)
 def test_suites_hold(engine):
-    """`python -m pytest --engine reference tests/…` runs any other."""
+    """Any other test runs with `python -m pytest --engine reference tests/…`."""
     code, output = run_tests(engine, *SUITES[engine])
     assert code == 0, output[-4_000:]
     assert " passed" in output

@@ -1,4 +1,4 @@
-"""The reference engine: numpy against torch, every operation, gradients, and every way that sequences can lie."""
+"""The reference engine: numpy against torch, all operations, gradients, and all layouts of sequences."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Each private name of torch that recurra uses still means what it is used for."""
+"""Each private name of torch that recurra uses still has the meaning it is used for."""
 
 import ast
 import inspect
@@ -21,7 +21,7 @@ class Silent(TorchDispatchMode):
 
 
 def test_nothing_private_is_used_elsewhere():
-    """``torch._…`` by attribute, and imports of it, outside of the one file; torch._VF is what torch.nn calls."""
+    """No other file uses or imports ``torch._…``. torch._VF is allowed, as torch.nn calls it."""
     for path in SOURCE.rglob("*.py"):
         if path.name == "torch_internals.py":
             continue
@@ -161,7 +161,7 @@ def test_tensors_can_be_read_by_native_code():
 
 
 def test_weights_are_laid_flat_where_there_is_cudnn():
-    """``torch.nn.LSTM`` asks the same; the function itself is there in builds with cuDNN alone."""
+    """``torch.nn.LSTM`` asks the same question; only builds with cuDNN have the function itself."""
     assert torch_internals.lays_weights_flat() in (True, False)
     assert "_use_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)
     assert "_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)

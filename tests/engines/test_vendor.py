@@ -1,4 +1,4 @@
-"""torch's fused layers as an engine: the reference engine's numbers for every program that is one of them."""
+"""torch's fused layers as an engine: the reference engine's numbers for each program that is such a layer."""
 
 import copy
 import subprocess
@@ -138,7 +138,7 @@ STACKS = [
 
 
 def stack_of(name, cell, options, layers, directions, bias=True):
-    """torch's module, and the engine's call of all of its layers."""
+    """A module of torch, and the engine's call of all of its layers."""
     module = getattr(nn, name)(3, 4, layers, bias=bias, bidirectional=directions == 2, **options, dtype=torch.float64)
     chosen = {"nonlinearity": relu} if "nonlinearity" in options else {}
     program = trace(getattr(cells, cell), chosen, projected="proj_size" in options)
@@ -270,7 +270,7 @@ def test_meta_tensors():
 @pytest.mark.parametrize(("name", "cell", "options"), STACKS, ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_cudnn_is_given_the_weights_as_torch_gives_them(monkeypatch, name, cell, options, bias):
-    """What torch would be called with on a GPU; there is none here."""
+    """The arguments that torch would get on a GPU are checked, as there is no GPU here."""
     module, scans, _ = stack_of(name, cell, options, 2, 2, bias)
     given = []
     monkeypatch.setattr(flattening, "_suits", lambda parameter, first: True)

@@ -1,4 +1,4 @@
-"""What the native engine promises, on numpy's arrays alone: these tests run where there is no torch too."""
+"""The promises of the native engine, on numpy's arrays alone: these tests also run without torch."""
 
 import sys
 from dataclasses import replace
@@ -14,12 +14,12 @@ from tests.cells.literature import CELLS
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 NAMES = pytest.mark.parametrize("name", CELLS)
-# steps, batch, hidden: the first has columns of products for two threads, the second rows
+# steps, batch, hidden: two threads share columns of products in the first, rows in the second
 SHAPES = [(5, 2, 130), (9, 16, 18)]
 
 
 class Case:
-    """A cell at some sizes with random numbers: calls of its kernel, forward and backward."""
+    """A cell at given sizes with random numbers, and calls of its kernel, forward and backward."""
 
     def __init__(self, name, dtype, steps, batch, hidden):
         self.plan = plan(trace(CELLS[name]))
@@ -45,7 +45,7 @@ class Case:
         return [result.output, *result.states]
 
     def gradients(self, call=None):
-        """The sum of the output and the last states, with random weights, and its gradients by all that goes in."""
+        """The sum of output and last states, with random weights, and its gradients with respect to all inputs."""
         call = self.call if call is None else call
         wishes = Wishes((True,) * len(self.program.sources))
         result = self.kernel.forward(call, wishes)
@@ -60,7 +60,7 @@ class Case:
 
 
 def same(mine, other):
-    """Equal to the last bit."""
+    """Whether arrays are equal to the last bit."""
     for a, b in zip(mine, other, strict=True):
         assert a.shape == b.shape
         assert a.tobytes() == b.tobytes()
@@ -68,7 +68,7 @@ def same(mine, other):
 
 @pytest.fixture
 def set_threads(monkeypatch):
-    """Sets how many threads a call uses, as where there is no torch."""
+    """Sets the number of threads that a call uses, in the way that works without torch."""
     monkeypatch.setitem(sys.modules, "torch", None)
     return lambda count: monkeypatch.setenv("OMP_NUM_THREADS", str(count))
 
@@ -86,7 +86,7 @@ def test_numbers(name):
 
 @NAMES
 def test_gradients(name):
-    """Those of float64 by differences along a direction, and those of float32 by those of float64."""
+    """Gradients of float64 equal differences along a direction; those of float32 equal those of float64."""
     case = Case(name, "float64", 4, 3, 6)
     _, gradients = case.gradients()
     sources = [case.call.x, *case.call.states, *case.call.parameters]
@@ -157,7 +157,7 @@ def test_steps_one_at_a_time_are_the_whole_sequence(name, dtype):
 @DTYPES
 @NAMES
 def test_packed_weights_change_no_bit(name, dtype):
-    """Packed once, packed in the call, and read where they lie."""
+    """The bits are the same for weights packed once, packed in the call, and read in place."""
     for batch in (1, 3, 9):
         case = Case(name, dtype, 3, batch, 18)
         packed = case.kernel.pack(case.call.parameters, case.sizes, dtype)

@@ -1,6 +1,6 @@
 """A whole engine in a few lines: all that ``engines/protocol.py`` asks of one.
 
-It computes in numpy, in float64, out of torch's sight: torch must be given its backward pass.
+It computes in numpy, in float64. torch cannot see these operations, so it must be given the backward pass.
 """
 
 from dataclasses import replace

@@ -1,1 +1,1 @@
-"""Fuzzing of the readers of files: inputs that are nearly right, under AddressSanitizer, guided by coverage."""
+"""Fuzzing of the readers of files: nearly right inputs, under AddressSanitizer, guided by coverage."""

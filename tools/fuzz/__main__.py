@@ -1,4 +1,4 @@
-"""``python -m fuzz SHARE [options of libFuzzer] FOLDER``: mutate a folder's inputs, as long as the options say."""
+"""``python -m fuzz SHARE [options of libFuzzer] FOLDER``: mutate a folder's inputs for as long as the options say."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def main() -> None:
         (folder / f"seed{number}").write_bytes(seed)
 
     def mutator(data: bytes, max_size: int, seed: int) -> bytes:
-        made = mutated(bytes(data), random.Random(seed), lambda given: atheris.Mutate(given, max_size))
-        return made if len(made) <= max_size else bytes(data)[:max_size]
+        mutant = mutated(bytes(data), random.Random(seed), lambda given: atheris.Mutate(given, max_size))
+        return mutant if len(mutant) <= max_size else bytes(data)[:max_size]
 
     atheris.Setup([sys.argv[0], *sys.argv[2:]], lambda data: one_input(data, share), custom_mutator=mutator)
     atheris.Fuzz()

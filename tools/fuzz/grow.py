@@ -1,4 +1,4 @@
-"""Random programs that the check of programs accepts, and that no cell's trace would give."""
+"""Random programs that are valid, and that no cell's trace would give."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def grown(draw: random.Random, most: int = 30) -> dict[str, Any]:
     varying = {known[0].name, *(state.name for state in hidden)}
     equations: list[Equation] = []
     for number in range(draw.randrange(1, most)):
-        made = _equation(draw, known, varying, number)
-        if made is not None:
-            equations.append(made)
-            known += made.results
-            if made.operation == "mask" or any(v.name in varying for v in made.variables):
-                varying.update(v.name for v in made.results)
+        equation = _equation(draw, known, varying, number)
+        if equation is not None:
+            equations.append(equation)
+            known += equation.results
+            if equation.operation == "mask" or any(v.name in varying for v in equation.variables):
+                varying.update(v.name for v in equation.results)
     vectors = [v for v in known if v.shape == (HIDDEN,) and v.kind == "real"]
     outputs = [v for v in known if len(v.shape) == 1 and v.kind == "real"]
     following = tuple(draw.choice(vectors[-3:] if draw.random() < 0.7 else vectors) for _ in hidden)
@@ -67,7 +67,7 @@ def _equation(draw: random.Random, known: list[Variable], varying: set[str], num
 def _fitted(
     draw: random.Random, operation: Operation, operands: list[Variable | float], varying: set[str], number: int
 ) -> Equation | None:
-    """The equation, its results shaped by the operation's rule; None where the rule refuses it."""
+    """The equation, with results shaped by the operation's rule; None if the rule refuses the operands."""
     results = operation.results or draw.randrange(1, 5)
     attributes: dict[str, Any] = {}
     if "count" in operation.attributes:
@@ -82,20 +82,20 @@ def _fitted(
         }
     solver = Solver()
     places = [solver.add(o.shape if isinstance(o, Variable) else ()) for o in operands]
-    made = [solver.add() for _ in range(results)]
+    shaped = [solver.add() for _ in range(results)]
     if operation.name in ("mask", "eye"):
         size = draw.choice((HIDDEN, INPUT, Size.constant(3)))
-        solver.need(made[0], (size, size) if operation.name == "eye" else draw.choice(((), (size,))))
+        solver.need(shaped[0], (size, size) if operation.name == "eye" else draw.choice(((), (size,))))
     if operation.name == "partition" and isinstance(operands[0], Variable) and operands[0].shape:
         *leading, width = operands[0].shape
-        for place in made:
+        for place in shaped:
             solver.need(place, (*leading, width / results))
     try:
         is_varying = [isinstance(o, Variable) and o.name in varying for o in operands]
-        operation.rule(Usage(solver, places, made, is_varying, attributes))
+        operation.rule(Usage(solver, places, shaped, is_varying, attributes))
     except Mismatch:
         return None
-    shapes = [solver.shape(place) for place in made]
+    shapes = [solver.shape(place) for place in shaped]
     if any(shape is None or any("?" in s for size in shape for s in size.symbols) for shape in shapes):
         return None
     named = [Variable(f"v{number}_{n}", shape or (), operation.result) for n, shape in enumerate(shapes)]

@@ -1,4 +1,4 @@
-"""Inputs changed a little: as trees of JSON, which mostly stay readable, and as bytes, which mostly do not."""
+"""Small changes of inputs: of trees of JSON, which mostly stay readable, and of bytes, which mostly do not."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ Place = tuple[Any, Any]  # a list or object, and an index or key
 
 
 def mutated(data: bytes, draw: random.Random, mutate_bytes: Callable[[bytes], bytes]) -> bytes:
-    """An input that is like another one.
+    """An input that is similar to another one.
 
     Args:
         data: a program's text, or a file.
         draw: the source of random numbers.
-        mutate_bytes: changes bytes.
+        mutate_bytes: changes bytes at random.
     """
     if draw.random() < 0.25:
         return mutate_bytes(data)
     try:
         return _program(data, draw) if data[:1] == b"{" else _file(data, draw)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, struct.error):
-        return mutate_bytes(data)  # it can no longer be read
+        return mutate_bytes(data)  # the input can no longer be read
 
 
 def _text(content: Any) -> bytes:
@@ -80,7 +80,7 @@ def _file(data: bytes, draw: random.Random) -> bytes:
 
 
 def _fitted(header: Any, body: bytes) -> bytes:
-    """Set the offsets of all arrays to the bytes that their shapes take; give as many bytes."""
+    """Set the offsets of all arrays to match their shapes, and return a body of that length."""
     position = 0
     for name, entry in header.items():
         if name == "__metadata__" or not isinstance(entry, dict):
@@ -96,7 +96,7 @@ def _fitted(header: Any, body: bytes) -> bytes:
 
 
 def _place(content: Any, draw: random.Random) -> Place:
-    """A random place, deep ones as likely as shallow ones."""
+    """A random place; deep places are as likely as shallow ones."""
     node, key = content, draw.choice(list(content)) if isinstance(content, dict) else draw.randrange(len(content))
     while isinstance(node[key], (dict, list)) and node[key] and draw.random() < 0.85:
         node = node[key]
@@ -105,7 +105,7 @@ def _place(content: Any, draw: random.Random) -> Place:
 
 
 def _copy(value: Any) -> Any:
-    """A copy, so that no tree becomes a ring."""
+    """A copy, so that no tree comes to contain itself."""
     return json.loads(_text(value).decode("utf-8", "surrogatepass")) if isinstance(value, (dict, list)) else value
 
 

@@ -1,4 +1,4 @@
-"""The first inputs, which mutations begin with: small models as files, and cells' programs as JSON."""
+"""The inputs that mutation begins with: small models as files, and cells' programs as JSON."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def layer(program: Program, input_size: int, hidden_size: int, kind: str = "Recu
 
 
 def described(root: Part, annotations: Mapping[str, object] | None = None, dtype: str = "float32") -> Description:
-    """A model of these parts, with weights."""
+    """The description of a model of these parts, with random weights."""
     draw = np.random.default_rng(0)
     weights = {name: Weight.of(draw.uniform(-1, 1, shape).astype(dtype)) for name, shape in weights_of(root).items()}
     return Description(root, weights, annotations or {})
@@ -62,7 +62,7 @@ def _stack(*parts: Part) -> Part:
 
 
 def descriptions() -> Iterator[Description]:
-    """A model of every kind of part, dtype and option."""
+    """Models with every kind of part, dtype and option."""
     tanh, gru = trace(cells.rnn), trace(cells.gru)
     yield described(layer(tanh, 1, 2, "RNN", num_layers=2, bidirectional=True))
     yield described(layer(drop_biases(gru), 2, 1, "GRU", bias=False), dtype="float64")
@@ -88,7 +88,7 @@ def descriptions() -> Iterator[Description]:
 
 
 def files() -> Iterator[bytes]:
-    """The same as files; and state_dicts without a description."""
+    """The models as files, and state_dicts without a description."""
     for description in descriptions():
         yield b"".join(bytes(piece) for piece in pack(*contents_of(description)))
     for gates in (1, 3, 4):
@@ -98,7 +98,7 @@ def files() -> Iterator[bytes]:
 
 
 def programs() -> Iterator[str]:
-    """Cells' programs, as traced and as planned; and random ones."""
+    """The programs of cells, traced and planned, and random programs."""
     for cell in cells.all().values():
         for program in (trace(cell), plan(trace(cell)).program):
             if len(program.equations) < 12:

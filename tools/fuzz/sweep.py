@@ -1,7 +1,7 @@
 """``python -m fuzz.sweep SHARE SECONDS SEED FOLDER``: mutate a folder's inputs without guidance, three times as fast.
 
-Input number n follows from the seed, n and the folder's files alone. The number of the last one is in the file
-``last-SEED`` beside the folder, in case the process dies of it.
+Input number n depends on the seed, n and the folder's files alone. The file ``last-SEED`` beside the folder holds the
+number of the last input, in case it kills the process.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from fuzz.targets import one_input
 
 
 def main() -> None:
-    """Make inputs until the time is over or one of them breaks something."""
+    """Try inputs until the time is over or one of them breaks something."""
     share, seconds, seed, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     corpus = [path.read_bytes() for path in sorted(folder.iterdir())]
     last = os.open(folder.parent / f"last-{seed}", os.O_WRONLY | os.O_CREAT)
     start, number = time.monotonic(), 0
     while number % 1000 or time.monotonic() - start < seconds:
         os.pwrite(last, b"%20d" % number, 0)
-        data = made(corpus, f"{seed} {number}")
+        data = input_of(corpus, f"{seed} {number}")
         try:
             one_input(data, share)
         except BaseException:
@@ -36,8 +36,8 @@ def main() -> None:
     print(f"{number} inputs in {time.monotonic() - start:.0f} s: nothing found", flush=True)
 
 
-def made(corpus: list[bytes], seed: str) -> bytes:
-    """One input."""
+def input_of(corpus: list[bytes], seed: str) -> bytes:
+    """The input of a seed."""
     draw = random.Random(seed)
     return mutated(draw.choice(corpus), draw, lambda data: _bytes_changed(data, draw))
 

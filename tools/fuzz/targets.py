@@ -1,4 +1,4 @@
-"""The targets of inputs: readers, which give a model or program or raise one error of one line, and what runs it."""
+"""The targets of fuzzing: readers, which return a model or program or raise a one-line error; and running these."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from recurra.program import Program, Sizes, from_json, to_json
 from recurra.runtime import Model
 
 ENGINE = NativeEngine()
-MOST_WEIGHTS = 10**6  # of a bare program, whose weights no file holds
-SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden of bare programs
+MOST_WEIGHTS = 10**6  # of a program without a file of weights
+SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden size of such programs
 
 
 class Found(Exception):  # noqa: N818  (fuzzing looks for it)
-    """A fault: something that must not happen."""
+    """A fault that was found."""
 
 
 def read(data: bytes) -> Program | Description | None:
-    """The program or model of an input; None where it is refused as it should be.
+    """The program or model of an input; None if it is refused as it should be.
 
     Raises:
-        Found: a message of several lines, or one with control characters; or a program that a round trip changes.
+        Found: a message is too long, has several lines or control characters; or a round trip changes a program.
     """
     try:
         if data[:1] == b"{":
@@ -53,21 +53,21 @@ def read(data: bytes) -> Program | Description | None:
         return None
 
 
-def use(found: Program | Description, sizes: tuple[int, int]) -> None:
-    """Run a program or model forward and backward, step by step and whole: errors are fine, crashes are not.
+def use(content: Program | Description, sizes: tuple[int, int]) -> None:
+    """Run a program or model forward and backward, step by step and as a whole. Errors are fine, crashes are not.
 
     Args:
-        found: the program or model.
+        content: the program or model.
         sizes: of a program, its input and hidden sizes.
     """
     try:
-        if isinstance(found, Program):
-            part = layer(found, *sizes)
+        if isinstance(content, Program):
+            part = layer(content, *sizes)
             if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
                 return
-            found = described(part)
-        _run(Model(found))
-        for _, part in found.root.walk():
+            content = described(part)
+        _run(Model(content))
+        for _, part in content.root.walk():
             if "program" in part.settings:
                 _differentiate(part.program, *sizes)
     except RecurraError:
@@ -107,9 +107,9 @@ def _differentiate(program: Program, width: int, hidden: int) -> None:
 
 
 def one_input(data: bytes, share: int) -> None:
-    """Read an input; run one in ``share`` of those that are accepted."""
-    found, chance = read(data), zlib.crc32(data)
-    if found is not None and chance % share == 0:
+    """Read an input. Of the accepted ones, run one in ``share``."""
+    content, chance = read(data), zlib.crc32(data)
+    if content is not None and chance % share == 0:
         with warnings.catch_warnings(), np.errstate(all="ignore"), recurra.engine("native"):
             warnings.simplefilter("ignore")
-            use(found, SIZES[chance // share % len(SIZES)])
+            use(content, SIZES[chance // share % len(SIZES)])

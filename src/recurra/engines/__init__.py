@@ -1,4 +1,4 @@
-"""Engines execute plans; all answer the protocol of ``protocol.py``, and one is chosen by plan, dtype and device."""
+"""Engines execute plans. ``protocol.py`` is their interface; ``choose`` picks one by plan, dtype and device."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ __all__ = [
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "torch": VendorEngine(), "reference": ReferenceEngine()}
 _REFUSALS = {"triton": "this version has no GPU kernels yet"}
 
-# What is behind os.environ: to ask os.environ takes as long as a small layer's call does.
+# The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
 _VARIABLE = os.environ.encodekey("RECURRA_ENGINE")
 
@@ -64,7 +64,7 @@ _wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
 
 
 def reasons() -> dict[str, str | None]:
-    """For each engine why it cannot run here; None where it can."""
+    """The reason why each engine cannot run here, by name; None if it can."""
     return {**{name: each.refuses() for name, each in ENGINES.items()}, **_REFUSALS}
 
 
@@ -80,7 +80,7 @@ def _check(name: str, asked_by: str) -> None:
 
 
 def asked() -> str:
-    """The engine that is asked for: by the innermost ``engine(…)`` block, else by RECURRA_ENGINE, else "auto".
+    """The name of the requested engine: of the innermost ``engine(…)`` block, else RECURRA_ENGINE, else "auto".
 
     Raises:
         EngineError: RECURRA_ENGINE names an engine that does not exist or cannot run here; the message says why.
@@ -95,16 +95,16 @@ def asked() -> str:
 
 
 def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, resets: bool = False) -> Engine:
-    """The engine that runs a plan on arrays of this dtype and device: the one asked for, else the fastest that can.
+    """The engine that runs a plan on arrays of this dtype and device: the requested one, else the fastest that can.
 
     Args:
-        plan: what runs.
+        plan: the plan to run.
         dtype: of the arrays.
-        device: where they are.
-        resets: whether calls set states to zero by the way (``Call.reset``).
+        device: of the arrays.
+        resets: whether calls reset states within a sequence (``Call.reset``).
 
     Raises:
-        EngineError: the engine that is asked for cannot run it; the message says why.
+        EngineError: the requested engine cannot run the plan; the message says why.
     """
     name = asked()
     if name == "auto":
@@ -117,7 +117,7 @@ def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, rese
 
 @lru_cache(maxsize=512)
 def _fastest(plan: Plan, dtype: DType, device: Device, resets: bool) -> Engine:
-    """The fastest engine that can run; what can does not change while the process lives."""
+    """The fastest engine that can run a plan. Cached, as the answer does not change while the process lives."""
     return next(each for each in ENGINES.values() if _refuses(each, plan, dtype, device, resets) is None)
 
 
@@ -136,9 +136,9 @@ def reference() -> Engine:
 def engine(name: str) -> Iterator[None]:
     """Choose the engine inside of a ``with`` block.
 
-    What the engine cannot run raises EngineError at the call, with the reason. One exception: where torch's own
-    operations must be seen (vmap, jvp, tensor subclasses, a gradient of a gradient), the reference engine runs, and
-    the log says so once.
+    A call that the engine cannot run raises EngineError with the reason. There is one exception: where torch must see
+    its own operations (vmap, jvp, tensor subclasses, a gradient of a gradient), the reference engine runs, and the log
+    says so once.
 
     Args:
         name: ``"reference"``, ``"native"``, ``"torch"``, ``"triton"``, or ``"auto"`` for the fastest that can run.

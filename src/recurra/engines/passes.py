@@ -1,4 +1,4 @@
-"""Both passes of a scan for autograd's node, through any kernel's ``forward`` and ``backward``."""
+"""Both passes of a scan for a node of autograd, by any kernel's ``forward`` and ``backward``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from recurra.program import Sizes
 
 
 class CallPasses:
-    """See ``protocol.Passes``.
+    """The passes of any kernel: implements ``protocol.Passes``.
 
     Args:
-        kernel: what runs.
-        sizes: the numbers of the program's symbols.
-        reverse: whether the last step comes first.
-        wishes: what the backward pass will be asked for; None for a forward pass alone.
+        kernel: the kernel that runs.
+        sizes: the values of the program's symbols.
+        reverse: whether the run goes from the last step to the first.
+        wishes: demands of the backward pass; None for a forward pass alone.
         layer_states: whether states are (1, batch, size) instead of (batch, size).
     """
 
@@ -36,7 +36,7 @@ class CallPasses:
         reset: Array | None,
         threads: int,
     ) -> tuple[Any, ...]:
-        """What is kept, the output, the last states, what is traced."""
+        """Return what is kept, the output, the last states, the traced variables."""
         is_cell = batch_sizes is None and x.ndim == 2
         result = self._kernel.forward(self._call(x, others, masks, batch_sizes, reset), self._wishes)
         output = result.output[0] if is_cell else result.output
@@ -52,7 +52,7 @@ class CallPasses:
         reset: Array | None,
         threads: int,
     ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter."""
+        """Return the gradients of x, of each state and of each parameter."""
         count = len(self._state_sizes)
         x, *others = saved[: len(needed)]
         output, kept, *masks = saved[len(needed) :]
@@ -102,7 +102,7 @@ class CallPasses:
         )
 
     def _batch(self, sequence: Array, firsts: Sequence[Array | None], batch_sizes: Array | None) -> int:
-        """How many sequences there are: some of a packed batch may have no steps."""
+        """The number of sequences; some of a packed batch may have no steps."""
         if batch_sizes is None:
             return int(sequence.shape[1])
         given = [int(state.shape[-2]) for state in firsts if state is not None]

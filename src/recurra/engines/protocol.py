@@ -1,7 +1,15 @@
-"""What a front asks of an engine, and what goes in and out of a kernel.
+"""The interface of engines: what they must offer, what they may offer, and the data that goes in and out.
 
-An engine says what it refuses, and builds kernels. A kernel runs its plan forward, and backward through the plan's
-derivative. Everything else here is optional, and has a default that does it through these.
+An engine needs two classes with two methods each:
+
+- ``Engine.refuses`` says why it cannot run a plan, and ``Engine.build`` turns a plan into a kernel;
+- ``Kernel.forward`` runs the plan over sequences, and ``Kernel.backward`` returns the gradients.
+
+All other methods are optional. Each of them offers a faster way to do the same, and has a default. Their results follow
+in the second half of this file: ``Passes``, ``Direct``, ``Layers`` and ``Stepper``.
+
+In shapes, T is the number of steps, batch the number of sequences, and input or size a number of features. *steps*
+stands for (T, batch) in a dense batch, and for (rows) in a packed one.
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ from recurra.program import Sizes
 if TYPE_CHECKING:
     from types import ModuleType
 
-Array = Any  # a numpy array or a torch tensor; all arrays of one call are of one library, dtype and device
+Array = Any  # a numpy array or a torch tensor; all arrays of one call share library, dtype and device
 DType = str  # a dtype's name, the same in numpy and torch: "float32", "float64", "bfloat16", "float16"
 Device = str  # a kind of device, by torch's name: "cpu", "cuda", "mps" …; numpy's arrays are on the "cpu"
 
@@ -26,23 +34,22 @@ HALF = ("bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a plan over sequences.
+    """Arguments of one run of a plan over sequences.
 
-    A dense batch has x (T, batch, input). Packed, all steps lie one after the other as rows: the first
-    ``batch_sizes[0]`` rows are step 0, and so on, as in torch's packed sequences. Below, *steps* stands for
-    (T, batch) or (rows).
+    A dense batch has x of shape (T, batch, input). A packed batch has the rows of all steps one after the other: the
+    first ``batch_sizes[0]`` rows are step 0, and so on, as in torch's packed sequences.
 
     Attributes:
-        x: (steps, input).
-        batch_sizes: rows of each of T steps, never increasing; None for a dense batch.
-        states: for each state the first one, (batch, size), batch ≥ every batch size; none for a program without
-            states, whose batch is dense.
+        x: the input, (steps, input).
+        batch_sizes: the number of rows of each of the T steps, never increasing; None for a dense batch.
+        states: the first value of each state, (batch, size). The batch may be larger than every batch size: the
+            further sequences have no steps. Empty for a program without states, whose batch is dense.
         parameters: in the program's order.
-        sizes: the numbers of the program's symbols.
-        masks: for each random mask of the program its values, (steps, size).
-        reset: bool (steps), True where the states are zero before the step; None for nowhere.
-        reverse: whether the last step comes first.
-        packed: what the kernel's ``pack`` gave for these parameters; None where they may have changed.
+        sizes: the values of the program's symbols.
+        masks: the values of each random mask of the program, (steps, size).
+        reset: bool, (steps), True where states are set to zero before the step; None for nowhere.
+        reverse: whether the run goes from the last step to the first.
+        packed: the result of the kernel's ``pack`` for these parameters; None where they may have changed.
     """
 
     x: Array
@@ -58,13 +65,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a backward pass will be asked for: it decides what the forward pass keeps.
+    """Demands of a backward pass that will follow. They decide what the forward pass keeps.
 
     Attributes:
-        wanted: of x, then of each state, then of each parameter: whether its gradient is wanted.
-        given: of the output, then of each traced variable: whether a gradient may arrive there.
-        keep_products: whether the forward pass keeps the results of its products, which makes the backward pass
-            faster; else they are computed again, which takes less memory (``saved.keeps_products``).
+        wanted: whether the gradient is wanted: of x, then of each state, then of each parameter.
+        given: whether a gradient may arrive: at the output, then at each traced variable.
+        keep_products: whether the forward pass keeps the results of products. If not, the backward pass computes them
+            again, which takes less memory and more time (``saved.keeps_products`` decides).
     """
 
     wanted: tuple[bool, ...]
@@ -74,12 +81,12 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gives.
+    """Results of one run of a plan.
 
     Attributes:
         output: (steps, size).
-        states: for each state the last one of every sequence, (batch, size).
-        traced: what the plan traces, by name: (steps, size); a scalar has size 1.
+        states: the last value of each state, (batch, size).
+        traced: the values of traced variables by name, (steps, size); a scalar has size 1.
         kept: saved for the backward pass; opaque to everyone but the kernel.
     """
 
@@ -89,56 +96,23 @@ class Result:
     kept: tuple[Array, ...] = ()
 
 
-class Passes(Protocol):
-    """A forward pass and the backward pass that follows it, as a node of autograd calls them.
-
-    ``others`` are the first states, None for zeros, then the parameters. A dense x is (T, batch, input), and of a
-    single cell's step (batch, input); with ``batch_sizes``, int64 (T,) on the CPU, it is packed rows (rows, input).
-    States are (batch, size), or (1, batch, size) where the passes were made for a layer's states.
-    """
-
-    def forward(
-        self,
-        x: Array,
-        others: Sequence[Array | None],
-        masks: Sequence[Array],
-        batch_sizes: Array | None,
-        reset: Array | None,
-        threads: int,
-    ) -> tuple[Any, ...]:
-        """What is kept (an array, or a tuple of some), the output, the last states, what is traced."""
-        ...
-
-    def backward(
-        self,
-        needed: Sequence[bool],
-        saved: Sequence[Any],
-        gradients: Sequence[Array | None],
-        batch_sizes: Array | None,
-        reset: Array | None,
-        threads: int,
-    ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter.
-
-        Args:
-            needed: which of them are needed; at most those that the passes were made for.
-            saved: x, the others, the output, what was kept, and the masks.
-            gradients: of the output, the last states, and of what is traced; None for zeros.
-            batch_sizes: of the forward pass.
-            reset: of the forward pass.
-            threads: the most that may be used.
-        """
-        ...
-
-
 class Kernel(ABC):
-    """A plan made executable by one engine."""
+    """A plan made executable by one engine.
+
+    Attributes:
+        plan: the plan that it runs.
+    """
 
     plan: Plan
 
     @abstractmethod
     def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
-        """Run the plan over whole sequences; with ``wishes`` the result keeps what that backward pass needs."""
+        """Run the plan over sequences.
+
+        Args:
+            call: the arguments.
+            wishes: demands of the backward pass, for which the result keeps what is needed; None if none follows.
+        """
 
     @abstractmethod
     def backward(
@@ -149,39 +123,133 @@ class Kernel(ABC):
         arriving: Sequence[Array | None],
         last: Sequence[Array | None],
     ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter; None where they are not wanted.
+        """Return the gradients of x, of each state and of each parameter; None where they are not wanted.
 
         Args:
-            call: of the forward pass.
-            result: what it gave; its states and what it traced may be left out.
-            wishes: what the forward pass was told.
-            arriving: gradients of the variables that may have one (``wishes.given``), laid out as the output; None
+            call: the arguments of the forward pass.
+            result: the result of the forward pass; its states and traced variables may be left out.
+            wishes: the same as in the forward pass.
+            arriving: the gradients of the variables that may have one (``wishes.given``), shaped as these are; None
                 for zeros.
-            last: the gradient of each last state; None for zeros.
+            last: the gradient of each last state, (batch, size); None for zeros.
         """
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
-        """The shapes of ``Result.kept`` for a call whose x is (leading, input). Default: nothing is kept."""
+        """Return the shapes of ``Result.kept`` for an x with these leading dimensions. Default: nothing is kept."""
         return []
 
     def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
-        """Parameters that stay as they are, made ready once for calls of these sizes without a backward pass.
+        """Prepare constant parameters once, for many calls of these sizes without a backward pass.
 
-        Default: None, as nothing is gained.
+        The result is handed to these calls as ``Call.packed``. Default: None, there is nothing to prepare.
         """
         return None
 
     def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes | None:
-        """Both passes at these sizes, for autograd's node. Default: None, for ``passes.CallPasses`` does.
+        """Return both passes at these sizes, for a node of autograd. Default: None; ``passes.CallPasses`` is used.
 
         Args:
-            sizes: the numbers of the program's symbols.
+            sizes: the values of the program's symbols.
             dtype: of all arrays.
-            reverse: whether the last step comes first.
-            wishes: what the backward pass will be asked for.
+            reverse: whether the run goes from the last step to the first.
+            wishes: demands of the backward pass.
             layer_states: whether states are (1, batch, size) instead of (batch, size).
         """
         return None
+
+
+class Engine(ABC):
+    """Turns plans into kernels.
+
+    Attributes:
+        name: the name that users write.
+        is_recorded: whether the kernels consist of torch's own operations, so that autograd records them by itself.
+        resets: whether the kernels can reset states within a sequence (``Call.reset``).
+    """
+
+    name: ClassVar[str]
+    is_recorded: ClassVar[bool] = False
+    resets: ClassVar[bool] = True
+
+    @abstractmethod
+    def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
+        """Return why the engine cannot run a plan on arrays of this dtype and device; None if it can.
+
+        Without a plan, return why it cannot run any plan.
+        """
+
+    @abstractmethod
+    def build(self, plan: Plan) -> Kernel:
+        """Return the kernel of a plan; equal plans give the same kernel."""
+
+    def join(self, library: ModuleType) -> None:
+        """Prepare for arrays of a library; called once, when the library has been imported. Default: do nothing.
+
+        Args:
+            library: torch.
+        """
+        return
+
+    def computes_in(self, dtype: DType) -> DType:
+        """Return the dtype of the arrays that kernels receive for tensors of a dtype.
+
+        Default: half precision is widened to float32, and the results are rounded once.
+        """
+        return "float32" if dtype in HALF else dtype
+
+    def direct(
+        self,
+        library: ModuleType,
+        scans: Sequence[ScanSpec],
+        names: Sequence[Sequence[str]],
+        directions: int,
+        is_cell: bool,
+        dtype: DType,
+    ) -> Direct | None:
+        """Return a module's direct calls. Default: None, all calls take the checked way.
+
+        Args:
+            library: torch.
+            scans: layer by layer, the directions of a layer beside each other.
+            names: the names of each scan's parameters in the module.
+            directions: scans of each layer.
+            is_cell: whether x is one step, and the result the new states alone.
+            dtype: of all tensors.
+        """
+        return None
+
+    def layers(self, scans: Sequence[ScanSpec], directions: int) -> Layers | None:
+        """Return all scans of a module as one call. Default: None, they run one by one.
+
+        Args:
+            scans: layer by layer, the directions of a layer beside each other.
+            directions: scans of each layer.
+        """
+        return None
+
+    def flatten(self, scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Array]) -> None:
+        """Move a module's parameters to where the kernels want them in memory. Default: they stay.
+
+        Args:
+            scans: layer by layer, the directions of a layer beside each other.
+            directions: scans of each layer.
+            parameters: of all scans, in order.
+        """
+        return
+
+    def stepper(self, scans: Sequence[StepScan], table: Array | None, batch: int, dtype: Any) -> Stepper | None:
+        """Return scans in a row that run one step at a time. Default: None; each step is a sequence of length 1.
+
+        Args:
+            scans: all forwards, each over the output of the one before.
+            table: (tokens, features), where x is looked up first; None where x is numbers.
+            batch: the number of sequences.
+            dtype: of all arrays, a dtype of numpy.
+        """
+        return None
+
+
+# ---- results of the optional methods ----
 
 
 @dataclass(frozen=True)
@@ -189,9 +257,9 @@ class ScanSpec:
     """One layer in one direction, as an engine is told of it.
 
     Attributes:
-        plan: what runs.
-        sizes: the numbers of the program's symbols.
-        reverse: whether the last step comes first.
+        plan: the plan to run.
+        sizes: the values of the program's symbols.
+        reverse: whether the run goes from the last step to the first.
     """
 
     plan: Plan
@@ -214,12 +282,64 @@ class ScanSpec:
         return [tuple(size.value(self.sizes) for size in p.shape) for p in self.plan.program.parameters]
 
 
+class Passes(Protocol):
+    """A forward pass and the backward pass that follows it, as a node of autograd calls them (``Kernel.passes``).
+
+    ``others`` are the first states (None for zeros), then the parameters. A dense x is (T, batch, input); one step of a
+    cell is (batch, input). With ``batch_sizes``, int64 (T,) on the CPU, x is packed, (rows, input). States are
+    (batch, size), or (1, batch, size) if the passes were made with ``layer_states``.
+    """
+
+    def forward(
+        self,
+        x: Array,
+        others: Sequence[Array | None],
+        masks: Sequence[Array],
+        batch_sizes: Array | None,
+        reset: Array | None,
+        threads: int,
+    ) -> tuple[Any, ...]:
+        """Return what is kept (an array or a tuple of arrays), the output, the last states, the traced variables.
+
+        Args:
+            x: the input.
+            others: the first states, then the parameters.
+            masks: the values of each random mask, (steps, size).
+            batch_sizes: the number of rows of each step; None for a dense batch or a cell.
+            reset: bool, (steps), True where states are set to zero before the step; None for nowhere.
+            threads: the maximum number of threads.
+        """
+        ...
+
+    def backward(
+        self,
+        needed: Sequence[bool],
+        saved: Sequence[Any],
+        gradients: Sequence[Array | None],
+        batch_sizes: Array | None,
+        reset: Array | None,
+        threads: int,
+    ) -> list[Array | None]:
+        """Return the gradients of x, of each state and of each parameter; None where they are not needed.
+
+        Args:
+            needed: whether each of them is needed; at most those that the passes were made for.
+            saved: x, the others, the output, what was kept, the masks.
+            gradients: of the output, of the last states, of the traced variables; None for zeros.
+            batch_sizes: of the forward pass.
+            reset: of the forward pass.
+            threads: the maximum number of threads.
+        """
+        ...
+
+
 class Direct(Protocol):
-    """A whole module's calls on the tensors of a library, dense sequences of plain tensors: the shortest way.
+    """A module's calls on plain tensors in dense batches: the shortest way from a module to a kernel.
 
     Attributes:
-        general: the answer of ``run`` where something is not plain: the way that checks everything has to run it.
-        autograd: its answer where all is plain and gradients are wanted: scan by scan, each a node of autograd.
+        general: the answer of ``run`` if something is not plain; the checked way must run the call.
+        autograd: the answer of ``run`` if all is plain and gradients are wanted; the scans must run one by one, each as
+            a node of autograd.
     """
 
     general: object
@@ -236,26 +356,26 @@ class Direct(Protocol):
         threads: int,
         packed: object,
     ) -> Any:
-        """The layer's output and last states, or a cell's new states; or ``general`` or ``autograd``.
+        """Return a layer's output and last states, or a cell's new states; or ``general``, or ``autograd``.
 
         Args:
             x: the module's input.
-            given: its states, None for zeros.
-            parameters: the module's, by name.
+            given: the module's states, None for zeros.
+            parameters: the module's parameters by name.
             batch_first: whether x and output are (batch, T, features).
             differentiate: whether gradients are recorded.
-            has_dropout: whether something is zeroed between layers.
-            threads: the most that may be used.
-            packed: what ``pack`` gave; None where parameters may have changed.
+            has_dropout: whether dropout acts between layers.
+            threads: the maximum number of threads.
+            packed: the result of ``pack``; None where parameters may have changed.
         """
         ...
 
     def pack(self, parameters: Mapping[str, Any]) -> object:
-        """The parameters made ready once; None where one of them is not as the module made it."""
+        """Prepare constant parameters once; None if one of them is not as the module made it."""
         ...
 
     def passes(self, number: int, wishes: Wishes) -> Passes:
-        """Both passes of a scan."""
+        """Return both passes of the scan of this number."""
         ...
 
 
@@ -270,12 +390,12 @@ class Layers(Protocol):
         parameters: Sequence[Sequence[Array]],
         dropout: float,
     ) -> tuple[Array, list[Array]]:
-        """The last layer's output, (steps, directions * size), and the last states.
+        """Return the last layer's output, (steps, directions * size), and the last value of each state.
 
         Args:
-            x: (T, batch, input), or with ``batch_sizes`` packed rows.
+            x: (T, batch, input); with ``batch_sizes`` packed, (rows, input).
             batch_sizes: int64 (T,) on the CPU; None for a dense batch.
-            states: the first ones, (layers * directions, batch, size).
+            states: the first value of each state, (layers * directions, batch, size).
             parameters: of each scan, in its program's order.
             dropout: the probability of zeroing an element of the output of each layer but the last.
         """
@@ -284,13 +404,13 @@ class Layers(Protocol):
 
 @dataclass(frozen=True)
 class StepScan:
-    """One of several scans that a stepper runs one after the other.
+    """One of the scans in a row that a stepper runs.
 
     Attributes:
-        spec: what runs.
-        parameters: its weights.
-        packed: what the kernel's ``pack`` gave for them.
-        masks: width and value of each random mask.
+        spec: the scan.
+        parameters: the scan's weights.
+        packed: the result of the kernel's ``pack`` for them.
+        masks: the width and the value of each random mask.
     """
 
     spec: ScanSpec
@@ -300,106 +420,25 @@ class StepScan:
 
 
 class Stepper(Protocol):
-    """Steps of some sequences, with their states inside."""
+    """Runs a number of sequences one step at a time, and holds their states."""
 
     def step(self, x: Any) -> Array:
-        """(batch, input), or tokens (batch,); of one sequence also (input,), or a token: the output, likewise."""
+        """Run one step and return the output, (batch, size).
+
+        Args:
+            x: (batch, input), or tokens (batch,). A single sequence may also come as (input,), or as one token; then
+                the output is (size,).
+        """
         ...
 
     def states(self) -> list[Array]:
-        """A copy of every scan's states, (batch, size)."""
+        """Return a copy of the states of all scans, each (batch, size)."""
         ...
 
     def set_states(self, states: list[Array]) -> None:
-        """Take the numbers of what ``states`` gave."""
+        """Set the states to values that ``states`` has returned."""
         ...
 
     def reset(self, rows: list[int]) -> None:
-        """Zero the states of these sequences."""
+        """Set the states of these sequences to zero."""
         ...
-
-
-class Engine(ABC):
-    """Turns plans into kernels.
-
-    Attributes:
-        name: what users call it.
-        is_recorded: whether its kernels are made of torch's own operations, so that autograd records them by itself.
-        resets: whether its kernels set states to zero where a call says so (``Call.reset``).
-    """
-
-    name: ClassVar[str]
-    is_recorded: ClassVar[bool] = False
-    resets: ClassVar[bool] = True
-
-    @abstractmethod
-    def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
-        """Why the engine cannot run a plan on arrays of this dtype and device; None if it can.
-
-        Without a plan: why it can run none at all.
-        """
-
-    @abstractmethod
-    def build(self, plan: Plan) -> Kernel:
-        """The kernel of a plan; equal plans give the same kernel."""
-
-    def join(self, library: ModuleType) -> None:
-        """Called once, when a library whose arrays will come is there. Default: nothing to do.
-
-        Args:
-            library: torch.
-        """
-        return
-
-    def computes_in(self, dtype: DType) -> DType:
-        """The dtype of the arrays that kernels are given for tensors of a dtype.
-
-        Default: half precision is widened to float32, and results are rounded once.
-        """
-        return "float32" if dtype in HALF else dtype
-
-    def direct(
-        self,
-        library: ModuleType,
-        scans: Sequence[ScanSpec],
-        names: Sequence[Sequence[str]],
-        directions: int,
-        is_cell: bool,
-        dtype: DType,
-    ) -> Direct | None:
-        """A module's direct calls. Default: there are none.
-
-        Args:
-            library: torch.
-            scans: layer by layer, the directions of a layer beside each other.
-            names: of each scan's parameters in the module.
-            directions: scans of each layer.
-            is_cell: whether x is one step, and the result the new states alone.
-            dtype: of all tensors.
-        """
-        return None
-
-    def layers(self, scans: Sequence[ScanSpec], directions: int) -> Layers | None:
-        """All scans of a module in one call. Default: None; they run one by one."""
-        return None
-
-    def flatten(self, scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Array]) -> None:
-        """Move a module's parameters to where the engine's kernels want them in memory. Default: they stay.
-
-        Args:
-            scans: layer by layer.
-            directions: scans of each layer.
-            parameters: of all scans, in order.
-        """
-        return
-
-    def stepper(self, scans: Sequence[StepScan], table: Array | None, batch: int, dtype: Any) -> Stepper | None:
-        """Scans one after the other, one step at a time. Default: None; steps are sequences of length 1.
-
-        Args:
-            scans: forwards, each over the output of the one before.
-            table: (tokens, features), looked up first; None where x is numbers.
-            batch: how many sequences.
-            dtype: numpy's, of all arrays.
-        """
-        return None

@@ -1,4 +1,4 @@
-"""How a backward pass follows a forward pass: what is kept, and which row, constant and result is which."""
+"""The link from a forward pass to its backward pass: what is kept, and where each operand comes from."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from recurra.compiler import Plan, Schedule, products_stored
 from recurra.engines.protocol import Wishes
 from recurra.program import Variable
 
-_STORED_BYTES = 1 << 26  # what a forward pass may keep beside states before products are computed again instead
+_STORED_BYTES = 1 << 26  # limit on kept products; beyond it the backward pass computes them again
 
 
 def keeps_products(rows: int, item: int, width: int, states: Sequence[int]) -> bool:
-    """Whether a forward pass keeps its products' results, or the backward pass computes them again.
+    """Whether a forward pass keeps the results of its products. If not, the backward pass computes them again.
 
-    To compute them again takes the longer the wider the layer is, and to keep them does not: so up to some 64 MiB are
-    kept, and in proportion more where input and state together have more than 256 features.
+    Computing a product again costs more time for each element the wider the layer is; keeping it does not. So the limit
+    is some 64 MiB, and grows in proportion where input and state together have more than 256 features.
 
     Args:
-        rows: how many there are.
+        rows: the number of rows of the batch, over all steps.
         item: bytes of an element.
         width: features of the input.
         states: features of each state.
@@ -30,17 +30,20 @@ def keeps_products(rows: int, item: int, width: int, states: Sequence[int]) -> b
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """How a backward pass follows a forward pass; everything by number, as it is read at every call.
+    """A derived backward schedule, and where its operands and results belong in the forward pass.
+
+    Parameters, states and rows are given by number, as every call reads them.
 
     Attributes:
-        schedule: of the derived program.
-        kept: what the forward pass keeps of every row.
-        rows: for each row of the schedule what it is: "x", "output", "mask", "kept" or "arriving", and which.
-        constants: which parameters the schedule reads.
-        carried: of which states the schedule's states are the gradients.
-        entering: the states that the schedule reads as they entered steps, by the schedule's variable.
-        has_input: whether its only row result is the gradient of x.
-        results: for each parameter which constant result is its gradient; -1 where it is not wanted.
+        schedule: the schedule of the derived program.
+        kept: the variables that the forward pass keeps, of every row.
+        rows: the source of each row variable of the schedule: "x", "output", "mask", "kept" or "arriving", and the
+            number within that group.
+        constants: the numbers of the parameters that the schedule reads.
+        carried: for each state of the schedule, the number of the forward state whose gradient it is.
+        entering: the row variables that are forward states as they entered each step, with these states' numbers.
+        has_input: whether the gradient of x is wanted; it is then the only row result.
+        results: for each parameter, the number of the constant result that is its gradient; -1 if it is not wanted.
     """
 
     schedule: Schedule
@@ -55,8 +58,8 @@ class Backward:
 
 @lru_cache(maxsize=1024)
 def derive(plan: Plan, wishes: Wishes) -> Backward:
-    """How a plan's backward pass follows its forward pass, for these wishes."""
-    from recurra.compiler.differentiate import differentiate  # here: whoever only predicts never needs it
+    """Derive the backward pass of a plan, for these wishes."""
+    from recurra.compiler.differentiate import differentiate  # here, as inference never needs it
 
     program = plan.program
     offered = [program.output, *(variable for _, variable in plan.traced)]

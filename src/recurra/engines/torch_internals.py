@@ -1,6 +1,6 @@
-"""Every private name of torch that recurra uses: one name for each fact, seen to hold on torch 2.10 to 2.13.
+"""Every private name of torch that recurra uses, one name for each fact. All of them hold on torch 2.10 to 2.13.
 
-Only this file changes when torch renames one. ``tests/engines/test_torch_internals.py`` has a test for each.
+When torch renames one, only this file changes. ``tests/engines/test_torch_internals.py`` has a test for each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._dynamo import eval_frame
 from torch.autograd import forward_ad
 
-# Those that every call asks are torch's own functions: one of Python's around each would be felt.
+# Every call uses these. They are torch's functions themselves, as a Python function around each would cost time.
 
 # Whether a function transform is active: vmap, grad, jvp … of torch.func.
 is_transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -24,10 +24,10 @@ is_transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 # Whether torch.jit.trace, or torch.onnx.export by it, is recording.
 is_jit_traced: Callable[[], bool] = torch._C._is_tracing
 
-# Whether a gradient stands for many: ``torch.autograd.grad(is_grads_batched=True)``.
+# Whether a gradient is a batch of gradients: ``torch.autograd.grad(is_grads_batched=True)``.
 is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
 
-# Whether a tensor stands for zeros and has no memory.
+# Whether a tensor is all zeros and has no memory.
 is_zero_tensor: Callable[[Tensor], bool] = Tensor._is_zerotensor
 
 # How often a tensor's memory was changed in place.
@@ -42,12 +42,12 @@ def is_forward_mode() -> bool:
 
 
 def is_watched() -> bool | int:
-    """Whether somebody wants to see each of torch's operations: transforms, dispatch modes, tracing, forward mode."""
+    """Whether something must see each of torch's operations: a transform, a dispatch mode, tracing, forward mode."""
     return is_transformed() or _count_dispatch_modes() or is_jit_traced() or forward_ad._current_level >= 0
 
 
 def recording_gradients() -> AbstractContextManager[object]:
-    """A block inside of a custom operator in which operations are recorded for autograd, as outside of one."""
+    """A block in a custom operator that records operations for autograd, as they are recorded outside of one."""
     guard: AbstractContextManager[object] = torch._C._SetExcludeDispatchKeyGuard(
         torch._C.DispatchKey.AutogradFunctionality, False
     )
@@ -55,27 +55,27 @@ def recording_gradients() -> AbstractContextManager[object]:
 
 
 def applies_directly(function: type[torch.autograd.Function]) -> Any:
-    """``function.apply`` without what it does for transforms: for callers that know that none is active."""
+    """``function.apply`` without its preparation for transforms, for callers that know that none is active."""
     return super(torch.autograd.Function, function).apply  # type: ignore[misc]
 
 
 def leave_to_python(code: CodeType) -> None:
-    """Keep torch.compile from compiling pieces of a function, and of what it calls, where it cannot take it whole."""
+    """Keep torch.compile from compiling parts of a function, or of its callees, if it cannot compile all of it."""
     skip = eval_frame._FrameAction.SKIP
     eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
 
 
 def lays_weights_flat() -> bool:
-    """Whether this torch has cuDNN's function that lays weights one after the other."""
+    """Whether this torch has cuDNN's function that flattens weights: lays them one after the other."""
     return bool(torch._use_cudnn_rnn_flatten_weight())
 
 
 def lay_weights_flat(*arguments: Any) -> None:
-    """What torch.nn.LSTM.flatten_parameters calls on a GPU, with its arguments."""
+    """Call the function that torch.nn.LSTM.flatten_parameters calls on a GPU, with the same arguments."""
     torch._cudnn_rnn_flatten_weight(*arguments)
 
 
 def tensor_functions() -> tuple[Any, Any] | None:
-    """DLPack's C functions for torch's tensors, and the function that counts active function modes; None without."""
+    """DLPack's C functions for tensors, and the function that counts active function modes; None if there are none."""
     functions = getattr(Tensor, "__dlpack_c_exchange_api__", None)
     return None if functions is None else (functions, torch._C._len_torch_function_stack)

@@ -1,4 +1,4 @@
-"""Calls of the native engine beside the reference engine's in float64: random values, in every layout."""
+"""Calls of the native engine and the same calls of the reference engine in float64, on random values in all layouts."""
 
 import random
 
@@ -18,7 +18,7 @@ SINGLE = {"rtol": 1e-3, "atol": 1e-4}
 
 
 def laid_out(value, layout, library):
-    """The same numbers elsewhere in memory."""
+    """The same numbers in another layout."""
     value = np.asarray(value)
     if library is torch:
         value = torch.from_numpy(value)
@@ -53,14 +53,14 @@ class Case:
     """One call with random numbers.
 
     Args:
-        program: what runs.
-        seed: of the numbers.
-        steps: rows of each step for packed rows, or (T, batch) for a dense batch.
-        batch: sequences; more than the first step's rows for some without any step.
+        program: the program to run.
+        seed: of the random numbers.
+        steps: the rows of each step for packed rows, or (T, batch) for a dense batch.
+        batch: the number of sequences; if it exceeds the rows of the first step, some sequences have no steps.
         dtype: of the native call.
         library: of the native call's arrays.
         layouts: of x, of states, of parameters.
-        spread: parameters lie in ±spread.
+        spread: the largest magnitude of parameters.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Case:
             return np.asarray(numbers.uniform(-1, 1, shape) * spread, np.float32).astype(np.float64)
 
         def repeated(value, layout):
-            """Equal rows, where the layout lets all share their memory."""
+            """The values, with equal rows if the layout makes all rows share their memory."""
             return np.broadcast_to(value[:1], value.shape).copy() if layout == "expanded" and value.ndim > 1 else value
 
         x = repeated(array(program.input, leading), layouts[0])
@@ -144,7 +144,7 @@ class Case:
         return kernel.backward(self.call, kernel.forward(self.call, wishes), wishes, arriving, last)
 
     def check_forward(self):
-        """Output, states and what is traced are the reference engine's."""
+        """Output, states and traced variables equal the reference engine's."""
         kernel = ENGINE.build(self.plan)
         assert isinstance(kernel, NativeKernel)
         mine, other = self.run_forward(kernel), reference().build(self.plan).forward(self.exact)
@@ -157,12 +157,12 @@ class Case:
         return mine
 
     def gradients(self, wanted, given, lasts, store):
-        """Native gradients and the reference's, for random weights of what arrives.
+        """Native gradients and the reference engine's, for random arriving gradients.
 
         Args:
-            wanted: of each source whether its gradient is wanted.
-            given: of the output and each traced variable whether its gradient arrives.
-            lasts: of each last state whether its gradient arrives.
+            wanted: whether the gradient of each source is wanted.
+            given: whether a gradient arrives at the output, and at each traced variable.
+            lasts: whether a gradient arrives at each last state.
             store: whether products are kept.
         """
         kernel = ENGINE.build(self.plan)
@@ -191,7 +191,7 @@ class Case:
         return found, expected, kernel.backward_of(wishes)
 
     def check_backward(self, wanted=None, given=None, lasts=None, store=True):
-        """Gradients are the reference engine's, and nothing comes that was not asked for."""
+        """Gradients equal the reference engine's, and unwanted ones are None."""
         program = self.program
         real = [v.kind == "real" for _, v in self.plan.traced]
         wanted = [True] * len(program.sources) if wanted is None else wanted

@@ -1,4 +1,4 @@
-"""Layers of every cell, their calls and gradients, for tests of what must be equal to the last bit."""
+"""Layers of all cells, their calls and gradients, for tests of results that must be equal to the last bit."""
 
 from contextlib import contextmanager
 
@@ -10,7 +10,7 @@ from tests.cells.literature import CELLS
 
 @contextmanager
 def threads(count):
-    """Inside, torch and so the native engine use this many threads."""
+    """A block in which torch, and so the native engine, use this number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -27,7 +27,7 @@ def layer_of(name, input_size, hidden_size, dtype, **options):
 
 
 def inputs_of(layer, steps, batch, seed=0):
-    """x and the states, all of which want gradients."""
+    """x and the states; all of them require gradients."""
     draw = torch.Generator().manual_seed(seed)
     dtype, directions = next(layer.parameters()).dtype, 2 if layer.bidirectional else 1
 
@@ -45,7 +45,7 @@ def run(layer, x, states, **options):
 
 
 def weights_of(values, seed=3):
-    """Random gradients to arrive at values."""
+    """Random gradients that arrive at values."""
     draw = torch.Generator().manual_seed(seed)
     return [torch.randn(value.shape, generator=draw, dtype=value.dtype) for value in values]
 
@@ -56,7 +56,7 @@ def gradients(values, leaves, weights=None):
 
 
 def assert_equal(actual, expected, what=""):
-    """Equal to the last bit, NaN with NaN."""
+    """Values are equal to the last bit; NaN equals NaN."""
     assert len(actual) == len(expected)
     for position, (mine, other) in enumerate(zip(actual, expected, strict=True)):
         assert mine.shape == other.shape

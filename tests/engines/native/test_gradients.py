@@ -1,4 +1,4 @@
-"""The native engine's gradients are those of the reference engine under autograd, and no more than was asked for."""
+"""The native engine's gradients equal those of the reference engine under autograd; unwanted ones are not computed."""
 
 import random
 
@@ -18,7 +18,7 @@ from tests.random_cells import random_program
 
 
 def wishes(case, draw):
-    """Random choices of what is wanted, what arrives and what is kept."""
+    """Random choices of wanted gradients, arriving gradients and kept values."""
     wanted = [draw.random() < 0.6 for _ in case.program.sources]
     given = [draw.random() < 0.8, *(v.kind == "real" and draw.random() < 0.7 for _, v in case.plan.traced)]
     lasts = [draw.random() < 0.6 for _ in case.program.states]
@@ -27,7 +27,7 @@ def wishes(case, draw):
 
 @pytest.mark.parametrize("seed", range(45))
 def test_random_programs(seed):
-    """Everything of one call, stored and computed again; then random wishes of two others."""
+    """All gradients of one call, with products kept and computed again; then random wishes for two others."""
     draw = random.Random(seed)
     program = random_program(seed, differentiable=True)
     case = Case(program, seed, **random_options(f"all {seed}"))
@@ -77,7 +77,9 @@ def test_masks():
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "tgru", "min_gru", "intersection"])
 def test_sequences_without_steps(name, reverse):
-    """Three of seven have none: their first states' gradients are their last ones'. In reverse others begin late."""
+    """Three of seven sequences have no steps: gradients of their first states are those of their last states. In
+    reverse, other sequences begin late.
+    """
     hidden = 18
     case = Case(
         trace(CELLS[name]), 3, steps=(4, 4, 3, 1), batch=7, hidden=hidden, width=hidden, reverse=reverse, reset=True
@@ -99,7 +101,7 @@ def test_many_steps_and_rows(name, reverse):
 @pytest.mark.parametrize("library", [np, torch])
 @pytest.mark.parametrize("layout", ["expanded", "transposed", "strided", "sliced"])
 def test_layouts_of_what_arrives(layout, library):
-    """A sum's gradient is one number in all places of memory."""
+    """The gradient of a sum is one number that all elements share in memory."""
     case = Case(trace(cells.lstm), 0, dense=(5, 3), hidden=17, library=library)
     kernel = ENGINE.build(case.plan)
     wishes = Wishes((True,) * 7)
@@ -126,7 +128,7 @@ def sums_in(schedule):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_nothing_is_summed_that_nobody_asked_for(name):
-    """Of frozen parameters there are no gradients, no sums over rows, and no instructions for them."""
+    """Frozen parameters have no gradients, no sums over rows, and no instructions for them."""
     case = Case(trace(CELLS[name]), 0, hidden=6, width=6)
     kernel = ENGINE.build(case.plan)
     states, parameters = len(case.program.states), len(case.program.parameters)
@@ -165,7 +167,7 @@ def test_a_call_of_no_rows_has_zero_gradients():
 
 
 def test_the_reference_is_what_these_tests_say():
-    """The comparison can fail: other weights give other gradients."""
+    """The comparison can fail, as other weights give other gradients."""
     case = Case(trace(cells.gru), 0)
     found, expected, _ = case.gradients([True] * 6, [True], [True], True)
     assert float(np.abs(np.asarray(found[2]) - expected[2].numpy()).max()) < 1e-10

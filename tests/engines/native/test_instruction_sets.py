@@ -1,4 +1,4 @@
-"""The engine's tests in short, under each instruction set that this machine runs."""
+"""A short form of the engine's tests, on each instruction set that this machine runs."""
 
 import os
 import subprocess

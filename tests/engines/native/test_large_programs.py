@@ -1,4 +1,4 @@
-"""Programs of thousands of equations become native code in a time that grows as they do, and give the same numbers."""
+"""Programs of thousands of equations become native code in linear time, and give the same numbers."""
 
 import time
 
@@ -13,7 +13,7 @@ from tests.engines.native.cases import Case
 
 @recurra.cell
 def activations(x, h, *, W):
-    """Every sum can be taken in by the activation behind it."""
+    """A program in which every sum can be fused into the activation after it."""
     h = x @ W + h
     for _ in range(1500):
         h = recurra.sigmoid(h + h)
@@ -22,7 +22,7 @@ def activations(x, h, *, W):
 
 @recurra.cell
 def of_parameters(x, h, *, W, b):
-    """Nests of equations over parameters alone, deeper than Python's stack."""
+    """A program with equations over parameters alone, nested more deeply than Python's stack."""
     h = x @ W + h + b
     for _ in range(700):
         b = recurra.tanh(b)
@@ -34,7 +34,7 @@ def of_parameters(x, h, *, W, b):
 
 @recurra.cell
 def numbers(x, h, *, W):
-    """As many numbers as equations."""
+    """A program with as many different numbers as equations."""
     h = x @ W + h
     for number in range(1500):
         h = recurra.clip(h, -1.0 - number, 1.0 + number)

@@ -1,4 +1,4 @@
-"""Words that are no code are refused when a kernel is made, and calls that do not fit when it is run."""
+"""Invalid code is refused when a kernel is made, and calls that do not fit are refused when it runs."""
 
 import random
 
@@ -35,7 +35,7 @@ CODES = {**{name: code_of(name) for name in NAMES}, **{f"{name}, backward": back
 
 
 def make(words, literals, **options):
-    """The kernel, or None where it is refused; anything but ValueError is a failure."""
+    """The kernel, or None if the code is refused; any error but ValueError is a failure."""
     try:
         return _native.kernel(words, literals, False, **options)
     except ValueError:
@@ -64,7 +64,7 @@ def test_missing_literals_are_refused(name):
 
 @pytest.mark.parametrize("name", CODES)
 def test_changed_code_is_refused_or_built(name):
-    """Each word replaced by strange ones; then several at random. Built kernels are not run."""
+    """Each word is replaced by strange ones, then several words at random. Built kernels are not run."""
     words, literals = CODES[name].words(), CODES[name].literals
     draw = random.Random(name)
     refused = 0
@@ -97,7 +97,7 @@ def test_sizes_whose_product_overflows_are_refused():
         changed[place] = changed[place + 1] = 1 << 40
         make(changed, literals)
     for rows, width in ((1 << 40, 1 << 40), (1 << 32, 1 << 32), (1 << 40, 1 << 24)):
-        # One parameter, and a constant that is a copy of it.
+        # One parameter, and a constant that is its copy.
         code = [_native.lanes(), 0, 1, 1, 1, rows, 1, width, 0, 0, 0, 2, 5, width, rows, 0, 0, 0, width, rows, -1, 0]
         code += [0, 1, 7, rows, width, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         assert make(code, []) is None, "more elements than any memory has"
@@ -111,7 +111,7 @@ def test_code_of_another_width_or_instruction_set_is_refused():
         _native.kernel(code.words(), code.literals, False, isa="mmx")
 
 
-# Of a small code by hand, what would read or write outside of an array if it ran.
+# Changes of a small hand-written code that would read or write outside of an array.
 MISFITS = {
     "nothing": {},
     "an operand narrower than the operation": {"width": 1, "vectors": 40},
@@ -149,7 +149,7 @@ def test_values_that_do_not_fit_their_instructions_are_refused(what):
 
 
 class Run:
-    """The words of a call that is right, by part."""
+    """The words of a valid call, by part."""
 
     def __init__(self):
         self.code = code_of("lstm")
@@ -203,7 +203,7 @@ def test_calls_without_memory():
         run.kernel.prepare([0, *run.prepared_words()[1:]])
     run.kernel.run(words, None)
     expected = run.output.copy()
-    for end in run.ends:  # first states that are not there are zeros, and last ones may be unwanted
+    for end in run.ends:  # absent first states are zeros, and last states may be unwanted
         run.kernel.run([0 if word == end.ctypes.data else word for word in words], None)
         np.testing.assert_array_equal(run.output, expected)
 
@@ -250,7 +250,7 @@ def test_weights_prepared_for_another_kernel():
 
 
 def test_weights_prepared_for_a_kernel_that_is_gone():
-    """A new kernel often lies where the old one was; it must not take its weights for its own."""
+    """A new kernel often gets the address of the old one. It must not mistake the old one's weights for its own."""
     run = Run()
     words, code = run.words(), code_of("lstm", input=64, hidden=256)
     for _ in range(50):
@@ -263,11 +263,11 @@ def test_weights_prepared_for_a_kernel_that_is_gone():
     assert len(code.words()) > 0
 
 
-# ---- numbers that only together reach too far ----
+# ---- numbers that reach too far only in combination ----
 
 
 def whole(inputs, values, *, once=(), before=(), after=()):
-    """Code of these stages: no literals, parameters, outputs, states, matrices or results."""
+    """Code of these stages, without literals, parameters, outputs, states, matrices and results."""
 
     def counted(items):
         return [len(items), *(word for item in items for word in item)]

@@ -1,4 +1,4 @@
-"""The native module: its instruction sets, that a forced one really runs, and what its targets may export."""
+"""The native module: its instruction sets, whether a forced one really runs, and the symbols that targets export."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ from recurra import _native
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "native"
 LANES = {"avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
-# target name -> its own compiler flags, as CMakeLists.txt gives them on the processors that have some for it
+# target name -> its compiler flags, which CMakeLists.txt gives on the processors of the target
 FLAGS = {
     isa: flags.split()
     for isa, flags in re.findall(r"recurra_target\((\w+) (-[^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
@@ -25,7 +25,7 @@ FLAGS = {
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
 BUILT = {"x86_64": ["avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
-PYTHON = "nanobind"  # in a header that needs Python's headers
+PYTHON = "nanobind"  # occurs in headers that need Python's headers
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
 
@@ -41,7 +41,7 @@ def compile_target(isa: str, output: Path, *flags: str) -> Path:
 
 
 def in_a_fresh_process(expression: str, **environment: str) -> str:
-    """The repr of the expression, or the type and text of the exception that it raises, where the environment is so."""
+    """The repr of an expression, or the type and text of its exception, with these environment variables."""
     program = f"""
 import numpy as np
 from recurra import _native
@@ -57,7 +57,7 @@ except Exception as error:
 
 
 def dot_in_lanes(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], lanes: int) -> float:
-    """The dot product with the roundings of a vector of that many lanes."""
+    """The dot product with the rounding of vectors with this number of lanes."""
     products = np.zeros(-(-len(a) // lanes) * lanes, np.float32)
     products[: len(a)] = a * b
     sums = np.zeros(lanes, np.float32)
@@ -92,7 +92,7 @@ def test_the_fastest_supported_is_the_default() -> None:
 
 @pytest.mark.parametrize("isa", _native.supported_isas())
 def test_a_forced_instruction_set_is_the_one_that_runs(isa: str) -> None:
-    # 2**24 swallows every 1 that is added to it, so the result counts the products that share its lane.
+    # Adding 1 to 2**24 does not change it, so the result counts the products that share its lane.
     a = np.ones(1003, np.float32)
     a[0] = 2**24
     expected = {lanes: dot_in_lanes(a, np.ones_like(a), lanes) for lanes in LANES.values()}
@@ -120,7 +120,7 @@ def test_dot(n: int) -> None:
     rng = np.random.default_rng(n)
     a, b = rng.standard_normal((2, n), np.float32)
     exact = float(a.astype(np.float64) @ b.astype(np.float64))
-    # each of the n roundings is of a partial sum no larger than the sum of the magnitudes
+    # each of the n partial sums that are rounded is at most the sum of the magnitudes
     bound = n * np.finfo(np.float32).eps * float(np.abs(a * b).sum())
     assert abs(_native.dot(a, b) - exact) <= bound
 
@@ -181,7 +181,7 @@ def test_the_stub_names_what_the_module_has() -> None:
 
 
 def test_the_stub_s_enumerations_are_the_module_s() -> None:
-    """So that what the stub promises, and the engine writes into code, is what native code reads."""
+    """The stub's promises, and the numbers that the engine writes into code, are those that native code reads."""
     stub = ast.parse((ROOT / "src/recurra/_native.pyi").read_text())
     declared = {
         node.name: [target.id for item in node.body if isinstance(item, ast.Assign) for target in item.targets]

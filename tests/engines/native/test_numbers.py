@@ -1,4 +1,4 @@
-"""What the native engine promises of its numbers: the same bits however the work is cut, and small errors."""
+"""The native engine's promises about numbers: the same bits however the work is cut, and small errors."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ from tests.engines.native.layers import (
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 COMMON = ("lstm", "gru", "rnn", "layer_norm_lstm", "slstm", "reslstm", "intersection", "min_gru")
-# steps, batch, input, hidden: columns are shared, or rows, and one size stays alone
+# steps, batch, input, hidden: threads share columns, or share rows, or are not used
 SHAPES = [(6, 1, 40, 256), (9, 2, 33, 130), (9, 3, 33, 96), (10, 16, 32, 64), (8, 33, 17, 50), (4, 2, 3, 4)]
 
 
@@ -58,7 +58,7 @@ def test_threads(name, dtype):
 @DTYPES
 @pytest.mark.parametrize("name", COMMON)
 def test_threads_over_many_chunks(name, dtype):
-    """A thread that is ahead must not write where another one still reads: many times, in several chunks."""
+    """A thread that is ahead must not write where another one still reads; repeated many times, in several chunks."""
     layer = layer_of(name, 8, 64, dtype)
     x, states = inputs_of(layer, 70, 70)
     lengths = [70] * 5 + list(range(65, 0, -1))
@@ -75,7 +75,7 @@ def test_threads_over_many_chunks(name, dtype):
 @DTYPES
 @pytest.mark.parametrize("name", ["lstm", "gru", "reslstm", "ltc"])
 def test_threads_over_many_chunks_backward(name, dtype):
-    """Of the input alone, so that no sum over rows keeps the threads together; and of everything."""
+    """Gradients of the input alone, so that no sum over rows keeps the threads together; then all gradients."""
     layer = layer_of(name, 8, 64, dtype)
     x, states = inputs_of(layer, 70, 70)
     for leaves in ([x], [x, *states, *layer.parameters()]):
@@ -111,7 +111,7 @@ def test_a_row_of_a_batch_is_the_sequence_alone(name, dtype):
 @DTYPES
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "peephole_lstm", "mgu", "on_lstm", "lem", "ltc"])
 def test_a_row_of_a_large_batch_has_the_gradient_of_the_sequence_alone(name, dtype):
-    """Large enough that less is kept for the backward pass than for the sequence alone."""
+    """The batch is so large that less is kept for the backward pass than for the sequence alone."""
     layer = layer_of(name, 8, 64, dtype)
     x, states = inputs_of(layer, 70, 130 if len(layer.state_sizes) == 1 else 70)
     values = run(layer, x, states)
@@ -141,7 +141,7 @@ def test_packed_is_padded(name, bidirectional, dtype):
                 here = slice(row, row + 1)
                 alone = run(layer, x[:length, here], [state[:, here] for state in states])
                 assert_equal([padded[:length, here], *(value[:, here] for value in last)], alone, f"row {row}")
-    # Forward, the steps in front do not know of what is behind them.
+    # In a forward run, earlier steps do not depend on later ones.
     if not bidirectional:
         dense = run(layer, x, states)[0]
         for row, length in enumerate(lengths):
@@ -165,7 +165,7 @@ def test_packed_sequences_of_one_length_have_the_gradients_of_a_dense_batch(dtyp
 @DTYPES
 @pytest.mark.parametrize("name", CELLS)
 def test_streaming_is_the_whole_sequence(name, dtype):
-    """In steps and in chunks of any size, with a batch and alone, by the layer and by the cell."""
+    """Streaming in steps and in chunks of any size, with and without a batch, by the layer and by the cell."""
     with torch.no_grad():
         for (steps, batch, width, hidden), count in itertools.product((SHAPES[1], (31, 1, 3, 6)), (1, 2)):
             layer = layer_of(name, width, hidden, dtype)
@@ -192,7 +192,7 @@ def test_streaming_is_the_whole_sequence(name, dtype):
 @DTYPES
 @pytest.mark.parametrize("name", CELLS)
 def test_a_forward_pass_does_not_depend_on_whether_a_backward_pass_follows(name, dtype):
-    """So that streaming without gradients is the whole sequence in training."""
+    """Streaming without gradients gives the bits of the whole sequence in training."""
     layer = layer_of(name, 33, 34, dtype)
     x, states = inputs_of(layer, 9, 3)
     expected = run(layer, x, states)
@@ -205,7 +205,7 @@ def test_a_forward_pass_does_not_depend_on_whether_a_backward_pass_follows(name,
 
 @DTYPES
 def test_frozen_weights_give_the_same(dtype):
-    """Packed once or for each call: the same bits, in sequences and in steps."""
+    """Weights packed once or for each call give the same bits, in sequences and in steps."""
     for name in COMMON:
         layer = layer_of(name, 33, 34, dtype)
         x, states = inputs_of(layer, 9, 3)
@@ -225,7 +225,7 @@ def test_frozen_weights_give_the_same(dtype):
 @pytest.mark.parametrize("library", [np, torch])
 @DTYPES
 def test_prepared_weights_give_the_same(dtype, library):
-    """What a kernel packs beforehand is what it packs for each call."""
+    """Weights that a kernel packs beforehand give the same bits as those that it packs for each call."""
     name = "float64" if dtype is torch.float64 else "float32"
     lanes = _native.lanes() // (2 if name == "float64" else 1)
     for which, (steps, batch, width, hidden) in itertools.product(("lstm", "slstm", "antisymmetric_rnn"), SHAPES):
@@ -268,7 +268,7 @@ def test_prepared_weights_give_the_same(dtype, library):
                 np.testing.assert_array_equal(mine, np.asarray(other))
 
 
-# ---- how large errors are ----
+# ---- sizes of errors ----
 
 
 @cell(output="y")
@@ -279,7 +279,7 @@ def of_input(x, h, *, W, function=tanh):
 
 
 def computed(function, x):
-    """A function of many numbers by the native engine."""
+    """A function of many numbers, computed by the native engine."""
     width = 4096
     rows = np.zeros((-(-len(x) // width), width), x.dtype)
     rows.reshape(-1)[: len(x)] = x
@@ -295,7 +295,7 @@ def computed(function, x):
 
 
 def every_exponent(stride=797):
-    """Floats of both signs from 0 to the largest, by their bits."""
+    """Floats of both signs from 0 to the largest, evenly spread over bit patterns."""
     bits = np.arange(0, 0x7F800000, stride, dtype=np.uint32)
     some = np.array([0, 1, 2, 0x007FFFFF, 0x00800000, 0x3F800000, 0x7F7FFFFF], np.uint32)
     bits = np.concatenate([bits, some])
@@ -367,10 +367,10 @@ def test_erf_of_doubles_is_accurate():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["sign", "floor"])
 def test_steps_are_accurate_over_all_floats(name, dtype):
-    """They are numpy's to the last bit, signs of zeros included."""
+    """Steps equal numpy's to the last bit, including the signs of zeros."""
     x = every_exponent()
     whole = np.arange(-300, 300, dtype=np.float64)
-    largest = 2.0 ** np.finfo(dtype).nmant  # from there on all numbers are whole
+    largest = 2.0 ** np.finfo(dtype).nmant  # from here on, all numbers are whole
     others = [whole + 0.5, whole + largest / 2, whole + largest]
     others += [np.nextafter(whole.astype(dtype), dtype(end)) for end in (np.inf, -np.inf)]
     x = np.concatenate([x, whole, *others]).astype(dtype)
@@ -390,7 +390,7 @@ def root_mean_square(errors):
     ("steps", "batch", "width", "hidden"), [(100, 8, 64, 128), (100, 3, 8, 32), (30, 20, 100, 20), (20, 8, 300, 512)]
 )
 def test_errors_are_at_most_twice_those_of_torch(name, steps, batch, width, hidden):
-    """Against torch.nn in float64, on the same numbers."""
+    """Errors are measured against torch.nn in float64, on the same numbers."""
     errors = {}
     for seed in range(3):
         torch.manual_seed(seed)
@@ -420,7 +420,7 @@ def test_errors_are_at_most_twice_those_of_torch(name, steps, batch, width, hidd
         assert root_mean_square(mine) <= allowed, f"{key}: {root_mean_square(mine):.2e}, allowed is {allowed:.2e}"
 
 
-# ---- numbers that are none, and very small ones ----
+# ---- NaN, and very small numbers ----
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -457,7 +457,7 @@ def adding(x, h, *, W, U):
 @DTYPES
 @pytest.mark.parametrize("count", [1, 2])
 def test_denormal_numbers_are_zeros(count, dtype):
-    """In products, sums and states, on every thread: what goes in, and what would come out."""
+    """Denormal operands and results are zeros in products, sums and states, on every thread."""
     layer = recurra.nn.Recurrent(adding, 64, 64, dtype=dtype)
     tiny = torch.finfo(dtype).smallest_normal
     with torch.no_grad(), threads(count):

@@ -1,4 +1,4 @@
-"""Weights that bfloat16 or int8 holds exactly: packed in fewer bytes, and no bit of a result is another one."""
+"""Weights that bfloat16 or int8 holds exactly are packed in fewer bytes, and change no bit of a result."""
 
 import numpy as np
 import pytest
@@ -25,13 +25,13 @@ QUANTIZED_FROM = {  # bytes of a matrix
 
 @feed_forward
 def by_columns(x, *, W):
-    """A column of the product for each row of W, as in torch's layers."""
+    """A program whose product has a column for each row of W, as in torch's layers."""
     return x @ W.T
 
 
 @feed_forward
 def by_rows(x, *, W):
-    """A column for each column of W, as equations have it."""
+    """A program whose product has a column for each column of W, as equations are written."""
     return x @ W
 
 
@@ -39,7 +39,7 @@ PRODUCTS = {"x @ W.T": trace(by_columns), "x @ W": trace(by_rows)}
 
 
 class Kernel:
-    """Native code for a program at some sizes, with weights."""
+    """Native code of a program at given sizes, with weights."""
 
     def __init__(self, program, parameters, width, hidden):
         self.kernel = NativeEngine().build(plan(program))
@@ -55,7 +55,7 @@ class Kernel:
         return [result.output, *result.states]
 
     def check(self, x, states=()):
-        """All ways to hold the weights give the same bits."""
+        """All forms of the weights give the same bits."""
         expected = self.run(x, states, None)
         for compact in (False, True):
             for mine, other in zip(self.run(x, states, self.prepared(compact)), expected, strict=True):
@@ -63,7 +63,7 @@ class Kernel:
 
 
 def same(mine, other):
-    """The same bits, but for a NaN's."""
+    """Whether arrays have the same bits, apart from those of NaN."""
     assert mine.shape == other.shape
     np.testing.assert_array_equal(np.isnan(mine), np.isnan(other))
     where = ~np.isnan(mine)
@@ -75,13 +75,13 @@ def rounded(values, to):
 
 
 def product(which, values):
-    """A product with this matrix, as the caller has it."""
+    """A product with this matrix in the caller's layout."""
     k, n = values.shape[::-1] if which == "x @ W.T" else values.shape
     return Kernel(PRODUCTS[which], [values], k, n)
 
 
 def is_quantized(which, values):
-    """Whether the matrix is held in fewer bytes than another one as large; it must be large enough to tell."""
+    """Whether a matrix is held in fewer bytes than another one of its size; it must be large enough to tell."""
     other = np.full_like(values, np.pi)
     other[0, 0] = np.e
     return product(which, values).prepared(True).nbytes < product(which, other).prepared(True).nbytes
@@ -129,7 +129,7 @@ def test_without_columns_to_sum(which, to):
     "name", ["lstm", "gru", "peephole_lstm", "mgu", "layer_norm_lstm", "slstm", "antisymmetric_rnn"]
 )
 def test_cells(name, to):
-    """Gates out of one matrix and of several, computed matrices, rows and columns; whole sequences and step by step."""
+    """Gates from one and several matrices, computed matrices, rows and columns; whole sequences and single steps."""
     draw = np.random.default_rng(2)
     program = trace(CELLS[name])
     for width, hidden, steps, batch in ((5, 18, 5, 1), (1, 34, 3, 7), (40, 70, 2, 33)):
@@ -151,7 +151,7 @@ def test_cells(name, to):
 
 @pytest.mark.parametrize("which", PRODUCTS)
 def test_memory(which):
-    """Half of it and a quarter; of int8 with a scale for each row, and for all k of each vector."""
+    """bfloat16 takes a half, int8 a quarter; int8 also a scale for each row, or for each k of each vector."""
     values = np.random.default_rng(3).standard_normal((512, 512)).astype(np.float32)
     wide = product(which, values).prepared(True).nbytes
     assert values.nbytes <= wide <= 1.02 * values.nbytes
@@ -176,7 +176,7 @@ def test_memory_of_cells(name):
 
 @pytest.mark.parametrize("which", PRODUCTS)
 def test_large_matrices_are_quantized_by_themselves(which):
-    """From the sizes on that docs/performance.md gives."""
+    """Matrices are quantized from the sizes on that docs/performance.md gives."""
     draw = np.random.default_rng(4)
     for to, limit in zip(NAMES, QUANTIZED_FROM[_native.active_isa()], strict=True):
         width = 64 if limit < 2**20 else 512
@@ -197,7 +197,7 @@ def test_double_weights_stay_wide(which):
 
 @pytest.mark.parametrize("which", PRODUCTS)
 def test_every_scale_is_found_again(which):
-    """Rows of all magnitudes, as the quantiser makes them."""
+    """The scales of rows of all magnitudes, rounded by the quantizer, are found."""
     draw = np.random.default_rng(6)
     for _ in range(20):
         size = 2.0 ** draw.uniform(-90, 120, (400, 1))
@@ -233,7 +233,7 @@ def test_int8_holds_only_what_comes_back(which, kind):
     values = np.random.default_rng(7).integers(-127, 128, (255, 131)).astype(np.float32)
     values[:, 0] = 127
     values[17, 5] = number
-    values *= np.float32(0.3)  # else bfloat16 would hold them too
+    values *= np.float32(0.3)  # otherwise bfloat16 would hold them too
     assert is_quantized(which, values) == expected
     product(which, values).check(
         np.random.default_rng(8).standard_normal((1, 5, values.shape[which == "x @ W.T"])).astype("f")
@@ -255,7 +255,7 @@ def test_rows_of_zeros_and_scales_next_to_nothing(which):
 
 @pytest.mark.parametrize("which", PRODUCTS)
 def test_bfloat16_holds_every_number_of_16_bits(which):
-    """Infinities, NaN, zeros of both signs, denormals."""
+    """Infinities, NaN, zeros of both signs and denormals are among the numbers."""
     values = (np.arange(2**16, dtype=np.uint32) << 16).view(np.float32).reshape(256, 256)
     assert is_quantized(which, values)
     draw = np.random.default_rng(10)
@@ -268,7 +268,7 @@ def test_bfloat16_holds_every_number_of_16_bits(which):
 
 
 def test_matrices_that_are_rows_and_columns_stay_wide():
-    """Of int8: their numbers are not of one scale in either."""
+    """In int8, neither rows nor columns of these matrices have one scale."""
 
     @feed_forward
     def both(x, *, A, B):

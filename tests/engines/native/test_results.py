@@ -1,4 +1,4 @@
-"""The native engine gives the reference engine's results: random programs, the zoo and the literature, every option."""
+"""The native engine gives the reference engine's results, for random programs, the zoo and all options."""
 
 import random
 
@@ -17,7 +17,7 @@ from tests.random_cells import random_program
 
 
 def sized(name, draw):
-    """Options that fit a cell, its hidden size odd where it can be."""
+    """Options that fit a cell; its hidden size is odd if possible."""
     options = random_options(draw.randrange(10**9))
     options["hidden"] = draw.choice([2, 18, 34] if name in EVEN else [1, 3, 17, 129])
     options["width"] = options["hidden"] if name == "intersection" else draw.choice([1, 3, 17])
@@ -61,7 +61,7 @@ def test_masks(options):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "tgru", "min_gru"])
 def test_sequences_without_steps_keep_their_first_state(name, reverse):
-    """Seven sequences, of which the longest four have steps; in reverse three of those begin late."""
+    """The longest four of seven sequences have steps; in reverse, three of these begin late."""
     hidden = 18
     case = Case(
         trace(CELLS[name]), 3, steps=(4, 4, 3, 1), batch=7, hidden=hidden, width=hidden, reverse=reverse, reset=True
@@ -109,7 +109,7 @@ def test_layouts(name, which, layout, library):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("steps", [(3,), (1,) * 40, (33,) * 9, (70, 69, 50, 3, 3, 1)])
 def test_many_steps_and_rows(steps, dtype):
-    """More rows than run through a step together, and more than fit in one chunk."""
+    """More rows than go through a step together, and more than fit into one chunk."""
     for name in ("lstm", "reslstm", "intersection", "ltc"):
         for reverse in (False, True):
             case = Case(
@@ -136,7 +136,7 @@ def test_one_kernel_for_many_sizes_and_dtypes():
 
 
 def test_the_memory_of_earlier_calls_does_not_leak_into_later_ones():
-    """NaN everywhere first; then a smaller call in the same memory."""
+    """A call full of NaN comes first, then a smaller call in the same memory."""
     program = trace(CELLS["on_lstm"])
     expected = None
     for fill in (None, float("nan"), 1e30):

@@ -1,4 +1,4 @@
-"""Numbers that are too small to be normal: zeros inside of a native call, and what they were outside."""
+"""Subnormal numbers are zeros inside of a native call, and are honoured outside as before."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,14 +19,14 @@ def without_subnormals(tensor):
 
 
 def with_subnormals(*shape, dtype):
-    """Normal numbers and, one in three, subnormal ones."""
+    """Random numbers, of which one in three is subnormal."""
     tiny = torch.finfo(dtype).smallest_normal
     numbers = torch.randn(shape, dtype=dtype)
     return torch.where(torch.rand(shape) < 0.3, numbers * tiny / 8, numbers)
 
 
 def everything(layer, x, states):
-    """Output, last states and all gradients; what arrives at the outputs are the same numbers in any dtype."""
+    """Output, last states and all gradients; the arriving gradients are the same numbers in any dtype."""
     x, states = x.clone().requires_grad_(), [state.clone().requires_grad_() for state in states]
     output, last = layer(x, tuple(states) if len(states) > 1 else states[0])
     values = [output, *(last if isinstance(last, tuple) else (last,))]
@@ -39,7 +39,7 @@ def everything(layer, x, states):
 @DTYPES
 @pytest.mark.parametrize(("batch", "hidden"), [(1, 256), (16, 64)])
 def test_what_goes_in_counts_as_zero(kind, dtype, batch, hidden):
-    """Inputs, states and weights: the same bits as with zeros in their places, forward and backward."""
+    """Subnormal inputs, states and weights give the same bits as zeros, forward and backward."""
     torch.manual_seed(0)
     layers = [getattr(nn, kind)(24, hidden, dtype=dtype) for _ in range(2)]
     x = with_subnormals(30, batch, 24, dtype=dtype)
@@ -58,7 +58,7 @@ def test_what_goes_in_counts_as_zero(kind, dtype, batch, hidden):
 @KINDS
 @pytest.mark.parametrize("bias", [-300.0, -95.0, -88.0, -60.0, 60.0, 300.0])
 def test_gates_that_are_shut(kind, bias):
-    """The values and gradients that float64 has, within rounding and the smallest normal number."""
+    """Values and gradients equal those of float64, within rounding and the smallest normal number."""
     torch.manual_seed(0)
     layer = getattr(nn, kind)(16, 32)
     exact = getattr(torch.nn, kind)(16, 32).double()
@@ -73,7 +73,7 @@ def test_gates_that_are_shut(kind, bias):
 
 
 def honours_subnormals():
-    """Whether this thread's operations do, those of numpy and those of torch."""
+    """Whether operations of numpy and torch on this thread honour subnormal numbers."""
     numpy_does = float(np.float32(1e-40) * np.float32(1)) != 0
     return numpy_does and float(torch.tensor(1e-40) * torch.tensor(1.0)) != 0
 
@@ -95,5 +95,5 @@ def test_the_caller_s_mode_is_as_before():
             assert all(executor.map(lambda _: calls(), range(6)))
     with torch.no_grad(), threads(2):
         layer(x)
-        numbers = torch.full((1 << 20,), 1e-40)  # shared out among the threads that have just helped
+        numbers = torch.full((1 << 20,), 1e-40)  # shared among the threads that have just helped
         assert int(((numbers * 1.0) != 0).sum()) == len(numbers)

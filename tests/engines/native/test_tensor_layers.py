@@ -1,4 +1,4 @@
-"""TensorLayers: which way a call has to take, the bits of a scan after the other, and what it refuses."""
+"""TensorLayers: its answer for each call, the same bits as scan by scan, and refused calls."""
 
 import pytest
 import torch
@@ -21,13 +21,13 @@ def _tensors():
 
 
 def layers_of(kernels, sizes, names, reverse, directions, is_cell, double):
-    """A module's direct calls."""
+    """The direct calls of a module."""
     scans = [ScanSpec(kernel.plan, *spec) for kernel, *spec in zip(kernels, sizes, reverse, strict=True)]
     return torch_calls.TensorCalls(kernels, scans, names, directions, is_cell, "float64" if double else "float32")
 
 
 class Layers:
-    """Two layers in both directions, or a cell, with all that a call of it takes."""
+    """Two layers in both directions, or a cell, with all arguments of a call."""
 
     def __init__(self, name="lstm", *, is_cell=False, dtype=torch.float64, seed=0):
         draw = torch.Generator().manual_seed(seed)
@@ -60,7 +60,7 @@ class Layers:
         return self.native.run(*{**usual, **changes}.values())
 
     def scans(self):
-        """The same, scan by scan."""
+        """The same call, scan by scan."""
         x, states = self.x, self.states if self.is_cell else [state.split(1) for state in self.states]
         last = [[] for _ in states]
         for begin in range(0, len(self.sizes), 2):
@@ -85,7 +85,7 @@ def flat(result):
 @pytest.mark.parametrize("is_cell", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "layer_norm_lstm"])
 def test_one_scan_after_the_other_gives_the_same(name, is_cell, dtype):
-    """Weights may lie as they like, such as heads that are a view of others."""
+    """Weights may have any layout, such as that of a view of others."""
     layers = Layers(name, is_cell=is_cell, dtype=dtype)
     output, last = layers.scans()
     expected = last if is_cell else [output, *last]

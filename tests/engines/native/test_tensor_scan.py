@@ -1,4 +1,4 @@
-"""TensorScan: the reference engine's numbers and the other way's bits on every kind of batch, and what it refuses."""
+"""TensorScan: the reference engine's numbers and ``Kernel.run``'s bits on every kind of batch, and refused calls."""
 
 import random
 from dataclasses import replace
@@ -24,11 +24,11 @@ def _tensors():
 
 
 class TensorCase(Case):
-    """A case whose native call is TensorScan's, compared with that on addresses and strides.
+    """A case whose native call is TensorScan's; it is compared with the call on addresses and strides.
 
     Args:
         layer_states: whether states are (1, batch, size).
-        zeros: whether first states are zeros, and not given.
+        zeros: whether first states are None, for zeros.
         is_cell: whether x, of one step, lacks the dimension of steps.
     """
 
@@ -60,7 +60,7 @@ class TensorCase(Case):
 
     @property
     def batch(self):
-        """What says which rows there are, behind x: batch sizes and resets."""
+        """The arguments that describe the batch: batch sizes and resets."""
         sizes, reset = self.call.batch_sizes, self.rows(self.call.reset)
         if sizes is None:
             return None, reset
@@ -110,7 +110,7 @@ class TensorCase(Case):
         return mine
 
     def check_backward(self, wanted=None, **wishes):
-        """A state that is not given wants no gradient."""
+        """Gradients are checked; a state that is not passed needs none."""
         wanted = [True] * len(self.program.sources) if wanted is None else wanted
         states = range(1, 1 + len(self.program.states))
         wanted = [value and not (self.zeros and number in states) for number, value in enumerate(wanted)]
@@ -163,7 +163,7 @@ def test_cells(name):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("per_sequence", [False, True])
 def test_masks(layout, per_sequence):
-    """A mask of a sequence is one view of all steps."""
+    """A mask for each sequence is a view that all steps share."""
     draw = random.Random(f"{layout} {per_sequence}")
     for seed in range(5):
         options = options_of(draw, is_cell=False, dense=(draw.choice([1, 4]), draw.choice([1, 3])))
@@ -181,9 +181,9 @@ def test_masks(layout, per_sequence):
 @pytest.mark.parametrize("zeros", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "gru", "reslstm", "slstm"])
 def test_nothing_to_run(kind, zeros, name):
-    """Without a step the last states are the first, and gradients of parameters are zeros."""
+    """Without steps, the last states are the first, and gradients of parameters are zeros."""
     if zeros and "steps" in kind:
-        kind = {"steps": (0,)}  # the batch is the first step's
+        kind = {"steps": (0,)}  # the batch is that of the first step
     case = TensorCase(trace(CELLS[name]), 0, traced=True, zeros=zeros, reset=True, **kind)
     kernel = ENGINE.build(case.plan)
     result = case.run_forward(kernel)
@@ -201,7 +201,7 @@ def test_nothing_to_run(kind, zeros, name):
 
 @pytest.mark.parametrize("zeros", [False, True])
 def test_sequences_without_steps(zeros):
-    """States say how many there are; without states, the first step."""
+    """The states determine the number of sequences; without states, the first step does."""
     batch = {} if zeros else {"batch": 7}
     case = TensorCase(trace(CELLS["lstm"]), 3, zeros=zeros, reset=True, reverse=True, **batch)
     case.check_forward()
@@ -238,11 +238,11 @@ def test_the_same_number_arriving_everywhere():
     )
 
 
-# ---- what does not fit ----
+# ---- arguments that do not fit ----
 
 
 class Right:
-    """A call that is right, whose arguments can be exchanged."""
+    """A valid call, whose arguments can be replaced."""
 
     def __init__(self, **options):
         self.case = TensorCase(trace(zoneout_rnn), 0, traced=True, hidden=4, width=3, **options)
@@ -294,7 +294,7 @@ STRANGE = {
 @pytest.mark.parametrize("what", STRANGE)
 @pytest.mark.parametrize("kind", [{"dense": (5, 2)}, {"steps": (4, 3, 1)}], ids=["dense", "packed"])
 def test_strange_tensors_are_refused(kind, what):
-    """What a pass does not read it need not refuse; then it gives what it gives without it."""
+    """A pass need not refuse a tensor that it does not read; then the result is the same as without it."""
     right = Right(reset=True, **kind)
     change, usual = STRANGE[what], right.backward()
     for name in ("x", "batch_sizes", "reset"):

@@ -1,4 +1,4 @@
-"""Threads of the native engine beside those of Python, of other processes, and of other callers."""
+"""Threads of the native engine beside threads of Python, other processes, and other callers."""
 
 import multiprocessing
 import subprocess
@@ -28,7 +28,7 @@ def everything(layer, x, states):
 
 
 def test_many_callers_at_once():
-    """Each with its own layer, and all with the same; some find the pool busy and run alone."""
+    """Callers have a layer each, or share one. Some find the pool busy and run alone."""
     layers = [layer_of(name, 24, hidden, torch.float32) for name, _, _, hidden in LARGE]
     calls = [
         (layer, *inputs_of(layer, steps, batch)) for layer, (_, steps, batch, _) in zip(layers, LARGE, strict=True)
@@ -48,7 +48,7 @@ def test_many_callers_at_once():
 
 @pytest.mark.parametrize("busy", [0, 3])
 def test_any_number_of_threads_beside_busy_processes(busy):
-    """However late the others come, and whether they come at all, the bits are those of one thread."""
+    """The bits are those of one thread, no matter how late helpers come, or whether they come at all."""
     calls = []
     for name, steps, batch, hidden in LARGE:
         layer = layer_of(name, 24, hidden, torch.float32)
@@ -89,7 +89,7 @@ def in_child(connection):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_runs_threads_of_its_own():
-    """The pool's threads are not there in the child; it must not wait for them. Twice, and the parent goes on."""
+    """A child lacks the pool's threads, and must not wait for them. The parent forks twice, and goes on."""
     expected = []
     with threads(2), torch.no_grad():
         for name, steps, batch, hidden in LARGE:

@@ -1,4 +1,4 @@
-"""Threads of the native engine where there is no torch."""
+"""Threads of the native engine without torch."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def test_threads_are_used_where_they_pay_and_only_there():
 
 
 def test_no_more_threads_than_processors():
-    """Where the process may use one processor only, no thread is started, whatever is asked for."""
+    """If the process may use only one processor, no thread is started, whatever number is set."""
     one = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     done = subprocess.run([sys.executable, "-c", one + WITHOUT_TORCH], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

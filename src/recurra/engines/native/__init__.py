@@ -1,4 +1,4 @@
-"""The native engine: plans lowered to code, which C++ kernels run on the processor."""
+"""The native engine: plans lowered to code that C++ kernels run on the CPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KERNELS: WeakValueDictionary[Plan, NativeKernel] = WeakValueDictionary()
 
 @lru_cache(maxsize=1)
 def _module_refuses() -> str | None:
-    """Why there is no native code: no module, or RECURRA_ISA asks for what this machine lacks."""
+    """The reason why native code cannot run: the module is missing, or this CPU lacks what RECURRA_ISA names."""
     try:
         import recurra._native as _native
 
@@ -36,12 +36,12 @@ def _module_refuses() -> str | None:
 
 
 class NativeEngine(Engine):
-    """Runs plans on the processor, for arrays of numpy and torch."""
+    """Runs plans on the CPU, on arrays of numpy and torch."""
 
     name = "native"
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
-        """Why it cannot run a plan: it needs its module, a CPU, and real numbers."""
+        """Return why it cannot run a plan: it needs its module, arrays on the CPU, and dtypes of real numbers."""
         if device != "cpu":
             return f"its kernels run on the CPU, not on {device}"
         if dtype not in ("float32", "float64", *HALF):
@@ -50,7 +50,7 @@ class NativeEngine(Engine):
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> NativeKernel:
-        """The kernel of a plan: the same for all, for as long as somebody has it, as packed weights fit it alone."""
+        """Return the kernel of a plan. It is shared while anybody holds it, as packed weights fit this kernel alone."""
         from recurra.engines.native.kernel import NativeKernel
 
         with _LOCK:
@@ -60,9 +60,9 @@ class NativeEngine(Engine):
             return kernel
 
     def join(self, library: ModuleType) -> None:
-        """From now on run on torch's OpenMP threads, where it has them.
+        """Run on torch's OpenMP threads from now on, if it has any.
 
-        Threads wait for work with the processor in their hands: those of two pools would take it from each other.
+        Waiting threads spin, so the threads of two pools would take the processors from each other.
         """
         if _module_refuses() is None:
             import recurra._native as native
@@ -78,7 +78,7 @@ class NativeEngine(Engine):
         is_cell: bool,
         dtype: DType,
     ) -> Direct | None:
-        """A module's calls on torch's tensors; None where it has random masks, or native code cannot read them."""
+        """Return a module's calls on tensors; None if it has random masks, or native code cannot read this torch's."""
         from recurra.engines.native.torch_calls import TensorCalls, reads_tensors
 
         if any(scan.plan.program.masks for scan in scans) or not reads_tensors(library):
@@ -87,7 +87,7 @@ class NativeEngine(Engine):
         return TensorCalls(kernels, scans, names, directions, is_cell, dtype)
 
     def stepper(self, scans: Sequence[StepScan], table: Any, batch: int, dtype: Any) -> Stepper | None:
-        """Steps in native code, one call for all scans; None where there is no scan."""
+        """Return steps in native code, one call for all scans; None if there is no scan."""
         if not scans:
             return None
         import numpy as np

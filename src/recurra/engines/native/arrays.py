@@ -1,4 +1,4 @@
-"""Arrays of numpy as addresses and strides."""
+"""Addresses and strides of numpy's arrays."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from recurra.engines.protocol import Array
 
 
 def is_numpy(array: Array) -> bool:
-    """Whether an array is numpy's; else it is torch's."""
+    """Whether an array is numpy's; otherwise it is torch's."""
     return type(array).__module__ == "numpy"
 
 
 def is_double(array: Array) -> bool:
-    """Whether an array, of numpy or torch, is float64; else it is float32.
+    """Whether an array, of numpy or torch, is float64; otherwise it is float32.
 
     Raises:
-        ValueError: it is neither, or of another machine's byte order.
+        ValueError: the array is neither, or has another byte order than this machine.
     """
     return _is_double(array.dtype)
 
@@ -34,10 +34,10 @@ def _is_double(dtype: Any) -> bool:
 
 
 def check_dtype(dtype: Any, arrays: Iterable[Array]) -> None:
-    """Refuse arrays of another dtype: native code would take their memory for something else.
+    """Refuse arrays of another dtype, whose memory native code would misread.
 
     Raises:
-        ValueError: there is one.
+        ValueError: an array has another dtype.
     """
     for array in arrays:
         if array.dtype != dtype:
@@ -45,7 +45,7 @@ def check_dtype(dtype: Any, arrays: Iterable[Array]) -> None:
 
 
 def address(array: Array) -> int:
-    """Where an array's first element is."""
+    """The address of an array's first element."""
     return int(array.__array_interface__["data"][0])
 
 
@@ -55,7 +55,7 @@ def strides(array: Array) -> tuple[int, ...]:
 
 
 def contiguous_features(array: Array) -> Array:
-    """The array, copied where its features are not next to each other in memory."""
+    """The array, copied if its features are not contiguous."""
     if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
         return np.array(array, order="C")
     if array.shape[-1] <= 1 or strides(array)[-1] == 1:
@@ -64,22 +64,22 @@ def contiguous_features(array: Array) -> Array:
 
 
 def contiguous_blocks(array: Array) -> Array:
-    """A constant of more than two dimensions, copied where it is not contiguous."""
+    """A constant, copied if it has more than two dimensions and is not contiguous."""
     return array if array.ndim < 3 else np.ascontiguousarray(array)
 
 
 def matrix_words(array: Array) -> tuple[int, int, int]:
-    """Address, stride of rows and of columns of a constant; the leading dimensions of a larger one are contiguous."""
+    """Address, stride of rows, stride of columns of a constant. One of more than two dimensions must be contiguous."""
     steps = strides(array)
     if len(steps) < 2:
         return address(array), 0, steps[0] if steps else 0
-    if len(steps) > 2:  # one row after the other; where a size is 1, its stride may be anything
+    if len(steps) > 2:  # contiguous; numpy allows any stride for a size of 1
         return address(array), array.shape[-1], 1
     return address(array), steps[0], steps[1]
 
 
 def rows_words(array: Array) -> tuple[int, int, int]:
-    """Address, stride of steps and of rows: of (steps, batch, features), or of packed (rows, features)."""
+    """Address, stride of steps, stride of rows of an array (T, batch, features), or packed (rows, features)."""
     steps = strides(array)
     if len(steps) == 2:
         return address(array), 0, steps[0]
@@ -87,5 +87,5 @@ def rows_words(array: Array) -> tuple[int, int, int]:
 
 
 def batch_words(array: Array) -> tuple[int, int]:
-    """Address and stride of (batch, features)."""
+    """Address and stride of rows of an array (batch, features)."""
     return address(array), strides(array)[0]

@@ -1,4 +1,4 @@
-"""Schedules as native code: lowered at some sizes, for one dtype."""
+"""Builds native code from a schedule, for given sizes and a dtype."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recurra.program import Sizes, Variable
 
 
 class Built(NamedTuple):
-    """Native code for one direction, at some sizes and of some dtype.
+    """Native code of one pass, for given sizes and a dtype.
 
     Attributes:
         kernel: the code.
         output_widths: features of each row result.
-        result_shapes: of each constant result.
+        result_shapes: the shape of each constant result.
     """
 
     kernel: _native.Kernel
@@ -26,7 +26,7 @@ class Built(NamedTuple):
 
 
 def build(schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None) -> Built:
-    """Native code of a schedule; ``entering`` is of a backward pass, and None forward."""
+    """Lower a schedule and build its native code; ``entering`` is for ``lower``, None of a forward pass."""
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)

@@ -1,20 +1,20 @@
-"""How many rows run together: what the caches hold."""
+"""The number of rows that run together, by the sizes of the CPU's caches."""
 
 from __future__ import annotations
 
 from recurra.engines.native.code import Code, Space
 
-_CHUNK_ELEMENTS = 96 * 1024  # of all values of a chunk: what the second-level cache holds beside the weights
-_LARGE_WEIGHTS = 192 * 1024  # elements; beyond, weights stream from farther away, and all rows share one pass
+_CHUNK_ELEMENTS = 96 * 1024  # of a chunk: the second-level cache holds these beside the weights
+_LARGE_WEIGHTS = 192 * 1024  # elements; larger weights come from farther away, so more rows share one pass over them
 _TILE_ROWS = 24
 _LARGE_TILE_ROWS = 256
-_SUM_ROWS = 384  # at most so many between two sums over rows, unless a chunk has more
-_SUM_ELEMENTS = 3 << 19  # at most so many elements between two sums over rows,
-_FEW_SUM_ROWS = 96  # but never fewer rows than this: the sums' own memory would take the time
+_SUM_ROWS = 384  # at most this many rows between two sums over rows, unless a chunk has more
+_SUM_ELEMENTS = 3 << 19  # at most this many elements between two sums over rows; never fewer than _FEW_SUM_ROWS rows
+_FEW_SUM_ROWS = 96  # with fewer, reading and writing the sums themselves would take most of the time
 
 
 def set_rows(code: Code) -> None:
-    """Set the rows of a chunk and of a tile, once all values and matrices are there."""
+    """Set the rows of a chunk and of a tile; all values and matrices must have been added."""
     each = sum(code.vectors(value.width) * code.lanes for value in code.values if value.space == Space.CHUNK)
     rows = max(16, _CHUNK_ELEMENTS // max(1, each))
     if code.stages["sums"]:

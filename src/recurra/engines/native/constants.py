@@ -1,27 +1,27 @@
-"""Lowering of what parameters alone decide: matrices as views of parameters where possible, else computed values."""
+"""Lowering of equations over parameters alone: matrices become views of parameters if possible, else new values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instruction, Space
 from recurra.engines.native.moves import moves
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
 _VIEWS = ("transpose", "concat", "split", "partition", "scalar")
-_MOST_PARTS = 64  # of a matrix that is not computed as one
-_NEST = 50  # equations in each other, beyond which those on the way are computed first: Python's own stack is short
+_MOST_PARTS = 64  # of a matrix; one of more parts is computed as one value
+_NEST = 50  # depth of nested equations that one recursion computes, as Python's stack is limited
 
 
 class Constants:
-    """Constants by variable, made when they are first asked for.
+    """The constants of a schedule by variable; each is lowered at its first use.
 
     Args:
-        code: what is written to.
-        parameters: the variables that the caller gives.
-        equations: over constants alone; those that follow from sums over rows too.
-        late: the variables that follow from sums over rows.
-        shape: the numbers of a variable's shape.
+        code: the code to write to.
+        parameters: the variables whose values the caller passes.
+        equations: all equations over constants, including those that depend on sums over rows.
+        late: the variables that depend on sums over rows.
+        shape: returns a variable's shape in numbers.
     """
 
     def __init__(
@@ -40,31 +40,31 @@ class Constants:
         nests = [variable for variable, depth in self._depths.items() if depth % _NEST == 0]
         nests.sort(key=self._depths.__getitem__, reverse=True)
         self._nests = {is_late: [v for v in nests if (v in late) == is_late] for is_late in (False, True)}
-        self._given: dict[Variable, Value] = {}
-        self._made: dict[Variable, Value] = {}
+        self._parameters: dict[Variable, CodeValue] = {}
+        self._computed: dict[Variable, CodeValue] = {}
         for number, parameter in enumerate(parameters):
             rows, width = self.extent(parameter)
             code.parameters.append((rows, width))
-            self._given[parameter] = code.value(Space.PARAMETER, width, rows, number, not shape(parameter))
+            self._parameters[parameter] = code.value(Space.PARAMETER, width, rows, number, not shape(parameter))
 
     def __contains__(self, variable: object) -> bool:
-        return variable in self._given or variable in self._makers or variable in self._made
+        return variable in self._parameters or variable in self._makers or variable in self._computed
 
     def extent(self, variable: Variable) -> tuple[int, int]:
-        """Rows and width of a constant; one with heads has all of their rows."""
+        """Rows and width of a constant; heads count as rows one after the other."""
         shape = self._shape(variable)
         rows = 1
         for size in shape[:-1]:
             rows *= size
         return rows, shape[-1] if shape else 1
 
-    def define(self, variable: Variable, value: Value) -> None:
-        """Say where a constant lies that is made elsewhere: a sum over rows."""
-        self._made[variable] = value
+    def define(self, variable: Variable, value: CodeValue) -> None:
+        """Set the value of a constant that is computed elsewhere: a sum over rows."""
+        self._computed[variable] = value
 
     def parts(self, variable: Variable) -> list[Columns]:
-        """A matrix as columns of values, without computing what is a mere view."""
-        whole = self._given.get(variable) or self._made.get(variable)
+        """A matrix as columns of values; views of other constants are not computed."""
+        whole = self._parameters.get(variable) or self._computed.get(variable)
         width = self.extent(variable)[1]
         if whole is not None:
             return [Columns(whole, 0, 0, width)]
@@ -86,44 +86,44 @@ class Constants:
         return cut(self.parts(first), start, width)
 
     def head(self, variable: Variable, number: int) -> Columns:
-        """One matrix of a block-diagonal one, (heads, k, columns)."""
+        """The matrix of one head, out of a block-diagonal one (heads, k, columns)."""
         maker = self._makers.get(variable)
-        if maker is not None and maker.operation == "transpose" and variable not in self._made:
+        if maker is not None and maker.operation == "transpose" and variable not in self._computed:
             part = self.head(maker.variables[0], number)
             return Columns(part.value, part.row, part.column, self._shape(variable)[2], not part.transposed)
-        value = self._given.get(variable) or self.value(variable)
+        value = self._parameters.get(variable) or self.value(variable)
         _, k, columns = self._shape(variable)
         return Columns(value, number * k, 0, columns)
 
-    def value(self, operand: Operand) -> Value:
-        """A constant as rows of whole vectors, computed where it has not been."""
+    def value(self, operand: Operand) -> CodeValue:
+        """A constant as rows of whole vectors; computed at its first use."""
         if not isinstance(operand, Variable):
             return self._code.literal(operand)
-        if operand not in self._made:
-            if operand in self._given:
+        if operand not in self._computed:
+            if operand in self._parameters:
                 self._copy(operand)
             else:
                 self._compute_nests(operand)
                 self._compute(self._makers[operand])
-        return self._made[operand]
+        return self._computed[operand]
 
     def _compute_nests(self, variable: Variable) -> None:
-        """Compute what lies at every so many equations ahead of a variable, the nearest to the parameters first."""
+        """Compute the variables at every ``_NEST``-th depth below a variable, from the parameters upwards."""
         nests = self._nests[variable in self._late]
         while nests and self._depths[nests[-1]] < self._depths[variable]:
             self.value(nests.pop())
 
-    def _new(self, variable: Variable) -> Value:
+    def _new(self, variable: Variable) -> CodeValue:
         rows, width = self.extent(variable)
         value = self._code.value(Space.CONSTANT, width, rows, scalar=not self._shape(variable))
-        self._made[variable] = value
+        self._computed[variable] = value
         return value
 
     def _stage(self, variable: Variable) -> str:
         return "finally" if variable in self._late else "once"
 
     def _copy(self, parameter: Variable) -> None:
-        source, (rows, width) = self._given[parameter], self.extent(parameter)
+        source, (rows, width) = self._parameters[parameter], self.extent(parameter)
         self._code.add("once", Instruction.GATHER, rows, width, [self._new(parameter).number, source.number, 0])
 
     def _compute(self, maker: Equation) -> None:
@@ -173,7 +173,7 @@ class Constants:
         self._code.add(stage, Instruction.PRODUCT, result.rows, 0, [a.number, 0, matrix, 1, result.number, -1, 0])
 
     def _outer(self, stage: str, maker: Equation) -> None:
-        """aᵀb: row r is b times number r of a."""
+        """Lower aᵀb: row r is b times element r of a."""
         left, right = (self.value(variable) for variable in maker.variables)
         result = self._new(maker.results[0])
         column = self._code.value(Space.CONSTANT, 1, result.rows)
@@ -188,7 +188,7 @@ class Constants:
 
 
 def _depths(equations: Sequence[Equation]) -> dict[Variable, int]:
-    """For each variable how many equations lie one in the other below it, its own counted."""
+    """The depth of each variable: the length of the longest chain of equations that ends in it."""
     depths: dict[Variable, int] = {}
     for equation in equations:
         depth = 1 + max((depths.get(variable, 0) for variable in equation.variables), default=0)
@@ -197,11 +197,11 @@ def _depths(equations: Sequence[Equation]) -> dict[Variable, int]:
 
 
 def cut(parts: Sequence[Columns], start: int, width: int) -> list[Columns]:
-    """Some columns of a matrix."""
-    found, at = [], 0
+    """The columns of a matrix from ``start`` on, ``width`` of them."""
+    pieces, at = [], 0
     for part in parts:
         low, high = max(start, at), min(start + width, at + part.width)
         if low < high:
-            found.append(part.cut(low - at, high - low))
+            pieces.append(part.cut(low - at, high - low))
         at += part.width
-    return found
+    return pieces

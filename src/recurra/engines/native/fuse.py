@@ -1,4 +1,4 @@
-"""Elementwise operations that often come together become one, so that what is between them stays in registers."""
+"""Fuses elementwise operations that often follow each other, so that values between them stay in registers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from recurra.engines.native.code import Value
+from recurra.engines.native.code import CodeValue
 from recurra.program import Operand, Variable
 
 
@@ -14,39 +14,39 @@ class Op(NamedTuple):
     """One operation of a segment.
 
     Attributes:
-        operation: its name among the kernels' operations.
-        target: the place that it fills, if it computes no variable.
+        operation: its name in native/operations.def.
+        target: the value that it writes, if it computes no variable.
         operands: at most three.
-        result: the variable that it computes, if it fills no place.
-        width: elements of a row, where it stores.
+        result: the variable that it computes, if it has no target.
+        width: elements of a row, of a store.
     """
 
     operation: str
-    target: Value | None
+    target: CodeValue | None
     operands: tuple[Operand, ...]
     result: Variable | None
     width: int = 0
 
 
-Made = tuple[str, tuple[Operand, ...]]
-Rule = Callable[[Op, Op, tuple[Operand, ...]], "Made | None"]
+FusedOperation = tuple[str, tuple[Operand, ...]]
+FusionRule = Callable[[Op, Op, tuple[Operand, ...]], "FusedOperation | None"]
 
 
-def _prefix(name: str) -> Rule:
-    """The inner operation's operands, then what else the outer one reads."""
+def _prefix(name: str) -> FusionRule:
+    """A rule whose operands are those of the inner operation, then the others of the outer one."""
     return lambda outer, inner, others: (name, (*inner.operands, *others))
 
 
-def _first_factor(name: str) -> Rule:
-    """The inner operation is one of the factors of a multiply_add; the sum comes last."""
+def _first_factor(name: str) -> FusionRule:
+    """A rule for an inner operation that is a factor of a multiply_add; the summand comes last."""
 
-    def rule(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
+    def rule(outer: Op, inner: Op, others: tuple[Operand, ...]) -> FusedOperation | None:
         return None if outer.operands[2] == inner.result else (name, (*inner.operands, *others))
 
     return rule
 
 
-def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
+def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> FusedOperation | None:
     """(1 - a) * b + a * c."""
     a, b, added = outer.operands
     if added != inner.result or a not in inner.operands:
@@ -55,8 +55,8 @@ def _mix(outer: Op, inner: Op, others: tuple[Operand, ...]) -> Made | None:
     return "mix", (a, b, second if first == a else first)
 
 
-# (outer, inner): what both become, where nothing else reads the inner one's result. The bits stay the same.
-_PAIRS: dict[tuple[str, str], Rule] = {
+# The fused operation of each pair (outer, inner), if nothing else reads the inner result. The bits stay the same.
+_PAIRS: dict[tuple[str, str], FusionRule] = {
     ("sigmoid", "add"): _prefix("sigmoid_add"),
     ("tanh", "add"): _prefix("tanh_add"),
     ("tanh", "multiply_add"): _prefix("tanh_multiply_add"),
@@ -79,30 +79,30 @@ _PAIRS: dict[tuple[str, str], Rule] = {
 def fused(ops: Sequence[Op], wanted: Collection[Variable], elsewhere: Collection[Variable]) -> list[Op]:
     """The same computation in fewer operations.
 
-    Which products and sums become one multiply-add, rounded once, follows from the equations alone, and not from what
-    is wanted: a forward pass computes the same bits whether or not it keeps something for a backward pass.
+    A multiply-add is rounded once. So the products that become part of one follow from the equations alone, not from
+    ``wanted``: a forward pass computes the same bits whether or not it keeps something for a backward pass.
 
     Args:
-        ops: in order.
-        wanted: variables that are stored; they are computed as such.
-        elsewhere: variables that equations of other segments read, or the next step.
+        ops: the operations in order.
+        wanted: variables that are stored, so that each has an operation of its own.
+        elsewhere: variables that other segments or the next step read.
     """
     listed: list[Op | None] = [*_contracted([_simpler(op) for op in ops], wanted, elsewhere)]
     makers = {op.result: number for number, op in enumerate(listed) if op is not None and op.result is not None}
     uses = Counter(operand for op in listed if op is not None for operand in op.operands)
     for number in range(len(listed)):
-        # What an operation takes in changes neither those before it nor what they could take in.
-        while (found := _fusion(listed, number, makers, uses, wanted)) is not None:
-            inner, made = found
+        # Fusing into an operation changes neither the operations before it nor what could be fused into them.
+        while (fusion := _fusion(listed, number, makers, uses, wanted)) is not None:
+            inner, fused_op = fusion
             for gone in (listed[number], listed[inner]):
                 uses.subtract(() if gone is None else gone.operands)
-            uses.update(made.operands)
-            listed[number], listed[inner] = made, None
+            uses.update(fused_op.operands)
+            listed[number], listed[inner] = fused_op, None
     return [op for op in listed if op is not None]
 
 
 def _simpler(op: Op) -> Op:
-    """1 - a and a ** 2 have operations of their own."""
+    """The operation, with the special forms of 1 - a and a ** 2."""
     if op.operation == "subtract" and op.operands[0] == 1.0:
         return Op("one_minus", op.target, op.operands[1:], op.result)
     if op.operation == "power" and op.operands[1] == 2.0:
@@ -111,19 +111,19 @@ def _simpler(op: Op) -> Op:
 
 
 def _contracted(listed: list[Op], wanted: Collection[Variable], elsewhere: Collection[Variable]) -> list[Op]:
-    """Products that only one sum reads become part of it; of two, the first."""
+    """The operations with multiply-adds: a product becomes part of the only sum that reads it; of two, the first."""
     uses: dict[Operand, int] = {}
     for op in listed:
         for operand in op.operands if op.result is not None else ():
             uses[operand] = uses.get(operand, 0) + 1
     makers: dict[Variable | None, Op] = {op.result: op for op in listed if op.result is not None}
     gone: set[Variable] = set()
-    made = []
+    contracted = []
     for op in listed:
         if op.operation in ("add", "one_minus"):
             op = _with_product(op, makers, lambda variable: uses[variable] == 1 and variable not in elsewhere, gone)
-        made.append(op)
-    return [op for op in made if op.result is None or op.result not in gone or op.result in wanted]
+        contracted.append(op)
+    return [op for op in contracted if op.result is None or op.result not in gone or op.result in wanted]
 
 
 def _with_product(
@@ -152,7 +152,7 @@ def _fusion(
     uses: Mapping[Operand, int],
     wanted: Collection[Variable],
 ) -> tuple[int, Op] | None:
-    """An earlier operation that this one can take in, by number, and what both become; None if there is none."""
+    """The number of an earlier operation that can be fused into this one, and the result; None if there is none."""
     outer = listed[number]
     if outer is None:
         return None
@@ -165,7 +165,7 @@ def _fusion(
             continue
         others = tuple(other for other in outer.operands if other != operand)
         rule = _PAIRS.get((outer.operation, inner.operation))
-        made = None if rule is None else rule(outer, inner, others)
-        if made is not None:
-            return inner_number, Op(made[0], outer.target, made[1], outer.result)
+        fused_operation = None if rule is None else rule(outer, inner, others)
+        if fused_operation is not None:
+            return inner_number, Op(fused_operation[0], outer.target, fused_operation[1], outer.result)
     return None

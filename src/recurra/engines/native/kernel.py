@@ -1,4 +1,4 @@
-"""A plan run by native code: forward, and backward through its derivative."""
+"""The native kernel of a plan: its forward pass, and the backward pass derived from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 import recurra._native as _native
 from recurra.compiler import Plan
 from recurra.engines.native.arrays import (
-    Array,
     address,
     batch_words,
     check_dtype,
@@ -28,22 +27,22 @@ from recurra.engines.native.arrays import (
 from recurra.engines.native.build import Built, build
 from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
-from recurra.engines.protocol import Call, DType, Kernel, Passes, Result, Wishes
+from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
 from recurra.program import Sizes, Variable
 
 
 def threads() -> int:
-    """How many threads a call may use: torch's setting where torch is there, else OMP_NUM_THREADS, else all."""
+    """The number of threads that a call may use: torch's setting if torch is loaded, else OMP_NUM_THREADS, else all."""
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
     setting = re.match(r"\s*0*([1-9][0-9]*)\s*(,|$)", os.environ.get("OMP_NUM_THREADS", ""), re.ASCII)
-    return int(setting[1]) if setting else _native.hardware_threads()  # of a list, as OpenMP has it, the first
+    return int(setting[1]) if setting else _native.hardware_threads()  # OpenMP allows a list; its first number counts
 
 
 class NativeKernel(Kernel):
-    """A plan as native code, made for each set of sizes and dtype when it is first asked for."""
+    """A plan as native code, which is built at its first use for each set of sizes and dtype."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -55,11 +54,11 @@ class NativeKernel(Kernel):
     # ---- code ----
 
     def code(self, sizes: Sizes, double: bool) -> _native.Kernel:
-        """The forward pass at these sizes, which keeps nothing."""
+        """The forward pass that keeps nothing, at these sizes."""
         return self.built_forward(sizes, double, ()).kernel
 
     def built_forward(self, sizes: Sizes, double: bool, kept: tuple[Variable, ...]) -> Built:
-        """The forward pass at these sizes."""
+        """The forward pass that keeps these variables, at these sizes."""
         key = (sizes, double, kept)
         built = self._forward.get(key)
         if built is None:
@@ -67,11 +66,11 @@ class NativeKernel(Kernel):
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
-        """How the backward pass for these wishes follows the forward pass."""
+        """The derived backward pass for these wishes."""
         return derive(self.plan, wishes)
 
     def built_backward(self, sizes: Sizes, double: bool, backward: Backward) -> Built:
-        """A backward pass at these sizes."""
+        """The native code of a backward pass, at these sizes."""
         key = (sizes, double, backward)
         built = self._backward.get(key)
         if built is None:
@@ -82,7 +81,7 @@ class NativeKernel(Kernel):
     # ---- forward ----
 
     def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
-        """Run the plan over whole sequences; with ``wishes`` the result keeps what that backward pass needs."""
+        """Run the plan over sequences; with ``wishes``, the result keeps what the backward pass needs."""
         check_dtype(call.x.dtype, (*call.states, *call.masks, *call.parameters))
         if not is_numpy(call.x):
             return self._forward_on_tensors(call, wishes)
@@ -111,12 +110,12 @@ class NativeKernel(Kernel):
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
 
     def _traced(self, values: Sequence[Array]) -> dict[str, Array]:
-        """What is traced, by name; bools out of the zeros and ones that native code computes with."""
+        """The traced variables by name. Native code computes bools as zeros and ones; these become bools again."""
         pairs = zip(self.plan.traced, values, strict=False)
         return {name: value != 0 if variable.kind == "bool" else value for (name, variable), value in pairs}
 
     def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
-        """The weights as the kernel's matrices have them."""
+        """Pack the weights into the matrices of the kernel."""
         arrays = [each if is_numpy(each) else each.detach().numpy() for each in parameters]
         for array in arrays:
             if array.dtype.name != dtype:
@@ -129,7 +128,7 @@ class NativeKernel(Kernel):
         return self.code(sizes, dtype == "float64").prepare(words)
 
     def _check(self, parameters: Sequence[Array], sizes: Sizes) -> None:
-        """Raise ValueError where a parameter is not as large as the code takes it to be."""
+        """Raise ValueError if a parameter does not have the shape that the code assumes."""
         variables, key = self.plan.program.parameters, sizes
         if key not in self._shapes:
             self._shapes[key] = [tuple(size.value(sizes) for size in variable.shape) for variable in variables]
@@ -140,7 +139,7 @@ class NativeKernel(Kernel):
     # ---- backward ----
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
-        """Of tensors: one array with all that is kept, variable after variable."""
+        """Return the shape for tensors: one array holds all that is kept, variable after variable."""
         count = 1
         for size in leading:
             count = count * size
@@ -154,7 +153,7 @@ class NativeKernel(Kernel):
         arriving: Sequence[Array | None],
         last: Sequence[Array | None],
     ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter; None where they are not wanted."""
+        """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
         if not is_numpy(call.x):
             return self._backward_on_tensors(call, result, wishes, arriving, last)
         x, backward = call.x, derive(self.plan, wishes)
@@ -206,7 +205,7 @@ class NativeKernel(Kernel):
     # ---- torch's tensors ----
 
     def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes:
-        """Both passes on tensors at these sizes."""
+        """Return both passes on tensors at these sizes."""
         if not reads_tensors(sys.modules["torch"]):
             return CallPasses(self, sizes, reverse, wishes, layer_states)
         return self._scan(sizes, dtype == "float64", reverse, layer_states, wishes)
@@ -217,8 +216,8 @@ class NativeKernel(Kernel):
         key = (sizes, double, reverse, layer_states, wishes)
         found = self._scans.get(key)
         if found is None:
-            made = scan_of(self, sizes, double, reverse, layer_states, wishes)
-            found = self._scans.setdefault(key, made)
+            scan = scan_of(self, sizes, double, reverse, layer_states, wishes)
+            found = self._scans.setdefault(key, scan)
         return found
 
     def _forward_on_tensors(self, call: Call, wishes: Wishes | None) -> Result:
@@ -260,7 +259,7 @@ def _sizes_tensor(batch_sizes: Sequence[int] | Array | None) -> Any:
 
 
 def _as_numpy(call: Call) -> Call:
-    """A call on tensors as one on arrays of numpy, over the same memory."""
+    """A call on tensors as a call on numpy's arrays, over the same memory."""
 
     def arrays(tensors: Sequence[Any]) -> list[Array]:
         return [tensor.detach().numpy() for tensor in tensors]
@@ -276,7 +275,7 @@ def _as_numpy(call: Call) -> Call:
 
 
 def _tensors(result: Result) -> Result:
-    """A result of numpy's arrays as one of tensors, over the same memory."""
+    """A result of numpy's arrays as a result of tensors, over the same memory."""
     from_numpy = sys.modules["torch"].from_numpy
     return Result(
         from_numpy(result.output),
@@ -287,13 +286,13 @@ def _tensors(result: Result) -> Result:
 
 
 def _rows_of(backward: Backward, call: Call, result: Result, arriving: Sequence[Array]) -> list[Array]:
-    """Every row that a backward pass reads."""
+    """The arrays of all row variables that a backward pass reads."""
     groups = {"x": [call.x], "output": [result.output], "mask": call.masks, "kept": result.kept, "arriving": arriving}
     return [groups[group][number] for group, number in backward.rows]
 
 
 def _own(arrays: Sequence[Array | None]) -> list[Array | None]:
-    """Each array once: two parameters with the same gradient get one each."""
+    """The arrays, with copies in place of repeated ones: parameters that share a gradient must not share its memory."""
     seen: set[int] = set()
     owned = []
     for array in arrays:
@@ -305,7 +304,7 @@ def _own(arrays: Sequence[Array | None]) -> list[Array | None]:
 
 
 def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:
-    """The first words of a call, and what must live until it is over."""
+    """The first words of a call, and the arrays that must live until the call has ended."""
     x = call.x
     sizes, reset = call.batch_sizes, call.reset
     if sizes is not None:

@@ -1,4 +1,4 @@
-"""Schedule → code: where each value lies, which equations run together, which instructions they become."""
+"""Lowers a schedule to code: places values in memory, groups equations, and writes instructions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from recurra.compiler import Schedule
 from recurra.engines.native.chunks import set_rows
-from recurra.engines.native.code import OPS, Code, Columns, Instruction, Space, Value
+from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instruction, Space
 from recurra.engines.native.constants import Constants, cut
 from recurra.engines.native.moves import moves, moves_of_heads, moves_of_transpose
-from recurra.engines.native.products import Node, nodes
+from recurra.engines.native.products import EquationGroup, equation_groups
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
-_RENAMED = ("heads", "flatten", "scalar")  # the same elements under another name
+_RENAMED = ("heads", "flatten", "scalar")  # these only rename their operand
 _SUMS = ("outer", "rows_sum")
 
 
@@ -26,15 +26,15 @@ def lower(
     opposite: bool = False,
     entering: Mapping[Variable, int] | None = None,
 ) -> Code:
-    """The code of a schedule at these sizes.
+    """Lower a schedule at these sizes.
 
     Args:
-        schedule: forward or backward.
-        sizes: the numbers of its symbols.
+        schedule: of a forward or backward pass.
+        sizes: the values of its symbols.
         lanes: elements of one vector.
         opposite: whether it is a backward pass.
-        entering: row variables that are the states which steps began with, and each one's number; their input is what
-            the forward pass kept of the states that steps handed on.
+        entering: the row variables that are states as they entered each step, with their numbers. Their inputs hold
+            the states after each step, as the forward pass kept them.
     """
     return _Lowering(schedule, sizes, lanes, opposite, entering or {}).run()
 
@@ -54,9 +54,9 @@ class _Lowering:
         late = depending(schedule.finally_, summed)
         fixed = [*schedule.once, *schedule.finally_]
         self.constants = Constants(self.code, schedule.constants, fixed, late, self.shape)
-        self.where: dict[Variable, Value] = {}  # primary places of row variables
-        self.kept: dict[Variable, Value] = {}  # places where all rows of a chunk are
-        self.loaded: dict[Variable, Value] = {}  # inputs as whole vectors, for all rows of a chunk
+        self.where: dict[Variable, CodeValue] = {}  # where each row variable lies
+        self.kept: dict[Variable, CodeValue] = {}  # where it lies for all rows of a chunk
+        self.loaded: dict[Variable, CodeValue] = {}  # inputs as whole vectors, for all rows of a chunk
         self.stage = ""
         self.open: list[Segment] = []
 
@@ -80,15 +80,15 @@ class _Lowering:
             code.states.append(self.width(state))
             self.where[state] = code.value(Space.STATE, self.width(state), index=number)
         plans = self._stages()
-        self._in_step = {result for node in plans["step"] for result in node.results} | set(schedule.states)
-        self._needed_later = {variable for node in plans["after"] for variable in node.reads}
+        self._in_step = {result for group in plans["step"] for result in group.results} | set(schedule.states)
+        self._needed_later = {variable for group in plans["after"] for variable in group.reads}
         code.outputs = [self.width(variable) for variable in schedule.row_results]
         for stage in ("before", "step", "after"):
             self.stage = stage
             if stage == "step":
                 self._keep_states()
-            for node in plans[stage]:
-                self._node(node)
+            for group in plans[stage]:
+                self._group(group)
             self._store_results()
             if stage == "step":
                 self._hand_on()
@@ -102,39 +102,39 @@ class _Lowering:
         code.inputs.append(width)
         value = code.value(Space.INPUT, width, index=len(code.inputs) - 1, scalar=not row.shape)
         if row in self.entering:
-            made = code.value(Space.CHUNK, width)
-            code.add("before", Instruction.PREVIOUS, 0, width, [made.number, value.number, self.entering[row]])
-            value = made
-            self.kept[row] = made
+            entered = code.value(Space.CHUNK, width)
+            code.add("before", Instruction.PREVIOUS, 0, width, [entered.number, value.number, self.entering[row]])
+            value = entered
+            self.kept[row] = entered
         self.where[row] = value
 
-    def _stages(self) -> dict[str, list[Node]]:
-        """The nodes of each stage; elementwise equations that only the loop reads run in the loop."""
+    def _stages(self) -> dict[str, list[EquationGroup]]:
+        """The groups of each stage. Elementwise equations that only the loop reads move into the loop."""
         schedule = self.schedule
-        before = nodes(schedule.before, self.readers, self.roots, self._is_ready(()))
-        early = {variable for node in before for variable in node.results}
-        step = nodes(schedule.step, self.readers, self.roots, self._is_ready(early))
+        before = equation_groups(schedule.before, self.readers, self.roots, self._is_ready(()))
+        early = {variable for group in before for variable in group.results}
+        step = equation_groups(schedule.step, self.readers, self.roots, self._is_ready(early))
         in_step = {id(equation) for equation in schedule.step}
-        begins = {init for node in step for init, _ in node.inits if init is not None}
-        sunk: list[Node] = []
-        for node in reversed(before):
-            operation = OPERATIONS.get(node.equation.operation)
-            readers = [reader for result in node.results for reader in self.readers.get(result, ())]
+        begins = {init for group in step for init, _ in group.inits if init is not None}
+        sunk: list[EquationGroup] = []
+        for group in reversed(before):
+            operation = OPERATIONS.get(group.equation.operation)
+            readers = [reader for result in group.results for reader in self.readers.get(result, ())]
             if (
                 operation is not None
                 and operation.elementwise
-                and not begins.intersection(node.results)
-                and not self.roots.intersection(node.results)
+                and not begins.intersection(group.results)
+                and not self.roots.intersection(group.results)
                 and all(id(reader) in in_step for reader in readers)
             ):
-                sunk.append(node)
-                in_step.add(id(node.equation))
-        gone = {id(node.equation) for node in sunk}
-        late = early | {variable for node in step for variable in node.results}
+                sunk.append(group)
+                in_step.add(id(group.equation))
+        gone = {id(group.equation) for group in sunk}
+        late = early | {variable for group in step for variable in group.results}
         return {
-            "before": [node for node in before if id(node.equation) not in gone],
+            "before": [group for group in before if id(group.equation) not in gone],
             "step": [*reversed(sunk), *step],
-            "after": nodes(schedule.after, self.readers, self.roots, self._is_ready(late)),
+            "after": equation_groups(schedule.after, self.readers, self.roots, self._is_ready(late)),
         }
 
     def _is_ready(self, earlier: Collection[Variable]) -> Callable[[Variable], bool]:
@@ -148,8 +148,8 @@ class _Lowering:
 
     # ---- places ----
 
-    def _place(self, variable: Variable) -> Value:
-        """A place for a new row variable that outlives its segment."""
+    def _place(self, variable: Variable) -> CodeValue:
+        """A new value for a row variable that outlives its segment."""
         width, scalar = self.width(variable), not variable.shape
         if self.stage == "step" and variable in self.schedule.next_states and variable not in self.where:
             value = self.code.value(Space.NEXT, width, index=self.schedule.next_states.index(variable))
@@ -164,14 +164,14 @@ class _Lowering:
         return value
 
     def _keep_states(self) -> None:
-        """Copy for the stage behind the loop what it reads of the entering states."""
+        """Copy the entering states that the stage after the loop reads."""
         for state in self.schedule.states:
             if state in self._needed_later:
                 self.kept[state] = self.code.value(Space.CHUNK, self.width(state))
                 self._fill("copy", self.kept[state], state)
 
     def _hand_on(self) -> None:
-        """Copy next states that are not computed in their place, and what the stage behind the loop reads of others."""
+        """Copy next states that were computed elsewhere, and those that the stage after the loop reads."""
         self._flush_all()
         for number, variable in enumerate(self.schedule.next_states):
             value = self.where.get(variable)
@@ -184,20 +184,20 @@ class _Lowering:
                 self._fill("copy", self.kept[variable], variable)
 
     def _store_results(self) -> None:
-        """Store the rows that the caller gets, in the loop where they are made there."""
+        """Store the row results: in the loop those that it computes, after the loop all others."""
         for number, variable in enumerate(self.schedule.row_results):
             if (variable in self._in_step) == (self.stage == "step") and self.stage != "before":
                 width = self.width(variable)
                 self._fill("store", self.code.value(Space.OUTPUT, width, index=number), variable, width)
 
-    def _row_value(self, variable: Variable) -> Value | None:
-        """Where a row variable is, seen from the stage at hand."""
+    def _row_value(self, variable: Variable) -> CodeValue | None:
+        """The value of a row variable in the present stage; None if it has none."""
         if self.stage != "step" and variable in self.kept:
             return self.kept[variable]
         return self.where.get(variable)
 
-    def _whole(self, operand: Operand) -> Value:
-        """Where an operand is as whole vectors outside of segments; what is still to be computed is computed now."""
+    def _whole(self, operand: Operand) -> CodeValue:
+        """An operand as whole vectors, for instructions outside of segments; the segment that computes it is closed."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
         self._flush_for(operand)
@@ -214,8 +214,8 @@ class _Lowering:
 
     # ---- equations ----
 
-    def _node(self, node: Node) -> None:
-        equation = node.equation
+    def _group(self, group: EquationGroup) -> None:
+        equation = group.equation
         operation = equation.operation
         if operation in OPERATIONS and OPERATIONS[operation].elementwise:
             self._elementwise(operation, equation)
@@ -227,7 +227,7 @@ class _Lowering:
             if len(equation.variables[0].shape) == 2:
                 self._headed(equation)
             else:
-                self._product(node)
+                self._product(group)
         elif operation in ("split", "partition", "concat"):
             self._move(equation)
         elif operation == "transpose":
@@ -250,16 +250,16 @@ class _Lowering:
             self.kept[result] = self.kept[source]
 
     def _elementwise(self, operation: str, equation: Equation) -> None:
-        """Compute an equation in a segment."""
+        """Add an equation to a segment."""
         operands = [operand for operand in equation.operands if isinstance(operand, Variable)]
         self._segment(equation.results[0], operands).compute(operation, equation)
 
-    def _fill(self, operation: str, target: Value, variable: Variable, width: int = 0) -> None:
-        """Copy or store a variable."""
+    def _fill(self, operation: str, target: CodeValue, variable: Variable, width: int = 0) -> None:
+        """Add a copy or store of a variable to a segment."""
         self._segment(variable, [variable]).fill(operation, target, variable, width)
 
     def _segment(self, like: Variable, operands: Sequence[Variable]) -> Segment:
-        """The open segment for rows as wide as a variable's, once operands that others compute are there."""
+        """The open segment for rows as wide as a variable's; other segments that compute its operands are closed."""
         vectors = self.code.vectors(self.width(like)) if like.shape else 1
         segment = next((s for s in self.open if s.vectors == vectors and s.scalar == (not like.shape)), None)
         for operand in operands:
@@ -284,9 +284,9 @@ class _Lowering:
         if segment not in self.open:
             return
         self.open.remove(segment)
-        for operand in segment.reads():  # what other open segments compute comes first
+        for operand in segment.reads():  # the segments that compute its operands run first
             self._flush_for(operand)
-        places: dict[Variable, Value] = {}
+        places: dict[Variable, CodeValue] = {}
         elsewhere = set(self.schedule.next_states)
         for variable in segment.results:
             inside = segment.holds(self.readers.get(variable, ()))
@@ -298,23 +298,23 @@ class _Lowering:
         words = segment.words(self.code, places, elsewhere, self._operand)
         self.code.add(self.stage, Instruction.ELEMENTWISE, 0, segment.vectors, words)
 
-    def _output_alone(self, segment: Segment, variable: Variable) -> Value | None:
-        """The caller's rows, where a variable goes there as whole vectors and nowhere else; then no store is needed."""
+    def _output_alone(self, segment: Segment, variable: Variable) -> CodeValue | None:
+        """The output, if a variable goes only there, and as whole vectors. Then the separate store is removed."""
         schedule = self.schedule
         if variable in schedule.next_states or schedule.row_results.count(variable) != 1:
             return None
         whole = self.width(variable) % self.code.lanes == 0 and bool(variable.shape)
         return segment.take_store(variable) if whole else None
 
-    def _operand(self, operand: Operand) -> Value:
-        """Where an operand of a segment is; an input may lie there in rows that are no whole vectors."""
+    def _operand(self, operand: Operand) -> CodeValue:
+        """The value of a segment's operand. The rows of an input may end within a vector."""
         if not isinstance(operand, Variable):
             return self.code.literal(operand)
         value = self._row_value(operand)
         return self.constants.value(operand) if value is None else value
 
-    def _readable(self, variable: Variable) -> Value:
-        """Where the left side of a product is: of any layout, as it is read element by element."""
+    def _readable(self, variable: Variable) -> CodeValue:
+        """The left operand of a product. It is read element by element, so its rows may end within a vector."""
         self._flush_for(variable)
         value = self._row_value(variable)
         if value is None or value.scalar:
@@ -322,29 +322,29 @@ class _Lowering:
         return value
 
     def _parts(self, right: Variable, widths: Sequence[int]) -> list[Columns]:
-        """The matrix of a product, in parts of these widths."""
+        """The matrix of a product, split into parts of these widths."""
         parts = self.constants.parts(right)
-        found, at = [], 0
+        columns, at = [], 0
         for width in widths:
             pieces = cut(parts, at, width)
             if len(pieces) != 1:
                 whole = [Columns(self.constants.value(right), 0, 0, sum(widths))]
                 return [cut(whole, sum(widths[:n]), width)[0] for n, width in enumerate(widths)]
-            found += pieces
+            columns += pieces
             at += width
-        return found
+        return columns
 
-    def _product(self, node: Node) -> None:
-        left, right = node.equation.variables
+    def _product(self, group: EquationGroup) -> None:
+        left, right = group.equation.variables
         a = self._readable(left)
-        widths = [self.width(result) for result in node.results]
+        widths = [self.width(result) for result in group.results]
         rows = self.shape(right)[0]
         matrix = self.code.matrix(rows, 2 if self.stage == "step" else 1, self._parts(right, widths))
-        words = [a.number, 0, matrix, len(node.results)]
-        for result, (init, ahead) in zip(node.results, node.inits, strict=True):
+        words = [a.number, 0, matrix, len(group.results)]
+        for result, (init, ahead) in zip(group.results, group.inits, strict=True):
             begin = -1 if init is None else self._whole(init).number
-            place = self._place(result)
-            words += [place.number, begin, sum(self.width(other) for other in ahead)]
+            target = self._place(result)
+            words += [target.number, begin, sum(self.width(other) for other in ahead)]
         self.code.add(self.stage, Instruction.PRODUCT, 0, 0, words)
 
     def _headed(self, equation: Equation) -> None:
@@ -405,15 +405,15 @@ class _Lowering:
         self._outer(result, left, right)
 
     def _better_transposed(self, equation: Equation) -> bool:
-        """Whether only the transpose of a sum of outer products is wanted, and can be summed as well."""
+        """Whether only the transpose of a sum of outer products is read, and can be summed as fast."""
         result, left = equation.results[0], equation.variables[0]
         readers = self.readers.get(result, ())
         only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
         vectors = self.code.vectors(self.width(left))
-        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without rests
+        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without a remainder
 
     def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
-        """Sum over all rows left times right."""
+        """Lower a sum of outer products over all rows."""
         rows, width = self.constants.extent(result)
         value = self.code.value(Space.CONSTANT, width, rows, scalar=not result.shape)
         self.constants.define(result, value)
@@ -424,16 +424,16 @@ class _Lowering:
             words = [value.number, head * k, a.number, head * k, k, b.number, head * width]
             self.code.add("sums", Instruction.OUTER, 0, width, words)
 
-    def _summed(self, variable: Variable, as_left: bool = False) -> Value:
-        """Where an operand of a sum over rows is, for all rows of a chunk."""
+    def _summed(self, variable: Variable, as_left: bool = False) -> CodeValue:
+        """The value of an operand of a sum over rows, for all rows of a chunk."""
         self._flush_for(variable)
         value = self._row_value(variable)
         if as_left and value is not None and value.space == Space.INPUT and not value.scalar:
             return value
         if value is not None and value.space in (Space.CHUNK, Space.INPUT):
             return self._whole(variable)
-        # A constant in every row.
-        made = self.code.value(Space.CHUNK, self.width(variable), scalar=not variable.shape)
-        self._fill("copy", made, variable)
+        # A constant is copied to every row.
+        repeated = self.code.value(Space.CHUNK, self.width(variable), scalar=not variable.shape)
+        self._fill("copy", repeated, variable)
         self._flush_all()
-        return made
+        return repeated

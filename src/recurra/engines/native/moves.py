@@ -1,14 +1,14 @@
-"""Moves of columns, as the words of an instruction: parts cut and joined, heads cut and joined, rows transposed."""
+"""Words of the instructions that move columns: split, concatenate, the same for heads, and transpose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recurra.engines.native.code import Value
+from recurra.engines.native.code import CodeValue
 
 
-def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
-    """The words of a move that lays sources side by side, or cuts the one source in its results."""
+def moves(results: Sequence[CodeValue], sources: Sequence[CodeValue]) -> list[int]:
+    """The words of a move that concatenates the sources, or splits the only source into the results."""
     words = []
     at = 0
     for value in results if len(sources) == 1 else sources:
@@ -21,8 +21,8 @@ def moves(results: Sequence[Value], sources: Sequence[Value]) -> list[int]:
     return [len(words) // 6, *words]
 
 
-def moves_of_heads(results: Sequence[Value], sources: Sequence[Value], heads: int) -> list[int]:
-    """The words of the same move of values of several heads, which are cut or joined one by one."""
+def moves_of_heads(results: Sequence[CodeValue], sources: Sequence[CodeValue], heads: int) -> list[int]:
+    """The words of the same move for values of several heads, each of which is split or concatenated."""
     words = []
     at = 0
     for value in results if len(sources) == 1 else sources:
@@ -37,8 +37,8 @@ def moves_of_heads(results: Sequence[Value], sources: Sequence[Value], heads: in
     return [len(words) // 6, *words]
 
 
-def moves_of_transpose(result: Value, source: Value, rows: int, columns: int) -> list[int]:
-    """The words of a move that transposes a matrix of (rows, columns) in each row of the run."""
+def moves_of_transpose(result: CodeValue, source: CodeValue, rows: int, columns: int) -> list[int]:
+    """The words of a move that transposes the matrix (rows, columns) in each row of a run."""
     words = []
     for column in range(columns):
         words += [result.number, source.number, column * rows, column, rows, columns]

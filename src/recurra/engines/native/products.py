@@ -1,4 +1,4 @@
-"""Products of rows and matrices with what can happen on the way: sums begin with a bias, results come out in parts."""
+"""Products of rows and matrices, with equations that they absorb: sums begin with a bias, results are split."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import NamedTuple
 from recurra.program import Equation, Variable
 
 
-class Node(NamedTuple):
-    """An equation, or a product with the equations that it takes in.
+class EquationGroup(NamedTuple):
+    """An equation, or a product with the equations that it absorbs.
 
     Attributes:
-        equation: the equation; of a product, the product itself.
-        results: what it computes.
-        reads: what it needs.
-        inits: for each result what its sums begin with, and the variables whose widths make its first column.
+        equation: the equation; for a product, the product itself.
+        results: the variables that it computes.
+        reads: the variables that it reads.
+        inits: for each result of a product, the variable that its sums begin with (None for zero), and the variables
+            whose widths add up to the first column of that variable.
     """
 
     equation: Equation
@@ -32,31 +33,31 @@ class _Absorbed:
     taken: list[Equation] = field(default_factory=list)
 
 
-def nodes(
+def equation_groups(
     equations: Sequence[Equation],
     readers: Mapping[Variable, Sequence[Equation]],
     roots: Collection[Variable],
     ready: Callable[[Variable], bool],
-) -> list[Node]:
-    """The equations of a stage as nodes, in an order in which each can run.
+) -> list[EquationGroup]:
+    """The equations of a stage in groups, in an order in which they can run.
 
     Args:
         equations: of the stage.
-        readers: for each variable every equation that reads it, in any stage.
-        roots: variables that are wanted under their own names.
-        ready: whether a variable is there before the stage begins, as whole vectors.
+        readers: the equations that read each variable, in any stage.
+        roots: variables that must be computed under their own names.
+        ready: whether a variable is available before the stage begins, as whole vectors.
     """
     here = {id(equation) for equation in equations}
     taken: set[int] = set()
-    made = []
+    absorbing = []
     for equation in equations:
         if equation.operation != "product" or len(equation.variables[0].shape) != 1:
             continue
         absorbed = _absorb(equation, readers, roots, ready, here)
         taken.update(id(other) for other in absorbed.taken)
-        made.append((equation, absorbed))
-    products = {id(equation): absorbed for equation, absorbed in made}
-    listed = []
+        absorbing.append((equation, absorbed))
+    products = {id(equation): absorbed for equation, absorbed in absorbing}
+    groups = []
     for equation in equations:
         if id(equation) in taken:
             continue
@@ -64,10 +65,10 @@ def nodes(
             absorbed = products[id(equation)]
             begins = tuple(init for init, _ in absorbed.inits if init is not None)
             reads = (*equation.variables, *begins)
-            listed.append(Node(equation, absorbed.results, reads, tuple(absorbed.inits)))
+            groups.append(EquationGroup(equation, absorbed.results, reads, tuple(absorbed.inits)))
         else:
-            listed.append(Node(equation, equation.results, equation.variables))
-    return listed
+            groups.append(EquationGroup(equation, equation.results, equation.variables))
+    return groups
 
 
 def _absorb(
@@ -77,7 +78,7 @@ def _absorb(
     ready: Callable[[Variable], bool],
     here: Collection[int],
 ) -> _Absorbed:
-    """What a product can take in: an addition to all of it, a cut into parts, an addition to each part."""
+    """The equations that a product can absorb: an addition to all of it, a split, an addition to each part."""
 
     def only_reader(variable: Variable) -> Equation | None:
         others = readers.get(variable, ())
@@ -92,10 +93,10 @@ def _absorb(
         return (reader, other) if first != second and other.shape == variable.shape and ready(other) else None
 
     absorbed = _Absorbed((product.results[0],), [(None, ())])
-    found = added(product.results[0])
-    if found is not None:
-        absorbed.taken.append(found[0])
-        absorbed.results, absorbed.inits = found[0].results, [(found[1], ())]
+    addition = added(product.results[0])
+    if addition is not None:
+        absorbed.taken.append(addition[0])
+        absorbed.results, absorbed.inits = addition[0].results, [(addition[1], ())]
     reader = only_reader(absorbed.results[0])
     if reader is not None and reader.operation in ("split", "partition"):
         init = absorbed.inits[0][0]
@@ -110,11 +111,11 @@ def _absorb(
 def _absorb_parts(absorbed: _Absorbed, added: Callable[[Variable], tuple[Equation, Variable] | None]) -> None:
     results = list(absorbed.results)
     for number, variable in enumerate(absorbed.results):
-        found = added(variable)
-        if found is not None:
-            absorbed.taken.append(found[0])
-            results[number] = found[0].results[0]
-            absorbed.inits[number] = (found[1], ())
+        addition = added(variable)
+        if addition is not None:
+            absorbed.taken.append(addition[0])
+            results[number] = addition[0].results[0]
+            absorbed.inits[number] = (addition[1], ())
         else:
             absorbed.inits[number] = (None, ())
     absorbed.results = tuple(results)

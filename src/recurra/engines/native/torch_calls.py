@@ -1,4 +1,4 @@
-"""Native calls that take torch's tensors as they are: what a module or a scan is, told to native code once."""
+"""Native calls that take torch's tensors as they are; native code is told once about a module or a scan."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _GROUPS = ("x", "output", "mask", "kept", "arriving")
 
-Way = _native.Way  # the answers of TensorLayers where it does not compute
+Way = _native.Way  # the answers of TensorLayers for calls that it does not run
 
 
 @lru_cache(maxsize=1)
 def reads_tensors(torch: ModuleType) -> bool:
-    """Whether native code can read this torch's tensors; from then on it does."""
+    """Whether native code can read this torch's tensors; the first call makes it ready to."""
     from recurra.engines.torch_internals import tensor_functions
 
     found = tensor_functions()
@@ -40,22 +40,22 @@ def scan_of(
     layer_states: bool,
     wishes: Wishes | None = None,
 ) -> _native.TensorScan:
-    """A scan's passes on tensors, of any kind of batch.
+    """Both passes of a scan on tensors, for any kind of batch.
 
     Args:
         kernel: of the plan.
-        sizes: the numbers of the program's symbols.
-        double: whether all is float64; else float32.
-        reverse: whether it runs from the last step to the first.
+        sizes: the values of the program's symbols.
+        double: whether all tensors are float64; otherwise float32.
+        reverse: whether the run goes from the last step to the first.
         layer_states: whether states are (1, batch, size) instead of (batch, size).
-        wishes: what the backward pass will be asked for; None where there is none.
+        wishes: demands of the backward pass; None if none follows.
     """
     shapes = [list(shape) for shape in ScanSpec(kernel.plan, sizes).parameter_shapes]
     traced = len(kernel.plan.traced)
     if wishes is None:
         return _native.TensorScan(kernel.code(sizes, double), None, reverse, layer_states, shapes, traced)
     backward = kernel.backward_of(wishes)
-    # Of the output, then of each traced variable, which gradient the schedule's rows are.
+    # The numbers of the variables whose gradients may arrive: 0 is the output, the traced ones follow.
     given = [number for number, may_arrive in enumerate(wishes.given) if may_arrive]
     rows = [(_GROUPS.index(group), given[number] if group == "arriving" else number) for group, number in backward.rows]
     return _native.TensorScan(
@@ -74,12 +74,12 @@ def scan_of(
 
 
 class TensorCalls:
-    """A module's direct calls: see ``protocol.Direct``.
+    """A module's direct calls: implements ``protocol.Direct``.
 
     Args:
-        kernels: of each scan.
-        scans: what each scan is.
-        names: of each scan's parameters in the module.
+        kernels: the kernel of each scan.
+        scans: layer by layer, the directions of a layer beside each other.
+        names: the names of each scan's parameters in the module.
         directions: scans of each layer.
         is_cell: whether x is one step, and the result the new states alone.
         dtype: of all tensors.
@@ -107,10 +107,10 @@ class TensorCalls:
             directions,
             is_cell,
         )
-        self.run: Any = layers.run  # native: no Python in between
+        self.run: Any = layers.run  # the native method itself, without Python in between
 
     def pack(self, parameters: Mapping[str, Any]) -> object:
-        """The weights packed, of each scan; None where one of them is not as the module made it."""
+        """Pack the weights of each scan; None if one of them is not as the module made it."""
         packed = []
         for kernel, scan, names in zip(self._kernels, self._scans, self._names, strict=True):
             weights = [parameters.get(name) for name in names]
@@ -121,13 +121,13 @@ class TensorCalls:
         return packed
 
     def passes(self, number: int, wishes: Wishes) -> Passes:
-        """Both passes of a scan."""
+        """Return both passes of the scan of this number."""
         scan = self._scans[number]
         return self._kernels[number].passes(scan.sizes, self._dtype, scan.reverse, wishes, True)
 
 
 def _is_plain(parameter: Any, shape: tuple[int, ...], dtype: DType) -> bool:
-    """Whether a parameter can be read where it is."""
+    """Whether native code can read a parameter's memory as it is."""
     return (
         type(parameter).__name__ in ("Tensor", "Parameter")
         and type(parameter).__module__.startswith("torch")

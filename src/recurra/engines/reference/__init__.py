@@ -1,4 +1,4 @@
-"""The reference engine: the definition of what programs compute, forward and backward."""
+"""The reference engine: it defines the results of programs, forward and backward."""
 
 from recurra.engines.reference.equations import evaluate
 from recurra.engines.reference.kernel import ReferenceEngine, ReferenceKernel

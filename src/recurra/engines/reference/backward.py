@@ -1,6 +1,6 @@
-"""The backward pass, one step after the other: what a derived schedule means, and what its own operations compute.
+"""The meaning of a derived schedule, run step by step, and of the operations that only gradients need.
 
-It is the definition of the backward pass for every other engine, as ``kernel.py`` is of the forward pass.
+This defines the backward pass for all other engines, as ``kernel.py`` defines the forward pass.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recurra.program import Equation, Sizes, Variable
 
 
 def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..., Array]]:
-    """The operations that only gradients need, over values with a leading dimension of rows, or without (constants)."""
+    """The operations that only gradients need, on values with a leading dimension of rows; on constants without."""
 
     def outer(a: Array, b: Array) -> Array:
         return lib.heads_outer(a, b.reshape(*a.shape[:2], -1)) if a.ndim == 3 else a.swapaxes(0, 1) @ b
@@ -29,7 +29,7 @@ def adjoint_functions(lib: ModuleType, is_row: bool) -> Mapping[str, Callable[..
         "outer": outer,
         "outer_constant": lambda a, b: a[:, None] * b,
         "rows_sum": lambda a: a.sum(0),
-        "expand": lambda a: a,  # `_expanded` gives it its shape
+        "expand": lambda a: a,  # compute() expands it
         "total": total,
         "reverse_cumsum": lambda a: lib.backwards(lib.running_sum(lib.backwards(a))),
         "flatten": lambda a: a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1]),
@@ -45,15 +45,15 @@ def compute(
     sizes: Sizes,
     like: Array,
 ) -> None:
-    """Compute equations in their order, in a table of values.
+    """Compute equations in order, in a table of values.
 
     Args:
         equations: of programs, or of backward schedules.
-        values: the table; what varies has a leading dimension of rows, a scalar of each row is (rows, 1).
-        varying: the variables that do.
-        rows: how many rows there are.
+        values: the table. Varying values have a leading dimension of rows; a scalar of each row is (rows, 1).
+        varying: the variables that vary.
+        rows: the number of rows.
         lib: the operation table of the arrays' library.
-        sizes: numbers of symbols.
+        sizes: the values of the program's symbols.
         like: an array of the run's dtype and device.
     """
     for equation in equations:
@@ -63,9 +63,9 @@ def compute(
             function = adjoint_functions(lib, is_row)[equation.operation]
         else:
             function = function_of(equation, lib, sizes)
-        made = function(*operands)
+        outcome = function(*operands)
         leads = is_row and not sums_rows(equation)
-        for variable, value in zip(equation.results, made if len(equation.results) > 1 else [made], strict=True):
+        for variable, value in zip(equation.results, outcome if len(equation.results) > 1 else [outcome], strict=True):
             shape = _shape(variable, sizes)
             shape = (rows, *(shape or (1,))) if leads else shape
             values[variable] = lib.expanded(value, shape) if equation.operation == "expand" else value.reshape(shape)
@@ -78,25 +78,25 @@ def _shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
 def _operands(
     equation: Equation, values: Values, varying: Collection[Variable], lib: ModuleType, like: Array
 ) -> list[Array]:
-    """The operands' values; a scalar of each row meets blocks of features."""
+    """The operands' values. A scalar of each row gets a further dimension where operands have heads."""
     if not equation.operands:
         return [like]
-    found = arguments_of(equation, lib, values, like)
+    arguments = arguments_of(equation, lib, values, like)
     if max(len(v.shape) for v in (*equation.variables, *equation.results)) < 2:
-        return found
+        return arguments
     return [
         value[..., None] if o in varying and isinstance(o, Variable) and not o.shape else value
-        for o, value in zip(equation.operands, found, strict=True)
+        for o, value in zip(equation.operands, arguments, strict=True)
     ]
 
 
 class BackwardRun:
-    """One run of a backward schedule: over the steps in the opposite order of the forward pass.
+    """Runs a backward schedule over the steps, in the opposite order of the forward pass.
 
     Args:
-        schedule: what to run.
+        schedule: the schedule to run.
         lib: the operation table of the arrays' library.
-        sizes: numbers of symbols.
+        sizes: the values of the program's symbols.
         like: an array of the run's dtype and device.
     """
 
@@ -109,7 +109,7 @@ class BackwardRun:
                     self.varying.update(equation.results)
 
     def compute(self, equations: Iterable[Equation], values: Values, rows: int) -> None:
-        """Compute equations in their order; of values that vary there are so many rows."""
+        """Compute equations in order; varying values have this number of rows."""
         compute(equations, values, self.varying, rows, self._lib, self._sizes, self._like)
 
     def __call__(
@@ -124,13 +124,14 @@ class BackwardRun:
 
         Args:
             given: the constants, and the values of every row.
-            last: for each state of the schedule the gradient of the last state of every sequence, (batch, size).
+            last: for each state of the schedule, the gradient of the last forward state of every sequence,
+                (batch, size).
             batch_sizes: rows of each step.
-            reset: bool (rows, 1); None for nowhere.
+            reset: bool (rows, 1), where the forward pass reset the state; None for nowhere.
             reverse: whether the *forward* pass ran from the last step to the first.
 
         Returns:
-            Row results, constant results, and the last values of the states: the gradients of the first states.
+            The row results, the constant results, and the gradients of the first states.
         """
         with self._lib.silent():
             return self._run(given, last, batch_sizes, reset, reverse)
@@ -175,22 +176,22 @@ def entering_rows(
     reset: Array | None,
     reverse: bool,
 ) -> Array:
-    """The state that entered each row's step, out of the state that each step handed on.
+    """The state before each row's step, from the states after the steps.
 
     Args:
-        lib: the operation table.
-        after: the state behind each row's step, (rows, size).
-        first: the state ahead of the first step, (batch, size).
+        lib: the operation table of the arrays' library.
+        after: the state after each row's step, (rows, size).
+        first: the state before the first step, (batch, size).
         batch_sizes: rows of each step.
-        reset: bool (rows, 1), where the state is zero; None for nowhere.
-        reverse: whether the steps ran from the last to the first.
+        reset: bool (rows, 1), where the state is set to zero; None for nowhere.
+        reverse: whether the forward pass ran from the last step to the first.
     """
     pieces = lib.cut_rows(after, batch_sizes)
     steps = len(batch_sizes)
-    found = []
+    blocks = []
     for t, size in enumerate(batch_sizes):
         before = t + 1 if reverse else t - 1
         have = min(size, batch_sizes[before]) if 0 <= before < steps else 0
-        found.append(lib.join_rows([pieces[before][:have], first[have:size]]) if have else first[:size])
-    rows = lib.join_rows(found) if found else first[:0]
+        blocks.append(lib.join_rows([pieces[before][:have], first[have:size]]) if have else first[:size])
+    rows = lib.join_rows(blocks) if blocks else first[:0]
     return rows if reset is None else lib.zero_where(reset, rows)

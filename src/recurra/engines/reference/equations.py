@@ -1,4 +1,4 @@
-"""What each equation means: a function over arrays of numpy or torch."""
+"""Equations as functions on arrays of numpy or torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import ModuleType
 from recurra.engines.protocol import Array
 from recurra.program import Equation, Sizes, Variable
 
-# Operations that take arrays of the run's dtype only, even where the program has a number.
+# Operations whose operands must all be arrays of the run's dtype, even where the program has a number.
 _ARRAYS_ONLY = ("where", "minimum", "maximum", "clip")
 
 Values = dict[Variable, Array]
@@ -18,13 +18,13 @@ EquationFunction = Callable[[Values], None]
 
 
 def library_of(x: Array) -> ModuleType:
-    """The operation table for the library that x comes from; torch is imported only where it is torch."""
+    """The operation table for the library of an array; torch is imported only for a tensor."""
     name = "numpy" if type(x).__module__ == "numpy" else "torch"
     return importlib.import_module(f"recurra.engines.reference.{name}_table")
 
 
 def arguments_of(equation: Equation, lib: ModuleType, values: Values, like: Array) -> list[Array]:
-    """The operands of an equation; ``like`` is an array of the run's dtype and device."""
+    """The values of an equation's operands; ``like`` is an array of the run's dtype and device."""
     if equation.operation in _ARRAYS_ONLY or not equation.variables:
         return [values[o] if isinstance(o, Variable) else lib.number(o, like) for o in equation.operands]
     return [values[o] if isinstance(o, Variable) else o for o in equation.operands]
@@ -48,14 +48,14 @@ def compiled(equation: Equation, lib: ModuleType, sizes: Sizes, x: Variable) -> 
 
 
 def evaluate(equations: Iterable[Equation], values: Values, sizes: Sizes, like: Variable) -> None:
-    """Compute equations in their order, in a table of values; ``like`` is one of the run's dtype and device."""
+    """Compute equations in order, in a table of values; ``like`` is a variable of the run's dtype and device."""
     lib = library_of(values[like])
     for equation in equations:
         compiled(equation, lib, sizes, like)(values)
 
 
 def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Callable[..., Array]:
-    """The function on (rows, heads, features), where a row's single number, (rows, 1), may meet them."""
+    """The function on (rows, heads, features), where some operands may be one number for each row, (rows, 1)."""
 
     def computed(*arrays: Array) -> Array:
         pairs = zip(arrays, single, strict=True)
@@ -65,7 +65,7 @@ def _beside_heads(function: Callable[..., Array], single: Sequence[bool]) -> Cal
 
 
 def function_of(equation: Equation, lib: ModuleType, sizes: Sizes) -> Callable[..., Array]:
-    """What an equation computes, on arrays whose last dimension is the features."""
+    """The function that an equation stands for, on arrays whose last dimension is the features."""
     elementwise: Mapping[str, Callable[..., Array]] = lib.ELEMENTWISE
     operation = equation.operation
     if operation in elementwise:

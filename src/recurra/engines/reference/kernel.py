@@ -1,6 +1,6 @@
-"""The reference engine: plain array code over numpy or torch. Slow and obviously right, and differentiable in torch.
+"""The reference engine: plain array code in numpy or torch. It is slow, easy to verify, and differentiable in torch.
 
-What it computes is the definition that every other engine is tested against.
+Its results are the definition that every other engine is tested against.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _Stage = list[EquationFunction]
 
 
 class ReferenceEngine(Engine):
-    """Runs a plan equation by equation; available wherever its arrays are."""
+    """Runs a plan equation by equation, on any device."""
 
     name = "reference"
     is_recorded = True
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
-        """None: it runs everywhere."""
+        """Return None: it runs every plan everywhere."""
         return None
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> ReferenceKernel:
-        """The kernel of a plan."""
+        """Return the kernel of a plan."""
         return ReferenceKernel(plan)
 
 
 class ReferenceKernel(Kernel):
-    """A plan, run equation by equation."""
+    """A plan that is run equation by equation."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -47,7 +47,7 @@ class ReferenceKernel(Kernel):
     # ---- forward ----
 
     def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
-        """Run the plan over whole sequences: once, before, the time loop, after."""
+        """Run the plan over sequences: the stages once and before, the time loop, the stage after."""
         if call.batch_sizes is None:
             return self._dense(call, wishes)
         plan, program = self.plan, self.plan.program
@@ -67,14 +67,14 @@ class ReferenceKernel(Kernel):
         return Result(values[program.output], states, traced, tuple(values[variable] for variable in saved))
 
     def _dense(self, call: Call, wishes: Wishes | None) -> Result:
-        """The same run with all steps' rows one after the other."""
+        """Run a dense call as packed rows."""
         leading = call.x.shape[:2]
         result = self.forward(_flat(call), wishes)
         traced = {name: _steps(values, leading) for name, values in result.traced.items()}
         return Result(_steps(result.output, leading), result.states, traced, result.kept)
 
     def _prepared(self, lib: ModuleType, sizes: Sizes) -> tuple[_Stage, _Stage, _Stage]:
-        """Functions for the equations ahead of the loop, in it and behind it; the same at every call of these sizes."""
+        """The equations before, in and after the time loop as functions; every call of these sizes shares them."""
         key = (lib.__name__, sizes)
         if key not in self._stages:
             schedule, x = self.plan.schedule, self.plan.program.input
@@ -93,7 +93,7 @@ class ReferenceKernel(Kernel):
         runs: Iterable[EquationFunction],
         saved: Sequence[Variable],
     ) -> tuple[Values, tuple[Array, ...]]:
-        """The time loop: what is kept of every step, and the last states."""
+        """Run the time loop; return what is kept of all steps, and the last states."""
         schedule, program = self.plan.schedule, self.plan.program
         sizes = [] if call.batch_sizes is None else [int(size) for size in call.batch_sizes]
         arriving = {variable: lib.cut_rows(values[variable], sizes) for variable in schedule.loop_inputs()}
@@ -125,23 +125,23 @@ class ReferenceKernel(Kernel):
         arriving: Sequence[Array | None],
         last: Sequence[Array | None],
     ) -> list[Array | None]:
-        """The gradients of x, of each state and of each parameter; None where they are not wanted."""
+        """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
         plan, lib, leading = derive(self.plan, wishes), library_of(call.x), call.x.shape[:-1]
         flat = call if call.batch_sizes is not None else _flat(call)
         assert flat.batch_sizes is not None
         batch_sizes = [int(size) for size in flat.batch_sizes]
         reset = None if flat.reset is None else flat.reset.reshape(-1, 1)
         rows = self._rows_of(plan, flat, result, arriving, lib)
-        given: Values = dict(zip(plan.schedule.rows, rows, strict=True))
+        values: Values = dict(zip(plan.schedule.rows, rows, strict=True))
         for variable, number in plan.entering:
             first = flat.states[number]
-            given[variable] = entering_rows(lib, given[variable], first, batch_sizes, reset, call.reverse)
-        given.update((v, call.parameters[n]) for v, n in zip(plan.schedule.constants, plan.constants, strict=True))
+            values[variable] = entering_rows(lib, values[variable], first, batch_sizes, reset, call.reverse)
+        values.update((v, call.parameters[n]) for v, n in zip(plan.schedule.constants, plan.constants, strict=True))
         ends = [last[number] for number in plan.carried]
         starts = [call.states[number] for number in plan.carried]
         ends = [lib.zeros(s.shape, s) if end is None else end for end, s in zip(ends, starts, strict=True)]
         run = BackwardRun(plan.schedule, lib, call.sizes, call.x)
-        row_results, constants, firsts = run(given, ends, batch_sizes, reset, call.reverse)
+        row_results, constants, firsts = run(values, ends, batch_sizes, reset, call.reverse)
         states: list[Array | None] = [None] * len(call.states)
         for number, value in zip(plan.carried, firsts, strict=True):
             states[number] = value
@@ -152,7 +152,7 @@ class ReferenceKernel(Kernel):
     def _rows_of(
         self, plan: Backward, flat: Call, result: Result, arriving: Sequence[Array | None], lib: ModuleType
     ) -> list[Array]:
-        """The values of the schedule's rows, each (rows, …)."""
+        """The values of the schedule's row variables, each (rows, …)."""
         groups: Mapping[str, Sequence[Array | None]] = {
             "x": [flat.x],
             "output": [result.output],
@@ -160,14 +160,14 @@ class ReferenceKernel(Kernel):
             "kept": result.kept,
             "arriving": arriving,
         }
-        found = []
+        arrays = []
         for variable, (group, number) in zip(plan.schedule.rows, plan.rows, strict=True):
             value, shape = groups[group][number], (flat.x.shape[0], *_row_shape(variable, flat.sizes))
-            found.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
-        return found
+            arrays.append(lib.zeros(shape, flat.x) if value is None else value.reshape(shape))
+        return arrays
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
-        """Of each variable that is kept its rows, (rows, …)."""
+        """Return (rows, …) for each variable that is kept."""
         return [(math.prod(leading), *_row_shape(v, sizes)) for v in derive(self.plan, wishes).kept]
 
 
@@ -177,7 +177,7 @@ def _row_shape(variable: Variable, sizes: Sizes) -> tuple[int, ...]:
 
 
 def _flat(call: Call) -> Call:
-    """A dense call with all steps' rows one after the other."""
+    """A dense call as a packed one: the rows of all steps one after the other."""
     steps, batch, width = call.x.shape
     return replace(
         call,
@@ -194,22 +194,22 @@ def _steps(rows: Array, leading: Sequence[int]) -> Array:
 
 
 def _as_rows(values: Array) -> Array:
-    """Values of rows as vectors, heads one after the other."""
+    """The values of each row as a vector, heads one after the other."""
     return values.reshape(values.shape[0], math.prod(values.shape[1:]))
 
 
 class _Carried:
-    """The states between steps, while sequences end (or, in reverse, begin) at different steps."""
+    """The states between steps, of sequences that end (in reverse: begin) at different steps."""
 
     def __init__(self, lib: ModuleType, call: Call, sizes: Sequence[int]) -> None:
         self._lib = lib
         self._first = list(call.states)
-        self._ended: list[list[Array]] = []  # last states of sequences that have ended, the latest to end first
+        self._ended: list[list[Array]] = []  # last states of ended sequences, the latest end first
         size = sizes[-1 if call.reverse else 0]
         self.states = [state[:size] for state in self._first]
 
     def entering(self, size: int) -> list[Array]:
-        """The states of the sequences that take part in the next step."""
+        """The states of the sequences that have the next step."""
         have = self.states[0].shape[0]
         if size < have:
             self._ended.insert(0, [state[size:] for state in self.states])
@@ -220,7 +220,7 @@ class _Carried:
         return self.states
 
     def leaving(self) -> tuple[Array, ...]:
-        """The last state of every sequence, in the order of rows; of one without steps, its first."""
+        """The last state of every sequence, in the order of rows; for one without steps, its first state."""
         groups = [self.states, *self._ended]
         have = sum(group[0].shape[0] for group in groups)
         if have < self._first[0].shape[0]:

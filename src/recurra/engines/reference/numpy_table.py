@@ -7,15 +7,13 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from recurra.engines.protocol import Array
 from recurra.program import OPERATIONS
 
-Array = Any
-
-_AT_ONCE = 2**16  # elements
+_AT_ONCE = 2**16  # elements of one block of erf
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -27,14 +25,14 @@ def sigmoid(x: Array) -> Array:
 
 def erf(x: Array) -> Array:
     """The error function; numpy has none."""
-    found, flat = np.empty(x.size, x.dtype), x.reshape(-1)
-    for begin in range(0, x.size, _AT_ONCE):  # what Python's function gives takes many times the memory
-        found[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
-    return found.reshape(x.shape)
+    result, flat = np.empty(x.size, x.dtype), x.reshape(-1)
+    for begin in range(0, x.size, _AT_ONCE):  # in blocks, as an array of Python's floats takes many times the memory
+        result[begin : begin + _AT_ONCE] = _erf(flat[begin : begin + _AT_ONCE])
+    return result.reshape(x.shape)
 
 
 def elementwise(library: ModuleType, own: Mapping[str, Callable[..., Array]]) -> Mapping[str, Callable[..., Array]]:
-    """The table's elementwise operations: the library's function of that name, except for those in ``own``."""
+    """The table's elementwise operations: from ``own``, else the library's function of the same name."""
     names = [name for name, row in OPERATIONS.items() if row.elementwise]
     return {name: own[name] if name in own else getattr(library, name) for name in names}
 
@@ -53,17 +51,17 @@ ELEMENTWISE = elementwise(
 
 
 def mean(x: Array) -> Array:
-    """The mean over features, which stay as one."""
+    """The mean over features, kept as one feature."""
     return x.mean(-1, keepdims=True)
 
 
 def total(x: Array) -> Array:
-    """The sum over features, which stay as one."""
+    """The sum over features, kept as one feature."""
     return x.sum(-1, keepdims=True)
 
 
 def largest(x: Array) -> Array:
-    """The largest feature, which stays as one."""
+    """The maximum over features, kept as one feature."""
     return x.max(-1, keepdims=True)
 
 
@@ -73,23 +71,23 @@ def running_sum(x: Array) -> Array:
 
 
 def cut(x: Array, widths: Sequence[int]) -> list[Array]:
-    """Features cut in parts of these widths."""
+    """Features split into parts of these widths."""
     return np.split(x, np.cumsum(widths)[:-1], -1)
 
 
 def join(arrays: Sequence[Array]) -> Array:
-    """Features one after the other; leading dimensions are broadcast."""
+    """Features concatenated; leading dimensions are broadcast."""
     leading = max((array.shape[:-1] for array in arrays), key=len)
     return np.concatenate([np.broadcast_to(array, (*leading, array.shape[-1])) for array in arrays], -1)
 
 
 def cut_rows(x: Array, sizes: Sequence[int]) -> list[Array]:
-    """Rows cut in parts of these sizes."""
+    """Rows split into parts of these sizes."""
     return np.split(x, np.cumsum(sizes)[:-1], 0)
 
 
 def join_rows(arrays: Sequence[Array]) -> Array:
-    """Rows one after the other."""
+    """Rows concatenated."""
     return np.concatenate(arrays, 0)
 
 
@@ -100,17 +98,17 @@ def heads_product(x: Array, matrices: Array) -> Array:
 
 
 def identity(size: int, like: Array) -> Array:
-    """The identity matrix."""
+    """The identity matrix, (size, size)."""
     return np.eye(size, dtype=like.dtype)
 
 
 def number(value: float, like: Array) -> Array:
-    """A number as an array."""
+    """A number as an array without dimensions."""
     return np.asarray(value, dtype=like.dtype)
 
 
 def zero_where(condition: Array, x: Array) -> Array:
-    """x, but zero where the condition holds."""
+    """x with zeros where the condition holds."""
     return np.where(condition, np.zeros((), x.dtype), x)
 
 
@@ -120,17 +118,17 @@ def heads_outer(a: Array, b: Array) -> Array:
 
 
 def backwards(x: Array) -> Array:
-    """Features from the last to the first."""
+    """Features in reverse order."""
     return x[..., ::-1]
 
 
 def expanded(x: Array, shape: Sequence[int]) -> Array:
-    """x in every element of a shape."""
+    """x broadcast to a shape."""
     return np.broadcast_to(x, shape)
 
 
 def silent() -> AbstractContextManager[object]:
-    """A block that warns of no division by zero: of the branches of ``where`` one is thrown away."""
+    """A block without warnings of divisions by zero, as one branch of ``where`` is discarded."""
     return np.errstate(all="ignore")
 
 

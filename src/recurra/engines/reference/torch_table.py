@@ -1,4 +1,4 @@
-"""The operation table in torch; everything here is differentiable, and works under torch's function transforms."""
+"""The operation table in torch. All of it is differentiable, and works under torch's function transforms."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def _clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _sign(x: Tensor) -> Tensor:
-    return torch.where(x.isnan(), x, torch.sign(x))  # torch's sign of NaN is 0, everybody else's is NaN
+    return torch.where(x.isnan(), x, torch.sign(x))  # torch's sign of NaN is 0; elsewhere it is NaN
 
 
-# Python's operators take a number on the left too.
+# Python's operators also take a number on the left.
 _OPERATORS: Mapping[str, Callable[..., Tensor]] = {
     "add": operator.add,
     "subtract": operator.sub,
@@ -49,17 +49,17 @@ ELEMENTWISE = numpy_table.elementwise(
 
 
 def mean(x: Tensor) -> Tensor:
-    """The mean over features, which stay as one."""
+    """The mean over features, kept as one feature."""
     return x.mean(-1, keepdim=True)
 
 
 def total(x: Tensor) -> Tensor:
-    """The sum over features, which stay as one."""
+    """The sum over features, kept as one feature."""
     return x.sum(-1, keepdim=True)
 
 
 def largest(x: Tensor) -> Tensor:
-    """The largest feature, which stays as one."""
+    """The maximum over features, kept as one feature."""
     return x.amax(-1, keepdim=True)
 
 
@@ -69,23 +69,23 @@ def running_sum(x: Tensor) -> Tensor:
 
 
 def cut(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
-    """Features cut in parts of these widths."""
+    """Features split into parts of these widths."""
     return torch.split(x, list(widths), -1)
 
 
 def join(arrays: Sequence[Tensor]) -> Tensor:
-    """Features one after the other; leading dimensions are broadcast."""
+    """Features concatenated; leading dimensions are broadcast."""
     leading = max((array.shape[:-1] for array in arrays), key=len)
     return torch.cat([array.expand(*leading, array.shape[-1]) for array in arrays], -1)
 
 
 def cut_rows(x: Tensor, sizes: Sequence[int]) -> Sequence[Tensor]:
-    """Rows cut in parts of these sizes."""
+    """Rows split into parts of these sizes."""
     return torch.split(x, list(sizes), 0)
 
 
 def join_rows(arrays: Sequence[Tensor]) -> Tensor:
-    """Rows one after the other."""
+    """Rows concatenated."""
     return torch.cat(list(arrays), 0)
 
 
@@ -95,17 +95,17 @@ def heads_product(x: Tensor, matrices: Tensor) -> Tensor:
 
 
 def identity(size: int, like: Tensor) -> Tensor:
-    """The identity matrix."""
+    """The identity matrix, (size, size)."""
     return torch.eye(size, dtype=like.dtype, device=like.device)
 
 
 def number(value: float, like: Tensor) -> Tensor:
-    """A number as a tensor."""
+    """A number as a tensor without dimensions."""
     return torch.full((), value, dtype=like.dtype, device=like.device)
 
 
 def zero_where(condition: Tensor, x: Tensor) -> Tensor:
-    """x, but zero where the condition holds; no gradient flows there, not even through infinities."""
+    """x with zeros where the condition holds. No gradient flows there, not even through infinities."""
     return x.masked_fill(condition, 0.0)
 
 
@@ -115,17 +115,17 @@ def heads_outer(a: Tensor, b: Tensor) -> Tensor:
 
 
 def backwards(x: Tensor) -> Tensor:
-    """Features from the last to the first."""
+    """Features in reverse order."""
     return x.flip(-1)
 
 
 def expanded(x: Tensor | float, shape: Sequence[int]) -> Tensor:
-    """x in every element of a shape."""
+    """x broadcast to a shape."""
     return torch.as_tensor(x).expand(*shape) if len(shape) else torch.as_tensor(x).reshape(())
 
 
 def silent() -> AbstractContextManager[object]:
-    """A block like any other: torch does not warn of divisions by zero."""
+    """A block without warnings of divisions by zero; torch gives none."""
     return nullcontext()
 
 

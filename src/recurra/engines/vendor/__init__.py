@@ -1,6 +1,6 @@
-"""The engine of torch's own fused layers: cuDNN's, MIOpen's, Metal's or oneDNN's, whichever the device has.
+"""The engine of torch's own fused layers: cuDNN's, MIOpen's, Metal's or oneDNN's, depending on the device.
 
-It runs the programs that are one of these layers, whatever their names are and however they are written.
+It runs every program that computes one of these layers, whatever its name is and however it is written.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _DTYPES = ("float32", "float64", *HALF)
 
 
 class VendorEngine(Engine):
-    """Runs a plan as torch's layer, which autograd records; half precision is left to it as it is."""
+    """Runs a plan as torch's fused layer, which autograd records. The layer computes in half precision itself."""
 
     name: ClassVar[str] = "torch"
     is_recorded: ClassVar[bool] = True
     resets: ClassVar[bool] = False
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
-        """Why torch is no help with a plan; None where it is."""
+        """Return why torch has no fused layer for a plan; None if it has one."""
         if not _is_installed():
             return "torch is not installed"
         if dtype not in _DTYPES:
@@ -46,7 +46,7 @@ class VendorEngine(Engine):
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> VendorKernel:
-        """The kernel of a plan that is one of torch's layers."""
+        """Return the kernel of a plan that is one of torch's layers."""
         from recurra.engines.vendor.kernel import VendorKernel
 
         known = known_layer(plan)
@@ -55,18 +55,18 @@ class VendorEngine(Engine):
         return VendorKernel(plan, known)
 
     def computes_in(self, dtype: DType) -> DType:
-        """The dtype itself."""
+        """Return the dtype itself."""
         return dtype
 
     def layers(self, scans: Sequence[ScanSpec], directions: int) -> Layers | None:
-        """All scans in one call, where torch's stack of layers is what they are."""
+        """Return all scans as one call, if they are a stack of torch's layers."""
         from recurra.engines.vendor.layers import VendorLayers
 
         known = known_stack(scans, directions)
         return None if known is None else VendorLayers(scans, known, directions)
 
     def flatten(self, scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Array]) -> None:
-        """Lay a module's parameters one after the other, where they are torch's weights and cuDNN will run them."""
+        """Lay a module's parameters one after the other, if they are torch's weights and on CUDA."""
         if parameters and parameters[0].is_cuda:
             from recurra.engines.vendor.flatten import flatten
 

@@ -1,4 +1,4 @@
-"""Weights laid one after the other, where cuDNN reads them without a copy."""
+"""Lays weights one after the other in memory, so that cuDNN reads them without a copy."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from recurra.engines.vendor.weights import Weights
 
 
 def flatten(scans: Sequence[ScanSpec], directions: int, parameters: Sequence[Tensor]) -> None:
-    """Move a module's parameters to where cuDNN wants them, as torch.nn does; others stay where they are.
+    """Lay a module's parameters one after the other, as torch.nn does for cuDNN.
 
-    What must hold is what torch.nn asks for, and that the parameters are torch's weights as they are.
+    They stay where they are unless torch.nn's conditions hold and each parameter is one of torch's weights as it is.
 
     Args:
         scans: layer by layer, the directions of a layer beside each other.
         directions: scans of each layer.
-        parameters: of all scans, in their programs' order; their memory is replaced.
+        parameters: of all scans, in their programs' order; they get new memory.
     """
     if not all(_suits(parameter, parameters[0]) for parameter in parameters):
         return
-    places = {parameter.data_ptr() for parameter in parameters}
-    if len(places) != len(parameters) or not lays_weights_flat():
+    addresses = {parameter.data_ptr() for parameter in parameters}
+    if len(addresses) != len(parameters) or not lays_weights_flat():
         return
     known = known_stack(scans, directions)
     if known is None:

@@ -1,4 +1,4 @@
-"""A plan run as one of torch's layers, on tensors of any device or on numpy's arrays."""
+"""The kernel of a plan that is one of torch's layers, for tensors on any device and numpy's arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.program import Sizes
 
 
 class VendorKernel(Kernel):
-    """A plan that is a known layer."""
+    """A plan that is one of torch's layers."""
 
     def __init__(self, plan: Plan, known: KnownLayer) -> None:
         self.plan = plan
@@ -28,18 +28,18 @@ class VendorKernel(Kernel):
         self._weights: dict[Sizes, Weights] = {}
 
     def weights(self, parameters: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
-        """torch's weights of the layer; a parameter that is one of them is that parameter itself."""
+        """Return torch's weights of the layer; a parameter that is one of them is returned itself."""
         if sizes not in self._weights:
             self._weights[sizes] = Weights(self.plan.program, self.known, sizes)
         return self._weights[sizes].of(parameters)
 
     def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
-        """torch's weights of the layer."""
+        """Return torch's weights of the layer."""
         with torch.no_grad():
             return self.weights([_tensor(parameter) for parameter in parameters], sizes)
 
     def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
-        """Run the layer; autograd records it where gradients are recorded.
+        """Run the layer. Autograd records it, if it is recording.
 
         Raises:
             EngineError: the call resets states.
@@ -63,29 +63,29 @@ class VendorKernel(Kernel):
         arriving: Sequence[Array | None],
         last: Sequence[Array | None],
     ) -> list[Array | None]:
-        """The gradients, by torch's autograd over the run made again: nothing was kept of it."""
+        """Return the gradients. Nothing was kept, so the layer runs again under torch's autograd."""
         arrays = (call.x, *call.states, *call.parameters)
         inputs = [_tensor(a).detach().requires_grad_(w) for a, w in zip(arrays, wishes.wanted, strict=True)]
         states = len(call.states)
         x, parameters = inputs[0], inputs[1 + states :]
         with torch.enable_grad():
             output, ends = self._run(call, x, inputs[1 : 1 + states], self.weights(parameters, call.sizes))
-        given = [*(arriving if wishes.given[0] else [None]), *last]
+        incoming = [*(arriving if wishes.given[0] else [None]), *last]
         pairs = [
             (value, _tensor(gradient))
-            for value, gradient in zip((output, *ends), given, strict=True)
+            for value, gradient in zip((output, *ends), incoming, strict=True)
             if gradient is not None and value.requires_grad
         ]
         leaves = [value for value in inputs if value.requires_grad]
-        found = _gradients(pairs, leaves)
+        derived = _gradients(pairs, leaves)
         is_numpy = isinstance(call.x, np.ndarray)
-        gradients = (gradient.numpy() if is_numpy else gradient for gradient in found)
+        gradients = (gradient.numpy() if is_numpy else gradient for gradient in derived)
         return [next(gradients) if value.requires_grad else None for value in inputs]
 
     def _run(
         self, call: Call, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Output and last states, (batch, size)."""
+        """Return the output and the last states, (batch, size)."""
         if call.batch_sizes is None and x.shape[0] == 1 and not self.known.is_projected and x.shape[1]:
             last = run_step(self.known, x[0], states, weights)
             return torch.stack(last[:1]), last
@@ -102,19 +102,19 @@ class VendorKernel(Kernel):
 
 
 class _Turn:
-    """Turns the steps of every sequence round."""
+    """Reverses the steps of every sequence."""
 
     def __init__(self, batch_sizes: Tensor | None, x: Tensor) -> None:
         self._order = None if batch_sizes is None else _turned(tuple(batch_sizes.tolist())).to(x.device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """(T, batch, size), or packed rows, from the last step to the first."""
+        """Reverse the steps of values (T, batch, size), or of packed rows."""
         return values.flip(0) if self._order is None else values.index_select(0, self._order)
 
 
 @lru_cache(maxsize=64)
 def _turned(batch_sizes: tuple[int, ...]) -> Tensor:
-    """For each row of packed sequences the one that takes its place, int64 on the CPU."""
+    """For each row of packed sequences, the row that takes its place in reverse order; int64 on the CPU."""
     sizes = np.array(batch_sizes, np.int64)
     starts = np.cumsum(sizes) - sizes
     steps = np.repeat(np.arange(len(sizes)), sizes)
@@ -124,7 +124,7 @@ def _turned(batch_sizes: tuple[int, ...]) -> Tensor:
 
 
 def _filled(batch_sizes: Sequence[int] | Array) -> Tensor:
-    """The sizes of the steps that have rows, int64 on the CPU."""
+    """The batch sizes without steps of size 0, int64 on the CPU."""
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64)
     return sizes[sizes > 0]
 
@@ -137,7 +137,7 @@ def _gradients(pairs: Sequence[tuple[Tensor, Tensor]], leaves: Sequence[Tensor])
 
 
 def _tensor(array: Array) -> Any:
-    """A tensor over an array's memory; torch's as they are."""
+    """A tensor over an array's memory; tensors are returned as they are."""
     if not isinstance(array, np.ndarray):
         return array
     readable = array.flags.writeable and all(stride >= 0 for stride in array.strides)

@@ -1,4 +1,4 @@
-"""Which plans are layers of torch's, and which scans are a stack of them."""
+"""Finds plans that are layers of torch, and scans that are a stack of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recurra.engines.protocol import ScanSpec
 
 @lru_cache(maxsize=512)
 def known_layer(plan: Plan) -> KnownLayer | None:
-    """The layer that a plan is; what it traces is left aside."""
+    """The layer that a plan is, apart from traced variables; None if it is none."""
     return find_known(plan.program)
 
 
 def known_stack(scans: Sequence[ScanSpec], directions: int) -> list[KnownLayer] | None:
-    """The layer that each scan is, where all are of one kind and size, and each layer is over the one before.
+    """The layer of each scan, if all have one kind and size, and each runs over the layer before; else None.
 
     Args:
         scans: layer by layer, the directions of a layer beside each other, forwards first.

@@ -1,4 +1,4 @@
-"""A whole module in one call of torch's: what cuDNN runs fastest."""
+"""A whole module as one call of torch, which is the fastest way on cuDNN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.engines.vendor.weights import Weights
 
 
 class VendorLayers:
-    """All scans of a module."""
+    """All scans of a module in one call: implements ``protocol.Layers``."""
 
     def __init__(self, scans: Sequence[ScanSpec], known: Sequence[KnownLayer], directions: int) -> None:
         self._known = known[0]
@@ -30,9 +30,9 @@ class VendorLayers:
         parameters: Sequence[Sequence[Array]],
         dropout: float,
     ) -> tuple[Array, list[Array]]:
-        """The last layer's output, (steps, directions * size), and the last states: see ``protocol.Layers``."""
+        """Return the last layer's output, (steps, directions * size), and the last value of each state."""
         weights: list[Tensor] = []
-        for scan, given in zip(self._weights, parameters, strict=True):
-            weights += scan.of(given)
+        for scan, of_scan in zip(self._weights, parameters, strict=True):
+            weights += scan.of(of_scan)
         layers = len(self._weights) // self._directions
         return run_layers(self._known, x, batch_sizes, states, weights, layers, self._directions, dropout)

@@ -1,4 +1,4 @@
-"""A program's parameters as torch's weights: those that have its layout as they are, others cut and joined."""
+"""Turns a program's parameters into torch's weights; those in another layout are cut and concatenated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurra.program import Program, Sizes, Variable
 
 @dataclass(frozen=True)
 class _Cut:
-    """A part of a parameter: a rectangle, turned where torch's weight is the transposed one; or a vector's range."""
+    """A part of a parameter: a range of a vector, or a rectangle of a matrix, transposed if torch's weight is."""
 
     place: int
     rows: tuple[int, int]
@@ -24,12 +24,12 @@ class _Cut:
     is_turned: bool
 
     def follows(self, other: _Cut) -> bool:
-        """Whether the other and this one are one larger part."""
+        """Whether this part and the other one before it form one larger part."""
         start = other.columns[0] + other.columns[1]
         return replace(self, columns=other.columns) == other and self.columns[0] == start  # fmt: skip
 
     def of(self, parameters: Sequence[Tensor]) -> Tensor:
-        """The part, (columns, rows) or (columns)."""
+        """Return the part, (columns, rows) or (columns)."""
         part = _narrowed(parameters[self.place], 1 if self.is_turned else 0, self.columns)
         if not self.is_matrix:
             return part
@@ -38,23 +38,23 @@ class _Cut:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Some rows of a weight: the sum of parts, zeros where there is none."""
+class _WeightRows:
+    """Some rows of a weight: the sum of parts of parameters, or zeros if there are none."""
 
     width: int
     cuts: tuple[_Cut, ...]
 
-    def with_next(self, other: _Rows) -> _Rows | None:
-        """Both as one, where the parts lie one after the other."""
+    def with_next(self, other: _WeightRows) -> _WeightRows | None:
+        """Return both as one, if their parts lie one after the other; else None."""
         if len(self.cuts) != len(other.cuts) or not all(
             after.follows(before) for before, after in zip(self.cuts, other.cuts, strict=True)
         ):
             return None
         cuts = (replace(cut, columns=(cut.columns[0], self.width + other.width)) for cut in self.cuts)
-        return _Rows(self.width + other.width, tuple(cuts))
+        return _WeightRows(self.width + other.width, tuple(cuts))
 
     def of(self, parameters: Sequence[Tensor]) -> Tensor:
-        """The rows' numbers."""
+        """Return the values of the rows."""
         if not self.cuts:
             return parameters[0].new_zeros(self.width)
         total = self.cuts[0].of(parameters)
@@ -64,7 +64,7 @@ class _Rows:
 
 
 class Weights:
-    """How a program's parameters at some sizes become torch's weights."""
+    """The mapping from a program's parameters to torch's weights, at given sizes."""
 
     def __init__(self, program: Program, known: KnownLayer, sizes: Sizes) -> None:
         wanted = [known.weight_ih, known.weight_hh]
@@ -77,22 +77,22 @@ class Weights:
         self._weights = [_rows(gates, places, sizes, hidden) for gates in wanted]
 
     def of(self, parameters: Sequence[Tensor]) -> list[Tensor]:
-        """weight_ih, weight_hh, then with biases bias_ih and bias_hh, then with a projection weight_hr.
+        """Return weight_ih, weight_hh; with biases bias_ih, bias_hh; with a projection weight_hr.
 
-        What is a parameter in torch's layout is that parameter itself.
+        A weight that is a parameter in torch's layout is that parameter itself.
         """
         return [_joined([rows.of(parameters) for rows in weight]) for weight in self._weights]
 
 
-def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Sizes, hidden: int) -> list[_Rows]:
-    """A weight from top to bottom, in as few pieces as there are."""
-    found: list[_Rows] = []
+def _rows(gates: Gates, places: Mapping[Variable, int], sizes: Sizes, hidden: int) -> list[_WeightRows]:
+    """The rows of a weight from top to bottom, in as few pieces as possible."""
+    pieces: list[_WeightRows] = []
     for blocks in gates:
         cuts = tuple(_cut(block, places, sizes) for block in blocks)
-        rows = _Rows(cuts[0].columns[1] if cuts else hidden, cuts)
-        both = found[-1].with_next(rows) if found else None
-        found[-1:] = [both] if both is not None else [*found[-1:], rows]
-    return found
+        rows = _WeightRows(cuts[0].columns[1] if cuts else hidden, cuts)
+        both = pieces[-1].with_next(rows) if pieces else None
+        pieces[-1:] = [both] if both is not None else [*pieces[-1:], rows]
+    return pieces
 
 
 def _cut(block: Block, places: Mapping[Variable, int], sizes: Sizes) -> _Cut:
