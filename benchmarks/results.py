@@ -1,8 +1,8 @@
-"""The table of record: times beside other libraries, and how they fare beside what is required (requirements.py).
+"""The table of record: times beside other libraries, with a verdict on each figure by requirements.py.
 
 python -m benchmarks.results [the options of `recurra bench`]    in the root of the repository; `make bench` calls it
 
-A full run writes benchmarks/RESULTS.md; a part of it goes to the terminal, or where --output says.
+A full run writes benchmarks/RESULTS.md; a partial one is printed, or written to the file that --output names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 class JudgedReport(Report):
-    """The page with what is required of each figure, and a list of what is not met."""
+    """The page with the requirement on each figure, and a list of those that are not met."""
 
     notes = "\n- A row whose numbers are too far apart counts as not met."
     glance_titles = ("required ratio met",)

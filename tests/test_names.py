@@ -16,7 +16,7 @@ SHARED = {
     ),
     "Array": "a module's alias for the arrays that it works on, of numpy or of any library",
     **dict.fromkeys(
-        ("Backward", "Made", "Node", "Operand", "Rows", "Rule", "Scan", "Source", "State", "Value", "Writer"),
+        ("Backward", "Made", "Node", "Operand", "Rule", "Scan", "Source", "State", "Value"),
         "not told apart yet",
     ),
 }

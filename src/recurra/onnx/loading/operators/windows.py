@@ -1,4 +1,4 @@
-"""Operators that look through windows: convolution and pooling, over any number of dimensions."""
+"""Convolution and pooling, which move a window over any number of dimensions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.table import Array, functions, one_of, operator
 
-_AT_ONCE = 2**23  # elements of what windows see that are copied for one product
+_AT_ONCE = 2**23  # elements of windows that are copied at a time, for one product
 _PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A window that moves over (batch, channels, …); the defaults are ONNX's."""
+    """A window that moves over (batch, channels, …); None stands for ONNX's default."""
 
     kernel: Sequence[int]
     auto_pad: str
@@ -29,7 +29,7 @@ class _Window:
     ceil_mode: int = 0
 
     def borders(self, shape: Sequence[int]) -> list[tuple[int, int, int]]:
-        """For each dimension the padding before, after, and what the last window needs beyond it."""
+        """For each dimension the padding before, the padding after, and the last window's need beyond it."""
         count = len(self.kernel)
         if len(shape) != count:
             raise ValueError(f"a kernel of {count} dimensions over {len(shape)}")
@@ -51,9 +51,9 @@ class _Window:
         return found
 
     def _beyond(self, size: int, before: int, after: int, step: int, need: int) -> int:
-        """The elements that the last window reaches beyond the padding, where a part of a window counts as one."""
+        """The number of elements that the last window reaches beyond the padding, if an incomplete window counts."""
         last = -(-(size + before + after - need) // step)
-        if last * step >= size + before:  # it would begin in the padding behind
+        if last * step >= size + before:  # it would begin in the padding after x
             last -= 1
         return max(0, last * step + need - size - before - after)
 
@@ -64,7 +64,7 @@ class _Window:
         return values
 
     def over(self, x: Array, filler: Any) -> Array:
-        """The elements of each window, (batch, channels, positions…, kernel…); outside of x the filler."""
+        """The elements of each window, (batch, channels, positions…, kernel…); the filler outside of x."""
         borders = self.borders(x.shape[2:])
         widths = [(0, 0), (0, 0), *((before, after + beyond) for before, after, beyond in borders)]
         checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)
@@ -121,7 +121,7 @@ def convolution(
 
 
 def _inside(seen: Array, spatial: int) -> tuple[int, ...]:
-    """The axes of what a window sees."""
+    """The axes of the elements of a window."""
     return tuple(range(seen.ndim - spatial, seen.ndim))
 
 
@@ -137,7 +137,7 @@ def max_pool(
     storage_order: int = 0,
     strides: Sequence[int] | None = None,
 ) -> Array:
-    """The largest element that each window sees; the order of storage is that of indices, which are not given."""
+    """The largest element of each window; ``storage_order`` is about indices, which are not an output here."""
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     seen = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode).over(x, least)
     return seen.max(_inside(seen, x.ndim - 2))
@@ -155,7 +155,7 @@ def average_pool(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Array:
-    """The mean of what each window sees, with ``count_include_pad`` of the padding too."""
+    """The mean of each window's elements; with ``count_include_pad``, the padding counts too."""
     window = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode)
     seen = window.over(x, 0)
     counted = np.ones((1, 1, *x.shape[2:]), x.dtype)
