@@ -17,7 +17,7 @@ _T = TypeVar("_T", PeerRow, Own)
 
 @dataclass(frozen=True)
 class Share:
-    """Recurra's time beside the floor.
+    """A time of recurra's beside the floor.
 
     Attributes:
         own: recurra's time.

@@ -33,7 +33,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine and what is installed on it.
+    """The machine, and the software on it.
 
     Attributes:
         cpu: the processor's name.

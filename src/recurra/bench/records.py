@@ -70,7 +70,7 @@ class Kept:
         side: ``recurra`` or ``torch``.
         resident: the growth of the process, with the output.
         output: bytes of the output.
-        saved: what the layer saved for its backward pass, as autograd counts it, without parameters and input.
+        saved: bytes that the layer saved for its backward pass, by autograd's count, without parameters and input.
     """
 
     side: str

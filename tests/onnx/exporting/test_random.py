@@ -199,7 +199,7 @@ def input_behind_the_loop(x, h, *, W, U):
 
 @cell
 def no_recurrence(x, h, previous, *, W, U, V):
-    """Nothing is left for the loop but to hand on what arrives; and one new state is another one's old value."""
+    """The loop only passes its inputs on, and one new state is another one's old value."""
     new = tanh(x @ W + previous @ V + 0.0 * (h @ U))
     return new, h
 

@@ -36,7 +36,7 @@ class Use:
         graph: the graph that takes the nodes.
         equation: the equation.
         inputs: the operands' names.
-        varying: for each operand, whether it has rows.
+        varying: whether each operand has rows.
         rows: the rows of the results, and of the operands that have some.
         sizes: the numbers of the program's symbols.
     """

@@ -23,9 +23,9 @@ class NodeInfo:
     """The facts about a node that its operator may use.
 
     Attributes:
-        inputs: for each input whether it is given.
-        outputs: for each output whether it is wanted.
-        constants: for each input its value if that is known while loading, else None.
+        inputs: whether each input is given.
+        outputs: whether each output is wanted.
+        constants: the value of each input if it is known while loading, else None.
         captured: names of outer values that the node's graphs read; its function takes them after the inputs.
     """
 
@@ -58,7 +58,7 @@ class Operator:
         attributes: the supported attributes, each with its reader, which returns the operator's argument or raises
             ValueError for a value that is not supported.
         outputs: the largest number of outputs; None for any number.
-        build: makes the function of a node; raises ValueError for what is not supported.
+        build: makes the function of a node; raises ValueError for a node that is not supported.
     """
 
     name: str

@@ -24,7 +24,7 @@ _FLOATS = ("float16", "float32", "float64")
 
 
 def _direction(name: str) -> tuple[bool, ...]:
-    """Read for each direction whether it begins at the end."""
+    """Read whether each direction begins at the end."""
     directions = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
     return directions[one_of(*directions)(name)]
 
@@ -44,7 +44,7 @@ class RecurrentLayer:
         kind: ``"RNN"``, ``"GRU"`` or ``"LSTM"``.
         cell: the equations.
         options: the cell's options, for each direction.
-        reverse: for each direction whether it begins at the end.
+        reverse: whether each direction begins at the end.
         hidden_size: the number of features of a state; None for that of R.
         is_batch_first: whether the batch stands before steps and directions.
     """

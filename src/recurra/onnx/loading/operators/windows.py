@@ -29,7 +29,7 @@ class _Window:
     ceil_mode: int = 0
 
     def borders(self, shape: Sequence[int]) -> list[tuple[int, int, int]]:
-        """For each dimension the padding before, the padding after, and the last window's need beyond it."""
+        """The padding before and after each dimension, and the elements that the last window needs beyond that."""
         count = len(self.kernel)
         if len(shape) != count:
             raise ValueError(f"a kernel of {count} dimensions over {len(shape)}")
