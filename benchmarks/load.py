@@ -163,8 +163,8 @@ class Busy:
 def measure(workers, case, busy):
     """The median of each worker's rounds in ms, after a check that all compute the same numbers."""
     sizes = [worker.ask(case) for worker in workers]
-    for found in sizes[1:]:
-        assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(found, sizes[0], strict=True)), (case, sizes)
+    for others in sizes[1:]:
+        assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(others, sizes[0], strict=True)), (case, sizes)
     with Busy(busy):
         rounds = [[worker.ask(case)[0] for worker in workers] for _ in range(ROUNDS)]
     return [statistics.median(column) for column in zip(*rounds, strict=True)]

@@ -138,20 +138,20 @@ def of_mean(mean: Mean, all_rows: Iterable[PeerRow], threads: int, what: str) ->
 
 def verdicts(figures: Figures) -> dict[str, list[Verdict]]:
     """All verdicts on a run, by kind of requirement."""
-    found: dict[str, list[Verdict | None]] = {}
+    by_kind: dict[str, list[Verdict | None]] = {}
     for row in figures.rows:
         title = PEERS[row.peer].title
         what = f"{row.case.name}, {_threads(row.threads)}, against {title}" + f" ({row.failure})" * bool(row.failure)
-        found.setdefault(f"ratio to {title}", []).append(of_row(row, what))
+        by_kind.setdefault(f"ratio to {title}", []).append(of_row(row, what))
     for mean in MEANS:
         for threads in sorted({row.threads for row in figures.rows}):
             count = len(mean.rows(figures.rows, threads))
             what = f"geometric mean of {count} rows, {_described(mean)}, {_threads(threads)}"
-            found.setdefault("geometric means", []).append(of_mean(mean, figures.rows, threads, what))
+            by_kind.setdefault("geometric means", []).append(of_mean(mean, figures.rows, threads, what))
     for share in figures.shares:
         what = f"{share.own.case.name}, {_threads(share.own.threads)}, share of the floor"
-        found.setdefault("share of the floor", []).append(of_share(share, what))
-    kept = {kind: [each for each in all_of_kind if each is not None] for kind, all_of_kind in found.items()}
+        by_kind.setdefault("share of the floor", []).append(of_share(share, what))
+    kept = {kind: [each for each in all_of_kind if each is not None] for kind, all_of_kind in by_kind.items()}
     return {kind: some for kind, some in kept.items() if some}
 
 

@@ -33,8 +33,8 @@ class JudgedReport(Report):
     titles = ("required", "met")
 
     def glance_columns(self, rows: Sequence[PeerRow]) -> tuple[str, ...]:
-        found = [verdict for row in rows if (verdict := of_row(row, ""))]
-        return (f"{sum(each.is_met for each in found)} of {len(found)}" if found else "–",)
+        judged = [verdict for row in rows if (verdict := of_row(row, ""))]
+        return (f"{sum(each.is_met for each in judged)} of {len(judged)}" if judged else "–",)
 
     def row_columns(self, row: PeerRow) -> tuple[str, ...]:
         return _columns(of_row(row, ""))
@@ -43,14 +43,14 @@ class JudgedReport(Report):
         return _columns(of_share(share, ""))
 
     def closing(self) -> str:
-        found = verdicts(self.figures)
-        if not found:
+        by_kind = verdicts(self.figures)
+        if not by_kind:
             return ""
         rows = [
             (kind, str(sum(each.is_met for each in some)), str(sum(not each.is_met for each in some)))
-            for kind, some in found.items()
+            for kind, some in by_kind.items()
         ]
-        unmet = [_unmet(each) for some in found.values() for each in some if not each.is_met]
+        unmet = [_unmet(each) for some in by_kind.values() for each in some if not each.is_met]
         good = sum(int(row[1]) for row in rows)
         text = f"{table(('required', 'met', 'not met'), rows)}\n\n{good} met, {len(unmet)} not met."
         return section("Summary", text + ("\n\nNot met:\n\n" + "\n".join(unmet) if unmet else ""))

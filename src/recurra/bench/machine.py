@@ -96,13 +96,13 @@ def pin(threads: int) -> None:
 
 def caches() -> tuple[Cache, ...]:
     """The data caches of a processor; those of a common one if the system does not report them."""
-    found = {}
+    by_name = {}
     for folder in sorted((CPUS / "cpu0" / "cache").glob("index*")):
         if _read(folder / "type") in ("Data", "Unified"):
             name = f"L{_read(folder / 'level')}"
             siblings = _read(CPUS / "cpu0" / "topology" / "thread_siblings_list")
-            found[name] = Cache(name, _bytes(_read(folder / "size")), _read(folder / "shared_cpu_list") != siblings)
-    reported = tuple(found[name] for name in sorted(found))
+            by_name[name] = Cache(name, _bytes(_read(folder / "size")), _read(folder / "shared_cpu_list") != siblings)
+    reported = tuple(by_name[name] for name in sorted(by_name))
     return reported or tuple(Cache(f"L{1 + number}", *cache) for number, cache in enumerate(USUAL))
 
 

@@ -34,7 +34,7 @@ def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> 
     try:
         _measure(case, peers, rounds, record)
     except Exception as error:  # a failure in one case must not end the others
-        record.failures.update({peer.name: told(error) for peer in peers if peer.name not in record.failures})
+        record.failures.update({peer.name: one_line(error) for peer in peers if peer.name not in record.failures})
     return record
 
 
@@ -53,7 +53,7 @@ def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: CaseTime
                 if _agrees(side, results, problem, record):
                     sides.append(side)
             except Exception as error:
-                record.failures[peer.name] = f"{peer.name} failed: {told(error)}"
+                record.failures[peer.name] = f"{peer.name} failed: {one_line(error)}"
         times = race(sides, rounds)
         _check_again(ours, results)
     record.times.update(times)
@@ -99,6 +99,6 @@ def _exact(problem: Problem) -> Results:
     return side.results() if side.results else {}
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """An exception on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

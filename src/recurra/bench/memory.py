@@ -56,8 +56,8 @@ def kept(side: str, case: Case = MEMORY) -> Kept:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         module(x)
-    given = _storages([*module.parameters(), x])
-    storages = {key: value for key, value in _storages(saved).items() if key not in given}
+    inputs = _storages([*module.parameters(), x])
+    storages = {key: value for key, value in _storages(saved).items() if key not in inputs}
     return Kept(side, grown, size, sum(storages.values()))
 
 
@@ -72,8 +72,8 @@ def resident() -> int:
 
 def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
     """The sizes in bytes of the tensors' storages, by address."""
-    found = (tensor.untyped_storage() for tensor in tensors)
-    return {storage.data_ptr(): storage.nbytes() for storage in found}
+    storages = (tensor.untyped_storage() for tensor in tensors)
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
 
 
 if __name__ == "__main__":

@@ -24,15 +24,15 @@ def write_cell(scope: Scope) -> Written:
 
 def write_layer(scope: Scope) -> Written:
     """Write all layers and directions, one after the other."""
-    count, found = directions(scope.part), None
+    count, known = directions(scope.part), None
     if scope.graph.is_single:  # onnxruntime's recurrent nodes compute float32 alone
-        found = find_node(scope.part.program)
+        known = find_node(scope.part.program)
     x, last = scope.x, [list[str]() for _ in scope.states]
     for layer in range(scope.part.size("num_layers")):
         states = [_of_layer(scope, state, layer, count) for state in scope.states]
         with scope.part_of_graph(f"l{layer}", f"layer {layer}"):
-            if found is not None:
-                x, ended = _node(scope, *found, layer, x, states)
+            if known is not None:
+                x, ended = _node(scope, *known, layer, x, states)
             else:
                 x, ended = _scans(scope, layer, x, states)
         for values, value in zip(last, ended, strict=True):

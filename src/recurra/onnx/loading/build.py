@@ -229,7 +229,7 @@ def _assemble(
         finished = tuple(sorted(name for name in names - read if name not in known))
         read |= names
         finishing.append(replace(step, finished=finished))
-    made = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
-    constants = {name: known[name] for name in sorted(read) if name in known and name not in made}
-    captured = tuple(sorted(read - made - set(constants) - {""}))
+    computed = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
+    constants = {name: known[name] for name in sorted(read) if name in known and name not in computed}
+    captured = tuple(sorted(read - computed - set(constants) - {""}))
     return RunnableGraph(inputs, outputs, constants, tuple(reversed(finishing)), captured)

@@ -69,8 +69,8 @@ def _index(x: Array, axis: int, keepdims: int, last: int, find: Callable[..., An
     """Indices along an axis of the elements that ``find`` finds: of equal ones the first or the last."""
     place = axis_of(axis, x.ndim)
     checked_shape((*x.shape[:place], *x.shape[place + 1 :]), np.dtype(np.int64))
-    found = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
-    return np.asarray(np.expand_dims(found, place) if keepdims else found, np.int64)
+    indices = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
+    return np.asarray(np.expand_dims(indices, place) if keepdims else indices, np.int64)
 
 
 @operator("ArgMax")

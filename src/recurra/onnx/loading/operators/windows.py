@@ -38,17 +38,17 @@ class _Window:
         pads = [0] * (2 * count) if self.pads is None else list(self.pads)
         if min((*self.kernel, *steps, *reach)) < 1 or len(pads) != 2 * count or min(pads) < 0:
             raise ValueError(f"kernel {self.kernel}, strides {self.strides}, pads {self.pads} make no window")
-        found = []
+        borders = []
         for axis, (size, step, need) in enumerate(zip(shape, steps, reach, strict=True)):
             if self.auto_pad.startswith("SAME"):
                 total = max(0, (-(-size // step) - 1) * step + need - size)
                 smaller, larger = total // 2, total - total // 2
                 ends = (smaller, larger) if self.auto_pad == "SAME_UPPER" else (larger, smaller)
-                found.append((*ends, 0))
+                borders.append((*ends, 0))
                 continue
             before, after = (0, 0) if self.auto_pad == "VALID" else (pads[axis], pads[axis + count])
-            found.append((before, after, self._beyond(size, before, after, step, need) if self.ceil_mode else 0))
-        return found
+            borders.append((before, after, self._beyond(size, before, after, step, need) if self.ceil_mode else 0))
+        return borders
 
     def _beyond(self, size: int, before: int, after: int, step: int, need: int) -> int:
         """The number of elements that the last window reaches beyond the padding, if an incomplete window counts."""
@@ -113,8 +113,8 @@ def convolution(
         # one matrix product for each group: (positions, channels · kernel) @ (channels · kernel, filters)
         part = np.moveaxis(seen[tuple(chosen) + whole_windows], 2, x.ndim)
         rows = part.reshape(batch, group, math.prod(part.shape[2 : x.ndim]), math.prod(weight.shape[1:]))
-        made = np.matmul(rows, matrices).swapaxes(2, 3)
-        y[tuple(chosen)] = made.reshape(batch, filters, *part.shape[2 : x.ndim])
+        product = np.matmul(rows, matrices).swapaxes(2, 3)
+        y[tuple(chosen)] = product.reshape(batch, filters, *part.shape[2 : x.ndim])
     if bias is not None and bias.shape != (filters,):
         raise ValueError(f"bias must be ({filters},); got {bias.shape}")
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(positions))
