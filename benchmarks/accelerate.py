@@ -7,8 +7,8 @@ Each library goes into an environment of its own, with this checkout's recurra:
     one/bin/python benchmarks/accelerate.py neuralforecast
 
 and likewise "darts[torch]", "gluonts[torch]", and Resemblyzer beside "setuptools<81", which its webrtcvad needs. Each
-round trains one model on torch.nn and one accelerated, from the same seed, in turns; the first epoch does not count.
-With --threads 1 times are processor time, which other work on the machine hardly changes.
+round trains one model on torch.nn and one accelerated, in turns and from the same seed; the first epoch does not count.
+With --threads 1, times are processor time, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Case(ABC):
     """A model of another library.
 
     Attributes:
-        name: in the table.
+        name: the name in the table.
         lightning: the package whose callbacks the library takes.
     """
 
@@ -67,15 +67,15 @@ class Case(ABC):
 
     @abstractmethod
     def fit(self, epochs: int, callbacks: list[Any]) -> Any:
-        """A trained model, from a fixed seed."""
+        """Train a model from a fixed seed."""
 
     @abstractmethod
     def module(self, model: Any) -> nn.Module:
-        """Its torch module."""
+        """The torch module of a model."""
 
     @abstractmethod
     def forecast(self, model: Any) -> Array:
-        """Its forecasts, from a fixed seed."""
+        """The forecasts of a model, from a fixed seed."""
 
 
 class NeuralForecast(Case):
@@ -97,9 +97,9 @@ class NeuralForecast(Case):
             h=12, input_size=48, max_steps=epochs * self.series // self.batch, batch_size=self.batch,
             callbacks=callbacks, **QUIET, enable_checkpointing=False, **self.options,
         )  # fmt: skip
-        made = library.NeuralForecast(models=[model], freq=1)
-        made.fit(frame)
-        return made
+        forecaster = library.NeuralForecast(models=[model], freq=1)
+        forecaster.fit(frame)
+        return forecaster
 
     def module(self, model: Any) -> nn.Module:
         module: nn.Module = model.models[0]
@@ -146,7 +146,7 @@ class GluonTS(Case):
 
     def fit(self, epochs: int, callbacks: list[Any]) -> Any:
         torch.manual_seed(0)
-        np.random.seed(0)  # the library draws its windows from there
+        np.random.seed(0)  # the library draws its windows with numpy
         estimator = import_module("gluonts.torch").DeepAREstimator(
             freq="h", prediction_length=24, trainer_kwargs={**QUIET, "max_epochs": epochs, "callbacks": callbacks}
         )
@@ -218,7 +218,7 @@ def seconds() -> float:
 
 
 def trained(case: Case, accelerated: bool, epochs: int) -> tuple[Any, float]:
-    """A trained model, and the median seconds of an epoch after the first."""
+    """Train a model; return it with the median seconds of an epoch after the first."""
     package = import_module(case.lightning)
     times: list[float] = []
 
@@ -238,13 +238,13 @@ def trained(case: Case, accelerated: bool, epochs: int) -> tuple[Any, float]:
 
 
 def in_turns(rounds: int) -> Iterator[tuple[bool, bool]]:
-    """The order of the two sides in each round; they take turns in being first."""
+    """The order of the two sides in each round; they are first in turns."""
     for number in range(rounds):
         yield (False, True) if number % 2 == 0 else (True, False)
 
 
 def column(times: dict[bool, list[float]], unit: float, digits: int) -> str:
-    """Two medians and the ratio of each round."""
+    """The medians of both sides, and the median and range of the rounds' ratios."""
     ratios = [before / after for before, after in zip(times[False], times[True], strict=True)]
     before, after = (statistics.median(times[accelerated]) * unit for accelerated in (False, True))
     spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
@@ -252,7 +252,7 @@ def column(times: dict[bool, list[float]], unit: float, digits: int) -> str:
 
 
 def largest(difference: Array) -> str:
-    """The largest absolute value."""
+    """The largest absolute value, as text."""
     return f"{np.abs(difference).max():.1e}"
 
 
@@ -290,7 +290,7 @@ def forecasts(case: Case, model: Any, rounds: int) -> tuple[dict[bool, list[floa
 
 
 def main() -> None:
-    """Read the command line, measure, print the table."""
+    """Read the command line, measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("library", choices=CASES)
     parser.add_argument("--rounds", type=int, default=5, help="how often each model is trained both ways")
@@ -303,7 +303,7 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)  # some libraries write where they are started
+        os.chdir(folder)  # some libraries write to the current folder
         for case in CASES[arguments.library]():
             print(row(case, arguments.rounds, arguments.epochs), flush=True)
 

@@ -1,6 +1,6 @@
 """Costs of a model in use: start-up, steps, many streams, memory. Prints a table in Markdown.
 
-python benchmarks/deploy.py [cold|step|streams|memory|size] …    all of them without a name
+python benchmarks/deploy.py [cold|step|streams|memory|size] …    without a name: all of them
 
 import_time.py measures imports.
 """
@@ -55,7 +55,7 @@ print(session.run(None, feeds)[0].sum())
 
 
 def bench_cold():
-    """Time until the first output of a new process, beside onnxruntime."""
+    """Time the first output of a new process, beside onnxruntime."""
     from recurra import onnx
 
     description = lstm(256, 256)
@@ -66,12 +66,12 @@ def bench_cold():
         codes = [RECURRA.format(path=str(ours)), ONNXRUNTIME.format(path=str(theirs)), "import numpy"]
         times = zip(*measure(codes, ROUNDS), strict=True)
     ms, other, numpy = (1000 * statistics.median(column) for column in times)
-    found = f"{ms:.0f} ms; onnxruntime {other:.0f} ms; numpy alone {numpy:.0f} ms"
-    print(f"| first output of a cold process, LSTM of 256 units | {found} | 300 ms, and less than onnxruntime |")
+    measured = f"{ms:.0f} ms; onnxruntime {other:.0f} ms; numpy alone {numpy:.0f} ms"
+    print(f"| first output of a cold process, LSTM of 256 units | {measured} | 300 ms, and less than onnxruntime |")
 
 
 def percentiles(step, count=50_000):
-    """Microseconds of a call: median and 99th percentile."""
+    """The median and the 99th percentile of a call's time, in microseconds."""
     for _ in range(2000):
         step()
     times = np.empty(count)
@@ -85,11 +85,11 @@ def percentiles(step, count=50_000):
 
 
 def bench_step():
-    """A step of one stream, from Python."""
+    """Time a step of one stream, from Python."""
     for input_size, hidden_size in ((32, 32), (1, 128), (128, 128), (256, 256), (512, 512)):
         stream = runtime.Model(lstm(input_size, hidden_size)).stream()
         x = np.ones(input_size, np.float32)
-        half, most = min((percentiles(lambda s=stream, v=x: s.step(v)) for _ in range(3)), key=lambda found: found[0])
+        half, most = min((percentiles(lambda s=stream, v=x: s.step(v)) for _ in range(3)), key=lambda pair: pair[0])
         wanted = "8 µs, p99 ≤ 2 × p50" if hidden_size == 128 else ""
         print(
             f"| `step`, LSTM of {hidden_size} units, {input_size} inputs | {half:.1f} µs, p99 {most:.1f} | {wanted} |"
@@ -97,7 +97,7 @@ def bench_step():
 
 
 def rate(call, count, rounds=9):
-    """Steps per second: the median of some rounds."""
+    """Steps per second, the median of some rounds."""
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
@@ -107,7 +107,7 @@ def rate(call, count, rounds=9):
 
 
 def bench_streams(count=1000):
-    """Steps of many sequences together, and of the same sequences one by one."""
+    """Time steps of many sequences together, and of the same sequences one by one."""
     for input_size, hidden_size in ((8, 16), (32, 32), (1, 128), (128, 128)):
         model = runtime.Model(lstm(input_size, hidden_size))
         x = np.random.default_rng(0).standard_normal((count, input_size)).astype(np.float32)
@@ -125,7 +125,7 @@ def bench_streams(count=1000):
 
 
 def bench_memory(steps=10_000_000):
-    """Growth of the process over many steps."""
+    """Measure the growth of the process over many steps."""
     stream = runtime.Model(lstm(8, 16)).stream()
     x = np.ones(8, np.float32)
     for _ in range(100_000):
@@ -138,7 +138,7 @@ def bench_memory(steps=10_000_000):
 
 
 def bench_size():
-    """The native module as it is installed."""
+    """Measure the size of the installed native module."""
     import recurra._native
 
     print(f"| native module | {Path(recurra._native.__file__).stat().st_size / 1e6:.2f} MB | 3 MB |")

@@ -1,8 +1,8 @@
-"""The time of importing the torch-free part of recurra, in cold processes, beside numpy alone.
+"""The time to import the torch-free part of recurra, in cold processes, beside numpy alone.
 
     python benchmarks/import_time.py [--module recurra.runtime] [--rounds 25]
 
-Every round starts one process for each case, so that other work on the machine affects them alike. The modules are
+Every round starts one process for each case, so that other work on the machine affects all cases alike. The modules are
 compiled beforehand, as an installed package's are. Importing recurra.runtime should take at most 40 ms over numpy.
 """
 
@@ -26,7 +26,7 @@ def process_time(code: str, compiled: str) -> float:
 
 
 def measure(codes: list[str], rounds: int) -> list[list[float]]:
-    """Seconds of each code's process in every round; a first round, which does not count, compiles the modules."""
+    """The seconds of each code's process in every round; a first round, which does not count, compiles the modules."""
     with tempfile.TemporaryDirectory() as compiled:
         return [[process_time(code, compiled) for code in codes] for _ in range(rounds + 1)][1:]
 

@@ -1,13 +1,13 @@
 """Times of layers beside busy processes. Prints a table in Markdown.
 
-python benchmarks/load.py [inference|training] [LSTM|GRU] …    all of them without names
+python benchmarks/load.py [inference|training] [LSTM|GRU] …    without names: all of them
 
-Four sides take turns in each case: recurra with one thread and with two, torch.nn and onnxruntime with two, each in a
-process of its own. Beside them run no busy processes, as many as there are processors, or three times as many. A fourth
-row has no busy processes, but calls onnxruntime, whose threads spin for a while afterwards, before each timed call.
+Four sides take turns in each case, each in a process of its own: recurra with one thread and with two, torch.nn and
+onnxruntime with two. Each case has four rows: without busy processes, with one for each processor, with three for each
+processor, and without any but with a call of onnxruntime before each timed call, as its threads then spin for a while.
 
-The figure of a round is the mean of its calls. Beside busy processes a call takes its own time, or that and the turns
-of others; the median of calls only says which of the two happened more often.
+The figure of a round is the mean of its calls. Beside busy processes a call may also wait for the turns of others. A
+median of calls would only say whether more calls waited than did not.
 """
 
 import statistics
@@ -42,7 +42,7 @@ def make(side, kind, shape):
 
 
 def session(layer, kind, x, hidden):
-    """A function that runs the layer in onnxruntime and returns its output first, as the others do."""
+    """A function that runs the layer in onnxruntime and returns its output first, as layers in torch do."""
     import tempfile
     from pathlib import Path
 
@@ -59,15 +59,15 @@ def session(layer, kind, x, hidden):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "layer.onnx")
         onnx.export(describe(layer), path, optional_states=False)
-        made = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    inputs = [value.name for value in made.get_inputs()]
+        runtime = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = [value.name for value in runtime.get_inputs()]
     states = np.zeros((1, x.shape[1], hidden), np.float32)
     feed = dict(zip(inputs, [x.numpy(), *[states] * (len(inputs) - 1)], strict=True))
-    return lambda _: [torch.from_numpy(value) for value in made.run(None, feed)]
+    return lambda _: [torch.from_numpy(value) for value in runtime.run(None, feed)]
 
 
 def caller(side, mode, kind, shape, beside):
-    """A function that runs one call and returns its ms, and one that returns all results of a call."""
+    """Two functions: one times a call and returns its ms, the other returns all results of a call."""
     import torch
 
     layer, x = make(side, kind, shape)
@@ -77,12 +77,12 @@ def caller(side, mode, kind, shape, beside):
         with torch.no_grad():
             return [layer(x)[0]]
 
-    given = torch.ones(*x.shape[:2], shape[3])
+    gradient = torch.ones(*x.shape[:2], shape[3])
 
     def training():
         layer.zero_grad(set_to_none=True)
         output = layer(x)[0]
-        output.backward(given)
+        output.backward(gradient)
         return [output.detach(), *(parameter.grad for parameter in layer.parameters())]
 
     run = inference if mode == "inference" else training
@@ -98,7 +98,7 @@ def caller(side, mode, kind, shape, beside):
 
 
 def work(side, threads):
-    """Answer lines: a new case is made and its results summarised; the same case once more is timed."""
+    """Answer each line: a new case with the root mean squares of its results, the same case again with its time."""
     import torch
 
     torch.set_num_threads(int(threads))
@@ -145,7 +145,7 @@ class Busy:
         self.count = count
 
     def __enter__(self):
-        # They end with whoever started them, however that ends.
+        # They end when the process that started them has ended, even if that was killed.
         command = [
             sys.executable,
             "-c",
@@ -161,10 +161,10 @@ class Busy:
 
 
 def measure(workers, case, busy):
-    """The median of each worker's rounds in ms, after a check that all compute the same."""
+    """The median of each worker's rounds in ms, after a check that all compute the same numbers."""
     sizes = [worker.ask(case) for worker in workers]
-    for found in sizes[1:]:
-        assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(found, sizes[0], strict=True)), (case, sizes)
+    for others in sizes[1:]:
+        assert all(abs(a - b) <= 1e-3 * abs(b) + 1e-6 for a, b in zip(others, sizes[0], strict=True)), (case, sizes)
     with Busy(busy):
         rounds = [[worker.ask(case)[0] for worker in workers] for _ in range(ROUNDS)]
     return [statistics.median(column) for column in zip(*rounds, strict=True)]
@@ -190,7 +190,7 @@ def main(words):
                     cells = " | ".join(f"{ms:.3g}" for ms in times) + " | " * (len(SIDES) - len(names))
                     print(f"| {kind} {','.join(map(str, shape))}, {mode} | {label} | {cells} |", flush=True)
                     for worker in workers.values():
-                        worker.ask("inference RNN alone 1 1 1 1")  # so that the same case is made anew
+                        worker.ask("inference RNN alone 1 1 1 1")  # another case, so that the next one is made anew
     for worker in workers.values():
         worker.close()
 

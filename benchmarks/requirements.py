@@ -1,4 +1,4 @@
-"""The ratios and shares that recurra is required to reach, row by row and over groups of rows."""
+"""The ratios and shares of the floor that recurra is required to reach, row by row and over groups of rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recurra.bench.rows import PeerRow, geometric_mean
 
 SMALL = CaseShape(100, 1, 32, 32)
 LONG = CaseShape(784, 64, 1, 128)
-BATCH = 16  # from here on, products decide
-WIDE = 128  # from here on, one sequence reads its weights as fast as caches give them
+BATCH = 16  # from here on, the products take most of the time
+WIDE = 128  # from here on, one sequence is bound by the bandwidth of the caches
 
 FLOOR_BATCHED = 0.85
 FLOOR_SINGLE = 0.7
@@ -21,7 +21,7 @@ CUSTOM_TO_OWN = 1.25
 
 
 def required(case: Case, peer: str) -> float | None:
-    """The least ratio of the peer's time to recurra's; None where nothing is required."""
+    """The least ratio of the peer's time to recurra's; None if nothing is required."""
     if peer == "torch":
         return _torch(case)
     if peer in ("onnxruntime", "openvino"):
@@ -46,9 +46,9 @@ def _torch(case: Case) -> float:
 
 
 def required_share(case: Case) -> float | None:
-    """The least part of recurra's time that the floor must be; None where nothing is required.
+    """The least share of the floor in recurra's time; None if nothing is required.
 
-    A single step is left out: there, calling takes longer than computing.
+    Nothing is required of a single step, whose call takes longer than its computation.
     """
     shape = case.shape
     if case.group != "layer":
@@ -63,10 +63,10 @@ class Mean:
     """A requirement on the geometric mean of a group's ratios.
 
     Attributes:
-        peer: whose.
-        cell: of these rows; empty: all.
-        training: of these rows; None: both.
-        least: what the mean must be.
+        peer: the name of the peer.
+        cell: the name of the rows' cell; empty for all cells.
+        training: the mode of the rows; None for both modes.
+        least: the least mean that is required.
     """
 
     peer: str
@@ -75,7 +75,7 @@ class Mean:
     least: float
 
     def rows(self, all_rows: Iterable[PeerRow], threads: int) -> list[PeerRow]:
-        """The rows that the mean is over."""
+        """The rows of the mean."""
         return [
             row
             for row in all_rows
@@ -100,9 +100,9 @@ class Verdict:
     """A figure and what is required of it.
 
     Attributes:
-        what: which figure.
-        figure: its value; None where it could not be had.
-        least: what it must be.
+        what: the name of the figure.
+        figure: its value; None if it could not be measured.
+        least: the least value that is required.
     """
 
     what: str
@@ -111,24 +111,24 @@ class Verdict:
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure is there and large enough."""
+        """Whether there is a figure, and it is large enough."""
         return self.figure is not None and self.figure >= self.least
 
 
 def of_row(row: PeerRow, what: str) -> Verdict | None:
-    """A row's verdict; None where nothing is required."""
+    """The verdict on a row; None if nothing is required."""
     least = required(row.case, row.peer)
     return None if least is None else Verdict(what, row.ratio.middle if row.ratio else None, least)
 
 
 def of_share(share: Share, what: str) -> Verdict | None:
-    """The verdict on a share of the floor; None where nothing is required."""
+    """The verdict on a share of the floor; None if nothing is required."""
     least = required_share(share.own.case)
     return None if least is None else Verdict(what, share.value, least)
 
 
 def of_mean(mean: Mean, all_rows: Iterable[PeerRow], threads: int, what: str) -> Verdict | None:
-    """A mean's verdict; None if there are no rows."""
+    """The verdict on a mean; None if there are no rows."""
     chosen = mean.rows(all_rows, threads)
     ratios = [row.ratio.middle for row in chosen if row.ratio]
     if not chosen:
@@ -137,21 +137,21 @@ def of_mean(mean: Mean, all_rows: Iterable[PeerRow], threads: int, what: str) ->
 
 
 def verdicts(figures: Figures) -> dict[str, list[Verdict]]:
-    """All verdicts on a run by kind of requirement."""
-    found: dict[str, list[Verdict | None]] = {}
+    """All verdicts on a run, by kind of requirement."""
+    by_kind: dict[str, list[Verdict | None]] = {}
     for row in figures.rows:
         title = PEERS[row.peer].title
         what = f"{row.case.name}, {_threads(row.threads)}, against {title}" + f" ({row.failure})" * bool(row.failure)
-        found.setdefault(f"ratio to {title}", []).append(of_row(row, what))
+        by_kind.setdefault(f"ratio to {title}", []).append(of_row(row, what))
     for mean in MEANS:
         for threads in sorted({row.threads for row in figures.rows}):
             count = len(mean.rows(figures.rows, threads))
             what = f"geometric mean of {count} rows, {_described(mean)}, {_threads(threads)}"
-            found.setdefault("geometric means", []).append(of_mean(mean, figures.rows, threads, what))
+            by_kind.setdefault("geometric means", []).append(of_mean(mean, figures.rows, threads, what))
     for share in figures.shares:
         what = f"{share.own.case.name}, {_threads(share.own.threads)}, share of the floor"
-        found.setdefault("share of the floor", []).append(of_share(share, what))
-    kept = {kind: [each for each in all_of_kind if each is not None] for kind, all_of_kind in found.items()}
+        by_kind.setdefault("share of the floor", []).append(of_share(share, what))
+    kept = {kind: [each for each in all_of_kind if each is not None] for kind, all_of_kind in by_kind.items()}
     return {kind: some for kind, some in kept.items() if some}
 
 

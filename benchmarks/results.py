@@ -1,8 +1,8 @@
-"""The table of record: times beside other libraries, and how they fare beside what is required (requirements.py).
+"""The table of record: times beside other libraries, with a verdict on each figure by requirements.py.
 
 python -m benchmarks.results [the options of `recurra bench`]    in the root of the repository; `make bench` calls it
 
-A full run writes benchmarks/RESULTS.md; a part of it goes to the terminal, or where --output says.
+A full run writes benchmarks/RESULTS.md; a partial one is printed, or written to the file that --output names.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 class JudgedReport(Report):
-    """The page with what is required of each figure, and a list of what is not met."""
+    """The page with the requirement on each figure, and a list of those that are not met."""
 
     notes = "\n- A row whose numbers are too far apart counts as not met."
     glance_titles = ("required ratio met",)
     titles = ("required", "met")
 
     def glance_columns(self, rows: Sequence[PeerRow]) -> tuple[str, ...]:
-        found = [verdict for row in rows if (verdict := of_row(row, ""))]
-        return (f"{sum(each.is_met for each in found)} of {len(found)}" if found else "–",)
+        judged = [verdict for row in rows if (verdict := of_row(row, ""))]
+        return (f"{sum(each.is_met for each in judged)} of {len(judged)}" if judged else "–",)
 
     def row_columns(self, row: PeerRow) -> tuple[str, ...]:
         return _columns(of_row(row, ""))
@@ -43,14 +43,14 @@ class JudgedReport(Report):
         return _columns(of_share(share, ""))
 
     def closing(self) -> str:
-        found = verdicts(self.figures)
-        if not found:
+        by_kind = verdicts(self.figures)
+        if not by_kind:
             return ""
         rows = [
             (kind, str(sum(each.is_met for each in some)), str(sum(not each.is_met for each in some)))
-            for kind, some in found.items()
+            for kind, some in by_kind.items()
         ]
-        unmet = [_unmet(each) for some in found.values() for each in some if not each.is_met]
+        unmet = [_unmet(each) for some in by_kind.values() for each in some if not each.is_met]
         good = sum(int(row[1]) for row in rows)
         text = f"{table(('required', 'met', 'not met'), rows)}\n\n{good} met, {len(unmet)} not met."
         return section("Summary", text + ("\n\nNot met:\n\n" + "\n".join(unmet) if unmet else ""))

@@ -30,14 +30,14 @@ BATCH, STEPS, HIDDEN, RATE, CLIP, CHARACTERS = 32, 35, 256, 1.0, 1.0, 10_000
 
 
 def corpus(path: Path) -> tuple[Tensor, int]:
-    """The characters as numbers, and how many different ones there are."""
+    """The characters as numbers, and the number of different ones."""
     text = re.sub("[^a-z]+", " ", path.read_text(encoding="utf-8").lower()).strip()[:CHARACTERS]
     letters = sorted(set(text))
     return torch.tensor([letters.index(character) for character in text]), len(letters)
 
 
 def windows(numbers: Tensor, offset: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs and targets, (STEPS, BATCH) each, consecutive windows of BATCH lanes of the text."""
+    """Inputs and targets, (STEPS, BATCH) each: consecutive windows over BATCH lanes of the text."""
     lanes = numbers[offset:]
     length = (len(lanes) - 1) // BATCH
     x = lanes[: BATCH * length].reshape(BATCH, length).T
@@ -47,14 +47,14 @@ def windows(numbers: Tensor, offset: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def detached(state: Tensor | tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor, ...] | None:
-    """A state without its gradient's path to the windows before."""
+    """A state that is detached from the windows before."""
     if isinstance(state, tuple):
         return tuple(value.detach() for value in state)
     return None if state is None else state.detach()
 
 
 def our_layer(cell: str, letters: int) -> nn.Module:
-    """The layer under test."""
+    """recurra's layer of a cell."""
     return Recurrent(recurra.cells.all()[cell], letters, HIDDEN)
 
 

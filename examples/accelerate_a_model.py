@@ -1,4 +1,4 @@
-"""Somebody's torch model, made faster in place: same objects, same numbers, and torch.nn again whenever wanted.
+"""Somebody's torch model, accelerated in place: the same objects and numbers, and back to torch.nn on demand.
 
 python examples/accelerate_a_model.py
 """
@@ -13,7 +13,7 @@ import recurra
 
 
 class Classifier(nn.Module):
-    """Theirs: nothing in it knows of recurra."""
+    """A model of somebody else's, which knows nothing of recurra."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ def milliseconds(run):
 
 def main():
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # so that the times are of the code, and not of what else the machine does
+    torch.set_num_threads(1)  # so that other work on the machine changes the times less
     model = Classifier()
     batch = torch.randint(100, (16, 40)), torch.randint(5, 41, (16,)), torch.randint(5, (16,))
     encoder, weight = model.encoder, model.encoder.weight_hh_l0

@@ -1,4 +1,4 @@
-"""The LSTM that textbooks write from scratch, and the same equations as a recurra cell: equal numbers, both timed.
+"""The LSTM that textbooks write from scratch, and the same equations as a recurra cell, compared and timed.
 
 python examples/lstm_from_scratch.py
 """

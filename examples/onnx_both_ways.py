@@ -28,13 +28,13 @@ def gated(x, h, *, W, U, b, W_z, U_z, b_z):
 
 def run_in_onnxruntime(path, x):
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of inputs that have a default: the first states
+    options.log_severity_level = 3  # without warnings about inputs with defaults: the first states
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: x})
 
 
 def export(path):
-    """Write a model of recurra's as ONNX, and compare what onnxruntime computes."""
+    """Write a model of recurra's as ONNX, and compare onnxruntime's numbers with its own."""
     torch.manual_seed(0)
     model = recurra.nn.Stack(recurra.nn.Recurrent(gated, 3, 16), torch.nn.Linear(16, 2))
     recurra.onnx.export(model, path)

@@ -1,4 +1,4 @@
-"""A stream, one step at a time, with numpy alone: its state becomes bytes, and another process goes on from there.
+"""A stream, one step at a time, with numpy alone; its state becomes bytes, and another process continues from them.
 
 python examples/stream_without_torch.py
 """
@@ -14,7 +14,7 @@ import recurra
 
 INPUT, HIDDEN, STEPS, INTERRUPTED_AT = 4, 32, 200, 120
 
-# What the other process runs: it knows the two files and nothing else.
+# The code of the other process, which knows the two files and nothing else.
 GO_ON = """
 import sys
 import numpy as np
@@ -62,7 +62,7 @@ def main():
     assert np.array_equal(rest, whole[INTERRUPTED_AT:, 0])
     print(f"its {len(rest)} steps: the bits of the whole sequence")
 
-    streams = model.streams()  # many sequences together; each comes and goes when it likes
+    streams = model.streams()  # many sequences together; each may join and leave at any time
     first = streams.join(3)
     streams.step(first, x[:3])
     streams.leave(first[1])

@@ -17,7 +17,7 @@ TEXT = "one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelv
 PROMPT, LENGTH = "one, two, ", 120
 SETTINGS = "--cell gru --hidden 48 --seq-len 32 --batch-size 16 --epochs 8 --eval-every 100 --seed 1"
 
-# What a machine without torch runs: the likeliest character, again and again.
+# Code for a machine without torch: it writes the likeliest character, again and again.
 WRITE = """
 import sys
 import numpy as np
@@ -30,7 +30,7 @@ for number in words.prompt(prompt):
     logits = stream.step(number)
 for _ in range(int(length)):
     number = 1 + int(logits[1:].argmax())  # 0 is <unk>
-    print(words.write(number, at_line_start=False), end="")  # the model is one of characters
+    print(words.write(number, at_line_start=False), end="")  # the model's tokens are characters
     logits = stream.step(number)
 assert "torch" not in sys.modules
 """

@@ -1,4 +1,4 @@
-"""What a run may have found, for tests of its page."""
+"""Results of a run, made up for tests of its page."""
 
 from recurra.bench.cases import STREAM, Case, CaseShape
 from recurra.bench.machine import Cache, Machine

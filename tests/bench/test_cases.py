@@ -1,4 +1,4 @@
-"""The grid, and which part of it a run is asked for."""
+"""The grid of cases, and the part of it that a run's options ask for."""
 
 import json
 

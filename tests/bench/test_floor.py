@@ -1,4 +1,4 @@
-"""The floor by hand."""
+"""The floor, compared with one computed by hand."""
 
 import pytest
 

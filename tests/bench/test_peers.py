@@ -1,4 +1,4 @@
-"""All sides compute recurra's numbers, on small cases; whoever is not installed is left out."""
+"""All sides compute recurra's numbers, on small cases; peers that are not installed are left out."""
 
 import re
 from dataclasses import replace

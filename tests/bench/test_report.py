@@ -1,4 +1,4 @@
-"""The page says what was found, and what was not."""
+"""The page shows all figures, and names those that are missing."""
 
 import re
 

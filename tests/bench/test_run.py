@@ -1,4 +1,4 @@
-"""A whole run: processes, files, what happens when one dies; and the command."""
+"""A whole run: processes, files, a process that dies; and the command."""
 
 import signal
 
@@ -43,7 +43,7 @@ def test_bad_options(arguments, message, capsys):
 
 
 def dying(codes, finished):
-    """A process that begins a case, ends it where `finished`, and leaves with the next of `codes`."""
+    """A process that begins a case, ends it if `finished`, and exits with the next of `codes`."""
     orders = []
 
     def start(arguments, environment, given):

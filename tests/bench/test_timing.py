@@ -1,4 +1,4 @@
-"""Who is called when, and what the rounds are worth."""
+"""The order of calls in a race, and the figures made from its rounds."""
 
 import gc
 import time

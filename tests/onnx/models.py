@@ -1,4 +1,4 @@
-"""ONNX models made in tests, saved and loaded."""
+"""ONNX models for tests: made, saved and loaded."""
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ def model_of(nodes, inputs, outputs, constants=None, opset=NEWEST, ir_version=10
 
 
 def loaded(model, folder, name="model.onnx"):
-    """The model, through a file."""
+    """Save a model to a file, and load it."""
     path = folder / name
     path.write_bytes(model.SerializeToString())
     return recurra.onnx.load(path)
@@ -50,13 +50,13 @@ def lstm_model(hidden=5):
 
 
 def sub(nodes, inputs, outputs):
-    """A graph inside of a node: the body of a loop, a scan or a branch."""
+    """An inner graph: the body of a loop or a scan, or a branch."""
     made = [helper.make_tensor_value_info(name, *kind) for name, kind in inputs.items()]
     return helper.make_graph(nodes, "inside", made, [helper.make_tensor_value_info(n, *k) for n, k in outputs.items()])
 
 
 def scan_model(directions=(0,)):
-    """A cell of one's own: h = tanh(x·w + h·u), with the weights outside of the body."""
+    """A Scan of a custom cell, h = tanh(x·w + h·u), with the weights outside of its body."""
     step = [
         helper.make_node("MatMul", ["x_t", "w"], ["xw"]),
         helper.make_node("MatMul", ["h", "u"], ["hu"]),

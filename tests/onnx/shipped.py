@@ -8,7 +8,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 @lru_cache(maxsize=1)
 def cases():
-    """All of them; making them, onnx has numpy overflow."""
+    """All cases; numpy overflows while onnx makes them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return [case for case in collect_testcases(None) if case.model is not None]

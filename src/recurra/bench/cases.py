@@ -1,4 +1,4 @@
-"""What is measured: the grid of cells, shapes and modes."""
+"""The cases: a grid of cells, shapes and modes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class CaseShape:
 
     Attributes:
         steps: T, the length of the sequences.
-        batch: B, how many sequences.
-        input: I, features of the input.
-        hidden: H, units.
-        layers: L.
+        batch: B, the number of sequences.
+        input: I, the features of the input.
+        hidden: H, the units.
+        layers: L, the number of layers.
         directions: 1, or 2 for a bidirectional layer.
     """
 
@@ -43,15 +43,15 @@ class CaseShape:
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to time.
+    """One case to time.
 
     Attributes:
-        group: ``stream`` (one step of a layer, states handed in), ``layer`` (whole sequences), ``packed`` (sequences of
-            unequal lengths), ``step`` (one call of a cell), ``custom`` (a cell that torch.nn has not) or ``own`` (a
-            custom cell beside recurra's own LSTM).
+        group: ``stream`` (one step of a layer, with states as arguments), ``layer`` (whole sequences), ``packed``
+            (sequences of unequal lengths), ``step`` (one call of a cell), ``custom`` (a cell that torch.nn does not
+            have) or ``own`` (a custom cell beside recurra's own LSTM).
         cell: its name in ``recurra.cells``.
         shape: the sizes.
-        training: whether a backward pass follows; the input asks for no gradient, as in a first layer.
+        training: whether a backward pass follows; the input needs no gradient, as in a first layer.
     """
 
     group: str
@@ -96,7 +96,7 @@ CUSTOM_SHAPES = (CaseShape(100, 1, 32, 32), CaseShape(100, 32, 128, 256))
 OWN = tuple(CaseShape(100, batch, size, size) for size in (128, 256, 512) for batch in (1, 32))
 MEMORY = Case("memory", "lstm", CaseShape(784, 64, 1, 128), True)
 
-# What `quick` keeps of each group.
+# The shapes that `quick` keeps of each group.
 QUICK = {
     "stream": {STREAM},
     "layer": {

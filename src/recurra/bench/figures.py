@@ -1,4 +1,4 @@
-"""All figures of a run: rows, limits, shares of the floor."""
+"""All figures of a run: rows, the machine's limits, shares of the floor."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _T = TypeVar("_T", PeerRow, Own)
 
 @dataclass(frozen=True)
 class Share:
-    """How near recurra comes to the floor.
+    """A time of recurra's beside the floor.
 
     Attributes:
         own: recurra's time.
-        floor: seconds.
+        floor: the floor in seconds.
     """
 
     own: Own
@@ -34,14 +34,14 @@ class Share:
 
 
 class Figures:
-    """What a run's records say.
+    """The figures that follow from a run's records.
 
     Attributes:
         rows: recurra beside each peer, in the order of the cases, then of the numbers of threads.
-        roofs: by number of threads the best that the machine has shown.
-        least_peak: by number of threads the lowest peak of the run.
+        roofs: the best performance that the machine has shown, by number of threads.
+        least_peak: the lowest peak of the run, by number of threads.
         shares: recurra's times beside the floor.
-        engines: what recurra ran on.
+        engines: the names of the engines that recurra ran on.
     """
 
     def __init__(self, lines: Iterable[Line]) -> None:
@@ -53,7 +53,7 @@ class Figures:
         for line in lines:
             if isinstance(line, Peak):
                 peaks.setdefault(line.threads, []).append(line.peak)
-        self.least_peak = {threads: min(found) for threads, found in peaks.items()}
+        self.least_peak = {threads: min(measured) for threads, measured in peaks.items()}
         self.roofs = {
             line.threads: Roof(line.threads, max(peaks[line.threads]), tuple(Level(*each) for each in line.levels))
             for line in lines
@@ -67,14 +67,14 @@ class Figures:
 
     def by_group(self) -> dict[RowGroup, list[PeerRow]]:
         """Rows of sequences and steps by peer, cell, mode and number of threads."""
-        found: dict[RowGroup, list[PeerRow]] = {}
+        groups: dict[RowGroup, list[PeerRow]] = {}
         for row in sorted(self.rows, key=lambda row: list(PEERS).index(row.peer)):
             group = {"packed": "packed ", "step": "cell "}.get(row.case.group, "")
-            found.setdefault((row.peer, group + row.case.cell, row.case.mode, row.threads), []).append(row)
-        return found
+            groups.setdefault((row.peer, group + row.case.cell, row.case.mode, row.threads), []).append(row)
+        return groups
 
 
-def _interleaved(found: list[_T]) -> list[_T]:
-    """Sorted so that the numbers of threads of a case follow on each other."""
-    order = {name: number for number, name in enumerate(dict.fromkeys(each.case.name for each in found))}
-    return sorted(found, key=lambda each: (order[each.case.name], each.threads))
+def _interleaved(rows_of_cases: list[_T]) -> list[_T]:
+    """Sort rows so that the numbers of threads of a case follow each other."""
+    order = {name: number for number, name in enumerate(dict.fromkeys(each.case.name for each in rows_of_cases))}
+    return sorted(rows_of_cases, key=lambda each: (order[each.case.name], each.threads))

@@ -5,8 +5,8 @@ For each layer and direction, with G gates::
     t_x = max(2·T·B·G·I·H / P, G·I·H·4 / BW)            the input's products, for all steps at once
     t_r = T · max(2·B·G·H² / P, G·H²·4 / BW)            the recurrent products, one after the other
 
-Training adds the input's weight gradients (t_x), the gradient of a layer's input where a layer is below (t_x), the way
-back through the recurrent products (t_r), and the recurrent weight gradients, one product for all steps
+Training adds the gradients of the input's weights (t_x), the gradient of a layer's input if there is a layer below
+(t_x), the gradients of the states (t_r), and the gradients of the recurrent weights, in one product for all steps
 (2·T·B·G·H² / P). P is the peak of matrix products and BW the bandwidth of the smallest cache that the weights fit in,
 both measured. Elementwise work counts as nothing.
 """
@@ -19,7 +19,7 @@ from recurra.bench.cases import Case
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 FLOAT = 4
-FULL = 7 / 8  # of a cache: what weights can use of it
+FULL = 7 / 8  # the part of a cache that weights can use
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Level:
 
     Attributes:
         name: L1, L2, L3 or memory.
-        capacity: bytes for each core, or for all of them where the cache is shared; 0: no limit.
+        capacity: bytes, for each core or, if the cache is shared, for all together; 0 for no limit.
         shared: whether all cores share it.
         bandwidth: bytes per second that all threads together read from it.
     """
@@ -41,10 +41,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Roof:
-    """What a number of threads can do at most.
+    """The best performance of a number of threads.
 
     Attributes:
-        threads: how many.
+        threads: the number of threads.
         peak: floating point operations per second in matrix products.
         levels: the caches from the smallest on, then the memory.
     """
@@ -54,19 +54,19 @@ class Roof:
     levels: tuple[Level, ...]
 
     def level(self, size: int) -> Level:
-        """Where weights of so many bytes stay, each thread having its part of them."""
+        """The smallest cache that holds weights of so many bytes, of which each thread has a part; or the memory."""
         for level in self.levels[:-1]:
             if size / (1 if level.shared else self.threads) <= FULL * level.capacity:
                 return level
         return self.levels[-1]
 
     def reading(self, size: int) -> float:
-        """Seconds to read so many bytes from where they stay."""
+        """Seconds to read so many bytes from the level that holds them."""
         return size / self.level(size).bandwidth
 
 
 def floor(case: Case, roof: Roof) -> float:
-    """Seconds that a case of one of torch.nn's cells takes at the least."""
+    """The least seconds that a case of one of torch.nn's cells can take."""
     shape, gates = case.shape, GATES[case.cell]
     rows, hidden = shape.steps * shape.batch, shape.hidden
     recurrent = gates * hidden * hidden

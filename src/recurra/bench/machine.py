@@ -1,4 +1,4 @@
-"""What the benchmark runs on: processor, caches, memory, versions."""
+"""The machine that the benchmark runs on: processor, caches, memory, versions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 PACKAGES = ("recurra", "torch", "numpy", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "torchrecurrent")
 CPUS = Path("/sys/devices/system/cpu")
 
-# Where caches are not told: those of a common processor, from the smallest on.
+# The caches of a common processor, from the smallest on, for systems that do not report theirs.
 USUAL = ((32 << 10, False), (1 << 20, False), (32 << 20, True))
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A level of data cache.
+    """One level of the data caches.
 
     Attributes:
         name: L1, L2, L3.
-        size: bytes, of one instance.
+        size: bytes of one instance.
         shared: whether cores share it.
     """
 
@@ -33,18 +33,18 @@ class Cache:
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine and what is installed on it.
+    """The machine, and the software on it.
 
     Attributes:
         cpu: the processor's name.
         cores: processors that this process may use.
         caches: data caches from the smallest on.
-        clock: MHz, as the system tells; 0 if it does not.
+        clock: MHz, as the system reports; 0 if it does not.
         per_cycle: float32 operations per cycle and core in fused multiply-adds; 0 if not known.
         memory: bytes.
         system: operating system and its version.
-        python: the version.
-        versions: of the packages, by name; those that are installed.
+        python: the version of Python.
+        versions: the versions of the installed packages, by name.
     """
 
     cpu: str
@@ -59,7 +59,7 @@ class Machine:
 
 
 def machine() -> Machine:
-    """Look around."""
+    """Describe this machine."""
     info = _cpuinfo()
     return Machine(
         cpu=info.get("model name") or platform.processor() or platform.machine(),
@@ -75,7 +75,7 @@ def machine() -> Machine:
 
 
 def processors() -> list[int]:
-    """The processors that this process may use, one of each core first."""
+    """The processors that this process may use, sorted so that one of each core comes first."""
     if not hasattr(os, "sched_getaffinity"):
         return list(range(os.cpu_count() or 1))
     seen: dict[tuple[str, str], int] = {}
@@ -89,21 +89,21 @@ def processors() -> list[int]:
 
 
 def pin(threads: int) -> None:
-    """Keep this process, and every library that it loads from now on, to as many cores as it has threads."""
+    """Bind this process, and every library that it loads from now on, to as many cores as it has threads."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors()[:threads])
 
 
 def caches() -> tuple[Cache, ...]:
-    """The data caches of a processor; usual ones where the system does not tell."""
-    found = {}
+    """The data caches of a processor; those of a common one if the system does not report them."""
+    by_name = {}
     for folder in sorted((CPUS / "cpu0" / "cache").glob("index*")):
         if _read(folder / "type") in ("Data", "Unified"):
             name = f"L{_read(folder / 'level')}"
             siblings = _read(CPUS / "cpu0" / "topology" / "thread_siblings_list")
-            found[name] = Cache(name, _bytes(_read(folder / "size")), _read(folder / "shared_cpu_list") != siblings)
-    told = tuple(found[name] for name in sorted(found))
-    return told or tuple(Cache(f"L{1 + number}", *cache) for number, cache in enumerate(USUAL))
+            by_name[name] = Cache(name, _bytes(_read(folder / "size")), _read(folder / "shared_cpu_list") != siblings)
+    reported = tuple(by_name[name] for name in sorted(by_name))
+    return reported or tuple(Cache(f"L{1 + number}", *cache) for number, cache in enumerate(USUAL))
 
 
 def _read(path: Path) -> str:
@@ -119,19 +119,19 @@ def _bytes(text: str) -> int:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's entry; empty where there is none."""
+    """The first processor's entry in /proc/cpuinfo; empty if there is none."""
     entry = _read(Path("/proc/cpuinfo")).split("\n\n")[0]
     pairs = (line.partition(":") for line in entry.splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _per_cycle(info: dict[str, str]) -> int:
-    """Two fused multiply-adds per cycle on vectors of the width that the processor computes with."""
+    """Operations per cycle: two fused multiply-adds on vectors of the width that the processor computes with."""
     flags, family = info.get("flags", "").split(), info.get("cpu family", "")
     if "fma" not in flags:
         return 0
     if "AMD" in info.get("vendor_id", ""):
-        return 64 if family.isdigit() and int(family) >= 26 else 32  # until Zen 5, 512 bits take two cycles
+        return 64 if family.isdigit() and int(family) >= 26 else 32  # before Zen 5, 512 bits take two cycles
     return 64 if "avx512f" in flags else 32
 
 

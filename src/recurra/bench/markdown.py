@@ -1,4 +1,4 @@
-"""Tables and numbers as a reader of Markdown sees them."""
+"""Tables and numbers in Markdown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ratio(value: Spread | None) -> str:
 
 
 def digits(value: float) -> str:
-    """Three digits that count, without an exponent."""
+    """A number with three significant digits, without an exponent."""
     if value <= 0:
         return "0"
     places = max(0, 2 - _magnitude(value))

@@ -1,4 +1,4 @@
-"""Measure a case: check that all sides compute the same numbers, then time them."""
+"""Measures a case: checks that all sides compute the same numbers, then times them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from recurra.bench.torch_side import torch_side
 from recurra.errors import RunError
 from recurra.nn import frozen
 
-AGAIN, AGAIN_SECONDS = 10, 0.5  # how often, and for how long, recurra is checked again after it was timed
+AGAIN, AGAIN_SECONDS = 10, 0.5  # calls and seconds of the check of recurra after the timing
 
 
 def measure(case: Case, threads: int, peers: Sequence[Peer], rounds: Rounds) -> CaseTimes:
-    """Time recurra and its peers in a case; whoever fails or computes other numbers is told in the record.
+    """Time recurra and its peers in a case; the record names every side that fails or computes other numbers.
 
     Args:
-        case: what to run.
-        threads: how many threads all may use.
-        peers: who is timed beside recurra.
-        rounds: how often.
+        case: the case to run.
+        threads: the number of threads that each side may use.
+        peers: the peers to time beside recurra.
+        rounds: the numbers of rounds.
     """
     record = CaseTimes(case.name, threads)
     try:
         _measure(case, peers, rounds, record)
-    except Exception as error:  # whatever goes wrong in one case must not end the others
-        record.failures.update({peer.name: told(error) for peer in peers if peer.name not in record.failures})
+    except Exception as error:  # a failure in one case must not end the others
+        record.failures.update({peer.name: one_line(error) for peer in peers if peer.name not in record.failures})
     return record
 
 
@@ -53,17 +53,17 @@ def _measure(case: Case, peers: Sequence[Peer], rounds: Rounds, record: CaseTime
                 if _agrees(side, results, problem, record):
                     sides.append(side)
             except Exception as error:
-                record.failures[peer.name] = f"{peer.name} failed: {told(error)}"
+                record.failures[peer.name] = f"{peer.name} failed: {one_line(error)}"
         times = race(sides, rounds)
         _check_again(ours, results)
     record.times.update(times)
 
 
 def _check_again(ours: Side, results: Results) -> None:
-    """See that recurra still computes what it computed at first: threads that disturb each other do so now and then.
+    """Check that recurra still computes the same numbers: races between threads show only now and then.
 
     Raises:
-        RunError: it does not.
+        RunError: the numbers have changed.
     """
     end = time.monotonic() + AGAIN_SECONDS
     for _ in range(AGAIN):
@@ -75,7 +75,7 @@ def _check_again(ours: Side, results: Results) -> None:
 
 
 def _agrees(side: Side, results: Results, problem: Problem, record: CaseTimes) -> bool:
-    """Whether a side computes recurra's numbers, which is noted; if not, who is off."""
+    """Whether a side computes recurra's numbers; the record gets the difference and, if it is too large, a failure."""
     if side.results is None:
         return True
     theirs = side.results()
@@ -99,6 +99,6 @@ def _exact(problem: Problem) -> Results:
     return side.results() if side.results else {}
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """An exception on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

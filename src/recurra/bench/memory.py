@@ -1,8 +1,8 @@
-"""What a forward pass keeps for the backward pass: ``python -m recurra.bench.memory SIDE FILE``, for one side.
+"""Memory that a forward pass keeps for the backward pass: ``python -m recurra.bench.memory SIDE FILE``, for one side.
 
-Two figures: how much the process grows while the output is held, and how much of it autograd knows of, as tensors that
-operations save. The first sees all, and what the C library holds back too, which is therefore asked to hold back little
-(``ENVIRONMENT``); the second sees only what is saved by autograd's own means.
+There are two figures: the growth of the process while the output is held, and the size of the tensors that autograd
+saves. The first includes memory that the C library does not give back, so ``ENVIRONMENT`` asks it to give back most.
+The second includes only what is saved by autograd's own means.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "655
 
 
 def kept(side: str, case: Case = MEMORY) -> Kept:
-    """Run a forward pass and measure.
+    """Run a forward pass, and measure what it keeps.
 
     Args:
         side: ``recurra`` or ``torch``.
-        case: of one of torch.nn's layers.
+        case: a case of one of torch.nn's layers.
     """
     import torch
 
@@ -39,7 +39,7 @@ def kept(side: str, case: Case = MEMORY) -> Kept:
     problem = make(case)
     module = problem.layer if side == "recurra" else torch_peer.module(problem)
     x = problem.dense
-    module(x[:2])[0].sum().backward()  # what is loaded and allocated once, is now
+    module(x[:2])[0].sum().backward()  # loads and allocates what a process needs once
     gc.collect()
     before = resident()
     output = module(x)[0]
@@ -56,13 +56,13 @@ def kept(side: str, case: Case = MEMORY) -> Kept:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         module(x)
-    given = _storages([*module.parameters(), x])
-    storages = {key: value for key, value in _storages(saved).items() if key not in given}
+    inputs = _storages([*module.parameters(), x])
+    storages = {key: value for key, value in _storages(saved).items() if key not in inputs}
     return Kept(side, grown, size, sum(storages.values()))
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies; 0 where the system does not tell so."""
+    """Bytes of memory that this process occupies; 0 if the system does not report it."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     except OSError:
@@ -71,9 +71,9 @@ def resident() -> int:
 
 
 def _storages(tensors: Iterable[torch.Tensor]) -> dict[int, int]:
-    """Bytes by address."""
-    found = (tensor.untyped_storage() for tensor in tensors)
-    return {storage.data_ptr(): storage.nbytes() for storage in found}
+    """The sizes in bytes of the tensors' storages, by address."""
+    storages = (tensor.untyped_storage() for tensor in tensors)
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
 
 
 if __name__ == "__main__":

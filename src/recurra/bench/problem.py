@@ -1,4 +1,4 @@
-"""A case made concrete: recurra's module with its weights, the input, the first states."""
+"""``Problem``: a case with numbers, that is recurra's module with its weights, the input and the first states."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _CELLS: dict[str, Callable[..., nn.Module]] = {
     "rnn": recurra_nn.RNNCell,
 }
 _LAYERS: dict[str, Callable[..., nn.Module]] = {"lstm": recurra_nn.LSTM, "gru": recurra_nn.GRU, "rnn": recurra_nn.RNN}
-SHORTEST = 0.3  # of the longest: where the lengths of packed sequences begin
+SHORTEST = 0.3  # the least length of a packed sequence, as a part of the longest
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What all sides are given.
+    """The module, the input and the first states of a case, which are the same for all sides.
 
     Attributes:
-        case: what it is made from.
-        layer: recurra's module; its weights are everybody's.
-        x: (T, B, I); packed; or (B, I) for a cell.
-        states: the first ones, shaped as the module takes them; empty: zeros, by default.
+        case: the case.
+        layer: recurra's module, whose weights all sides use.
+        x: the input, (T, B, I) or packed; (B, I) for a cell.
+        states: the first states, shaped as the module takes them; empty for the default, zeros.
     """
 
     case: Case
@@ -53,7 +53,7 @@ class Problem:
 
     @property
     def dense(self) -> Tensor:
-        """The input where it is a tensor."""
+        """The input of a case that is not packed."""
         assert isinstance(self.x, Tensor)
         return self.x
 
@@ -64,7 +64,7 @@ class Problem:
 
 
 def make(case: Case) -> Problem:
-    """The problem of a case; the same each time."""
+    """Make the problem of a case, with the same numbers each time."""
     torch.manual_seed(SEED)
     layer, shape = _module(case), case.shape
     if case.group == "step":
@@ -92,7 +92,7 @@ def _state_count(cell: str) -> int:
 
 
 def _packed(x: Tensor) -> PackedSequence:
-    """Sequences of x with lengths spread uniformly, longest first."""
+    """The sequences of x, packed, with lengths spread uniformly, the longest first."""
     steps, batch, _ = x.shape
     lengths = ((SHORTEST + (1 - SHORTEST) * torch.rand(batch)) * steps).ceil().long()
     return pack_padded_sequence(x, lengths.sort(descending=True).values)

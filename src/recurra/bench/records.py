@@ -1,4 +1,4 @@
-"""What a measuring process hands to the one that writes the report: one JSON object on each line of a file."""
+"""Records from a measuring process to the one that writes the report: one JSON object on each line of a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.bench.timing import Times
 
 @dataclass(frozen=True)
 class Started:
-    """A case is about to be timed; if nothing follows, the process died of it."""
+    """The note that a case is about to be timed; if nothing follows, the case has killed the process."""
 
     case: str
     threads: int
@@ -24,11 +24,11 @@ class CaseTimes:
     """A case's times.
 
     Attributes:
-        case: its name.
-        threads: how many.
-        times: by side the seconds of a call, round by round.
-        differences: by peer the largest difference of its numbers, relative to the largest of their kind.
-        failures: by side why there are no times.
+        case: the name of the case.
+        threads: the number of threads.
+        times: the seconds of a call in each round, by side.
+        differences: the largest difference of a peer's numbers, relative to the largest of their kind, by peer.
+        failures: the reason why there are no times, by side.
     """
 
     case: str
@@ -40,7 +40,7 @@ class CaseTimes:
 
 @dataclass(frozen=True)
 class Peak:
-    """Operations per second of matrix products, measured once more."""
+    """One measurement of the operations per second of matrix products."""
 
     threads: int
     peak: float
@@ -56,7 +56,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class EngineUsed:
-    """Which engine recurra ran on."""
+    """The engine that recurra ran on."""
 
     threads: int
     name: str
@@ -68,9 +68,9 @@ class Kept:
 
     Attributes:
         side: ``recurra`` or ``torch``.
-        resident: growth of the process, the output included.
+        resident: the growth of the process, with the output.
         output: bytes of the output.
-        saved: what the layer saved for its backward pass, as autograd counts it, parameters and input left out.
+        saved: bytes that the layer saved for its backward pass, by autograd's count, without parameters and input.
     """
 
     side: str
@@ -84,7 +84,7 @@ _KINDS = {kind.__name__: kind for kind in (Started, CaseTimes, Peak, Levels, Eng
 
 
 def append(path: Path, record: Line) -> None:
-    """Write a record at the end of a file, so that it is there even if the process dies next."""
+    """Append a record to a file at once, so that it stays even if the process dies next."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"kind": type(record).__name__, **asdict(record)}) + "\n")
 

@@ -48,11 +48,11 @@ class Report:
     """The page of a run. A subclass may append columns to the tables of ratios and shares, and a section at the end.
 
     Attributes:
-        outcome: what the run has found.
-        figures: its figures.
+        outcome: the results of the run.
+        figures: the figures that follow from them.
         notes: lines that follow those on how to read the page.
-        glance_titles: of the columns that :meth:`glance_columns` fills.
-        titles: of the columns that :meth:`row_columns` and :meth:`share_columns` fill.
+        glance_titles: titles of the columns that :meth:`glance_columns` fills.
+        titles: titles of the columns that :meth:`row_columns` and :meth:`share_columns` fill.
     """
 
     notes: str = ""
@@ -77,31 +77,31 @@ class Report:
         return "\n\n".join(section for section in sections if section) + "\n"
 
     def glance_columns(self, rows: Sequence[PeerRow]) -> tuple[str, ...]:
-        """More about a group of rows, under ``glance_titles``."""
+        """Further columns for a group of rows, under ``glance_titles``."""
         return ()
 
     def row_columns(self, row: PeerRow) -> tuple[str, ...]:
-        """More about recurra beside a peer, under ``titles``."""
+        """Further columns for a row, under ``titles``."""
         return ()
 
     def share_columns(self, share: Share) -> tuple[str, ...]:
-        """More about a share of the floor, under ``titles``."""
+        """Further columns for a share of the floor, under ``titles``."""
         return ()
 
     def closing(self) -> str:
-        """The last section; empty: none."""
+        """The last section; empty for none."""
         return ""
 
     def _glance(self) -> str:
-        """For each peer, cell, mode and number of threads the least ratio and the mean."""
+        """The least ratio and the mean for each peer, cell, mode and number of threads."""
         rows = []
-        for (peer, cell, mode, threads), found in self.figures.by_group().items():
-            ratios = [row.ratio.middle for row in found if row.ratio]
+        for (peer, cell, mode, threads), group in self.figures.by_group().items():
+            ratios = [row.ratio.middle for row in group if row.ratio]
             rows.append(
                 (
-                    PEERS[peer].title, cell, mode, str(threads), str(len(found)),
+                    PEERS[peer].title, cell, mode, str(threads), str(len(group)),
                     f"{min(ratios):.2f}" if ratios else "–", f"{geometric_mean(ratios):.2f}" if ratios else "–",
-                    *self.glance_columns(found),
+                    *self.glance_columns(group),
                 )
             )  # fmt: skip
         titles = ("recurra against", "cell", "mode", "threads", "rows", "least ratio", "geometric mean")
@@ -165,7 +165,7 @@ def _head(outcome: Outcome, figures: Figures) -> str:
 
 
 def _limits(outcome: Outcome, figures: Figures) -> str:
-    """The measured peak and bandwidths, and what the processor could do by its construction."""
+    """The measured peak and bandwidths, and the processor's peak in theory."""
     rows = []
     for threads, roof in figures.roofs.items():
         reading = [f"{each.bandwidth / 1e9:.0f}" for each in roof.levels]

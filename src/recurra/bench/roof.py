@@ -1,4 +1,4 @@
-"""Measuring what the machine can do at most: the peak of its matrix products, the bandwidth of its caches."""
+"""Measurements of the machine's best performance: the peak of its matrix products, the bandwidth of its caches."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from recurra.bench.floor import Level
 from recurra.bench.machine import Cache
 
 SIZES = (256, 384, 512, 768, 1024, 1536)
-SWEEP = 1 << 22  # bytes that a call reads at least, so that calling costs next to nothing
-GRAIN = 1 << 13  # bytes that sizes of arrays are multiples of
+SWEEP = 1 << 22  # bytes that a call reads at least, so that the call itself costs next to nothing
+GRAIN = 1 << 13  # bytes; sizes of arrays are multiples of it
 
 
 def peak(seconds: float) -> float:
     """Operations per second of the fastest float32 matrix product, torch's or numpy's, of any good size.
 
     Args:
-        seconds: how long to try, in all.
+        seconds: the time to spend, in all.
     """
     return max(2 * size**3 / _fastest(call, seconds / 2 / len(SIZES)) for size in SIZES for call in _products(size))
 
@@ -33,11 +33,11 @@ def _products(size: int) -> Iterator[Callable[[], object]]:
 
 
 def levels(caches: tuple[Cache, ...], seconds: float) -> tuple[Level, ...]:
-    """All caches and the memory with what all of torch's threads together read from them.
+    """All caches and the memory, with the bandwidth at which all of torch's threads together read from them.
 
     Args:
-        caches: from the smallest on.
-        seconds: how long to try each.
+        caches: the caches from the smallest on.
+        seconds: the time to spend on each.
     """
     memory = Cache("memory", 0, shared=True)
     largest = max((cache.size for cache in caches), default=1 << 25)
@@ -49,7 +49,7 @@ def levels(caches: tuple[Cache, ...], seconds: float) -> tuple[Level, ...]:
 
 
 def _together(cache: Cache, size: int, seconds: float) -> float:
-    """Of a cache that each core has to itself, each core reads as fast as one does alone."""
+    """The bandwidth of all threads; of a cache that cores do not share, the threads' number times that of one."""
     threads = torch.get_num_threads()
     if cache.shared:
         return bandwidth(size, seconds)
@@ -63,12 +63,12 @@ def _together(cache: Cache, size: int, seconds: float) -> float:
 def bandwidth(size: int, seconds: float) -> float:
     """Bytes per second that torch's threads together read from an array of `size` bytes, again and again.
 
-    The better of sums along its rows and a scalar product of its halves. A small array is summed many times in one
-    call. In the smallest cache both are bound by their arithmetic, and the figure is low.
+    The figure is the better one of sums along the array's rows and a scalar product of its halves. A small array is
+    summed many times in one call. In the smallest cache both are bound by their arithmetic, and the figure is low.
 
     Args:
         size: a multiple of 8 KiB.
-        seconds: how long to try.
+        seconds: the time to spend.
     """
     values = torch.rand(size // 4)
     passes = max(1, SWEEP // size)

@@ -1,4 +1,4 @@
-"""From times to figures: medians, quartiles, ratios."""
+"""Rows of a report, made from times: medians, quartiles, ratios."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """That of values, at least one."""
+        """The spread of values, of which there is at least one."""
         if len(values) == 1:
             return cls(values[0], values[0], values[0])
         low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -37,14 +37,14 @@ class PeerRow:
     """recurra and one peer in one case at one number of threads.
 
     Attributes:
-        case: what was run.
-        threads: how many.
-        peer: the other's name.
+        case: the case that was run.
+        threads: the number of threads.
+        peer: the peer's name.
         ours: seconds of recurra's calls; None after a failure.
-        theirs: seconds of the peer's.
-        ratio: the peer's median time divided by recurra's, more is better for recurra; its quartiles are those of the
-            ratios of single rounds.
-        failure: why there are no times; empty if there are.
+        theirs: seconds of the peer's calls; None after a failure.
+        ratio: the peer's median time divided by recurra's, so that above 1 recurra is faster; its quartiles are those
+            of the ratios of single rounds.
+        failure: the reason why there are no times; empty if there are some.
     """
 
     case: Case
@@ -77,7 +77,7 @@ def rows(records: Iterable[CaseTimes]) -> list[PeerRow]:
 
 
 def own(records: Iterable[CaseTimes]) -> list[Own]:
-    """recurra's times."""
+    """recurra's own times, one for each record."""
     named = {case.name: case for case in cases()}
     return [
         Own(named[record.case], record.threads, spread(record.times["recurra"]) if record.times else None)
@@ -91,12 +91,12 @@ def spread(times: Times) -> Spread:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """Of positive values, at least one."""
+    """The geometric mean of positive values, of which there is at least one."""
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
 def describe(record: CaseTimes) -> str:
-    """A record on a line: recurra's time, and each peer's time divided by it."""
+    """A record as one line: recurra's time, and each peer's time divided by it."""
     parts = []
     if record.times:
         parts.append(f"{1000 * spread(record.times['recurra']).middle:.3g} ms")

@@ -1,4 +1,4 @@
-"""A whole run: a process for each number of threads, one for each look at the memory, and what they report."""
+"""A whole run: a process for each number of threads, one for each measurement of memory, and their records."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from recurra.errors import RunError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has found.
+    """The results of a run.
 
     Attributes:
-        settings: what was asked for.
-        machine: where it ran.
-        date: when it began, in UTC.
-        seconds: how long it took.
-        load: the average number of busy processes on the machine in the last minute, before the run; None if not told.
+        settings: the settings of the run.
+        machine: the machine that it ran on.
+        date: the time of its beginning, in UTC.
+        seconds: its duration.
+        load: the average number of busy processes on the machine in the minute before the run; None if not reported.
         lines: all records.
-        missing: by peer the packages that are not installed.
+        missing: the packages that are not installed, by peer.
         left_out: numbers of threads that the machine does not have.
     """
 
@@ -49,10 +49,10 @@ class Outcome:
 
 
 def run(settings: BenchSettings, say: Callable[[str], None] = print) -> Outcome:
-    """Measure everything that is asked for; progress is printed by the way.
+    """Measure all cases that the settings ask for, and report progress.
 
     Raises:
-        RecurraError: the settings make no sense, or a process could not even begin.
+        RecurraError: the settings make no sense, or a process ended before its first case.
     """
     settings.check()
     begin, date = time.monotonic(), datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -78,7 +78,7 @@ def run(settings: BenchSettings, say: Callable[[str], None] = print) -> Outcome:
 
 
 def _measured(settings: BenchSettings, threads: int, path: Path, say: Callable[[str], None]) -> list[Line]:
-    """All records with so many threads; a case that kills its process is noted, and a new process goes on."""
+    """All records with so many threads; if a case kills its process, that is recorded, and a new process goes on."""
     order = WorkOrder(settings, threads, str(path))
     while True:
         code = _python(["-m", "recurra.bench.worker"], _limits(threads), order.to_json())
@@ -101,7 +101,7 @@ def _note(path: Path, settings: BenchSettings, threads: int, name: str, failure:
 
 
 def _kept(path: Path, say: Callable[[str], None]) -> list[Line]:
-    """What each side keeps for the backward pass."""
+    """Measure what each side keeps for the backward pass."""
     for side in memory.SIDES:
         code = _python(["-m", "recurra.bench.memory", side, str(path)], {**_limits(1), **memory.ENVIRONMENT}, "")
         if code:
@@ -110,14 +110,14 @@ def _kept(path: Path, say: Callable[[str], None]) -> list[Line]:
 
 
 def _python(arguments: Sequence[str], environment: dict[str, str], given: str) -> int:
-    """Run this Python; its output goes where ours goes."""
+    """Run this Python, with this process's output, and return its exit code."""
     sys.stdout.flush()
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=os.environ | environment, input=given, text=True, check=False).returncode
 
 
 def _limits(threads: int) -> dict[str, str]:
-    """What libraries read when they are loaded."""
+    """Environment variables that libraries read when they are loaded."""
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {**dict.fromkeys(pools, str(threads)), "JAX_PLATFORMS": "cpu"}
 

@@ -1,4 +1,4 @@
-"""What a run of the benchmark is asked to do."""
+"""``BenchSettings``: the options of a run of the benchmark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from recurra.errors import RecurraError
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """Which cases, against whom, and how thoroughly.
+    """The cases, the peers and the thoroughness of a run.
 
     Attributes:
-        quick: fewer cases and fewer rounds: a few minutes.
-        only: a regular expression; cases whose name does not contain it are left out. Empty: all.
-        peers: their names; empty: all.
-        threads: the numbers of threads, each measured in a process of its own.
+        quick: whether to run fewer cases and fewer rounds, which takes a few minutes. Default False.
+        only: a regular expression; cases in whose name it is not found are left out. Default empty, for all.
+        peers: the names of the peers. Default empty, for all.
+        threads: the numbers of threads, each measured in a process of its own. Default 1 and 2.
     """
 
     quick: bool = False
@@ -29,10 +29,10 @@ class BenchSettings:
     threads: tuple[int, ...] = (1, 2)
 
     def check(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse settings that make no sense.
 
         Raises:
-            RecurraError: the message names the option.
+            RecurraError: a setting makes no sense; the message names the option.
         """
         try:
             re.compile(self.only)
@@ -49,7 +49,7 @@ class BenchSettings:
 
     @property
     def command(self) -> str:
-        """The command line that asks for this."""
+        """The command line with these settings."""
         words = ["recurra", "bench", *["--quick"] * self.quick]
         words += ["--only", self.only] if self.only else []
         words += [word for name in self.peers for word in ("--peer", name)]
@@ -63,16 +63,16 @@ class BenchSettings:
 
     @property
     def wants_memory(self) -> bool:
-        """Whether the memory is to be looked at."""
+        """Whether to measure the memory."""
         return self.wants(MEMORY.name) and (not self.peers or "torch" in self.peers)
 
     def peers_of(self, case: Case, threads: int) -> tuple[Peer, ...]:
-        """Who is timed beside recurra, installed or not."""
+        """The peers to time beside recurra, installed or not."""
         wanted = (peer for name, peer in PEERS.items() if not self.peers or name in self.peers)
         return tuple(peer for peer in wanted if peer.covers(case, threads))
 
     def cases(self, threads: int) -> Iterator[Case]:
-        """The cases to time with so many threads: those wanted that have a peer."""
+        """The cases to time with so many threads: the wanted ones that have a peer."""
         for case in cases():
             kept = is_quick(case) or not self.quick
             if kept and self.wants(case.name) and self.peers_of(case, threads):

@@ -1,4 +1,4 @@
-"""One of those that are timed side by side."""
+"""``Side``: a call that is timed beside others, and the comparison of two sides' results."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 Results = dict[str, NDArray[Any]]
 
-# Of the largest value of each result: what sums in another order may differ by.
+# Sums in another order may differ by this part of the largest value of a result.
 TOLERANCE = 2e-5
 
 
 @dataclass(frozen=True)
 class Side:
-    """Something to call again and again.
+    """A call to be timed beside others.
 
     Attributes:
-        name: the peer's, or ``recurra``.
-        call: what is timed.
-        results: runs once and gives all numbers by name: ``output``, the last states ``h_n`` and ``c_n``, in training
-            also ``grad x`` and ``grad <parameter>`` with the names of recurra's parameters. None where there is nothing
+        name: the name of the peer, or ``recurra``.
+        call: the call to be timed.
+        results: runs once, and gives all numbers by name: ``output``, the last states ``h_n`` and ``c_n``, in training
+            also ``grad x`` and ``grad <parameter>`` with the names of recurra's parameters. None if there is nothing
             to compare.
-        during: a context around calls, entered outside of the time.
+        during: gives a context around calls, which is entered before the clock starts.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Side:
 
 
 def difference(mine: Results, theirs: Results) -> tuple[float, str]:
-    """The largest difference of two sides' results, relative to the largest value of its kind, and where it is.
+    """The largest difference of two sides' results, relative to the largest value of its kind, and the result's name.
 
     Args:
-        mine: what is checked; it may have more results than the other.
-        theirs: what it is compared with.
+        mine: the results to check; there may be more of them than of the others.
+        theirs: the results to compare them with.
 
     Raises:
         ValueError: a result is missing, or has another shape.
@@ -53,7 +53,7 @@ def difference(mine: Results, theirs: Results) -> tuple[float, str]:
             raise ValueError(f"{name!r} has shape {mine[name].shape}, the peer's has {expected.shape}")
         scale = max(float(np.abs(expected).max(initial=0.0)), np.finfo(np.float32).tiny)
         off = float(np.abs(mine[name].astype(np.float64) - expected).max(initial=0.0)) / scale
-        if off != off:  # a NaN is the worst
+        if off != off:  # NaN is the worst difference
             return off, name
         worst = max(worst, (off, name))
     return worst

@@ -1,4 +1,4 @@
-"""Times of calls that take turns, so that what slows the machine down for a while slows all of them."""
+"""Times of calls that take turns, so that whatever slows the machine down for a while slows all of them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 from recurra.bench.side import Side
 
-Times = list[float | None]  # of each round the seconds of a call; None where the side was left out
+Times = list[float | None]  # seconds of a call in each round; None if the side was left out
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """How often to time.
+    """The numbers of rounds, and the times around calls.
 
     Attributes:
         many: rounds of a side whose call takes less than ``long`` seconds.
-        few: rounds of the others, spread evenly over the rounds of the first.
-        long: seconds.
-        fewest: rounds of sides whose call takes more than a second.
-        batch: short calls are repeated until they fill so many seconds, and timed together.
-        warm: a call that takes less than so many seconds is made once before it is timed, to bring its data back into
-            the caches; a longer one hardly notices.
-        settle: seconds of rest before each turn, in which the threads of the side before stop waiting for work.
+        few: rounds of the other sides, spread evenly over those ``many`` rounds.
+        long: seconds of a call.
+        fewest: rounds of a side whose call takes a second or more.
+        batch: seconds; shorter calls are repeated until they last as long, and timed together.
+        warm: seconds; a shorter call is made once before it is timed, to bring its data back into the caches. It makes
+            hardly a difference to a longer one.
+        settle: seconds of rest before each turn, in which the threads of the previous side stop waiting for work.
     """
 
     many: int = 31
@@ -45,11 +45,11 @@ def race(sides: Sequence[Side], rounds: Rounds) -> dict[str, Times]:
     """Time all sides in turns: forwards in one round, backwards in the next.
 
     Args:
-        sides: whom to time; their names differ.
-        rounds: how often.
+        sides: the sides to time; their names differ.
+        rounds: the numbers of rounds.
 
     Returns:
-        By name the times of all rounds.
+        The times of all rounds, by the name of the side.
     """
     with _no_collection():
         durations = {side.name: _estimate(side) for side in sides}
@@ -64,17 +64,17 @@ def race(sides: Sequence[Side], rounds: Rounds) -> dict[str, Times]:
 
 
 def _share(seconds: float, rounds: Rounds) -> int:
-    """How many rounds a side of so long a call has."""
+    """The number of rounds of a side whose call takes so many seconds."""
     return rounds.many if seconds < rounds.long else rounds.few if seconds < 1 else min(rounds.few, rounds.fewest)
 
 
 def _is_turn(number: int, share: int, total: int) -> bool:
-    """Whether a side that has `share` of `total` rounds, evenly spread, has this one."""
+    """Whether a side that takes part in `share` of `total` rounds, evenly spread, takes part in this one."""
     return number * share // total != (number + 1) * share // total
 
 
 def _turn(side: Side, estimate: float, rounds: Rounds) -> float:
-    """Seconds of one call, taken over a batch."""
+    """Seconds of one call, measured over a batch of calls."""
     calls = max(1, math.ceil(rounds.batch / estimate))
     gc.collect()
     with side.during():
@@ -85,7 +85,7 @@ def _turn(side: Side, estimate: float, rounds: Rounds) -> float:
 
 
 def _estimate(side: Side) -> float:
-    """About how long a call takes, once it is warm."""
+    """About the seconds that a warm call takes."""
     with side.during():
         side.call()
         calls, seconds = 1, _seconds(side, 1)
@@ -105,7 +105,7 @@ def _seconds(side: Side, calls: int) -> float:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage but where it is told to, and from looking at what is there already."""
+    """Collect garbage only where the code says so, and leave out the objects that exist already."""
     was_on = gc.isenabled()
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""A torch module as a side: recurra's own, and those of the peers that are written in torch."""
+"""Sides made of torch modules: recurra's own, and those of the peers that are written in torch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def torch_side(
     """Make a side of a module.
 
     Args:
-        name: the peer's.
-        module: called with the input and the first states, as torch.nn's layers and cells are.
-        problem: the input, the first states, and whether a backward pass follows.
-        threads: how many torch may use.
-        renamed: what turns gradients by the module's names into gradients by recurra's.
-        compared: whether the numbers are to be compared.
+        name: the name of the peer.
+        module: a module that takes the input and the first states, as torch.nn's layers and cells do.
+        problem: gives the input, the first states, and whether a backward pass follows.
+        threads: the number of threads that torch may use.
+        renamed: turns gradients by the module's names into gradients by recurra's names. Default: they are the same.
+        compared: whether the numbers are to be compared. Default True.
     """
     x, hx, training = problem.x, problem.hx, problem.case.training
     parameters = list(module.parameters())
@@ -64,13 +64,13 @@ def _setting(threads: int, training: bool) -> Iterator[None]:
 
 
 def _output(result: Any) -> Tensor:
-    """The output in what a layer or a cell returns."""
+    """The output in a result of a layer or a cell."""
     first = result[0] if type(result) is tuple else result
     return first.data if isinstance(first, PackedSequence) else first
 
 
 def _last(result: Any, is_cell: bool) -> tuple[Tensor, ...]:
-    """The last states in it."""
+    """The last states in a result of a layer or a cell."""
     states = result if is_cell else result[1]
     return states if isinstance(states, tuple) else (states,)
 
@@ -80,11 +80,11 @@ def _results(module: nn.Module, problem: Problem, renamed: Renamed) -> Results:
     data = data.clone().requires_grad_(problem.case.training)
     x = problem.x._replace(data=data) if isinstance(problem.x, PackedSequence) else data
     result = module(x, problem.hx)
-    found = {"output": _output(result)}
-    found |= dict(zip(("h_n", "c_n"), _last(result, problem.case.group == "step"), strict=False))
+    values = {"output": _output(result)}
+    values |= dict(zip(("h_n", "c_n"), _last(result, problem.case.group == "step"), strict=False))
     if problem.case.training:
-        found |= _gradients(module, found["output"], data, renamed)
-    return {name: value.detach().numpy().copy() for name, value in found.items()}
+        values |= _gradients(module, values["output"], data, renamed)
+    return {name: value.detach().numpy().copy() for name, value in values.items()}
 
 
 def _gradients(module: nn.Module, output: Tensor, x: Tensor, renamed: Renamed) -> dict[str, Tensor]:

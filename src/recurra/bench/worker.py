@@ -1,7 +1,7 @@
 """The process that measures with one number of threads: ``python -m recurra.bench.worker < order``.
 
-Libraries take their threads from the processors that the process may use when they are loaded, so that it limits itself
-before it loads any of them; hence the late imports.
+Imports are late: when a library is loaded, it takes its number of threads from the processors that the process may use,
+so that the process has to limit itself first.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from recurra.bench.settings import BenchSettings
 from recurra.bench.timing import QUICK, Rounds
 
 SETTLE = 0.005  # seconds in which waiting threads go to sleep
-PEAK_EVERY = 60.0  # seconds between two looks at the peak
+PEAK_EVERY = 60.0  # seconds between two measurements of the peak
 
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """What a worker is to do.
+    """The task of a worker.
 
     Attributes:
-        settings: of the whole run.
-        threads: how many.
+        settings: the settings of the whole run.
+        threads: the number of threads.
         path: the file that takes the records.
-        done: names of cases to leave out: an earlier process has tried them.
+        done: the names of cases to leave out, as an earlier process has tried them.
     """
 
     settings: BenchSettings
@@ -41,7 +41,7 @@ class WorkOrder:
     done: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The order as text."""
+        """The order as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -53,12 +53,12 @@ class WorkOrder:
         return cls(settings, fields["threads"], fields["path"], tuple(fields["done"]))
 
     def cases(self) -> list[Case]:
-        """What is left to measure."""
+        """The cases that are left to measure."""
         return [case for case in self.settings.cases(self.threads) if case.name not in self.done]
 
 
 def work(order: WorkOrder) -> None:
-    """Measure all cases of an order, and what the machine can do, and write down each result at once."""
+    """Measure all cases of an order and the machine's limits, and write down each result at once."""
     import torch
 
     from recurra.bench.measure import measure
@@ -73,7 +73,7 @@ def work(order: WorkOrder) -> None:
     rounds = replace(QUICK if order.settings.quick else Rounds(), settle=SETTLE if order.threads > 1 else 0.0)
     write(EngineUsed(order.threads, choose(plan(trace(lstm))).name))
     cases = order.cases()
-    last = _look_up(order, write, first=not order.done)
+    last = _measure_limits(order, write, first=not order.done)
     for number, case in enumerate(cases, 1):
         write(Started(case.name, order.threads))
         peers = [peer for peer in order.settings.peers_of(case, order.threads) if not peer.missing()]
@@ -81,17 +81,17 @@ def work(order: WorkOrder) -> None:
         write(record)
         _say(record, f"{number}/{len(cases)}")
         if time.monotonic() - last > PEAK_EVERY or number == len(cases):
-            last = _look_up(order, write, first=False)
+            last = _measure_limits(order, write, first=False)
 
 
-def _look_up(order: WorkOrder, write: Callable[[Line], None], *, first: bool) -> float:
-    """Measure the machine's limits, its caches only the first time; when that was."""
+def _measure_limits(order: WorkOrder, write: Callable[[Line], None], *, first: bool) -> float:
+    """Measure the machine's limits, its caches only the first time, and return the time of the measurement."""
     from recurra.bench import roof
 
     seconds = 0.5 if order.settings.quick else 2.0
     if first:
-        found = roof.levels(caches(), seconds / 2)
-        write(Levels(order.threads, [[each.name, each.capacity, each.shared, each.bandwidth] for each in found]))
+        levels = roof.levels(caches(), seconds / 2)
+        write(Levels(order.threads, [[each.name, each.capacity, each.shared, each.bandwidth] for each in levels]))
     write(Peak(order.threads, roof.peak(seconds)))
     return time.monotonic()
 

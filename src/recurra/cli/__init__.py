@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-# What an installation without the extras lacks.
+# The packages that an installation without the extras lacks.
 EXTRAS = ("typer", "click", "rich", "torch")
 
 
@@ -12,10 +12,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: the arguments without the program's name. Default: those of the process.
+        argv: the arguments, without the program's name. Default: those of the process.
 
     Returns:
-        the exit code: 0; 1 if doctor finds a problem, or if the reader of the output has left; 2 for bad input, with
+        the exit code: 0; 1 if doctor finds a problem, or if the reader of the output is gone; 2 for bad input, with
         one line on stderr; 130 after Ctrl-C.
     """
     _opened()
@@ -46,7 +46,7 @@ def _flushed(code: int) -> int:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if code or isinstance(error, BrokenPipeError):  # its reader has left, or more is wrong already
+        if code or isinstance(error, BrokenPipeError):  # the reader is gone, or the command has failed already
             return code or 1
         print(f"recurra: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The command line application. A command imports what it needs, torch above all, when it runs."""
+"""The command line application. Each command imports what it needs, torch above all, when it runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _UsageError(Protocol):
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a command and return its exit code; see :func:`recurra.cli.main`."""
-    if hasattr(sys.stdout, "reconfigure"):  # so that a terminal that cannot show a character shows its number
+    if hasattr(sys.stdout, "reconfigure"):  # so that a terminal shows the number of a character that it cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:

@@ -32,12 +32,12 @@ def bench(
 
 
 def settings_of(quick: bool, only: str, peer: list[str] | None, threads: list[int] | None) -> BenchSettings:
-    """What the options ask for."""
+    """The settings that the options ask for."""
     return BenchSettings(quick, only, tuple(peer or ()), tuple(dict.fromkeys(threads or BenchSettings.threads)))
 
 
 def write_page(settings: BenchSettings, path: Path | None, report: type[Report]) -> None:
-    """Measure, and write the page to a file, or print it where no file is named.
+    """Measure, and write the page to a file, or print it if no file is named.
 
     Raises:
         RecurraError: the settings make no sense, or the file cannot be written.

@@ -61,16 +61,16 @@ def _describe(event: Evaluation) -> str:
 
 
 def _print_races(races: dict[int, Race]) -> None:
-    rounds = min(found.rounds for found in races.values())
-    difference = max(found.difference for found in races.values())
+    rounds = min(each.rounds for each in races.values())
+    difference = max(each.difference for each in races.values())
     print("\nFrom the same weights, recurra and torch.nn compute the same loss, logits and gradients: the largest")
     print(f"difference is {difference:.0e} of the largest value. One training step of this model, median of at least")
     print(f"{rounds} alternating rounds, in milliseconds:\n")
     print(f"{'':12}{'recurra':>10}{'torch.nn':>10}")
-    for count, found in races.items():
-        print(f"{_threads(count):12}{found.ours:10.2f}{found.theirs:10.2f}")
-    ours = min(found.ours for found in races.values())
-    theirs = min(found.theirs for found in races.values())
+    for count, each in races.items():
+        print(f"{_threads(count):12}{each.ours:10.2f}{each.theirs:10.2f}")
+    ours = min(each.ours for each in races.values())
+    theirs = min(each.theirs for each in races.values())
     print(f"\nEach at its best, recurra takes {ours / theirs:.2f} times as long as torch.nn.")
 
 

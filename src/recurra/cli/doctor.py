@@ -35,7 +35,7 @@ def _load(module: str) -> ModuleType | str:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         return "" if error.name == module else f"installed, but it cannot be imported: {error}"
-    except Exception as error:  # a broken installation may raise anything, and doctor is there to show it
+    except Exception as error:  # a broken installation may raise anything, and doctor has to show it
         return f"installed, but it cannot be imported: {type(error).__name__}: {error}"
 
 
@@ -105,7 +105,7 @@ def _engines() -> Iterator[tuple[str, str]]:
 
 
 def _devices() -> Iterator[tuple[str, str]]:
-    """Name, for each device of this machine, the engine that runs torch.nn's cells there, and that for other cells."""
+    """The engines that run torch.nn's cells and other cells, for each device of this machine."""
     from recurra.cells import gru, lstm, mgu, rnn
     from recurra.compiler import plan, trace
     from recurra.engines import choose

@@ -1,4 +1,4 @@
-"""Seeing inside: what every variable of a cell is, and how large."""
+"""``explain``: the meaning and the shape of every variable of a cell."""
 
 from recurra.look.explain import Explanation, explain
 

@@ -1,4 +1,4 @@
-"""``explain``: every variable of a cell or layer with its shape, in words, symbols and numbers."""
+"""``explain``: a table of the variables of a cell or layer, with their meanings and shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExplainedVariable:
-    """One variable: its name, what it is, its shape in symbols, and in numbers where those are known."""
+    """One variable: its name, its meaning, and its shape in symbols and, where they are known, in numbers."""
 
     name: str
     meaning: str
@@ -31,9 +31,9 @@ class Explanation:
     """A table of variables; ``str()`` prints it.
 
     Attributes:
-        title: what is explained.
-        rows: the variables, in the order of the data's way.
-        equations: pairs of an equation and when it runs.
+        title: the name of the cell or layer.
+        rows: the variables, in the order in which data pass through them.
+        equations: pairs: an equation, and the time at which it runs.
     """
 
     title: str
@@ -50,12 +50,12 @@ class Explanation:
 
 
 def explain(target: Cell | Recurrent | RecurrentCell, x: Tensor | None = None) -> Explanation:
-    """The shape of every variable of a cell, or of a layer at its sizes.
+    """Explain the variables of a cell, or of a layer with its sizes: names, meanings, shapes.
 
     Args:
         target: a cell, a ``recurra.nn`` layer or a ``recurra.nn`` cell.
-        x: an input of the layer, (seq_len, batch, input_size) or as the layer takes it; its lengths then stand in the
-            table. Default: they stand there by name.
+        x: an input of the layer, (seq_len, batch, input_size) or in the layer's own layout; the table then shows its
+            seq_len and batch in numbers. Default None: the table shows them by name.
 
     Raises:
         TypeError: target is something else, or x is no tensor.
@@ -78,7 +78,7 @@ def _of_module(module: Recurrent | RecurrentCell, x: Tensor | None) -> Explanati
 
 
 def _sequence_rows(module: Any, x: Tensor | None) -> list[ExplainedVariable]:
-    """The input, output and states of a layer over all steps; nothing for a module of one step."""
+    """The rows of a layer's input, output and states over all steps; none for a module of one step."""
     if not hasattr(module, "num_layers"):
         return []
     lengths: dict[str, object] = {"seq_len": "seq_len", "batch": "batch"}
@@ -111,11 +111,11 @@ def _of_program(title: str, program: Program, sizes: Sizes | None, rows: list[Ex
     scheduled = plan(program)
     varying = program.varying()
     states = dict.fromkeys(program.states, "state, from the step before")
-    given = {program.input: "input of a step", **states, **dict.fromkeys(program.parameters, "parameter")}
+    meanings = {program.input: "input of a step", **states, **dict.fromkeys(program.parameters, "parameter")}
     new = dict(zip(program.next_states, program.states, strict=True))
     for variable in program.variables():
-        if variable in given:
-            meaning = given[variable]
+        if variable in meanings:
+            meaning = meanings[variable]
         elif variable in new:
             meaning = f"new value of state {new[variable].name}"
         elif variable.is_named:
@@ -136,7 +136,7 @@ def _of_program(title: str, program: Program, sizes: Sizes | None, rows: list[Ex
 
 
 def _shapes(variable: Variable, varying: bool, sizes: Sizes | None) -> tuple[str, str]:
-    """A shape in symbols and in numbers; what varies has a batch in front."""
+    """A shape in symbols and in numbers; a varying variable has the batch in front."""
     leading = ["batch"] if varying else []
     symbols = _joined([*leading, *(str(size) for size in variable.shape)])
     return symbols, _joined([*leading, *_numbers(variable.shape, sizes)]) if sizes else ""

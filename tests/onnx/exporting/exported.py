@@ -1,4 +1,4 @@
-"""Modules and their ONNX files side by side: written, run by onnxruntime and by onnx's own evaluator, compared."""
+"""Modules and their ONNX files: written, run by onnxruntime and by onnx's own evaluator, and compared."""
 
 import copy
 
@@ -15,13 +15,13 @@ from tests.cells import literature
 CELLS = {**literature.CELLS, "zoneout_rnn": literature.zoneout_rnn}
 WIDTH, HIDDEN = 5, 6
 SAME_SIZES = ("intersection",)  # cells whose input is as wide as their state
-ONE_LAYER = ("tgru", "intersection")  # cells that stand alone at these sizes
+ONE_LAYER = ("tgru", "intersection")  # cells that cannot be stacked at these sizes
 CLOSE = {torch.float32: 1e-5, torch.float64: 1e-10}
 RECURRENT = ("RNN", "LSTM", "GRU", "Scan")
 
 
 def layer_of(cell, dtype=torch.float32, *, seed=0, **options):
-    """A layer in evaluation mode; ``cell`` is one, or a name in CELLS."""
+    """A layer in evaluation mode; ``cell`` is a cell, or a name in CELLS."""
     torch.manual_seed(seed)
     width = HIDDEN if cell in SAME_SIZES else WIDTH
     return Recurrent(
@@ -70,7 +70,7 @@ def feed_of(layer, x, states, lengths=None):
 
 
 def rounding(layer, steps, batch):
-    """How far the layer itself is from its results in float64: one in 500 generated programs blows up rounding."""
+    """The layer's distance from its own results in float64: one in 500 generated programs amplifies rounding."""
     x, states, exact = input_of(layer, steps, batch), states_of(layer, batch), copy.deepcopy(layer).double()
     mine = flat(layer(x, as_state(states)))
     others = flat(exact(x.double(), as_state([state.double() for state in states])))
@@ -78,7 +78,7 @@ def rounding(layer, steps, batch):
 
 
 class File:
-    """A module in an ONNX file."""
+    """An ONNX file of a module, and its runs."""
 
     def __init__(self, module, folder, **options):
         self.path = folder / "model.onnx"
@@ -97,11 +97,11 @@ class File:
         )
 
     def run(self, feed):
-        """All outputs, by onnxruntime."""
+        """All outputs, computed by onnxruntime."""
         return self._session.run(None, feed)
 
     def run_reference(self, feed):
-        """All outputs, by the evaluator of the package onnx; numpy would warn of NaN in what pads sequences."""
+        """All outputs, computed by onnx's evaluator; numpy would warn of NaN in the padding of sequences."""
         with np.errstate(invalid="ignore"):
             return ReferenceEvaluator(self.proto).run(None, feed)
 
@@ -125,7 +125,7 @@ class File:
 
 
 def assert_close(actual, expected, dtype, what=""):
-    """Equal in number, shape and dtype, and in value to 1e-5, in float64 to 1e-10."""
+    """Check that arrays are equal in number, shape and dtype, and in value to 1e-5, in float64 to 1e-10."""
     assert len(actual) == len(expected), what
     for position, (mine, other) in enumerate(zip(actual, expected, strict=True)):
         assert mine.shape == other.shape, (what, position)
@@ -134,7 +134,7 @@ def assert_close(actual, expected, dtype, what=""):
 
 
 def assert_same(file, feed, expected, dtype, what=""):
-    """Both evaluators give what is expected."""
+    """Check that both evaluators give the expected arrays."""
     assert_close(file.run(feed), expected, dtype, f"onnxruntime, {what}")
     if file.evaluator_honours_all:
         assert_close(file.run_reference(feed), expected, dtype, f"onnx, {what}")

@@ -1,4 +1,4 @@
-"""Every cell there is as an ONNX graph: onnxruntime and onnx's evaluator compute what the layer computes."""
+"""All cells as ONNX graphs: onnxruntime and onnx's evaluator compute what the layer computes."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_lengths(name, options, dtype, tmp_path):
 
 @EVERY_CELL
 def test_states_carry_on(name, options, tmp_path):
-    """Several calls with the states handed on are one long call; backwards, the second part comes first."""
+    """Several calls that pass the states on equal one long call; backwards, the second part comes first."""
     if options.get("bidirectional"):
         options = {**options, "bidirectional": False}
     layer = layer_of(name, **options)
@@ -112,7 +112,7 @@ def test_one_step(name, dtype, tmp_path):
     assert file.names == (["x", *(f"{n}_0" for n in names)], ["output", *(f"{n}_n" for n in names)])
 
 
-# ---- which node a program becomes ----
+# ---- the node that a program becomes ----
 
 NODES = {"lstm": "LSTM", "peephole_lstm": "LSTM", "gru": "GRU", "gru_reset_before": "GRU", "rnn": "RNN"}
 
@@ -154,7 +154,7 @@ def my_own_lstm(u, a, b, *, w, v, p, q):
 
 @cell
 def almost_an_lstm(x, h, c, *, weight_ih, weight_hh, bias_ih, bias_hh):
-    """Gates in another order."""
+    """The equations of an LSTM with its gates in another order."""
     from recurra import split
 
     a_f, a_i, a_g, a_o = split(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh, 4)

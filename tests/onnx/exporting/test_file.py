@@ -80,7 +80,7 @@ def test_weights_have_torch_s_names(tmp_path):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_loops_read_nothing_from_outside_but_weights(name, tmp_path):
-    """What else a body reads arrives as its own input: some runtimes know no other way."""
+    """A body reads weights alone from outside, as some runtimes allow nothing else; the rest are its inputs."""
     graph = File(layer_of(name, bidirectional=name != "intersection"), tmp_path, lengths=True).proto.graph
     weights = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
@@ -104,7 +104,7 @@ def test_optional_states_and_required_ones(tmp_path):
 
 
 def test_names_that_meet(tmp_path):
-    """Parameters and states that are called as the graph's own inputs and outputs."""
+    """A cell whose parameters and states have the names of the graph's own inputs and outputs."""
 
     @recurra.cell
     def confusing(u, x, output, *, h_0, x_0, lengths, batch):

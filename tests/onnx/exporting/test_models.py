@@ -1,4 +1,4 @@
-"""Models of several parts as ONNX graphs: every kind of part, their names, and what cannot be one graph."""
+"""Models of several parts as ONNX graphs: every kind of part, their names, and models that are refused."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_a_part_alone(part, tmp_path):
 
 
 def test_large_numbers_do_not_overflow(tmp_path):
-    """In onnxruntime; onnx's evaluator has LogSoftmax as the logarithm of Softmax."""
+    """Only onnxruntime's numbers are compared: onnx's evaluator computes LogSoftmax as the logarithm of Softmax."""
     for dtype in (torch.float32, torch.float64):
         x = torch.tensor([[[-1e4, -90.0, 90.0, 1e4]]], dtype=dtype)
         for part in (nn.Softplus(0.5), nn.ELU(), nn.SiLU(), nn.Softmax(-1), nn.LogSoftmax(-1)):
@@ -137,7 +137,7 @@ def test_lengths_reach_every_layer(tmp_path):
 
 
 def test_what_is_a_model(tmp_path):
-    """A torch module, a model of the runtime and a description give the same file, and so does every second try."""
+    """A torch module, a model of the runtime and a description give the same file, each time."""
     model = language_model()
     recurra.save(model, tmp_path / "model.safetensors")
     loaded = recurra.runtime.load(tmp_path / "model.safetensors")
@@ -160,7 +160,7 @@ def test_half_precision_is_computed_in_float32(dtype, tmp_path):
     assert_same(file, {"x": x.numpy()}, flat(model.float()(x)), torch.float32)
 
 
-# ---- what is refused ----
+# ---- refused models ----
 
 
 @pytest.mark.parametrize(

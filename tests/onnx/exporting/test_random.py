@@ -63,7 +63,7 @@ DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
 def check(layer, draw_shape, opset=18):
-    """A layer's file, with lengths and without, at two shapes each."""
+    """Compare a layer and its file, with lengths and without, at two shapes each."""
     dtype = next(layer.parameters()).dtype
     with tempfile.TemporaryDirectory() as folder:
         dense, padded = (File(layer, Path(folder), lengths=lengths, opset=opset) for lengths in (False, True))
@@ -77,7 +77,7 @@ def check(layer, draw_shape, opset=18):
 
 
 def shapes(data):
-    """Draws steps and lengths."""
+    """Draw steps and lengths."""
 
     def draw():
         steps = data.draw(st.integers(1, 6))
@@ -111,11 +111,11 @@ def test_random_options(name, layers, flags, dtype, opset, data):
     check(layer_of(name, dtype, num_layers=layers, **options), shapes(data), opset)
 
 
-# ---- every operation, wherever in the plan it may stand ----
+# ---- every operation, in every stage of the plan ----
 
 
 def each(*functions):
-    """The sum of functions' values, each of which is kept small."""
+    """The sum of the functions' values, each of which is scaled down."""
 
     def total(v):
         result = 0.0 * v
@@ -140,7 +140,7 @@ EVERYTHING = each(
 
 @cell(output="y")
 def everywhere(x, h, c, *, W, U, R, M, b, p, s, q):
-    """Every operation on parameters, on inputs, in the loop and behind it."""
+    """A cell with every operation on parameters, on inputs, in the loop and after it."""
     A = M - M.T - scalar(s) * eye() + 0.1 * (M @ M)
     before = tanh(x @ W + EVERYTHING(x @ W) + EVERYTHING(b))
     blocks = (heads(h, 2) * mean(h)) @ R + (heads(before, 2) * 0.5) @ R
@@ -191,7 +191,7 @@ def test_dropout_leaves_nothing_behind(tmp_path):
 
 @cell(output="y")
 def input_behind_the_loop(x, h, *, W, U):
-    """The loop needs no input, but its steps must be counted."""
+    """The loop needs no input, but a Scan takes its number of steps from one."""
     y = h + x @ W
     h = tanh(h @ U)
     return h
@@ -199,7 +199,7 @@ def input_behind_the_loop(x, h, *, W, U):
 
 @cell
 def no_recurrence(x, h, previous, *, W, U, V):
-    """Nothing is left for the loop but to hand on what arrives; and one new state is another one's old value."""
+    """The loop only passes its inputs on, and one new state is another one's old value."""
     new = tanh(x @ W + previous @ V + 0.0 * (h @ U))
     return new, h
 

@@ -1,4 +1,4 @@
-"""ONNX's recurrent operators as the standard words them: one sequence, one step, one equation at a time, in float64."""
+"""ONNX's recurrent operators as in the standard's text: one sequence, one step, one equation at a time, in float64."""
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def step(op, x, h, c, W, R, B, P, activations, attributes):
     return o * h_of(c), c
 
 
-@np.errstate(all="ignore")  # exp overflows, where the result is right all the same
+@np.errstate(all="ignore")  # exp may overflow, but the result is right all the same
 def compute(op, attributes, X, W, R, B=None, sequence_lens=None, initial_h=None, initial_c=None, P=None):
     """Y, Y_h and Y_c, in float64."""
     X, W, R = (np.asarray(value, np.float64) for value in (X, W, R))

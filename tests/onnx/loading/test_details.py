@@ -91,7 +91,7 @@ def test_what_the_standard_forbids(op, arrays, attributes, message, tmp_path):
 
 
 def test_declared_sizes(tmp_path):
-    """-1 is what some exporters write for a size that is not known; 0 is a size."""
+    """Some exporters write -1 for a size that is not known; 0 is a size."""
     node = helper.make_node("Relu", ["x"], ["y"])
     for size, fits in ((-1, 3), (0, 0)):
         model = loaded(model_of([node], {"x": (F, [size, 2])}, {"y": (F, None)}), tmp_path)
@@ -103,7 +103,7 @@ def test_declared_sizes(tmp_path):
 
 
 def test_a_body_has_inputs_of_its_own(tmp_path):
-    """One of them has the name of an initializer outside."""
+    """An input of the inner graph has the name of an outer initializer."""
 
     def value(name):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])

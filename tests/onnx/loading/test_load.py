@@ -1,4 +1,4 @@
-"""Whole models: how they are called, what torch exports, graphs inside of graphs, data files, dependencies."""
+"""Whole models: calls, torch's exports, graphs inside of graphs, data files, dependencies."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from tests.onnx.models import loaded, lstm_model, model_of, scan_model, sub
 F = np.float32
 
 
-# ---- how a model is called ----
+# ---- calls of a model ----
 
 
 def affine(**further):
@@ -154,11 +154,11 @@ def test_several_threads_may_call_a_model(tmp_path):
             np.testing.assert_array_equal(result, expected)
 
 
-# ---- what torch exports ----
+# ---- torch's exports ----
 
 
 class Tagger(torch.nn.Module):
-    """Text → a class for each word, and one vector for the text."""
+    """A network that gives a class for each word of a text, and one vector for the text."""
 
     def __init__(self, kind):
         super().__init__()
@@ -176,7 +176,7 @@ class Tagger(torch.nn.Module):
 
 
 class Stepper(torch.nn.Module):
-    """State in, state out."""
+    """A network that takes a state and returns the next one."""
 
     def __init__(self):
         super().__init__()
@@ -188,7 +188,7 @@ class Stepper(torch.nn.Module):
 
 
 class Packed(torch.nn.Module):
-    """Sequences of different lengths."""
+    """A network over sequences of different lengths."""
 
     def __init__(self):
         super().__init__()
@@ -220,7 +220,7 @@ class Cells(torch.nn.Module):
 def exported(module, arguments, folder, names, **further):
     path = folder / "torch.onnx"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter says that it is old, and what it cannot infer
+        warnings.simplefilter("ignore")  # torch's exporter warns that it is old, and of types that it cannot infer
         torch.onnx.export(module, arguments, str(path), dynamo=False, input_names=names, **further)
     return load(path)
 
@@ -262,7 +262,7 @@ def test_torch_states_lengths_and_cells(tmp_path):
 
 
 def both(proto, feeds, folder):
-    """What onnx's evaluator and the loaded model give."""
+    """The outputs of onnx's evaluator and of the loaded model."""
     return ReferenceEvaluator(proto).run(None, feeds), loaded(proto, folder).run(None, feeds)
 
 
@@ -328,7 +328,7 @@ def test_functions_of_a_model_are_put_in_place(tmp_path):
 
 
 def test_what_is_known_is_computed_once(tmp_path):
-    """The weights of this layer are computed from constants; only the layer itself is left to run."""
+    """The weights of this layer are computed from constants while loading; only the layer itself is left to run."""
     proto = lstm_model()
     w = proto.graph.node[0].input[1]
     proto.graph.node.insert(0, helper.make_node("Constant", [], ["half"], value_float=0.5))

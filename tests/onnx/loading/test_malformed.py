@@ -1,4 +1,4 @@
-"""Files that are no models, or ask for what is not supported: one clear error each, and never a crash."""
+"""Files that are no models or are not supported: one clear error each, and never a crash."""
 
 import os
 
@@ -137,7 +137,7 @@ def test_broken_models(break_it, tmp_path):
 
 
 def test_large_constants_are_not_made_when_loading(tmp_path):
-    """A few bytes of a file could ask for all memory there is."""
+    """A few bytes of a file could ask for all memory of the machine."""
     node = helper.make_node("ConstantOfShape", ["s"], ["y"])
     model = loaded(model_of([node], {}, {"y": (F, [2**14, 2**12])}, {"s": np.array([2**14, 2**12])}), tmp_path)
     assert len(model._graph.steps) == 1
@@ -207,7 +207,7 @@ def test_a_loop_cannot_take_all_memory(tmp_path):
 
 
 def attempt(path):
-    """Load and run, as far as that goes; what is refused is refused by an error of recurra's."""
+    """Load and run a model, as far as that goes; refusals must be errors of recurra's."""
     refused = ""
     try:
         model = load(path)
@@ -241,7 +241,7 @@ def test_changed_bytes(tmp_path_factory, content, changes, cut):
 
 
 def fields(message):
-    """Every number and text in a message, with a way to set it."""
+    """Every number and text in a message, with a function that sets it."""
     for descriptor, value in message.ListFields():
         if descriptor.type == descriptor.TYPE_MESSAGE:
             for part in value if hasattr(value, "append") or hasattr(value, "add") else [value]:
@@ -276,7 +276,7 @@ def test_changed_fields(tmp_path_factory, content, changes):
         value, change = found[place % len(found)]
         try:
             change(another(value, choice))
-        except (TypeError, ValueError):  # out of the field's own range
+        except (TypeError, ValueError):  # out of the field's range
             return
     path = tmp_path_factory.getbasetemp() / "changed.onnx"
     path.write_bytes(proto.SerializeToString())

@@ -36,7 +36,7 @@ def element_types(graph):
 def is_supported(case):
     if BEYOND.search(case.name):
         return False
-    # 1 to 13 without strings, as TensorProto numbers them; 0 where a graph inside does not say
+    # 1 to 13 without strings, by TensorProto's numbers; 0 if an inner graph does not declare it
     types = [(kind, number) for kind, number in element_types(case.model.graph) if kind is not None]
     return all(kind == "tensor_type" and number <= 13 and number != 8 for kind, number in types)
 
@@ -84,7 +84,7 @@ def schemas(name):
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.name}-{row.since}")
 def test_the_table_agrees_with_onnx(row):
-    """Every attribute exists in some version that the row holds for, and every version's are known or left out."""
+    """Every attribute exists in some version of the row, and each version's attributes are known or left out."""
     held = [schema for schema in schemas(row.name) if schema.since_version <= row.until]
     held = [s for s, later in zip(held, [*held[1:], None], strict=True) if not later or later.since_version > row.since]
     assert held

@@ -1,4 +1,4 @@
-"""The numbers of docs/onnx.md that say how much of ONNX can be loaded."""
+"""The numbers in docs/onnx.md on how much of ONNX can be loaded."""
 
 import re
 from pathlib import Path

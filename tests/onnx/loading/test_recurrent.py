@@ -73,7 +73,7 @@ def layers(draw):
         if op == owner:
             attributes[name] = draw(st.integers(0, 1))
     attributes["layout"] = draw(st.integers(0, 1))
-    reach = 0.1 if "activations" in attributes else 0.5  # what is not bounded must not grow beyond all tolerance
+    reach = 0.1 if "activations" in attributes else 0.5  # unbounded activations must not grow beyond all tolerance
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtype = draw(st.sampled_from([np.float32, np.float32, np.float64]))
     gates, state = oracle.GATES[op], (directions, batch, hidden)
@@ -120,7 +120,7 @@ def test_random_nodes_against_the_oracle(tmp_path_factory, case):
 @given(layers())
 def test_random_nodes_against_onnxruntime(tmp_path_factory, case):
     op, attributes, feeds, constants = case
-    attributes = {**attributes, "layout": 0}  # onnxruntime has no other, and gives zeros for empty sequences' states
+    attributes = {**attributes, "layout": 0}  # onnxruntime has no other, and returns zeros for empty sequences' states
     feeds = {name: value if value.dtype == np.int32 else value.astype(np.float32) for name, value in feeds.items()}
     if case[1]["layout"]:
         feeds.update({name: feeds[name].swapaxes(0, 1) for name in ("X", "initial_h", "initial_c") if name in feeds})
@@ -233,7 +233,7 @@ WRONG = [
 @pytest.mark.parametrize(("shapes", "message"), WRONG)
 @pytest.mark.parametrize("constants", [(), ("W", "R")])
 def test_wrong_shapes_are_named(shapes, message, constants, tmp_path):
-    """Here the model declares no sizes; wrong weights that are constants are refused when loading."""
+    """The model declares no sizes here; wrong weights that are constants are refused while loading."""
     feeds = {**some(), **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()}}
     proto = layer("LSTM", {}, feeds, constants)
     later = {name: value for name, value in feeds.items() if name not in constants}
@@ -244,7 +244,7 @@ def test_wrong_shapes_are_named(shapes, message, constants, tmp_path):
 
 
 def test_dtypes_must_agree(tmp_path):
-    """Native code reads all arrays in one dtype: another must never get there."""
+    """Native code reads all arrays in one dtype, so that none of another dtype may get there."""
     feeds = {**some(), "initial_c": np.zeros((1, 2, 5))}
     for name in ("X", "W", "initial_c"):
         mixed = {**feeds, "initial_c": np.zeros((1, 2, 5), np.float32)}
@@ -299,7 +299,7 @@ def test_names_of_activations_in_any_case_and_defaults(tmp_path):
 
 
 def test_numbers_that_no_activation_takes_mean_nothing(tmp_path):
-    """Some exporters write them for Tanh and Sigmoid, too."""
+    """Some exporters write alpha and beta for Tanh and Sigmoid, too."""
     feeds = some()
     idle = {"activation_alpha": [1.0, 1.0, 1.0], "activation_beta": [0.0]}
     results = loaded(layer("LSTM", idle, feeds), tmp_path).run(None, feeds)

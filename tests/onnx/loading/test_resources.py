@@ -96,7 +96,7 @@ def test_loading_does_not_compute_for_long(tmp_path):
 
 
 def test_loading_does_not_fill_memory(tmp_path):
-    """Beyond some 256 MiB values are made when the model runs."""
+    """Values beyond some 256 MiB are computed when the model runs."""
     nodes = [helper.make_node("ConstantOfShape", ["n"], [f"v{number}"]) for number in range(12)]
     nodes.append(helper.make_node("Concat", [f"v{number}" for number in range(12)], ["y"], axis=0))
     proto = model_of(nodes, {}, {"y": (F, None)}, {"n": np.array([2**23])})

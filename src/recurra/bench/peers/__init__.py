@@ -1,4 +1,4 @@
-"""Who is timed beside recurra: a module each, loaded when it is needed."""
+"""The peers that are timed beside recurra; each has a module, which is loaded when it is needed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody to compare with.
+    """A library, or a way of using one, to compare recurra with.
 
     Attributes:
-        name: as a command line says it.
-        title: as a report says it.
+        name: its name on the command line.
+        title: its name in a report.
         covers: whether it can run a case, given the number of threads.
-        packages: what must be installed.
-        holds_weights: whether it packs its weights when it is made; then it is compared with recurra's frozen layer.
+        packages: the packages that must be installed.
+        holds_weights: whether it packs its weights when it is made; if so, it is compared with recurra's frozen layer.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""JAX: the same equations under jit, the input's products for all steps at once, then ``lax.scan``."""
+"""JAX: the same equations under jit, with the input's products for all steps at once, then ``lax.scan``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Network = Callable[[JaxWeights, Any, tuple[Any, ...]], tuple[Any, tuple[Any, ...
 
 
 def side(problem: Problem, threads: int) -> Side:
-    """The compiled function; its threads are the processors that this process may use."""
+    """The compiled function; it has as many threads as this process may use processors."""
     import jax
 
     run, training = _network(problem), problem.case.training
@@ -33,14 +33,14 @@ def side(problem: Problem, threads: int) -> Side:
             return _named(*infer(weights, x, states))
         of_x, values = jax.jit(jax.grad(_total(run, aside=True), argnums=1, has_aux=True))(weights, x, states)
         gradients = train(weights, x, states)[1]
-        found = {f"grad {name}": np.asarray(value.T) for name, value in gradients.items()}
-        return _named(*values) | {"grad x": np.asarray(of_x)} | found
+        by_name = {f"grad {name}": np.asarray(value.T) for name, value in gradients.items()}
+        return _named(*values) | {"grad x": np.asarray(of_x)} | by_name
 
     return Side("jax", call, results)
 
 
 def _total(run: Network, *, aside: bool = False) -> Callable[[JaxWeights, Any, tuple[Any, ...]], Any]:
-    """The sum of the output; with `aside` also everything that the run gives."""
+    """A function that gives the sum of the output and, with `aside`, also all results of the run."""
 
     def total(weights: JaxWeights, x: Any, states: tuple[Any, ...]) -> Any:
         values = run(weights, x, states)

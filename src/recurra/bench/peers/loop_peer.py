@@ -1,7 +1,7 @@
-"""The custom cells as a careful user of torch writes them: a loop over time, and all that can leave the loop left it.
+"""The custom cells as a careful user of torch writes them: a loop over time, without all that can leave the loop.
 
 The input's products are computed for all steps at once, and the gates of a step together, with as few operations as the
-equations allow; the numbers are recurra's cells'.
+equations allow. The numbers are those of recurra's cells.
 """
 
 from __future__ import annotations

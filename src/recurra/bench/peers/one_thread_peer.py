@@ -1,4 +1,4 @@
-"""recurra itself on one thread, in the same process: what the other threads bring."""
+"""recurra itself on one thread, in the same process, to show the gain of the other threads."""
 
 from __future__ import annotations
 

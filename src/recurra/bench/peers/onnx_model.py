@@ -1,6 +1,6 @@
 """torch.nn's recurrent layers as ONNX graphs: one LSTM, GRU or RNN node for each layer.
 
-Graphs are written by hand, as exporters may unroll the loop. Sizes are fixed, which lets runtimes prepare the most.
+Graphs are written by hand, as exporters may unroll the loop. Sizes are fixed, so that runtimes can prepare the most.
 Inputs are ``x`` and, for the stream, ``h_0`` and ``c_0``; outputs are ``output``, ``h_n`` and, for an LSTM, ``c_n``.
 """
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from recurra.bench.problem import Problem
 
-# The place of ONNX's gates among torch's: iofc among ifgo, zrh among rzn.
+# The positions of ONNX's gates among torch's: iofc among ifgo, zrh among rzn.
 GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
 OPSET, IR_VERSION = 17, 8
 
 
 def model(problem: Problem) -> bytes:
-    """The graph of a problem's layer, serialised."""
+    """The graph of a problem's layer, serialized."""
     from onnx import TensorProto, helper
 
     case, shape = problem.case, problem.case.shape
@@ -35,9 +35,9 @@ def model(problem: Problem) -> bytes:
     results = [helper.make_tensor_value_info("output", TensorProto.FLOAT, (steps, shape.batch, width))]
     size = (shape.layers * shape.directions, shape.batch, shape.hidden)
     results += [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name in states]
-    made = helper.make_graph(graph.nodes, case.cell, feeds, results, graph.weights)
+    proto = helper.make_graph(graph.nodes, case.cell, feeds, results, graph.weights)
     opset = helper.make_opsetid("", OPSET)
-    return bytes(helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString())
+    return bytes(helper.make_model(proto, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString())
 
 
 def feed(problem: Problem) -> dict[str, NDArray[Any]]:
@@ -46,7 +46,7 @@ def feed(problem: Problem) -> dict[str, NDArray[Any]]:
 
 
 def outputs(problem: Problem) -> tuple[str, ...]:
-    """The graph's outputs in their order."""
+    """The names of the graph's outputs, in their order."""
     return ("output", "h_n", "c_n") if problem.case.cell == "lstm" else ("output", "h_n")
 
 
@@ -74,7 +74,7 @@ class _LayerGraph:
         self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
 
     def layer(self, number: int, x: str) -> str:
-        """Append a layer over `x`; the name of its output, (T, B, directions * H)."""
+        """Append a layer over `x`, and return the name of its output, (T, B, directions * H)."""
         weights = [self.constant(f"{kind}{number}", self._stacked(kind, number)) for kind in "WRB"]
         names = [f"{name}{number}" for name in ("h_n", "c_n")[: 2 if self.cell == "lstm" else 1]]
         first = ["h_0", "c_0"][: len(self.problem.states)]
@@ -88,7 +88,7 @@ class _LayerGraph:
         return self._merged(f"Y{number}", f"y{number}")
 
     def _merged(self, y: str, merged: str) -> str:
-        """(T, directions, B, H) as torch has it."""
+        """Turn (T, directions, B, H) into torch's (T, B, directions * H)."""
         if self.shape.directions == 1:
             self.node("Squeeze", [y, "one"], [merged])
         else:
@@ -97,7 +97,7 @@ class _LayerGraph:
         return merged
 
     def finish(self, x: str) -> list[str]:
-        """Give the results their names; those of the states."""
+        """Give the results their names, and return those of the states."""
         self.node("Identity", [x], ["output"])
         states = ["h_n", "c_n"][: len(self.last[0])]
         for position, name in enumerate(states):
@@ -105,7 +105,7 @@ class _LayerGraph:
         return states
 
     def _stacked(self, kind: str, layer: int) -> NDArray[Any]:
-        """A weight of all directions: W (d, G*H, I), R (d, G*H, H) or B (d, 2*G*H), with ONNX's order of gates."""
+        """A weight of all directions: W (d, G*H, I), R (d, G*H, H) or B (d, 2*G*H), in ONNX's order of gates."""
         names = {"W": ("weight_ih",), "R": ("weight_hh",), "B": ("bias_ih", "bias_hh")}[kind]
         suffixes = ("", "_reverse")[: self.shape.directions]
         weights = self.problem.weights

@@ -1,4 +1,4 @@
-"""onnxruntime, inference: inputs bound once, as its fastest way to be called is."""
+"""onnxruntime, inference, called in its fastest way: inputs are bound once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, inference: one request with its inputs set once, as its fastest way to be called is."""
+"""OpenVINO on the CPU, inference, called in its fastest way: one request, whose inputs are set once."""
 
 from __future__ import annotations
 

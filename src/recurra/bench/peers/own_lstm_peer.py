@@ -1,4 +1,4 @@
-"""recurra's own LSTM beside a custom cell that has the same products: what writing one's own cell costs."""
+"""recurra's own LSTM beside a custom cell that has the same products, to show the cost of a cell of one's own."""
 
 from __future__ import annotations
 

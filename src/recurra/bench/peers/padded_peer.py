@@ -1,4 +1,4 @@
-"""recurra itself on the padded batch, for what packing saves."""
+"""recurra itself on the padded batch, to show the gain of packing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurra.bench.torch_side import torch_side
 
 
 def side(problem: Problem, threads: int) -> Side:
-    """The same layer on sequences filled up with zeros; its numbers differ where the filling begins."""
+    """The same layer on sequences padded with zeros; its numbers differ from where the padding begins."""
     assert isinstance(problem.x, PackedSequence)
     x, _ = pad_packed_sequence(problem.x)
     return torch_side("padded", problem.layer, replace(problem, x=x), threads=threads, compared=False)

@@ -1,4 +1,4 @@
-"""The weights of recurra's custom cells with their gates side by side, as a loop over time wants them."""
+"""The weights of recurra's custom cells with their gates side by side, as a loop over time needs them."""
 
 from __future__ import annotations
 

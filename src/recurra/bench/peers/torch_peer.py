@@ -12,14 +12,14 @@ from recurra.bench.torch_side import torch_side
 def module(problem: Problem) -> nn.Module:
     """torch.nn's module of the same cell, sizes and weights."""
     shape, cell = problem.case.shape, problem.case.cell.upper()
-    made: nn.Module
+    theirs: nn.Module
     if problem.case.group == "step":
-        made = getattr(nn, f"{cell}Cell")(shape.input, shape.hidden)
+        theirs = getattr(nn, f"{cell}Cell")(shape.input, shape.hidden)
     else:
-        made = getattr(nn, cell)(shape.input, shape.hidden, shape.layers, bidirectional=shape.directions == 2)
-    made = made.to(problem.x.data.dtype)
-    made.load_state_dict(problem.layer.state_dict())
-    return made
+        theirs = getattr(nn, cell)(shape.input, shape.hidden, shape.layers, bidirectional=shape.directions == 2)
+    theirs = theirs.to(problem.x.data.dtype)
+    theirs.load_state_dict(problem.layer.state_dict())
+    return theirs
 
 
 def side(problem: Problem, threads: int) -> Side:

@@ -36,10 +36,10 @@ def side(problem: Problem, threads: int) -> Side:
     """The layer, ready to be timed."""
 
     def renamed(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        found = {name.removeprefix(_CELL): value for name, value in gradients.items()}
-        stacked = {"W": found["weight_ih"].T, "U": found["weight_hh"].T, "b": found["bias_ih"]}
-        if "weight_ph" in found:
-            stacked["p"] = found["weight_ph"]
+        theirs = {name.removeprefix(_CELL): value for name, value in gradients.items()}
+        stacked = {"W": theirs["weight_ih"].T, "U": theirs["weight_hh"].T, "b": theirs["bias_ih"]}
+        if "weight_ph" in theirs:
+            stacked["p"] = theirs["weight_ph"]
         return unstack(problem.case.cell, stacked)
 
     return torch_side("torchrecurrent", module(problem), problem, threads=threads, renamed=renamed)

@@ -23,7 +23,7 @@ INT64 = np.dtype(np.int64)
 
 
 def assemble(description: Description, *, lengths: bool, optional_states: bool, opset: int) -> ModelProto:
-    """The model, checked.
+    """Assemble the ONNX model of a description, and check it.
 
     Raises:
         OnnxError: the parts do not fit together, there are no sequences to have lengths, the opset is not supported,
@@ -39,25 +39,25 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
     graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
     _write(graph, description, LENGTHS if lengths else None, optional_states)
     inputs, outputs = _declared(graph, interface, lengths)
-    made = graph.made(description.root.kind, inputs, outputs)
-    made.initializer.extend(graph.store.tensors)
-    return _model(made, description, opset)
+    proto = graph.proto(description.root.kind, inputs, outputs)
+    proto.initializer.extend(graph.store.tensors)
+    return _model(proto, description, opset)
 
 
 def _first(state: StateInterface) -> str:
-    """The input that a state enters by."""
+    """The name of the graph's input for a state's first value."""
     return f"{state.full_name}_0"
 
 
 def _last(state: StateInterface) -> str:
-    """The output that a state leaves by."""
+    """The name of the graph's output for a state's last value."""
     return f"{state.full_name}_n"
 
 
 def _declared(
     graph: GraphWriter, interface: Interface, lengths: bool
 ) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
-    """The graph's inputs and outputs."""
+    """The declarations of the graph's inputs and outputs."""
     inputs = [graph.declare(INPUT, interface.input_shape, INT64 if interface.takes_tokens else None)]
     inputs += [graph.declare(LENGTHS, ["batch"], INT64)] if lengths else []
     inputs += [graph.declare(_first(state), state.shape) for state in interface.flat_states]
@@ -67,7 +67,7 @@ def _declared(
 
 
 def _write(graph: GraphWriter, description: Description, lengths: str | None, optional_states: bool) -> None:
-    """All nodes, from the inputs to the outputs."""
+    """Write all nodes, from the inputs to the outputs."""
     interface = description.interface
     swap = [1, 0] if interface.takes_tokens else [1, 0, 2]
     x = graph.node("Transpose", INPUT, perm=swap) if interface.batch_first else INPUT
@@ -89,7 +89,10 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
 
 
 def _entering(graph: GraphWriter, sequences: SequenceNodes, state: StateInterface, optional: bool) -> str:
-    """A state as it goes into its part; where it may be left out, its default is zeros for a batch of one, spread."""
+    """A state's first value, for the whole batch.
+
+    An optional state has zeros for a batch of one as its default; a node spreads them over the batch.
+    """
     if not optional:
         return _first(state)
     graph.store.add_default(_first(state), np.zeros((*state.leading, 1, state.size), graph.store.dtype))

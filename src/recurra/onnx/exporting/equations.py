@@ -1,21 +1,21 @@
-"""Equations of a program as nodes, with the names that its variables have in the graph."""
+"""Equations of a program as nodes of a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from recurra.onnx.exporting.graph import GraphWriter
-from recurra.onnx.exporting.operations import WRITERS, Rows, Use
+from recurra.onnx.exporting.operations import WRITERS, RowDimensions, Use
 from recurra.program import Equation, Program, Sizes, Variable
 
 
 class ProgramValues:
-    """The values of a program by variable.
+    """The names that a program's variables have in a graph.
 
     Args:
-        program: whose equations are written.
+        program: the program whose equations are written.
         sizes: the numbers of its symbols.
-        names: of the values that are known.
+        names: the names of the values that are known at the beginning.
     """
 
     def __init__(self, program: Program, sizes: Sizes, names: Mapping[Variable, str]) -> None:
@@ -24,13 +24,13 @@ class ProgramValues:
         self._varying = program.varying()
 
     def within(self, names: Mapping[Variable, str]) -> ProgramValues:
-        """The same values, with further ones that only the body of a loop knows."""
+        """A copy, with further names that only the body of a loop knows."""
         inner = ProgramValues(self._program, self._sizes, self.names)
         inner.names.update(names)
         return inner
 
-    def write(self, graph: GraphWriter, equations: Iterable[Equation], rows: Rows) -> None:
-        """Compute equations in a graph; those that vary have these rows."""
+    def write(self, graph: GraphWriter, equations: Iterable[Equation], rows: RowDimensions) -> None:
+        """Write equations to a graph; results that vary have these rows."""
         for equation in equations:
             inputs = tuple(
                 self.names[operand] if isinstance(operand, Variable) else graph.number(operand)

@@ -1,4 +1,4 @@
-"""``export``: a model in an ONNX file."""
+"""``export``: writes a model to an ONNX file."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def export(
     optional_states: bool = True,
     opset: int = OPSET,
 ) -> None:
-    """Put a model in an ONNX file, replacing what is there in one step; it runs as in evaluation mode.
+    """Write a model to an ONNX file, as it runs in evaluation mode; an existing file is replaced in one step.
 
-    Any number of steps and any batch go through one file. Inputs and outputs of the graph, T steps, B sequences:
+    The graph takes any number of steps and any batch. Its inputs and outputs, for T steps and B sequences:
 
-    - ``x``: (T, B, features), with ``batch_first`` (B, T, features), of a cell (B, features); before an Embedding int64
-      without the features.
-    - ``lengths``: int64 (B,), from 0 to T, where asked for. Behind its end a sequence's states stay as they are and the
-      output is 0; a second direction begins at the end.
-    - ``h_0``, ``c_0`` and so on: a value for each state of the cell, by its name; (layers * directions, B, size), of a
-      cell (B, size). Where several parts are recurrent, the part's name stands in front: ``2.h_0``.
+    - ``x``: (T, B, features), with ``batch_first`` (B, T, features), for a cell (B, features). A model that begins with
+      an Embedding takes int64, without the features.
+    - ``lengths``: int64 (B,), from 0 to T, if asked for. After its end a sequence's states stay as they are, and its
+      output is 0; a second direction begins at the sequence's end.
+    - ``h_0``, ``c_0`` and so on: an input for each state of the cell, by its name; (layers * directions, B, size), for
+      a cell (B, size). If several parts are recurrent, the part's name comes first: ``2.h_0``.
     - ``output``: as x, with the last part's features.
-    - ``h_n``, ``c_n`` and so on: the last states. Given back as ``h_0``, ``c_0`` they go on where a sequence stopped.
+    - ``h_n``, ``c_n`` and so on: the last states. Passed as ``h_0``, ``c_0``, they continue where a sequence stopped.
 
-    The cells of torch.nn, peephole_lstm and gru_reset_before become RNN, LSTM and GRU nodes in float32; every other
-    cell, and all in float64, which onnxruntime's nodes do not compute, a Scan of its program.
+    In float32 the cells of torch.nn, peephole_lstm and gru_reset_before become RNN, LSTM and GRU nodes. Every other
+    cell becomes a Scan of its program, and so do all cells in float64, which onnxruntime's nodes do not compute.
 
     Args:
         model: a torch module that ``recurra.save`` could write; a ``recurra.runtime`` model; or a
             ``recurra.model.Description``.
-        path: the file.
+        path: path of the file.
         lengths: whether the graph has the input ``lengths``. Default False.
-        optional_states: whether the states have the default zero, so that they may be left out. ONNX calls these
+        optional_states: whether the states may be left out, as their default is zero. In ONNX these defaults are
             initializers that can be overridden; some runtimes take them for constants. Default True.
         opset: the version of ONNX's operators, 18 to 24. Default 18.
 
@@ -54,7 +54,7 @@ def export(
         FileFormatError: a torch module has a part that is not known; the message names it.
     """
     try:
-        import onnx  # noqa: F401  (asked for here, to say what to install)
+        import onnx  # noqa: F401  (imported here, to say what to install)
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
@@ -64,15 +64,15 @@ def export(
         raise TypeError(f"opset must be a whole number, not {type(opset).__name__}")
     from recurra.onnx.exporting.assembly import assemble
 
-    made = assemble(_described(model), lengths=lengths, optional_states=optional_states, opset=opset)
+    proto = assemble(_described(model), lengths=lengths, optional_states=optional_states, opset=opset)
     try:
-        write_atomically(Path(path), made.SerializeToString(deterministic=True))
+        write_atomically(Path(path), proto.SerializeToString(deterministic=True))
     except OSError as error:
         raise OnnxError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _described(model: Any) -> Description:
-    """The description of whatever is a model; torch is asked only where it is imported already."""
+    """The description of a model; torch's modules are looked for only if torch is imported already."""
     if isinstance(model, Description):
         return model
     description = getattr(model, "description", None)

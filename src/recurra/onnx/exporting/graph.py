@@ -1,4 +1,4 @@
-"""``GraphWriter``: nodes in their order, every weight once, and a name for each value."""
+"""``GraphWriter``: collects the nodes of a graph, its weights, and the names of its values."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from recurra.errors import OnnxError
 from recurra.program import Variable
 
-MAX_BYTES = 2**31 - 2**24  # of all weights: a protobuf message ends at 2 GiB, and the graph takes some too
+MAX_BYTES = 2**31 - 2**24  # of all weights: a protobuf message has at most 2 GiB, and the nodes take some of them
 
 Array = NDArray[Any]
 Dimensions = Sequence[int | str]
 
 
 def _readable(variable: Variable) -> str:
-    """A variable's name for a graph: ``c.1`` is the program's ``c'``, ``t5`` its ``%5``, which has no name."""
+    """A variable's name in a graph: ``c.1`` for the program's ``c'``, ``t5`` for its ``%5``, which is unnamed."""
     name, prime, count = variable.name.removeprefix("%").partition("'")
     number = f".{count if count.isdigit() else len(count) + 1}" if prime else ""
     return (name if variable.is_named else f"t{name}") + number
 
 
 class Store:
-    """Names, weights and constants, which a graph and the bodies of its loops share.
+    """Names, weights and constants, shared by a graph and the bodies of its loops.
 
     Args:
-        dtype: of the computation, float32 or float64.
-        reserved: names that only the graph's own inputs and outputs have.
+        dtype: dtype of the computation, float32 or float64.
+        reserved: names of the graph's inputs and outputs, which nothing else may have.
     """
 
     def __init__(self, dtype: np.dtype[Any], reserved: Iterable[str]) -> None:
@@ -42,7 +42,7 @@ class Store:
         self._bytes = 0
 
     def name(self, wanted: str) -> str:
-        """This name, or where it is taken, the name with a number behind it."""
+        """Reserve a new name: the one that is wanted or, if that is taken, the same with a number."""
         name, number = wanted, 1
         while name in self._names:
             number += 1
@@ -51,7 +51,7 @@ class Store:
         return name
 
     def add(self, wanted: str, array: Array) -> str:
-        """A weight; its name.
+        """Add a weight, and return its name.
 
         Raises:
             OnnxError: the weights would not fit in one file.
@@ -64,11 +64,11 @@ class Store:
         return name
 
     def add_default(self, name: str, array: Array) -> None:
-        """The value of an input of the graph where it is left out."""
+        """Add the value that an input of the graph has if it is left out."""
         self.tensors.append(numpy_helper.from_array(array, name))
 
     def constant(self, wanted: str, array: Array) -> str:
-        """A small weight that may be there already; its name."""
+        """The name of a small weight, which is added unless an equal one is there."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self.add(wanted, array)
@@ -76,10 +76,10 @@ class Store:
 
 
 class GraphWriter:
-    """A graph, or the body of a loop in it, which reads the outer graph's values by their names.
+    """Collects the nodes of a graph, or of the body of a loop, which may read the outer graph's values by name.
 
     Args:
-        store: what all of them share.
+        store: names and weights, shared by the graph and all bodies in it.
     """
 
     def __init__(self, store: Store) -> None:
@@ -88,14 +88,14 @@ class GraphWriter:
         self._prefix, self._about = "", ""
 
     def body(self, prefix: str) -> GraphWriter:
-        """A graph for the body of a loop in the current part; its values are named with a further prefix."""
+        """A writer for the body of a loop in the current part; the prefix is added to the names of its values."""
         inner = GraphWriter(self.store)
         inner._prefix, inner._about = self._prefix + prefix, self._about
         return inner
 
     @contextmanager
     def part(self, prefix: str, about: str) -> Iterator[None]:
-        """Inside, values are named with this prefix, and nodes say what they are part of."""
+        """Begin the names of values with a prefix, and give nodes a text about their part, inside the ``with``."""
         before = self._prefix, self._about
         self._prefix, self._about = prefix, about
         yield
@@ -103,7 +103,7 @@ class GraphWriter:
 
     @property
     def is_single(self) -> bool:
-        """Whether it computes in float32."""
+        """Whether the graph computes in float32."""
         return self.store.dtype == np.float32
 
     def name(self, wanted: str) -> str:
@@ -115,41 +115,41 @@ class GraphWriter:
         return self.name(_readable(variable))
 
     def nodes_of(self, operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> list[str]:
-        """A node with these new outputs, whose names have been made; an empty name stands for nothing."""
+        """Add a node, and return its outputs' names, which are new; an empty name stands for one that is left out."""
         node = helper.make_node(operator, inputs, outputs, name=outputs[0], doc_string=self._about, **attributes)
         self.nodes.append(node)
         return list(outputs)
 
     def node(self, operator: str, *inputs: str, into: str | None = None, **attributes: Any) -> str:
-        """A node with one output; its name, new unless ``into`` gives it."""
+        """Add a node with one output, and return the output's name: ``into``, or a new one."""
         output = into or self.name(operator.lower())
         return self.nodes_of(operator, inputs, [output], **attributes)[0]
 
     def weight(self, name: str, array: Array) -> str:
-        """A weight of the current part; its name."""
+        """Add a weight of the current part, and return its name."""
         return self.store.add(self._prefix + name, array)
 
     def weight_of(self, variable: Variable, array: Array) -> str:
-        """The value of a variable that is known, as a weight; its name."""
+        """Add a variable's known value as a weight, and return its name."""
         return self.weight(_readable(variable), np.asarray(array, self.store.dtype))
 
     def number(self, value: float) -> str:
-        """A constant of the computation's dtype, without dimensions."""
+        """The name of a constant without dimensions, in the computation's dtype."""
         return self.store.constant(f"{value:g}", np.asarray(value, self.store.dtype))
 
     def whole(self, *values: int) -> str:
-        """A vector of int64."""
+        """The name of a constant vector of int64."""
         return self.store.constant(f"[{','.join(map(str, values))}]", np.array(values, np.int64))
 
     def index(self, value: int) -> str:
-        """An int64 without dimensions."""
+        """The name of an int64 constant without dimensions."""
         return self.store.constant(f"index {value}", np.array(value, np.int64))
 
     def declare(self, name: str, dimensions: Dimensions, dtype: np.dtype[Any] | None = None) -> ValueInfoProto:
-        """A value as a graph's inputs and outputs are listed; of the computation's dtype by default."""
+        """The declaration of an input or output; in the computation's dtype by default."""
         element = helper.np_dtype_to_tensor_dtype(dtype or self.store.dtype)
         return helper.make_tensor_value_info(name, element, dimensions)
 
-    def made(self, name: str, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto]) -> GraphProto:
-        """The graph; the weights are not in it yet."""
+    def proto(self, name: str, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto]) -> GraphProto:
+        """The graph, without the weights."""
         return helper.make_graph(self.nodes, name, inputs, outputs, doc_string=self._about)

@@ -1,7 +1,7 @@
 """The operation table in ONNX: each operation of a program as nodes of a graph.
 
-Values have the rows' dimensions in front, (T, batch, …) over all steps or (batch, …) in one, and then their own; what
-varies and is a scalar has one feature, as in the engines. What is computed from parameters alone has no rows.
+A value has the dimensions of its rows first, (T, batch, …) over all steps or (batch, …) in one step, and then its own.
+A varying scalar has one feature, as in the engines. A value that is computed from parameters alone has no rows.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from recurra.program import OPERATIONS, Equation, Shape, Sizes, Variable
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows that a value has.
+class RowDimensions:
+    """The dimensions that the rows of a varying value have.
 
     Attributes:
-        dimensions: how many: 2 over all steps, 1 in one.
-        shape: gives the name of their sizes, a vector of int64.
+        count: 2 over all steps, 1 in one step.
+        sizes: gives the name of their sizes, a vector of int64.
     """
 
-    dimensions: int
-    shape: Callable[[], str]
+    count: int
+    sizes: Callable[[], str]
 
 
 @dataclass(frozen=True)
 class Use:
-    """One equation, as it is written to a graph.
+    """One equation to be written to a graph.
 
     Attributes:
-        graph: where the nodes go.
-        equation: what is computed.
+        graph: the graph that takes the nodes.
+        equation: the equation.
         inputs: the operands' names.
-        varying: for each operand whether it has rows.
-        rows: those of the operands that have some, and of the results.
+        varying: whether each operand has rows.
+        rows: the rows of the results, and of the operands that have some.
         sizes: the numbers of the program's symbols.
     """
 
@@ -45,11 +45,11 @@ class Use:
     equation: Equation
     inputs: tuple[str, ...]
     varying: tuple[bool, ...]
-    rows: Rows
+    rows: RowDimensions
     sizes: Sizes
 
     def shape(self, position: int) -> Shape:
-        """An operand's shape behind its rows, in symbols."""
+        """An operand's own shape, without its rows, in symbols."""
         operand = self.equation.operands[position]
         return operand.shape if isinstance(operand, Variable) else ()
 
@@ -59,7 +59,7 @@ class Use:
 
     @property
     def result_shape(self) -> list[int]:
-        """The first result's shape behind its rows, in numbers."""
+        """The first result's own shape, without its rows, in numbers."""
         return self.numbers(self.equation.results[0].shape)
 
     def results(self) -> list[str]:
@@ -67,18 +67,18 @@ class Use:
         return [self.graph.name_of(variable) for variable in self.equation.results]
 
     def node(self, operator: str, *inputs: str, **attributes: object) -> list[str]:
-        """A node that computes the results."""
+        """Add the node that computes the results, and return their names."""
         return self.graph.nodes_of(operator, inputs, self.results(), **attributes)
 
     def spread(self, value: str, own: Iterable[int]) -> str:
-        """A value without rows, the same in every row."""
-        shape = self.graph.node("Concat", self.rows.shape(), self.graph.whole(*own), axis=0)
+        """Repeat a value without rows in every row."""
+        shape = self.graph.node("Concat", self.rows.sizes(), self.graph.whole(*own), axis=0)
         return self.graph.node("Expand", value, shape)
 
 
-Writer = Callable[[Use], list[str]]
+OperationWriter = Callable[[Use], list[str]]
 
-# Operators whose name is not the operation's with a capital.
+# Operators whose names are not those of the operations with a capital letter.
 _NAMES = {
     "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "negative": "Neg", "minimum": "Min",
     "maximum": "Max", "less_equal": "LessOrEqual", "greater_equal": "GreaterOrEqual",
@@ -87,7 +87,7 @@ _REDUCTIONS = {"mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax"}
 
 
 def _met(use: Use) -> list[str]:
-    """The operands of an elementwise operation; a row's single number gets a dimension more where it meets heads."""
+    """The operands of an elementwise operation; beside heads, a row's single number gets one more dimension."""
     if len(use.equation.results[0].shape) < 2:
         return list(use.inputs)
     return [
@@ -97,7 +97,7 @@ def _met(use: Use) -> list[str]:
 
 
 def operator_of(operation: str) -> str:
-    """The operator that computes an elementwise operation, features and broadcasting included."""
+    """The name of the operator that computes an elementwise operation, and broadcasts as it does."""
     return _NAMES.get(operation, operation.capitalize())
 
 
@@ -106,7 +106,7 @@ def _one_operator(use: Use) -> list[str]:
 
 
 def _softplus(use: Use) -> list[str]:
-    """log(1 + exp(x)), without overflow; in float64 of several nodes, as onnxruntime's operator is for float32."""
+    """log(1 + exp(x)) without overflow; several nodes in float64, as onnxruntime's operator takes float32 alone."""
     [x], graph = use.inputs, use.graph
     if graph.is_single:
         return use.node("Softplus", x)
@@ -134,11 +134,11 @@ _FAR = (
 
 
 def _erf(use: Use) -> list[str]:
-    """In float64 of several nodes, as onnxruntime's operator is for float32."""
+    """erf(x); several nodes in float64, as onnxruntime's operator takes float32 alone."""
     [x], graph = use.inputs, use.graph
     if graph.is_single:
         return use.node("Erf", x)
-    size = graph.node("Min", graph.node("Abs", x), graph.number(6.0))  # from there on erf is 1
+    size = graph.node("Min", graph.node("Abs", x), graph.number(6.0))  # erf is 1 from there on
     square = graph.node("Mul", size, size)
     near = graph.node("Mul", size, _ratio(graph, square, _NEAR))
     rest = graph.node("Mul", graph.node("Exp", graph.node("Neg", square)), _ratio(graph, size, _FAR))
@@ -176,7 +176,7 @@ def _running_sum(use: Use) -> list[str]:
 
 
 def _rows_of_operand(use: Use) -> int:
-    return use.rows.dimensions if use.varying[0] else 0
+    return use.rows.count if use.varying[0] else 0
 
 
 def _transpose(use: Use) -> list[str]:
@@ -222,7 +222,7 @@ def _eye(use: Use) -> list[str]:
 
 
 def _mask(use: Use) -> list[str]:
-    """What is random in training is its mean here."""
+    """A mask, which is random in training, as its mean."""
     mean = use.graph.number(float(use.equation.attributes["mean"]))
     return [use.spread(mean, use.result_shape or [1])]
 
@@ -231,7 +231,7 @@ def _same(use: Use) -> list[str]:
     return list(use.inputs)
 
 
-WRITERS: Mapping[str, Writer] = {
+WRITERS: Mapping[str, OperationWriter] = {
     **{name: _one_operator for name, row in OPERATIONS.items() if row.elementwise},
     **dict.fromkeys(_REDUCTIONS, _reduction),
     "softplus": _softplus,

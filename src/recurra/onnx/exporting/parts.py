@@ -1,4 +1,4 @@
-"""The table of kinds in ONNX: what writes each kind of part to a graph."""
+"""The table of kinds in ONNX: the function that writes each kind of part to a graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PartWriter = Callable[[Scope], Written]
 
 
 def _stateless(write: Callable[[Scope], str]) -> PartWriter:
-    """The writer of a part that computes each row of its own."""
+    """The writer of a part that computes each row on its own."""
 
     def written(scope: Scope) -> Written:
         with scope.part_of_graph("", ""):
@@ -29,7 +29,7 @@ def _program(scope: Scope) -> str:
     make_program = KINDS[scope.part.kind].program
     assert make_program is not None
     program = make_program(scope.part, scope.graph.store.dtype)
-    # None of these programs asks for a size.
+    # None of these programs needs a size.
     written = WrittenProgram(program, Sizes(0, 0), [scope.weight(parameter.name) for parameter in program.parameters])
     return on_rows(scope.graph, scope.sequences.own_rows, written, scope.x)[0]
 
@@ -38,12 +38,12 @@ def _embedding(scope: Scope) -> str:
     return scope.graph.node("Gather", scope.weight("weight").name, scope.x, axis=0)
 
 
-# ---- what ONNX has an operator for ----
+# ---- parts that ONNX has an operator for ----
 
 
 def _layer_norm(scope: Scope) -> str:
     part, graph = scope.part, scope.graph
-    if not graph.is_single:  # the operator knows eps as a float32
+    if not graph.is_single:  # the operator takes eps as a float32
         return _program(scope)
     if part.flag("elementwise_affine"):
         affine = [scope.weight(name).name for name in ("weight", "bias")[: 1 + part.flag("bias")]]

@@ -1,4 +1,4 @@
-"""A program in a graph: over all steps as a Scan, with what needs no state before and behind it; or on single rows."""
+"""A program in a graph: over all steps, as a Scan with the other stages before and after it; or on single rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurra.compiler.expectation import expectation
 from recurra.engines.reference import evaluate
 from recurra.onnx.exporting.equations import ProgramValues
 from recurra.onnx.exporting.graph import GraphWriter
-from recurra.onnx.exporting.operations import Rows
+from recurra.onnx.exporting.operations import RowDimensions
 from recurra.onnx.exporting.scope import GraphWeight
 from recurra.onnx.exporting.sequences import SequenceNodes, reversed_steps
 from recurra.program import Program, Sizes, Variable
@@ -24,12 +24,12 @@ BOOL = np.dtype(np.bool_)
 
 @dataclass(frozen=True)
 class WrittenProgram:
-    """One layer in one direction, a cell, or what feeds forward.
+    """A program to be written: one layer in one direction, a cell, or a part without states.
 
     Attributes:
-        program: the traced cell.
+        program: the program.
         sizes: the numbers of its symbols.
-        weights: its parameters.
+        weights: its parameters, in their order.
         reverse: whether the last step comes first.
     """
 
@@ -40,7 +40,7 @@ class WrittenProgram:
 
     @cached_property
     def plan(self) -> Plan:
-        """The program scheduled, as it runs outside training."""
+        """The plan of the program as it runs outside training."""
         return plan(expectation(self.program))
 
     def parameters(self) -> dict[Variable, GraphWeight]:
@@ -48,14 +48,14 @@ class WrittenProgram:
         return dict(zip(self.plan.program.parameters, self.weights, strict=True))
 
     def own(self, variable: Variable) -> list[int]:
-        """The dimensions of a varying variable behind the batch."""
+        """The dimensions of a varying variable after the batch."""
         return [size.value(self.sizes) for size in variable.shape] or [1]
 
 
 def on_rows(
-    graph: GraphWriter, rows: Rows, written: WrittenProgram, x: str, states: Sequence[str] = ()
+    graph: GraphWriter, rows: RowDimensions, written: WrittenProgram, x: str, states: Sequence[str] = ()
 ) -> tuple[str, list[str]]:
-    """The equations as they are, of every row alone, x and states (…, size): the output, and the new states."""
+    """Write the equations for rows that do not depend on each other, x and states (…, size): output and new states."""
     scheduled, program = written.plan, written.plan.program
     names = {parameter: weight.name for parameter, weight in written.parameters().items()}
     names.update(zip((program.input, *program.states), (x, *states), strict=True))
@@ -68,10 +68,10 @@ def on_rows(
 def all_steps(
     graph: GraphWriter, sequences: SequenceNodes, written: WrittenProgram, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
-    """A run over sequences, x (T, batch, input) and states (batch, size): the output of all steps, the last states.
+    """Write a run over sequences, x (T, batch, input) and states (batch, size): output of all steps and last states.
 
-    A run backwards is a run forwards over reversed steps. Where a sequence has no such step, its states stay as they
-    are, and the output is anything.
+    A run backwards is a run forwards over reversed steps. At steps that a sequence does not have, its states stay as
+    they are, and the output is undefined.
     """
     scheduled, rows = written.plan, sequences.rows(2)
     _, before, _, after = scheduled.stages
@@ -88,9 +88,9 @@ def all_steps(
 
 
 def _constants(graph: GraphWriter, written: WrittenProgram) -> dict[Variable, str]:
-    """Values of parameters alone that a later stage reads, computed here and stored as weights.
+    """Values of parameters alone that later stages read, computed here and stored as weights.
 
-    Into the body of a loop some runtimes take weights from outside, and nothing that is computed.
+    In some runtimes the body of a loop can read weights of the outer graph, but no values that it computes.
     """
     scheduled, weights = written.plan, written.parameters()
     program, (once, *later) = scheduled.program, scheduled.stages
@@ -109,11 +109,11 @@ class _ScanWriter:
     """Writes the Scan of a program.
 
     Args:
-        graph: the outer one.
-        sequences: what it runs over.
+        graph: the outer graph.
+        sequences: the sequences to run over.
         written: the program.
-        values: all that is known before the loop; what the loop keeps of every step is added.
-        active: bool (T, batch, 1), where the states change; None for everywhere.
+        values: all values that are known before the loop; ``write`` adds those that the loop keeps of every step.
+        active: bool (T, batch, 1), true where the states change; None for everywhere.
     """
 
     def __init__(
@@ -128,11 +128,11 @@ class _ScanWriter:
         self.body = graph.body("step/")
         self.plan = written.plan
         self.program = self.plan.program
-        # A Scan counts its steps by what arrives.
+        # A Scan takes its number of steps from its inputs, so that it needs at least one.
         self.arriving = self.plan.schedule.loop_inputs() or (self.program.input,)
 
     def write(self, states: Sequence[str]) -> list[str]:
-        """Add the node; the names of the last states."""
+        """Add the node, and return the names of the last states."""
         graph, body, kept = self.graph, self.body, self.plan.schedule.loop_outputs()
         entering = [body.name_of(variable) for variable in self.program.states]
         slices = [body.name_of(variable) for variable in self.arriving]
@@ -151,8 +151,8 @@ class _ScanWriter:
         outputs = [self._declared(n, v) for n, v in zip(leaving, (*self.program.next_states, *kept), strict=True)]
         last = [graph.name(f"{variable.name}_last") for variable in self.program.states]
         rows = [graph.name_of(variable) for variable in kept]
-        made = body.made(graph.name("step"), inputs, outputs)
-        graph.nodes_of("Scan", [*states, *scanned], [*last, *rows], body=made, num_scan_inputs=len(scanned))
+        proto = body.proto(graph.name("step"), inputs, outputs)
+        graph.nodes_of("Scan", [*states, *scanned], [*last, *rows], body=proto, num_scan_inputs=len(scanned))
         self.values.names.update(zip(kept, rows, strict=True))
         return last
 
@@ -161,9 +161,9 @@ class _ScanWriter:
         return self.body.declare(name, ["batch", *self.written.own(variable)], kind)
 
     def _own(self, names: Sequence[str]) -> list[str]:
-        """Names for the body's outputs: each made by a node of the body, and no two the same."""
-        made = {output for node in self.body.nodes for output in node.output}
+        """Names for the body's outputs: each is computed by a node of the body, and no two are the same."""
+        computed = {output for node in self.body.nodes for output in node.output}
         own: list[str] = []
         for name in names:
-            own.append(name if name in made and name not in own else self.body.node("Identity", name))
+            own.append(name if name in computed and name not in own else self.body.node("Identity", name))
         return own

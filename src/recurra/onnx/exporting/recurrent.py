@@ -1,4 +1,4 @@
-"""Recurrent layers and cells in a graph: a node of ONNX's own where there is one, else the program itself."""
+"""Recurrent layers and cells in a graph: as ONNX's own node where one computes the program, else as the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurra.onnx.exporting.scope import Scope, Written
 
 
 def write_cell(scope: Scope) -> Written:
-    """One step: the cell's equations."""
+    """Write one step: the cell's equations."""
     [sizes], [(_, shapes)] = layer_sizes(scope.part), recurrent_weights(scope.part)
     written = WrittenProgram(scope.part.program, sizes, [scope.weight(name) for name in shapes])
     with scope.part_of_graph("", str(scope.part.program)):
@@ -23,16 +23,16 @@ def write_cell(scope: Scope) -> Written:
 
 
 def write_layer(scope: Scope) -> Written:
-    """All layers and directions, one after the other."""
-    count, found = directions(scope.part), None
-    if scope.graph.is_single:  # onnxruntime's recurrent nodes know float32 alone
-        found = find_node(scope.part.program)
+    """Write all layers and directions, one after the other."""
+    count, known = directions(scope.part), None
+    if scope.graph.is_single:  # onnxruntime's recurrent nodes compute float32 alone
+        known = find_node(scope.part.program)
     x, last = scope.x, [list[str]() for _ in scope.states]
     for layer in range(scope.part.size("num_layers")):
         states = [_of_layer(scope, state, layer, count) for state in scope.states]
         with scope.part_of_graph(f"l{layer}", f"layer {layer}"):
-            if found is not None:
-                x, ended = _node(scope, *found, layer, x, states)
+            if known is not None:
+                x, ended = _node(scope, *known, layer, x, states)
             else:
                 x, ended = _scans(scope, layer, x, states)
         for values, value in zip(last, ended, strict=True):
@@ -46,7 +46,7 @@ def _joined(scope: Scope, values: Sequence[str], axis: int) -> str:
 
 
 def _of_layer(scope: Scope, state: str, layer: int, count: int) -> str:
-    """A layer's part of a state, (directions, batch, size)."""
+    """One layer's part of a state, (directions, batch, size)."""
     if scope.part.size("num_layers") == 1:
         return state
     whole = scope.graph.whole
@@ -56,7 +56,7 @@ def _of_layer(scope: Scope, state: str, layer: int, count: int) -> str:
 def _node(
     scope: Scope, kind: RecurrentNode, names: Sequence[str], layer: int, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
-    """One of ONNX's own nodes for a layer, both directions in one: the output, and the states."""
+    """Write one of ONNX's own nodes for a layer, both directions in one; return the output and the states."""
     graph, count, hidden = scope.graph, directions(scope.part), scope.part.size("hidden_size")
     packed = []
     for _, shapes in recurrent_weights(scope.part)[layer * count : (layer + 1) * count]:
@@ -72,7 +72,7 @@ def _node(
         attributes["activations"] = [kind.activation] * count
     outputs = [graph.name(name) for name in ("Y", "Y_h", "Y_c")[: 1 + len(states)]]
     y, *last = graph.nodes_of(kind.operator, inputs, outputs, **attributes)  # y is (T, directions, batch, hidden)
-    if scope.sequences.lengths is not None:  # onnxruntime's nodes give zeros as last states of an empty sequence
+    if scope.sequences.lengths is not None:  # an empty sequence's last states would be zeros in onnxruntime
         filled = scope.sequences.filled
         last = [graph.node("Where", filled, *pair) for pair in zip(last, states, strict=True)]
     if count == 1:
@@ -82,13 +82,13 @@ def _node(
 
 
 def _stored(scope: Scope, name: str, packed: Sequence[NodeWeights]) -> str:
-    """A node's weight of all directions; its name, empty where there is no such weight."""
+    """Store a node's weight of all directions; return its name, which is empty if there is no such weight."""
     arrays = [array for array in (getattr(each, name) for each in packed) if array is not None]
     return scope.graph.weight(name, np.stack(arrays)) if arrays else ""
 
 
 def _scans(scope: Scope, layer: int, x: str, states: Sequence[str]) -> tuple[str, list[str]]:
-    """The program over all steps, a Scan for each direction: the output, and the states."""
+    """Write the program over all steps, as a Scan for each direction; return the output and the states."""
     graph, count, program = scope.graph, directions(scope.part), scope.part.program
     outputs: list[str] = []
     last: list[list[str]] = [[] for _ in states]

@@ -1,4 +1,4 @@
-"""ONNX's RNN, LSTM and GRU: which programs they compute, and their weights in its layouts and orders of gates."""
+"""ONNX's RNN, LSTM and GRU: the programs that they compute, and weights in their layouts and orders of gates."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recurra.program import Program
 
 @dataclass(frozen=True)
 class NodeWeights:
-    """The weights of one direction as a node takes them.
+    """The weights of one direction, in the layout that a node takes.
 
     Attributes:
         W: (gates * hidden, input).
         R: (gates * hidden, hidden).
-        B: (2 * gates * hidden,), beside the input's product and then beside the state's; None without.
-        P: (3 * hidden,), the peepholes; None without.
+        B: (2 * gates * hidden,), biases of the input's product and then of the state's; None if there are none.
+        P: (3 * hidden,), the peepholes; None if there are none.
     """
 
     W: Array
@@ -43,9 +43,9 @@ class RecurrentNode:
     Attributes:
         operator: ``"RNN"``, ``"LSTM"`` or ``"GRU"``.
         cell: the equations.
-        options: of the cell.
-        attributes: of the node.
-        activation: the node's, for one direction, where it is not the default.
+        options: the cell's options.
+        attributes: the node's attributes.
+        activation: the name of the node's activation, for one direction; None for the default.
     """
 
     operator: str
@@ -56,7 +56,7 @@ class RecurrentNode:
 
     @property
     def program(self) -> Program:
-        """The cell, traced."""
+        """The traced cell."""
         return trace(self.cell, self.options)
 
     def pack(self, weights: Mapping[str, Array]) -> NodeWeights:
@@ -67,7 +67,7 @@ class RecurrentNode:
 
 
 def _stacked(layout: GateLayout, gates: str, weights: Mapping[str, Array]) -> NodeWeights:
-    """Of weights with all gates in one."""
+    """Pack weights that hold all gates in one matrix."""
 
     def ordered(name: str) -> Array:
         blocks = dict(zip(layout.gates, np.split(weights[name], len(gates)), strict=True))
@@ -78,7 +78,7 @@ def _stacked(layout: GateLayout, gates: str, weights: Mapping[str, Array]) -> No
 
 
 def _separate(layout: GateLayout, gates: str, weights: Mapping[str, Array]) -> NodeWeights:
-    """Of weights by gate, ``W_i``, ``U_i``, ``b_i``, ``p_i`` …"""
+    """Pack weights with a matrix for each gate: ``W_i``, ``U_i``, ``b_i``, ``p_i`` …"""
 
     def joined(kind: str, letters: str) -> Array:
         return np.concatenate([weights[kind + letter].T for letter in letters])
@@ -104,9 +104,12 @@ NODES = (
 
 
 def find_node(program: Program) -> tuple[RecurrentNode, tuple[str, ...]] | None:
-    """The node that computes a program, and the names that its cell gives to the program's parameters, in order.
+    """Find the node that computes a program; None if there is none.
 
-    Programs are compared by what they compute, on parameters laid out alike: names play no part.
+    Programs are compared by what they compute, on parameters that are laid out alike. Names do not matter.
+
+    Returns:
+        the node, and the names that its cell gives to the program's parameters, in their order.
     """
     algebra = Algebra(program)
     for node, template in _table():

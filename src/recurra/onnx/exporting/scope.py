@@ -1,4 +1,4 @@
-"""The arguments and the result of what writes one part of a model."""
+"""Arguments and result of the functions that write one part of a model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from recurra.onnx.exporting.sequences import SequenceNodes
 
 
 class GraphWeights:
-    """A model's weights, each in the graph once, under torch's names; those that nothing reads are left out.
+    """A model's weights under torch's names. Each is in the graph once; a weight that nothing reads is left out.
 
     Args:
-        store: where they go.
-        description: whose they are.
+        store: takes the weights.
+        description: the model.
     """
 
     def __init__(self, store: Store, description: Description) -> None:
@@ -27,7 +27,7 @@ class GraphWeights:
         return self._weights[name].values().astype(self._store.dtype, copy=False)
 
     def name(self, name: str) -> str:
-        """A weight's name in the graph; tied weights have one."""
+        """A weight's name in the graph, which holds it from now on; tied weights share one name."""
         key = id(self._weights[name])
         if key not in self._names:
             self._names[key] = self._store.add(name, self.array(name))
@@ -36,19 +36,19 @@ class GraphWeights:
 
 @dataclass(frozen=True)
 class GraphWeight:
-    """One weight of a model: its name in the graph, which puts it there, and its numbers."""
+    """One weight of a model: its numbers, and its name in the graph."""
 
     weights: GraphWeights
     full_name: str
 
     @property
     def name(self) -> str:
-        """Its name in the graph."""
+        """The weight's name in the graph, which holds it from now on."""
         return self.weights.name(self.full_name)
 
     @property
     def array(self) -> Array:
-        """Its numbers."""
+        """The weight's numbers, in the dtype of the computation."""
         return self.weights.array(self.full_name)
 
 
@@ -57,13 +57,13 @@ class Scope:
     """One part of a model, to be written to a graph.
 
     Attributes:
-        graph: where the nodes go.
-        sequences: what the model runs over.
-        weights: of the whole model.
-        name: of the part in the model; empty for the model itself.
-        part: what it is.
+        graph: the graph that takes the nodes.
+        sequences: the sequences that the model runs over.
+        weights: the weights of the whole model.
+        name: the part's name in the model; empty for the model itself.
+        part: the part.
         x: the name of its input.
-        states: the names of its first states, (layers * directions, batch, size), of cells (batch, size).
+        states: the names of its first states, (layers * directions, batch, size), for a cell (batch, size).
     """
 
     graph: GraphWriter
@@ -75,7 +75,7 @@ class Scope:
     states: tuple[str, ...] = ()
 
     def part_of_graph(self, place: str, detail: str) -> AbstractContextManager[None]:
-        """Inside, names of values and texts of nodes begin with the part's name, and with a place in the part."""
+        """Begin names of values and texts of nodes with the part's name and a place in it, inside the ``with``."""
         prefix = "".join(f"{name}/" for name in (self.name, place) if name)
         about = f"{self.name} ({self.part.kind})" if self.name else self.part.kind
         return self.graph.part(prefix, f"{about}: {detail}" if detail else about)
@@ -87,7 +87,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Written:
-    """The values that a part gives.
+    """The results of a part.
 
     Attributes:
         output: the name of its output.

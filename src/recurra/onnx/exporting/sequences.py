@@ -1,4 +1,4 @@
-"""The sequences that a graph runs over: how many, how long, and which have ended at a step."""
+"""The sequences that a graph runs over: their number, their lengths, and which are active at a step."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from functools import cached_property
 from onnx import TensorProto
 
 from recurra.onnx.exporting.graph import GraphWriter
-from recurra.onnx.exporting.operations import Rows
+from recurra.onnx.exporting.operations import RowDimensions
 
-_BEFORE_THE_FIRST = -(2**63) + 1  # where a slice ends that runs backwards to the very first step
+_BEFORE_THE_FIRST = -(2**63) + 1  # the end of a slice that runs backwards to the very first step
 
 
 class SequenceNodes:
-    """Sizes and ends of the sequences; each is computed in the graph when it is first asked for.
+    """Sizes and ends of the sequences; the nodes that compute one are added when it is first read.
 
     Args:
-        graph: the outer one.
-        x: the input, (T, batch, …), or of cells (batch, …).
-        has_steps: whether there is a dimension of time.
-        lengths: the name of the lengths, int64 (batch,); None where all sequences have T steps.
+        graph: the outer graph.
+        x: the name of the input, (T, batch, …), for a cell (batch, …).
+        has_steps: whether the input has a dimension of time.
+        lengths: the name of the lengths, int64 (batch,); None if all sequences have T steps.
     """
 
     def __init__(self, graph: GraphWriter, x: str, has_steps: bool, lengths: str | None) -> None:
         self._graph, self._x, self._has_steps = graph, x, has_steps
         self.lengths = lengths
 
-    def rows(self, dimensions: int) -> Rows:
-        """The rows of values over all steps (2), or in one step (1)."""
-        return Rows(dimensions, lambda: self.all_rows if dimensions == 2 else self.batch)
+    def rows(self, dimensions: int) -> RowDimensions:
+        """The rows of values: 2 dimensions over all steps, 1 in one step."""
+        return RowDimensions(dimensions, lambda: self.all_rows if dimensions == 2 else self.batch)
 
     @property
-    def own_rows(self) -> Rows:
+    def own_rows(self) -> RowDimensions:
         """The rows of the input."""
         return self.rows(1 + self._has_steps)
 
@@ -57,21 +57,21 @@ class SequenceNodes:
 
     @cached_property
     def node_lengths(self) -> str:
-        """The lengths as ONNX's recurrent nodes take them, in int32; an empty name where there are none."""
+        """The lengths in int32, as ONNX's recurrent nodes take them; an empty name if there are none."""
         if self.lengths is None:
             return ""
         return self._node("Cast", self.lengths, into="node_lengths", to=TensorProto.INT32)
 
     @cached_property
     def filled(self) -> str:
-        """Bool (batch, 1): whether a sequence has any step."""
+        """Bool (batch, 1): true for sequences with any step."""
         assert self.lengths is not None
         is_filled = self._node("Greater", self.lengths, self._graph.index(0), into="is_filled")
         return self._node("Unsqueeze", is_filled, self._graph.whole(1), into="filled")
 
     @cached_property
     def active(self) -> str:
-        """Bool (T, batch, 1): whether a sequence has such a step."""
+        """Bool (T, batch, 1): true at the steps that a sequence has."""
         assert self.lengths is not None
         index, whole = self._graph.index, self._graph.whole
         count = self._node("Squeeze", self.steps, into="step_count")
@@ -82,12 +82,12 @@ class SequenceNodes:
 
     @cached_property
     def active_reversed(self) -> str:
-        """The same, the last step first."""
+        """``active``, with the last step first."""
         with self._graph.part("", "the sequences"):
             return reversed_steps(self._graph, self.active)
 
 
 def reversed_steps(graph: GraphWriter, values: str) -> str:
-    """Values of all steps, the last step first."""
+    """Reverse the values of all steps: the last step comes first."""
     whole = graph.whole
     return graph.node("Slice", values, whole(-1), whole(_BEFORE_THE_FIRST), whole(0), whole(-1))

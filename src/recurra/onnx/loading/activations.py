@@ -1,4 +1,4 @@
-"""The activation functions that ONNX's recurrent operators can be told to use, in the language of cells."""
+"""The activation functions that ONNX's recurrent operators can use, in the language of cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recurra.values import Value
 
 _ActivationFunction = Callable[[Value, float, float], Value]
 
-# For each the defaults of alpha and beta, None for one that it does not take.
+# Each function with the defaults of its alpha and beta; None for a number that it does not take.
 _REQUIRED = float("nan")
 _TABLE: dict[str, tuple[_ActivationFunction, float | None, float | None]] = {
     "Relu": (lambda x, alpha, beta: relu(x), None, None),
@@ -30,7 +30,7 @@ _NAMES = {name.lower(): name for name in _TABLE}
 
 @dataclass(frozen=True)
 class Activation:
-    """One of ONNX's activation functions with its numbers; called with a value of a cell."""
+    """One of ONNX's activation functions with its alpha and beta, to be called with a value of a cell."""
 
     name: str
     alpha: float = 0.0
@@ -42,14 +42,14 @@ class Activation:
 
 
 def read_activations(names: Sequence[str], alphas: Sequence[float], betas: Sequence[float]) -> tuple[Activation, ...]:
-    """The activations of these names; those that take an alpha or a beta take the next one, or their default.
+    """Look up activations by name; each takes the next alpha or beta, if it needs one, or else its default.
 
     Raises:
-        ValueError: there is none of a name, a number that has no default is missing, or it is not clear which number is
-            whose, as there are more than are taken.
+        ValueError: a name is unknown, a number without a default is missing, or there are more numbers than are taken,
+            so that it is not clear which belongs to which.
     """
     given = {"activation_alpha": list(alphas), "activation_beta": list(betas)}
-    found = []
+    activations = []
     for text in names:
         name = _NAMES.get(text.lower())
         if name is None:
@@ -60,8 +60,8 @@ def read_activations(names: Sequence[str], alphas: Sequence[float], betas: Seque
             if number != number:
                 raise ValueError(f"activation {name} needs {attribute}")
             numbers.append(float(number))
-        found.append(Activation(name, *numbers))
+        activations.append(Activation(name, *numbers))
     for (attribute, left), before in zip(given.items(), (alphas, betas), strict=True):
         if 0 < len(left) < len(before):
             raise ValueError(f"{attribute} has {len(left)} numbers more than activations {', '.join(names)} take")
-    return tuple(found)
+    return tuple(activations)

@@ -1,4 +1,4 @@
-"""ModelProto → GraphModel: every node against the operator table, and what is known computed once."""
+"""Builds a GraphModel from a ModelProto: looks every node up in the operator table, computes known values once."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # problems in one message
 _STANDARD = ("", "ai.onnx")  # both name the standard's own operators
-_FIRST_WITH_DEFAULTS = 4  # the version of the format since which an input may have an initializer as its default
-_RUN_LATER = ("If", "Loop", "Scan")  # however long they take, loading does not
-_LARGEST_COMPUTED = 2**26  # bytes, of what a node makes of known values; what is larger is made when the model runs
-_MOST_COMPUTED = 2**28  # bytes, of all of them
-# Nodes that may take long over little: they are computed when loading only where all their operands are small.
+_FIRST_WITH_DEFAULTS = 4  # the first version of the format in which an initializer may be the default of an input
+_RUN_LATER = ("If", "Loop", "Scan")  # never while loading, as they may take any time
+_LARGEST_COMPUTED = 2**26  # bytes of a node's known outputs; a node with larger ones runs when the model runs
+_MOST_COMPUTED = 2**28  # bytes of all nodes' known outputs together
+# Nodes that may take long for small outputs: they are computed while loading only if all their operands are small.
 _LABORIOUS = ("MatMul", "Gemm", "Einsum", "Conv", "MaxPool", "AveragePool")
 _MOST_WORK = 2**22  # elements of one operand times those of the others
 
 
 def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
-    """The model of a file's content.
+    """Build the model of a file's content.
 
     Args:
         proto: the content, checked by ``onnx.checker``.
-        tensors: what reads its tensors.
-        name: what messages call it.
+        tensors: reads its tensors.
+        name: the model's name in messages.
 
     Raises:
-        OnnxError: something in it is not supported; the message lists all of that.
+        OnnxError: something in it is not supported; the message lists up to 20 problems and counts the others.
     """
     opset = next((each.version for each in proto.opset_import if each.domain in _STANDARD), OLDEST)
     if not OLDEST <= opset <= NEWEST:
@@ -61,7 +61,7 @@ def build(proto: ModelProto, tensors: Tensors, name: str) -> GraphModel:
 
 
 class _Builder:
-    """Builds graphs and gathers what is not supported."""
+    """Builds graphs, and collects as problems all that is not supported."""
 
     def __init__(self, opset: int, tensors: Tensors) -> None:
         self._opset, self._tensors = opset, tensors
@@ -71,12 +71,12 @@ class _Builder:
     def graph(
         self, proto: GraphProto, outer: Mapping[str, Array], defaults: Mapping[str, Array] | None = None
     ) -> RunnableGraph:
-        """A graph.
+        """Build a graph.
 
         Args:
             proto: its content.
             outer: the known values of the graphs around it.
-            defaults: initial values of inputs; they are not known, as a caller may give others.
+            defaults: initial values of inputs; they do not count as known, as a caller may give others.
         """
         for each in proto.sparse_initializer:
             self.problems.append(f"sparse initializer {each.values.name!r}")
@@ -94,7 +94,7 @@ class _Builder:
         return _assemble(tuple(inputs), outputs, known, steps)
 
     def initializers(self, protos: Iterable[TensorProto]) -> dict[str, Array]:
-        """Initializers by name; one of a type that is not supported is a problem, and zero."""
+        """Initializers by name; one whose type is not supported is a problem, and becomes an empty array."""
         return {proto.name: self._tensor(proto, f"initializer {proto.name!r}") for proto in protos}
 
     def _tensor(self, proto: TensorProto, label: str) -> Array:
@@ -104,7 +104,7 @@ class _Builder:
             self.problems.append(f"{label}: {problem}")
             return np.zeros(0, np.float32)
         array = self._tensors.read(proto)
-        self._left += 4 * array.nbytes  # the more weights there are, the more may be made of them
+        self._left += 4 * array.nbytes  # a model with more weights may compute more of them
         return array
 
     def _declaration(self, proto: ValueInfoProto, is_optional: bool) -> Declaration:
@@ -125,7 +125,7 @@ class _Builder:
         return Declaration(proto.name, shape, dtype, is_optional)
 
     def _step(self, proto: NodeProto, number: int, known: dict[str, Array]) -> NodeStep | None:
-        """A node; None where its outputs are now known, or it is not supported."""
+        """Build a node; None if its outputs are now known, or if it is not supported."""
         label = f"node {proto.name or number!r} ({proto.op_type})"
         problems = len(self.problems)
         row = find(proto.op_type, self._opset) if proto.domain in _STANDARD else None
@@ -149,11 +149,11 @@ class _Builder:
         graphs = [value for value in attributes.values() if isinstance(value, RunnableGraph)]
         captured = tuple(sorted({name for graph in graphs for name in graph.captured}))
         inputs, outputs = tuple(proto.input), tuple(proto.output)
-        told = NodeInfo(
+        info = NodeInfo(
             tuple(map(bool, inputs)), tuple(map(bool, outputs)), tuple(known.get(name) for name in inputs), captured
         )
         try:
-            step = NodeStep(label, row.build(told, **attributes), (*inputs, *captured), outputs)
+            step = NodeStep(label, row.build(info, **attributes), (*inputs, *captured), outputs)
         except REFUSALS as problem:
             self.problems.append(f"{label}: {problem}")
             return None
@@ -161,23 +161,23 @@ class _Builder:
             return step
         operands = [known[name] for name in step.inputs if name]
         work = math.prod(max(1, operand.size) for operand in operands) if proto.op_type in _LABORIOUS else 0
-        return step if work > _MOST_WORK or not self._is_computed(step, known) else None
+        return step if work > _MOST_WORK or not self._compute_now(step, known) else None
 
-    def _is_computed(self, step: NodeStep, known: dict[str, Array]) -> bool:
-        """Whether the outputs of a node whose inputs are known are known now, too."""
+    def _compute_now(self, step: NodeStep, known: dict[str, Array]) -> bool:
+        """Run a node whose inputs are known; return whether its outputs are now known, too."""
         inputs = {name: known[name] for name in step.inputs if name}
         values = dict(inputs)
         try:
             with np.errstate(all="ignore"):
                 step.run(values)
         except OnnxError:
-            return False  # perhaps nothing ever runs it
-        made = {name: values[name] for name in step.outputs if name}
-        size = sum(array.nbytes for array in made.values() if array.flags.owndata)
+            return False  # the model may never run this node
+        results = {name: values[name] for name in step.outputs if name}
+        size = sum(array.nbytes for array in results.values() if array.flags.owndata)
         if size > _LARGEST_COMPUTED + _size(inputs) or size > self._left:
             return False
         self._left -= size
-        known.update({name: _frozen(array) for name, array in made.items()})
+        known.update({name: _frozen(array) for name, array in results.items()})
         return True
 
     def _unknown(self, proto: NodeProto) -> str:
@@ -220,7 +220,7 @@ def _frozen(array: Array) -> Array:
 def _assemble(
     inputs: tuple[Declaration, ...], outputs: tuple[Declaration, ...], known: Mapping[str, Array], steps: list[NodeStep]
 ) -> RunnableGraph:
-    """The graph of these steps, with the known values that they read and with the end of each value's use."""
+    """Assemble the graph of these steps: add the known values that they read, and mark each value's last use."""
     wanted = {output.name for output in outputs}
     read = set(wanted)
     finishing: list[NodeStep] = []
@@ -229,7 +229,7 @@ def _assemble(
         finished = tuple(sorted(name for name in names - read if name not in known))
         read |= names
         finishing.append(replace(step, finished=finished))
-    made = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
-    constants = {name: known[name] for name in sorted(read) if name in known and name not in made}
-    captured = tuple(sorted(read - made - set(constants) - {""}))
+    computed = {each.name for each in inputs} | {name for step in steps for name in step.outputs}
+    constants = {name: known[name] for name in sorted(read) if name in known and name not in computed}
+    captured = tuple(sorted(read - computed - set(constants) - {""}))
     return RunnableGraph(inputs, outputs, constants, tuple(reversed(finishing)), captured)

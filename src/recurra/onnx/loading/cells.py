@@ -1,4 +1,4 @@
-"""ONNX's recurrent operators as equations, with its layouts and the orders of gates of ``model/layouts.py``.
+"""ONNX's recurrent operators as equations, in its layouts, with the orders of gates of ``model/layouts.py``.
 
 W is (gates·hidden, input), R is (gates·hidden, hidden), Wb and Rb are their biases, P the peepholes.
 """
@@ -7,7 +7,7 @@ from recurra.equations import cell, clip, sigmoid, split, tanh
 
 
 def _within(bound, *values):
-    """The values clipped to ±bound; as they are without one."""
+    """The values clipped to ±bound, or unchanged if there is no bound."""
     return [value if bound is None else clip(value, -bound, bound) for value in values]
 
 
@@ -59,7 +59,7 @@ def lstm(x, h, c, *, W, R, Wb, Rb, f=sigmoid, g=tanh, h_of=tanh, bound=None, cou
 
 @cell
 def peephole_lstm(x, h, c, *, W, R, P, Wb, Rb, f=sigmoid, g=tanh, h_of=tanh, bound=None, coupled=False):
-    """Long short-term memory whose gates see the cell state; gates i o f c, peepholes i o f."""
+    """Long short-term memory whose gates read the cell state; gates i o f c, peepholes i o f."""
     a_i, a_o, a_f, a_c = split(x @ W.T + Wb + h @ R.T + Rb, 4)
     p_i, p_o, p_f = split(P, 3)
     a_i, a_f, a_c = _within(bound, a_i + p_i * c, a_f + p_f * c, a_c)

@@ -1,4 +1,4 @@
-"""Declared inputs and outputs of a model, with name, shape and dtype, and checks of arrays against them."""
+"""Declared inputs and outputs of a model: name, shape and dtype, and the check of an array against them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Declaration:
     """An input or output of a model.
 
     Attributes:
-        name: the model's.
-        shape: a size, the name of one, or None for each dimension; None where not even their number is said.
-        dtype: numpy's; None where it is not said.
+        name: its name in the model.
+        shape: a size, the name of one, or None for each dimension; None if even their number is not declared.
+        dtype: its dtype in numpy; None if it is not declared.
         is_optional: whether an input may be left out.
     """
 
@@ -33,10 +33,10 @@ class Declaration:
         return f"{self.name}: {self.dtype or 'any dtype'} {shape}" + (" (optional)" if self.is_optional else "")
 
     def accept(self, value: object) -> Array:
-        """An array for this input, in the machine's byte order.
+        """Convert a value to an array for this input, in the machine's byte order.
 
         Raises:
-            OnnxError: it is no array of numbers, or has another dtype or shape.
+            OnnxError: the value is no array of numbers, or has another dtype or shape.
         """
         try:
             array = np.asarray(value)
@@ -55,7 +55,7 @@ class Declaration:
 
 
 def _is_lossy(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether Python's numbers are of another kind: truth values for numbers, fractions for whole ones."""
+    """Whether Python's numbers are of a kind that the dtype does not take, such as fractions for whole numbers."""
     kinds = {"b": "b", "i": "iu", "u": "iu", "f": "fiu"}
     return array.size > 0 and array.dtype.kind in "biuf" and array.dtype.kind not in kinds[dtype.kind]
 

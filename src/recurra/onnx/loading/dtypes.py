@@ -1,4 +1,4 @@
-"""ONNX's numbers for element types, and the dtypes of numpy that they stand for."""
+"""Numbers that ONNX has for element types, and the dtypes of numpy that they stand for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-# TensorProto.DataType, as the standard numbers them. What numpy lacks (bfloat16, 8-bit floats, 4-bit integers) and
-# strings are not supported.
+# The numbers of the standard's TensorProto.DataType. Types that numpy lacks (bfloat16, 8-bit floats, 4-bit integers),
+# complex numbers and strings are not supported.
 _DTYPES: dict[int, np.dtype[Any]] = {
     number: np.dtype(name)
     for number, name in (
@@ -26,7 +26,7 @@ def read_dtype(number: int) -> np.dtype[Any]:
     """The dtype for ONNX's number of an element type.
 
     Raises:
-        ValueError: it is not supported; the message names it.
+        ValueError: the type is not supported; the message names it.
     """
     if number not in _DTYPES:
         raise ValueError(f"element type {_OTHERS.get(number, number)} is not supported")

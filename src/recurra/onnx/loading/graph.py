@@ -16,14 +16,14 @@ NamedArrays = dict[str, Array]
 
 @dataclass(frozen=True)
 class NodeStep:
-    """A node.
+    """A node that can be run.
 
     Attributes:
-        label: how messages call it.
-        function: what it computes.
+        label: the node's name in messages.
+        function: the function that computes the outputs from the inputs.
         inputs: names of values; empty for an input that is left out.
-        outputs: names of values; empty for an output that nobody wants.
-        finished: the values that no later step reads.
+        outputs: names of values; empty for an output that is not wanted.
+        finished: names of the values that no later step reads.
     """
 
     label: str
@@ -33,24 +33,24 @@ class NodeStep:
     finished: tuple[str, ...] = ()
 
     def run(self, values: NamedArrays) -> None:
-        """Compute the outputs of the inputs, in a table of values.
+        """Read the inputs from a table of values, and write the outputs to it.
 
         Raises:
-            OnnxError: the operator refuses its inputs; the message names the node and them.
+            OnnxError: the operator refuses its inputs; the message names the node and the inputs.
         """
         inputs = [values[name] if name else None for name in self.inputs]
         try:
             results = self.function(*inputs)
         except OnnxError:
-            raise  # of a node of a graph inside
+            raise  # from a node of an inner graph
         except REFUSALS as error:
             shapes = ", ".join("–" if each is None else f"{each.dtype} {each.shape}" for each in inputs)
             reason = str(error) or type(error).__name__
             raise OnnxError(f"{self.label}: {reason}; its inputs are {shapes or 'none'}") from error
-        given = results if isinstance(results, tuple) else (results,)
-        if any(self.outputs[len(given) :]):
-            raise OnnxError(f"{self.label}: {len(given)} outputs came, {len(self.outputs)} are wanted")
-        for name, result in zip(self.outputs, given, strict=False):
+        outputs = results if isinstance(results, tuple) else (results,)
+        if any(self.outputs[len(outputs) :]):
+            raise OnnxError(f"{self.label}: {len(outputs)} outputs came, {len(self.outputs)} are wanted")
+        for name, result in zip(self.outputs, outputs, strict=False):
             if name:
                 values[name] = np.asarray(result)
         for name in self.finished:
@@ -62,11 +62,11 @@ class RunnableGraph:
     """A graph that can be run.
 
     Attributes:
-        inputs: what it is given.
-        outputs: what it gives.
-        constants: the values that are known.
-        steps: in an order in which each can be run.
-        captured: names of values of outer graphs that it reads.
+        inputs: the declared inputs.
+        outputs: the declared outputs.
+        constants: the known values, by name.
+        steps: the nodes, in an order in which they can be run.
+        captured: names of the values of outer graphs that it reads.
     """
 
     inputs: tuple[Declaration, ...]
@@ -76,7 +76,7 @@ class RunnableGraph:
     captured: tuple[str, ...]
 
     def run(self, given: Mapping[str, Array]) -> list[Array]:
-        """The outputs, for the inputs and the captured values by name."""
+        """Compute the outputs from the inputs and the captured values, which are given by name."""
         values = {**self.constants, **given}
         for step in self.steps:
             step.run(values)

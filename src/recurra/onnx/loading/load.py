@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 
-_MOST_NODES = 100_000  # of a model whose functions are put in the place of their calls
+_MOST_NODES = 100_000  # of a model whose functions are inlined
 _DEEPEST_CALLS = 100
 
 
 def load(path: str | os.PathLike[str]) -> GraphModel:
     """Load an ONNX model; its RNN, GRU and LSTM nodes run on recurra's engine.
 
-    The package onnx is needed while loading, not afterwards. Nothing in the file is executed.
+    Loading needs the package onnx, running does not. Nothing in the file is executed.
 
     Args:
-        path: of the ``.onnx`` file; data files that it names are read from its folder alone.
+        path: path of the ``.onnx`` file; data files that it names are read from its folder alone.
 
     Raises:
         ModuleNotFoundError: onnx is not installed; the message says what to install.
         OSError: the file cannot be read.
-        OnnxError: it is no valid ONNX model, or needs what is not supported; the message lists operators, attributes,
-            element types and opsets, with the names of their nodes.
+        OnnxError: the file is no valid ONNX model, or something in it is not supported; the message lists operators,
+            attributes, element types and opsets, with the names of their nodes.
     """
     try:
-        import onnx  # noqa: F401  (asked for here, to say what to install)
+        import onnx  # noqa: F401  (imported here, to say what to install)
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise
@@ -48,12 +48,12 @@ def load(path: str | os.PathLike[str]) -> GraphModel:
 
 
 def _read(path: Path) -> ModelProto:
-    """The file's content, checked, with local functions put in the place of their calls."""
+    """Read the file, check its content, and inline its local functions."""
     from google.protobuf.message import DecodeError
     from onnx import ModelProto, checker, inliner
 
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OnnxError(f"{path.name or path} is not a plain file")  # a pipe would have us wait
+        raise OnnxError(f"{path.name or path} is not a plain file")  # reading a pipe would block
     proto = ModelProto()
     try:
         proto.ParseFromString(path.read_bytes())
@@ -67,10 +67,10 @@ def _read(path: Path) -> ModelProto:
 
 
 def _check_calls(proto: ModelProto) -> None:
-    """Refuse functions that become very many nodes where each call has its own.
+    """Refuse functions that become too many nodes when all calls are inlined.
 
     Raises:
-        ValueError: they do, or one calls itself.
+        ValueError: they do, a function calls itself, or calls are nested too deeply.
     """
     functions = {(each.domain, each.name): each for each in proto.functions}
     counts: dict[tuple[str, str], int] = {}
@@ -101,10 +101,10 @@ def _check_calls(proto: ModelProto) -> None:
 
 
 def _check_texts(message: Message) -> None:
-    """Refuse names that are no text: what reads protocol buffers hands them on as bytes.
+    """Refuse names that are not UTF-8: protobuf's reader hands them on as bytes.
 
     Raises:
-        ValueError: there is one.
+        ValueError: there is such a name.
     """
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
@@ -117,9 +117,9 @@ def _check_texts(message: Message) -> None:
 
 
 def _with_shapes(proto: ModelProto) -> ModelProto | None:
-    """A copy with a shape for each input and output that has none, which the checker asks for; None if all have one.
+    """A copy in which every input and output has a shape, as the checker demands; None if all have one already.
 
-    What lies in files of its own is left out of it: where they are, a copy does not know. Reading them checks them.
+    The copy leaves out tensors in external files, as it does not know the folder. They are checked when they are read.
     """
     from onnx import ModelProto, TensorProto
 
@@ -129,13 +129,13 @@ def _with_shapes(proto: ModelProto) -> ModelProto | None:
 
     if not unknown(proto):
         return None
-    made = ModelProto()
-    made.CopyFrom(proto)
-    for tensor in unknown(made):
+    copy = ModelProto()
+    copy.CopyFrom(proto)
+    for tensor in unknown(copy):
         tensor.shape.SetInParent()
-    for initializer in made.graph.initializer:
+    for initializer in copy.graph.initializer:
         if initializer.data_location == TensorProto.EXTERNAL:
             initializer.ClearField("external_data")
             initializer.ClearField("data_location")
             initializer.dims[:] = [0]
-    return made
+    return copy

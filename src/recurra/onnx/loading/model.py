@@ -14,14 +14,14 @@ from recurra.onnx.loading.table import Array
 
 
 class GraphModel:
-    """A model that computes arrays of numpy from arrays; ``recurra.onnx.load`` makes it.
+    """A model on numpy's arrays; ``recurra.onnx.load`` makes it.
 
-    It holds no state between calls, and may be called from several threads at a time.
+    It holds no state between calls, and several threads may call it at a time.
 
     Attributes:
-        name: the file's.
-        inputs: what it takes, each with name, shape, dtype and whether it may be left out.
-        outputs: what it gives, likewise.
+        name: the name of the file.
+        inputs: the inputs, each with its name, its shape, its dtype and whether it may be left out.
+        outputs: the outputs, likewise.
     """
 
     def __init__(self, graph: RunnableGraph, defaults: Mapping[str, Array], name: str) -> None:
@@ -53,18 +53,18 @@ class GraphModel:
         return results[0] if len(results) == 1 else tuple(results)
 
     def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Array]:
-        """Run the model, called as onnxruntime's sessions and onnx's reference evaluator are.
+        """Run the model, with the arguments of onnxruntime's sessions and of onnx's reference evaluator.
 
         Args:
-            output_names: which outputs; None for all.
-            feeds: inputs by name; those that are optional may be left out.
+            output_names: the names of the outputs to return; None for all.
+            feeds: inputs by name; optional ones may be left out.
 
         Returns:
-            the outputs, in the order asked for; they are the caller's own.
+            the outputs, in the order asked for; the caller may change these arrays.
 
         Raises:
             OnnxError: an input is unknown, missing or not as declared, an output is unknown, or a node cannot compute
-                with what it is given.
+                with its inputs.
         """
         names = [output.name for output in self.outputs]
         wanted = names if output_names is None else list(output_names)
@@ -98,7 +98,7 @@ class GraphModel:
 
 
 def _own(results: Sequence[Array], given: Iterable[Array]) -> list[Array]:
-    """The results, copied where they share memory with an input, a constant or each other, or keep more alive."""
+    """The results, copied if they share memory with an input, a constant, each other or the rest of a larger array."""
     taken = {id(_memory(array)) for array in given}
     owned = []
     for result in results:

@@ -1,4 +1,4 @@
-"""The operator table: which operators of ONNX are known, for which opsets, with which attributes."""
+"""The operator table: the supported operators of ONNX, with their opsets and attributes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of their own
 
-# What an operator raises for attributes or inputs that it cannot compute with, or for an input that is missing.
+# Exceptions of an operator whose attributes or inputs are not supported, or whose input is missing.
 REFUSALS = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 
-Array = Any  # of numpy
+Array = Any  # a numpy array
 NodeFunction = Callable[..., Any]  # arrays, None for an input that is left out → an array, or a tuple of them
 AttributeReader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class NodeInfo:
-    """A node as its operator is told of it.
+    """The facts about a node that its operator may use.
 
     Attributes:
-        inputs: for each input whether it is given.
-        outputs: for each output whether it is wanted.
-        constants: for each input its value if loading knows it, else None.
+        inputs: whether each input is given.
+        outputs: whether each output is wanted.
+        constants: the value of each input if it is known while loading, else None.
         captured: names of outer values that the node's graphs read; its function takes them after the inputs.
     """
 
@@ -39,11 +39,11 @@ class NodeInfo:
         return number < len(self.inputs) and self.inputs[number]
 
     def outer(self, arguments: tuple[Any, ...]) -> dict[str, Array]:
-        """The captured values by name, of everything that the node's function was given."""
+        """The captured values by name, from all arguments of the node's function."""
         return dict(zip(self.captured, arguments[len(self.inputs) :], strict=True))
 
     def constant(self, number: int) -> Array | None:
-        """The value of an input if loading knows it; None too where there is no such input."""
+        """The value of an input if that is known while loading, else None; None too if there is no such input."""
         return self.constants[number] if number < len(self.constants) else None
 
 
@@ -52,13 +52,13 @@ class Operator:
     """A row of the table.
 
     Attributes:
-        name: ONNX's.
-        since: the first opset that the row holds for.
-        until: the last one.
-        attributes: those that are known, each with what reads it: it returns what the operator takes, or raises
+        name: ONNX's name of the operator.
+        since: the first opset of this row.
+        until: the last opset of this row.
+        attributes: the supported attributes, each with its reader, which returns the operator's argument or raises
             ValueError for a value that is not supported.
-        outputs: how many can be asked for; None for any number.
-        build: gives the function of a node; raises ValueError for what is not supported.
+        outputs: the largest number of outputs; None for any number.
+        build: makes the function of a node; raises ValueError for a node that is not supported.
     """
 
     name: str
@@ -73,13 +73,13 @@ _TABLE: dict[str, list[Operator]] = {}
 
 
 def find(name: str, opset: int) -> Operator | None:
-    """The row for an operator at an opset; None where there is none."""
+    """The row of an operator at an opset; None if there is none."""
     rows = _TABLE.get(name, ())
     return next((row for row in rows if row.since <= opset <= row.until), None)
 
 
 def opsets(name: str) -> list[tuple[int, int]]:
-    """The ranges of opsets that an operator is known for."""
+    """The ranges of opsets for which an operator is supported."""
     return [(row.since, row.until) for row in _TABLE.get(name, ())]
 
 
@@ -91,7 +91,7 @@ def rows() -> list[Operator]:
 def building_operator(
     name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
 ) -> Callable[[NodeFunction], NodeFunction]:
-    """Enters a function ``(node, *, attributes) -> function of the inputs`` in the table.
+    """Enter a function ``(node, *, attributes) -> function of the inputs`` in the table, as a decorator.
 
     The attributes are those of its signature; ``readers`` read some of them.
     """
@@ -107,7 +107,7 @@ def building_operator(
 def operator(
     name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
 ) -> Callable[[NodeFunction], NodeFunction]:
-    """Enters a function ``(*inputs, attributes by keyword) -> outputs`` in the table.
+    """Enter a function ``(*inputs, attributes by keyword) -> outputs`` in the table, as a decorator.
 
     The attributes are the keyword arguments of its signature; ``readers`` read some of them.
     """
@@ -124,29 +124,29 @@ def operator(
 
 
 def _read_by(function: NodeFunction, readers: Mapping[str, AttributeReader]) -> dict[str, AttributeReader]:
-    """For each keyword argument of a function what reads it."""
+    """The reader of each keyword argument of a function."""
     arguments = inspect.signature(function).parameters.values()
     return {a.name: readers.get(a.name, as_it_is) for a in arguments if a.kind is a.KEYWORD_ONLY}
 
 
 def functions(**named: NodeFunction) -> None:
-    """Enters functions of arrays without attributes, by the operators' names."""
+    """Enter functions of arrays without attributes, by the operators' names."""
     for name, function in named.items():
         operator(name)(_without_options(function))
 
 
 def _without_options(function: NodeFunction) -> NodeFunction:
-    """The function with a signature of inputs alone: numpy's have further arguments, which are no attributes."""
+    """Hide a function's further arguments: those of numpy's functions are no attributes."""
     return lambda *inputs: function(*inputs)
 
 
 def as_it_is(value: Any) -> Any:
-    """Reads any value."""
+    """Read any value."""
     return value
 
 
 def one_of(*allowed: Any) -> AttributeReader:
-    """Reads these values alone."""
+    """A reader of these values alone."""
 
     def read(value: Any) -> Any:
         if value not in allowed:

@@ -20,17 +20,17 @@ class Tensors:
     """Reads tensors.
 
     Args:
-        path: of the model; data files are read from its folder alone.
+        path: path of the model; data files are read from its folder alone.
     """
 
     def __init__(self, path: Path) -> None:
         self._name, self._folder = path.name, path.resolve().parent
 
     def read(self, proto: TensorProto) -> Array:
-        """A tensor as an array that cannot be written.
+        """Read a tensor as a read-only array.
 
         Raises:
-            OnnxError: the data are not what shape and type ask for, or lie outside of the model's folder.
+            OnnxError: the data do not fit shape and type, or lie outside of the model's folder.
             ValueError: the type is not supported.
         """
         from onnx import TensorProto, numpy_helper
@@ -51,7 +51,7 @@ class Tensors:
         return array
 
     def _external(self, proto: TensorProto, shape: tuple[int, ...]) -> Array:
-        """A tensor whose data are in a file of their own, little-endian."""
+        """Read a tensor whose data are in a file of their own, little-endian."""
         entries = {entry.key: entry.value for entry in proto.external_data}
         file = self._data_file(proto, entries.get("location", ""))
         dtype = read_dtype(proto.data_type).newbyteorder("<")

@@ -1,4 +1,4 @@
-"""The operators of ONNX that are known, a file for each family; importing this fills the table."""
+"""The supported operators of ONNX, a file for each family; importing this package fills the table."""
 
 from recurra.onnx.loading.operators import (
     control,

@@ -1,4 +1,4 @@
-"""Operators that run graphs inside of them: If, Loop and Scan."""
+"""Operators that run inner graphs: If, Loop and Scan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_o
 
 @building_operator("If", outputs=None)
 def branch(node: NodeInfo, *, then_branch: RunnableGraph, else_branch: RunnableGraph) -> NodeFunction:
-    """One graph or the other."""
+    """Run one of two graphs."""
     for graph in (then_branch, else_branch):
         if len(node.outputs) > len(graph.outputs):
             raise ValueError(f"{len(node.outputs)} outputs do not fit a branch of {len(graph.outputs)}")
@@ -28,14 +28,14 @@ def branch(node: NodeInfo, *, then_branch: RunnableGraph, else_branch: RunnableG
 
 
 class _Body:
-    """A graph that runs again and again: it gives new states, then what is collected of each run."""
+    """A graph that runs repeatedly: its outputs are new states, and then values that are collected."""
 
     def __init__(self, graph: RunnableGraph, outer: Mapping[str, Array], states: int) -> None:
         self._graph, self._outer, self._states = graph, outer, states
         self._collected: list[list[Array]] = [[] for _ in graph.outputs[states:]]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """One run; returns the new states."""
+        """Run once, and return the new states."""
         named = {declared.name: value for declared, value in zip(self._graph.inputs, inputs, strict=True)}
         results = self._graph.run({**self._outer, **named})
         for values, result in zip(self._collected, results[self._states :], strict=True):
@@ -44,7 +44,7 @@ class _Body:
         return results[: self._states]
 
     def collected(self, axes: Sequence[int], reverse: Sequence[int]) -> list[Array]:
-        """The values collected in all runs, along a new axis each, the last run first where that is asked for."""
+        """The values collected in all runs, each stacked along a new axis; the last run first where asked for."""
         joined = []
         outputs = self._graph.outputs[self._states :]
         for declared, values, axis, is_reverse in zip(outputs, self._collected, axes, reverse, strict=True):
@@ -61,7 +61,7 @@ class _Body:
 
 @building_operator("Loop", outputs=None)
 def loop(node: NodeInfo, *, body: RunnableGraph) -> NodeFunction:
-    """The body again and again: so many times, or as long as its condition holds."""
+    """Run the body as long as its condition holds, at most a number of times."""
     count = len(body.inputs) - 2
     collected = len(body.outputs) - 1 - count
     if len(node.inputs) > 2 + count or len(node.outputs) > len(body.outputs) - 1 or min(count, collected) < 0:
@@ -94,7 +94,7 @@ def scan(
     scan_output_axes: Sequence[int] | None = None,
     scan_output_directions: Sequence[int] | None = None,
 ) -> NodeFunction:
-    """The body for each element of sequences."""
+    """Run the body for each element of sequences."""
     count = len(body.inputs) - num_scan_inputs
     collected = len(body.outputs) - count
     if len(node.inputs) != len(body.inputs) or len(node.outputs) > len(body.outputs) or min(count, collected) < 0:
@@ -125,6 +125,6 @@ def scan(
 
 
 def _in_time(sequence: Array, axis: int, is_reverse: Any) -> Array:
-    """A sequence with time as its first dimension, in the order in which it is scanned."""
+    """A sequence with time as its first dimension, in the order of the scan."""
     moved = np.moveaxis(sequence, axis_of(axis, sequence.ndim), 0)
     return moved[::-1] if is_reverse else moved

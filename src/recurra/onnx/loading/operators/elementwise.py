@@ -1,4 +1,4 @@
-"""Operators that work on each element alone; shapes broadcast as in numpy."""
+"""Elementwise operators; shapes broadcast as in numpy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurra.onnx.loading.table import Array, NodeFunction, functions, one_of, o
 
 
 def _together(function: NodeFunction, free: int = 0) -> NodeFunction:
-    """A function of several arrays, which broadcast; of one dtype, but for so many of the first."""
+    """Add checks to a function of several arrays: they broadcast, and all but the first ``free`` have one dtype."""
 
     def checked(*arrays: Array) -> Array:
         check_broadcast(arrays)
@@ -27,7 +27,7 @@ def _together(function: NodeFunction, free: int = 0) -> NodeFunction:
 
 
 def _in_turn(function: NodeFunction) -> NodeFunction:
-    """A function of two arrays, for any number of them."""
+    """Extend a function of two arrays to any number of them."""
     return lambda *arrays: functools.reduce(function, arrays)
 
 
@@ -42,7 +42,7 @@ def softplus(x: Array) -> Array:
 
 
 def divide(a: Array, b: Array) -> Array:
-    """a / b; of whole numbers without the fraction, towards zero."""
+    """a / b; the quotient of whole numbers is rounded towards zero."""
     if a.dtype.kind not in "iu":
         return a / b
     quotient = np.floor_divide(a, b)
@@ -89,7 +89,7 @@ functions(
 
 @operator("Mod", fmod=one_of(0, 1))
 def modulo(a: Array, b: Array, *, fmod: int = 0) -> Array:
-    """The remainder, with the sign of b; with ``fmod`` that of a."""
+    """The remainder, with the sign of b; with ``fmod``, with the sign of a."""
     check_broadcast((a, b))
     check_dtypes(a, b)
     return np.fmod(a, b) if fmod else np.mod(a, b)
@@ -97,13 +97,13 @@ def modulo(a: Array, b: Array, *, fmod: int = 0) -> Array:
 
 @operator("IsInf")
 def is_infinite(x: Array, *, detect_negative: int = 1, detect_positive: int = 1) -> Array:
-    """Whether each element is infinite, with one of the signs that are asked for."""
+    """Whether each element is infinite, with a sign that is asked for."""
     return np.isinf(x) & ((x < 0) & bool(detect_negative) | (x > 0) & bool(detect_positive))
 
 
 @operator("LeakyRelu")
 def leaky_relu(x: Array, *, alpha: float = 0.01) -> Array:
-    """x, below zero alpha·x."""
+    """x; alpha·x below zero."""
     return np.where(x >= 0, x, alpha * x)
 
 
@@ -115,13 +115,13 @@ def thresholded_relu(x: Array, *, alpha: float = 1.0) -> Array:
 
 @operator("Elu")
 def elu(x: Array, *, alpha: float = 1.0) -> Array:
-    """x, below zero alpha·(exp(x) − 1)."""
+    """x; alpha·(exp(x) − 1) below zero."""
     return np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
 @operator("Celu")
 def celu(x: Array, *, alpha: float = 1.0) -> Array:
-    """x, below zero alpha·(exp(x/alpha) − 1)."""
+    """x; alpha·(exp(x/alpha) − 1) below zero."""
     return np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
 
 
@@ -133,13 +133,13 @@ def selu(x: Array, *, alpha: float = 1.67326319217681884765625, gamma: float = 1
 
 @operator("HardSigmoid")
 def hard_sigmoid(x: Array, *, alpha: float = 0.2, beta: float = 0.5) -> Array:
-    """alpha·x + beta, between 0 and 1."""
+    """alpha·x + beta, clipped to between 0 and 1."""
     return np.clip(alpha * x + beta, 0, 1)
 
 
 @operator("Gelu", since=20, approximate=one_of("none", "tanh"))
 def gelu(x: Array, *, approximate: str = "none") -> Array:
-    """x times the normal distribution's function, or its approximation by tanh."""
+    """x times the cumulative normal distribution, which may be approximated by tanh."""
     if approximate == "tanh":
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
@@ -159,7 +159,7 @@ def clip_to_attributes(x: Array, *, min: float | None = None, max: float | None 
 
 @operator("Clip", since=11)
 def clip(x: Array, low: Any = None, high: Any = None) -> Array:
-    """x, at least low and at most high; high wins."""
+    """x, at least low and at most high; high wins if it is below low."""
     if low is not None:
         x = np.maximum(x, _number(low, x))
     return x if high is None else np.minimum(x, _number(high, x))
@@ -173,7 +173,7 @@ def _number(bound: Any, x: Array) -> Array:
 
 @operator("Cast", to=read_dtype)
 def cast(x: Array, *, to: np.dtype[Any], saturate: int = 1, round_mode: str = "up") -> Array:
-    """x in another dtype; the options speak of 8-bit floats, which are not supported."""
+    """x in another dtype; the options are about 8-bit floats, which are not supported."""
     checked_shape(x.shape, to)
     return x.astype(to)
 

@@ -1,4 +1,4 @@
-"""Operators that pick elements, put them elsewhere or change their order."""
+"""Operators that select elements, write them elsewhere or change their order."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from recurra.onnx.loading.operators.limits import checked_shape, is_small
 from recurra.onnx.loading.operators.shaping import axis_of
 from recurra.onnx.loading.table import Array, one_of, operator
 
-# What a scatter does with the element that it meets; see the ufuncs' ``at``.
+# The ways in which a scatter combines an update with the old element, by the ufuncs' method ``at``.
 _REDUCTIONS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
 @operator("Gather")
 def gather(data: Array, indices: Array, *, axis: int = 0) -> Array:
-    """The parts of data at these places of an axis."""
+    """The parts of data at these indices of an axis."""
     place = axis_of(axis, data.ndim)
     if not is_small((data, indices)):
         checked_shape((*data.shape[:place], *indices.shape, *data.shape[place + 1 :]), data.dtype)
@@ -23,13 +23,13 @@ def gather(data: Array, indices: Array, *, axis: int = 0) -> Array:
 
 @operator("GatherElements")
 def gather_elements(data: Array, indices: Array, *, axis: int = 0) -> Array:
-    """Each element from its own place along an axis."""
+    """Elements of data, each at an index of its own along an axis."""
     return data[_places(indices, axis_of(axis, data.ndim))]
 
 
 @operator("GatherND")
 def gather_at(data: Array, indices: Array, *, batch_dims: int = 0) -> Array:
-    """The parts of data at places that the last dimension of the indices holds."""
+    """The parts of data at the positions that the last dimension of the indices holds."""
     if not is_small((data, indices)):
         checked_shape((*indices.shape[:-1], *data.shape[batch_dims + indices.shape[-1] :]), data.dtype)
     if not batch_dims:
@@ -43,7 +43,7 @@ def gather_at(data: Array, indices: Array, *, batch_dims: int = 0) -> Array:
 
 
 def _places(indices: Array, axis: int) -> tuple[Array, ...]:
-    """For each element of the indices its place, where they say which one along an axis."""
+    """The position of each element: its index along one axis, its own position along the others."""
     places: list[Array] = list(np.indices(indices.shape, sparse=True))
     places[axis] = indices
     return tuple(places)
@@ -51,13 +51,13 @@ def _places(indices: Array, axis: int) -> tuple[Array, ...]:
 
 @operator("ScatterElements", reduction=one_of("none", *_REDUCTIONS))
 def scatter_elements(data: Array, indices: Array, updates: Array, *, axis: int = 0, reduction: str = "none") -> Array:
-    """Data with each update put in its own place along an axis."""
+    """Data with each update written at its own index along an axis."""
     return _scatter(data, _places(indices, axis_of(axis, data.ndim)), updates, reduction)
 
 
 @operator("ScatterND", reduction=one_of("none", *_REDUCTIONS))
 def scatter_at(data: Array, indices: Array, updates: Array, *, reduction: str = "none") -> Array:
-    """Data with updates put at places that the last dimension of the indices holds."""
+    """Data with updates written at the positions that the last dimension of the indices holds."""
     return _scatter(data, tuple(np.moveaxis(indices, -1, 0)), updates, reduction)
 
 
@@ -72,7 +72,7 @@ def _scatter(data: Array, places: tuple[Array, ...], updates: Array, reduction: 
 
 @operator("ReverseSequence")
 def reverse_sequence(x: Array, lengths: Array, *, batch_axis: int = 1, time_axis: int = 0) -> Array:
-    """Each sequence of a batch in reverse order, as far as it is long."""
+    """Each sequence of a batch, reversed within its own length."""
     if {batch_axis, time_axis} != {0, 1}:
         raise ValueError(f"batch and time must be axes 0 and 1, not {batch_axis} and {time_axis}")
     rows = x.swapaxes(0, 1) if batch_axis else x
@@ -86,7 +86,7 @@ def reverse_sequence(x: Array, lengths: Array, *, batch_axis: int = 1, time_axis
 
 @operator("Trilu")
 def triangle(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
-    """The upper or lower triangle of matrices; elsewhere 0."""
+    """The upper or lower triangle of matrices, and 0 elsewhere."""
     if x.ndim < 2:
         raise ValueError(f"matrices are needed, not {x.ndim} dimensions")
     diagonal = 0 if k is None else int(k.item())
@@ -95,7 +95,7 @@ def triangle(x: Array, k: Array | None = None, *, upper: int = 1) -> Array:
 
 @operator("NonZero")
 def places_of_nonzero(x: Array) -> Array:
-    """The places of all elements that are not 0, as columns."""
+    """The positions of all elements that are not 0, as columns."""
     x = np.atleast_1d(x)
     checked_shape((x.ndim, np.count_nonzero(x)), np.dtype(np.int64))
     return np.array(np.nonzero(x), np.int64)
@@ -103,13 +103,13 @@ def places_of_nonzero(x: Array) -> Array:
 
 @operator("TopK", since=11, outputs=2)
 def largest(x: Array, k: Array, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Array, Array]:
-    """The k largest (or smallest) elements along an axis, in order, and where they are; the first of equals wins."""
+    """The k largest (or smallest) elements along an axis, sorted, and their indices; the first of equal ones wins."""
     place = axis_of(axis, x.ndim)
-    checked_shape(x.shape, np.dtype(np.int64))  # of the places
+    checked_shape(x.shape, np.dtype(np.int64))  # of the indices
     count = int(k.item())
     if not 0 <= count <= x.shape[place]:
         raise ValueError(f"k={count} of {x.shape[place]} elements along axis {place}")
-    if largest:  # stable from the back, then turned round: the first of equals stays first
+    if largest:  # sorted stably from the back, then reversed: the first of equal ones stays first
         backwards = np.argsort(np.flip(x, place), place, kind="stable")
         order = x.shape[place] - 1 - np.flip(backwards, place)
     else:

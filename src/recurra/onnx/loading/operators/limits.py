@@ -10,12 +10,12 @@ import numpy as np
 
 from recurra.onnx.loading.table import Array
 
-LARGEST = 2**31  # bytes, as of a whole file of protocol buffers
+LARGEST = 2**31  # bytes, the limit of a whole protobuf file
 _WIDEST = 8  # bytes of an element
 
 
 def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    """The sizes as a shape for a new array.
+    """Check sizes, and return them as the shape of a new array.
 
     Raises:
         ValueError: a size is negative, or the array would have more than 2 GiB.
@@ -29,9 +29,9 @@ def checked_shape(sizes: Iterable[Any], dtype: np.dtype[Any]) -> tuple[int, ...]
 
 
 def is_small(arrays: Sequence[Array]) -> bool:
-    """Whether what arrays make together is small, if it has no more elements than the product of their sizes.
+    """Whether an operator's result is small if it has no more elements than the product of its operands' sizes.
 
-    A size of 0 counts as 1: a product of matrices over nothing has elements all the same.
+    A size of 0 counts as 1: a matrix product over an empty dimension has elements all the same.
     """
     elements: int = math.prod(max(1, size) for array in arrays for size in array.shape)
     return elements <= LARGEST // _WIDEST
@@ -41,17 +41,17 @@ def check_dtypes(*arrays: Array) -> None:
     """Refuse arrays of different dtypes, which the standard does not convert.
 
     Raises:
-        ValueError: there are such.
+        ValueError: the dtypes differ.
     """
     if any(array.dtype != arrays[0].dtype for array in arrays):
         raise ValueError("the dtypes must be the same")
 
 
 def check_onto(shape: tuple[int, ...], *arrays: Array) -> None:
-    """Refuse arrays that do not broadcast to a shape as it is.
+    """Refuse arrays that do not broadcast to a shape without changing it.
 
     Raises:
-        ValueError: there is one.
+        ValueError: an array does not.
     """
     for array in arrays:
         ends = zip(reversed(array.shape), reversed(shape), strict=False)
@@ -60,10 +60,10 @@ def check_onto(shape: tuple[int, ...], *arrays: Array) -> None:
 
 
 def check_broadcast(arrays: Sequence[Array]) -> None:
-    """Refuse arrays that are too large where each element of one meets the others'.
+    """Refuse arrays that would broadcast to a result that is too large.
 
     Raises:
-        ValueError: they would make more than 2 GiB, or do not broadcast.
+        ValueError: the result would have more than 2 GiB, or large arrays do not broadcast.
     """
     if len(arrays) > 1 and not is_small(arrays):
         widest = max((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)

@@ -1,4 +1,4 @@
-"""Operators that normalise by mean and variance, and dropout, which does nothing outside of training."""
+"""Operators that normalize by mean and variance, and dropout, which does nothing outside of training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recurra.onnx.loading.table import Array, NodeInfo, building_operator, one_o
 
 
 def _wide(x: Array) -> Array:
-    """x in a dtype to sum in: half precision is computed in float32."""
+    """x in the dtype of sums: half precision is computed in float32."""
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def _along_channels(parameter: Array, x: Array) -> Array:
-    """A value for each channel, (channels,), ready to meet x, (batch, channels, …)."""
+    """A value for each channel, (channels,), reshaped to broadcast with x, (batch, channels, …)."""
     if x.ndim < 2 or parameter.shape != x.shape[1:2]:
         raise ValueError(f"there must be a value for each channel of {x.shape}; got {parameter.shape}")
     return _wide(parameter).reshape(1, -1, *(1,) * (x.ndim - 2))
@@ -35,7 +35,7 @@ def standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array
 def layer_normalization(
     x: Array, scale: Array, bias: Array | None = None, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> tuple[Array, Array, Array]:
-    """x standardized along the axes from one on, times a scale, plus a bias; the mean; 1 over the deviation."""
+    """x standardized along ``axis`` and all after it, times a scale, plus a bias; its mean; 1 over its deviation."""
     axes = tuple(range(axis_of(axis, x.ndim), x.ndim))
     check_onto(x.shape, scale, *(() if bias is None else (bias,)))
     normal, mean, deviation = standardized(_wide(x), axes, epsilon)
@@ -45,7 +45,7 @@ def layer_normalization(
 
 @operator("RMSNormalization", stash_type=one_of(1))
 def rms_normalization(x: Array, scale: Array, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Array:
-    """x divided by its root mean square along the axes from one on, times a scale."""
+    """x divided by its root mean square along ``axis`` and all after it, times a scale."""
     axes = tuple(range(axis_of(axis, x.ndim), x.ndim))
     check_onto(x.shape, scale)
     wide = _wide(x)
@@ -84,7 +84,7 @@ def batch_normalization_in_use(
     momentum: float = 0.9,
     spatial: int = 1,
 ) -> Array:
-    """x standardized by a mean and a variance that are given, times a scale, plus a bias."""
+    """x standardized by a given mean and variance, times a scale, plus a bias."""
     return batch_normalization(x, scale, bias, mean, variance, epsilon=epsilon)
 
 
@@ -100,7 +100,7 @@ def batch_normalization(
     momentum: float = 0.9,
     training_mode: int = 0,
 ) -> Array:
-    """x standardized by a mean and a variance that are given, times a scale, plus a bias."""
+    """x standardized by a given mean and variance, times a scale, plus a bias."""
     scale, bias, mean, variance = (_along_channels(each, x) for each in (scale, bias, mean, variance))
     factor = scale / np.sqrt(variance + variance.dtype.type(epsilon))
     return ((_wide(x) - mean) * factor + bias).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""Operators that are matrix products."""
+"""Matrix products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recurra.onnx.loading.table import Array, operator
 
 @operator("MatMul")
 def matmul(a: Array, b: Array) -> Array:
-    """The product of matrices, or of stacks of them, which broadcast; a vector is a row before, a column behind."""
+    """The product of matrices, or of stacks of them, which broadcast; a vector is a row on the left, else a column."""
     check_dtypes(a, b)
     if not is_small((a, b)) and min(a.ndim, b.ndim) > 1:
         checked_shape((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.dtype)
@@ -30,7 +30,7 @@ def gemm(
     transA: int = 0,
     transB: int = 0,
 ) -> Array:
-    """alpha·a·b + beta·c, of a and b transposed where that is asked for."""
+    """alpha·a·b + beta·c, with a or b transposed if asked for."""
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"two matrices are needed, not {a.ndim} and {b.ndim} dimensions")
     product = matmul(a.T if transA else a, b.T if transB else b)
@@ -45,7 +45,7 @@ def gemm(
 
 @operator("Einsum")
 def einsum(*arrays: Array, equation: str) -> Array:
-    """A sum over products in Einstein's notation."""
+    """A sum of products in Einstein's notation."""
     check_dtypes(*arrays)
     if not is_small(arrays):
         checked_shape(_einsum_shape(equation.replace(" ", ""), arrays), arrays[0].dtype)
@@ -53,10 +53,10 @@ def einsum(*arrays: Array, equation: str) -> Array:
 
 
 def _einsum_shape(equation: str, arrays: Sequence[Array]) -> tuple[int, ...]:
-    """The shape of what an equation gives."""
+    """The shape of an equation's result."""
     terms, arrow, result = equation.partition("->")
     sizes: dict[str, int] = {}
-    others: tuple[int, ...] = ()  # what "..." stands for
+    others: tuple[int, ...] = ()  # the sizes that "..." stands for
     for term, array in zip(terms.split(","), arrays, strict=True):
         before, _, after = term.partition("...")
         end = array.ndim - len(after)

@@ -24,13 +24,13 @@ _FLOATS = ("float16", "float32", "float64")
 
 
 def _direction(name: str) -> tuple[bool, ...]:
-    """Reads for each direction whether it begins at the end."""
+    """Read whether each direction begins at the end."""
     directions = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
     return directions[one_of(*directions)(name)]
 
 
 def _bound(clip: float) -> float:
-    """Reads the bound that what goes into the gates' activations is clipped to."""
+    """Read the bound to which the inputs of the gates' activations are clipped."""
     if not clip > 0:
         raise ValueError(f"{clip} is not supported, only numbers above 0")
     return clip
@@ -38,14 +38,14 @@ def _bound(clip: float) -> float:
 
 @dataclass(frozen=True)
 class RecurrentLayer:
-    """The layer that a node is.
+    """The recurrent layer of a node.
 
     Attributes:
         kind: ``"RNN"``, ``"GRU"`` or ``"LSTM"``.
         cell: the equations.
-        options: the cell's, for each direction.
-        reverse: for each direction whether it begins at the end.
-        hidden_size: None for what R says.
+        options: the cell's options, for each direction.
+        reverse: whether each direction begins at the end.
+        hidden_size: the number of features of a state; None for that of R.
         is_batch_first: whether the batch stands before steps and directions.
     """
 
@@ -57,7 +57,7 @@ class RecurrentLayer:
     is_batch_first: bool
 
     def function(self, node: NodeInfo) -> NodeFunction:
-        """The function of a node; weights that are known are packed once."""
+        """The function of a node; weights that are known while loading are packed once."""
         count = len(self.cell.states)
         weights = (1, 2, 3, 5 + count)
         ready = None
@@ -75,7 +75,7 @@ class RecurrentLayer:
     def _run(
         self, X: Array, R: Array, programs: Sequence[PackedProgram], lens: Array | None, given: Sequence[Array | None]
     ) -> tuple[Array, ...]:
-        """Y, then the last states."""
+        """Compute Y and the last states."""
         x = self._input(X, R, programs[0].input_size)
         checked_shape((*x.shape[:2], len(programs), R.shape[2]), X.dtype)
         packing = None if lens is None else self._packing(lens, *x.shape[:2])
@@ -93,14 +93,14 @@ class RecurrentLayer:
         return tuple(value.astype(X.dtype, copy=False) for value in (Y, *last))
 
     def _input(self, X: Array, R: Array, size: int) -> Array:
-        """X as (steps, batch, input), checked."""
+        """Check X, and return it as (steps, batch, input)."""
         names = "(batch_size, seq_length, input_size" if self.is_batch_first else "(seq_length, batch_size, input_size"
         if X.ndim != 3 or X.shape[2] != size or X.dtype != R.dtype:
             raise ValueError(f"X must be {names}={size}) of {R.dtype}; got {X.shape} of {X.dtype}")
         return X.swapaxes(0, 1) if self.is_batch_first else X
 
     def _packing(self, lens: Array, steps: int, batch: int) -> Packing | None:
-        """The packing of sequences of these lengths; None where all have all steps."""
+        """The packing of sequences of these lengths; None if all have all steps."""
         if lens.shape != (batch,):
             raise ValueError(f"sequence_lens must be (batch_size={batch}); got {lens.shape}")
         try:
@@ -109,7 +109,7 @@ class RecurrentLayer:
             raise ValueError(f"sequence_lens: {error}") from None
 
     def _states(self, given: Sequence[Array | None], X: Array, batch: int, hidden: int) -> list[Array]:
-        """The first states as (directions, batch, hidden), checked; zeros where none are given."""
+        """Check the first states, and return them as (directions, batch, hidden); zeros for those not given."""
         directions = len(self.reverse)
         shape, names = (directions, batch, hidden), "(num_directions={}, batch_size={}, hidden_size={})"
         if self.is_batch_first:
@@ -175,10 +175,10 @@ def _options(
     betas: Sequence[float],
     **others: Any,
 ) -> list[dict[str, Any]]:
-    """A cell's options for each direction: its activations, by default those named, and others."""
+    """A cell's options for each direction: its activations, by default those of ``defaults``, and others."""
     each, needed = len(defaults), len(defaults) * len(direction)
     names = [*defaults.values()] * len(direction) if activations is None else list(activations)
-    # The standard's own default has names for two directions, even for one.
+    # The standard's default has names for two directions, even if there is one.
     if len(names) < needed or names[needed:] not in ([], names[:each]):
         raise ValueError(f"activations must be {each} for each of {len(direction)} directions; got {', '.join(names)}")
     functions = read_activations(names, alphas, betas)
@@ -236,7 +236,7 @@ def lstm(
     input_forget: int = 0,
     layout: int = 0,
 ) -> NodeFunction:
-    """Long short-term memory; gives Y, Y_h and Y_c. What goes into h() is not clipped, as in other runtimes."""
+    """Long short-term memory; gives Y, Y_h and Y_c. The input of h() is not clipped, as in other runtimes."""
     cell = cells.peephole_lstm if node.has(7) else cells.lstm
     defaults, coupled = {"f": "Sigmoid", "g": "Tanh", "h_of": "Tanh"}, bool(input_forget)
     options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip, coupled=coupled)

@@ -1,4 +1,4 @@
-"""Operators that reduce, accumulate or normalise along axes."""
+"""Operators that reduce, accumulate or normalize along axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.operators.shaping import axes_of, axis_of
 from recurra.onnx.loading.table import OLDEST, Array, operator
 
-_LAST_WITH_ATTRIBUTE = 17  # from the next opset on the axes are an input; of ReduceSum, earlier
+_LAST_WITH_ATTRIBUTE = 17  # from the next opset on the axes are an input; those of ReduceSum are one earlier
 
 
 def _log_sum_exp(x: Array, axis: Any, keepdims: bool) -> Array:
@@ -37,7 +37,7 @@ _REDUCTIONS: dict[str, Callable[[Array, Any, bool], Array]] = {
 
 
 def _least(dtype: np.dtype[Any]) -> Any:
-    """The smallest number of a dtype: any number is at least as large."""
+    """The smallest number of a dtype."""
     return False if dtype.kind == "b" else np.iinfo(dtype).min if dtype.kind in "iu" else -np.inf
 
 
@@ -47,7 +47,7 @@ def _greatest(dtype: np.dtype[Any]) -> Any:
 
 
 def _enter(name: str, reduce: Callable[[Array, Any, bool], Array]) -> None:
-    """A reduction in the table: with its axes as an attribute, and as an input."""
+    """Enter a reduction in the table: with its axes as an attribute, and as an input."""
     last = 12 if name == "ReduceSum" else _LAST_WITH_ATTRIBUTE
 
     @operator(name, OLDEST, last)
@@ -66,11 +66,11 @@ for _name, _reduce in _REDUCTIONS.items():
 
 
 def _index(x: Array, axis: int, keepdims: int, last: int, find: Callable[..., Any]) -> Array:
-    """Indices along an axis where ``find`` finds its element: of equals the first or the last."""
+    """Indices along an axis of the elements that ``find`` finds: of equal ones the first or the last."""
     place = axis_of(axis, x.ndim)
     checked_shape((*x.shape[:place], *x.shape[place + 1 :]), np.dtype(np.int64))
-    found = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
-    return np.asarray(np.expand_dims(found, place) if keepdims else found, np.int64)
+    indices = x.shape[place] - 1 - find(np.flip(x, place), place) if last else find(x, place)
+    return np.asarray(np.expand_dims(indices, place) if keepdims else indices, np.int64)
 
 
 @operator("ArgMax")
@@ -87,7 +87,7 @@ def argmin(x: Array, *, axis: int = 0, keepdims: int = 1, select_last_index: int
 
 @operator("CumSum")
 def running_sum(x: Array, axis: Array, *, exclusive: int = 0, reverse: int = 0) -> Array:
-    """The sum up to each element along an axis; ``exclusive`` without the element itself."""
+    """The sum up to each element along an axis; with ``exclusive``, without the element itself."""
     place = axis_of(axis.item(), x.ndim)
     ordered = np.flip(x, place) if reverse else x
     sums = np.cumsum(ordered, place, x.dtype)
@@ -98,7 +98,7 @@ def running_sum(x: Array, axis: Array, *, exclusive: int = 0, reverse: int = 0) 
 
 
 def _exponentials(x: Array, axis: Any) -> tuple[Array, Array]:
-    """x less its largest, and exp of that."""
+    """x minus its largest element, and exp of that."""
     shifted = x - x.max(axis, keepdims=True, initial=-np.inf)
     return shifted, np.exp(shifted)
 
@@ -116,7 +116,7 @@ def log_softmax(x: Array, axis: Any) -> Array:
 
 
 def hardmax(x: Array, axis: Any) -> Array:
-    """1 at the first largest element along axes, else 0."""
+    """1 at the largest element along axes, the first of equal ones, and 0 elsewhere."""
     flat = x.reshape(*x.shape[: min(axis)], -1) if len(axis) > 1 else np.moveaxis(x, axis[0], -1)
     ones = np.arange(flat.shape[-1]) == flat.argmax(-1)[..., None]
     ones = ones.reshape(x.shape) if len(axis) > 1 else np.moveaxis(ones, -1, axis[0])
@@ -124,7 +124,7 @@ def hardmax(x: Array, axis: Any) -> Array:
 
 
 def _enter_softmax(name: str, function: Callable[[Array, Any], Array]) -> None:
-    """Until opset 12 along all axes from one on, then along one."""
+    """Enter a softmax in the table: up to opset 12 along an axis and all after it, later along the axis alone."""
 
     @operator(name, until=12)
     def along_the_rest(x: Array, *, axis: int = 1) -> Array:

@@ -1,4 +1,4 @@
-"""Operators that look at shapes or give the same elements another one."""
+"""Operators that read shapes, and that reshape, join, cut, repeat or pad arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def axis_of(axis: Any, dimensions: int) -> int:
     """An axis counted from the front.
 
     Raises:
-        ValueError: there is none of that number.
+        ValueError: there is no such axis.
     """
     number = int(axis)
     if not -dimensions <= number < dimensions:
@@ -30,15 +30,15 @@ def axes_of(axes: Any, dimensions: int) -> tuple[int, ...]:
     Raises:
         ValueError: one is out of range, or is named twice.
     """
-    found = tuple(axis_of(axis, dimensions) for axis in np.asarray(axes).ravel())
-    if len(set(found)) < len(found):
-        raise ValueError(f"axes {found} name a dimension twice")
-    return found
+    numbers = tuple(axis_of(axis, dimensions) for axis in np.asarray(axes).ravel())
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"axes {numbers} name a dimension twice")
+    return numbers
 
 
 @operator("Shape")
 def shape(x: Array, *, start: int = 0, end: int | None = None) -> Array:
-    """The sizes of x, from one dimension to another."""
+    """The sizes of x, from dimension ``start`` to before ``end``."""
     return np.array(x.shape[start:end], np.int64)
 
 
@@ -50,7 +50,7 @@ def size(x: Array) -> Array:
 
 @operator("Reshape")
 def reshape(x: Array, shape: Array, *, allowzero: int = 0) -> Array:
-    """x in another shape: −1 stands for what is left over, 0 for x's own size (with ``allowzero`` for 0)."""
+    """x in another shape: −1 stands for the remaining size, 0 for x's own size (with ``allowzero`` for 0)."""
     wanted = [int(size) for size in shape]
     if any(size < -1 for size in wanted):
         raise ValueError(f"shape {tuple(wanted)} has a negative size")
@@ -72,25 +72,25 @@ def flatten(x: Array, *, axis: int = 1) -> Array:
 
 @operator("Squeeze", until=12)
 def squeeze_attribute(x: Array, *, axes: Sequence[int] | None = None) -> Array:
-    """x without these dimensions of size 1; by default without all."""
+    """x without these dimensions of size 1; by default without any of size 1."""
     return squeeze(x, axes)
 
 
 @operator("Squeeze", since=13)
 def squeeze(x: Array, axes: Any = None) -> Array:
-    """x without these dimensions of size 1; by default without all."""
+    """x without these dimensions of size 1; by default without any of size 1."""
     return x.squeeze() if axes is None else x.squeeze(axes_of(axes, x.ndim))
 
 
 @operator("Unsqueeze", until=12)
 def unsqueeze_attribute(x: Array, *, axes: Sequence[int]) -> Array:
-    """x with further dimensions of size 1, which stand at these places of the result."""
+    """x with further dimensions of size 1, at these axes of the result."""
     return unsqueeze(x, axes)
 
 
 @operator("Unsqueeze", since=13)
 def unsqueeze(x: Array, axes: Any) -> Array:
-    """x with further dimensions of size 1, which stand at these places of the result."""
+    """x with further dimensions of size 1, at these axes of the result."""
     return np.expand_dims(x, axes_of(axes, x.ndim + np.size(axes)))
 
 
@@ -102,7 +102,7 @@ def transpose(x: Array, *, perm: Sequence[int] | None = None) -> Array:
 
 @operator("Concat")
 def concat(*arrays: Array, axis: int) -> Array:
-    """Arrays one after the other."""
+    """Arrays joined along an axis."""
     check_dtypes(*arrays)
     checked_shape((sum(array.size for array in arrays),), arrays[0].dtype)
     return np.concatenate(arrays, axis)
@@ -110,26 +110,26 @@ def concat(*arrays: Array, axis: int) -> Array:
 
 @building_operator("Split", until=12, outputs=None)
 def split_attribute(node: NodeInfo, *, axis: int = 0, split: Sequence[int] | None = None) -> Any:
-    """x cut in pieces of these sizes; by default of equal ones."""
+    """x cut into pieces of these sizes; by default into equal ones."""
     return lambda x: cut(x, axis, len(node.outputs), split, is_even=True)
 
 
 @building_operator("Split", since=13, until=17, outputs=None)
 def split_evenly(node: NodeInfo, *, axis: int = 0) -> Any:
-    """x cut in pieces of sizes that are an input; by default of equal ones."""
+    """x cut into pieces whose sizes are an input; by default into equal ones."""
     return lambda x, split=None: cut(x, axis, len(node.outputs), split, is_even=True)
 
 
 @building_operator("Split", since=18, outputs=None)
 def split(node: NodeInfo, *, axis: int = 0, num_outputs: int | None = None) -> Any:
-    """x cut in pieces of sizes that are an input; by default of equal ones, the last perhaps smaller."""
+    """x cut into pieces whose sizes are an input; by default into equal ones, the last perhaps smaller."""
     if num_outputs not in (None, len(node.outputs)):
         raise ValueError(f"num_outputs={num_outputs} for {len(node.outputs)} outputs")
     return lambda x, split=None: cut(x, axis, len(node.outputs), split, is_even=False)
 
 
 def cut(x: Array, axis: int, count: int, sizes: Any, *, is_even: bool) -> tuple[Array, ...]:
-    """x in ``count`` pieces along an axis."""
+    """x cut into ``count`` pieces along an axis."""
     whole = x.shape[axis_of(axis, x.ndim)]
     if sizes is None:
         if is_even and whole % count:
@@ -146,25 +146,25 @@ def cut(x: Array, axis: int, count: int, sizes: Any, *, is_even: bool) -> tuple[
 def slice_attributes(
     x: Array, *, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int] | None = None
 ) -> Array:
-    """A part of x: of each axis from a start to before an end."""
+    """A part of x: along each axis from a start to before an end."""
     return cut_out(x, starts, ends, axes)
 
 
 @operator("Slice", since=10)
 def cut_out(x: Array, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Array:
-    """A part of x: of each axis from a start to before an end, by steps."""
+    """A part of x: along each axis from a start to before an end, in steps."""
     chosen = axes_of(range(len(starts)) if axes is None else axes, x.ndim)
     pieces = [slice(None)] * x.ndim
     steps = [1] * len(chosen) if steps is None else steps
     for axis, start, end, step in zip(chosen, starts, ends, steps, strict=True):
-        first = max(int(start), -x.shape[axis]) if step < 0 else int(start)  # from before the beginning: at it
+        first = max(int(start), -x.shape[axis]) if step < 0 else int(start)  # from before the beginning: from there
         pieces[axis] = slice(first, int(end), int(step))
     return x[tuple(pieces)]
 
 
 @operator("Expand")
 def expand(x: Array, shape: Array) -> Array:
-    """x, with dimensions of size 1 repeated so that they meet a shape."""
+    """x with its dimensions of size 1 repeated to fill a shape."""
     wanted = np.broadcast_shapes(x.shape, checked_shape(shape, x.dtype))
     return np.broadcast_to(x, checked_shape(wanted, x.dtype))
 
@@ -203,4 +203,4 @@ def pad(x: Array, pads: Any, value: Any = None, axes: Any = None, *, mode: str =
     checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)
     if mode == "constant":
         return np.pad(x, widths, constant_values=np.asarray(0 if value is None else value, x.dtype))
-    return np.pad(x, widths, mode)  # type: ignore[call-overload]  # the table has read the mode
+    return np.pad(x, widths, mode)  # type: ignore[call-overload]  # the table has checked the mode

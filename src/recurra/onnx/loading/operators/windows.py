@@ -1,4 +1,4 @@
-"""Operators that look through windows: convolution and pooling, over any number of dimensions."""
+"""Convolution and pooling, which move a window over any number of dimensions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from recurra.onnx.loading.operators.limits import checked_shape
 from recurra.onnx.loading.table import Array, functions, one_of, operator
 
-_AT_ONCE = 2**23  # elements of what windows see that are copied for one product
+_AT_ONCE = 2**23  # elements of windows that are copied at a time, for one product
 _PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A window that moves over (batch, channels, …); the defaults are ONNX's."""
+    """A window that moves over (batch, channels, …); None stands for ONNX's default."""
 
     kernel: Sequence[int]
     auto_pad: str
@@ -29,7 +29,7 @@ class _Window:
     ceil_mode: int = 0
 
     def borders(self, shape: Sequence[int]) -> list[tuple[int, int, int]]:
-        """For each dimension the padding before, after, and what the last window needs beyond it."""
+        """The padding before and after each dimension, and the elements that the last window needs beyond that."""
         count = len(self.kernel)
         if len(shape) != count:
             raise ValueError(f"a kernel of {count} dimensions over {len(shape)}")
@@ -38,22 +38,22 @@ class _Window:
         pads = [0] * (2 * count) if self.pads is None else list(self.pads)
         if min((*self.kernel, *steps, *reach)) < 1 or len(pads) != 2 * count or min(pads) < 0:
             raise ValueError(f"kernel {self.kernel}, strides {self.strides}, pads {self.pads} make no window")
-        found = []
+        borders = []
         for axis, (size, step, need) in enumerate(zip(shape, steps, reach, strict=True)):
             if self.auto_pad.startswith("SAME"):
                 total = max(0, (-(-size // step) - 1) * step + need - size)
                 smaller, larger = total // 2, total - total // 2
                 ends = (smaller, larger) if self.auto_pad == "SAME_UPPER" else (larger, smaller)
-                found.append((*ends, 0))
+                borders.append((*ends, 0))
                 continue
             before, after = (0, 0) if self.auto_pad == "VALID" else (pads[axis], pads[axis + count])
-            found.append((before, after, self._beyond(size, before, after, step, need) if self.ceil_mode else 0))
-        return found
+            borders.append((before, after, self._beyond(size, before, after, step, need) if self.ceil_mode else 0))
+        return borders
 
     def _beyond(self, size: int, before: int, after: int, step: int, need: int) -> int:
-        """The elements that the last window reaches beyond the padding, where a part of a window counts as one."""
+        """The number of elements that the last window reaches beyond the padding, if an incomplete window counts."""
         last = -(-(size + before + after - need) // step)
-        if last * step >= size + before:  # it would begin in the padding behind
+        if last * step >= size + before:  # it would begin in the padding after x
             last -= 1
         return max(0, last * step + need - size - before - after)
 
@@ -64,7 +64,7 @@ class _Window:
         return values
 
     def over(self, x: Array, filler: Any) -> Array:
-        """The elements of each window, (batch, channels, positions…, kernel…); outside of x the filler."""
+        """The elements of each window, (batch, channels, positions…, kernel…); the filler outside of x."""
         borders = self.borders(x.shape[2:])
         widths = [(0, 0), (0, 0), *((before, after + beyond) for before, after, beyond in borders)]
         checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)
@@ -113,15 +113,15 @@ def convolution(
         # one matrix product for each group: (positions, channels · kernel) @ (channels · kernel, filters)
         part = np.moveaxis(seen[tuple(chosen) + whole_windows], 2, x.ndim)
         rows = part.reshape(batch, group, math.prod(part.shape[2 : x.ndim]), math.prod(weight.shape[1:]))
-        made = np.matmul(rows, matrices).swapaxes(2, 3)
-        y[tuple(chosen)] = made.reshape(batch, filters, *part.shape[2 : x.ndim])
+        product = np.matmul(rows, matrices).swapaxes(2, 3)
+        y[tuple(chosen)] = product.reshape(batch, filters, *part.shape[2 : x.ndim])
     if bias is not None and bias.shape != (filters,):
         raise ValueError(f"bias must be ({filters},); got {bias.shape}")
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(positions))
 
 
 def _inside(seen: Array, spatial: int) -> tuple[int, ...]:
-    """The axes of what a window sees."""
+    """The axes of the elements of a window."""
     return tuple(range(seen.ndim - spatial, seen.ndim))
 
 
@@ -137,7 +137,7 @@ def max_pool(
     storage_order: int = 0,
     strides: Sequence[int] | None = None,
 ) -> Array:
-    """The largest element that each window sees; the order of storage is that of indices, which are not given."""
+    """The largest element of each window; ``storage_order`` is about indices, which are not an output here."""
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     seen = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode).over(x, least)
     return seen.max(_inside(seen, x.ndim - 2))
@@ -155,7 +155,7 @@ def average_pool(
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
 ) -> Array:
-    """The mean of what each window sees, with ``count_include_pad`` of the padding too."""
+    """The mean of each window's elements; with ``count_include_pad``, the padding counts too."""
     window = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode)
     seen = window.over(x, 0)
     counted = np.ones((1, 1, *x.shape[2:]), x.dtype)
