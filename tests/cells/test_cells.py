@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from recurra import cells
+from recurra.cells import standard, zoo
 from recurra.compiler import plan, trace
 from recurra.engines import ENGINES, Call, choose, engine
+from recurra.equations import Cell
 from tests.random_cells import random_inputs
 
 SIZES = [3, 3, 2, 2, 1]
@@ -105,7 +107,8 @@ class Parameters:
 
 
 def test_every_cell_is_here():
-    assert set(PAPERS) == set(cells.all())
+    written = {name for module in (standard, zoo) for name, value in vars(module).items() if isinstance(value, Cell)}
+    assert set(PAPERS) == set(cells.all()) == written == set(cells.__all__) - {"all"}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recurra import runtime
 from recurra.errors import FileFormatError
 from recurra.model import Column, Description, Part, Scaling, Series, annotations, read, series, write
+from recurra.model.annotations import ANNOTATIONS
 from recurra.model.quantize import quantize
 from recurra.model.serial import from_text, to_text
 from recurra.vocabulary import Vocabulary
@@ -113,7 +114,8 @@ def test_what_the_museum_damages_is_read_whole(tmp_path):
 
 def test_an_unknown_annotation_is_refused_by_name(tmp_path):
     made = described(linear(2, 1))
-    with pytest.raises(FileFormatError, match="annotation 'licence' is not known; known are series, vocabulary"):
+    known = ", ".join(sorted(ANNOTATIONS))
+    with pytest.raises(FileFormatError, match=f"annotation 'licence' is not known; known are {known}"):
         Description(made.root, made.weights, {"licence": "mine"})
     (tmp_path / "m").write_bytes(museum.changed(("annotations", "licence"), {}))
     with pytest.raises(FileFormatError, match="annotation 'licence' is not known"):

@@ -1,9 +1,17 @@
 """The node cases that the onnx package ships."""
 
+import re
 import warnings
 from functools import lru_cache
 
+import onnx
 from onnx.backend.test.case.node import collect_testcases
+
+import recurra.onnx.loading.operators  # noqa: F401  (fills the table)
+from recurra.onnx.loading.table import rows
+
+# Cases of operators in the table that need more: training, indices of MaxPool, opsets 1 and 8.
+BEYOND = re.compile(r"training_mode|training_dropout(_default)?(_mask)?$|_with_argmax|test_scan_sum|test_not_")
 
 
 @lru_cache(maxsize=1)
@@ -16,3 +24,29 @@ def cases():
 
 def operators(case):
     return {node.op_type for node in case.model.graph.node}
+
+
+def element_types(graph):
+    for each in (*graph.input, *graph.output, *graph.value_info):
+        yield each.type.WhichOneof("value"), each.type.tensor_type.elem_type
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "to":
+                yield "tensor_type", attribute.i
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from element_types(attribute.g)
+
+
+def is_supported(case):
+    if BEYOND.search(case.name):
+        return False
+    # 1 to 13 without strings, by TensorProto's numbers; 0 if an inner graph does not declare it
+    types = [(kind, number) for kind, number in element_types(case.model.graph) if kind is not None]
+    return all(kind == "tensor_type" and number <= 13 and number != 8 for kind, number in types)
+
+
+@lru_cache(maxsize=1)
+def loadable_cases():
+    """The cases whose operators and types can be loaded."""
+    known = {row.name for row in rows()}
+    return [case for case in cases() if operators(case) <= known and is_supported(case)]

@@ -16,7 +16,6 @@ from recurra.model import Description, read
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import save
 from recurra.version import __version__
-from recurra.vocabulary import Vocabulary
 
 METRICS = "metrics.jsonl"
 FORMAT = 1
@@ -33,14 +32,18 @@ class RunFolder:
     config: Mapping[str, object]
     metrics: list[Mapping[str, object]] = field(default_factory=list)
 
-    def save_model(self, module: nn.Module, vocabulary: Vocabulary | None = None) -> None:
+    def save_model(self, module: nn.Module, annotations: Mapping[str, object] | None = None) -> None:
         """Replace the model in the folder by a file of ``recurra.save``.
+
+        Args:
+            module: the model.
+            annotations: facts that its file holds beside it; see ``recurra.save``. Default: none.
 
         Raises:
             RunError: the folder cannot be written to.
         """
         try:
-            save(module, self.folder / MODEL, vocabulary=vocabulary)
+            save(module, self.folder / MODEL, annotations=annotations)
         except FileFormatError as error:
             raise RunError(str(error)) from None
 

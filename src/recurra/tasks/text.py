@@ -186,13 +186,13 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
                 yield event
                 continue
             if event.best:
-                run.save_model(job.model, job.corpus.vocabulary)
+                run.save_model(job.model, {"vocabulary": job.corpus.vocabulary})
             evaluation = _in_words(event, job)
             run.add_metrics(_metrics(evaluation))
             yield evaluation
     finally:
         if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
-            run.save_model(job.model, job.corpus.vocabulary)
+            run.save_model(job.model, {"vocabulary": job.corpus.vocabulary})
 
 
 def load_text(path: Path) -> tuple[Stack, Vocabulary]:

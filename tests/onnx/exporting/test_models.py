@@ -31,6 +31,7 @@ PARTS = [
 
 def test_every_kind_is_written():
     assert {*WRITERS, *kinds_of("container", "nothing")} == set(KINDS)
+    assert {type(part).__name__ for part in PARTS} >= set(kinds_of("rows"))
 
 
 @DTYPES

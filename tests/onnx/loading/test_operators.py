@@ -1,7 +1,5 @@
 """The operators: onnx's own cases, the table against onnx's schemas, older opsets against onnxruntime."""
 
-import re
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,34 +12,10 @@ from recurra.onnx.loading.operators.windows import convolution
 from recurra.onnx.loading.table import NEWEST, OLDEST, find, rows
 from tests.onnx import shipped
 from tests.onnx.models import helper, loaded, model_of
+from tests.onnx.shipped import loadable_cases
 
-KNOWN = {row.name for row in rows()}
+CASES = loadable_cases()
 F = np.float32
-
-# Cases of operators in the table that need more: training, indices of MaxPool, opsets 1 and 8.
-BEYOND = re.compile(r"training_mode|training_dropout(_default)?(_mask)?$|_with_argmax|test_scan_sum|test_not_")
-
-
-def element_types(graph):
-    for each in (*graph.input, *graph.output, *graph.value_info):
-        yield each.type.WhichOneof("value"), each.type.tensor_type.elem_type
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "to":
-                yield "tensor_type", attribute.i
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from element_types(attribute.g)
-
-
-def is_supported(case):
-    if BEYOND.search(case.name):
-        return False
-    # 1 to 13 without strings, by TensorProto's numbers; 0 if an inner graph does not declare it
-    types = [(kind, number) for kind, number in element_types(case.model.graph) if kind is not None]
-    return all(kind == "tensor_type" and number <= 13 and number != 8 for kind, number in types)
-
-
-CASES = [case for case in shipped.cases() if shipped.operators(case) <= KNOWN and is_supported(case)]
 
 
 def as_array(value):
@@ -95,7 +69,7 @@ def test_the_table_agrees_with_onnx(row):
 
 
 def test_every_opset_has_one_row_at_most():
-    for name in KNOWN:
+    for name in {row.name for row in rows()}:
         for opset in range(OLDEST, NEWEST + 1):
             matching = [row for row in rows() if row.name == name and row.since <= opset <= row.until]
             assert len(matching) <= 1
