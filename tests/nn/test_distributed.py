@@ -1,5 +1,6 @@
 """DistributedDataParallel over two processes: the gradient is the mean over all rows."""
 
+import gc
 import os
 
 import pytest
@@ -44,6 +45,9 @@ def worker(rank, file, results):
         parallel(x.chunk(PROCESSES, 1)[rank]).square().mean().backward()
         torch.save([parameter.grad for parameter in model.parameters()], f"{results}-{rank}")
     finally:
+        # The group must go last: DDP's reducer would end its threads under Python's lock, for which they may wait.
+        parallel = None
+        gc.collect()
         distributed.destroy_process_group()
 
 

@@ -1,6 +1,7 @@
 """Accelerated modules in the rest of torch: copies, files, other dtypes, compilers, exporters, processes."""
 
 import copy
+import gc
 import io
 import pickle
 
@@ -295,6 +296,9 @@ def test_distributed_data_parallel(tmp_path, monkeypatch):
         parallel(x).sum().backward()
         assert all(parameter.grad is not None for parameter in model.parameters())
     finally:
+        # The group must go last: DDP's reducer would end its threads under Python's lock, for which they may wait.
+        parallel = None
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
