@@ -30,7 +30,7 @@ def test_mutated_inputs_are_refused_or_run(fuzz):
     corpus = [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]
     accepted = 0
     for number in range(2000):
-        data = fuzz.sweep.made(corpus, f"test {number}")
+        data = fuzz.sweep.input_of(corpus, f"test {number}")
         fuzz.targets.one_input(data, 4)
         accepted += fuzz.targets.read(data) is not None
     assert 20 < accepted < 1500
