@@ -18,7 +18,7 @@ from recurra.bench.rows import FROZEN, describe, rows
 from recurra.bench.side import TOLERANCE, Side, difference
 from recurra.bench.timing import Rounds
 from recurra.bench.torch_side import torch_side
-from recurra.tasks.demo import threads
+from recurra.tasks.text.demo import threads
 
 SMALL = (CaseShape(12, 3, 5, 16), CaseShape(7, 2, 6, 4, 2), CaseShape(7, 2, 6, 4, 1, 2), CaseShape(5, 3, 4, 6, 2, 2))
 MODES = (False, True)

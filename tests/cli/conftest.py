@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recurra.cli import main
-from recurra.tasks.demo import threads
+from recurra.tasks.text.demo import threads
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 40
 TINY = ("--hidden", "12", "--seq-len", "16", "--batch-size", "4", "--epochs", "2", "--lr", "0.02", "--eval-every", "10")

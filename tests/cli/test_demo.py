@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recurra.cli import demo as command
-from recurra.tasks import demo
+from recurra.tasks.text import demo
 
 Call = Any
 

@@ -91,7 +91,7 @@ def test_an_unknown_command(call: Call) -> None:
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
-    from recurra.tasks import text
+    from recurra.tasks.text import job as text
 
     def defect(*_: object) -> None:
         raise ZeroDivisionError
@@ -111,7 +111,7 @@ def test_doctor_is_a_command(call: Call) -> None:
 def test_memory_that_does_not_suffice(
     call: Call, monkeypatch: pytest.MonkeyPatch, runs: Path, error: Exception
 ) -> None:
-    from recurra.tasks import text
+    from recurra.tasks.text import job as text
 
     def fail(*_: object) -> None:
         raise error

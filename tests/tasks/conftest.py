@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from recurra.tasks.demo import threads
-from recurra.tasks.settings import TrainingSettings
-from recurra.tasks.text_settings import ModelSettings, TextSettings
+from recurra.tasks.text.demo import threads
+from recurra.tasks.training.settings import TrainingSettings
+from recurra.tasks.text.settings import ModelSettings, TextSettings
 
 LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
 

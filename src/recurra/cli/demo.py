@@ -8,12 +8,12 @@ import torch
 
 from recurra.cli.console import Reporter
 from recurra.look import explain
-from recurra.tasks import training
-from recurra.tasks.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
-from recurra.tasks.language_model import perplexity
-from recurra.tasks.sampling import SamplingSettings, sample
-from recurra.tasks.text import TextJob
-from recurra.tasks.training import Evaluation
+from recurra.tasks.training import loop
+from recurra.tasks.text.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
+from recurra.tasks.text.language_model import perplexity
+from recurra.tasks.text.sampling import SamplingSettings, sample
+from recurra.tasks.text.job import TextJob
+from recurra.tasks.training.loop import Evaluation
 
 PROMPT = "def "
 
@@ -46,7 +46,7 @@ def _train(job: TextJob, count: int) -> None:
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:
-        for event in training.train(job, SETTINGS.training):
+        for event in loop.train(job, SETTINGS.training):
             if isinstance(event, Evaluation):
                 reporter.line(_describe(event))
             else:

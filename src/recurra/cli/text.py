@@ -11,13 +11,13 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Reporter, error_line, note
-from recurra.tasks.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
-from recurra.tasks.text_settings import ModelSettings, TextSettings
+from recurra.tasks.training.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
+from recurra.tasks.text.settings import ModelSettings, TextSettings
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from recurra.tasks.text import TextEvaluation, TextJob
+    from recurra.tasks.text.job import TextEvaluation, TextJob
 
 app = typer.Typer(help="Language models of characters or words.", no_args_is_help=True)
 
@@ -73,8 +73,8 @@ def sample(
     seed: Annotated[int | None, typer.Option(help="Same seed, same text; by default another each time.")] = None,
 ) -> None:
     """Continue a prompt, printing as it goes."""
-    from recurra.tasks import sampling
-    from recurra.tasks.text import load_text
+    from recurra.tasks.text import sampling
+    from recurra.tasks.text.job import load_text
 
     settings = sampling.SamplingSettings(length, temperature, top_k, seed)
     settings.check()
@@ -101,8 +101,8 @@ def evaluate(
 ) -> None:
     """Print the perplexity and the bits per character of a text."""
     from recurra.tasks import checks
-    from recurra.tasks.corpus import read_text
-    from recurra.tasks.text import evaluate_text, load_text
+    from recurra.tasks.text.corpus import read_text
+    from recurra.tasks.text.job import evaluate_text, load_text
 
     checks.whole("--batch-size", batch_size)
     text = read_text(file)
@@ -119,14 +119,14 @@ def evaluate(
 def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
-    from recurra.tasks.text import TextJob, read_corpus
+    from recurra.tasks.text.job import TextJob, read_corpus
 
     refuse_existing(out)
     _follow(TextJob(read_corpus(files, valid, settings), settings), out)
 
 
 def _follow(job: TextJob, out: Path) -> None:
-    from recurra.tasks.text import TextEvaluation, train_text
+    from recurra.tasks.text.job import TextEvaluation, train_text
 
     best: TextEvaluation | None = None
     step = 0

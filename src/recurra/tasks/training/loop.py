@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
-from recurra.tasks.settings import TrainingSettings
+from recurra.tasks.training.settings import TrainingSettings
 
 LEAST_STEPS_BETWEEN_EVALUATIONS = 200
 FINAL_RATE = 0.1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import RunError
-from recurra.tasks.corpus import DEFAULT_MODULES, default_corpus, read_text, read_texts, split_text
+from recurra.tasks.text.corpus import DEFAULT_MODULES, default_corpus, read_text, read_texts, split_text
 
 BAD = [
     (b"", "is empty"),

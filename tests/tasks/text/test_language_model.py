@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.batching import Lanes
-from recurra.tasks.language_model import LanguageModel, bits_per_char, build, perplexity, total_nats
-from recurra.tasks.text_settings import ModelSettings
+from recurra.tasks.text.batching import Lanes
+from recurra.tasks.text.language_model import LanguageModel, bits_per_char, build, perplexity, total_nats
+from recurra.tasks.text.settings import ModelSettings
 
 SMALL = ModelSettings(hidden=5, dropout=0.5)
 

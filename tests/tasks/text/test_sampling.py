@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.language_model import LanguageModel
-from recurra.tasks.sampling import SamplingSettings, check_prompt, sample
-from recurra.tasks.text_settings import ModelSettings
+from recurra.tasks.text.language_model import LanguageModel
+from recurra.tasks.text.sampling import SamplingSettings, check_prompt, sample
+from recurra.tasks.text.settings import ModelSettings
 from recurra.vocabulary import Vocabulary
 
 CHARACTERS = Vocabulary.of("abcde \n", "char")

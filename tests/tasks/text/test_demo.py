@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks import demo
-from recurra.tasks.language_model import LanguageModel
-from recurra.tasks.text_settings import ModelSettings
+from recurra.tasks.text import demo
+from recurra.tasks.text.language_model import LanguageModel
+from recurra.tasks.text.settings import ModelSettings
 
 
 @pytest.fixture

@@ -7,27 +7,46 @@ from dataclasses import dataclass, field
 from recurra import cells
 from recurra.errors import RunError
 from recurra.tasks import checks
-from recurra.tasks.settings import TrainingSettings
+from recurra.tasks.training.settings import TrainingSettings
 
-LEVELS = ("char", "word")
+LEVELS = ("byte", "char", "word", "bpe")
 MOST_LAYERS = 100
+MOST_CUTOFFS = 10
+DEFAULT_VOCABULARY = 4000  # tokens of a BPE
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The cell and the sizes of a language model.
+    """The cell and the sizes of a language model, and its regularisers.
 
     Args:
         cell: the cell's name in the zoo, ``recurra.cells.all()``.
-        hidden: the number of units per layer, and the width of the embedding.
+        hidden: the number of units per layer.
         layers: the number of recurrent layers.
-        dropout: the probability of dropping an output between layers and before the last linear map.
+        embedding: the width of the embedding; by default that of the layers, `hidden`.
+        tied: whether the output's weights are the embedding's (Press & Wolf 2017; Inan et al. 2017). Where `embedding`
+            is not `hidden`, a linear map from one to the other comes before the output.
+        dropout: the probability of dropping an output between layers and before the output's linear map.
+        variational: whether these masks, and one on the embedding's output, are the same at every step of a window
+            (Gal & Ghahramani 2016).
+        embedding_dropout: the probability of dropping a token's whole row of the embedding for a window (Gal &
+            Ghahramani 2016; Merity et al. 2018, section 4.3).
+        weight_drop: the probability of dropping a weight between states for a window (Wan et al. 2013; Merity et al.
+            2018, section 2).
+        cutoffs: the ranks at which an adaptive softmax begins new clusters (Grave et al. 2017), ascending; empty for a
+            full softmax.
     """
 
     cell: str = "lstm"
     hidden: int = 256
     layers: int = 1
+    embedding: int | None = None
+    tied: bool = False
     dropout: float = 0.2
+    variational: bool = False
+    embedding_dropout: float = 0.0
+    weight_drop: float = 0.0
+    cutoffs: tuple[int, ...] = ()
 
     def check(self) -> None:
         """Refuse settings out of range.
@@ -38,7 +57,11 @@ class ModelSettings:
         checks.one_of("--cell", self.cell, tuple(cells.all()))
         checks.whole("--hidden", self.hidden)
         checks.whole("--layers", self.layers, most=MOST_LAYERS)
+        if self.embedding is not None:
+            checks.whole("--embedding", self.embedding)
         checks.probability("--dropout", self.dropout)
+        checks.probability("--embedding-dropout", self.embedding_dropout)
+        checks.probability("--weight-drop", self.weight_drop)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from recurra.model.description import check_fit
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import Stack
 from recurra.nn.parts import build as build_module
-from recurra.tasks import training
-from recurra.tasks.batching import Lanes, lanes_that_fit
-from recurra.tasks.corpus import read_text, read_texts, split_text
-from recurra.tasks.language_model import (
+from recurra.tasks.training import loop
+from recurra.tasks.text.batching import Lanes, lanes_that_fit
+from recurra.tasks.text.corpus import read_text, read_texts, split_text
+from recurra.tasks.text.language_model import (
     StackState,
     bits_per_char,
     build,
@@ -31,8 +31,8 @@ from recurra.tasks.language_model import (
     total_nats,
 )
 from recurra.tasks.run import RunFolder, create_run, open_run
-from recurra.tasks.text_settings import TextSettings, model_settings
-from recurra.tasks.training import Evaluation, Step
+from recurra.tasks.text.settings import TextSettings, model_settings
+from recurra.tasks.training.loop import Evaluation, Step
 from recurra.vocabulary import Vocabulary
 
 TASK = "text"
@@ -181,7 +181,7 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
     """
     run = create_run(folder, _config(job))
     try:
-        for event in training.train(job, job.settings.training):
+        for event in loop.train(job, job.settings.training):
             if isinstance(event, Step):
                 yield event
                 continue

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
-from recurra.tasks.corpus import default_corpus, split_text
-from recurra.tasks.language_model import LanguageModel, nats
-from recurra.tasks.settings import TrainingSettings
-from recurra.tasks.text import TextJob, make_corpus
-from recurra.tasks.text_settings import ModelSettings, TextSettings
+from recurra.tasks.text.corpus import default_corpus, split_text
+from recurra.tasks.text.language_model import LanguageModel, nats
+from recurra.tasks.training.settings import TrainingSettings
+from recurra.tasks.text.job import TextJob, make_corpus
+from recurra.tasks.text.settings import ModelSettings, TextSettings
 
 SETTINGS = TextSettings(
     seq_len=32,

@@ -12,8 +12,8 @@ from torch.nn import functional
 from recurra import cells
 from recurra.errors import RunError
 from recurra.nn import Recurrent, Stack
-from recurra.tasks.batching import PADDING, Lanes
-from recurra.tasks.text_settings import ModelSettings
+from recurra.tasks.text.batching import PADDING, Lanes
+from recurra.tasks.text.settings import ModelSettings
 
 # The state of a recurrent layer: a tensor, or a tuple of them where the cell has several states; None for all zeros.
 StackState = Tensor | tuple[Tensor, ...] | None

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.tasks.batching import PADDING, Lanes, lanes_that_fit
-from recurra.tasks.language_model import LanguageModel, nats
-from recurra.tasks.text_settings import ModelSettings
+from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
+from recurra.tasks.text.language_model import LanguageModel, nats
+from recurra.tasks.text.settings import ModelSettings
 
 
 def test_by_hand() -> None:
