@@ -1,0 +1,43 @@
+"""The place of this process among those that torchrun has started, by its environment variables; imports no torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from recurra.errors import RunError
+
+
+@dataclass(frozen=True)
+class Place:
+    """The number of this process (`rank`, from 0), of all processes, and the number on its own machine, from 0."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+
+def place() -> Place:
+    """The place of this process; that of an only process unless torchrun, or a launcher like it, has started several.
+
+    Raises:
+        RunError: the variables RANK, WORLD_SIZE and LOCAL_RANK contradict each other.
+    """
+    if not {"RANK", "WORLD_SIZE"} <= set(os.environ):
+        return Place()
+    found = {name: os.environ.get(name, "0") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    if not all(value.isdecimal() and value.isascii() for value in found.values()):
+        raise RunError(f"torchrun's variables must be whole numbers, and are {_listed(found)}")
+    rank, count, local_rank = map(int, found.values())
+    if not local_rank <= rank < count:
+        raise RunError(f"torchrun's variables contradict each other: {_listed(found)}")
+    return Place(rank, count, local_rank)
+
+
+def _listed(found: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in found.items())
+
+
+def share_of(items: int, rank: int, count: int) -> range:
+    """The consecutive items, of so many, that belong to one of `count` processes; shares differ by one at most."""
+    return range(items * rank // count, items * (rank + 1) // count)
