@@ -6,16 +6,16 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed import PrefixStore, Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from recurra.errors import RunError
-from recurra.tasks.training.launch import Place
+from recurra.tasks.training.launch import Launch
 
 # A dead process is noticed at once, as its connections end; a machine without power or network only by its silence.
 SILENCE = timedelta(seconds=20)
@@ -34,16 +34,16 @@ class TorchrunProcesses:
     Sums are taken in the same order in every run with as many processes, and all processes get the same bits.
 
     Args:
-        place: the place of this process; the environment has the rest, MASTER_ADDR and MASTER_PORT.
+        launch: the number of this process; the environment has the rest, MASTER_ADDR and MASTER_PORT.
 
     Raises:
         RunError: the others were not found within 10 minutes, or there is no GPU for this process.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.rank, self.count, self.local_rank = place.rank, place.count, place.local_rank
-        self.is_first = place.rank == 0
-        self.device = _device(place)
+    def __init__(self, launch: Launch) -> None:
+        self.rank, self.count, self.local_rank = launch.rank, launch.count, launch.local_rank
+        self.is_first = launch.rank == 0
+        self.device = _device(launch)
         self._launcher = os.getppid()
         try:
             self._store = self._met()
@@ -59,7 +59,7 @@ class TorchrunProcesses:
 
     def _met(self) -> Store:
         """Meet the others in torchrun's store, where the slowest may come minutes after the first."""
-        whole, _, _ = next(rendezvous("env://", timeout=PATIENCE))
+        whole, _, _ = next(rendezvous("env://", self.rank, self.count, timeout=PATIENCE))
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # after a restart the store may be the old one
         store = PrefixStore(f"recurra/{again}", whole)
         store.set(f"here/{self.rank}", "")
@@ -132,15 +132,20 @@ class TorchrunProcesses:
         self.share([first])
         return self.sum([float(not torch.equal(digest, first))]) == [0.0]
 
-    def claims(self) -> bool:
-        """Whether this process is the first of all that calls this; it is to tell the user about an error.
+    def tell_once(self, tell: Callable[[], None]) -> None:
+        """Call a function in the first of all processes that comes here; the others wait for it, some seconds at most.
 
-        Where torchrun's store is gone, one process of each machine is.
+        It is called once on each machine where torchrun's store is gone.
         """
         try:
-            return bool(self._store.add("told", 1) == 1)
+            if self._store.add("telling", 1) == 1:
+                tell()
+                self._store.set("told", "")
+            else:
+                self._store.wait(["told"], ASKING)
         except RuntimeError:
-            return self.local_rank == 0
+            if self.local_rank == 0:
+                tell()
 
     def close(self) -> None:
         """Leave the others."""
@@ -171,13 +176,13 @@ def _bytes(tensor: Tensor) -> Tensor:
     return tensor.reshape(-1).view(torch.uint8)
 
 
-def _device(place: Place) -> torch.device:
+def _device(launch: Launch) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    if place.local_rank >= torch.cuda.device_count():
+    if launch.local_rank >= torch.cuda.device_count():
         have = f"this machine has {torch.cuda.device_count()}"
-        raise RunError(f"process {place.rank} of {place.count} has no GPU: {have}; lower --nproc-per-node")
-    return torch.device("cuda", place.local_rank)
+        raise RunError(f"process {launch.rank} of {launch.count} has no GPU: {have}; lower --nproc-per-node")
+    return torch.device("cuda", launch.local_rank)
 
 
 @contextlib.contextmanager
