@@ -59,5 +59,5 @@ def test_variables_that_lead_nowhere(monkeypatch):
     with pytest.raises(RunError, match="process 1 of 2 did not find the others: port must have value from 0 to 65535"):
         TorchrunProcesses(Launch(1, 2))
     monkeypatch.delenv("MASTER_ADDR")
-    with pytest.raises(RunError, match="process 1 of 2 did not find the others: .*MASTER_ADDR expected"):
+    with pytest.raises(RunError, match=r"did not find the others: .*MASTER_ADDR expected"):
         TorchrunProcesses(Launch(1, 2))
