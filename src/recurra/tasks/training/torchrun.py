@@ -45,6 +45,7 @@ class TorchrunProcesses:
         self.is_first = launch.rank == 0
         self.device = _device(launch)
         self._launcher = os.getppid()
+        self._is_patient = True
         try:
             self._store = self._met()
             # The connections are made one after the other, each within the time limit.
@@ -70,20 +71,21 @@ class TorchrunProcesses:
     def reduce(self, gradients: Sequence[Tensor], numbers: Sequence[float]) -> list[float]:
         """Sum gradients in place, and numbers; see ``Processes``.
 
-        Where the process that started this one is gone, the signal SIGTERM is raised: nobody would end this one.
+        If the process that started this one is gone, the signal SIGTERM is raised, as nobody else would send it.
 
         Raises:
-            LostProcessError: another process has ended, or has not answered for 20 seconds.
+            LostProcessError: another process has ended, or has not answered for 20 seconds; for 10 minutes after any
+                other call, as process 0 may be writing files then.
         """
         sums = torch.tensor(numbers, dtype=torch.float64)
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        group, self._is_patient = self._patient if self._is_patient else None, False
         with _watched(self.count):
-            works = [distributed.all_reduce(sums, async_op=True)]
-            if flat.device.type != "cpu":
-                works.pop().wait()  # gloo says that a process is lost; NCCL would wait
-            works.append(distributed.all_reduce(flat, async_op=True))
-            for work in works:
-                work.wait()
+            work = distributed.all_reduce(sums, group=group, async_op=True)
+            if group is not None or self.device.type != "cpu":
+                work.wait()  # before the impatient sum begins, or that of NCCL, which does not notice a lost process
+            distributed.all_reduce(flat)
+            work.wait()
         sizes = [gradient.numel() for gradient in gradients]
         for gradient, total in zip(gradients, torch.split(flat, sizes), strict=True):
             gradient.copy_(total.view_as(gradient))
@@ -119,6 +121,7 @@ class TorchrunProcesses:
         Raises:
             LostProcessError: another process has ended or does not answer.
         """
+        self._is_patient = True
         for tensor in tensors:
             content = tensor.detach().cpu().contiguous()
             with _watched(self.count):
@@ -153,6 +156,7 @@ class TorchrunProcesses:
             distributed.destroy_process_group()
 
     def _add(self, sums: Tensor) -> None:
+        self._is_patient = True
         with _watched(self.count):
             distributed.all_reduce(sums, group=self._patient)
 
