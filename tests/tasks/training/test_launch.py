@@ -1,9 +1,9 @@
-"""The variables of torchrun, and how items are shared out."""
+"""The variables of torchrun."""
 
 import pytest
 
 from recurra.errors import RunError
-from recurra.tasks.training.launch import Launch, is_first, launched, share_of
+from recurra.tasks.training.launch import Launch, is_first, launched
 
 
 @pytest.fixture
@@ -53,10 +53,3 @@ def test_refused(variables, values, message):
     with pytest.raises(RunError, match=message):
         launched()
     assert is_first()  # so that the message is printed
-
-
-@pytest.mark.parametrize(("items", "count"), [(8, 2), (7, 3), (2, 5), (0, 2), (1, 1)])
-def test_shares(items, count):
-    shares = [share_of(items, rank, count) for rank in range(count)]
-    assert [item for share in shares for item in share] == list(range(items))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -48,10 +48,5 @@ def is_first() -> bool:
         return True
 
 
-def share_of(items: int, rank: int, count: int) -> range:
-    """The consecutive items, of so many, that belong to one of `count` processes; shares differ by one at most."""
-    return range(items * rank // count, items * (rank + 1) // count)
-
-
 def _listed(found: dict[str, str]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in found.items())
