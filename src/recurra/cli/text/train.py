@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,12 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
+from recurra.cli.processes import joined
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
 from recurra.tasks.text.settings import LEVELS, ModelSettings, TextSettings
+from recurra.tasks.training.launch import is_first, launched
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
     DEFAULT_RATE,
@@ -81,7 +84,7 @@ def train(
     else:
         given = {name: value for name, value in context.params.items() if _is_given(context, name)}
         outcome, folder = _go_on(resume, given, reporter), resume
-    if outcome is not None and folder is not None and not json:
+    if outcome is not None and folder is not None and is_first() and not json:
         _tell(outcome, folder)
     if outcome is not None and outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
@@ -106,12 +109,15 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     from recurra.tasks.text.configuration import sources_of
     from recurra.tasks.text.job import TextJob, read_corpus, train_text
 
-    refuse_existing(out)
-    sources = sources_of(files, valid)
-    job = TextJob(read_corpus(files, valid, settings), settings)
-    followers = _followers(job, out, reporter, options["tensorboard"])
-    with reporter:
-        _introduce(job, reporter)
+    if is_first():
+        refuse_existing(out)
+    followers = _followers(out, reporter, options["tensorboard"])
+    with joined() as processes, reporter:
+        settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        sources = sources_of(files, valid)
+        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        if processes.is_first:
+            _introduce(job, reporter)
         return train_text(job, out, followers, sources=sources, warn=note)
 
 
@@ -125,18 +131,22 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
 
     run = open_run(folder, TASK)
     settings, sources = settings_of_run(run)
+    if "batch_size" in given:
+        given = {**given, "batch_size": given["batch_size"] * launched().count}
     refuse_contradictions(given, settings)
     _refuse_other_files(given, sources)
     finished = finished_outcome(run)
     if finished is not None:
-        reporter.on_end(finished)
-        note(f"the run {folder} is finished: nothing is left to train")
+        if is_first():
+            reporter.on_end(finished)
+            note(f"the run {folder} is finished: nothing is left to train")
         return None
-    job = open_text(run)
-    followers = _followers(job, folder, reporter, bool(given.get("tensorboard")))
-    with reporter:
-        _introduce(job, reporter)
-        return fit(job, settings.training, run, followers, resumes=True, warn=note)
+    followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+    with joined() as processes, reporter:
+        job = open_text(run, processes)
+        if processes.is_first:
+            _introduce(job, reporter)
+        return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -149,7 +159,7 @@ def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
         raise RunError("--valid contradicts the run, which goes on with its own file: leave it out")
 
 
-def _followers(job: TextJob, folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
+def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
     """The followers of a training."""
     followers: list[Callback] = [reporter]
     if tensorboard:

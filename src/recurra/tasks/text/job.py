@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -111,7 +112,7 @@ class TextJob:
         valid = vocabulary.encode(corpus.valid)
         self.valid_tokens = len(valid)
         self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
-        processes = processes or OneProcess()
+        self.processes = processes = processes or OneProcess()
         self.share = share_of(self.batch_size, processes)
         if settings.carry:
             self.train = Lanes(ids, self.batch_size, vocabulary.start).choose(self.share)
@@ -124,7 +125,7 @@ class TextJob:
         self.windows_per_evaluation = whole.count(self.steps)
         self.valid = whole.choose(share_of(lanes, processes, empty=True))
         torch.manual_seed(settings.seed)
-        self.model = build(len(vocabulary), settings.model)
+        self.model = build(len(vocabulary), settings.model).to(processes.device)
         self._state: StackState = None
         self._order: Sequence[int] = ()
 
@@ -147,15 +148,17 @@ class TextJob:
     def window(self, number: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a window of this epoch, each ``(T, B)``, of this process's share."""
         if self.settings.carry:
-            return self.train.window(number, self.steps)
-        chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
-        return self.train.choose(chosen).window(0, self.steps)
+            inputs, targets = self.train.window(number, self.steps)
+        else:
+            chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
+            inputs, targets = self.train.choose(chosen).window(0, self.steps)
+        return inputs.to(self.processes.device), targets.to(self.processes.device)
 
     def loss(self, window: int) -> tuple[Tensor, int]:
         """The cross-entropy of a window in nats, summed over its tokens, and their number."""
         inputs, targets = self.window(window)
         precision = self.settings.training.precision
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(self.processes.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits, state = self.model(inputs, self._state)
         if self.settings.carry:
             self._state = detached(state)
@@ -173,14 +176,15 @@ class TextJob:
         Raises:
             RunError: these are not the tensors of such a state.
         """
+        device = self.processes.device
         with torch.no_grad():
             self.model.eval()
-            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64))
+            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64, device=device))
             self.model.train()
         own = [(each.shape, each.dtype) for each in (state if isinstance(state, tuple) else (state,))]
         if [(tensor.shape, tensor.dtype) for tensor in tensors] != own:
             raise RunError("its state is not that of this model and batch")
-        mine = tuple(tensor[:, list(self.share)].contiguous() for tensor in tensors)
+        mine = tuple(tensor[:, list(self.share)].to(device) for tensor in tensors)
         self._state = mine if isinstance(state, tuple) else mine[0]
 
     @torch.no_grad()
@@ -193,8 +197,8 @@ class TextJob:
         self.model.eval()
         try:
             for inputs, targets in self.valid.windows(steps):
-                logits, state = self.model(inputs, state)
-                total += float(nats(logits, targets, "sum"))
+                logits, state = self.model(inputs.to(self.processes.device), state)
+                total += float(nats(logits, targets.to(self.processes.device), "sum"))
                 tokens += int((targets != PADDING).sum())
                 if stop():
                     return None
@@ -247,7 +251,6 @@ def train_text(
     callbacks: Sequence[Callback] = (),
     *,
     sources: Sources | None = None,
-    processes: Processes | None = None,
     warn: Callable[[str], None] = _logger.warning,
 ) -> Outcome:
     """Train a language model into a new folder.
@@ -259,16 +262,16 @@ def train_text(
         folder: a path where nothing exists.
         callbacks: they follow each update and each evaluation.
         sources: the files of the text, without which `open_text` cannot go on.
-        processes: the processes that train together, as the job has them. Default: this one alone.
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
         RunError: the folder exists or cannot be written to, or the loss is no longer a number.
     """
     config = _config(job, sources)
-    is_first = processes is None or processes.is_first
-    run = create_run(folder, config) if is_first else RunFolder(folder, config)
-    return fit(job, job.settings.training, run, callbacks, processes=processes, warn=warn)
+    if not job.processes.same(json.dumps(config).encode()):
+        raise RunError("the processes have different texts or settings: all must read the same files")
+    run = create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+    return fit(job, job.settings.training, run, callbacks, processes=job.processes, warn=warn)
 
 
 def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:
