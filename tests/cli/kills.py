@@ -24,7 +24,8 @@ import torch
 from recurra.cli import main
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\n" * 25
-OPTIONS = "--hidden 12 --layers 2 --seq-len 16 --batch-size 4 --epochs 6 --eval-every 7 --lr 0.02 --dropout 0.1".split()
+SIZES = ("--hidden", "12", "--layers", "2", "--seq-len", "16", "--batch-size", "4")
+OPTIONS = (*SIZES, "--epochs", "6", "--eval-every", "7", "--lr", "0.02", "--dropout", "0.1")
 TIMES = ("seconds", "tokens_per_second")
 
 
@@ -58,11 +59,18 @@ def rows(run):
 
 
 def killed(children, seconds):
-    """Kill processes after some seconds; tell whether they were still running."""
+    """Kill processes after some seconds; tell whether one was still running.
+
+    Raises:
+        RuntimeError: a process has failed by itself.
+    """
     time.sleep(seconds)
     for child in children:
         os.kill(child, signal.SIGKILL)
-    return -signal.SIGKILL in ended(children)
+    codes = ended(children)
+    if -signal.SIGKILL not in codes and any(codes):
+        raise RuntimeError(f"exit codes {codes}")
+    return -signal.SIGKILL in codes
 
 
 class Kills:
@@ -97,7 +105,7 @@ class Kills:
                 shutil.rmtree(run, ignore_errors=True)
             children = self.started([*self.begin, run] if is_new else ["text", "train", "--resume", run])
             if self.counts["kills"] == count:
-                ended(children)
+                assert not any(ended(children))
                 break
             if not killed(children, self.chance.uniform(0, self.longest)):
                 break
@@ -128,7 +136,7 @@ def warm_up(folder):
     """Train in this process, so that forks find all modules loaded."""
     (folder / "warm.txt").write_text(TEXT)
     with contextlib.redirect_stdout(None):
-        main(["text", "train", str(folder / "warm.txt"), "--out", str(folder / "warm"), *OPTIONS[:-8], "--epochs", "1"])
+        main(["text", "train", str(folder / "warm.txt"), "--out", str(folder / "warm"), *SIZES, "--epochs", "1"])
 
 
 if __name__ == "__main__":
