@@ -107,18 +107,19 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
-    from recurra.tasks.text.job import TextJob, read_corpus, train_text
+    from recurra.tasks.text.job import TextJob, create_text_run, read_corpus, train_text
 
     if is_first():
         refuse_existing(out)
     followers = _followers(out, reporter, options["tensorboard"])
     with joined() as processes, reporter:
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        corpus = read_corpus(files, valid, settings)
         sources = sources_of(files, valid)
-        job = TextJob(read_corpus(files, valid, settings), settings, processes)
-        if processes.is_first:
-            _introduce(job, reporter)
-        return train_text(job, out, followers, sources=sources, warn=note)
+        job = TextJob(corpus, settings, processes)
+        run = create_text_run(job, out, sources)
+        _introduce(job, reporter)
+        return train_text(job, run, followers, warn=note)
 
 
 def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
@@ -126,8 +127,8 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
     from recurra.tasks.run import open_run
-    from recurra.tasks.text.job import TASK, open_text, settings_of_run
-    from recurra.tasks.training.loop import finished_outcome, fit
+    from recurra.tasks.text.job import TASK, open_text, settings_of_run, train_text
+    from recurra.tasks.training.loop import finished_outcome
 
     run = open_run(folder, TASK)
     settings, sources = settings_of_run(run)
@@ -144,9 +145,8 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     followers = _followers(folder, reporter, bool(given.get("tensorboard")))
     with joined() as processes, reporter:
         job = open_text(run, processes)
-        if processes.is_first:
-            _introduce(job, reporter)
-        return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
+        _introduce(job, reporter)
+        return train_text(job, run, followers, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -170,6 +170,9 @@ def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Call
 
 
 def _introduce(job: TextJob, reporter: Follower) -> None:
+    """Say what is trained, in process 0."""
+    if not job.processes.is_first:
+        return
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"

@@ -172,6 +172,8 @@ class _Training:
         self.job.module.train()
         try:
             while not progress.is_finished:
+                if self.processes.count == 1 and self.interrupts.is_set():
+                    break  # several processes agree on it in an update or an evaluation
                 goes_on = self._evaluate() if progress.is_evaluation_due else self._update()
                 if not goes_on:
                     break
