@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.text.language_model import LanguageModel
+from recurra.tasks.text.language_model import TokenModel
 from recurra.tasks.text.sampling import SamplingSettings, check_prompt, sample
 from recurra.tasks.text.settings import ModelSettings
 from recurra.vocabulary import Vocabulary
@@ -16,14 +16,14 @@ WORDS = Vocabulary.of("a b c d\n", "word")
 SETTINGS = SamplingSettings(length=30, seed=3)
 
 
-def model_of(vocabulary: Vocabulary, cell: str = "lstm") -> LanguageModel:
+def model_of(vocabulary: Vocabulary, cell: str = "lstm") -> TokenModel:
     torch.manual_seed(4)
-    model = LanguageModel(len(vocabulary), ModelSettings(cell, hidden=9, layers=2))
+    model = TokenModel(len(vocabulary), ModelSettings(cell, hidden=9, layers=2))
     torch.nn.init.normal_(model.output.weight, std=3.0)
     return model
 
 
-def text_of(model: LanguageModel, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> str:
+def text_of(model: TokenModel, vocabulary: Vocabulary, prompt: str, settings: SamplingSettings) -> str:
     return "".join(sample(model, vocabulary, prompt, settings))
 
 
