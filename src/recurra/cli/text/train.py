@@ -1,4 +1,4 @@
-"""`recurra text`: train a language model on text files, sample from it, and measure it."""
+"""`recurra text train`: train a language model into a run folder."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Reporter, error_line, note
-from recurra.tasks.training.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
+from recurra.cli.text.shared import listed
 from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.training.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from recurra.tasks.text.job import TextEvaluation, TextJob
 
-app = typer.Typer(help="Language models of characters or words.", no_args_is_help=True)
-
-Trained = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made, or an exported file.")]
 LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
 
 
-@app.command()
 def train(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")],
@@ -57,63 +52,18 @@ def train(
         seq_len=seq_len,
         batch_size=batch_size,
         seed=seed,
-        model=ModelSettings(cell, hidden, layers, dropout),
-        training=TrainingSettings(optimizer, lr, clip, epochs, minutes, eval_every, patience),
+        model=ModelSettings(cell=cell, hidden=hidden, layers=layers, dropout=dropout),
+        training=TrainingSettings(
+            optimizer=optimizer,
+            lr=lr,
+            clip=clip,
+            epochs=epochs,
+            minutes=minutes,
+            evaluate_every=eval_every,
+            patience=patience,
+        ),
     )
     _train(settings, files, valid, out)
-
-
-@app.command()
-def sample(
-    run: Trained,
-    prompt: Annotated[str, typer.Option(help="Text to write on; empty: start a line.")] = "",
-    temperature: Annotated[float, typer.Option(help="Below 1 bolder in its choice; 0: always the likeliest.")] = 0.8,
-    length: Annotated[int, typer.Option(help="Characters or words to write.")] = 500,
-    top_k: Annotated[int, typer.Option(help="Choose among so many of the likeliest; 0: all.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same text; by default another each time.")] = None,
-) -> None:
-    """Continue a prompt, printing as it goes."""
-    from recurra.tasks.text import sampling
-    from recurra.tasks.text.job import load_text
-
-    settings = sampling.SamplingSettings(length, temperature, top_k, seed)
-    settings.check()
-    model, vocabulary = load_text(run)
-    unknown = sampling.check_prompt(vocabulary, prompt)
-    if unknown:
-        note(f"the model does not know {', '.join(unknown[:5])}, and reads <unk>")
-    print(prompt, end="", flush=True)
-    try:
-        for piece in sampling.sample(model, vocabulary, prompt, settings):
-            print(piece, end="", flush=True)
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            print(flush=True)
-
-
-@app.command("eval")
-def evaluate(
-    run: Trained,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="UTF-8 text to predict.")],
-    batch_size: Annotated[
-        int, typer.Option(help="Parts of the text read side by side: faster, but each begins without memory.")
-    ] = 1,
-) -> None:
-    """Print the perplexity and the bits per character of a text."""
-    from recurra.tasks import checks
-    from recurra.tasks.text.corpus import read_text
-    from recurra.tasks.text.job import evaluate_text, load_text
-
-    checks.whole("--batch-size", batch_size)
-    text = read_text(file)
-    model, vocabulary = load_text(run)
-    score = evaluate_text(model, vocabulary, text, batch_size)
-    print(f"perplexity          {score.perplexity:.4f}")
-    print(f"bits per character  {score.bits_per_char:.4f}")
-    print(f"tokens              {score.tokens} ({score.characters} characters)")
-    print(f"unknown tokens      {score.unknown.total()}")
-    if score.unknown:
-        note(f"{_listed(score.unknown)} in {file} are not in the vocabulary, and were read as <unk>")
 
 
 def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
@@ -160,7 +110,7 @@ def _introduce(job: TextJob, reporter: Reporter) -> None:
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
     if corpus.unknown:
-        note(f"{_listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+        note(f"{listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _sample_hint(out: Path) -> str:
@@ -174,8 +124,3 @@ def describe(event: TextEvaluation) -> str:
         f"  perplexity {event.perplexity:9.2f}  bits/char {event.bits_per_char:6.3f}"
         f"  {event.items_per_second:7.0f} tokens/s  {event.seconds:5.0f} s{'  *' if event.best else ''}"
     )
-
-
-def _listed(unknown: Counter[str]) -> str:
-    kinds = ", ".join(f"{token!a}" for token, _ in unknown.most_common(5))
-    return f"{unknown.total()} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"

@@ -1,4 +1,4 @@
-"""The commands train, sample and eval on a small text, and interrupts by the user."""
+"""`recurra text train`, then sample and eval, on a small text, and interrupts by the user."""
 
 import io
 import json
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from recurra.cli import console, text
+from recurra.cli import console
+from recurra.cli.text.train import _sample_hint
 
 Call = Any
 
@@ -122,4 +123,4 @@ def test_a_line_is_plain_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_hints_can_be_pasted() -> None:
-    assert text._sample_hint(Path("my run")) == "recurra text sample 'my run' --prompt \"…\""
+    assert _sample_hint(Path("my run")) == "recurra text sample 'my run' --prompt \"…\""

@@ -1,0 +1,12 @@
+"""`recurra text`: train a language model on text files, sample from it, and measure it."""
+
+import typer
+
+from recurra.cli.text.evaluate import evaluate
+from recurra.cli.text.sample import sample
+from recurra.cli.text.train import train
+
+app = typer.Typer(help="Language models of characters or words.", no_args_is_help=True)
+app.command()(train)
+app.command()(sample)
+app.command("eval")(evaluate)
