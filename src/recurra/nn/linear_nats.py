@@ -1,8 +1,8 @@
-"""The cross-entropy of a linear map's outputs, without keeping the logits: for vocabularies of tens of thousands.
+"""``linear_nats``: the cross-entropy of a linear map's outputs, without an array of all logits.
 
 A linear map to V tokens and its cross-entropy need arrays of (rows, V) numbers several times: logits, probabilities and
 their gradients. Here one workspace holds them one after the other, some rows at a time. The gradients are computed
-there too, as they are known up to a factor once the probabilities are.
+there too, as the probabilities settle them up to a factor.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-
-from recurra.tasks.text.batching import PADDING
 
 WORKSPACE_BYTES = 64 * 2**20
 # From so many tokens on, `auto` computes in bfloat16: the products are then nearly all of a training step.
@@ -55,7 +53,7 @@ def linear_nats(
         hidden: (rows, features).
         weight: (V, features).
         bias: (V,), or None for zeros.
-        targets: the number of each row's token, (rows,); rows of padding count as zero.
+        targets: the number of each row's token, (rows,), from 0 to V − 1.
         precision: ``"float32"`` computes in hidden's dtype; ``"bfloat16"`` rounds the operands and results of products
             to bfloat16, and adds up in float32; ``"auto"`` is bfloat16 for float32 tensors and vocabularies from
             10,000 tokens, where the processor has instructions for it.
@@ -64,9 +62,6 @@ def linear_nats(
     Returns:
         The sum, a scalar of hidden's dtype. It can be differentiated once.
     """
-    kept = targets != PADDING
-    if not kept.all():
-        hidden, targets = hidden[kept], targets[kept]
     is_narrow = precision == "bfloat16" or (
         precision == "auto" and hidden.dtype == torch.float32 and len(weight) >= BFLOAT16_TOKENS and has_bfloat16()
     )
