@@ -75,7 +75,7 @@ class Sampler:
     def __init__(self, settings: SamplingSettings, never: Sequence[int]) -> None:
         settings.check()
         self._settings = settings
-        self._never = list(never)
+        self._never = np.array(never, np.int64)
         self._bits = np.random.PCG64(settings.seed)
         self._scale = min(1 / settings.temperature, _LARGEST_SCALE) if settings.temperature > 0 else 0.0
         self._recent = np.zeros(REPETITION_WINDOW, np.int64)  # a ring of the last tokens read

@@ -87,25 +87,25 @@ class Continuation(Iterator[str]):
 
     def _written(self, prompt: str) -> Iterator[str]:
         settings, vocabulary, stream = self._settings, self._vocabulary, self._model.stream()
-        sampler, stops = Sampler(settings, never=(0,)), StopTexts(settings.stop)
+        unknown = vocabulary.unknown_number
+        sampler = Sampler(settings, never=() if unknown is None else (unknown,))
+        decoder, stops = vocabulary.decoder(prompt), StopTexts(settings.stop)
         ids = vocabulary.prompt(prompt)
         for number in ids[-REPETITION_WINDOW:].tolist():
             sampler.read(number)
         for chunk in logits_in_chunks(stream, ids[:, None]):
             logits = chunk[-1, 0]
-        before = prompt
         while True:
             number = sampler.draw(logits)
             self.tokens += 1
-            before = vocabulary.write(number, at_line_start=not before or before[-1].isspace())
-            piece = stops.add(before)
+            piece = stops.add(decoder.write(number))
+            self.stopped = stops.found
             if piece:
                 yield piece
-            if stops.found or self.tokens == settings.length:
+            if self.stopped or self.tokens == settings.length:
                 break
             logits = stream.step(number)
-        self.stopped = stops.found
-        rest = stops.rest()
+        rest = "" if self.stopped else stops.add(decoder.finish()) + stops.rest()
         if rest:
             yield rest
 

@@ -22,7 +22,7 @@ def test_lines(call: Call, runs: Path) -> None:
         "vocabulary",
     ]
     assert "tokens              1840 (1840 characters, 1840 bytes)" in out
-    assert "vocabulary          16 (level char)" in out
+    assert "vocabulary          15 (level char)" in out
 
 
 def test_words(call: Call, runs: Path) -> None:
@@ -49,7 +49,7 @@ def test_json(call: Call, runs: Path, tmp_path: Path) -> None:
     assert (code, err, out.count("\n")) == (0, "", 1)
     found = json.loads(out)
     counts = {name: found.pop(name) for name in ("tokens", "characters", "bytes", "unknown", "level", "vocabulary")}
-    assert counts == {"tokens": 8, "characters": 8, "bytes": 9, "unknown": 1, "level": "char", "vocabulary": 16}
+    assert counts == {"tokens": 8, "characters": 8, "bytes": 9, "unknown": 1, "level": "char", "vocabulary": 15}
     assert set(found) == {"nats", "perplexity", "bits_per_char", "bits_per_byte"}
     assert found["perplexity"] == pytest.approx(math.exp(found["nats"] / 8))
     assert found["bits_per_char"] == pytest.approx(found["nats"] / math.log(2) / 8)

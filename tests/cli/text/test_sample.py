@@ -54,19 +54,19 @@ def test_stop(call: Call, runs: Path) -> None:
 
 
 def test_json(call: Call, runs: Path) -> None:
-    command = ("text", "sample", runs / "char", "--prompt", "the ", "--stop", "\n", "--length", 100)
+    command = ("text", "sample", runs / "char", "--prompt", "the ", "--stop", " ", "--stop", "t", "--length", 300)
     code, out, err = call(*command, "--json")
     assert (code, err, out.count("\n")) == (0, "", 1)
     content = json.loads(out)
     assert list(content) == ["prompt", "text", "tokens", "stopped", "settings", "seed"]
     assert content["settings"] == {
-        "length": 100,
+        "length": 300,
         "temperature": 0.8,
         "top_k": 0,
         "top_p": 1.0,
         "min_p": 0.0,
         "repetition_penalty": 1.0,
-        "stop": ["\n"],
+        "stop": [" ", "t"],
     }
     assert content["stopped"]
     assert content["tokens"] == len(content["text"]) + 1
@@ -83,5 +83,5 @@ def test_ctrl_c_ends_quietly(runs: Path) -> None:
         assert process.stdout.read(5)
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.stderr.read() == b"recurra: interrupted\n"
+        assert process.stderr.read() == b""
     assert process.returncode == 130

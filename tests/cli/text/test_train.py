@@ -1,4 +1,4 @@
-"""`recurra text train`, then sample and eval, on a small text, and interrupts by the user."""
+"""`recurra text train`: what it prints and writes, and interrupts by the user."""
 
 import io
 import json

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recurra.cli.text.shared import AsJson, TextFile, Trained, measured, print_totals, to_json, totals
 from recurra.errors import RunError
 from recurra.files import write_atomically
-
-if TYPE_CHECKING:
-    from recurra.runtime import Score
-    from recurra.vocabulary import Vocabulary
 
 
 def score(
@@ -28,8 +23,9 @@ def score(
 ) -> None:
     """Print a JSON object a line for each token: position, token, bits, probability, is_unknown."""
     model, text, scored = measured(run, file, lanes=1)
-    assert model.vocabulary is not None
-    rows = _rows(scored, text, model.vocabulary)
+    from recurra.tasks.text.scores import rows_of
+
+    rows = rows_of(model, text, scored)
     if out is not None:
         _write(out, rows)
         if as_json:
@@ -41,22 +37,6 @@ def score(
     else:
         for row in rows:
             print(to_json(row))
-
-
-def _rows(scored: Score, text: str, vocabulary: Vocabulary) -> Iterator[dict[str, object]]:
-    """A row for each token of a text."""
-    from recurra.vocabulary import tokens_of
-
-    tokens = tokens_of(text, vocabulary.level)
-    unknown = scored.unknown
-    for position, (token, nats) in enumerate(zip(tokens, scored.nats.tolist(), strict=True)):
-        yield {
-            "position": position,
-            "token": token,
-            "bits": nats / math.log(2),
-            "probability": math.exp(-nats),
-            "is_unknown": token in unknown,
-        }
 
 
 def _write(path: Path, rows: Iterator[dict[str, object]]) -> None:

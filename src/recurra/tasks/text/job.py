@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
+from recurra.model.vocabulary import to_content
 from recurra.tasks.run import create_run
 from recurra.tasks.text.batching import Lanes, lanes_that_fit
 from recurra.tasks.text.corpus import read_text, read_texts, split_text
@@ -24,7 +25,7 @@ from recurra.tasks.text.language_model import (
     perplexity,
     total_nats,
 )
-from recurra.tasks.text.loading import TASK, vocabulary_content
+from recurra.tasks.text.loading import TASK
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training import loop
 from recurra.tasks.training.loop import Evaluation, Step
@@ -190,5 +191,5 @@ def _config(job: TextJob) -> dict[str, object]:
     loop |= {**chosen, "lr": settings.training.rate, "min_count": settings.least_count, "batch_size": job.batch_size}
     if math.isinf(settings.training.clip):
         loop["clip"] = None  # JSON has no infinity
-    vocabulary = vocabulary_content(job.corpus.vocabulary)
+    vocabulary = to_content(job.corpus.vocabulary)
     return {"task": TASK, "model": model, "training": loop, "vocabulary": vocabulary}

@@ -13,11 +13,11 @@ from recurra.errors import FileFormatError, RecurraError, RunError
 from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
 from recurra.model.kinds import is_recurrent
+from recurra.model.vocabulary import from_content
 from recurra.runtime import Model
 from recurra.runtime.language import vocabulary_of
 from recurra.tasks.run import RunFolder, open_run
 from recurra.tasks.text.settings import ModelSettings, model_settings
-from recurra.vocabulary import Vocabulary
 
 TASK = "text"
 
@@ -51,11 +51,6 @@ def load_model(path: Path) -> Model:
     return model
 
 
-def vocabulary_content(vocabulary: Vocabulary) -> dict[str, object]:
-    """The vocabulary as a run's config.json holds it."""
-    return {"level": vocabulary.level, "tokens": list(vocabulary.tokens)}
-
-
 def _of_run(run: RunFolder) -> Description:
     """Read the model of a run folder, and check that it fits the folder's configuration.
 
@@ -64,14 +59,13 @@ def _of_run(run: RunFolder) -> Description:
     """
     try:
         settings = model_settings(run.config.get("model"))
-    except RunError as error:
+        vocabulary = from_content(run.config.get("vocabulary"))
+    except (RunError, FileFormatError) as error:
         raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
     description = run.read_model()
     problem = _misfit(description, settings)
-    if problem is None:
-        vocabulary = description.vocabulary
-        if vocabulary is None or vocabulary_content(vocabulary) != run.config.get("vocabulary"):
-            problem = "its vocabulary is another one"
+    if problem is None and description.vocabulary != vocabulary:
+        problem = "its vocabulary is another one"
     if problem is not None:
         raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: {problem}")
     return description
