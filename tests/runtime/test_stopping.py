@@ -1,5 +1,7 @@
 """Stop texts: the same end however a text is cut into pieces, and nothing held back without need."""
 
+import itertools
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -20,7 +22,7 @@ def ended(text, stops):
 
 def cut(text, places):
     edges = [0, *sorted({min(place, len(text)) for place in places}), len(text)]
-    return [text[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    return [text[begin:end] for begin, end in itertools.pairwise(edges)]
 
 
 @given(TEXTS, STOPS, st.lists(st.integers(0, 30), max_size=30))
