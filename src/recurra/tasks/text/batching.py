@@ -1,12 +1,13 @@
-"""Sequential batches for truncated backpropagation through time (Williams & Peng 1990)."""
+"""Sequential batches for truncated backpropagation through time (Williams & Peng 1990), read window by window."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from recurra.vocabulary import Ids
 
@@ -14,40 +15,108 @@ from recurra.vocabulary import Ids
 PADDING = -100
 
 
+class TokenSource(Protocol):
+    """The tokens of a text, of which any part can be read: an array, or a file of tokens."""
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray[Any, Any]:
+        """Read the tokens ``begin:end``, shape ``(end − begin,)``, whole numbers of any dtype."""
+        ...
+
+
 class Lanes:
     """A text cut into `batch` contiguous parts of equal length, read side by side, each from left to right.
 
     Lane b holds the tokens ``b·L … (b+1)·L − 1``. Window k of a lane follows window k − 1 of the same lane, so the
     state can be carried from one to the next. Each token is predicted from all tokens before it in its lane, and the
-    first token of a lane from the token before the lane, which for the first lane is `start`.
+    first token of a lane from the token before the lane, which for the first lane is `start`. A window is read from the
+    source when it is asked for, and nothing else is kept.
 
     Args:
-        ids: the tokens, shape ``(N,)``.
+        source: the tokens: an array of shape ``(N,)``, or anything else that is read by slices.
         batch: the number of lanes, B.
         start: the token before the text's first one.
         complete: False drops the last N mod B tokens, so that all lanes are full (for training); True keeps all tokens
             and fills the last lanes with targets that :func:`recurra.tasks.text.language_model.nats` ignores (for
-            measuring).
+            measuring). Default False.
+        length: the number of tokens of a lane, L, if not all of the text is to be read: at most N // B. Default: as many
+            as there are.
+        chosen: the lanes that windows hold, in this order. Default: all of them.
     """
 
-    def __init__(self, ids: Ids, batch: int, start: int, *, complete: bool = False) -> None:
-        targets = torch.from_numpy(ids)
-        inputs = functional.pad(targets[:-1], (1, 0), value=start)
-        self.length = -(-len(ids) // batch) if complete else len(ids) // batch
-        size = self.length * batch
-        fill = max(0, size - len(ids))
-        self.inputs = functional.pad(inputs[:size], (0, fill)).view(batch, self.length).t()
-        self.targets = functional.pad(targets[:size], (0, fill), value=PADDING).view(batch, self.length).t()
+    def __init__(
+        self,
+        source: TokenSource | Ids,
+        batch: int,
+        start: int,
+        *,
+        complete: bool = False,
+        length: int | None = None,
+        chosen: Sequence[int] | None = None,
+    ) -> None:
+        self._source, self._start, self._complete = source, start, complete
+        self._tokens = len(source)
+        whole = -(-self._tokens // batch) if complete else self._tokens // batch
+        self.batch, self.length = batch, whole if length is None else length
+        self.chosen = range(batch) if chosen is None else chosen
+
+    @classmethod
+    def of_windows(cls, source: TokenSource | Ids, steps: int, start: int) -> Lanes:
+        """Cut a text into as many lanes of `steps` tokens as it has: independent windows, to be read in any order.
+
+        ``lanes.choose(numbers).window(0, steps)`` reads the windows of these numbers, 0 to ``lanes.batch`` − 1. The last
+        N mod `steps` tokens are dropped.
+        """
+        return cls(source, max(1, len(source) // steps), start, length=steps)
+
+    def choose(self, lanes: Sequence[int]) -> Lanes:
+        """The same lanes, with windows of only the given ones, in this order."""
+        return Lanes(
+            self._source, self.batch, self._start, complete=self._complete, length=self.length, chosen=lanes
+        )
+
+    def window(self, number: int, steps: int) -> tuple[Tensor, Tensor]:
+        """Read one window of the chosen lanes.
+
+        Args:
+            number: the window's number, 0 to ``count(steps)`` − 1.
+            steps: the number of tokens of a whole window.
+
+        Returns:
+            Inputs and targets, int64, each ``(T, lanes)`` with T = `steps`; the last window is shorter where `steps`
+            does not divide the lanes.
+
+        Raises:
+            IndexError: there is no such window.
+        """
+        if not 0 <= number < self.count(steps):
+            raise IndexError(f"windows are 0 … {self.count(steps) - 1}; got {number}")
+        begin = number * steps
+        width = min(steps, self.length - begin)
+        # A row is a lane: the token before the window, and its tokens.
+        rows = np.full((len(self.chosen), width + 1), PADDING, np.int64)
+        for row, lane in zip(rows, self.chosen, strict=True):
+            first = lane * self.length + begin
+            tokens = self._source[max(0, first - 1) : min(first + width, self._tokens)]
+            skipped = 1 if first == 0 else 0
+            row[skipped : skipped + len(tokens)] = tokens
+            if first == 0:
+                row[0] = self._start
+        targets = torch.from_numpy(np.ascontiguousarray(rows[:, 1:].T))
+        inputs = torch.from_numpy(np.ascontiguousarray(rows[:, :-1].T))
+        return inputs.masked_fill_(inputs == PADDING, 0) if self._complete else inputs, targets
 
     def windows(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Iterate once over the lanes, `steps` tokens at a time.
+        """Iterate once over the chosen lanes, `steps` tokens at a time.
 
         Yields:
-            Inputs and targets, each ``(T, B)`` with T = `steps`; the last window is shorter where `steps` does not
-            divide the lanes.
+            Windows, as :meth:`window`.
         """
-        for begin in range(0, self.length, steps):
-            yield self.inputs[begin : begin + steps], self.targets[begin : begin + steps]
+        for number in range(self.count(steps)):
+            yield self.window(number, steps)
 
     def count(self, steps: int) -> int:
         """The number of windows that :meth:`windows` yields."""

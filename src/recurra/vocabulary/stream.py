@@ -1,0 +1,28 @@
+"""Texts that come in parts: the same tokens as of the whole text, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from recurra.vocabulary.coding import Ids
+from recurra.vocabulary.vocabulary import Vocabulary
+
+
+def encode_stream(vocabulary: Vocabulary, parts: Iterable[str]) -> Iterator[Ids]:
+    """Number the tokens of a text that comes in parts.
+
+    Args:
+        vocabulary: the tokens.
+        parts: the text, cut anywhere.
+
+    Yields:
+        Numbers, shape ``(N,)``; together they are ``vocabulary.encode`` of the whole text.
+
+    Raises:
+        RunError: as :meth:`Vocabulary.encode_part`.
+    """
+    rest = ""
+    for part in parts:
+        numbers, rest = vocabulary.encode_part(rest + part, last=False)
+        yield numbers
+    yield vocabulary.encode_part(rest, last=True)[0]
