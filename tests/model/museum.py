@@ -12,9 +12,9 @@ import numpy as np
 
 from recurra import cells
 from recurra.model import Column, Scaling, Series, series
-from recurra.model.annotations import MAX_CHARACTERS, MAX_WORDS
 from recurra.model.file import KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
+from recurra.model.vocabulary import MAX_CHARACTERS, MAX_WORDS
 from recurra.program import serial
 from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable

@@ -74,9 +74,7 @@ class Lanes:
 
     def choose(self, lanes: Sequence[int]) -> Lanes:
         """The same lanes, with windows of only the given ones, in this order."""
-        return Lanes(
-            self._source, self.batch, self._start, complete=self._complete, length=self.length, chosen=lanes
-        )
+        return Lanes(self._source, self.batch, self._start, complete=self._complete, length=self.length, chosen=lanes)
 
     def window(self, number: int, steps: int) -> tuple[Tensor, Tensor]:
         """Read one window of the chosen lanes.

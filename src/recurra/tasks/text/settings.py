@@ -74,6 +74,8 @@ class TextSettings:
             and 2 for words.
         seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
         batch_size: the number of parts of the text that are read side by side.
+        carry: whether a window goes on with the state of the window before it. Otherwise windows are independent: each
+            begins without memory, and they are read in an order that is drawn anew for each epoch.
         seed: the seed of all random numbers: initial weights, dropout.
         model: the settings of the model.
         training: the settings of the training.
@@ -83,6 +85,7 @@ class TextSettings:
     min_count: int | None = None
     seq_len: int = 64
     batch_size: int = 32
+    carry: bool = True
     seed: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
