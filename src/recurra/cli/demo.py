@@ -42,7 +42,7 @@ def demo() -> None:
 
 def _train(job: TextJob, count: int) -> None:
     model = SETTINGS.model
-    print(f"A model of characters learns from {len(job.corpus.train):,} characters of Python's own standard library:")
+    print(f"A model of characters learns from {job.corpus.train.characters:,} characters of Python's own standard library:")
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:

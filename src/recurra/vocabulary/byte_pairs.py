@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.vocabulary.coding import Ids, Utf8Decoder, utf8
+from recurra.vocabulary.coding import Ids, UnknownTokens, Utf8Decoder, utf8
 from recurra.vocabulary.raw_bytes import ALPHABET
 
 LONGEST_RUN = 40  # characters of a piece, without a space before them; bounds the time that a piece takes
@@ -61,7 +61,7 @@ class BytePairs:
         self.tokens = tuple("".join(map(ALPHABET.__getitem__, piece)) for piece in self._pieces)
         self._remembered: dict[str, bytes] = {}
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the tokens of all pieces that are whole, and return the rest of the text.
 
         Raises:
@@ -100,9 +100,6 @@ class BytePairs:
         r"""Show a token as text; bytes that are no character alone are shown as ``\xe9``."""
         return self._pieces[number].decode("utf-8", "backslashreplace")
 
-    def known(self, text: str) -> bool:
-        """Say yes."""
-        return True
 
 
 def _join(merges: Sequence[tuple[int, int]]) -> tuple[list[bytes], dict[tuple[int, int], tuple[int, int]]]:

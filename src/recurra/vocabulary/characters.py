@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.vocabulary.coding import UNKNOWN, Ids, checked
+from recurra.vocabulary.coding import Ids, UnknownTokens, checked
 
 
 class Characters:
@@ -38,10 +38,13 @@ class Characters:
         numbers[known] = np.arange(1, len(self.tokens))
         return numbers
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the characters of a text; nothing is left over."""
-        places = np.minimum(code_points(text), len(self._numbers) - 1)
-        return self._numbers[places].astype(np.int64), ""
+        codes = code_points(text)
+        numbers = self._numbers[np.minimum(codes, len(self._numbers) - 1)].astype(np.int64)
+        if unknown is not None:
+            unknown.add(map(chr, codes[numbers == 0]))
+        return numbers, ""
 
     def decoder(self, before: str) -> CharacterDecoder:
         """Make a decoder; the text before does not matter."""
@@ -51,9 +54,6 @@ class Characters:
         """Show a character."""
         return self.tokens[number]
 
-    def known(self, text: str) -> bool:
-        """Whether a character is in the vocabulary."""
-        return text == UNKNOWN or bool(self.encode(text, last=True)[0].all())
 
 
 class CharacterDecoder:

@@ -10,7 +10,7 @@ import numpy as np
 from recurra.errors import RunError
 from recurra.vocabulary.byte_pairs import BytePairs
 from recurra.vocabulary.characters import Characters
-from recurra.vocabulary.coding import LINE_END, UNKNOWN, Coding, Decoder, Ids, checked
+from recurra.vocabulary.coding import LINE_END, UNKNOWN, Coding, Decoder, Ids, UnknownTokens, checked
 from recurra.vocabulary.raw_bytes import Bytes
 from recurra.vocabulary.words import Words, tokens_of
 
@@ -110,14 +110,15 @@ class Vocabulary:
         """
         if not isinstance(text, str):
             raise TypeError(f"a text is needed, not {type(text).__name__}")
-        return self._coding.encode(text, last=True)[0]
+        return self._coding.encode(text, last=True, unknown=None)[0]
 
-    def encode_part(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode_part(self, text: str, *, last: bool, unknown: UnknownTokens | None = None) -> tuple[Ids, str]:
         """Number the tokens at the beginning of a text that comes in parts.
 
         Args:
             text: the rest of the part before, and the next part.
             last: whether no part follows.
+            unknown: counts the tokens that are not in the vocabulary, if given; a literal ``<unk>`` is in one of words.
 
         Returns:
             The numbers, shape ``(N,)``, and the rest: the end of the text, whose tokens depend on what follows.
@@ -126,7 +127,7 @@ class Vocabulary:
             RunError: the text has half of a character, for the levels ``byte`` and ``bpe``; or a word of more than a
                 million characters.
         """
-        return self._coding.encode(text, last=last)
+        return self._coding.encode(text, last=last, unknown=unknown)
 
     def prompt(self, text: str) -> Ids:
         """Number the tokens that a model reads to continue a text: the start, then the text with its last line open."""
@@ -171,11 +172,10 @@ class Vocabulary:
         return self._coding.token_text(checked(number, len(self)))
 
     def unknown(self, text: str) -> Counter[str]:
-        """Count the tokens of a text that are not in the vocabulary; a literal ``<unk>`` is in it."""
-        if self.unknown_number is None or not text:
-            return Counter()
-        counts = Counter(tokens_of(text, self.level))
-        return Counter({token: count for token, count in counts.items() if not self._coding.known(token)})
+        """Count the tokens of a text that are not in the vocabulary, the first 1000 kinds of them."""
+        unknown = UnknownTokens()
+        self._coding.encode(text, last=True, unknown=unknown)
+        return unknown.kinds
 
 
 def _listed(tokens: Sequence[str]) -> tuple[str, ...]:

@@ -69,7 +69,8 @@ def train(
 def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
-    from recurra.tasks.text.job import TextJob, read_corpus
+    from recurra.tasks.text.corpus import read_corpus
+    from recurra.tasks.text.job import TextJob
 
     refuse_existing(out)
     _follow(TextJob(read_corpus(files, valid, settings), settings), out)
@@ -104,13 +105,13 @@ def _introduce(job: TextJob, reporter: Reporter) -> None:
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
-    reporter.line(f"{len(corpus.train):,} characters to train on, {len(corpus.valid):,} to validate on")
+    reporter.line(f"{corpus.train.characters:,} characters to train on, {corpus.valid.characters:,} to validate on")
     reporter.line(f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights")
     reporter.line(f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.steps_per_epoch:,} steps per epoch")
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
-    if corpus.unknown:
-        note(f"{listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+    if corpus.valid.unknown:
+        note(f"{listed(corpus.valid.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _sample_hint(out: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from recurra.conversion.reading import read
 from recurra.errors import FileFormatError, RunError
 from recurra.model import Description
+from recurra.model import vocabulary as vocabularies
 from recurra.model.description import check_fit
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import Stack
 from recurra.nn.parts import build as build_module
 from recurra.tasks.training import loop
 from recurra.tasks.text.batching import Lanes, lanes_that_fit
-from recurra.tasks.text.corpus import read_text, read_texts, split_text
+from recurra.tasks.text.corpus import Corpus
 from recurra.tasks.text.language_model import (
     StackState,
     bits_per_char,
@@ -38,20 +39,6 @@ from recurra.vocabulary import Vocabulary
 TASK = "text"
 # Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The texts of a training: one to train on, one to validate on, and the vocabulary of the first."""
-
-    train: str
-    valid: str
-    vocabulary: Vocabulary
-
-    @property
-    def unknown(self) -> Counter[str]:
-        """The validation text's tokens that are not in the vocabulary, and are read as ``<unk>``."""
-        return self.vocabulary.unknown(self.valid)
 
 
 @dataclass(frozen=True)
@@ -101,15 +88,13 @@ class TextJob:
         settings.check()
         self.corpus, self.settings = corpus, settings
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
-        ids = vocabulary.encode(corpus.train)
-        if len(ids) < settings.seq_len:
-            what = "characters" if vocabulary.level == "char" else "words"
+        tokens, valid = corpus.train.tokens, corpus.valid.tokens
+        if len(tokens) < settings.seq_len:
             window = f"one window of --seq-len {settings.seq_len}"
-            raise RunError(f"the text is too short: {len(ids)} {what} to train on are less than {window}")
-        valid = vocabulary.encode(corpus.valid)
+            raise RunError(f"the text is too short: {len(tokens)} tokens to train on are less than {window}")
         self.valid_tokens = len(valid)
-        self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
-        self.train = Lanes(ids, self.batch_size, vocabulary.start)
+        self.batch_size = lanes_that_fit(len(tokens), settings.batch_size, self.steps)
+        self.train = Lanes(tokens, self.batch_size, vocabulary.start)
         lanes = lanes_that_fit(len(valid), settings.batch_size, self.steps)
         self.valid = Lanes(valid, lanes, vocabulary.start, complete=True)
         torch.manual_seed(settings.seed)
@@ -144,22 +129,6 @@ class TextJob:
     def evaluate(self) -> float:
         """The mean cross-entropy per token of the validation text, in nats."""
         return total_nats(self.model, self.valid, MEASURING_STEPS) / self.valid_tokens
-
-
-def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSettings) -> Corpus:
-    """Read the texts; without a file to validate on, the last tenth of the text is used.
-
-    Raises:
-        RunError: a file is refused, or a setting is out of range.
-    """
-    settings.check()
-    text = read_texts(files)
-    return make_corpus(*(split_text(text) if valid is None else (text, read_text(valid))), settings)
-
-
-def make_corpus(train: str, valid: str, settings: TextSettings) -> Corpus:
-    """Make a corpus, with the vocabulary of the training text alone."""
-    return Corpus(train, valid, Vocabulary.of(train, settings.level, settings.least_count))
 
 
 def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, None, None]:
@@ -237,8 +206,8 @@ def _of_run(run: RunFolder) -> Description:
     """
     try:
         settings = model_settings(run.config.get("model"))
-        vocabulary = _read_vocabulary(run.config.get("vocabulary"))
-    except RunError as error:
+        vocabulary = vocabularies.from_content(run.config.get("vocabulary"))
+    except (RunError, FileFormatError) as error:
         raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
     own = build(len(vocabulary), settings, "meta").state_dict()
     description = run.read_model()
@@ -246,7 +215,7 @@ def _of_run(run: RunFolder) -> Description:
         check_fit(description.weights, {name: tuple(tensor.shape) for name, tensor in own.items()})
     except FileFormatError as error:
         raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: {error}") from None
-    if description.vocabulary is None or description.vocabulary.tokens != vocabulary.tokens:
+    if description.vocabulary != vocabulary:
         raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: its vocabulary is another one")
     return description
 
@@ -268,7 +237,7 @@ def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 
 
 
 def _in_words(event: Evaluation, job: TextJob) -> TextEvaluation:
-    bits = bits_per_char(event.valid_loss * job.valid_tokens, len(job.corpus.valid))
+    bits = bits_per_char(event.valid_loss * job.valid_tokens, job.corpus.valid.characters)
     return TextEvaluation(**asdict(event), perplexity=perplexity(event.valid_loss), bits_per_char=bits)
 
 
@@ -287,19 +256,11 @@ def _metrics(event: TextEvaluation) -> dict[str, float]:
 
 def _config(job: TextJob) -> dict[str, object]:
     chosen = asdict(job.settings)
-    model, loop, level = chosen.pop("model"), chosen.pop("training"), chosen.pop("level")
+    model, loop = chosen.pop("model"), chosen.pop("training")
+    del chosen["level"]  # the vocabulary has it
     settings = job.settings
     loop |= {**chosen, "lr": settings.training.rate, "min_count": settings.least_count, "batch_size": job.batch_size}
     if math.isinf(settings.training.clip):
         loop["clip"] = None  # JSON has no infinity
-    vocabulary = {"level": level, "tokens": list(job.corpus.vocabulary.tokens)}
+    vocabulary = vocabularies.to_content(job.corpus.vocabulary)
     return {"task": TASK, "model": model, "training": loop, "vocabulary": vocabulary}
-
-
-def _read_vocabulary(value: object) -> Vocabulary:
-    if not isinstance(value, dict) or value.get("level") not in ("char", "word"):
-        raise RunError("'vocabulary' must hold its level and tokens")
-    tokens = value.get("tokens")
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise RunError("the tokens of 'vocabulary' must be a list of texts")
-    return Vocabulary(value["level"], tokens)
