@@ -8,11 +8,11 @@ import torch
 
 from recurra.cli.console import Reporter
 from recurra.look import explain
-from recurra.tasks.training import loop
 from recurra.tasks.text.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
+from recurra.tasks.text.job import TextJob
 from recurra.tasks.text.language_model import perplexity
 from recurra.tasks.text.sampling import SamplingSettings, sample
-from recurra.tasks.text.job import TextJob
+from recurra.tasks.training import loop
 from recurra.tasks.training.loop import Evaluation
 
 PROMPT = "def "
@@ -42,7 +42,8 @@ def demo() -> None:
 
 def _train(job: TextJob, count: int) -> None:
     model = SETTINGS.model
-    print(f"A model of characters learns from {job.corpus.train.characters:,} characters of Python's own standard library:")
+    length = job.corpus.train.characters
+    print(f"A model of characters learns from {length:,} characters of Python's own standard library:")
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:

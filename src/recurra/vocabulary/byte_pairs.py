@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,8 +22,8 @@ _LOOK_AHEAD = LONGEST_RUN + 3  # characters that decide about a piece, from its 
 _REMEMBERED = 2**18  # pieces
 
 # In the manner of GPT-2's, but with ranges in place of Unicode's categories: these change from one version to the next,
-# and Python's `re` has none. The same text is a pattern of `re` and of tokenizers' `Split`. Letters are ASCII's, and all
-# else from À on but two blocks of punctuation.
+# and Python's `re` has none. The same text is a pattern of `re` and of tokenizers' `Split`. Letters are ASCII's, and
+# all else from À on but two blocks of punctuation.
 _SPACE = "\t\n\x0b\x0c\r "
 _LETTER = "A-Za-zÀ-\u1fff\u2070-\u2fff\u3040-\U0010ffff"
 _UP_TO = f"{{1,{LONGEST_RUN}}}"
@@ -53,7 +54,7 @@ class BytePairs:
     """
 
     start = ord("\n")
-    unknown_number = None
+    unknown_number: int | None = None
 
     def __init__(self, merges: Sequence[tuple[int, int]]) -> None:
         self.merges = tuple(merges)
@@ -84,7 +85,7 @@ class BytePairs:
         numbers = list(utf8(piece))
         never = (len(self.merges), 0)
         while len(numbers) > 1:
-            ranked = [self._joined.get(pair, never) for pair in zip(numbers, numbers[1:], strict=False)]
+            ranked = [self._joined.get(pair, never) for pair in pairwise(numbers)]
             best = min(ranked)
             if best is never:
                 break
@@ -99,7 +100,6 @@ class BytePairs:
     def token_text(self, number: int) -> str:
         r"""Show a token as text; bytes that are no character alone are shown as ``\xe9``."""
         return self._pieces[number].decode("utf-8", "backslashreplace")
-
 
 
 def _join(merges: Sequence[tuple[int, int]]) -> tuple[list[bytes], dict[tuple[int, int], tuple[int, int]]]:

@@ -22,7 +22,7 @@ class Characters:
         RunError: a token is no single character.
     """
 
-    unknown_number = 0
+    unknown_number: int | None = 0
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
@@ -53,7 +53,6 @@ class Characters:
     def token_text(self, number: int) -> str:
         """Show a character."""
         return self.tokens[number]
-
 
 
 class CharacterDecoder:

@@ -25,7 +25,7 @@ class Bytes:
 
     tokens = ALPHABET
     start = ord("\n")
-    unknown_number = None
+    unknown_number: int | None = None
     _pieces = tuple(bytes([byte]) for byte in range(256))
 
     def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:

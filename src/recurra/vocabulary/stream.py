@@ -8,9 +8,7 @@ from recurra.vocabulary.coding import Ids, UnknownTokens
 from recurra.vocabulary.vocabulary import Vocabulary
 
 
-def encode_stream(
-    vocabulary: Vocabulary, parts: Iterable[str], unknown: UnknownTokens | None = None
-) -> Iterator[Ids]:
+def encode_stream(vocabulary: Vocabulary, parts: Iterable[str], unknown: UnknownTokens | None = None) -> Iterator[Ids]:
     """Number the tokens of a text that comes in parts.
 
     Args:

@@ -15,7 +15,6 @@ from recurra.vocabulary.raw_bytes import Bytes
 from recurra.vocabulary.words import Words, tokens_of
 
 LEVELS = ("byte", "char", "word", "bpe")
-_LISTED = {"char": Characters, "word": Words}
 
 
 class Vocabulary:
@@ -39,16 +38,19 @@ class Vocabulary:
     def __init__(self, level: str, tokens: Sequence[str] = (), merges: Sequence[tuple[int, int]] = ()) -> None:
         if level not in LEVELS:
             raise RunError(f"a vocabulary is one of {', '.join(LEVELS)}; got {level!r}")
-        if (tokens and level not in _LISTED) or (merges and level != "bpe"):
-            raise RunError(f"a vocabulary of level {level} has no {'tokens' if tokens else 'merges'} of its own")
+        if (tokens and level in ("byte", "bpe")) or (merges and level != "bpe"):
+            raise RunError(f"a vocabulary of level {level} takes no {'tokens' if tokens else 'merges'}")
         self.level = level
         self.merges = tuple(merges)
-        self._coding: Coding
-        if level in _LISTED:
-            self._coding = _LISTED[level](_listed(tokens))
-        else:
-            self._coding = Bytes() if level == "byte" else BytePairs(self.merges)
+        self._coding = self._coding_of(tokens)
         self.tokens = self._coding.tokens
+
+    def _coding_of(self, tokens: Sequence[str]) -> Coding:
+        if self.level == "byte":
+            return Bytes()
+        if self.level == "bpe":
+            return BytePairs(self.merges)
+        return Characters(_listed(tokens)) if self.level == "char" else Words(_listed(tokens))
 
     @classmethod
     def of(cls, text: str, level: str, least_count: int = 1, most: int | None = None) -> Vocabulary:
@@ -140,8 +142,8 @@ class Vocabulary:
         """Make a decoder of token numbers, which gives text as soon as it is whole.
 
         Args:
-            before: the text that the tokens follow: a word has a space before it, except at the start of a line or after
-                white space. Default: the start of a line.
+            before: the text that the tokens follow: a word has a space before it, except at the start of a line or
+                after white space. Default: the start of a line.
         """
         return self._coding.decoder(before)
 

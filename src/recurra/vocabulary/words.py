@@ -59,7 +59,7 @@ class Words:
         RunError: ``<eos>`` is missing, or a word has white space in it.
     """
 
-    unknown_number = 0
+    unknown_number: int | None = 0
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
@@ -85,7 +85,6 @@ class Words:
     def token_text(self, number: int) -> str:
         """Show a word."""
         return self.tokens[number]
-
 
 
 class WordDecoder:

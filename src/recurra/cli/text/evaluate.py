@@ -20,12 +20,12 @@ def evaluate(
 ) -> None:
     """Print the perplexity and the bits per character of a text."""
     from recurra.tasks import checks
-    from recurra.tasks.text.corpus import read_text
     from recurra.tasks.text.job import evaluate_text, load_text
+    from recurra.tasks.text.reading import read_text
 
     checks.whole("--batch-size", batch_size)
-    text = read_text(file)
     model, vocabulary = load_text(run)
+    text = read_text(file, vocabulary.level)
     score = evaluate_text(model, vocabulary, text, batch_size)
     print(f"perplexity          {score.perplexity:.4f}")
     print(f"bits per character  {score.bits_per_char:.4f}")

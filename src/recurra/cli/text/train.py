@@ -110,8 +110,10 @@ def _introduce(job: TextJob, reporter: Reporter) -> None:
     reporter.line(f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.steps_per_epoch:,} steps per epoch")
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
-    if corpus.valid.unknown:
-        note(f"{listed(corpus.valid.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+    unknown = corpus.valid.unknown
+    if unknown:
+        tokens = listed(unknown.kinds, unknown.total)
+        note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _sample_hint(out: Path) -> str:

@@ -94,7 +94,7 @@ def make_corpus(train: str, valid: str, settings: TextSettings, vocabulary: Voca
     """
     texts = [TextInMemory(train), TextInMemory(valid)]
     known = make_vocabulary(texts[0], settings, len(train)) if vocabulary is None else vocabulary
-    return Corpus(*(encode_source(text, known) for text in texts), known)
+    return Corpus(encode_source(texts[0], known), encode_source(texts[1], known), known)
 
 
 def default_corpus() -> str:

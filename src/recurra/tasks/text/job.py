@@ -19,7 +19,7 @@ from recurra.model.description import check_fit
 from recurra.model.file import CONFIG, MODEL
 from recurra.nn import Stack
 from recurra.nn.parts import build as build_module
-from recurra.tasks.training import loop
+from recurra.tasks.run import RunFolder, create_run, open_run
 from recurra.tasks.text.batching import Lanes, lanes_that_fit
 from recurra.tasks.text.corpus import Corpus
 from recurra.tasks.text.language_model import (
@@ -31,8 +31,8 @@ from recurra.tasks.text.language_model import (
     perplexity,
     total_nats,
 )
-from recurra.tasks.run import RunFolder, create_run, open_run
 from recurra.tasks.text.settings import TextSettings, model_settings
+from recurra.tasks.training import loop
 from recurra.tasks.training.loop import Evaluation, Step
 from recurra.vocabulary import Vocabulary
 

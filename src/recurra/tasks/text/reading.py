@@ -93,12 +93,12 @@ class Section:
 def parts_of_file(path: Path, level: str = "char") -> Iterator[str]:
     """Read a UTF-8 file, a million bytes at a time.
 
-    Line ends of other systems become ``\\n``, and a byte order mark is removed. For the level ``byte`` the file may hold
-    anything and is read as it is; a byte that is no UTF-8 becomes a surrogate (``surrogateescape``, PEP 383).
+    Line ends of other systems become ``\\n``, and a byte order mark is removed. For the level ``byte`` the file may
+    hold anything and is read as it is; a byte that is no UTF-8 becomes a surrogate (``surrogateescape``, PEP 383).
 
     Raises:
-        RunError: the file is missing, a folder or a device, not readable, empty, or, except for ``byte``, binary (with a
-            NUL byte), not UTF-8 or nothing but white space.
+        RunError: the file is missing, a folder or a device, not readable, empty, or, except for ``byte``, binary (with
+            a NUL byte), not UTF-8 or nothing but white space.
     """
     try:
         mode = path.stat().st_mode

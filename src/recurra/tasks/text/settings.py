@@ -69,8 +69,8 @@ class TextSettings:
     """The settings of a language model and its training.
 
     Args:
-        level: ``byte``; ``char``; ``word``: a word between white space, or the end of a line; or ``bpe``: pairs of bytes
-            that are joined (Sennrich et al. 2016).
+        level: ``byte``; ``char``; ``word``: a word between white space, or the end of a line; or ``bpe``: pairs of
+            bytes that are joined (Sennrich et al. 2016).
         min_count: the number of times that a token must occur not to be read as ``<unk>``; by default 1 for characters
             and 2 for words. For ``bpe``, the number of times that a pair must occur to be joined, by default 2.
         vocabulary_size: the number of tokens; for ``bpe`` 4000 by default, for characters and words the largest number,

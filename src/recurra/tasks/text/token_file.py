@@ -1,16 +1,16 @@
 """Token files: a text to train on and one to validate on as tokens, with their vocabulary, read without loading them.
 
 To the byte: 15 bytes that no text begins with and the version, a byte; the tokens to train on, then those to validate
-on, little-endian numbers of 1, 2 or 4 bytes; a description in JSON; its length, 8 bytes, little-endian; and the 16 bytes
-of the beginning again, so that a file that was cut short is recognised.
+on, little-endian numbers of 1, 2 or 4 bytes; a description in JSON; its length, 8 bytes, little-endian; and the first
+16 bytes again, so that a file that was cut short is recognised.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,22 +33,40 @@ _HEAD = MARK + bytes([VERSION])
 _COUNTS = ("tokens", "characters", "bytes")
 
 
+class _OpenFile:
+    """A file that is open for reading until the object goes.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self.size = os.fstat(self._descriptor).st_size
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, position: int, count: int) -> bytes:
+        """Read bytes at a position; fewer at the file's end."""
+        os.lseek(self._descriptor, position, os.SEEK_SET)
+        return os.read(self._descriptor, count)
+
+
 class TokensOnDisk:
     """A part of a token file, of which slices are read when they are asked for.
 
-    Reads are plain reads at a position, so that no page of the file counts as memory of the process. They share the
+    Reads are plain reads at a position, so that no page of the file counts as memory of the process. They move the
     file's position: an object is for one thread, and not for processes that were forked from the one that made it.
 
     Args:
-        file: the file, open for reading without a buffer.
-        path: its name in messages.
+        file: the file.
         first: the position of the first token, in bytes.
         count: the number of tokens.
         vocabulary: the vocabulary, whose size bounds the tokens and gives their dtype.
     """
 
-    def __init__(self, file: io.FileIO, path: Path, first: int, count: int, vocabulary: Vocabulary) -> None:
-        self._file, self._path, self._first, self._count = file, path, first, count
+    def __init__(self, file: _OpenFile, first: int, count: int, vocabulary: Vocabulary) -> None:
+        self._file, self._first, self._count = file, first, count
         self._size, self._dtype = len(vocabulary), dtype_of(vocabulary)
 
     def __len__(self) -> int:
@@ -61,16 +79,17 @@ class TokensOnDisk:
             RunError: the file cannot be read, has become shorter, or has a number that is no token's.
         """
         begin, end, _ = part.indices(self._count)
-        tokens = np.empty(max(0, end - begin), self._dtype)
+        path, width = self._file.path, self._dtype.itemsize
+        count = max(0, end - begin) * width
         try:
-            self._file.seek(self._first + begin * self._dtype.itemsize)
-            read = self._file.readinto(tokens.view(np.uint8))
+            found = self._file.read(self._first + begin * width, count)
         except OSError as error:
-            raise RunError(f"{self._path} cannot be read: {error.strerror or error}") from None
-        if read != tokens.nbytes:
-            raise RunError(f"{self._path} has become shorter while it was read")
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+        if len(found) != count:
+            raise RunError(f"{path} has become shorter while it was read")
+        tokens: Tokens = np.frombuffer(found, self._dtype)
         if len(tokens) and int(tokens.max()) >= self._size:
-            raise RunError(f"{self._path} is damaged: token {int(tokens.max())} is not in its vocabulary")
+            raise RunError(f"{path} is damaged: token {int(tokens.max())} is not in its vocabulary")
         return tokens
 
 
@@ -126,21 +145,20 @@ def open_token_file(path: Path) -> tuple[EncodedText, EncodedText, Vocabulary]:
         RunError: the file cannot be read, is none of tokens, of another version, cut short or damaged.
     """
     try:
-        file = path.open("rb", buffering=0)
-        description, end = _description(file, path)
+        file = _OpenFile(path)
+        description, end = _description(file)
         vocabulary = vocabularies.from_content(description["vocabulary"])
         texts, first = [], len(_HEAD)
         for name in ("train", "valid"):
             counts = _checked(description[name], name)
-            tokens = TokensOnDisk(file, path, first, counts["tokens"], vocabulary)
+            tokens = TokensOnDisk(file, first, counts["tokens"], vocabulary)
             first += len(tokens) * dtype_of(vocabulary).itemsize
+            if counts["digest"] != _digest(tokens):
+                raise FileFormatError("its tokens are not those that were written")
             unknown = UnknownTokens(**counts["unknown"])
             texts.append(EncodedText(tokens, counts["characters"], counts["bytes"], counts["digest"], unknown))
         if first != end:
             raise FileFormatError(f"its tokens take {end - len(_HEAD)} bytes; described are {first - len(_HEAD)}")
-        for text in texts:
-            if text.digest != _digest(text.tokens):
-                raise FileFormatError("its tokens are not those that were written")
         return texts[0], texts[1], vocabulary
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file") from None
@@ -150,30 +168,24 @@ def open_token_file(path: Path) -> tuple[EncodedText, EncodedText, Vocabulary]:
         raise RunError(f"{path} is damaged: {error}") from None
 
 
-def _description(file: io.FileIO, path: Path) -> tuple[dict[str, Any], int]:
+def _description(file: _OpenFile) -> tuple[dict[str, Any], int]:
     """The description at the file's end, and the position where the tokens end."""
-    size = file.seek(0, os.SEEK_END)
-    head = _read_at(file, 0, len(_HEAD))
+    path, head = file.path, file.read(0, len(_HEAD))
     if head[: len(MARK)] != MARK:
         raise RunError(f"{path} is no token file of 'recurra text tokenize'")
     if len(head) == len(_HEAD) and head != _HEAD:
         raise RunError(f"{path} is a token file of version {head[-1]}; this recurra reads version {VERSION}")
-    last = size - len(_HEAD) - 8
-    if last < len(_HEAD) or _read_at(file, last + 8, len(_HEAD)) != _HEAD:
+    last = file.size - len(_HEAD) - 8
+    if last < len(_HEAD) or file.read(last + 8, len(_HEAD)) != _HEAD:
         raise FileFormatError("it was cut short")
-    length = int.from_bytes(_read_at(file, last, 8), "little")
+    length = int.from_bytes(file.read(last, 8), "little")
     if length > min(MAX_DESCRIPTION, last - len(_HEAD)):
         raise FileFormatError(f"its description has {length} bytes, which is too many")
     try:
-        description = json.loads(_read_at(file, last - length, length).decode())
+        description = json.loads(file.read(last - length, length).decode())
     except (ValueError, RecursionError):
         raise FileFormatError("its description is no JSON in UTF-8") from None
     return fields(description, "its description", ("vocabulary", "train", "valid")), last - length
-
-
-def _read_at(file: io.FileIO, position: int, count: int) -> bytes:
-    file.seek(position)
-    return file.read(count)
 
 
 def _checked(content: Any, name: str) -> dict[str, Any]:
