@@ -38,8 +38,9 @@ class Vocabulary:
     def __init__(self, level: str, tokens: Sequence[str] = (), merges: Sequence[tuple[int, int]] = ()) -> None:
         if level not in LEVELS:
             raise RunError(f"a vocabulary is one of {', '.join(LEVELS)}; got {level!r}")
-        if (tokens and level in ("byte", "bpe")) or (merges and level != "bpe"):
-            raise RunError(f"a vocabulary of level {level} takes no {'tokens' if tokens else 'merges'}")
+        for name, given, levels in (("tokens", tokens, ("char", "word")), ("merges", merges, ("bpe",))):
+            if given and level not in levels:
+                raise RunError(f"a vocabulary of level {level} takes no {name}")
         self.level = level
         self.merges = tuple(merges)
         self._coding = self._coding_of(tokens)

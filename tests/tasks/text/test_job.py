@@ -16,7 +16,15 @@ from recurra.errors import RunError
 from recurra.model import read
 from recurra.nn.parts import build
 from recurra.tasks.text.corpus import read_text, split_text
-from recurra.tasks.text.job import TextEvaluation, TextJob, evaluate_text, load_text, make_corpus, read_corpus, train_text
+from recurra.tasks.text.job import (
+    TextEvaluation,
+    TextJob,
+    evaluate_text,
+    load_text,
+    make_corpus,
+    read_corpus,
+    train_text,
+)
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
