@@ -52,6 +52,7 @@ THIRD_PARTY = {
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
+    "tokenizers": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},
     "onnxruntime": {"bench"},

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from recurra.model import annotations, content, cost, kinds, safetensors, serial, series
+from recurra.model import content, cost, kinds, safetensors, serial, series, vocabulary
 from recurra.program import serial as programs
+from recurra.vocabulary import byte_pairs
 from tests.model import museum
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
@@ -23,7 +24,12 @@ CAPS = {
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
-    "characters or words of a vocabulary": [annotations.MAX_CHARACTERS, annotations.MAX_WORDS],
+    "characters, words or merges of a vocabulary": [
+        vocabulary.MAX_CHARACTERS,
+        vocabulary.MAX_WORDS,
+        vocabulary.MAX_MERGES,
+    ],
+    "bytes of a token": [byte_pairs.LONGEST_PIECE],
     "characters of a name of a part, a column or a series": [content.MAX_NAME],
     "columns of time series": [series.MAX_COLUMNS],
     "offsets, and as many scales, of time series": [series.MAX_SCALES],

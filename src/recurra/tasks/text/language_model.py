@@ -149,6 +149,22 @@ def detached(state: StackState) -> StackState:
     return None if state is None else state.detach()
 
 
+def leaves_of(state: StackState) -> Iterator[Tensor]:
+    """Iterate over the tensors of a state, in order."""
+    if isinstance(state, tuple):
+        for each in state:
+            yield from leaves_of(each)
+    elif state is not None:
+        yield state
+
+
+def with_leaves(state: StackState, tensors: Iterator[Tensor]) -> StackState:
+    """A state of the same form, with other tensors, in the order of :func:`leaves_of`."""
+    if isinstance(state, tuple):
+        return tuple(with_leaves(each, tensors) for each in state)
+    return None if state is None else next(tensors)
+
+
 def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
     """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
     flat = logits.flatten(0, 1)
