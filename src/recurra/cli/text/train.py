@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
 from recurra.tasks.text.settings import LEVELS, ModelSettings, TextSettings
-from recurra.tasks.training.launch import is_first, launched
+from recurra.tasks.training.launch import is_first
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
     DEFAULT_RATE,
@@ -109,16 +110,15 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     from recurra.tasks.text.configuration import sources_of
     from recurra.tasks.text.job import TextJob, read_corpus, train_text
 
-    if is_first():
-        refuse_existing(out)
-    followers = _followers(out, reporter, options["tensorboard"])
-    with joined() as processes, reporter:
+    with joined() as processes:
+        if processes.is_first:
+            refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
         sources = sources_of(files, valid)
         job = TextJob(read_corpus(files, valid, settings), settings, processes)
-        if processes.is_first:
-            _introduce(job, reporter)
-        return train_text(job, out, followers, sources=sources, warn=note)
+        with _reporting(job, reporter):
+            followers = _followers(out, reporter, options["tensorboard"])
+            return train_text(job, out, followers, sources=sources, warn=note)
 
 
 def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
@@ -129,24 +129,23 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     from recurra.tasks.text.job import TASK, open_text, settings_of_run
     from recurra.tasks.training.loop import finished_outcome, fit
 
-    run = open_run(folder, TASK)
-    settings, sources = settings_of_run(run)
-    if "batch_size" in given:
-        given = {**given, "batch_size": given["batch_size"] * launched().count}
-    refuse_contradictions(given, settings)
-    _refuse_other_files(given, sources)
-    finished = finished_outcome(run)
-    if finished is not None:
-        if is_first():
-            reporter.on_end(finished)
-            note(f"the run {folder} is finished: nothing is left to train")
-        return None
-    followers = _followers(folder, reporter, bool(given.get("tensorboard")))
-    with joined() as processes, reporter:
+    with joined() as processes:
+        run = open_run(folder, TASK)
+        settings, sources = settings_of_run(run)
+        if "batch_size" in given:
+            given = {**given, "batch_size": given["batch_size"] * processes.count}
+        refuse_contradictions(given, settings)
+        _refuse_other_files(given, sources)
+        finished = finished_outcome(run)
+        if finished is not None:
+            if processes.is_first:
+                reporter.on_end(finished)
+                note(f"the run {folder} is finished: nothing is left to train")
+            return None
         job = open_text(run, processes)
-        if processes.is_first:
-            _introduce(job, reporter)
-        return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
+        with _reporting(job, reporter):
+            followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -169,7 +168,20 @@ def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Call
     return followers
 
 
+@contextlib.contextmanager
+def _reporting(job: TextJob, reporter: Follower) -> Iterator[None]:
+    """Print what is trained, and let the reporter follow in the block; process 0 alone does."""
+    if not job.processes.is_first:
+        yield
+        return
+    with reporter:
+        _introduce(job, reporter)
+        yield
+
+
 def _introduce(job: TextJob, reporter: Follower) -> None:
+    from torch import get_num_threads
+
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
@@ -178,12 +190,19 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
+    count, threads = job.processes.count, get_num_threads()
+    if count > 1:
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
     facts = {
         "train_characters": len(corpus.train),
         "valid_characters": len(corpus.valid),
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
         "windows_per_epoch": job.windows_per_epoch,
+        "processes": count,
+        "threads": threads,
+        "lanes": job.batch_size,
     }
     reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:
