@@ -8,14 +8,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from recurra.errors import RecurraError
+
 if TYPE_CHECKING:
     from recurra.tasks.training.events import Evaluation, Outcome, Step
 
+NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
 SECONDS_BETWEEN_LINES = 30.0  # of updates, where there is no terminal
 SECONDS_BETWEEN_OBJECTS = 1.0  # of updates, with --json
 
@@ -28,6 +31,23 @@ _SHOWN = {
     "perplexity": ("perplexity", "9.2f"),
     "bits_per_char": ("bits/char", "6.3f"),
 }
+
+
+class _UsageError(Protocol):
+    def format_message(self) -> str: ...
+
+
+def message_of(error: Exception) -> str | None:
+    """The message of an error for a user; None for a defect, which keeps its traceback."""
+    if isinstance(error, RecurraError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
+        return NO_MEMORY
+    if isinstance(error, OSError) and error.filename is None:  # readers and writers of files name the file
+        return f"the output cannot be written: {error.strerror or error}"
+    if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
+        return cast(_UsageError, error).format_message()
+    return None
 
 
 def error_line(message: str) -> None:

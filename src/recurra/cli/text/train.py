@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,12 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
+from recurra.cli.processes import joined
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
 from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
+from recurra.tasks.training.launch import is_first
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
     DEFAULT_RATE,
@@ -94,7 +98,7 @@ def train(
     else:
         given = {name: value for name, value in context.params.items() if _is_given(context, name)}
         outcome, folder = _go_on(resume, given, reporter), resume
-    if outcome is not None and folder is not None and not json:
+    if outcome is not None and folder is not None and is_first() and not json:
         _tell(outcome, folder)
     if outcome is not None and outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
@@ -120,13 +124,15 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     from recurra.tasks.text.corpus import read_corpus
     from recurra.tasks.text.job import TextJob, train_text
 
-    refuse_existing(out)
-    sources = sources_of(files, valid)
-    job = TextJob(read_corpus(files, valid, settings), settings)
-    followers = _followers(job, out, reporter, options["tensorboard"])
-    with reporter:
-        _introduce(job, reporter)
-        return train_text(job, out, followers, sources=sources, warn=note)
+    with joined() as processes:
+        if processes.is_first:
+            refuse_existing(out)
+        settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        sources = sources_of(files, valid)
+        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        with _reporting(job, reporter):
+            followers = _followers(out, reporter, options["tensorboard"])
+            return train_text(job, out, followers, sources=sources, warn=note)
 
 
 def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
@@ -138,20 +144,23 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     from recurra.tasks.text.loading import TASK
     from recurra.tasks.training.loop import finished_outcome, fit
 
-    run = open_run(folder, TASK)
-    settings, sources = settings_of_run(run)
-    refuse_contradictions(given, settings)
-    _refuse_other_files(given, sources)
-    finished = finished_outcome(run)
-    if finished is not None:
-        reporter.on_end(finished)
-        note(f"the run {folder} is finished: nothing is left to train")
-        return None
-    job = open_text(run)
-    followers = _followers(job, folder, reporter, bool(given.get("tensorboard")))
-    with reporter:
-        _introduce(job, reporter)
-        return fit(job, settings.training, run, followers, resumes=True, warn=note)
+    with joined() as processes:
+        run = open_run(folder, TASK)
+        settings, sources = settings_of_run(run)
+        if "batch_size" in given:
+            given = {**given, "batch_size": given["batch_size"] * processes.count}
+        refuse_contradictions(given, settings)
+        _refuse_other_files(given, sources)
+        finished = finished_outcome(run)
+        if finished is not None:
+            if processes.is_first:
+                reporter.on_end(finished)
+                note(f"the run {folder} is finished: nothing is left to train")
+            return None
+        job = open_text(run, processes)
+        with _reporting(job, reporter):
+            followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -164,7 +173,7 @@ def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
         raise RunError("--valid contradicts the run, which goes on with its own file: leave it out")
 
 
-def _followers(job: TextJob, folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
+def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
     """The followers of a training."""
     followers: list[Callback] = [reporter]
     if tensorboard:
@@ -174,7 +183,20 @@ def _followers(job: TextJob, folder: Path, reporter: Follower, tensorboard: bool
     return followers
 
 
+@contextlib.contextmanager
+def _reporting(job: TextJob, reporter: Follower) -> Iterator[None]:
+    """Print what is trained, and let the reporter follow in the block; process 0 alone does."""
+    if not job.processes.is_first:
+        yield
+        return
+    with reporter:
+        _introduce(job, reporter)
+        yield
+
+
 def _introduce(job: TextJob, reporter: Follower) -> None:
+    from torch import get_num_threads
+
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
@@ -184,12 +206,19 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
+    count, threads = job.processes.count, get_num_threads()
+    if count > 1:
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
     facts = {
         "train_characters": train.characters,
         "valid_characters": valid.characters,
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
         "windows_per_epoch": job.windows_per_epoch,
+        "processes": count,
+        "threads": threads,
+        "lanes": job.batch_size,
     }
     reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:

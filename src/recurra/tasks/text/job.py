@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ class TextJob:
             raise RunError(f"the text is too short: {len(ids)} tokens to train on are less than {window}")
         self.valid_tokens = len(valid)
         self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
-        processes = processes or OneProcess()
+        self.processes = processes = processes or OneProcess()
         self.share = share_of(self.batch_size, processes)
         if settings.carry:
             self.train = Lanes(ids, self.batch_size, vocabulary.start).choose(self.share)
@@ -76,7 +77,7 @@ class TextJob:
         self.windows_per_evaluation = whole.count(self.steps)
         self.valid = whole.choose(share_of(lanes, processes, empty=True))
         torch.manual_seed(settings.seed)
-        self.model = build(len(vocabulary), settings.model)
+        self.model = build(len(vocabulary), settings.model).to(processes.device)
         self._state: StackState = None
         self._order: Sequence[int] = ()
 
@@ -99,9 +100,11 @@ class TextJob:
     def window(self, number: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a window of this epoch, each ``(T, B)``, of this process's share."""
         if self.settings.carry:
-            return self.train.window(number, self.steps)
-        chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
-        return self.train.choose(chosen).window(0, self.steps)
+            inputs, targets = self.train.window(number, self.steps)
+        else:
+            chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
+            inputs, targets = self.train.choose(chosen).window(0, self.steps)
+        return inputs.to(self.processes.device), targets.to(self.processes.device)
 
     def loss(self, window: int) -> tuple[Tensor, int]:
         """The cross-entropy of a window in nats, summed over its tokens, and their number."""
@@ -121,14 +124,16 @@ class TextJob:
         Raises:
             RunError: these are not the tensors of such a state.
         """
+        device = self.processes.device
         with torch.no_grad():
             self.model.eval()
-            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64))
+            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64, device=device))
             self.model.train()
         own = [(each.shape, each.dtype) for each in leaves_of(state)]
         if [(tensor.shape, tensor.dtype) for tensor in tensors] != own:
             raise RunError("its state is not that of this model and batch")
-        self._state = with_leaves(state, iter([tensor[:, list(self.share)].contiguous() for tensor in tensors]))
+        mine = [tensor[:, list(self.share)].to(device) for tensor in tensors]
+        self._state = with_leaves(state, iter(mine))
 
     @torch.no_grad()
     def evaluate(self, stop: Callable[[], bool]) -> tuple[float, int] | None:
@@ -139,6 +144,7 @@ class TextJob:
         self.model.eval()
         try:
             for inputs, targets in self.valid.windows(MEASURING_STEPS):
+                inputs, targets = inputs.to(self.processes.device), targets.to(self.processes.device)
                 window, state = self.model.nats(inputs, targets, state)
                 total += float(window)
                 tokens += int((targets != PADDING).sum())
@@ -161,7 +167,7 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         RunError: a process would have none, and `empty` is false.
     """
     if lanes < processes.count and not empty:
-        raise RunError(f"{processes.count} processes need --batch-size {processes.count} or more; it is {lanes}")
+        raise RunError(f"{processes.count} processes are more than the {lanes} lanes of the text: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
@@ -172,7 +178,6 @@ def train_text(
     callbacks: Sequence[Callback] = (),
     *,
     sources: Sources | None = None,
-    processes: Processes | None = None,
     warn: Callable[[str], None] = _logger.warning,
 ) -> Outcome:
     """Train a language model into a new folder.
@@ -184,16 +189,16 @@ def train_text(
         folder: a path where nothing exists.
         callbacks: they follow each update and each evaluation.
         sources: the files of the text, without which `open_text` cannot go on.
-        processes: the processes that train together, as the job has them. Default: this one alone.
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
         RunError: the folder exists or cannot be written to, or the loss is no longer a number.
     """
     config = _config(job, sources)
-    is_first = processes is None or processes.is_first
-    run = create_run(folder, config) if is_first else RunFolder(folder, config)
-    return fit(job, job.settings.training, run, callbacks, processes=processes, warn=warn)
+    if not job.processes.same(json.dumps(config).encode()):
+        raise RunError("the processes have different texts or settings: all must read the same files")
+    run = create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+    return fit(job, job.settings.training, run, callbacks, processes=job.processes, warn=warn)
 
 
 def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:
