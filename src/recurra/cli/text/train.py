@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +18,8 @@ from recurra.cli.processes import joined
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
-from recurra.tasks.text.settings import LEVELS, ModelSettings, TextSettings
-from recurra.tasks.training.launch import is_first, launched
+from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
+from recurra.tasks.training.launch import is_first
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
     DEFAULT_RATE,
@@ -51,10 +52,23 @@ def train(
     valid: Valid = None,
     level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = _Text.level,
     min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    vocabulary_size: Annotated[
+        int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
+    ] = None,
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
+    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden.")] = None,
+    tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
     dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
+    variational: Annotated[
+        bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
+    ] = _Model.variational,
+    embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
+    weight_drop: Annotated[float, typer.Option(help="Of a weight between states.")] = _Model.weight_drop,
+    cutoffs: Annotated[
+        str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
+    ] = None,
     seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
     batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
     carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,
@@ -107,19 +121,20 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
-    from recurra.tasks.text.job import TextJob, create_text_run, read_corpus, train_text
+    from recurra.tasks.text.corpus import read_corpus
+    from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
-    if is_first():
-        refuse_existing(out)
-    followers = _followers(out, reporter, options["tensorboard"])
-    with joined() as processes, reporter:
+    with joined() as processes:
+        if processes.is_first:
+            refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        followers = _followers(out, reporter, options["tensorboard"])
         corpus = read_corpus(files, valid, settings)
         sources = sources_of(files, valid)
         job = TextJob(corpus, settings, processes)
         run = create_text_run(job, out, sources)
-        _introduce(job, reporter)
-        return train_text(job, run, followers, warn=note)
+        with _reporting(job, reporter):
+            return train_text(job, run, followers, warn=note)
 
 
 def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
@@ -127,26 +142,27 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
     from recurra.tasks.run import open_run
-    from recurra.tasks.text.job import TASK, open_text, settings_of_run, train_text
+    from recurra.tasks.text.job import open_text, settings_of_run, train_text
+    from recurra.tasks.text.loading import TASK
     from recurra.tasks.training.loop import finished_outcome
 
-    run = open_run(folder, TASK)
-    settings, sources = settings_of_run(run)
-    if "batch_size" in given:
-        given = {**given, "batch_size": given["batch_size"] * launched().count}
-    refuse_contradictions(given, settings)
-    _refuse_other_files(given, sources)
-    finished = finished_outcome(run)
-    if finished is not None:
-        if is_first():
-            reporter.on_end(finished)
-            note(f"the run {folder} is finished: nothing is left to train")
-        return None
-    followers = _followers(folder, reporter, bool(given.get("tensorboard")))
-    with joined() as processes, reporter:
+    with joined() as processes:
+        run = open_run(folder, TASK)
+        settings, sources = settings_of_run(run)
+        if "batch_size" in given:
+            given = {**given, "batch_size": given["batch_size"] * processes.count}
+        refuse_contradictions(given, settings)
+        _refuse_other_files(given, sources)
+        finished = finished_outcome(run)
+        if finished is not None:
+            if processes.is_first:
+                reporter.on_end(finished)
+                note(f"the run {folder} is finished: nothing is left to train")
+            return None
         job = open_text(run, processes)
-        _introduce(job, reporter)
-        return train_text(job, run, followers, resumes=True, warn=note)
+        with _reporting(job, reporter):
+            followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+            return train_text(job, run, followers, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -169,30 +185,50 @@ def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Call
     return followers
 
 
-def _introduce(job: TextJob, reporter: Follower) -> None:
-    """Say what is trained, in process 0."""
+@contextlib.contextmanager
+def _reporting(job: TextJob, reporter: Follower) -> Iterator[None]:
+    """Print what is trained, and let the reporter follow in the block; process 0 alone does."""
     if not job.processes.is_first:
+        yield
         return
+    with reporter:
+        _introduce(job, reporter)
+        yield
+
+
+def _introduce(job: TextJob, reporter: Follower) -> None:
+    from torch import get_num_threads
+
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
+    train, valid = corpus.train, corpus.valid
     lines = [
-        f"{len(corpus.train):,} characters to train on, {len(corpus.valid):,} to validate on",
+        f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
+    count, threads = job.processes.count, get_num_threads()
+    if count > 1:
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
     facts = {
-        "train_characters": len(corpus.train),
-        "valid_characters": len(corpus.valid),
+        "train_characters": train.characters,
+        "valid_characters": valid.characters,
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
         "windows_per_epoch": job.windows_per_epoch,
+        "processes": count,
+        "threads": threads,
+        "lanes": job.batch_size,
     }
     reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
-    if corpus.unknown:
-        note(f"{listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+    unknown = corpus.valid.unknown
+    if unknown:
+        tokens = listed(unknown.kinds, unknown.total)
+        note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _tell(outcome: Outcome, folder: Path) -> None:
