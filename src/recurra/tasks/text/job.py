@@ -29,7 +29,7 @@ from recurra.tasks.text.language_model import (
 )
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
-from recurra.tasks.training.events import Callback, Outcome
+from recurra.tasks.training.events import Callback, TrainingOutcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
 
@@ -197,7 +197,7 @@ def train_text(
     *,
     resumes: bool = False,
     warn: Callable[[str], None] = _logger.warning,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train a language model into a run folder, as ``fit`` does.
 
     Args:
