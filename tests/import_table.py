@@ -36,8 +36,8 @@ ALLOWED = {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
     },
     "tasks": {
-        "version", "errors", "files", "vocabulary", "equations", "cells", "engines", "model", "conversion", "runtime",
-        "nn", "look",
+        "version", "errors", "files", "vocabulary", "equations", "compiler", "cells", "engines", "model", "conversion",
+        "runtime", "nn", "look",
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {

@@ -98,7 +98,7 @@ def test_not_permitted(call: Call, files: Path, monkeypatch: pytest.MonkeyPatch)
     arguments = ("text", "train", files / "text.txt", "--out", files / "run", "--hidden", 4)
     refused(call(*arguments), "cannot be made: Permission denied")
     monkeypatch.undo()
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     refused(call(*arguments), "cannot be read: Permission denied")
     monkeypatch.undo()
     assert everything(files) == before

@@ -272,6 +272,7 @@ KINDS: Mapping[str, Kind] = {
         features=_embedding_features,
     ),
     "Dropout": Kind("nothing", {"p": PROBABILITY}),
+    "VariationalDropout": Kind("nothing", {"p": PROBABILITY}),
     "Identity": Kind("nothing"),
     "Linear": _rows(
         _linear_program,

@@ -23,10 +23,12 @@ from recurra.nn.packing import (
 )
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
 from recurra.nn.running.operator import scan_operator  # noqa: F401  (registers the operator that saved torch.export programs call)
 from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace
+from recurra.nn.weight_drop import WeightDrop
 
 for _engine in ENGINES.values():
     _engine.join(torch)
@@ -36,6 +38,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Acceleration",
+    "EmbeddingDropout",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",
@@ -44,6 +47,8 @@ __all__ = [
     "RecurrentCell",
     "Stack",
     "Trace",
+    "VariationalDropout",
+    "WeightDrop",
     "accelerate",
     "acceleration",
     "frozen",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
-from recurra.tasks.text.language_model import LanguageModel, nats
+from recurra.tasks.text.language_model import TokenModel, nats
 from recurra.tasks.text.settings import ModelSettings
 
 
@@ -104,7 +104,7 @@ def test_batches_shrink_to_a_small_text() -> None:
 @torch.no_grad()
 def test_two_windows_with_the_state_carried_are_one_long_window(cell: str) -> None:
     torch.manual_seed(0)
-    model = LanguageModel(11, ModelSettings(cell, hidden=7, layers=2, dropout=0.0)).double()
+    model = TokenModel(11, ModelSettings(cell, hidden=7, layers=2, dropout=0.0)).double()
     lanes = Lanes(np.random.default_rng(0).integers(0, 11, 60), 3, start=1)
     inputs, targets = lanes.window(0, lanes.length)
     whole = float(nats(model(inputs)[0], targets, "sum"))

@@ -15,16 +15,15 @@ import recurra
 from recurra.errors import RunError
 from recurra.model import read
 from recurra.nn.parts import build
-from recurra.tasks.text.corpus import read_text, split_text
+from recurra.tasks.text.corpus import make_corpus, read_corpus
 from recurra.tasks.text.job import (
     TextEvaluation,
     TextJob,
     evaluate_text,
     load_text,
-    make_corpus,
-    read_corpus,
     train_text,
 )
+from recurra.tasks.text.reading import read_text, split_text
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
@@ -120,7 +119,7 @@ def test_every_token_counts_once(small_text: str, small_settings: TextSettings, 
 
 
 def test_short_texts(small_settings: TextSettings) -> None:
-    with pytest.raises(RunError, match="too short: 16 characters to train on"):
+    with pytest.raises(RunError, match="too short: 16 tokens to train on"):
         TextJob(make_corpus("abcd" * 4, "ab", small_settings), replace(small_settings, seq_len=17))
     job = TextJob(make_corpus("abcd" * 4, "ab", small_settings), small_settings)
     assert (job.batch_size, job.steps_per_epoch) == (1, 1)
@@ -130,7 +129,9 @@ def test_a_file_to_validate_on(small_text: str, small_settings: TextSettings, tm
     (tmp_path / "train").write_text(small_text)
     (tmp_path / "valid").write_text("the cat zzz\n")
     corpus = read_corpus([tmp_path / "train"], tmp_path / "valid", small_settings)
-    assert (corpus.train, corpus.valid, corpus.unknown) == (small_text, "the cat zzz\n", {"z": 3})
+    assert corpus.vocabulary.decode(corpus.train.tokens[:]) == small_text
+    assert (corpus.train.characters, corpus.valid.characters) == (len(small_text), 12)
+    assert corpus.valid.unknown.kinds == {"z": 3}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +147,10 @@ def test_a_file_to_validate_on(small_text: str, small_settings: TextSettings, tm
         ("model", {"cell": "lstm", "hidden": 13, "layers": 1, "dropout": 0.1}, "does not fit config.json"),
         ("model", {"cell": "lstm", "hidden": 1_000_000, "layers": 1, "dropout": 0.1}, "does not fit config.json"),
         ("model", {"cell": "gru", "hidden": 12, "layers": 1, "dropout": 0.1}, "does not fit config.json"),
-        ("vocabulary", None, "'vocabulary' must hold"),
-        ("vocabulary", {"level": "char", "tokens": "abc"}, "list of texts"),
-        ("vocabulary", {"level": "char", "tokens": ["<unk>", 1]}, "list of texts"),
-        ("vocabulary", {"level": "char", "tokens": ["<unk>", "a"]}, "does not fit config.json"),
-        ("vocabulary", {"level": ["char"], "tokens": ["<unk>", "a"]}, "'vocabulary' must hold"),
+        ("vocabulary", None, "'vocabulary' must be an object"),
+        ("vocabulary", {"level": "char", "tokens": ["a", "b"]}, "the tokens of 'vocabulary' must be a text"),
+        ("vocabulary", {"level": "char", "tokens": "a"}, "does not fit config.json"),
+        ("vocabulary", {"level": ["char"], "tokens": "a"}, "the level of 'vocabulary' must be one of"),
     ],
 )
 def test_a_doctored_configuration(

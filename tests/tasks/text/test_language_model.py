@@ -8,14 +8,14 @@ import torch
 
 from recurra.errors import RunError
 from recurra.tasks.text.batching import Lanes
-from recurra.tasks.text.language_model import LanguageModel, bits_per_char, build, perplexity, total_nats
+from recurra.tasks.text.language_model import TokenModel, bits_per_char, build, perplexity, total_nats
 from recurra.tasks.text.settings import ModelSettings
 
 SMALL = ModelSettings(hidden=5, dropout=0.5)
 
 
 def test_a_uniform_model_has_the_perplexity_of_its_vocabulary() -> None:
-    model = LanguageModel(8, SMALL)
+    model = TokenModel(8, SMALL)
     torch.nn.init.zeros_(model.output.weight)
     torch.nn.init.zeros_(model.output.bias)
     ids = np.random.default_rng(0).integers(0, 8, 101)
@@ -26,7 +26,7 @@ def test_a_uniform_model_has_the_perplexity_of_its_vocabulary() -> None:
 
 
 def test_a_known_distribution() -> None:
-    model = LanguageModel(3, SMALL)
+    model = TokenModel(3, SMALL)
     torch.nn.init.zeros_(model.output.weight)
     with torch.no_grad():
         model.output.bias.copy_(torch.tensor([0.5, 0.25, 0.25]).log())
@@ -38,7 +38,7 @@ def test_a_known_distribution() -> None:
 
 def test_measuring_does_not_depend_on_the_window_and_draws_nothing() -> None:
     torch.manual_seed(1)
-    model = LanguageModel(6, SMALL).train()
+    model = TokenModel(6, SMALL).train()
     lanes = Lanes(np.random.default_rng(1).integers(0, 6, 50), 2, 0)
     before = torch.get_rng_state()
     assert total_nats(model, lanes, 7) == pytest.approx(total_nats(model, lanes, 25), rel=1e-6)

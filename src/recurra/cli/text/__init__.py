@@ -4,6 +4,7 @@ import typer
 
 from recurra.cli.text.evaluate import evaluate
 from recurra.cli.text.sample import sample
+from recurra.cli.text.score import score
 from recurra.cli.text.tokenize import tokenize
 from recurra.cli.text.train import train
 
@@ -12,3 +13,4 @@ app.command()(tokenize)
 app.command()(train)
 app.command()(sample)
 app.command("eval")(evaluate)
+app.command()(score)

@@ -1,9 +1,8 @@
-"""The text job: training from files to a run folder, and loading a trained model to measure or sample."""
+"""The text job: training from files to a run folder."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,15 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from recurra.conversion.reading import read
-from recurra.errors import FileFormatError, RunError
-from recurra.model import Description
-from recurra.model import vocabulary as vocabularies
-from recurra.model.description import check_fit
-from recurra.model.file import CONFIG, MODEL
-from recurra.nn import Stack
-from recurra.nn.parts import build as build_module
-from recurra.tasks.run import RunFolder, create_run, open_run
+from recurra.errors import RunError
+from recurra.model.vocabulary import to_content
+from recurra.tasks.run import create_run
 from recurra.tasks.text.batching import Lanes, lanes_that_fit
 from recurra.tasks.text.corpus import Corpus
 from recurra.tasks.text.language_model import (
@@ -31,38 +24,13 @@ from recurra.tasks.text.language_model import (
     perplexity,
     total_nats,
 )
-from recurra.tasks.text.settings import TextSettings, model_settings
+from recurra.tasks.text.loading import TASK
+from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training import loop
 from recurra.tasks.training.loop import Evaluation, Step
-from recurra.vocabulary import Vocabulary
 
-TASK = "text"
 # Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
-
-
-@dataclass(frozen=True)
-class Score:
-    """The cross-entropy of a text under a model's predictions.
-
-    `nats` is the sum over all `tokens` tokens, which have `characters` characters; the tokens in `unknown` were read as
-    ``<unk>``.
-    """
-
-    nats: float
-    tokens: int
-    characters: int
-    unknown: Counter[str]
-
-    @property
-    def perplexity(self) -> float:
-        """exp of the mean cross-entropy per token in nats."""
-        return perplexity(self.nats / self.tokens)
-
-    @property
-    def bits_per_char(self) -> float:
-        """The cross-entropy in bits per character; white space counts, in a text of words too."""
-        return bits_per_char(self.nats, self.characters)
 
 
 @dataclass(frozen=True)
@@ -164,78 +132,6 @@ def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, N
             run.save_model(job.model, {"vocabulary": job.corpus.vocabulary})
 
 
-def load_text(path: Path) -> tuple[Stack, Vocabulary]:
-    """Load a trained model, in evaluation mode, and its vocabulary, from a run folder or an exported file.
-
-    Raises:
-        RunError: the folder is missing or no run of this task; its files are damaged or do not fit each other; or the
-            file cannot be read, or holds no language model.
-    """
-    if not path.is_file():
-        return _language_model(path, _of_run(open_run(path, TASK)))
-    try:
-        return _language_model(path, read(path))
-    except FileFormatError as error:
-        raise RunError(f"not a run folder, and no exported file either: {error}") from None
-
-
-def _language_model(path: Path, description: Description) -> tuple[Stack, Vocabulary]:
-    """Build the module and the vocabulary of a language model from its description.
-
-    Raises:
-        RunError: the model is no language model, or has a weight that is not finite.
-        FileFormatError: a part has a name that torch's modules use themselves.
-    """
-    module, vocabulary = build_module(description), description.vocabulary
-    settings = [
-        part.settings.get(name) for _, part in description.root.walk() for name in ("batch_first", "bidirectional")
-    ]
-    if vocabulary is None or not isinstance(module, Stack) or True in settings:
-        raise RunError(f"{path} holds no language model of 'recurra text train'")
-    for name, weight in module.named_parameters():
-        if not torch.isfinite(weight).all():
-            raise RunError(f"{path} is damaged: weight {name} holds values that are not finite")
-    return module.float(), vocabulary  # quantized weights stand for float32 numbers
-
-
-def _of_run(run: RunFolder) -> Description:
-    """Read the model of a run folder, and check that it fits the folder's configuration.
-
-    Raises:
-        RunError: a file is missing or damaged, or the files do not fit each other.
-    """
-    try:
-        settings = model_settings(run.config.get("model"))
-        vocabulary = vocabularies.from_content(run.config.get("vocabulary"))
-    except (RunError, FileFormatError) as error:
-        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
-    own = build(len(vocabulary), settings, "meta").state_dict()
-    description = run.read_model()
-    try:
-        check_fit(description.weights, {name: tuple(tensor.shape) for name, tensor in own.items()})
-    except FileFormatError as error:
-        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: {error}") from None
-    if description.vocabulary != vocabulary:
-        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: its vocabulary is another one")
-    return description
-
-
-def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
-    """Measure how well a model predicts each token of a text, given all tokens before it.
-
-    Args:
-        model: the model.
-        vocabulary: the model's tokens.
-        text: the text to predict.
-        lanes: the number of parts that are read side by side. More are faster, and predict a little worse: each part
-            begins without memory of the part before.
-    """
-    ids = vocabulary.encode(text)
-    parts = Lanes(ids, min(lanes, len(ids)), vocabulary.start, complete=True)
-    total = total_nats(model, parts, MEASURING_STEPS)
-    return Score(total, len(ids), len(text), vocabulary.unknown(text))
-
-
 def _in_words(event: Evaluation, job: TextJob) -> TextEvaluation:
     bits = bits_per_char(event.valid_loss * job.valid_tokens, job.corpus.valid.characters)
     return TextEvaluation(**asdict(event), perplexity=perplexity(event.valid_loss), bits_per_char=bits)
@@ -256,11 +152,10 @@ def _metrics(event: TextEvaluation) -> dict[str, float]:
 
 def _config(job: TextJob) -> dict[str, object]:
     chosen = asdict(job.settings)
-    model, loop = chosen.pop("model"), chosen.pop("training")
-    del chosen["level"]  # the vocabulary has it
-    settings = job.settings
+    model, loop, settings = chosen.pop("model"), chosen.pop("training"), job.settings
+    del chosen["level"]  # it is the vocabulary's
     loop |= {**chosen, "lr": settings.training.rate, "min_count": settings.least_count, "batch_size": job.batch_size}
     if math.isinf(settings.training.clip):
         loop["clip"] = None  # JSON has no infinity
-    vocabulary = vocabularies.to_content(job.corpus.vocabulary)
+    vocabulary = to_content(job.corpus.vocabulary)
     return {"task": TASK, "model": model, "training": loop, "vocabulary": vocabulary}
