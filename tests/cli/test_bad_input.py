@@ -46,7 +46,7 @@ TRAIN = [
     (["text.txt", "--out", "short"], "exists already"),
     (["text.txt", "--out", "short/run"], "Not a directory"),
     (["text.txt", "--cell", "lstn"], "--cell must be one of"),
-    (["text.txt", "--level", "byte"], "--level must be one of char, word"),
+    (["text.txt", "--level", "bits"], "--level must be one of byte, char, word, bpe"),
     (["text.txt", "--min-count", "100000"], "vocabulary is empty"),
     (["text.txt", "--unknown"], "--unknown"),
     ([], "Missing argument"),
