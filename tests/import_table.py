@@ -44,6 +44,7 @@ ALLOWED = {
         "version", "errors", "files", "equations", "compiler", "cells", "_native", "engines", "model", "runtime", "nn",
         "onnx", "look", "tasks", "bench",
     },
+    "__main__": {"cli"},
 }  # fmt: skip
 
 # Third-party packages, and the parts that may import them.

@@ -229,7 +229,7 @@ def test_roles_are_what_settings_say():
     assert sorted(kinds_of(*get_args(Role))) == sorted(KINDS)
     assert kinds_of("container") == ("Sequential", "Stack")
     assert kinds_of("table") == ("Embedding",)
-    assert kinds_of("nothing") == ("Dropout", "Identity")
+    assert kinds_of("nothing") == ("Dropout", "VariationalDropout", "Identity")
 
 
 def test_refusals_name_the_file_in_one_line():

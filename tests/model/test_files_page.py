@@ -44,6 +44,7 @@ CAPS = {
     "sizes that differ in all programs together": [programs.MAX_SIZES],
     "states of a program": [programs.MAX_STATES],
     "layers of a part": [kinds.MAX_LAYERS],
+    "clusters of an adaptive softmax": [kinds.MAX_CUTOFFS],
     "variables of all layers and directions, each with its own": [cost.MAX_VARIABLES],
     "numbers that one step computes with": [cost.FREE, cost.TIMES],
     "multiplications of one step, and once per call": [cost.MAX_MULTIPLICATIONS],

@@ -12,9 +12,7 @@ from recurra.nn.parts import describe
 from recurra.runtime import Model, sample
 from recurra.tasks.text.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
 from recurra.tasks.text.job import TextJob
-from recurra.tasks.text.language_model import perplexity
-from recurra.tasks.training import loop
-from recurra.tasks.training.loop import Evaluation
+from recurra.tasks.training.loop import fit
 
 PROMPT = "def "
 
@@ -49,18 +47,7 @@ def _train(job: TextJob, count: int) -> None:
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:
-        for event in loop.train(job, SETTINGS.training):
-            if isinstance(event, Evaluation):
-                reporter.line(_describe(event))
-            else:
-                reporter.progress(event.fraction, f"step {event.step}, loss {event.loss:.3f}")
-
-
-def _describe(event: Evaluation) -> str:
-    return (
-        f"step {event.step:5d}  {event.seconds:3.0f} s  loss {event.train_loss:.3f}  on unseen text"
-        f" {event.valid_loss:.3f}, perplexity {perplexity(event.valid_loss):6.2f}"
-    )
+        fit(job, SETTINGS.training, callbacks=[reporter])
 
 
 def _print_races(races: dict[int, Race]) -> None:

@@ -14,6 +14,8 @@ from recurra.runtime.packed_program import Array
 
 REPETITION_WINDOW = 64  # tokens that the repetition penalty looks back over
 LARGEST = 2**63 - 1  # of a length, a number of tokens, and a seed
+_BLOCK = 64  # tokens
+_LIKELY = 0.01  # of the likeliest token's probability; sorting the few above is quick, and mostly enough
 _LARGEST_SCALE = 1e250  # 1 / temperature: beyond it products overflow, and long before the largest logit has it all
 
 
@@ -117,7 +119,7 @@ class Sampler:
         """A draw from the softmax of what the filters leave of logits, whose largest is given."""
         settings, numbers = self._settings, None
         if 0 < settings.top_k < len(values):
-            numbers = np.flatnonzero(values >= np.partition(values, -settings.top_k)[-settings.top_k])
+            numbers = np.flatnonzero(values >= _least_of_top_k(values, settings.top_k))
             values = values[numbers]
         values -= largest
         values *= self._scale
@@ -133,13 +135,29 @@ class Sampler:
         return place if numbers is None else int(numbers[place])
 
 
+def _least_of_top_k(values: Array, top_k: int) -> float:
+    """The ``top_k``-th largest value."""
+    blocks = len(values) // _BLOCK
+    if blocks > top_k:  # each block's maximum is a value, so the top_k-th largest of them is not above the result
+        largest = values[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(1)
+        values = values[values >= np.partition(largest, -top_k)[-top_k]]
+    return float(np.partition(values, -top_k)[-top_k])
+
+
 def _least_of_top_p(weights: Array, top_p: float) -> float:
-    """The weight of the last token of the fewest likeliest ones whose share of the total reaches ``top_p``."""
-    total = float(weights.sum())
-    # Tokens below this weight have less than the share 1 - top_p together, so none of them is needed.
-    least = (1 - top_p) * total / len(weights)
-    ranked = np.sort(weights[weights >= least])[::-1]
-    place = int(ranked.cumsum().searchsorted(top_p * total))
+    """The weight of the last token of the fewest likeliest ones whose share of the total reaches ``top_p``.
+
+    Args:
+        weights: the tokens' weights; the largest is 1.
+        top_p: the share.
+    """
+    needed = top_p * float(weights.sum())
+    likely = weights[weights >= _LIKELY]
+    if float(likely.sum()) < needed:
+        # All tokens below this weight have less than the share 1 - top_p together, so none of them is needed.
+        likely = weights[weights >= (1 - top_p) / top_p * needed / len(weights)]
+    ranked = np.sort(likely)[::-1]
+    place = int(ranked.cumsum().searchsorted(needed))
     return float(ranked[min(place, len(ranked) - 1)])
 
 

@@ -1,11 +1,13 @@
-"""The run folder: config.json, model.safetensors and metrics.jsonl; plain data, written atomically, never pickled."""
+"""The run folder: config.json, model.safetensors, metrics.jsonl and a checkpoint; plain data, never pickled."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
+import re
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +21,37 @@ if TYPE_CHECKING:
     from torch import nn
 
 METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
+JOURNAL = "journal.bin"
 FORMAT = 1
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{24}\.tmp")  # of files.write_atomically
 
 
 @dataclass
 class RunFolder:
     """A folder with one training's configuration, weights and measurements.
 
-    `config` is the content of config.json; `metrics` are the rows of metrics.jsonl written so far.
+    `config` is the content of config.json.
     """
 
     folder: Path
     config: Mapping[str, object]
-    metrics: list[Mapping[str, object]] = field(default_factory=list)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The path of the checkpoint."""
+        return self.folder / CHECKPOINT
+
+    @property
+    def journal(self) -> Path:
+        """The path of the journal of a training with a time limit."""
+        return self.folder / JOURNAL
+
+    @property
+    def fingerprint(self) -> str:
+        """A checksum of the configuration, by which a checkpoint knows its run."""
+        return f"{zlib.crc32(json.dumps(self.config, sort_keys=True).encode()):08x}"
 
     def save_model(self, module: nn.Module, annotations: Mapping[str, object] | None = None) -> None:
         """Replace the model in the folder by a file of ``recurra.save``.
@@ -50,15 +70,27 @@ class RunFolder:
         except FileFormatError as error:
             raise RunError(str(error)) from None
 
-    def add_metrics(self, row: Mapping[str, float]) -> None:
-        """Append a row to metrics.jsonl; infinity and NaN, which JSON does not have, become null.
+    def write_metrics(self, content: bytes) -> None:
+        """Replace metrics.jsonl; without content there is no such file.
 
         Raises:
             RunError: the folder cannot be written to.
         """
-        self.metrics.append({name: value if math.isfinite(value) else None for name, value in row.items()})
-        lines = [json.dumps(each, allow_nan=False) + "\n" for each in self.metrics]
-        _write(self.folder / METRICS, "".join(lines).encode())
+        path = self.folder / METRICS
+        if content:
+            _write(path, content)
+            return
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"{path} cannot be removed: {_reason(error)}") from None
+
+    def remove_temporary(self) -> None:
+        """Remove the files that a process left which was killed while it wrote."""
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                if _TEMPORARY.fullmatch(path.name):
+                    path.unlink()
 
     def has_model(self) -> bool:
         """Whether the folder has a model."""
@@ -144,11 +176,30 @@ def open_run(folder: Path, task: str) -> RunFolder:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{path} is damaged: {_one_line(error)}") from None
+    if isinstance(config, dict) and type(config.get("format")) is int and config["format"] > FORMAT:
+        raise RunError(f"{path} is of format {config['format']}, of a newer recurra; read is format {FORMAT}")
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(f"{path} is not the configuration of a run in format {FORMAT}")
     if config.get("task") != task:
         raise RunError(f"{folder} is a run of the task {config.get('task')!r}, not of {task!r}")
     return RunFolder(folder, config)
+
+
+def refuse_newer(run: RunFolder) -> None:
+    """Refuse a run that a newer recurra made, as it may mean something else by the same settings.
+
+    Raises:
+        RunError: the run is newer, or does not say which version made it.
+    """
+    version = run.config.get("version")
+    if not isinstance(version, str) or not re.match(r"\d+\.\d+", version):
+        raise RunError(f"{run.folder / CONFIG} is damaged: it has no version")
+    if _numbers(version) > _numbers(__version__):
+        raise RunError(f"{run.folder} is a run of recurra {version}, which is newer than this one, {__version__}")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d{1,9}", version)[:3]]
 
 
 def _read(path: Path) -> bytes:

@@ -1,113 +1,226 @@
-"""`recurra text train`: train a language model into a run folder."""
+"""`recurra text train`: train a language model into a run folder, or go on with a run."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recurra import cells
-from recurra.cli.console import Reporter, error_line, note
+from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
+from recurra.cli.processes import joined
+from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
-from recurra.tasks.text.settings import ModelSettings, TextSettings
-from recurra.tasks.training.settings import DEFAULT_MINUTES, DEFAULT_RATE, TrainingSettings
+from recurra.errors import RunError
+from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
+from recurra.tasks.training.launch import is_first
+from recurra.tasks.training.settings import (
+    DEFAULT_MINUTES,
+    DEFAULT_RATE,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+    TrainingSettings,
+)
 
 if TYPE_CHECKING:
-    from recurra.tasks.text.job import TextEvaluation, TextJob
+    from recurra.tasks.text.configuration import Sources
+    from recurra.tasks.text.job import TextJob
+    from recurra.tasks.training.events import Callback, Outcome
 
 LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
+_Model, _Text, _Loop = ModelSettings, TextSettings, TrainingSettings
+
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")]
+Folder = Annotated[Path | None, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")]
+Resumed = Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, with its own settings.")]
+Valid = Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")]
 
 
 def train(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")],
-    cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = ModelSettings.cell,
-    level: Annotated[str, typer.Option(help="Tokens: char or word.")] = TextSettings.level,
-    hidden: Annotated[int, typer.Option(help="Units per layer.")] = ModelSettings.hidden,
-    layers: Annotated[int, typer.Option(help="Recurrent layers.")] = ModelSettings.layers,
-    dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = ModelSettings.dropout,
-    seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = TextSettings.seq_len,
-    batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = TextSettings.batch_size,
-    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = TrainingSettings.optimizer,
+    context: typer.Context,
+    files: Files = None,
+    out: Folder = None,
+    resume: Resumed = None,
+    valid: Valid = None,
+    level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = _Text.level,
+    min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    vocabulary_size: Annotated[
+        int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
+    ] = None,
+    cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
+    hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
+    layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
+    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden.")] = None,
+    tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
+    dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
+    variational: Annotated[
+        bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
+    ] = _Model.variational,
+    embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
+    weight_drop: Annotated[float, typer.Option(help="Of a weight between states.")] = _Model.weight_drop,
+    cutoffs: Annotated[
+        str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
+    ] = None,
+    seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
+    batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
+    carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,
+    optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = _Loop.optimizer,
     lr: Annotated[float | None, typer.Option(help=f"Learning rate at the start; by default {RATES}.")] = None,
-    clip: Annotated[float, typer.Option(help="Largest norm of the gradients; inf: any.")] = TrainingSettings.clip,
+    weight_decay: Annotated[float, typer.Option(help="Decay of the weights.")] = _Loop.weight_decay,
+    schedule: Annotated[str, typer.Option(help=f"Of the rate: {', '.join(SCHEDULES)}.")] = _Loop.schedule,
+    warmup: Annotated[int, typer.Option(help="Steps over which the rate rises from zero.")] = _Loop.warmup,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradients; inf: any.")] = _Loop.clip,
+    clip_value: Annotated[float, typer.Option(help="Largest element of the gradients; inf: any.")] = _Loop.clip_value,
+    accumulate: Annotated[int, typer.Option(help="Windows for one step of the optimizer.")] = _Loop.accumulate,
+    precision: Annotated[str, typer.Option(help=f"One of {', '.join(PRECISIONS)}.")] = _Loop.precision,
     epochs: Annotated[int | None, typer.Option(help="Stop after so many passes.")] = None,
     minutes: Annotated[float | None, typer.Option(help=f"Stop after so long; by default {LIMIT}.")] = None,
-    valid: Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")] = None,
-    min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
     eval_every: Annotated[int | None, typer.Option(help="Steps between validations; by default 200 or more.")] = None,
-    patience: Annotated[
-        int, typer.Option(help="Stop after so many without gain; 0: never.")
-    ] = TrainingSettings.patience,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = TextSettings.seed,
+    patience: Annotated[int, typer.Option(help="Stop after so many without gain; 0: never.")] = _Loop.patience,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Time between checkpoints.")] = _Loop.checkpoint_minutes,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = _Text.seed,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write RUN/tensorboard too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Train a language model; Ctrl-C stops it and keeps the best model so far."""
-    settings = TextSettings(
-        level=level,
-        min_count=min_count,
-        seq_len=seq_len,
-        batch_size=batch_size,
-        seed=seed,
-        model=ModelSettings(cell=cell, hidden=hidden, layers=layers, dropout=dropout),
-        training=TrainingSettings(
-            optimizer=optimizer,
-            lr=lr,
-            clip=clip,
-            epochs=epochs,
-            minutes=minutes,
-            evaluate_every=eval_every,
-            patience=patience,
-        ),
-    )
-    _train(settings, files, valid, out)
+    """Train a language model. Ctrl-C stops it and keeps the best model so far; --resume RUN goes on exactly there."""
+    reporter: Follower = JsonReporter() if json else Reporter()
+    outcome: Outcome | None
+    if resume is None:
+        outcome, folder = _begin(context.params, reporter), out
+    else:
+        given = {name: value for name, value in context.params.items() if _is_given(context, name)}
+        outcome, folder = _go_on(resume, given, reporter), resume
+    if outcome is not None and folder is not None and is_first() and not json:
+        _tell(outcome, folder)
+    if outcome is not None and outcome.signal is not None:
+        raise typer.Exit(128 + outcome.signal)
 
 
-def _train(settings: TextSettings, files: list[Path], valid: Path | None, out: Path) -> None:
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
+    """Train into a new folder."""
+    files, out, valid = options["files"], options["out"], options["valid"]
+    if not files:
+        raise RunError("Missing argument 'FILE...': a text to train on, or --resume RUN")
+    if out is None:
+        raise RunError("Missing option '--out': the folder to make")
+    settings = settings_of(options)
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
+    from recurra.tasks.text.configuration import sources_of
     from recurra.tasks.text.corpus import read_corpus
-    from recurra.tasks.text.job import TextJob
+    from recurra.tasks.text.job import TextJob, train_text
 
-    refuse_existing(out)
-    _follow(TextJob(read_corpus(files, valid, settings), settings), out)
-
-
-def _follow(job: TextJob, out: Path) -> None:
-    from recurra.tasks.text.job import TextEvaluation, train_text
-
-    best: TextEvaluation | None = None
-    step = 0
-    try:
-        with Reporter() as reporter, contextlib.closing(train_text(job, out)) as events:
-            for event in events:
-                if step == 0:  # only now, as an error about the folder comes before
-                    _introduce(job, reporter)
-                step = event.step
-                if isinstance(event, TextEvaluation):
-                    best = event if event.best else best
-                    reporter.line(describe(event))
-                else:
-                    reporter.progress(event.fraction, f"epoch {event.epoch}, step {step}, loss {event.loss:.3f}")
-    except KeyboardInterrupt:
-        kept = f"the best model so far, of step {best.step}," if best else "the model as it was"
-        error_line(f"interrupted after step {step}; {kept} is in {out}: {_sample_hint(out)}")
-        raise typer.Exit(130) from None
-    if best:
-        print(f"Best: step {best.step}, perplexity {best.perplexity:.2f}, {best.bits_per_char:.3f} bits per character")
-    print(f"The model is in {out}. To sample from it: {_sample_hint(out)}")
+    with joined() as processes:
+        if processes.is_first:
+            refuse_existing(out)
+        settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        sources = sources_of(files, valid)
+        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        with _reporting(job, reporter):
+            followers = _followers(out, reporter, options["tensorboard"])
+            return train_text(job, out, followers, sources=sources, warn=note)
 
 
-def _introduce(job: TextJob, reporter: Reporter) -> None:
+def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
+    """Go on with a run; None if it is finished already."""
+    if "out" in given:
+        raise RunError("--resume goes on in the run's own folder: leave out --out")
+    from recurra.tasks.run import open_run
+    from recurra.tasks.text.job import open_text, settings_of_run
+    from recurra.tasks.text.loading import TASK
+    from recurra.tasks.training.loop import finished_outcome, fit
+
+    with joined() as processes:
+        run = open_run(folder, TASK)
+        settings, sources = settings_of_run(run)
+        if "batch_size" in given:
+            given = {**given, "batch_size": given["batch_size"] * processes.count}
+        refuse_contradictions(given, settings)
+        _refuse_other_files(given, sources)
+        finished = finished_outcome(run)
+        if finished is not None:
+            if processes.is_first:
+                reporter.on_end(finished)
+                note(f"the run {folder} is finished: nothing is left to train")
+            return None
+        job = open_text(run, processes)
+        with _reporting(job, reporter):
+            followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
+
+
+def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
+    """Refuse files on the command line that are not those of a run that goes on."""
+    files = [path.absolute() for path in given.get("files") or ()]
+    if files and files != [source.path for source in sources.files]:
+        raise RunError("the files contradict the run, which goes on with its own: leave them out")
+    valid = given.get("valid")
+    if valid is not None and (sources.valid is None or valid.absolute() != sources.valid.path):
+        raise RunError("--valid contradicts the run, which goes on with its own file: leave it out")
+
+
+def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
+    """The followers of a training."""
+    followers: list[Callback] = [reporter]
+    if tensorboard:
+        from recurra.tasks.training.metrics import TensorBoard
+
+        followers.append(TensorBoard(folder / "tensorboard"))
+    return followers
+
+
+@contextlib.contextmanager
+def _reporting(job: TextJob, reporter: Follower) -> Iterator[None]:
+    """Print what is trained, and let the reporter follow in the block; process 0 alone does."""
+    if not job.processes.is_first:
+        yield
+        return
+    with reporter:
+        _introduce(job, reporter)
+        yield
+
+
+def _introduce(job: TextJob, reporter: Follower) -> None:
+    from torch import get_num_threads
+
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
-    reporter.line(f"{corpus.train.characters:,} characters to train on, {corpus.valid.characters:,} to validate on")
-    reporter.line(f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights")
-    reporter.line(f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.steps_per_epoch:,} steps per epoch")
+    train, valid = corpus.train, corpus.valid
+    lines = [
+        f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
+        f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
+        f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
+    ]
+    count, threads = job.processes.count, get_num_threads()
+    if count > 1:
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
+    facts = {
+        "train_characters": train.characters,
+        "valid_characters": valid.characters,
+        "vocabulary": len(corpus.vocabulary),
+        "weights": weights,
+        "windows_per_epoch": job.windows_per_epoch,
+        "processes": count,
+        "threads": threads,
+        "lanes": job.batch_size,
+    }
+    reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
     unknown = corpus.valid.unknown
@@ -116,14 +229,22 @@ def _introduce(job: TextJob, reporter: Reporter) -> None:
         note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
-def _sample_hint(out: Path) -> str:
-    return f'recurra text sample {shlex.quote(str(out))} --prompt "…"'
+def _tell(outcome: Outcome, folder: Path) -> None:
+    """Say where the model is, and what can be done next."""
+    hint = f'recurra text sample {_quoted(folder)} --prompt "…"'
+    best = outcome.best
+    if outcome.signal is not None:
+        kept = f"the best model so far, of step {best['step']}," if best else "the model as it was"
+        error_line(
+            f"interrupted after step {outcome.step}; {kept} is in {folder}: {hint}; "
+            f"to go on: recurra text train --resume {_quoted(folder)}"
+        )
+        return
+    if best:
+        figures = f"perplexity {best['perplexity'] or math.inf:.2f}, {best['bits_per_char']:.3f} bits per character"
+        print(f"Best: step {best['step']}, {figures}")
+    print(f"The model is in {folder}. To sample from it: {hint}")
 
 
-def describe(event: TextEvaluation) -> str:
-    """Describe an evaluation in one line; a star marks the best so far."""
-    return (
-        f"step {event.step:6d}  epoch {event.epoch:3d}  train {event.train_loss:6.3f}  valid {event.valid_loss:6.3f}"
-        f"  perplexity {event.perplexity:9.2f}  bits/char {event.bits_per_char:6.3f}"
-        f"  {event.items_per_second:7.0f} tokens/s  {event.seconds:5.0f} s{'  *' if event.best else ''}"
-    )
+def _quoted(folder: Path) -> str:
+    return shlex.quote(str(folder))

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+import json
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
+from recurra.model.file import CONFIG
 from recurra.model.vocabulary import to_content
-from recurra.tasks.run import create_run
-from recurra.tasks.text.batching import Lanes, lanes_that_fit
-from recurra.tasks.text.corpus import Corpus
+from recurra.tasks.run import RunFolder, create_run, refuse_newer
+from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
+from recurra.tasks.text.configuration import Sources, config_of, read_config
+from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.language_model import (
     StackState,
     bits_per_char,
     build,
     detached,
-    nats,
+    leaves_of,
     perplexity,
-    total_nats,
+    with_leaves,
 )
-from recurra.tasks.text.loading import TASK
+from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
-from recurra.tasks.training import loop
-from recurra.tasks.training.loop import Evaluation, Step
+from recurra.tasks.training.events import Callback, Outcome
+from recurra.tasks.training.loop import fit
+from recurra.tasks.training.processes import OneProcess, Processes
 
 # Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
 
-
-@dataclass(frozen=True)
-class TextEvaluation(Evaluation):
-    """An evaluation of a language model: the loss is a mean over tokens in nats, and the others follow from it."""
-
-    perplexity: float
-    bits_per_char: float
+_logger = logging.getLogger("recurra")
 
 
 class TextJob:
@@ -47,26 +45,41 @@ class TextJob:
     Args:
         corpus: the texts.
         settings: the settings of model and training; the weights are drawn from torch's generator, which is seeded.
+        processes: the processes that train together, each on its share of the lanes. Default: this one alone.
 
     Raises:
-        RunError: the text is shorter than one window, or the model does not fit in memory.
+        RunError: the text is shorter than one window or has fewer lanes than there are processes, or the model does not
+            fit in memory.
     """
 
-    def __init__(self, corpus: Corpus, settings: TextSettings) -> None:
+    item = "token"
+
+    def __init__(self, corpus: Corpus, settings: TextSettings, processes: Processes | None = None) -> None:
         settings.check()
         self.corpus, self.settings = corpus, settings
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
-        tokens, valid = corpus.train.tokens, corpus.valid.tokens
-        if len(tokens) < settings.seq_len:
+        ids, valid = corpus.train.tokens, corpus.valid.tokens
+        if len(ids) < settings.seq_len:
             window = f"one window of --seq-len {settings.seq_len}"
-            raise RunError(f"the text is too short: {len(tokens)} tokens to train on are less than {window}")
+            raise RunError(f"the text is too short: {len(ids)} tokens to train on are less than {window}")
         self.valid_tokens = len(valid)
-        self.batch_size = lanes_that_fit(len(tokens), settings.batch_size, self.steps)
-        self.train = Lanes(tokens, self.batch_size, vocabulary.start)
+        self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
+        self.processes = processes = processes or OneProcess()
+        self.share = share_of(self.batch_size, processes)
+        if settings.carry:
+            self.train = Lanes(ids, self.batch_size, vocabulary.start).choose(self.share)
+            self.windows_per_epoch = self.train.count(self.steps)
+        else:
+            self.train = Lanes.of_windows(ids, self.steps, vocabulary.start)
+            self.windows_per_epoch = self.train.batch // self.batch_size
         lanes = lanes_that_fit(len(valid), settings.batch_size, self.steps)
-        self.valid = Lanes(valid, lanes, vocabulary.start, complete=True)
+        whole = Lanes(valid, lanes, vocabulary.start, complete=True)
+        self.windows_per_evaluation = whole.count(self.steps)
+        self.valid = whole.choose(share_of(lanes, processes, empty=True))
         torch.manual_seed(settings.seed)
-        self.model = build(len(vocabulary), settings.model)
+        self.model = build(len(vocabulary), settings.model).to(processes.device)
+        self._state: StackState = None
+        self._order: Sequence[int] = ()
 
     @property
     def module(self) -> nn.Module:
@@ -74,88 +87,148 @@ class TextJob:
         return self.model
 
     @property
-    def steps_per_epoch(self) -> int:
-        """The number of windows of the training text."""
-        return self.train.count(self.steps)
+    def annotations(self) -> dict[str, object]:
+        """The vocabulary, which the model's file holds too."""
+        return {"vocabulary": self.corpus.vocabulary}
 
-    @property
-    def steps_per_evaluation(self) -> int:
-        """The number of windows of the validation text."""
-        return self.valid.count(self.steps)
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin at the beginning of the lanes, or draw the order of independent windows."""
+        self._state = None
+        if not self.settings.carry:
+            self._order = np.random.default_rng([self.settings.seed, epoch]).permutation(self.train.batch).tolist()
 
-    def losses(self) -> Iterator[tuple[Tensor, int]]:
-        """Read the training text once; windows pass the state on, without its gradient.
+    def window(self, number: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of a window of this epoch, each ``(T, B)``, of this process's share."""
+        if self.settings.carry:
+            inputs, targets = self.train.window(number, self.steps)
+        else:
+            chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
+            inputs, targets = self.train.choose(chosen).window(0, self.steps)
+        return inputs.to(self.processes.device), targets.to(self.processes.device)
 
-        Yields:
-            The mean cross-entropy of a window in nats, and its number of tokens.
+    def loss(self, window: int) -> tuple[Tensor, int]:
+        """The cross-entropy of a window in nats, summed over its tokens, and their number."""
+        inputs, targets = self.window(window)
+        total, state = self.model.nats(inputs, targets, self._state, self.settings.training.precision)
+        if self.settings.carry:
+            self._state = detached(state)
+        return total, targets.numel()
+
+    def state_tensors(self) -> list[Tensor]:
+        """The state that the next window starts from, each tensor ``(layers, lanes, hidden)``."""
+        return list(leaves_of(self._state))
+
+    def load_state_tensors(self, tensors: Sequence[Tensor]) -> None:
+        """Take over this process's share of a state of :meth:`state_tensors`.
+
+        Raises:
+            RunError: these are not the tensors of such a state.
         """
-        state: StackState = None
-        for inputs, targets in self.train.windows(self.steps):
-            logits, state = self.model(inputs, detached(state))
-            yield nats(logits, targets), targets.numel()
+        device = self.processes.device
+        with torch.no_grad():
+            self.model.eval()
+            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64, device=device))
+            self.model.train()
+        own = [(each.shape, each.dtype) for each in leaves_of(state)]
+        if [(tensor.shape, tensor.dtype) for tensor in tensors] != own:
+            raise RunError("its state is not that of this model and batch")
+        mine = [tensor[:, list(self.share)].to(device) for tensor in tensors]
+        self._state = with_leaves(state, iter(mine))
 
-    def evaluate(self) -> float:
-        """The mean cross-entropy per token of the validation text, in nats."""
-        return total_nats(self.model, self.valid, MEASURING_STEPS) / self.valid_tokens
+    @torch.no_grad()
+    def evaluate(self, stop: Callable[[], bool]) -> tuple[float, int] | None:
+        """The cross-entropy of this process's share of the validation text in nats, and the number of its tokens."""
+        total, tokens, state = 0.0, 0, None
+        if not self.valid.chosen:
+            return total, tokens
+        self.model.eval()
+        try:
+            for inputs, targets in self.valid.windows(MEASURING_STEPS):
+                inputs, targets = inputs.to(self.processes.device), targets.to(self.processes.device)
+                window, state = self.model.nats(inputs, targets, state)
+                total += float(window)
+                tokens += int((targets != PADDING).sum())
+                if stop():
+                    return None
+        finally:
+            self.model.train()
+        return total, tokens
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """Perplexity and bits per character of a mean cross-entropy of the validation text."""
+        bits = bits_per_char(loss * self.valid_tokens, self.corpus.valid.characters)
+        return {"perplexity": perplexity(loss), "bits_per_char": bits}
 
 
-def train_text(job: TextJob, folder: Path) -> Generator[Step | TextEvaluation, None, None]:
+def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
+    """The lanes of a process: as many as those of any other, or one more.
+
+    Raises:
+        RunError: a process would have none, and `empty` is false.
+    """
+    if lanes < processes.count and not empty:
+        raise RunError(f"{processes.count} processes are more than the {lanes} lanes of the text: start fewer")
+    rank, count = processes.rank, processes.count
+    return range(lanes * rank // count, lanes * (rank + 1) // count)
+
+
+def train_text(
+    job: TextJob,
+    folder: Path,
+    callbacks: Sequence[Callback] = (),
+    *,
+    sources: Sources | None = None,
+    warn: Callable[[str], None] = _logger.warning,
+) -> Outcome:
     """Train a language model into a new folder.
 
-    Whenever the iteration ends (after its last event, by ``close()``, or by an exception such as KeyboardInterrupt),
-    the folder holds the best model so far and a line of metrics per evaluation. Before the first evaluation it holds
-    the model of that moment. The folder is made at the first ``next``.
+    The folder then holds the best model so far, a line of metrics per evaluation, and a checkpoint; see ``fit``.
 
     Args:
         job: the model and the text.
         folder: a path where nothing exists.
-
-    Yields:
-        A step after each update, and an evaluation after each pass over the validation text.
+        callbacks: they follow each update and each evaluation.
+        sources: the files of the text, without which `open_text` cannot go on.
+        warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
         RunError: the folder exists or cannot be written to, or the loss is no longer a number.
     """
-    run = create_run(folder, _config(job))
+    config = _config(job, sources)
+    if not job.processes.same(json.dumps(config).encode()):
+        raise RunError("the processes have different texts or settings: all must read the same files")
+    run = create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+    return fit(job, job.settings.training, run, callbacks, processes=job.processes, warn=warn)
+
+
+def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:
+    """The settings of a run that is to go on, and the files that it reads.
+
+    Raises:
+        RunError: the run is of a newer recurra, or its configuration is damaged.
+    """
+    refuse_newer(run)
     try:
-        for event in loop.train(job, job.settings.training):
-            if isinstance(event, Step):
-                yield event
-                continue
-            if event.best:
-                run.save_model(job.model, {"vocabulary": job.corpus.vocabulary})
-            evaluation = _in_words(event, job)
-            run.add_metrics(_metrics(evaluation))
-            yield evaluation
-    finally:
-        if not run.has_model() and all(bool(torch.isfinite(weight).all()) for weight in job.model.parameters()):
-            run.save_model(job.model, {"vocabulary": job.corpus.vocabulary})
+        return read_config(run.config)
+    except RunError as error:
+        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
 
 
-def _in_words(event: Evaluation, job: TextJob) -> TextEvaluation:
-    bits = bits_per_char(event.valid_loss * job.valid_tokens, job.corpus.valid.characters)
-    return TextEvaluation(**asdict(event), perplexity=perplexity(event.valid_loss), bits_per_char=bits)
+def open_text(run: RunFolder, processes: Processes | None = None) -> TextJob:
+    """Make the job of a run once more, to go on with ``fit(…, resumes=True)``.
+
+    Raises:
+        RunError: the run is of a newer recurra, its configuration is damaged, or its files are missing or have changed.
+    """
+    settings, sources = settings_of_run(run)
+    vocabulary = vocabulary_of_run(run)
+    sources.check()
+    valid = None if sources.valid is None else sources.valid.path
+    corpus = read_corpus([source.path for source in sources.files], valid, settings)
+    if corpus.vocabulary != vocabulary:
+        raise RunError(f"{run.folder / CONFIG} is damaged: its vocabulary is not that of its files")
+    return TextJob(corpus, settings, processes)
 
 
-def _metrics(event: TextEvaluation) -> dict[str, float]:
-    return {
-        "step": event.step,
-        "epoch": event.epoch,
-        "train_loss": event.train_loss,
-        "valid_loss": event.valid_loss,
-        "perplexity": event.perplexity,
-        "bits_per_char": event.bits_per_char,
-        "tokens_per_second": event.items_per_second,
-        "seconds": event.seconds,
-    }
-
-
-def _config(job: TextJob) -> dict[str, object]:
-    chosen = asdict(job.settings)
-    model, loop, settings = chosen.pop("model"), chosen.pop("training"), job.settings
-    del chosen["level"]  # it is the vocabulary's
-    loop |= {**chosen, "lr": settings.training.rate, "min_count": settings.least_count, "batch_size": job.batch_size}
-    if math.isinf(settings.training.clip):
-        loop["clip"] = None  # JSON has no infinity
-    vocabulary = to_content(job.corpus.vocabulary)
-    return {"task": TASK, "model": model, "training": loop, "vocabulary": vocabulary}
+def _config(job: TextJob, sources: Sources | None) -> dict[str, object]:
+    return {"task": TASK, **config_of(job.settings, sources), "vocabulary": to_content(job.corpus.vocabulary)}

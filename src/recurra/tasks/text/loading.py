@@ -18,6 +18,7 @@ from recurra.runtime import Model
 from recurra.runtime.language import vocabulary_of
 from recurra.tasks.run import RunFolder, open_run
 from recurra.tasks.text.settings import ModelSettings, model_settings
+from recurra.vocabulary import Vocabulary
 
 TASK = "text"
 
@@ -51,6 +52,18 @@ def load_model(path: Path) -> Model:
     return model
 
 
+def vocabulary_of_run(run: RunFolder) -> Vocabulary:
+    """The vocabulary in a run's configuration.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return from_content(run.config.get("vocabulary"))
+    except FileFormatError as error:
+        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
+
+
 def _of_run(run: RunFolder) -> Description:
     """Read the model of a run folder, and check that it fits the folder's configuration.
 
@@ -59,10 +72,9 @@ def _of_run(run: RunFolder) -> Description:
     """
     try:
         settings = model_settings(run.config.get("model"))
-        vocabulary = from_content(run.config.get("vocabulary"))
-    except (RunError, FileFormatError) as error:
+    except RunError as error:
         raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
-    description = run.read_model()
+    vocabulary, description = vocabulary_of_run(run), run.read_model()
     problem = _misfit(description, settings)
     if problem is None and description.vocabulary != vocabulary:
         problem = "its vocabulary is another one"

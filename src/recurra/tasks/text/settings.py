@@ -77,6 +77,8 @@ class TextSettings:
             by default any.
         seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
         batch_size: the number of parts of the text that are read side by side.
+        carry: whether a window goes on with the state of the window before it. Otherwise windows are independent: each
+            begins without memory, and they are read in an order that is drawn anew for each epoch.
         seed: the seed of all random numbers: initial weights, dropout.
         model: the settings of the model.
         training: the settings of the training.
@@ -87,6 +89,7 @@ class TextSettings:
     vocabulary_size: int | None = None
     seq_len: int = 64
     batch_size: int = 32
+    carry: bool = True
     seed: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
