@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from recurra.errors import RecurraError
 
 if TYPE_CHECKING:
-    from recurra.tasks.training.events import Evaluation, TrainingOutcome, Step
+    from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
 
 NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
 SECONDS_BETWEEN_LINES = 30.0  # of updates, where there is no terminal

@@ -15,7 +15,7 @@ from recurra.errors import RunError
 from recurra.tasks.run import RunFolder
 from recurra.tasks.training.checkpoint import TrainingCheckpoint, grouped, read_checkpoint
 from recurra.tasks.training.clock import Clock, Journal
-from recurra.tasks.training.events import Callback, Evaluation, TrainingOutcome, Step
+from recurra.tasks.training.events import Callback, Evaluation, Step, TrainingOutcome
 from recurra.tasks.training.generators import generator_states, restore_generators
 from recurra.tasks.training.interrupts import Interrupts
 from recurra.tasks.training.job import Job

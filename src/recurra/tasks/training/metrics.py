@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from recurra.errors import RunError
 from recurra.program.serial import strict_json
-from recurra.tasks.training.events import Evaluation, TrainingOutcome, Step
+from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
