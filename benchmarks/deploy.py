@@ -1,6 +1,6 @@
 """Costs of a model in use: start-up, steps, many streams, memory. Prints a table in Markdown.
 
-python benchmarks/deploy.py [cold|step|streams|memory|size] …    without a name: all of them
+python benchmarks/deploy.py [cold|step|streams|draw|memory|size] …    without a name: all of them
 
 import_time.py measures imports.
 """
@@ -19,6 +19,7 @@ from import_time import measure
 from recurra import cells, runtime
 from recurra.compiler import trace
 from recurra.model import Description, Part, Weight, weights_of, write
+from recurra.runtime.sampling import Sampler, SamplingSettings
 
 ROUNDS = 15
 
@@ -122,6 +123,27 @@ def bench_streams(count=1000):
         what = f"{count} streams, LSTM of {hidden_size} units, {input_size} inputs"
         factors = f"{together / one_by_one:.0f} × `Streams.step` one by one, {together / own:.1f} × a `Stream` each"
         print(f"| {what} | {together / 1e6:.2f} million steps/s: {factors} | 20 × |")
+
+
+def bench_draw():
+    """Time draws of a token from logits, in time of the processor: the least of some rounds."""
+    cases = {"all": {}, "`top_k=40`": {"top_k": 40}, "`top_p=0.9`": {"top_p": 0.9}, "the likeliest": {"temperature": 0}}
+    for tokens, count in ((100, 2000), (33_278, 200)):
+        random = np.random.default_rng(0)
+        # As in a text: the k-th most frequent token comes some 1/k as often as the first, and a context says more.
+        logits = [random.normal(0, 2.5, tokens) - np.log(np.arange(1, tokens + 1)) for _ in range(20)]
+        logits = [each.astype(np.float32) for each in logits]
+        figures = []
+        for name, settings in cases.items():
+            sampler = Sampler(SamplingSettings(seed=1, **settings), never=[0])
+            times = []
+            for _ in range(ROUNDS):
+                begin = time.process_time()
+                for number in range(count):
+                    sampler.draw(logits[number % len(logits)])
+                times.append((time.process_time() - begin) / count)
+            figures.append(f"{min(times) * 1e6:.1f} µs ({name})")
+        print(f"| a draw of one of {tokens:,} tokens | {', '.join(figures)} | |")
 
 
 def bench_memory(steps=10_000_000):

@@ -2,21 +2,24 @@
 
 The setup is that of Zhang, Lipton, Li & Smola, *Dive into Deep Learning* (2023), chapters 9 and 10: the first 10,000
 characters (letters and single spaces, lower case), one-hot input, hidden size 256, 32 sequences of 35 steps, the state
-carried from window to window, plain SGD with learning rate 1, gradients clipped to norm 1. They report a perplexity of
-about 1.3 for the RNN and 1.1 for the LSTM and the GRU. The text is no part of the repository.
+carried from window to window, plain SGD with learning rate 1 (2 for two layers), gradients clipped to norm 1. They
+report a perplexity of about 1.3 for the RNN and 1.1 for the LSTM and the GRU. The text is no part of the repository.
+With --torch, torch.nn's layer is trained too, from the same weights, epoch by epoch in turns.
 
     python benchmarks/time_machine.py timemachine.txt --cell rnn --cell lstm
+    python benchmarks/time_machine.py timemachine.txt --cell lstm --layers 2 --lr 2 --torch
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import random
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -53,15 +56,54 @@ def detached(state: Tensor | tuple[Tensor, ...] | None) -> Tensor | tuple[Tensor
     return None if state is None else state.detach()
 
 
-def our_layer(cell: str, letters: int) -> nn.Module:
-    """recurra's layer of a cell."""
-    return Recurrent(recurra.cells.all()[cell], letters, HIDDEN)
+class Training:
+    """One training: a layer, a linear map and an optimizer.
+
+    Attributes:
+        perplexities: the training perplexity of each epoch.
+        seconds: the time of all epochs.
+    """
+
+    def __init__(self, layer: nn.Module, head: nn.Linear, rate: float) -> None:
+        self.layer, self.head = layer, head
+        self.parameters = [*layer.parameters(), *head.parameters()]
+        self.optimizer = torch.optim.SGD(self.parameters, lr=rate)
+        self.perplexities: list[float] = []
+        self.seconds = 0.0
+
+    def epoch(self, numbers: Tensor, letters: int, offset: int) -> None:
+        """Train on all windows from an offset on."""
+        begin = time.perf_counter()
+        state, total, count = None, 0.0, 0
+        for x, y in windows(numbers, offset):
+            output, state = self.layer(functional.one_hot(x, letters).float(), detached(state))
+            loss = functional.cross_entropy(self.head(output).flatten(0, 1), y.flatten())
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.parameters, CLIP)
+            self.optimizer.step()
+            total, count = total + float(loss.detach()) * y.numel(), count + y.numel()
+        self.perplexities.append(math.exp(total / count))
+        self.seconds += time.perf_counter() - begin
+
+    def summary(self) -> str:
+        """The median of the last 50 epochs, their extremes, and the seconds."""
+        last = self.perplexities[-50:]
+        middle, spread = statistics.median(last), f"{min(last):.3f} to {max(last):.3f}"
+        return f"over the last {len(last)} epochs median {middle:.3f}, from {spread}; {self.seconds:.0f} s in all"
 
 
-def torch_layer(cell: str, letters: int) -> nn.Module:
-    """The layer of torch.nn: RNN, LSTM or GRU."""
-    layer: nn.Module = getattr(nn, cell.upper())(letters, HIDDEN)
-    return layer
+def trainings(cell: str, letters: int, layers: int, rate: float, seed: int, with_torch: bool) -> dict[str, Training]:
+    """The trainings to compare, by name, which begin with the same weights."""
+    torch.manual_seed(seed)
+    layer = Recurrent(recurra.cells.all()[cell], letters, HIDDEN, layers)
+    head = nn.Linear(HIDDEN, letters)
+    made = {"recurra": Training(layer, head, rate)}
+    if with_torch:
+        theirs: nn.Module = getattr(nn, cell.upper())(letters, HIDDEN, layers)
+        theirs.load_state_dict(layer.state_dict())
+        made["torch.nn"] = Training(theirs, copy.deepcopy(head), rate)
+    return made
 
 
 def train(
@@ -70,31 +112,20 @@ def train(
     letters: int,
     epochs: int,
     seed: int = 0,
-    make: Callable[[str, int], nn.Module] = our_layer,
-) -> list[float]:
-    """Train and return each epoch's training perplexity."""
-    torch.manual_seed(seed)
+    layers: int = 1,
+    rate: float = RATE,
+    with_torch: bool = False,
+) -> dict[str, Training]:
+    """Train, in turns epoch by epoch, and return the trainings by name."""
+    made = trainings(cell, letters, layers, rate, seed, with_torch)
     random.seed(seed)
-    layer, head = make(cell, letters), nn.Linear(HIDDEN, letters)
-    parameters = [*layer.parameters(), *head.parameters()]
-    optimizer = torch.optim.SGD(parameters, lr=RATE)
-    perplexities: list[float] = []
-    started = time.perf_counter()
     for epoch in range(1, epochs + 1):
-        state, total, count = None, 0.0, 0
-        for x, y in windows(numbers, random.randrange(STEPS)):
-            output, state = layer(functional.one_hot(x, letters).float(), detached(state))
-            loss = functional.cross_entropy(head(output).flatten(0, 1), y.flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, CLIP)
-            optimizer.step()
-            total, count = total + float(loss.detach()) * y.numel(), count + y.numel()
-        perplexities.append(math.exp(total / count))
-        if epoch % 50 == 0 or epoch == epochs:
-            seconds = time.perf_counter() - started
-            print(f"{cell}: epoch {epoch}, perplexity {perplexities[-1]:.3f}, {seconds:.0f} s", flush=True)
-    return perplexities
+        offset = random.randrange(STEPS)
+        for name, each in made.items():
+            each.epoch(numbers, letters, offset)
+            if epoch % 50 == 0 or epoch == epochs:
+                print(f"{cell}, {name}: epoch {epoch}, perplexity {each.perplexities[-1]:.3f}", flush=True)
+    return made
 
 
 def main() -> None:
@@ -104,14 +135,17 @@ def main() -> None:
     parser.add_argument("--cell", action="append", choices=sorted(recurra.cells.all()))
     parser.add_argument("--epochs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--torch", action="store_true", help="run torch.nn's layer instead")
+    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=RATE)
+    parser.add_argument("--torch", action="store_true", help="train torch.nn's layer too, in turns")
     options = parser.parse_args()
     numbers, letters = corpus(options.file)
     for cell in options.cell or ["rnn", "lstm"]:
-        make = torch_layer if options.torch else our_layer
-        last = train(cell, numbers, letters, options.epochs, options.seed, make)[-50:]
-        middle, spread = statistics.median(last), f"{min(last):.3f} to {max(last):.3f}"
-        print(f"{cell}: over the last {len(last)} epochs median {middle:.3f}, from {spread}")
+        made = train(
+            cell, numbers, letters, options.epochs, options.seed, options.layers, options.lr, with_torch=options.torch
+        )
+        for name, each in made.items():
+            print(f"{cell}, {options.layers} layer(s), {name}: {each.summary()}")
 
 
 if __name__ == "__main__":

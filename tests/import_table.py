@@ -36,8 +36,8 @@ ALLOWED = {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
     },
     "tasks": {
-        "version", "errors", "files", "vocabulary", "equations", "cells", "engines", "model", "conversion", "runtime",
-        "nn", "look",
+        "version", "errors", "files", "vocabulary", "equations", "compiler", "cells", "engines", "model", "conversion",
+        "runtime", "nn", "look",
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
@@ -53,6 +53,7 @@ THIRD_PARTY = {
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
+    "tokenizers": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},
     "onnxruntime": {"bench"},

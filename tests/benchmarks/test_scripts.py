@@ -44,8 +44,9 @@ def test_training_follows_torch(cell, capsys):
     module = script()
     numbers = torch.randint(27, (3_000,), generator=torch.Generator().manual_seed(0))
 
-    ours = module.train(cell, numbers, 27, 2)
-    assert ours == pytest.approx(module.train(cell, numbers, 27, 2, make=module.torch_layer), rel=1e-5)
+    made = module.train(cell, numbers, 27, 2, layers=2, with_torch=True)
+    assert made["recurra"].perplexities == pytest.approx(made["torch.nn"].perplexities, rel=1e-5)
+    assert made["recurra"].perplexities[1] < made["recurra"].perplexities[0]
 
 
 def test_import_times_are_those_of_processes():

@@ -57,3 +57,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             arguments = ["text", "train", str(folder / "text.txt"), "--out", str(folder / level), "--level", level]
             assert main([*arguments, *TINY]) == 0
     return folder
+
+
+@pytest.fixture
+def files(tmp_path: Path, text_file: Path) -> Path:
+    """A folder with a text, and files that are none."""
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "binary").write_bytes(b"\x7fELF\0\0\1")
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    (tmp_path / "short").write_text("abc")
+    (tmp_path / "shorter").write_text("a")
+    (tmp_path / "folder").mkdir()
+    return tmp_path

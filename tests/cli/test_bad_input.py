@@ -1,35 +1,13 @@
 """Every bad input leads to one line on stderr and exit code 2, and nothing is written."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.refusals import everything, refused
+
 Call = Any
-
-
-@pytest.fixture
-def files(tmp_path: Path, text_file: Path) -> Path:
-    (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "binary").write_bytes(b"\x7fELF\0\0\1")
-    (tmp_path / "latin").write_bytes(b"caf\xe9")
-    (tmp_path / "short").write_text("abc")
-    (tmp_path / "shorter").write_text("a")
-    (tmp_path / "folder").mkdir()
-    return tmp_path
-
-
-def everything(folder: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def refused(result: tuple[int, str, str], message: str) -> None:
-    code, out, err = result
-    assert (code, out) == (2, "")
-    assert err.count("\n") == 1
-    assert err.startswith("recurra: ")
-    assert message in err
 
 
 TRAIN = [
@@ -102,53 +80,3 @@ def test_not_permitted(call: Call, files: Path, monkeypatch: pytest.MonkeyPatch)
     refused(call(*arguments), "cannot be read: Permission denied")
     monkeypatch.undo()
     assert everything(files) == before
-
-
-SAMPLE = [
-    (["--temperature", "-1"], "--temperature"),
-    (["--temperature", "nan"], "--temperature"),
-    (["--length", "0"], "--length"),
-    (["--length", "x"], "--length"),
-    (["--top-k", "-1"], "--top-k"),
-    (["--seed", "-1"], "--seed"),
-    (["--prompt", "naïve"], "U+00EF"),
-    (["--prompt", "a\udce9"], "U+DCE9"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), SAMPLE)
-def test_sample(call: Call, runs: Path, arguments: list[str], message: str) -> None:
-    refused(call("text", "sample", runs / "char", *arguments), message)
-
-
-@pytest.mark.parametrize("command", ["sample", "eval"])
-def test_not_a_run(call: Call, files: Path, command: str) -> None:
-    file = [files / "text.txt"] if command == "eval" else []
-    refused(call("text", command, files / "missing", *file), "no such run folder")
-    refused(call("text", command, files / "folder", *file), "not a run folder")
-    refused(call("text", command, files / "text.txt", *file), "not a run folder")
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_a_damaged_run(call: Call, runs: Path, tmp_path: Path, name: str) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(runs / "char", run)
-    whole = (run / name).read_bytes()
-    for content in (b"", whole[: len(whole) // 2], whole[::-1]):
-        (run / name).write_bytes(content)
-        refused(call("text", "sample", run), "damaged")
-    (run / name).unlink()
-    refused(call("text", "sample", run), name)
-
-
-def test_weights_of_another_run(call: Call, runs: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(runs / "char", run)
-    shutil.copy(runs / "word" / "model.safetensors", run)
-    refused(call("text", "sample", run), "does not fit config.json")
-
-
-@pytest.mark.parametrize(("name", "message"), [("missing", "no such"), ("folder", "folder"), ("latin", "UTF-8")])
-def test_eval(call: Call, files: Path, runs: Path, name: str, message: str) -> None:
-    refused(call("text", "eval", runs / "char", files / name), message)
-    refused(call("text", "eval", runs / "char", files / "text.txt", "--batch-size", 0), "--batch-size")

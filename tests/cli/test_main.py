@@ -91,12 +91,12 @@ def test_an_unknown_command(call: Call) -> None:
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
-    from recurra.tasks.text import job as text
+    from recurra.tasks.text import loading
 
     def defect(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(text, "load_text", defect)
+    monkeypatch.setattr(loading, "load_model", defect)
     with pytest.raises(ZeroDivisionError):
         main(["text", "sample", str(runs / "char")])
 
@@ -111,12 +111,12 @@ def test_doctor_is_a_command(call: Call) -> None:
 def test_memory_that_does_not_suffice(
     call: Call, monkeypatch: pytest.MonkeyPatch, runs: Path, error: Exception
 ) -> None:
-    from recurra.tasks.text import job as text
+    from recurra.tasks.text import loading
 
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(text, "load_text", fail)
+    monkeypatch.setattr(loading, "load_model", fail)
     code, _, err = call("text", "sample", runs / "char")
     assert code == 2
     assert err.count("\n") == 1

@@ -125,21 +125,30 @@ class Reporter:
         else:
             self.console.print(text, soft_wrap=True)
 
+    def progress(self, fraction: float, description: str) -> None:
+        """Move the bar; without one, print a line now and then.
+
+        Args:
+            fraction: the share of the work that is done, from 0 to 1.
+            description: the text beside the bar.
+        """
+        if self.bar is not None:
+            self.bar.update(self.task, completed=fraction, description=description)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self.line(f"{fraction:4.0%}  {description}")
+
     def introduce(self, lines: list[str], facts: Mapping[str, object]) -> None:
         """Print the lines."""
         for line in lines:
             self.line(line)
 
     def on_step(self, step: Step) -> None:
-        """Move the bar; without one, print a line now and then."""
+        """Show the update beside the bar."""
         speed = f"{step.items_per_second:,.0f} {self.item}s/s"
         text = f"epoch {step.epoch}, step {step.step}, loss {step.loss:.3f}, {speed}"
         if step.fraction > 0:
             text += f", {_duration(step.seconds / step.fraction - step.seconds)} left"
-        if self.bar is not None:
-            self.bar.update(self.task, completed=step.fraction, description=text)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self.line(f"{step.fraction:4.0%}  {text}")
+        self.progress(step.fraction, text)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Print an evaluation as a line; a star marks the best so far."""

@@ -8,9 +8,10 @@ import torch
 
 from recurra.cli.console import Reporter
 from recurra.look import explain
+from recurra.nn.parts import describe
+from recurra.runtime import Model, sample
 from recurra.tasks.text.demo import SETTINGS, Race, demo_job, faster_threads, race, thread_counts, threads
 from recurra.tasks.text.job import TextJob
-from recurra.tasks.text.sampling import SamplingSettings, sample
 from recurra.tasks.training.loop import fit
 
 PROMPT = "def "
@@ -24,7 +25,8 @@ def demo() -> None:
     with threads(count):
         _train(job, count)
     print(f"\nA sample, after {PROMPT!r}, at temperature 0.7:\n\n{PROMPT}", end="", flush=True)
-    for piece in sample(job.model, job.corpus.vocabulary, PROMPT, SamplingSettings(500, 0.7, seed=1)):
+    model = Model(describe(job.model, {"vocabulary": job.corpus.vocabulary}))
+    for piece in sample(model, PROMPT, length=500, temperature=0.7, seed=1):
         print(piece.replace("\t", "    "), end="", flush=True)
     inputs, targets = next(job.train.windows(SETTINGS.seq_len))
     print("\n\nThe shapes of every variable in the layer:\n")
@@ -40,7 +42,8 @@ def demo() -> None:
 
 def _train(job: TextJob, count: int) -> None:
     model = SETTINGS.model
-    print(f"A model of characters learns from {len(job.corpus.train):,} characters of Python's own standard library:")
+    length = job.corpus.train.characters
+    print(f"A model of characters learns from {length:,} characters of Python's own standard library:")
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:

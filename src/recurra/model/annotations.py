@@ -6,17 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recurra.errors import FileFormatError, RunError
-from recurra.model import series
-from recurra.model.content import fields
-from recurra.model.interface import leaves
-from recurra.model.kinds import role
+from recurra.errors import FileFormatError
+from recurra.model import series, vocabulary
 from recurra.model.part import Part
 from recurra.program.serial import shown
 from recurra.vocabulary import Vocabulary
-
-MAX_CHARACTERS = 160_000  # in a vocabulary of characters; Unicode 16 has 154,998
-MAX_WORDS = 270_000  # in a vocabulary of words; WikiText-103 has 267,735
 
 
 @dataclass(frozen=True)
@@ -38,42 +32,13 @@ class Annotation:
     summary: Callable[[Any], str]
 
 
-def _vocabulary_out(vocabulary: Vocabulary) -> dict[str, str]:
-    return {"level": vocabulary.level, "tokens": vocabulary.joined}
-
-
-def _vocabulary_in(content: Any) -> Vocabulary:
-    given = fields(content, "'vocabulary'", ("level", "tokens"))
-    level, tokens = given["level"], given["tokens"]
-    if level not in ("char", "word") or not isinstance(tokens, str):
-        raise FileFormatError("'vocabulary' must hold its level, char or word, and its tokens, a text")
-    # Tokens are counted before they are split: too many would take all memory.
-    count, most = (len(tokens), MAX_CHARACTERS) if level == "char" else (tokens.count(" ") + 1, MAX_WORDS)
-    if count > most:
-        raise FileFormatError(f"'vocabulary' has {count} tokens; at most {most} are read")
-    try:
-        tokens.encode()  # JSON can hold half of a surrogate pair
-        return Vocabulary.of_joined(level, tokens)
-    except UnicodeEncodeError:
-        raise FileFormatError("'vocabulary' has half of a character") from None
-    except RunError as error:
-        raise FileFormatError(f"'vocabulary': {error}") from None
-
-
-def _vocabulary_problem(vocabulary: Vocabulary, root: Part) -> str | None:
-    first = next((part for _, part in leaves(root)), None)
-    if first is not None and role(first) == "table" and first.size("num_embeddings") == len(vocabulary):
-        return None
-    return f"a vocabulary of {len(vocabulary)} tokens needs an Embedding of as many as its first part"
-
-
 ANNOTATIONS: Mapping[str, Annotation] = {
     "vocabulary": Annotation(
         Vocabulary,
-        _vocabulary_out,
-        _vocabulary_in,
-        _vocabulary_problem,
-        lambda vocabulary: f"a vocabulary of {len(vocabulary):,} tokens ({vocabulary.level})",
+        vocabulary.to_content,
+        vocabulary.from_content,
+        vocabulary.problem,
+        lambda value: f"a vocabulary of {len(value):,} tokens ({value.level})",
     ),
     "series": Annotation(series.Series, series.to_content, series.from_content, series.problem, str),
 }

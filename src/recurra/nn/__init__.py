@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from recurra.engines import ENGINES
 from recurra.nn.acceleration.accelerate import Acceleration, accelerate, acceleration, restore
+from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.frozen import frozen
 from recurra.nn.packing import (
@@ -23,10 +24,12 @@ from recurra.nn.packing import (
 )
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
 from recurra.nn.running.operator import scan_operator  # noqa: F401  (registers the operator that saved torch.export programs call)
 from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
 from recurra.nn.trace import Trace
+from recurra.nn.weight_drop import WeightDrop
 
 for _engine in ENGINES.values():
     _engine.join(torch)
@@ -36,6 +39,8 @@ __all__ = [
     "LSTM",
     "RNN",
     "Acceleration",
+    "AdaptiveSoftmax",
+    "EmbeddingDropout",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",
@@ -44,6 +49,8 @@ __all__ = [
     "RecurrentCell",
     "Stack",
     "Trace",
+    "VariationalDropout",
+    "WeightDrop",
     "accelerate",
     "acceleration",
     "frozen",

@@ -17,10 +17,13 @@ from recurra.model import Description, Part, Weight
 from recurra.model.kinds import role
 from recurra.model.part import Setting
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
+from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
 from recurra.nn.stack import Stack
+from recurra.nn.weight_drop import WeightDrop
 
 Settings = dict[str, Setting]
 
@@ -124,6 +127,10 @@ def _embedding(module: nn.Embedding) -> Settings:
     return {name: getattr(module, name) for name in ("num_embeddings", "embedding_dim", "padding_idx")}
 
 
+def _make_embedding(part: Part) -> nn.Embedding:
+    return nn.Embedding(**cast(dict[str, Any], part.settings))
+
+
 def _features(module: nn.LayerNorm | nn.RMSNorm) -> int:
     if len(module.normalized_shape) != 1:
         raise FileFormatError(f"{type(module).__name__} over {len(module.normalized_shape)} dimensions cannot be saved")
@@ -166,6 +173,7 @@ def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
 
 ROWS: Mapping[type[nn.Module], ModuleRow] = {
     Recurrent: ModuleRow("Recurrent", _layer, _make_layer),
+    WeightDrop: ModuleRow("Recurrent", _layer, _make_layer),
     RNN: ModuleRow("RNN", _layer, _dropin(RNN, *_NONLINEARITIES)),
     LSTM: ModuleRow("LSTM", _layer, _dropin(LSTM)),
     GRU: ModuleRow("GRU", _layer, _dropin(GRU)),
@@ -174,13 +182,16 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     LSTMCell: ModuleRow("LSTMCell", _cell, _dropin(LSTMCell)),
     GRUCell: ModuleRow("GRUCell", _cell, _dropin(GRUCell)),
     nn.Linear: ModuleRow("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
-    nn.Embedding: ModuleRow("Embedding", _embedding, lambda part: nn.Embedding(**cast(dict[str, Any], part.settings))),
+    nn.Embedding: ModuleRow("Embedding", _embedding, _make_embedding),
+    AdaptiveSoftmax: _plain(AdaptiveSoftmax, **_same("in_features", "n_classes", "cutoffs", "div_value", "head_bias")),
     nn.LayerNorm: ModuleRow("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
     nn.RMSNorm: ModuleRow("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
     **{
         cls: ModuleRow(cls.__name__, _last, _make_over_features(cls)) for cls in (nn.Softmax, nn.Softmin, nn.LogSoftmax)
     },
+    EmbeddingDropout: ModuleRow("Embedding", _embedding, _make_embedding),
     nn.Dropout: _plain(nn.Dropout, **_same("p")),
+    VariationalDropout: _plain(VariationalDropout, **_same("p")),
     nn.Identity: _plain(nn.Identity),
     **{cls: _plain(cls) for cls in (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.SiLU, nn.Mish)},
     **{cls: _plain(cls) for cls in (nn.Softsign, nn.Hardsigmoid, nn.Hardswish, nn.SELU, nn.Tanhshrink)},

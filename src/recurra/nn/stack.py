@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class Stack(nn.Sequential):
         Raises:
             ValueError: the number of states is not the number of recurrent parts.
         """
-        return _pass(self, input, state)
+        return run_parts(self, input, state)
 
 
 def is_recurrent(module: nn.Module) -> bool:
@@ -46,7 +47,13 @@ def is_recurrent(module: nn.Module) -> bool:
     return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase))
 
 
-def _pass(parts: nn.Sequential, x: Any, state: Any) -> tuple[Any, Any]:
+def run_parts(parts: Iterable[nn.Module], x: Any, state: Any = None) -> tuple[Any, Any]:
+    """Run parts one after the other, as a ``Stack`` of them would.
+
+    Raises:
+        ValueError: the number of states is not the number of recurrent parts.
+    """
+    parts = list(parts)
     count = sum(map(is_recurrent, parts))
     if state is None:
         states = [None] * count
@@ -60,7 +67,7 @@ def _pass(parts: nn.Sequential, x: Any, state: Any) -> tuple[Any, Any]:
     for part in parts:
         if isinstance(part, nn.Sequential):
             given = states[len(new)] if is_recurrent(part) else ()
-            x, after = part(x, given) if isinstance(part, Stack) else _pass(part, x, given)
+            x, after = part(x, given) if isinstance(part, Stack) else run_parts(part, x, given)
         elif is_recurrent(part):
             x, after = _run(part, x, states[len(new)])
         else:

@@ -9,15 +9,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from recurra.errors import FileFormatError, RunError
 from recurra.files import synchronise_folder, write_atomically
 from recurra.model import Description, read
 from recurra.model.file import CONFIG, MODEL
-from recurra.nn import save
 from recurra.version import __version__
+
+if TYPE_CHECKING:
+    from torch import nn
 
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
@@ -62,6 +63,8 @@ class RunFolder:
         Raises:
             RunError: the folder cannot be written to.
         """
+        from recurra.nn import save  # reading runs needs no torch
+
         try:
             save(module, self.folder / MODEL, annotations=annotations)
         except FileFormatError as error:

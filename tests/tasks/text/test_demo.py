@@ -5,17 +5,17 @@ import torch
 
 from recurra.errors import RunError
 from recurra.tasks.text import demo
-from recurra.tasks.text.language_model import LanguageModel
+from recurra.tasks.text.language_model import TokenModel
 from recurra.tasks.text.settings import ModelSettings
 
 
 @pytest.fixture
-def model() -> LanguageModel:
+def model() -> TokenModel:
     torch.manual_seed(0)
-    return LanguageModel(7, ModelSettings("lstm", hidden=6, layers=2, dropout=0.0))
+    return TokenModel(7, ModelSettings("lstm", hidden=6, layers=2, dropout=0.0))
 
 
-def test_race(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_race(model: TokenModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "ROUNDS", 6)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     inputs, targets = torch.randint(0, 7, (2, 5, 3))
@@ -27,10 +27,10 @@ def test_race(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_no_times_for_different_numbers(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_times_for_different_numbers(model: TokenModel, monkeypatch: pytest.MonkeyPatch) -> None:
     right = demo.on_torch
 
-    def wrong(model: LanguageModel) -> LanguageModel:
+    def wrong(model: TokenModel) -> TokenModel:
         changed = right(model)
         with torch.no_grad():
             next(changed.recurrent.parameters())[0, 0] += 1.0

@@ -1,17 +1,84 @@
-"""Arguments and messages that several commands on texts have in common."""
+"""Arguments, figures and messages that several commands on texts have in common."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recurra.cli.console import note
+
+if TYPE_CHECKING:
+    from recurra.runtime import Model, Score
+
 Trained = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made, or an exported file.")]
+TextFile = Annotated[Path, typer.Argument(metavar="FILE", help="UTF-8 text to predict.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+LANES_HELP = "Parts of the text read side by side: faster, but each begins without memory."
 
 
-def listed(unknown: Counter[str]) -> str:
-    """The number of unknown tokens, and the most frequent ones."""
+def measured(run: Path, file: Path, lanes: int) -> tuple[Model, str, Score]:
+    """The model of a run or file, the text of a file, and the text's score.
+
+    Raises:
+        RunError: the model or the text cannot be used, or ``lanes`` is no positive whole number.
+    """
+    from recurra.runtime import score
+    from recurra.runtime.language import vocabulary_of
+    from recurra.tasks import checks
+    from recurra.tasks.text.loading import load_model
+    from recurra.tasks.text.reading import read_text
+
+    checks.whole("--batch-size", lanes)
+    model = load_model(run)
+    text = read_text(file, vocabulary_of(model).level)
+    return model, text, score(model, text, lanes=lanes)
+
+
+def totals(score: Score) -> dict[str, object]:
+    """The figures of a whole text, by their names in JSON."""
+    return {
+        "perplexity": score.perplexity,
+        "bits_per_char": score.bits_per_char,
+        "bits_per_byte": score.bits_per_byte,
+        "nats": score.total,
+        "tokens": score.tokens,
+        "characters": score.characters,
+        "bytes": score.bytes,
+        "unknown": score.unknown.total(),
+        "level": score.level,
+        "vocabulary": score.vocabulary,
+    }
+
+
+def print_totals(score: Score, file: Path) -> None:
+    """Print the figures of a whole text in lines, and a note about tokens that the model does not know."""
+    print(f"perplexity          {score.perplexity:.4f}")
+    print(f"bits per character  {score.bits_per_char:.4f}")
+    print(f"bits per byte       {score.bits_per_byte:.4f}")
+    print(f"tokens              {score.tokens} ({score.characters} characters, {score.bytes} bytes)")
+    print(f"unknown tokens      {score.unknown.total()}")
+    print(f"vocabulary          {score.vocabulary} (level {score.level})")
+    if score.unknown:
+        note(f"{listed(score.unknown)} in {file} are not in the vocabulary, and were read as <unk>")
+
+
+def to_json(content: Mapping[str, object]) -> str:
+    """An object in one line of ASCII; infinity and NaN, which JSON does not have, become null."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in content.items()
+    }
+    return json.dumps(finite, allow_nan=False)
+
+
+def listed(unknown: Counter[str], total: int | None = None) -> str:
+    """The number of unknown tokens, by default as many as are counted, and the most frequent ones."""
     kinds = ", ".join(f"{token!a}" for token, _ in unknown.most_common(5))
-    return f"{unknown.total()} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"
+    count = unknown.total() if total is None else total
+    return f"{count} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"

@@ -18,7 +18,7 @@ from recurra.cli.processes import joined, resume_command
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
-from recurra.tasks.text.settings import LEVELS, ModelSettings, TextSettings
+from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
 from recurra.tasks.training.launch import is_first
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
@@ -52,10 +52,23 @@ def train(
     valid: Valid = None,
     level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = _Text.level,
     min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    vocabulary_size: Annotated[
+        int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
+    ] = None,
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
+    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden.")] = None,
+    tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
     dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
+    variational: Annotated[
+        bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
+    ] = _Model.variational,
+    embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
+    weight_drop: Annotated[float, typer.Option(help="Of a weight between states.")] = _Model.weight_drop,
+    cutoffs: Annotated[
+        str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
+    ] = None,
     seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
     batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
     carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,
@@ -108,7 +121,8 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
-    from recurra.tasks.text.job import TextJob, read_corpus, train_text
+    from recurra.tasks.text.corpus import read_corpus
+    from recurra.tasks.text.job import TextJob, train_text
 
     with joined(out) as processes:
         if processes.is_first:
@@ -126,7 +140,8 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
     from recurra.tasks.run import open_run
-    from recurra.tasks.text.job import TASK, open_text, settings_of_run
+    from recurra.tasks.text.job import open_text, settings_of_run
+    from recurra.tasks.text.loading import TASK
     from recurra.tasks.training.loop import finished_outcome, fit
 
     with joined(folder) as processes:
@@ -185,8 +200,9 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
+    train, valid = corpus.train, corpus.valid
     lines = [
-        f"{len(corpus.train):,} characters to train on, {len(corpus.valid):,} to validate on",
+        f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
@@ -195,8 +211,8 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         each = f"{threads} thread{'s' if threads > 1 else ''} each"
         lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
     facts = {
-        "train_characters": len(corpus.train),
-        "valid_characters": len(corpus.valid),
+        "train_characters": train.characters,
+        "valid_characters": valid.characters,
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
         "windows_per_epoch": job.windows_per_epoch,
@@ -207,8 +223,10 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
     reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
-    if corpus.unknown:
-        note(f"{listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+    unknown = corpus.valid.unknown
+    if unknown:
+        tokens = listed(unknown.kinds, unknown.total)
+        note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _tell(outcome: Outcome, folder: Path) -> None:

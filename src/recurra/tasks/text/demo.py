@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
-from recurra.tasks.text.corpus import default_corpus, split_text
-from recurra.tasks.text.job import TextJob, make_corpus
-from recurra.tasks.text.language_model import LanguageModel, nats
+from recurra.tasks.text.corpus import default_corpus, make_corpus
+from recurra.tasks.text.job import TextJob
+from recurra.tasks.text.language_model import TokenModel, nats
+from recurra.tasks.text.reading import split_text
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -93,7 +94,7 @@ def faster_threads(job: TextJob) -> int:
     return min(medians, key=medians.__getitem__)
 
 
-def race(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Race:
+def race(model: TokenModel, inputs: Tensor, targets: Tensor) -> Race:
     """Time a training step of a model whose cell is lstm against the same model on torch.nn.LSTM.
 
     Both start from the same weights, and are timed only if they compute the same numbers. The two sides alternate, and
@@ -122,7 +123,7 @@ def race(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Race:
     return Race(medians[0], medians[1], rounds, difference)
 
 
-def on_torch(model: LanguageModel) -> LanguageModel:
+def on_torch(model: TokenModel) -> TokenModel:
     """Copy a model whose cell is lstm, with torch.nn.LSTM in place of recurra's layer, and the same weights."""
     copied, layer = copy.deepcopy(model), model.recurrent
     theirs = nn.LSTM(model.embedding.embedding_dim, model.output.in_features, layer.num_layers)
@@ -137,7 +138,7 @@ def _milliseconds(step: Callable[[], None]) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def _stepper(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
+def _stepper(model: TokenModel, inputs: Tensor, targets: Tensor) -> Callable[[], None]:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def step() -> None:
@@ -149,12 +150,12 @@ def _stepper(model: LanguageModel, inputs: Tensor, targets: Tensor) -> Callable[
     return step
 
 
-def _difference(ours: LanguageModel, theirs: LanguageModel, inputs: Tensor, targets: Tensor) -> float:
+def _difference(ours: TokenModel, theirs: TokenModel, inputs: Tensor, targets: Tensor) -> float:
     here, there = _results(ours, inputs, targets), _results(theirs, inputs, targets)
     return max(float((mine - other).abs().max() / other.abs().max()) for mine, other in zip(here, there, strict=True))
 
 
-def _results(model: LanguageModel, inputs: Tensor, targets: Tensor) -> list[Tensor]:
+def _results(model: TokenModel, inputs: Tensor, targets: Tensor) -> list[Tensor]:
     logits = model(inputs)[0]
     loss = nats(logits, targets)
     return [loss.detach(), logits.detach(), *torch.autograd.grad(loss, list(model.parameters()))]

@@ -1,88 +1,42 @@
-"""The text job: training from files to a run folder, and loading a trained model to measure or sample."""
+"""The text job: training from files to a run folder."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.conversion.reading import read
-from recurra.errors import FileFormatError, RunError
-from recurra.model import Description
-from recurra.model.description import check_fit
-from recurra.model.file import CONFIG, MODEL
-from recurra.nn import Stack
-from recurra.nn.parts import build as build_module
-from recurra.tasks.run import RunFolder, create_run, open_run, refuse_newer
+from recurra.errors import RunError
+from recurra.model.file import CONFIG
+from recurra.model.vocabulary import to_content
+from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
-from recurra.tasks.text.corpus import read_text, read_texts, split_text
+from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.language_model import (
     StackState,
     bits_per_char,
     build,
     detached,
-    nats,
+    leaves_of,
     perplexity,
-    total_nats,
+    with_leaves,
 )
-from recurra.tasks.text.settings import TextSettings, model_settings
+from recurra.tasks.text.loading import TASK, vocabulary_of_run
+from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training.events import Callback, Outcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
-from recurra.vocabulary import Vocabulary
 
-TASK = "text"
 # Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
-MOST_LOGITS = 2**24  # numbers: 64 MiB
 
 _logger = logging.getLogger("recurra")
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The texts of a training: one to train on, one to validate on, and the vocabulary of the first."""
-
-    train: str
-    valid: str
-    vocabulary: Vocabulary
-
-    @property
-    def unknown(self) -> Counter[str]:
-        """The validation text's tokens that are not in the vocabulary, and are read as ``<unk>``."""
-        return self.vocabulary.unknown(self.valid)
-
-
-@dataclass(frozen=True)
-class Score:
-    """The cross-entropy of a text under a model's predictions.
-
-    `nats` is the sum over all `tokens` tokens, which have `characters` characters; the tokens in `unknown` were read as
-    ``<unk>``.
-    """
-
-    nats: float
-    tokens: int
-    characters: int
-    unknown: Counter[str]
-
-    @property
-    def perplexity(self) -> float:
-        """exp of the mean cross-entropy per token in nats."""
-        return perplexity(self.nats / self.tokens)
-
-    @property
-    def bits_per_char(self) -> float:
-        """The cross-entropy in bits per character; white space counts, in a text of words too."""
-        return bits_per_char(self.nats, self.characters)
 
 
 class TextJob:
@@ -104,12 +58,10 @@ class TextJob:
         settings.check()
         self.corpus, self.settings = corpus, settings
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
-        ids = vocabulary.encode(corpus.train)
+        ids, valid = corpus.train.tokens, corpus.valid.tokens
         if len(ids) < settings.seq_len:
-            what = "characters" if vocabulary.level == "char" else "words"
             window = f"one window of --seq-len {settings.seq_len}"
-            raise RunError(f"the text is too short: {len(ids)} {what} to train on are less than {window}")
-        valid = vocabulary.encode(corpus.valid)
+            raise RunError(f"the text is too short: {len(ids)} tokens to train on are less than {window}")
         self.valid_tokens = len(valid)
         self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
         self.processes = processes = processes or OneProcess()
@@ -157,18 +109,14 @@ class TextJob:
     def loss(self, window: int) -> tuple[Tensor, int]:
         """The cross-entropy of a window in nats, summed over its tokens, and their number."""
         inputs, targets = self.window(window)
-        precision = self.settings.training.precision
-        with torch.autocast(self.processes.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits, state = self.model(inputs, self._state)
+        total, state = self.model.nats(inputs, targets, self._state, self.settings.training.precision)
         if self.settings.carry:
             self._state = detached(state)
-        return nats(logits.float() if logits.dtype == torch.bfloat16 else logits, targets, "sum"), targets.numel()
+        return total, targets.numel()
 
     def state_tensors(self) -> list[Tensor]:
         """The state that the next window starts from, each tensor ``(layers, lanes, hidden)``."""
-        if self._state is None:
-            return []
-        return list(self._state) if isinstance(self._state, tuple) else [self._state]
+        return list(leaves_of(self._state))
 
     def load_state_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Take over this process's share of a state of :meth:`state_tensors`.
@@ -181,11 +129,11 @@ class TextJob:
             self.model.eval()
             _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64, device=device))
             self.model.train()
-        own = [(each.shape, each.dtype) for each in (state if isinstance(state, tuple) else (state,))]
+        own = [(each.shape, each.dtype) for each in leaves_of(state)]
         if [(tensor.shape, tensor.dtype) for tensor in tensors] != own:
             raise RunError("its state is not that of this model and batch")
-        mine = tuple(tensor[:, list(self.share)].to(device) for tensor in tensors)
-        self._state = mine if isinstance(state, tuple) else mine[0]
+        mine = [tensor[:, list(self.share)].to(device) for tensor in tensors]
+        self._state = with_leaves(state, iter(mine))
 
     @torch.no_grad()
     def evaluate(self, stop: Callable[[], bool]) -> tuple[float, int] | None:
@@ -193,12 +141,12 @@ class TextJob:
         total, tokens, state = 0.0, 0, None
         if not self.valid.chosen:
             return total, tokens
-        steps = measuring_steps(len(self.corpus.vocabulary), len(self.valid.chosen))
         self.model.eval()
         try:
-            for inputs, targets in self.valid.windows(steps):
-                logits, state = self.model(inputs.to(self.processes.device), state)
-                total += float(nats(logits, targets.to(self.processes.device), "sum"))
+            for inputs, targets in self.valid.windows(MEASURING_STEPS):
+                inputs, targets = inputs.to(self.processes.device), targets.to(self.processes.device)
+                window, state = self.model.nats(inputs, targets, state)
+                total += float(window)
                 tokens += int((targets != PADDING).sum())
                 if stop():
                     return None
@@ -208,7 +156,7 @@ class TextJob:
 
     def figures(self, loss: float) -> dict[str, float]:
         """Perplexity and bits per character of a mean cross-entropy of the validation text."""
-        bits = bits_per_char(loss * self.valid_tokens, len(self.corpus.valid))
+        bits = bits_per_char(loss * self.valid_tokens, self.corpus.valid.characters)
         return {"perplexity": perplexity(loss), "bits_per_char": bits}
 
 
@@ -222,27 +170,6 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         raise RunError(f"{processes.count} processes need as many lanes of text, and there are {lanes}: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
-
-
-def measuring_steps(vocabulary: int, lanes: int) -> int:
-    """The length of windows where no gradients are computed: long ones are cheapest, but their logits take memory."""
-    return max(1, min(MEASURING_STEPS, MOST_LOGITS // (vocabulary * lanes)))
-
-
-def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSettings) -> Corpus:
-    """Read the texts; without a file to validate on, the last tenth of the text is used.
-
-    Raises:
-        RunError: a file is refused, or a setting is out of range.
-    """
-    settings.check()
-    text = read_texts(files)
-    return make_corpus(*(split_text(text) if valid is None else (text, read_text(valid))), settings)
-
-
-def make_corpus(train: str, valid: str, settings: TextSettings) -> Corpus:
-    """Make a corpus, with the vocabulary of the training text alone."""
-    return Corpus(train, valid, Vocabulary.of(train, settings.level, settings.least_count))
 
 
 def train_text(
@@ -294,99 +221,14 @@ def open_text(run: RunFolder, processes: Processes | None = None) -> TextJob:
         RunError: the run is of a newer recurra, its configuration is damaged, or its files are missing or have changed.
     """
     settings, sources = settings_of_run(run)
-    try:
-        vocabulary = _read_vocabulary(run.config.get("vocabulary"))
-    except RunError as error:
-        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
+    vocabulary = vocabulary_of_run(run)
     sources.check()
     valid = None if sources.valid is None else sources.valid.path
     corpus = read_corpus([source.path for source in sources.files], valid, settings)
-    if corpus.vocabulary.tokens != vocabulary.tokens:
+    if corpus.vocabulary != vocabulary:
         raise RunError(f"{run.folder / CONFIG} is damaged: its vocabulary is not that of its files")
     return TextJob(corpus, settings, processes)
 
 
-def load_text(path: Path) -> tuple[Stack, Vocabulary]:
-    """Load a trained model, in evaluation mode, and its vocabulary, from a run folder or an exported file.
-
-    Raises:
-        RunError: the folder is missing or no run of this task; its files are damaged or do not fit each other; or the
-            file cannot be read, or holds no language model.
-    """
-    if not path.is_file():
-        return _language_model(path, _of_run(open_run(path, TASK)))
-    try:
-        return _language_model(path, read(path))
-    except FileFormatError as error:
-        raise RunError(f"not a run folder, and no exported file either: {error}") from None
-
-
-def _language_model(path: Path, description: Description) -> tuple[Stack, Vocabulary]:
-    """Build the module and the vocabulary of a language model from its description.
-
-    Raises:
-        RunError: the model is no language model, or has a weight that is not finite.
-        FileFormatError: a part has a name that torch's modules use themselves.
-    """
-    module, vocabulary = build_module(description), description.vocabulary
-    settings = [
-        part.settings.get(name) for _, part in description.root.walk() for name in ("batch_first", "bidirectional")
-    ]
-    if vocabulary is None or not isinstance(module, Stack) or True in settings:
-        raise RunError(f"{path} holds no language model of 'recurra text train'")
-    for name, weight in module.named_parameters():
-        if not torch.isfinite(weight).all():
-            raise RunError(f"{path} is damaged: weight {name} holds values that are not finite")
-    return module.float(), vocabulary  # quantized weights stand for float32 numbers
-
-
-def _of_run(run: RunFolder) -> Description:
-    """Read the model of a run folder, and check that it fits the folder's configuration.
-
-    Raises:
-        RunError: a file is missing or damaged, or the files do not fit each other.
-    """
-    try:
-        settings = model_settings(run.config.get("model"))
-        vocabulary = _read_vocabulary(run.config.get("vocabulary"))
-    except RunError as error:
-        raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
-    own = build(len(vocabulary), settings, "meta").state_dict()
-    description = run.read_model()
-    try:
-        check_fit(description.weights, {name: tuple(tensor.shape) for name, tensor in own.items()})
-    except FileFormatError as error:
-        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: {error}") from None
-    if description.vocabulary is None or description.vocabulary.tokens != vocabulary.tokens:
-        raise RunError(f"{run.folder / MODEL} does not fit {CONFIG}: its vocabulary is another one")
-    return description
-
-
-def evaluate_text(model: Stack, vocabulary: Vocabulary, text: str, lanes: int = 1) -> Score:
-    """Measure how well a model predicts each token of a text, given all tokens before it.
-
-    Args:
-        model: the model.
-        vocabulary: the model's tokens.
-        text: the text to predict.
-        lanes: the number of parts that are read side by side. More are faster, and predict a little worse: each part
-            begins without memory of the part before.
-    """
-    ids = vocabulary.encode(text)
-    parts = Lanes(ids, min(lanes, len(ids)), vocabulary.start, complete=True)
-    total = total_nats(model, parts, MEASURING_STEPS)
-    return Score(total, len(ids), len(text), vocabulary.unknown(text))
-
-
 def _config(job: TextJob, sources: Sources | None) -> dict[str, object]:
-    vocabulary = {"level": job.settings.level, "tokens": list(job.corpus.vocabulary.tokens)}
-    return {"task": TASK, **config_of(job.settings, sources), "vocabulary": vocabulary}
-
-
-def _read_vocabulary(value: object) -> Vocabulary:
-    if not isinstance(value, dict) or value.get("level") not in ("char", "word"):
-        raise RunError("'vocabulary' must hold its level and tokens")
-    tokens = value.get("tokens")
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise RunError("the tokens of 'vocabulary' must be a list of texts")
-    return Vocabulary(value["level"], tokens)
+    return {"task": TASK, **config_of(job.settings, sources), "vocabulary": to_content(job.corpus.vocabulary)}
