@@ -167,7 +167,7 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         RunError: a process would have none, and `empty` is false.
     """
     if lanes < processes.count and not empty:
-        raise RunError(f"{processes.count} processes are more than the {lanes} lanes of the text: start fewer")
+        raise RunError(f"{processes.count} processes need as many lanes of text, and there are {lanes}: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
