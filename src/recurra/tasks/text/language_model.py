@@ -192,8 +192,8 @@ class LanguageModel:
         refuse_existing(run)
         files = [] if isinstance(texts, str) else [texts] if isinstance(texts, Path) else list(texts)
         is_on_disk = bool(files) and not isinstance(valid, str)
-        sources = sources_of(files, valid) if is_on_disk and not isinstance(valid, str) else None
         job = TextJob(_corpus(texts if isinstance(texts, str) else files, valid, settings), settings)
+        sources = sources_of(files, valid) if is_on_disk and not isinstance(valid, str) else None
         self.outcome = train_text(job, run, callbacks, sources=sources)
 
     @classmethod
