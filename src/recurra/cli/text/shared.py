@@ -34,8 +34,8 @@ def measured(run: Path, file: Path, lanes: int) -> tuple[Model, str, Score]:
     from recurra.tasks.text.loading import load_model
 
     checks.whole("--batch-size", lanes)
-    text = read_text(file)
     model = load_model(run)
+    text = read_text(file)
     return model, text, score(model, text, lanes=lanes)
 
 
