@@ -66,7 +66,7 @@ $(INSTALLED): $(SOURCES) $(ANOTHER)
 	@$(BIN)/python -c 'import pip' 2>/dev/null || { echo 'Making .venv with $(PYTHON)'; "$(PYTHON)" -m venv --clear .venv; }
 	@echo 'Installing recurra and what it needs into .venv; the first time takes some minutes'
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch,cli,onnx,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch,cli,bpe,onnx,dev]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -44,6 +44,7 @@ ALLOWED = {
         "version", "errors", "files", "equations", "compiler", "cells", "_native", "engines", "model", "runtime", "nn",
         "onnx", "look", "tasks", "bench",
     },
+    "__main__": {"cli"},
 }  # fmt: skip
 
 # Third-party packages, and the parts that may import them.
@@ -52,6 +53,7 @@ THIRD_PARTY = {
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
+    "tokenizers": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},
     "onnxruntime": {"bench"},

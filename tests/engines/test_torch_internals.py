@@ -165,3 +165,11 @@ def test_weights_are_laid_flat_where_there_is_cudnn():
     assert torch_internals.lays_weights_flat() in (True, False)
     assert "_use_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)
     assert "_cudnn_rnn_flatten_weight" in inspect.getsource(torch.nn.RNNBase.flatten_parameters)
+
+
+def test_instructions_for_bfloat16_are_known():
+    """Where torch lists the processor's capabilities, which newer ones do, they agree."""
+    assert torch_internals.has_bfloat16() in (True, False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    if "avx512_bf16" in capabilities:
+        assert torch_internals.has_bfloat16() == capabilities["avx512_bf16"]

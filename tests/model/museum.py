@@ -14,7 +14,7 @@ from recurra import cells
 from recurra.model import Column, Scaling, Series, series
 from recurra.model.file import KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
-from recurra.model.vocabulary import MAX_CHARACTERS, MAX_WORDS
+from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
 from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable
@@ -352,7 +352,27 @@ exhibits(
 exhibits(
     "vocabulary",
     {
-        "of an unknown level": {"level": "byte", "tokens": "ab"},
+        "of an unknown level": {"level": "bits", "tokens": "ab"},
+        "with a level that is a list": {"level": ["char"], "tokens": "ab"},
+        "of bytes, with tokens": {"level": "byte", "tokens": "ab"},
+        "of byte pairs, with tokens": {"level": "bpe", "tokens": "ab"},
+        "of byte pairs, without merges": {"level": "bpe"},
+        "of characters, with merges": {"level": "char", "tokens": "ab", "merges": ""},
+        "with merges that are a list": {"level": "bpe", "merges": [[1, 2]]},
+        "with half a merge": {"level": "bpe", "merges": "97 98 99"},
+        "with merges of letters": {"level": "bpe", "merges": "a b"},
+        "with a merge of a huge number": {"level": "bpe", "merges": "97 " + "9" * 5000},
+        "with a merge of a token that comes later": {"level": "bpe", "merges": "97 257 97 98"},
+        "with a merge twice": {"level": "bpe", "merges": "97 98 97 98"},
+        "with tokens that double in length": {
+            "level": "bpe",
+            "merges": "97 97 " + " ".join(f"{n} {n}" for n in range(256, 5000)),
+        },
+        "of more merges than can be": {"level": "bpe", "merges": " ".join(["97 98"] * (MAX_MERGES + 1))},
+        "of as many merges as can be, one twice": {
+            "level": "bpe",
+            "merges": " ".join([*(f"{n // 256} {n % 256}" for n in range(MAX_MERGES - 1)), "1 1"]),
+        },
         "with a token twice": {"level": "char", "tokens": "aa"},
         "with a list": {"level": "char", "tokens": ["a", "b"]},
         "with half a character": {"level": "char", "tokens": "a\ud800"},

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from recurra.model import annotations, content, cost, kinds, safetensors, serial, series
+from recurra.model import content, cost, kinds, safetensors, serial, series, vocabulary
 from recurra.program import serial as programs
+from recurra.vocabulary import byte_pairs
 from tests.model import museum
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
@@ -23,7 +24,12 @@ CAPS = {
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
-    "characters or words of a vocabulary": [annotations.MAX_CHARACTERS, annotations.MAX_WORDS],
+    "characters, words or merges of a vocabulary": [
+        vocabulary.MAX_CHARACTERS,
+        vocabulary.MAX_WORDS,
+        vocabulary.MAX_MERGES,
+    ],
+    "bytes of a token": [byte_pairs.LONGEST_PIECE],
     "characters of a name of a part, a column or a series": [content.MAX_NAME],
     "columns of time series": [series.MAX_COLUMNS],
     "offsets, and as many scales, of time series": [series.MAX_SCALES],
@@ -38,6 +44,7 @@ CAPS = {
     "sizes that differ in all programs together": [programs.MAX_SIZES],
     "states of a program": [programs.MAX_STATES],
     "layers of a part": [kinds.MAX_LAYERS],
+    "clusters of an adaptive softmax": [kinds.MAX_CUTOFFS],
     "variables of all layers and directions, each with its own": [cost.MAX_VARIABLES],
     "numbers that one step computes with": [cost.FREE, cost.TIMES],
     "multiplications of one step, and once per call": [cost.MAX_MULTIPLICATIONS],

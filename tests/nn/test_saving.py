@@ -18,7 +18,19 @@ from recurra import cells, runtime
 from recurra.errors import FileFormatError
 from recurra.model import KINDS, Column, Series
 from recurra.model.kinds import kinds_of
-from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack, VariationalDropout
+from recurra.nn import (
+    GRU,
+    LSTM,
+    RNN,
+    AdaptiveSoftmax,
+    GRUCell,
+    LSTMCell,
+    Recurrent,
+    RecurrentCell,
+    RNNCell,
+    Stack,
+    VariationalDropout,
+)
 from recurra.nn.parts import ROWS, describe
 from recurra.vocabulary import Vocabulary
 from tests.random_cells import random_cell
@@ -29,6 +41,7 @@ EXAMPLES = {
     "LSTM": LSTM(6, 7, 2, proj_size=6, bias=False),
     "GRU": GRU(6, 6, bidirectional=True),
     "Linear": nn.Linear(6, 3),
+    "AdaptiveSoftmax": AdaptiveSoftmax(6, 12, [3, 5], div_value=2, head_bias=True),
     "LayerNorm": nn.LayerNorm(6, bias=False),
     "RMSNorm": nn.RMSNorm(6),
     "Dropout": nn.Dropout(0.3),

@@ -121,8 +121,28 @@ def test_rms_norm_without_eps_takes_that_of_the_dtype(dtype):
     np.testing.assert_allclose(output, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-12)])
+def test_the_adaptive_softmax_gives_log_probabilities(dtype, tolerance):
+    """The clusters' probabilities are shared out among their classes (Grave et al. 2017, eq. 5)."""
+    settings = {"in_features": 7, "n_classes": 9, "cutoffs": (3, 5), "div_value": 2.0, "head_bias": True}
+    made = described(Part("AdaptiveSoftmax", settings), dtype=dtype)
+    weights = {name: np.asarray(weight.data, np.float64) for name, weight in made.weights.items()}
+    assert {name: value.shape for name, value in weights.items()} == {
+        "head.weight": (5, 7), "head.bias": (5,), "tail.0.0.weight": (3, 7), "tail.0.1.weight": (2, 3),
+        "tail.1.0.weight": (1, 7), "tail.1.1.weight": (4, 1),
+    }  # fmt: skip
+    head = softmax(X @ weights["head.weight"].T + weights["head.bias"])
+    tails = [
+        head[..., 3 + n : 4 + n] * softmax(X @ weights[f"tail.{n}.0.weight"].T @ weights[f"tail.{n}.1.weight"].T)
+        for n in range(2)
+    ]
+    probabilities = np.concatenate([head[..., :3], *tails], -1)
+    np.testing.assert_allclose(probabilities.sum(-1), 1)
+    np.testing.assert_allclose(Model(made)(X.astype(dtype))[0], np.log(probabilities), rtol=0, atol=tolerance)
+
+
 def test_every_kind_of_part_is_run():
-    assert set(kinds_of("rows")) == {*CASES, "Linear", "PReLU"}
+    assert set(kinds_of("rows")) == {*CASES, "Linear", "PReLU", "AdaptiveSoftmax"}
     assert {name for name, kind in KINDS.items() if kind.program is not None} == set(kinds_of("rows"))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from recurra.tasks.text.demo import threads
-from recurra.tasks.training.settings import TrainingSettings
 from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.training.settings import TrainingSettings
 
 LINES = ("the cat sat on the mat", "the dog sat on the log", "a cat and a dog ran")
 

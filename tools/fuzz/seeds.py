@@ -75,6 +75,11 @@ def descriptions() -> Iterator[Description]:
         lookup, layer(tanh, 2, 2, "RNN"), Part("Linear", {"in_features": 2, "out_features": 4, "bias": True})
     )
     yield described(spoken, tokens)
+    for vocabulary in (Vocabulary("byte"), Vocabulary("bpe", merges=[(97, 98), (256, 99), (98, 99), (97, 258)])):
+        yield described(
+            _stack(Part("Embedding", {"num_embeddings": len(vocabulary), "embedding_dim": 1, "padding_idx": None})),
+            {"vocabulary": vocabulary},
+        )
     for kind in ("bf16", "int8"):
         yield quantize(described(spoken, tokens), kind)
     columns = (Column("load", "target"), Column("heat", "future"))

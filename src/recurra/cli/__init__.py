@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from recurra.tasks.training.launch import is_first
+
 # The packages that an installation without the extras lacks.
 EXTRAS = ("typer", "click", "rich", "torch")
 
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'recurra: {error.name} is not installed; run: pip install "recurra[cli,torch]"', file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print("recurra: interrupted", file=sys.stderr)
+        if is_first():
+            print("recurra: interrupted", file=sys.stderr)
         code = 130
     return _flushed(code)
 

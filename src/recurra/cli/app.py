@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Protocol, cast
+from typing import Annotated
 
 import typer
 
 from recurra.cli import text
 from recurra.cli.bench import bench
-from recurra.cli.console import error_line
+from recurra.cli.console import message_of
 from recurra.cli.export import export, inspect
-from recurra.errors import RecurraError
+from recurra.cli.processes import tell
 from recurra.version import __version__
 
 app = typer.Typer(
@@ -27,12 +27,6 @@ app.command()(export)
 app.command()(inspect)
 app.command()(bench)
 
-NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
-
-
-class _UsageError(Protocol):
-    def format_message(self) -> str: ...
-
 
 def run(argv: Sequence[str] | None) -> int:
     """Run a command and return its exit code; see :func:`recurra.cli.main`."""
@@ -46,26 +40,13 @@ def run(argv: Sequence[str] | None) -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except Exception as error:
-        message = _message(error)
+        message = message_of(error)
         if message is None:
             raise
         if message:
-            error_line(message)
+            tell(message)
         return 2
     return result if isinstance(result, int) else 0
-
-
-def _message(error: Exception) -> str | None:
-    """The message for a user; None for a defect, which keeps its traceback."""
-    if isinstance(error, RecurraError):
-        return str(error)
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
-        return NO_MEMORY
-    if isinstance(error, OSError) and error.filename is None:  # readers and writers of files name the file
-        return f"the output cannot be written: {error.strerror or error}"
-    if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
-        return cast(_UsageError, error).format_message()
-    return None
 
 
 def _version(wanted: bool) -> None:

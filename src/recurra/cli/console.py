@@ -8,14 +8,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from recurra.errors import RecurraError
+
 if TYPE_CHECKING:
     from recurra.tasks.training.events import Evaluation, Outcome, Step
 
+NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
 SECONDS_BETWEEN_LINES = 30.0  # of updates, where there is no terminal
 SECONDS_BETWEEN_OBJECTS = 1.0  # of updates, with --json
 
@@ -28,6 +31,23 @@ _SHOWN = {
     "perplexity": ("perplexity", "9.2f"),
     "bits_per_char": ("bits/char", "6.3f"),
 }
+
+
+class _UsageError(Protocol):
+    def format_message(self) -> str: ...
+
+
+def message_of(error: Exception) -> str | None:
+    """The message of an error for a user; None for a defect, which keeps its traceback."""
+    if isinstance(error, RecurraError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
+        return NO_MEMORY
+    if isinstance(error, OSError) and error.filename is None:  # readers and writers of files name the file
+        return f"the output cannot be written: {error.strerror or error}"
+    if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
+        return cast(_UsageError, error).format_message()
+    return None
 
 
 def error_line(message: str) -> None:
@@ -105,21 +125,30 @@ class Reporter:
         else:
             self.console.print(text, soft_wrap=True)
 
+    def progress(self, fraction: float, description: str) -> None:
+        """Move the bar; without one, print a line now and then.
+
+        Args:
+            fraction: the share of the work that is done, from 0 to 1.
+            description: the text beside the bar.
+        """
+        if self.bar is not None:
+            self.bar.update(self.task, completed=fraction, description=description)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self.line(f"{fraction:4.0%}  {description}")
+
     def introduce(self, lines: list[str], facts: Mapping[str, object]) -> None:
         """Print the lines."""
         for line in lines:
             self.line(line)
 
     def on_step(self, step: Step) -> None:
-        """Move the bar; without one, print a line now and then."""
+        """Show the update beside the bar."""
         speed = f"{step.items_per_second:,.0f} {self.item}s/s"
         text = f"epoch {step.epoch}, step {step.step}, loss {step.loss:.3f}, {speed}"
         if step.fraction > 0:
             text += f", {_duration(step.seconds / step.fraction - step.seconds)} left"
-        if self.bar is not None:
-            self.bar.update(self.task, completed=step.fraction, description=text)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self.line(f"{step.fraction:4.0%}  {text}")
+        self.progress(step.fraction, text)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """Print an evaluation as a line; a star marks the best so far."""

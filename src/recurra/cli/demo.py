@@ -42,7 +42,8 @@ def demo() -> None:
 
 def _train(job: TextJob, count: int) -> None:
     model = SETTINGS.model
-    print(f"A model of characters learns from {len(job.corpus.train):,} characters of Python's own standard library:")
+    length = job.corpus.train.characters
+    print(f"A model of characters learns from {length:,} characters of Python's own standard library:")
     how_long = f"for {SETTINGS.training.seconds:.0f} s on {_threads(count)}"
     print(f"{model.cell}, {model.hidden} units, through recurra's layer, {how_long}.\n")
     with Reporter() as reporter:

@@ -65,6 +65,11 @@ def leave_to_python(code: CodeType) -> None:
     eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16, which torch then uses."""
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
 def lays_weights_flat() -> bool:
     """Whether this torch has cuDNN's function that flattens weights: lays them one after the other."""
     return bool(torch._use_cudnn_rnn_flatten_weight())

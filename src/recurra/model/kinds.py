@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from recurra.cells import feed_forward
+from recurra.cells.adaptive_softmax import adaptive_softmax, cluster_widths
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import FileFormatError
@@ -19,6 +21,7 @@ from recurra.program import Program, Sizes
 MAX_SIZE = 2**31 - 1  # features or tokens of one dimension
 MAX_LAYERS = 1_000
 MAX_INIT = 100  # parameters with an initial value of their own
+MAX_CUTOFFS = 100  # of an adaptive softmax
 MAX_NUMBER = 2**53  # largest whole number among numbers: float64 holds all whole numbers up to it
 Shapes = dict[str, tuple[int, ...]]
 Features = tuple[int | None, int | None]
@@ -87,6 +90,7 @@ INDEX = SettingRule("null or a whole number", lambda value: value is None or _is
 FLAG = SettingRule("true or false", lambda value: type(value) is bool)
 NUMBER = SettingRule("a finite number", _is_number)
 POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
+FROM_1 = SettingRule("a number from 1", lambda value: _is_number(value) and value >= 1)  # type: ignore[operator]
 NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
 EPS = SettingRule(
     "null or a number that is not negative",
@@ -96,6 +100,15 @@ PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value
 LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
 APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
 PROGRAM = SettingRule("a program", lambda value: isinstance(value, Program))
+CUTOFFS = SettingRule(
+    f"1 to {MAX_CUTOFFS} whole numbers from 1, ascending",
+    lambda value: (
+        isinstance(value, tuple)
+        and 1 <= len(value) <= MAX_CUTOFFS
+        and all(_is_whole(number, 1, MAX_SIZE) for number in value)
+        and all(one < other for one, other in pairwise(value))
+    ),
+)
 INIT = SettingRule(
     f"at most {MAX_INIT} numbers by name",
     lambda value: (
@@ -184,6 +197,31 @@ def _embedding_problem(part: Part) -> str | None:
     return (
         None if index is None or part.size("padding_idx") < part.size("num_embeddings") else "padding_idx is too large"
     )
+
+
+def _adaptive_program(part: Part) -> Program:
+    width, classes = part.size("in_features"), part.size("n_classes")
+    return adaptive_softmax(width, classes, part.sizes("cutoffs"), part.number("div_value"), part.flag("head_bias"))
+
+
+def _adaptive(part: Part) -> Shapes:
+    sizes = Sizes(part.size("in_features"), 0)
+    return {
+        parameter.name: tuple(size.value(sizes) for size in parameter.shape)
+        for parameter in _adaptive_program(part).parameters
+    }
+
+
+def _adaptive_problem(part: Part) -> str | None:
+    cutoffs = part.sizes("cutoffs")
+    if cutoffs[-1] >= part.size("n_classes"):
+        return "cutoffs must be below n_classes"
+    widths = cluster_widths(part.size("in_features"), len(cutoffs), part.number("div_value"))
+    return None if min(widths) > 0 else "div_value leaves the last cluster no features"
+
+
+def _adaptive_features(part: Part) -> Features:
+    return part.size("in_features"), part.size("n_classes")
 
 
 def _hardtanh_problem(part: Part) -> str | None:
@@ -279,6 +317,13 @@ KINDS: Mapping[str, Kind] = {
         {"in_features": SIZE, "out_features": SIZE, "bias": FLAG},
         _linear,
         features=_linear_features,
+    ),
+    "AdaptiveSoftmax": _rows(
+        lambda part, dtype: _adaptive_program(part),
+        {"in_features": SIZE, "n_classes": SIZE, "cutoffs": CUTOFFS, "div_value": FROM_1, "head_bias": FLAG},
+        _adaptive,
+        _adaptive_problem,
+        _adaptive_features,
     ),
     "LayerNorm": _rows(
         _norm_program(feed_forward.layer_norm, feed_forward.plain_layer_norm),

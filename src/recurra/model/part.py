@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from recurra.program import Program
 
-Setting = bool | int | float | str | None | Program | Mapping[str, float]
+Setting = bool | int | float | str | None | tuple[int, ...] | Program | Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Part:
         value = self.settings[name]
         assert isinstance(value, (int, float))
         return float(value)
+
+    def sizes(self, name: str) -> tuple[int, ...]:
+        """A setting that is several whole numbers."""
+        value = self.settings[name]
+        assert isinstance(value, tuple)
+        return value
 
     def flag(self, name: str) -> bool:
         """A setting that is true or false."""

@@ -142,7 +142,9 @@ class _Reader:
     def _settings(self, kind: str, content: Any, where: str) -> dict[str, Setting]:
         if not isinstance(content, dict):
             raise FileFormatError(f"{where}: 'settings' must be an object")
-        settings: dict[str, Setting] = dict(content)
+        settings: dict[str, Setting] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
         for name in settings.keys() & KINDS[kind].settings.keys():
             if KINDS[kind].settings[name] is PROGRAM:
                 number = settings[name]

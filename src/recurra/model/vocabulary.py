@@ -34,17 +34,18 @@ def from_content(content: Any) -> Vocabulary:
     Raises:
         FileFormatError: a field is missing, not known or out of range.
     """
-    level = content.get("level") if isinstance(content, dict) else None
-    if isinstance(content, dict) and level not in LEVELS:
-        raise FileFormatError(f"'vocabulary' must hold its level, one of {', '.join(LEVELS)}")
-    names = {"byte": (), "bpe": ("merges",)}.get(level, ("tokens",))
-    given = fields(content, "'vocabulary'", ("level", *names))
-    if not all(isinstance(given[name], str) for name in names):
-        raise FileFormatError(f"'vocabulary' must hold its {names[0]} as a text")
+    level = fields(content, "'vocabulary'", ("level",), ("tokens", "merges"))["level"]
+    if level not in LEVELS:
+        raise FileFormatError(f"the level of 'vocabulary' must be one of {', '.join(LEVELS)}")
+    if level == "byte":
+        fields(content, "'vocabulary'", ("level",))
+        return Vocabulary("byte")
+    name = "merges" if level == "bpe" else "tokens"
+    text = fields(content, "'vocabulary'", ("level", name))[name]
+    if not isinstance(text, str):
+        raise FileFormatError(f"the {name} of 'vocabulary' must be a text")
     try:
-        if level == "byte":
-            return Vocabulary("byte")
-        return _merged(given["merges"]) if level == "bpe" else _listed(level, given["tokens"])
+        return _merged(text) if level == "bpe" else _listed(level, text)
     except RunError as error:
         raise FileFormatError(f"'vocabulary': {error}") from None
 

@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from recurra.engines import ENGINES
 from recurra.nn.acceleration.accelerate import Acceleration, accelerate, acceleration, restore
+from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.frozen import frozen
 from recurra.nn.packing import (
@@ -38,6 +39,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Acceleration",
+    "AdaptiveSoftmax",
     "EmbeddingDropout",
     "GRUCell",
     "LSTMCell",

@@ -17,6 +17,7 @@ from recurra.model import Description, Part, Weight
 from recurra.model.kinds import role
 from recurra.model.part import Setting
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
+from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
@@ -182,6 +183,7 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     GRUCell: ModuleRow("GRUCell", _cell, _dropin(GRUCell)),
     nn.Linear: ModuleRow("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
     nn.Embedding: ModuleRow("Embedding", _embedding, _make_embedding),
+    AdaptiveSoftmax: _plain(AdaptiveSoftmax, **_same("in_features", "n_classes", "cutoffs", "div_value", "head_bias")),
     nn.LayerNorm: ModuleRow("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),
     nn.RMSNorm: ModuleRow("RMSNorm", _rms_norm, _make_norm(nn.RMSNorm)),
     **{

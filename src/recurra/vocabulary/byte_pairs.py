@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.vocabulary.coding import Ids, Utf8Decoder, utf8
+from recurra.vocabulary.coding import Ids, UnknownTokens, Utf8Decoder, utf8
 from recurra.vocabulary.raw_bytes import ALPHABET
 
 LONGEST_RUN = 40  # characters of a piece, without a space before them; bounds the time that a piece takes
@@ -21,8 +22,8 @@ _LOOK_AHEAD = LONGEST_RUN + 3  # characters that decide about a piece, from its 
 _REMEMBERED = 2**18  # pieces
 
 # In the manner of GPT-2's, but with ranges in place of Unicode's categories: these change from one version to the next,
-# and Python's `re` has none. The same text is a pattern of `re` and of tokenizers' `Split`. Letters are ASCII's, and all
-# else from À on but two blocks of punctuation.
+# and Python's `re` has none. The same text is a pattern of `re` and of tokenizers' `Split`. Letters are ASCII's, and
+# all else from À on but two blocks of punctuation.
 _SPACE = "\t\n\x0b\x0c\r "
 _LETTER = "A-Za-zÀ-\u1fff\u2070-\u2fff\u3040-\U0010ffff"
 _UP_TO = f"{{1,{LONGEST_RUN}}}"
@@ -53,7 +54,7 @@ class BytePairs:
     """
 
     start = ord("\n")
-    unknown_number = None
+    unknown_number: int | None = None
 
     def __init__(self, merges: Sequence[tuple[int, int]]) -> None:
         self.merges = tuple(merges)
@@ -61,7 +62,7 @@ class BytePairs:
         self.tokens = tuple("".join(map(ALPHABET.__getitem__, piece)) for piece in self._pieces)
         self._remembered: dict[str, bytes] = {}
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the tokens of all pieces that are whole, and return the rest of the text.
 
         Raises:
@@ -84,7 +85,7 @@ class BytePairs:
         numbers = list(utf8(piece))
         never = (len(self.merges), 0)
         while len(numbers) > 1:
-            ranked = [self._joined.get(pair, never) for pair in zip(numbers, numbers[1:], strict=False)]
+            ranked = [self._joined.get(pair, never) for pair in pairwise(numbers)]
             best = min(ranked)
             if best is never:
                 break
@@ -99,10 +100,6 @@ class BytePairs:
     def token_text(self, number: int) -> str:
         r"""Show a token as text; bytes that are no character alone are shown as ``\xe9``."""
         return self._pieces[number].decode("utf-8", "backslashreplace")
-
-    def known(self, text: str) -> bool:
-        """Say yes."""
-        return True
 
 
 def _join(merges: Sequence[tuple[int, int]]) -> tuple[list[bytes], dict[tuple[int, int], tuple[int, int]]]:

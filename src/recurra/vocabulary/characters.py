@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.vocabulary.coding import UNKNOWN, Ids, checked
+from recurra.vocabulary.coding import Ids, UnknownTokens, checked
 
 
 class Characters:
@@ -22,7 +22,7 @@ class Characters:
         RunError: a token is no single character.
     """
 
-    unknown_number = 0
+    unknown_number: int | None = 0
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
@@ -38,10 +38,13 @@ class Characters:
         numbers[known] = np.arange(1, len(self.tokens))
         return numbers
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the characters of a text; nothing is left over."""
-        places = np.minimum(code_points(text), len(self._numbers) - 1)
-        return self._numbers[places].astype(np.int64), ""
+        codes = code_points(text)
+        numbers = self._numbers[np.minimum(codes, len(self._numbers) - 1)].astype(np.int64)
+        if unknown is not None:
+            unknown.add(map(chr, codes[numbers == 0]))
+        return numbers, ""
 
     def decoder(self, before: str) -> CharacterDecoder:
         """Make a decoder; the text before does not matter."""
@@ -50,10 +53,6 @@ class Characters:
     def token_text(self, number: int) -> str:
         """Show a character."""
         return self.tokens[number]
-
-    def known(self, text: str) -> bool:
-        """Whether a character is in the vocabulary."""
-        return text == UNKNOWN or bool(self.encode(text, last=True)[0].all())
 
 
 class CharacterDecoder:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,32 @@ UNKNOWN = "<unk>"
 LINE_END = "<eos>"
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
+
+
+MOST_KINDS = 1000  # kinds of unknown tokens that are told apart
+
+
+class UnknownTokens:
+    """The tokens of a text that are not in a vocabulary.
+
+    Attributes:
+        total: the number of them.
+        kinds: how often each of the first 1000 kinds was met.
+    """
+
+    def __init__(self, total: int = 0, kinds: Mapping[str, int] | None = None) -> None:
+        self.total = total
+        self.kinds = Counter(kinds or {})
+
+    def __bool__(self) -> bool:
+        return self.total > 0
+
+    def add(self, tokens: Iterable[str]) -> None:
+        """Count tokens."""
+        for token, count in Counter(tokens).items():
+            self.total += count
+            if token in self.kinds or len(self.kinds) < MOST_KINDS:
+                self.kinds[token] += count
 
 
 class Decoder(Protocol):
@@ -45,12 +72,13 @@ class Coding(Protocol):
     start: int
     unknown_number: int | None
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the tokens at the beginning of a text.
 
         Args:
             text: the text, or the next part of one.
             last: whether nothing follows.
+            unknown: counts the tokens that are not in the vocabulary, if given.
 
         Returns:
             The numbers, shape ``(N,)``, and the end of the text whose tokens depend on what follows: it is to be given
@@ -64,10 +92,6 @@ class Coding(Protocol):
 
     def token_text(self, number: int) -> str:
         """Show one token as text, alone."""
-        ...
-
-    def known(self, text: str) -> bool:
-        """Whether a token, as text, is in the vocabulary."""
         ...
 
 
@@ -117,5 +141,10 @@ def utf8(text: str) -> bytes:
 
 
 def byte_count(text: str) -> int:
-    """The number of bytes of a text in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    """The number of bytes of a text in UTF-8; a surrogate that stands for a byte is one, and another one is three."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return len(text.encode("utf-8", "surrogatepass"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recurra.vocabulary.coding import Ids, Utf8Decoder, utf8
+from recurra.vocabulary.coding import Ids, UnknownTokens, Utf8Decoder, utf8
 
 
 def _alphabet() -> tuple[str, ...]:
@@ -25,10 +25,10 @@ class Bytes:
 
     tokens = ALPHABET
     start = ord("\n")
-    unknown_number = None
+    unknown_number: int | None = None
     _pieces = tuple(bytes([byte]) for byte in range(256))
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the bytes of a text in UTF-8; nothing is left over.
 
         Raises:
@@ -43,7 +43,3 @@ class Bytes:
     def token_text(self, number: int) -> str:
         r"""Show a byte as its character, or as ``\xe9`` where it is none alone."""
         return self._pieces[number].decode("utf-8", "backslashreplace")
-
-    def known(self, text: str) -> bool:
-        """Say yes."""
-        return True

@@ -10,12 +10,11 @@ import numpy as np
 from recurra.errors import RunError
 from recurra.vocabulary.byte_pairs import BytePairs
 from recurra.vocabulary.characters import Characters
-from recurra.vocabulary.coding import LINE_END, UNKNOWN, Coding, Decoder, Ids, checked
+from recurra.vocabulary.coding import LINE_END, UNKNOWN, Coding, Decoder, Ids, UnknownTokens, checked
 from recurra.vocabulary.raw_bytes import Bytes
 from recurra.vocabulary.words import Words, tokens_of
 
 LEVELS = ("byte", "char", "word", "bpe")
-_LISTED = {"char": Characters, "word": Words}
 
 
 class Vocabulary:
@@ -39,16 +38,20 @@ class Vocabulary:
     def __init__(self, level: str, tokens: Sequence[str] = (), merges: Sequence[tuple[int, int]] = ()) -> None:
         if level not in LEVELS:
             raise RunError(f"a vocabulary is one of {', '.join(LEVELS)}; got {level!r}")
-        if (tokens and level not in _LISTED) or (merges and level != "bpe"):
-            raise RunError(f"a vocabulary of level {level} has no {'tokens' if tokens else 'merges'} of its own")
+        for name, given, levels in (("tokens", tokens, ("char", "word")), ("merges", merges, ("bpe",))):
+            if given and level not in levels:
+                raise RunError(f"a vocabulary of level {level} takes no {name}")
         self.level = level
         self.merges = tuple(merges)
-        self._coding: Coding
-        if level in _LISTED:
-            self._coding = _LISTED[level](_listed(tokens))
-        else:
-            self._coding = Bytes() if level == "byte" else BytePairs(self.merges)
+        self._coding = self._coding_of(tokens)
         self.tokens = self._coding.tokens
+
+    def _coding_of(self, tokens: Sequence[str]) -> Coding:
+        if self.level == "byte":
+            return Bytes()
+        if self.level == "bpe":
+            return BytePairs(self.merges)
+        return Characters(_listed(tokens)) if self.level == "char" else Words(_listed(tokens))
 
     @classmethod
     def of(cls, text: str, level: str, least_count: int = 1, most: int | None = None) -> Vocabulary:
@@ -110,14 +113,15 @@ class Vocabulary:
         """
         if not isinstance(text, str):
             raise TypeError(f"a text is needed, not {type(text).__name__}")
-        return self._coding.encode(text, last=True)[0]
+        return self._coding.encode(text, last=True, unknown=None)[0]
 
-    def encode_part(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode_part(self, text: str, *, last: bool, unknown: UnknownTokens | None = None) -> tuple[Ids, str]:
         """Number the tokens at the beginning of a text that comes in parts.
 
         Args:
             text: the rest of the part before, and the next part.
             last: whether no part follows.
+            unknown: counts the tokens that are not in the vocabulary, if given; a literal ``<unk>`` is in one of words.
 
         Returns:
             The numbers, shape ``(N,)``, and the rest: the end of the text, whose tokens depend on what follows.
@@ -126,7 +130,7 @@ class Vocabulary:
             RunError: the text has half of a character, for the levels ``byte`` and ``bpe``; or a word of more than a
                 million characters.
         """
-        return self._coding.encode(text, last=last)
+        return self._coding.encode(text, last=last, unknown=unknown)
 
     def prompt(self, text: str) -> Ids:
         """Number the tokens that a model reads to continue a text: the start, then the text with its last line open."""
@@ -139,8 +143,8 @@ class Vocabulary:
         """Make a decoder of token numbers, which gives text as soon as it is whole.
 
         Args:
-            before: the text that the tokens follow: a word has a space before it, except at the start of a line or after
-                white space. Default: the start of a line.
+            before: the text that the tokens follow: a word has a space before it, except at the start of a line or
+                after white space. Default: the start of a line.
         """
         return self._coding.decoder(before)
 
@@ -171,11 +175,10 @@ class Vocabulary:
         return self._coding.token_text(checked(number, len(self)))
 
     def unknown(self, text: str) -> Counter[str]:
-        """Count the tokens of a text that are not in the vocabulary; a literal ``<unk>`` is in it."""
-        if self.unknown_number is None or not text:
-            return Counter()
-        counts = Counter(tokens_of(text, self.level))
-        return Counter({token: count for token, count in counts.items() if not self._coding.known(token)})
+        """Count the tokens of a text that are not in the vocabulary, the first 1000 kinds of them."""
+        unknown = UnknownTokens()
+        self._coding.encode(text, last=True, unknown=unknown)
+        return unknown.kinds
 
 
 def _listed(tokens: Sequence[str]) -> tuple[str, ...]:

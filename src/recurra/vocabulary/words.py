@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.vocabulary.coding import LINE_END, Ids, checked
+from recurra.vocabulary.coding import LINE_END, Ids, UnknownTokens, checked
 
 LONGEST_WORD = 1_000_000  # characters; what has so many without white space is no text of words
 _LAST_SPACE = re.compile(r"\s\S*\Z")
@@ -59,7 +59,7 @@ class Words:
         RunError: ``<eos>`` is missing, or a word has white space in it.
     """
 
-    unknown_number = 0
+    unknown_number: int | None = 0
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
@@ -70,9 +70,11 @@ class Words:
             raise RunError("a vocabulary of words has a word with white space in it")
         self.start = self._number[LINE_END]
 
-    def encode(self, text: str, *, last: bool) -> tuple[Ids, str]:
+    def encode(self, text: str, *, last: bool, unknown: UnknownTokens | None) -> tuple[Ids, str]:
         """Number the words of the whole lines of a text, and return its last line; with `last`, that of all lines."""
         tokens, rest = cut(text, last=last)
+        if unknown is not None:
+            unknown.add(token for token in tokens if token not in self._number)
         number = self._number.get
         return np.fromiter((number(token, 0) for token in tokens), np.int64, len(tokens)), rest
 
@@ -83,10 +85,6 @@ class Words:
     def token_text(self, number: int) -> str:
         """Show a word."""
         return self.tokens[number]
-
-    def known(self, text: str) -> bool:
-        """Whether a word is in the vocabulary."""
-        return text in self._number
 
 
 class WordDecoder:

@@ -10,7 +10,19 @@ from recurra.cells import layer_norm_lstm, mgu
 from recurra.errors import FileFormatError, OnnxError
 from recurra.model import KINDS
 from recurra.model.kinds import kinds_of
-from recurra.nn import GRU, LSTM, GRUCell, LSTMCell, Recurrent, RecurrentCell, RNNCell, Stack, VariationalDropout, frozen
+from recurra.nn import (
+    GRU,
+    LSTM,
+    AdaptiveSoftmax,
+    GRUCell,
+    LSTMCell,
+    Recurrent,
+    RecurrentCell,
+    RNNCell,
+    Stack,
+    VariationalDropout,
+    frozen,
+)
 from recurra.onnx.exporting.parts import WRITERS
 from tests.cells.literature import intersection
 from tests.onnx.exporting.exported import File, assert_close, assert_same, flat
@@ -20,12 +32,13 @@ DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["
 PARTS = [
     nn.Linear(4, 3), nn.Linear(4, 3, bias=False), nn.LayerNorm(4), nn.LayerNorm(4, bias=False),
     nn.LayerNorm(4, eps=0.1, elementwise_affine=False), nn.RMSNorm(4), nn.RMSNorm(4, eps=0.1, elementwise_affine=False),
-    nn.Dropout(0.7), VariationalDropout(0.7), nn.Identity(), nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.Softsign(),
-    nn.Hardtanh(-0.4, 0.3), nn.ELU(1.7), nn.LeakyReLU(0.3), nn.Softplus(), nn.Softplus(2, threshold=1),
+    nn.Dropout(0.7), VariationalDropout(0.7), nn.Identity(), nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(),
+    nn.Softsign(), nn.Hardtanh(-0.4, 0.3), nn.ELU(1.7), nn.LeakyReLU(0.3), nn.Softplus(), nn.Softplus(2, threshold=1),
     nn.GELU(), nn.GELU(approximate="tanh"), nn.PReLU(init=0.4), nn.ReLU6(), nn.LogSigmoid(), nn.Mish(),
     nn.Hardsigmoid(), nn.Hardswish(),
     nn.CELU(0.7), nn.SELU(), nn.Tanhshrink(), nn.Softshrink(0.4), nn.Hardshrink(0.4), nn.Threshold(0.2, -3.0),
     nn.Softmax(-1), nn.Softmin(-1), nn.LogSoftmax(-1),
+    AdaptiveSoftmax(4, 4, [2]), AdaptiveSoftmax(4, 4, [1, 3], div_value=2, head_bias=True),
 ]  # fmt: skip
 
 

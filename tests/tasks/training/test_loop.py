@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
-from recurra.tasks.training.settings import TrainingSettings
 from recurra.tasks.training.loop import Evaluation, Step, train
+from recurra.tasks.training.settings import TrainingSettings
 
 
 class Line:

@@ -29,13 +29,14 @@ def measured(run: Path, file: Path, lanes: int) -> tuple[Model, str, Score]:
         RunError: the model or the text cannot be used, or ``lanes`` is no positive whole number.
     """
     from recurra.runtime import score
+    from recurra.runtime.language import vocabulary_of
     from recurra.tasks import checks
-    from recurra.tasks.text.corpus import read_text
     from recurra.tasks.text.loading import load_model
+    from recurra.tasks.text.reading import read_text
 
     checks.whole("--batch-size", lanes)
     model = load_model(run)
-    text = read_text(file)
+    text = read_text(file, vocabulary_of(model).level)
     return model, text, score(model, text, lanes=lanes)
 
 
@@ -76,7 +77,8 @@ def to_json(content: Mapping[str, object]) -> str:
     return json.dumps(finite, allow_nan=False)
 
 
-def listed(unknown: Counter[str]) -> str:
-    """The number of unknown tokens, and the most frequent ones."""
+def listed(unknown: Counter[str], total: int | None = None) -> str:
+    """The number of unknown tokens, by default as many as are counted, and the most frequent ones."""
     kinds = ", ".join(f"{token!a}" for token, _ in unknown.most_common(5))
-    return f"{unknown.total()} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"
+    count = unknown.total() if total is None else total
+    return f"{count} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"

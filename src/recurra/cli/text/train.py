@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,12 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
+from recurra.cli.processes import joined
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
-from recurra.tasks.text.settings import LEVELS, ModelSettings, TextSettings
+from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
+from recurra.tasks.training.launch import is_first
 from recurra.tasks.training.settings import (
     DEFAULT_MINUTES,
     DEFAULT_RATE,
@@ -48,10 +52,23 @@ def train(
     valid: Valid = None,
     level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = _Text.level,
     min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    vocabulary_size: Annotated[
+        int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
+    ] = None,
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
+    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden.")] = None,
+    tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
     dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
+    variational: Annotated[
+        bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
+    ] = _Model.variational,
+    embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
+    weight_drop: Annotated[float, typer.Option(help="Of a weight between states.")] = _Model.weight_drop,
+    cutoffs: Annotated[
+        str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
+    ] = None,
     seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
     batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
     carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,
@@ -81,7 +98,7 @@ def train(
     else:
         given = {name: value for name, value in context.params.items() if _is_given(context, name)}
         outcome, folder = _go_on(resume, given, reporter), resume
-    if outcome is not None and folder is not None and not json:
+    if outcome is not None and folder is not None and is_first() and not json:
         _tell(outcome, folder)
     if outcome is not None and outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
@@ -104,15 +121,18 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     settings.check()  # first, as importing torch takes seconds
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
-    from recurra.tasks.text.job import TextJob, read_corpus, train_text
+    from recurra.tasks.text.corpus import read_corpus
+    from recurra.tasks.text.job import TextJob, train_text
 
-    refuse_existing(out)
-    sources = sources_of(files, valid)
-    job = TextJob(read_corpus(files, valid, settings), settings)
-    followers = _followers(job, out, reporter, options["tensorboard"])
-    with reporter:
-        _introduce(job, reporter)
-        return train_text(job, out, followers, sources=sources, warn=note)
+    with joined() as processes:
+        if processes.is_first:
+            refuse_existing(out)
+        settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        sources = sources_of(files, valid)
+        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        with _reporting(job, reporter):
+            followers = _followers(out, reporter, options["tensorboard"])
+            return train_text(job, out, followers, sources=sources, warn=note)
 
 
 def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
@@ -124,20 +144,23 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
     from recurra.tasks.text.loading import TASK
     from recurra.tasks.training.loop import finished_outcome, fit
 
-    run = open_run(folder, TASK)
-    settings, sources = settings_of_run(run)
-    refuse_contradictions(given, settings)
-    _refuse_other_files(given, sources)
-    finished = finished_outcome(run)
-    if finished is not None:
-        reporter.on_end(finished)
-        note(f"the run {folder} is finished: nothing is left to train")
-        return None
-    job = open_text(run)
-    followers = _followers(job, folder, reporter, bool(given.get("tensorboard")))
-    with reporter:
-        _introduce(job, reporter)
-        return fit(job, settings.training, run, followers, resumes=True, warn=note)
+    with joined() as processes:
+        run = open_run(folder, TASK)
+        settings, sources = settings_of_run(run)
+        if "batch_size" in given:
+            given = {**given, "batch_size": given["batch_size"] * processes.count}
+        refuse_contradictions(given, settings)
+        _refuse_other_files(given, sources)
+        finished = finished_outcome(run)
+        if finished is not None:
+            if processes.is_first:
+                reporter.on_end(finished)
+                note(f"the run {folder} is finished: nothing is left to train")
+            return None
+        job = open_text(run, processes)
+        with _reporting(job, reporter):
+            followers = _followers(folder, reporter, bool(given.get("tensorboard")))
+            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -150,7 +173,7 @@ def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
         raise RunError("--valid contradicts the run, which goes on with its own file: leave it out")
 
 
-def _followers(job: TextJob, folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
+def _followers(folder: Path, reporter: Follower, tensorboard: bool) -> list[Callback]:
     """The followers of a training."""
     followers: list[Callback] = [reporter]
     if tensorboard:
@@ -160,27 +183,50 @@ def _followers(job: TextJob, folder: Path, reporter: Follower, tensorboard: bool
     return followers
 
 
+@contextlib.contextmanager
+def _reporting(job: TextJob, reporter: Follower) -> Iterator[None]:
+    """Print what is trained, and let the reporter follow in the block; process 0 alone does."""
+    if not job.processes.is_first:
+        yield
+        return
+    with reporter:
+        _introduce(job, reporter)
+        yield
+
+
 def _introduce(job: TextJob, reporter: Follower) -> None:
+    from torch import get_num_threads
+
     corpus, settings = job.corpus, job.settings
     weights = sum(weight.numel() for weight in job.model.parameters())
     layers = f"{settings.model.layers} layer{'s' if settings.model.layers > 1 else ''}"
+    train, valid = corpus.train, corpus.valid
     lines = [
-        f"{len(corpus.train):,} characters to train on, {len(corpus.valid):,} to validate on",
+        f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
+    count, threads = job.processes.count, get_num_threads()
+    if count > 1:
+        each = f"{threads} thread{'s' if threads > 1 else ''} each"
+        lines.append(f"{count} processes of {each}; {job.batch_size} lanes of the text, shared out among them")
     facts = {
-        "train_characters": len(corpus.train),
-        "valid_characters": len(corpus.valid),
+        "train_characters": train.characters,
+        "valid_characters": valid.characters,
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
         "windows_per_epoch": job.windows_per_epoch,
+        "processes": count,
+        "threads": threads,
+        "lanes": job.batch_size,
     }
     reporter.introduce(lines, facts)
     if job.batch_size < settings.batch_size:
         note(f"the text fills only {job.batch_size} windows: --batch-size is {job.batch_size}")
-    if corpus.unknown:
-        note(f"{listed(corpus.unknown)} of the validation text are not in the vocabulary, and are read as <unk>")
+    unknown = corpus.valid.unknown
+    if unknown:
+        tokens = listed(unknown.kinds, unknown.total)
+        note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
 def _tell(outcome: Outcome, folder: Path) -> None:

@@ -42,8 +42,8 @@ class Lanes:
         complete: False drops the last N mod B tokens, so that all lanes are full (for training); True keeps all tokens
             and fills the last lanes with targets that :func:`recurra.tasks.text.language_model.nats` ignores (for
             measuring). Default False.
-        length: the number of tokens of a lane, L, if not all of the text is to be read: at most N // B. Default: as many
-            as there are.
+        length: the number of tokens of a lane, L, if not all of the text is to be read: at most N // B. Default: as
+            many as there are.
         chosen: the lanes that windows hold, in this order. Default: all of them.
     """
 
@@ -65,10 +65,10 @@ class Lanes:
 
     @classmethod
     def of_windows(cls, source: TokenSource | Ids, steps: int, start: int) -> Lanes:
-        """Cut a text into as many lanes of `steps` tokens as it has: independent windows, to be read in any order.
+        """Cut a text into lanes of `steps` tokens, as many as it has: independent windows, to be read in any order.
 
-        ``lanes.choose(numbers).window(0, steps)`` reads the windows of these numbers, 0 to ``lanes.batch`` − 1. The last
-        N mod `steps` tokens are dropped.
+        ``lanes.choose(numbers).window(0, steps)`` reads the windows of these numbers, 0 to ``lanes.batch`` − 1. The
+        last N mod `steps` tokens are dropped.
         """
         return cls(source, max(1, len(source) // steps), start, length=steps)
 

@@ -1,13 +1,19 @@
-"""Texts: reading and checking files, splitting a text in two, and the text that comes with Python."""
+"""The corpus of a training: a text to train on and one to validate on, as tokens, and the vocabulary of the first."""
 
-import stat
+from __future__ import annotations
+
 import sysconfig
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from recurra.errors import RunError
-
-VALID_FRACTION = 0.1
+from recurra.tasks.text.collecting import make_vocabulary
+from recurra.tasks.text.encoded import EncodedText, encode_source
+from recurra.tasks.text.reading import TextInMemory, read_text, read_texts, split_text
+from recurra.tasks.text.settings import TextSettings
+from recurra.tasks.text.token_file import is_token_file, open_token_file
+from recurra.vocabulary import Vocabulary
 
 # Well documented modules, each a single file of every Python; about 670,000 characters.
 DEFAULT_MODULES = (
@@ -32,61 +38,63 @@ DEFAULT_MODULES = (
 )
 
 
-def read_text(path: Path) -> str:
-    """Read a whole UTF-8 file; line ends of other systems become ``\\n``, and a byte order mark is removed.
+@dataclass(frozen=True)
+class Corpus:
+    """The texts of a training as tokens: one to train on, one to validate on, and the vocabulary of the first."""
+
+    train: EncodedText
+    valid: EncodedText
+    vocabulary: Vocabulary
+
+
+def read_corpus(
+    files: Sequence[Path], valid: Path | None, settings: TextSettings, vocabulary: Vocabulary | None = None
+) -> Corpus:
+    """Read texts, or one file of tokens that :func:`recurra.tasks.text.tokenizing.tokenize` made.
+
+    Texts are read into memory; without one to validate on, the last tenth of the text is used. A token file has both
+    texts and the vocabulary, and stays on the disk.
+
+    Args:
+        files: the texts, or the token file.
+        valid: the text to validate on; None for the last tenth.
+        settings: the level of the tokens and the size of the vocabulary, of which a token file needs none.
+        vocabulary: the vocabulary, if it is known already. Default: made from the text to train on.
 
     Raises:
-        RunError: the file is missing, a folder or a device, not readable, empty, binary (with a NUL byte) or not UTF-8.
+        RunError: a file is refused, a setting is out of range, or a token file is given beside other texts or has
+            another vocabulary.
     """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
-            return _decode(path.read_bytes(), path)
-    except FileNotFoundError:
-        raise RunError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
-    kind = "folder" if stat.S_ISDIR(mode) else "device"
-    raise RunError(f"{path} is a {kind}; a text file is needed")
+    settings.check()
+    tokenized = [path for path in (*files, *([] if valid is None else [valid])) if is_token_file(path)]
+    if not tokenized:
+        text = read_texts(files, settings.level)
+        parts = split_text(text) if valid is None else (text, read_text(valid, settings.level))
+        return make_corpus(*parts, settings, vocabulary)
+    if len(files) > 1 or valid is not None:
+        raise RunError(f"{tokenized[0]} is a token file, which has both its texts in it: give no other text")
+    found = Corpus(*open_token_file(files[0]))
+    if vocabulary is not None and vocabulary != found.vocabulary:
+        raise RunError(f"{files[0]} has another vocabulary")
+    return found
 
 
-def _decode(content: bytes, path: Path) -> str:
-    if b"\0" in content:
-        raise RunError(f"{path} is not text: it has a NUL byte at position {content.index(0)}")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RunError(f"{path} is not UTF-8 text: byte 0x{content[error.start]:02x} at {error.start}") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise RunError(f"{path} is empty" if not text else f"{path} holds nothing but white space")
-    return text
+def make_corpus(train: str, valid: str, settings: TextSettings, vocabulary: Vocabulary | None = None) -> Corpus:
+    """Make a corpus of two texts, with the vocabulary of the training text alone.
 
-
-def read_texts(paths: Sequence[Path]) -> str:
-    """Read several files as one text, in this order; each begins on a new line.
+    Args:
+        train: the text to train on.
+        valid: the text to validate on.
+        settings: the level of the tokens and the size of the vocabulary.
+        vocabulary: the vocabulary, if it is known already. Default: made from the text to train on.
 
     Raises:
-        RunError: as :func:`read_text`, for the first file that is refused.
+        RunError: the vocabulary would be empty or too large, or byte pairs are to be learnt without the library
+            tokenizers.
     """
-    texts = [read_text(path) for path in paths]
-    ended = [text if text.endswith("\n") else text + "\n" for text in texts[:-1]]
-    return "".join([*ended, *texts[-1:]])
-
-
-def split_text(text: str, fraction: float = VALID_FRACTION) -> tuple[str, str]:
-    """Cut off the last `fraction` for validation: at a line end if one is near, else at a space, else exactly there.
-
-    Returns:
-        The part to train on and the part to validate on; together they are the text.
-    """
-    cut = len(text) - max(1, round(len(text) * fraction))
-    near = cut + (len(text) - cut) // 2
-    for separator in ("\n", " "):
-        position = text.find(separator, cut, near)
-        if position >= 0:
-            return text[: position + 1], text[position + 1 :]
-    return text[:cut], text[cut:]
+    texts = [TextInMemory(train), TextInMemory(valid)]
+    known = make_vocabulary(texts[0], settings, len(train)) if vocabulary is None else vocabulary
+    return Corpus(encode_source(texts[0], known), encode_source(texts[1], known), known)
 
 
 def default_corpus() -> str:

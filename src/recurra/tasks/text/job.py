@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,41 +17,26 @@ from recurra.model.vocabulary import to_content
 from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
-from recurra.tasks.text.corpus import read_text, read_texts, split_text
+from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.language_model import (
     StackState,
     bits_per_char,
     build,
     detached,
-    nats,
+    leaves_of,
     perplexity,
+    with_leaves,
 )
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training.events import Callback, Outcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
-from recurra.vocabulary import Vocabulary
 
 # Long windows are cheapest where no gradients are computed; the result does not depend on the length.
 MEASURING_STEPS = 256
-MOST_LOGITS = 2**24  # numbers: 64 MiB
 
 _logger = logging.getLogger("recurra")
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The texts of a training: one to train on, one to validate on, and the vocabulary of the first."""
-
-    train: str
-    valid: str
-    vocabulary: Vocabulary
-
-    @property
-    def unknown(self) -> Counter[str]:
-        """The validation text's tokens that are not in the vocabulary, and are read as ``<unk>``."""
-        return self.vocabulary.unknown(self.valid)
 
 
 class TextJob:
@@ -74,15 +58,13 @@ class TextJob:
         settings.check()
         self.corpus, self.settings = corpus, settings
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
-        ids = vocabulary.encode(corpus.train)
+        ids, valid = corpus.train.tokens, corpus.valid.tokens
         if len(ids) < settings.seq_len:
-            what = "characters" if vocabulary.level == "char" else "words"
             window = f"one window of --seq-len {settings.seq_len}"
-            raise RunError(f"the text is too short: {len(ids)} {what} to train on are less than {window}")
-        valid = vocabulary.encode(corpus.valid)
+            raise RunError(f"the text is too short: {len(ids)} tokens to train on are less than {window}")
         self.valid_tokens = len(valid)
         self.batch_size = lanes_that_fit(len(ids), settings.batch_size, self.steps)
-        processes = processes or OneProcess()
+        self.processes = processes = processes or OneProcess()
         self.share = share_of(self.batch_size, processes)
         if settings.carry:
             self.train = Lanes(ids, self.batch_size, vocabulary.start).choose(self.share)
@@ -95,7 +77,7 @@ class TextJob:
         self.windows_per_evaluation = whole.count(self.steps)
         self.valid = whole.choose(share_of(lanes, processes, empty=True))
         torch.manual_seed(settings.seed)
-        self.model = build(len(vocabulary), settings.model)
+        self.model = build(len(vocabulary), settings.model).to(processes.device)
         self._state: StackState = None
         self._order: Sequence[int] = ()
 
@@ -118,25 +100,23 @@ class TextJob:
     def window(self, number: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a window of this epoch, each ``(T, B)``, of this process's share."""
         if self.settings.carry:
-            return self.train.window(number, self.steps)
-        chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
-        return self.train.choose(chosen).window(0, self.steps)
+            inputs, targets = self.train.window(number, self.steps)
+        else:
+            chosen = [self._order[number * self.batch_size + lane] for lane in self.share]
+            inputs, targets = self.train.choose(chosen).window(0, self.steps)
+        return inputs.to(self.processes.device), targets.to(self.processes.device)
 
     def loss(self, window: int) -> tuple[Tensor, int]:
         """The cross-entropy of a window in nats, summed over its tokens, and their number."""
         inputs, targets = self.window(window)
-        precision = self.settings.training.precision
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            logits, state = self.model(inputs, self._state)
+        total, state = self.model.nats(inputs, targets, self._state, self.settings.training.precision)
         if self.settings.carry:
             self._state = detached(state)
-        return nats(logits.float() if logits.dtype == torch.bfloat16 else logits, targets, "sum"), targets.numel()
+        return total, targets.numel()
 
     def state_tensors(self) -> list[Tensor]:
         """The state that the next window starts from, each tensor ``(layers, lanes, hidden)``."""
-        if self._state is None:
-            return []
-        return list(self._state) if isinstance(self._state, tuple) else [self._state]
+        return list(leaves_of(self._state))
 
     def load_state_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Take over this process's share of a state of :meth:`state_tensors`.
@@ -144,15 +124,16 @@ class TextJob:
         Raises:
             RunError: these are not the tensors of such a state.
         """
+        device = self.processes.device
         with torch.no_grad():
             self.model.eval()
-            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64))
+            _, state = self.model(torch.zeros((1, self.batch_size), dtype=torch.int64, device=device))
             self.model.train()
-        own = [(each.shape, each.dtype) for each in (state if isinstance(state, tuple) else (state,))]
+        own = [(each.shape, each.dtype) for each in leaves_of(state)]
         if [(tensor.shape, tensor.dtype) for tensor in tensors] != own:
             raise RunError("its state is not that of this model and batch")
-        mine = tuple(tensor[:, list(self.share)].contiguous() for tensor in tensors)
-        self._state = mine if isinstance(state, tuple) else mine[0]
+        mine = [tensor[:, list(self.share)].to(device) for tensor in tensors]
+        self._state = with_leaves(state, iter(mine))
 
     @torch.no_grad()
     def evaluate(self, stop: Callable[[], bool]) -> tuple[float, int] | None:
@@ -160,12 +141,12 @@ class TextJob:
         total, tokens, state = 0.0, 0, None
         if not self.valid.chosen:
             return total, tokens
-        steps = measuring_steps(len(self.corpus.vocabulary), len(self.valid.chosen))
         self.model.eval()
         try:
-            for inputs, targets in self.valid.windows(steps):
-                logits, state = self.model(inputs, state)
-                total += float(nats(logits, targets, "sum"))
+            for inputs, targets in self.valid.windows(MEASURING_STEPS):
+                inputs, targets = inputs.to(self.processes.device), targets.to(self.processes.device)
+                window, state = self.model.nats(inputs, targets, state)
+                total += float(window)
                 tokens += int((targets != PADDING).sum())
                 if stop():
                     return None
@@ -175,7 +156,7 @@ class TextJob:
 
     def figures(self, loss: float) -> dict[str, float]:
         """Perplexity and bits per character of a mean cross-entropy of the validation text."""
-        bits = bits_per_char(loss * self.valid_tokens, len(self.corpus.valid))
+        bits = bits_per_char(loss * self.valid_tokens, self.corpus.valid.characters)
         return {"perplexity": perplexity(loss), "bits_per_char": bits}
 
 
@@ -186,30 +167,9 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         RunError: a process would have none, and `empty` is false.
     """
     if lanes < processes.count and not empty:
-        raise RunError(f"{processes.count} processes need --batch-size {processes.count} or more; it is {lanes}")
+        raise RunError(f"{processes.count} processes are more than the {lanes} lanes of the text: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
-
-
-def measuring_steps(vocabulary: int, lanes: int) -> int:
-    """The length of windows where no gradients are computed: long ones are cheapest, but their logits take memory."""
-    return max(1, min(MEASURING_STEPS, MOST_LOGITS // (vocabulary * lanes)))
-
-
-def read_corpus(files: Sequence[Path], valid: Path | None, settings: TextSettings) -> Corpus:
-    """Read the texts; without a file to validate on, the last tenth of the text is used.
-
-    Raises:
-        RunError: a file is refused, or a setting is out of range.
-    """
-    settings.check()
-    text = read_texts(files)
-    return make_corpus(*(split_text(text) if valid is None else (text, read_text(valid))), settings)
-
-
-def make_corpus(train: str, valid: str, settings: TextSettings) -> Corpus:
-    """Make a corpus, with the vocabulary of the training text alone."""
-    return Corpus(train, valid, Vocabulary.of(train, settings.level, settings.least_count))
 
 
 def train_text(
@@ -218,7 +178,6 @@ def train_text(
     callbacks: Sequence[Callback] = (),
     *,
     sources: Sources | None = None,
-    processes: Processes | None = None,
     warn: Callable[[str], None] = _logger.warning,
 ) -> Outcome:
     """Train a language model into a new folder.
@@ -230,16 +189,16 @@ def train_text(
         folder: a path where nothing exists.
         callbacks: they follow each update and each evaluation.
         sources: the files of the text, without which `open_text` cannot go on.
-        processes: the processes that train together, as the job has them. Default: this one alone.
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
         RunError: the folder exists or cannot be written to, or the loss is no longer a number.
     """
     config = _config(job, sources)
-    is_first = processes is None or processes.is_first
-    run = create_run(folder, config) if is_first else RunFolder(folder, config)
-    return fit(job, job.settings.training, run, callbacks, processes=processes, warn=warn)
+    if not job.processes.same(json.dumps(config).encode()):
+        raise RunError("the processes have different texts or settings: all must read the same files")
+    run = create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+    return fit(job, job.settings.training, run, callbacks, processes=job.processes, warn=warn)
 
 
 def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:

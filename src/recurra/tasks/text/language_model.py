@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from recurra import cells
 from recurra.errors import EquationError, RunError
-from recurra.nn import EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
+from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
+from recurra.nn.linear_nats import Workspace, linear_nats
 from recurra.nn.stack import run_parts
 from recurra.tasks.text.batching import PADDING, Lanes
-from recurra.tasks.text.loss import Workspace, linear_nats
 from recurra.tasks.text.settings import ModelSettings
 
 # The state of the model: that of its one recurrent part, a tensor or a tuple where the cell has several states; a tuple
@@ -31,7 +31,8 @@ class TokenModel(Stack):
     """A model of the probability of the next token, given all tokens before it.
 
     A pass takes token numbers ``(T, B)`` and the state that the previous pass returned, None at the beginning of a
-    text. It returns the logits of the token after each, ``(T, B, V)``, and the last state.
+    text. It returns the logits of the token after each, ``(T, B, V)``, and the last state. With
+    `settings.cutoffs` these are log-probabilities.
 
     Args:
         vocabulary: the number of tokens, V.
@@ -44,7 +45,7 @@ class TokenModel(Stack):
     embedding: nn.Embedding
     recurrent: Recurrent
     dropout: nn.Dropout
-    output: nn.Linear
+    output: nn.Linear | AdaptiveSoftmax
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         hidden, width = settings.hidden, settings.embedding or settings.hidden
@@ -55,10 +56,10 @@ class TokenModel(Stack):
                 embedding=_embedding(vocabulary, width, settings),
                 **dict(_layers(width, settings)),
                 **projection,
-                output=nn.Linear(last, vocabulary),
+                output=_output(last, vocabulary, settings),
             )
         )
-        if settings.tied:
+        if isinstance(self.output, nn.Linear) and settings.tied:
             nn.init.uniform_(self.embedding.weight, -TIED_BOUND, TIED_BOUND)
             nn.init.zeros_(self.output.bias)
             self.output.weight = self.embedding.weight
@@ -73,7 +74,7 @@ class TokenModel(Stack):
             inputs: token numbers, ``(T, B)``.
             targets: the token after each, ``(T, B)``; padding counts as zero.
             state: the state that the previous pass returned. Default zeros.
-            precision: see :func:`recurra.tasks.text.loss.linear_nats`.
+            precision: see :func:`recurra.nn.linear_nats.linear_nats`.
 
         Returns:
             The sum in nats, and the last state.
@@ -85,6 +86,17 @@ def _embedding(vocabulary: int, width: int, settings: ModelSettings) -> nn.Embed
     if settings.embedding_dropout > 0:
         return EmbeddingDropout(vocabulary, width, settings.embedding_dropout)
     return nn.Embedding(vocabulary, width)
+
+
+def _output(width: int, vocabulary: int, settings: ModelSettings) -> nn.Linear | AdaptiveSoftmax:
+    if not settings.cutoffs:
+        return nn.Linear(width, vocabulary)
+    if settings.tied:
+        raise RunError("--tied needs a full softmax: leave out --cutoffs")
+    try:
+        return AdaptiveSoftmax(width, vocabulary, settings.cutoffs)
+    except ValueError as error:
+        raise RunError(f"--cutoffs {','.join(map(str, settings.cutoffs))}: {error}") from None
 
 
 def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Module]]:
@@ -137,6 +149,22 @@ def detached(state: StackState) -> StackState:
     return None if state is None else state.detach()
 
 
+def leaves_of(state: StackState) -> Iterator[Tensor]:
+    """Iterate over the tensors of a state, in order."""
+    if isinstance(state, tuple):
+        for each in state:
+            yield from leaves_of(each)
+    elif state is not None:
+        yield state
+
+
+def with_leaves(state: StackState, tensors: Iterator[Tensor]) -> StackState:
+    """A state of the same form, with other tensors, in the order of :func:`leaves_of`."""
+    if isinstance(state, tuple):
+        return tuple(with_leaves(each, tensors) for each in state)
+    return None if state is None else next(tensors)
+
+
 def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
     """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
     flat = logits.flatten(0, 1)
@@ -153,16 +181,20 @@ def stack_nats(
 ) -> tuple[Tensor, StackState]:
     """The cross-entropy of a window, as ``TokenModel.nats`` gives it, for a model from a file too.
 
-    Where the last part is a linear map, there is no array of all logits.
+    Where the last part is a linear map or an adaptive softmax, there is no array of all logits.
     """
     *body, output = model
-    if isinstance(output, nn.Linear):
-        hidden, state = run_parts(body, inputs, state)
-        flat = hidden.flatten(0, 1)
-        total = linear_nats(flat, output.weight, output.bias, targets.flatten(), precision, workspace)
-        return total, state
-    logits, state = model(inputs, state)
-    return nats(logits, targets, "sum"), state
+    if not isinstance(output, (nn.Linear, AdaptiveSoftmax)):
+        logits, state = model(inputs, state)
+        return nats(logits, targets, "sum"), state
+    hidden, state = run_parts(body, inputs, state)
+    rows, targets = hidden.flatten(0, 1), targets.flatten()
+    kept = targets != PADDING
+    if not kept.all():
+        rows, targets = rows[kept], targets[kept]
+    if isinstance(output, AdaptiveSoftmax):
+        return output.nats(rows, targets, precision, workspace), state
+    return linear_nats(rows, output.weight, output.bias, targets, precision, workspace), state
 
 
 @torch.no_grad()

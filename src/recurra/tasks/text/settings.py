@@ -69,9 +69,12 @@ class TextSettings:
     """The settings of a language model and its training.
 
     Args:
-        level: ``char`` or ``word``: a token is a character, or a word between white space or the end of a line.
+        level: ``byte``; ``char``; ``word``: a word between white space, or the end of a line; or ``bpe``: pairs of
+            bytes that are joined (Sennrich et al. 2016).
         min_count: the number of times that a token must occur not to be read as ``<unk>``; by default 1 for characters
-            and 2 for words.
+            and 2 for words. For ``bpe``, the number of times that a pair must occur to be joined, by default 2.
+        vocabulary_size: the number of tokens; for ``bpe`` 4000 by default, for characters and words the largest number,
+            by default any.
         seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
         batch_size: the number of parts of the text that are read side by side.
         carry: whether a window goes on with the state of the window before it. Otherwise windows are independent: each
@@ -83,6 +86,7 @@ class TextSettings:
 
     level: str = "char"
     min_count: int | None = None
+    vocabulary_size: int | None = None
     seq_len: int = 64
     batch_size: int = 32
     carry: bool = True
@@ -102,6 +106,10 @@ class TextSettings:
         checks.whole("--seed", self.seed, least=0, most=checks.LARGEST_SEED)
         if self.min_count is not None:
             checks.whole("--min-count", self.min_count)
+        if self.vocabulary_size is not None:
+            checks.whole("--vocabulary-size", self.vocabulary_size, least=257 if self.level == "bpe" else 2)
+        if self.level == "byte" and (self.min_count not in (None, 1) or self.vocabulary_size is not None):
+            raise RunError("--level byte has 256 tokens: leave out --min-count and --vocabulary-size")
         self.model.check()
         self.training.check()
 
@@ -109,8 +117,13 @@ class TextSettings:
     def least_count(self) -> int:
         """The number of times that a token must occur to be in the vocabulary."""
         if self.min_count is None:
-            return 1 if self.level == "char" else 2
+            return 1 if self.level in ("byte", "char") else 2
         return self.min_count
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The largest number of tokens of the vocabulary; None for any."""
+        return DEFAULT_VOCABULARY if self.vocabulary_size is None and self.level == "bpe" else self.vocabulary_size
 
 
 def model_settings(value: object) -> ModelSettings:

@@ -33,7 +33,7 @@ def generator_states() -> dict[str, Tensor]:
 
 
 def restore_generators(states: Mapping[str, Tensor]) -> None:
-    """Give all generators the states of :func:`generator_states`.
+    """Give all generators the states of :func:`generator_states`; bytes may be int8, as a checkpoint holds them.
 
     Raises:
         RunError: these are no such states.
@@ -43,9 +43,10 @@ def restore_generators(states: Mapping[str, Tensor]) -> None:
         *keys, position, has_gauss, bits = states["numpy"].tolist()
         key_array = np.array(keys, np.uint32)
         np.random.set_state(("MT19937", key_array, position, has_gauss, _from_bits(bits)))
-        torch.set_rng_state(states["torch"])
+        # Copies, as torch (2.13) reads from the beginning of the storage, and not from that of a view.
+        torch.set_rng_state(states["torch"].view(torch.uint8).clone())
         if "cuda" in states and torch.cuda.is_available():
-            torch.cuda.set_rng_state(states["cuda"])
+            torch.cuda.set_rng_state(states["cuda"].view(torch.uint8).clone())
     except (KeyError, ValueError, TypeError, OverflowError, RuntimeError) as error:
         raise RunError(f"the state of a random generator is damaged: {error}") from None
 

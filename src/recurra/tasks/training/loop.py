@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 
@@ -132,6 +133,8 @@ class _Training:
             raise RunError("a training without a run folder cannot go on")
         path = self.run.checkpoint
         checkpoint = read_checkpoint(path, self.run.fingerprint)
+        if not self.processes.same(checkpoint.progress.to_text().encode()):
+            raise RunError(f"{path} is not the same for all processes: copy the run folder to all machines again")
         try:
             self.progress = progress = checkpoint.progress
             self.rows = rows_of(checkpoint.metrics)
@@ -200,7 +203,8 @@ class _Training:
         """The end of the training, as it is now."""
         progress = self.progress
         best = None if progress.best is None else self.rows[progress.best]
-        return Outcome(progress.step, progress.epoch, best, None if progress.is_finished else self.interrupts.signal)
+        sent = self.interrupts.signal or signal.SIGTERM  # another process had one
+        return Outcome(progress.step, progress.epoch, best, None if progress.is_finished else sent)
 
     def _update(self) -> bool:
         """Make an update; False if the training is to stop after it."""

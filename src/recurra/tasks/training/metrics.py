@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recurra.errors import RunError
 from recurra.program.serial import strict_json
 from recurra.tasks.training.events import Evaluation, Outcome, Step
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 STEPS_BETWEEN_POINTS = 10  # of TensorBoard's curves
 
@@ -47,10 +52,10 @@ class TensorBoard:
     """A ``Callback`` that writes the losses, the learning rate, the speed and all figures for TensorBoard.
 
     Args:
-        folder: the folder of the event files, which is made.
+        folder: the folder of the event files, which is made at the first event.
 
     Raises:
-        RunError: the package tensorboard is not installed, or the folder cannot be made.
+        RunError: the package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,10 +63,11 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise RunError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
-        try:
-            self._writer = SummaryWriter(str(folder))
-        except OSError as error:
-            raise RunError(f"{folder} cannot be made: {error.strerror or error}") from None
+        self._folder, self._make = folder, SummaryWriter
+
+    @cached_property
+    def _writer(self) -> SummaryWriter:
+        return self._make(str(self._folder))
 
     def on_step(self, step: Step) -> None:
         """Write a point of the curves of each update, at every tenth."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -29,6 +30,11 @@ class Processes(Protocol):
     @property
     def is_first(self) -> bool:
         """Whether this is process 0, which alone writes files and prints."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """The device that this process computes on."""
         ...
 
     def reduce(self, gradients: Sequence[Tensor], numbers: Sequence[float]) -> list[float]:
@@ -58,6 +64,10 @@ class Processes(Protocol):
         """Overwrite the tensors of all other processes, in place, with those of process 0."""
         ...
 
+    def same(self, content: bytes) -> bool:
+        """Whether all processes call this with the same bytes."""
+        ...
+
 
 class OneProcess:
     """The only process of a training, in the form of ``Processes``: there is nothing to exchange."""
@@ -65,6 +75,7 @@ class OneProcess:
     rank = 0
     count = 1
     is_first = True
+    device = torch.device("cpu")
 
     def reduce(self, gradients: Sequence[Tensor], numbers: Sequence[float]) -> list[float]:
         """The numbers themselves; the gradients stay."""
@@ -80,3 +91,7 @@ class OneProcess:
 
     def share(self, tensors: Sequence[Tensor]) -> None:
         """Leave the tensors as they are."""
+
+    def same(self, content: bytes) -> bool:
+        """True: there is nothing to compare with."""
+        return True

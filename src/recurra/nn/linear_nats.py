@@ -1,8 +1,8 @@
-"""The cross-entropy of a linear map's outputs, without keeping the logits: for vocabularies of tens of thousands.
+"""``linear_nats``: the cross-entropy of a linear map's outputs, without an array of all logits.
 
 A linear map to V tokens and its cross-entropy need arrays of (rows, V) numbers several times: logits, probabilities and
 their gradients. Here one workspace holds them one after the other, some rows at a time. The gradients are computed
-there too, as they are known up to a factor once the probabilities are.
+there too, as the probabilities settle them up to a factor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from recurra.tasks.text.batching import PADDING
+from recurra.engines.torch_internals import has_bfloat16
 
 WORKSPACE_BYTES = 64 * 2**20
 # From so many tokens on, `auto` computes in bfloat16: the products are then nearly all of a training step.
@@ -55,30 +55,21 @@ def linear_nats(
         hidden: (rows, features).
         weight: (V, features).
         bias: (V,), or None for zeros.
-        targets: the number of each row's token, (rows,); rows of padding count as zero.
+        targets: the number of each row's token, (rows,), from 0 to V − 1.
         precision: ``"float32"`` computes in hidden's dtype; ``"bfloat16"`` rounds the operands and results of products
             to bfloat16, and adds up in float32; ``"auto"`` is bfloat16 for float32 tensors and vocabularies from
             10,000 tokens, where the processor has instructions for it.
         workspace: memory to reuse. Default: memory for this call.
 
     Returns:
-        The sum, a scalar of hidden's dtype. It can be differentiated once.
+        The sum, a scalar of the weight's dtype. It can be differentiated once.
     """
-    kept = targets != PADDING
-    if not kept.all():
-        hidden, targets = hidden[kept], targets[kept]
     is_narrow = precision == "bfloat16" or (
         precision == "auto" and hidden.dtype == torch.float32 and len(weight) >= BFLOAT16_TOKENS and has_bfloat16()
     )
     how = _How(is_narrow, workspace or Workspace())
     result: Tensor = _LinearNats.apply(hidden, weight, bias, targets, how)  # type: ignore[no-untyped-call]
     return result
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies numbers of bfloat16 faster than those of float32."""
-    cpu = torch.cpu
-    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
 
 
 class _How(NamedTuple):
@@ -113,15 +104,16 @@ def _run(
     """The sum of nats, and the wanted ones of its gradients of hidden, weight and bias."""
     with torch.autocast(hidden.device.type, enabled=False), torch.no_grad():
         rows = _Rows(hidden.to(weight.dtype), weight, bias, how)
-        total = hidden.new_zeros(())
+        total = weight.new_zeros(())
+        empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, nothing is written
         gradients = [
-            torch.zeros_like(each) if each is not None and is_wanted else None
+            empty(each) if each is not None and is_wanted else None
             for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
         ]
         for first, last in rows.pieces():
             total += rows.nats(first, last, targets[first:last]).sum()
             if any(wanted):
-                rows.add_gradients(first, last, targets[first:last], gradients)
+                rows.put_gradients(first, last, targets[first:last], gradients)
     return total, gradients
 
 
@@ -170,23 +162,25 @@ class _Rows:
 
         return logits(place) - likeliest.to(rows.dtype).log() - logits(targets[faint])
 
-    def add_gradients(self, first: int, last: int, targets: Tensor, gradients: list[Tensor | None]) -> None:
-        """Add the gradients of these rows, whose probabilities the workspace holds."""
+    def put_gradients(self, first: int, last: int, targets: Tensor, gradients: list[Tensor | None]) -> None:
+        """Write the gradients of these rows, whose probabilities the workspace holds; they add to those before them."""
         values = self.workspace[: last - first]
         values[torch.arange(last - first, device=values.device), targets] -= 1
         hidden, weight = self.operands
         of_hidden, of_weight, of_bias = gradients
         if of_hidden is not None:
-            of_hidden[first:last] = values @ weight
+            _put_product(of_hidden[first:last], values, weight)
         if of_weight is not None:
-            _add_product(of_weight, values.t(), hidden[first:last])
+            _put_product(of_weight, values.t(), hidden[first:last], adds=first > 0)
         if of_bias is not None:
-            _add_product(of_bias[None], values.new_ones(1, last - first), values)
+            _put_product(of_bias[None], values.new_ones(1, last - first), values, adds=first > 0)
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add a product to a total, which may be of another dtype."""
-    if total.dtype == left.dtype:
-        total.addmm_(left, right)
+def _put_product(target: Tensor, left: Tensor, right: Tensor, adds: bool = False) -> None:
+    """Write a product to a target, which may be of another dtype, or add it to what the target holds."""
+    if target.dtype == left.dtype:
+        target.addmm_(left, right, beta=int(adds))
+    elif adds:
+        target += left @ right
     else:
-        total += left @ right
+        target.copy_(left @ right)

@@ -1,0 +1,54 @@
+"""`recurra text tokenize`: write the tokens of texts to a file that training reads from the disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recurra.cli.console import Reporter, note
+from recurra.cli.text.shared import listed
+from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, TextSettings
+
+if TYPE_CHECKING:
+    from recurra.tasks.text.tokenizing import Tokenized
+
+
+def tokenize(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")],
+    out: Annotated[Path, typer.Option(metavar="TOKENS", help="File to make; it must not exist.")],
+    level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = TextSettings.level,
+    min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
+    vocabulary_size: Annotated[
+        int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
+    ] = None,
+    valid: Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write the tokens of texts of any size to a file, which 'text train' takes in their place."""
+    settings = TextSettings(level=level, min_count=min_count, vocabulary_size=vocabulary_size)
+    settings.check()
+    from recurra.tasks.text import tokenizing
+
+    with Reporter() as reporter:
+        made = tokenizing.tokenize(files, out, settings, valid, reporter.progress)
+    if as_json:
+        print(json.dumps({"file": str(out), **_figures(made)}))
+        return
+    for what, text in (("train on", made.train), ("validate on", made.valid)):
+        print(f"{text.tokens:,} tokens to {what} ({text.characters:,} characters, {text.bytes:,} bytes)")
+    print(f"The vocabulary has {len(made.vocabulary):,} tokens. To train: recurra text train {out} --out RUN")
+    unknown = made.valid.unknown
+    if unknown:
+        note(f"{listed(unknown.kinds, unknown.total)} of the validation text are not in the vocabulary")
+
+
+def _figures(made: Tokenized) -> dict[str, object]:
+    """The figures of a token file, by their names in JSON."""
+    figures: dict[str, object] = {"level": made.vocabulary.level, "vocabulary": len(made.vocabulary)}
+    for name, text in (("train", made.train), ("valid", made.valid)):
+        counts = {each: getattr(text, each) for each in ("tokens", "characters", "bytes")}
+        figures[name] = {**counts, "unknown": text.unknown.total}
+    return figures
