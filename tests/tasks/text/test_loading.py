@@ -101,9 +101,9 @@ def test_doctored_settings_of_the_model(tmp_path: Path, change: dict[str, object
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "is damaged: 'vocabulary' must"),
-        ({"level": "char", "tokens": ["a", "b"]}, "is damaged: 'vocabulary' must"),
-        ({"level": ["char"], "tokens": "ab"}, "is damaged: 'vocabulary' must"),
+        (None, "is damaged: .*vocabulary"),
+        ({"level": "char", "tokens": ["a", "b"]}, "is damaged: .*vocabulary"),
+        ({"level": ["char"], "tokens": "ab"}, "is damaged: .*vocabulary"),
         ({"level": "char", "tokens": "aa"}, "is damaged: 'vocabulary'"),
         ({"level": "char", "tokens": "ab"}, r"does not fit config\.json: its vocabulary is another one"),
         ({"level": "byte"}, r"does not fit config\.json: its vocabulary is another one"),

@@ -33,5 +33,5 @@ def test_rows(level: str) -> None:
     assert [row["token"] for row in rows] == tokens
     assert [row["position"] for row in rows] == list(range(len(tokens)))
     assert {row["token"] for row in rows if row["is_unknown"]} == unknown
-    assert sum(row["is_unknown"] is True for row in rows) == scored.unknown.total()
+    assert sum(row["is_unknown"] is True for row in rows) == scored.unknown.total
     assert [row["bits"] for row in rows] == pytest.approx((scored.nats / math.log(2)).tolist())
