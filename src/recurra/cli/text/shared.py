@@ -65,9 +65,8 @@ def print_totals(score: Score, file: Path) -> None:
     print(f"unknown tokens      {score.unknown.total}")
     print(f"vocabulary          {score.vocabulary} (level {score.level})")
     if score.unknown:
-        note(
-            f"{listed(score.unknown.kinds, score.unknown.total)} in {file} are not in the vocabulary, and were read as <unk>"
-        )
+        tokens = listed(score.unknown.kinds, score.unknown.total)
+        note(f"{tokens} in {file} are not in the vocabulary, and were read as <unk>")
 
 
 def to_json(content: Mapping[str, object]) -> str:
