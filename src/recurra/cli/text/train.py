@@ -128,8 +128,8 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
         if processes.is_first:
             refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
-        sources = sources_of(files, valid)
         job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        sources = sources_of(files, valid)
         with _reporting(job, reporter):
             followers = _followers(out, reporter, options["tensorboard"])
             return train_text(job, out, followers, sources=sources, warn=note)

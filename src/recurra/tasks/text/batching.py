@@ -40,7 +40,7 @@ class Lanes:
         batch: the number of lanes, B.
         start: the token before the text's first one.
         complete: False drops the last N mod B tokens, so that all lanes are full (for training); True keeps all tokens
-            and fills the last lanes with targets that :func:`recurra.tasks.text.language_model.nats` ignores (for
+            and fills the last lanes with targets that :func:`recurra.tasks.text.token_model.nats` ignores (for
             measuring). Default False.
         length: the number of tokens of a lane, L, if not all of the text is to be read: at most N // B. Default: as
             many as there are.

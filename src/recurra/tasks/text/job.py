@@ -18,7 +18,9 @@ from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
-from recurra.tasks.text.language_model import (
+from recurra.tasks.text.loading import TASK, vocabulary_of_run
+from recurra.tasks.text.settings import TextSettings
+from recurra.tasks.text.token_model import (
     StackState,
     bits_per_char,
     build,
@@ -27,8 +29,6 @@ from recurra.tasks.text.language_model import (
     perplexity,
     with_leaves,
 )
-from recurra.tasks.text.loading import TASK, vocabulary_of_run
-from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training.events import Callback, Outcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
@@ -224,9 +224,7 @@ def open_text(run: RunFolder, processes: Processes | None = None) -> TextJob:
     vocabulary = vocabulary_of_run(run)
     sources.check()
     valid = None if sources.valid is None else sources.valid.path
-    corpus = read_corpus([source.path for source in sources.files], valid, settings)
-    if corpus.vocabulary != vocabulary:
-        raise RunError(f"{run.folder / CONFIG} is damaged: its vocabulary is not that of its files")
+    corpus = read_corpus([source.path for source in sources.files], valid, settings, vocabulary)
     return TextJob(corpus, settings, processes)
 
 
