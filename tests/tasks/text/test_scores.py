@@ -6,9 +6,9 @@ import pytest
 
 from recurra.nn.parts import describe
 from recurra.runtime import Model, score
-from recurra.tasks.text.language_model import build
 from recurra.tasks.text.scores import rows_of
 from recurra.tasks.text.settings import ModelSettings
+from recurra.tasks.text.token_model import build
 from recurra.vocabulary import Vocabulary
 
 TEXT = "a cäb,\n<unk> zoo"
