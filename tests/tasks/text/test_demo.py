@@ -5,8 +5,8 @@ import torch
 
 from recurra.errors import RunError
 from recurra.tasks.text import demo
-from recurra.tasks.text.language_model import TokenModel
 from recurra.tasks.text.settings import ModelSettings
+from recurra.tasks.text.token_model import TokenModel
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
-from recurra.cli.processes import joined
+from recurra.cli.processes import joined, resume_command
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
@@ -124,7 +124,7 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
     from recurra.tasks.text.corpus import read_corpus
     from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
-    with joined() as processes:
+    with joined(out) as processes:
         if processes.is_first:
             refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
@@ -146,7 +146,7 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Traini
     from recurra.tasks.text.loading import TASK
     from recurra.tasks.training.loop import finished_outcome
 
-    with joined() as processes:
+    with joined(folder) as processes:
         run = open_run(folder, TASK)
         settings, sources = settings_of_run(run)
         if "batch_size" in given:
@@ -238,8 +238,7 @@ def _tell(outcome: TrainingOutcome, folder: Path) -> None:
     if outcome.signal is not None:
         kept = f"the best model so far, of step {best['step']}," if best else "the model as it was"
         error_line(
-            f"interrupted after step {outcome.step}; {kept} is in {folder}: {hint}; "
-            f"to go on: recurra text train --resume {_quoted(folder)}"
+            f"interrupted after step {outcome.step}; {kept} is in {folder}: {hint}; to go on: {resume_command(folder)}"
         )
         return
     if best:

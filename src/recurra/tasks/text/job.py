@@ -18,7 +18,9 @@ from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
-from recurra.tasks.text.language_model import (
+from recurra.tasks.text.loading import TASK, vocabulary_of_run
+from recurra.tasks.text.settings import TextSettings
+from recurra.tasks.text.token_model import (
     StackState,
     bits_per_char,
     build,
@@ -27,8 +29,6 @@ from recurra.tasks.text.language_model import (
     perplexity,
     with_leaves,
 )
-from recurra.tasks.text.loading import TASK, vocabulary_of_run
-from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.training.events import Callback, TrainingOutcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
@@ -167,7 +167,7 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         RunError: a process would have none, and `empty` is false.
     """
     if lanes < processes.count and not empty:
-        raise RunError(f"{processes.count} processes are more than the {lanes} lanes of the text: start fewer")
+        raise RunError(f"{processes.count} processes need as many lanes of text, and there are {lanes}: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
