@@ -158,6 +158,26 @@ def test_an_interrupt_inside_of_an_evaluation(tmp_path: Path) -> None:
     assert end_of(run, job) == expected
 
 
+def test_an_interrupt_inside_of_an_accumulated_update(tmp_path: Path) -> None:
+    """The windows of the update are given up, and computed again with the same state and masks."""
+    settings = KINDS["sgd, accumulated"]
+    expected = whole(tmp_path / "whole", settings)
+    run, job = create_run(tmp_path / "run", {"task": "test"}), Series()
+    right, windows = job.loss, []
+
+    def loss(window: int) -> tuple[torch.Tensor, int]:
+        windows.append(window)
+        if len(windows) == 8:  # the first of two windows, the third and fourth of the second epoch
+            signal.raise_signal(signal.SIGTERM)
+        return right(window)
+
+    job.loss = loss
+    seeded()
+    outcome = fit(job, settings, run)
+    assert (outcome.step, windows) == (4, [0, 1, 2, 3, 4, 0, 1, 2])
+    assert end_of(run, resumed(run, settings)) == expected
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     run = create_run(tmp_path / "run", {"task": "test"})
 
