@@ -98,7 +98,7 @@ def test_every_token_counts_once(small_text: str, small_settings: TextSettings, 
     trained(small_text, tmp_path / "run", small_settings)
     model = load_model(tmp_path / "run")
     measured = score(model, "the cäté\n")
-    assert (measured.tokens, measured.characters, measured.unknown) == (9, 9, {"ä": 1, "é": 1})
+    assert (measured.tokens, measured.characters, measured.unknown.kinds) == (9, 9, {"ä": 1, "é": 1})
     one, four = (score(model, small_text, lanes=lanes) for lanes in (1, 4))
     assert one.tokens == four.tokens == len(small_text)
     assert one.total != four.total
