@@ -12,7 +12,7 @@ from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of
 from recurra.runtime.language import logits_in_chunks, vocabulary_of
 from recurra.runtime.packed_program import Array
-from recurra.vocabulary import Ids, UnknownTokens, utf8
+from recurra.vocabulary import Ids, UnknownTokens, byte_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def score(model: Model, text: str, *, lanes: int = 1) -> Score:
         ids,
         surprises(model, ids, vocabulary.start, lanes),
         characters=len(text),
-        bytes=len(utf8(text)),
+        bytes=byte_count(text),
         unknown=unknown,
         level=vocabulary.level,
         vocabulary=len(vocabulary),
