@@ -27,7 +27,8 @@ def plain_probabilities(logits, settings, recent=(), never=(0,)):
         scores = [score if score >= least else -math.inf for score in scores]
     likeliest = max(scores)
     chances = [math.exp((score - likeliest) / settings.temperature) for score in scores]
-    chances = [chance / math.fsum(chances) for chance in chances]
+    total = math.fsum(chances)
+    chances = [chance / total for chance in chances]
     before, cut, counts = 0.0, 1.0, Counter(chances)
     for chance in sorted(counts, reverse=True):  # equal ones stay or go together
         if abs(before - settings.top_p) < NEAR and settings.top_p < 1:
@@ -39,7 +40,8 @@ def plain_probabilities(logits, settings, recent=(), never=(0,)):
     if settings.min_p and any(abs(chance - least) < NEAR * max(chances) for chance in chances if chance < max(chances)):
         return None
     chances = [chance if chance >= max(cut, least) else 0.0 for chance in chances]
-    return [chance / math.fsum(chances) for chance in chances]
+    total = math.fsum(chances)
+    return [chance / total for chance in chances]
 
 
 class Chosen:
