@@ -55,7 +55,7 @@ def test_lanes_begin_without_memory():
 def test_totals():
     found = score(reader(), TEXT)
     assert (found.tokens, found.characters, found.bytes) == (len(TEXT), len(TEXT), len(TEXT.encode()))
-    assert found.unknown == {"ä": 20}
+    assert (found.unknown.total, found.unknown.kinds) == (20, {"ä": 20})
     assert (found.level, found.vocabulary) == ("char", len(CHARACTERS))
     total = math.fsum(found.nats)
     assert found.total == pytest.approx(total)
@@ -74,6 +74,13 @@ def test_levels(level):
     assert found.characters == len(TEXT)
     expected = plain(reader(vocabulary), vocabulary.encode(TEXT), vocabulary.start)
     np.testing.assert_allclose(found.nats, expected, rtol=0, atol=1e-5)
+
+
+def test_bytes_that_are_no_text():
+    found = score(reader(Vocabulary("byte")), "caf\udce9")  # as surrogateescape decodes them
+    assert (found.tokens, found.bytes, found.ids[-1]) == (4, 4, 0xE9)
+    with pytest.raises(RecurraError, match="half of a character"):
+        score(reader(), "a\ud800")
 
 
 def test_an_infinite_perplexity():

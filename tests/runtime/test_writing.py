@@ -120,6 +120,9 @@ def test_refused_at_once():
         sample(model(language_model()))
     annotated = {"vocabulary": CHARACTERS}
     size = len(CHARACTERS)
+    both = stack(embedding(size, 5), lstm(5, 6, bidirectional=True), linear(12, size))
+    with pytest.raises(RecurraError, match="bidirectional"):
+        sample(Model(Description(both, described(both).weights, annotated)))
     for root in (
         stack(embedding(size, 5), lstm(5, 6)),
         stack(embedding(size, 5), cell_part(cells.gru, 5, 6), linear(6, size)),
@@ -132,8 +135,12 @@ def test_refused_at_once():
 def test_torch_is_not_imported():
     code = (
         "import sys\nsys.modules['torch'] = None\n"
-        "from tests.runtime.test_writing import *\n"
-        "print(len(written(length=40)), 'numpy.random' in sys.modules)\n"
+        "from tests.runtime.models import *\nfrom recurra.model import Description\n"
+        "from recurra.runtime import Model, sample, score\nfrom recurra.vocabulary import Vocabulary\n"
+        "root = language_model(256)\n"
+        "own = Model(Description(root, described(root).weights, {'vocabulary': Vocabulary('byte')}))\n"
+        "written = sample(own, 'a', length=40)\n"
+        "print(len(''.join(written)) > 0, written.tokens, score(own, 'abc').tokens)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "40 True\n"
+    assert done.stdout == "True 40 3\n"

@@ -1,5 +1,7 @@
 """The command line: it parses arguments, calls the tasks and prints."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         one line on stderr; 130 after Ctrl-C.
     """
     _opened()
+    atexit.register(gc.freeze)  # or the collector would look through all objects of torch at the end, for a second
     try:
         from recurra.cli.app import run
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -35,12 +37,21 @@ def tell(message: str) -> None:
         _let_tell()
 
 
+def resume_command(folder: Path) -> str:
+    """The command line by which a training in a run folder goes on, in several processes if there are several now."""
+    program = "recurra" if launched().count == 1 else "torchrun … -m recurra"
+    return f"{program} text train --resume {shlex.quote(str(folder))}"
+
+
 @contextlib.contextmanager
-def joined() -> Iterator[Processes]:
+def joined(folder: Path) -> Iterator[Processes]:
     """The processes that train together, joined for the time of the block.
 
     If the block raises an error in any process, the first one that comes here prints it, and the others end without
     a word: they meet errors of their own, as they miss that process.
+
+    Args:
+        folder: the run folder, from which a training goes on that has lost a process.
 
     Raises:
         ToldError: there was an error, which is told.
@@ -51,6 +62,9 @@ def joined() -> Iterator[Processes]:
 
         yield OneProcess()
         return
+    from recurra.tasks.run import CHECKPOINT
+    from recurra.tasks.training.torchrun import LostProcessError
+
     processes = _found(launch)
     try:
         yield processes
@@ -59,6 +73,8 @@ def joined() -> Iterator[Processes]:
         if message is None:
             raise
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it if a process has died
+        if isinstance(error, LostProcessError) and (folder / CHECKPOINT).is_file():
+            message += f"; to go on from the last checkpoint: {resume_command(folder)}"
         processes.tell_once(partial(error_line, message))
         raise ToldError from None
     finally:

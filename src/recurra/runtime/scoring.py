@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of
 from recurra.runtime.language import logits_in_chunks, vocabulary_of
 from recurra.runtime.packed_program import Array
-from recurra.vocabulary import Ids, byte_count
+from recurra.vocabulary import Ids, UnknownTokens, byte_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +29,8 @@ class Score:
         nats: (tokens,) float64, the surprise of each token: minus the natural logarithm of its probability, given all
             tokens before it.
         characters: the number of the text's characters; white space counts, in a text of words too.
-        bytes: the number of bytes of the text in UTF-8.
-        unknown: the tokens that the model does not know, and read as ``<unk>``, with their numbers.
+        bytes: the number of bytes of the text in UTF-8; a surrogate stands for a byte that is no UTF-8.
+        unknown: the number of tokens that the model does not know, and read as ``<unk>``, and the kinds of them.
         level: the level of the model's tokens, such as ``"char"``.
         vocabulary: the number of tokens that the model knows.
     """
@@ -40,7 +39,7 @@ class Score:
     nats: NDArray[np.float64]
     characters: int
     bytes: int
-    unknown: Counter[str]
+    unknown: UnknownTokens
     level: str
     vocabulary: int
 
@@ -92,20 +91,22 @@ def score(model: Model, text: str, *, lanes: int = 1) -> Score:
             each part begins without memory of the part before. Default 1.
 
     Raises:
-        RecurraError: the model is no language model, the text is empty, or there are no such lanes.
+        RecurraError: the model is no language model, the text is empty or has half of a character, or there are no such
+            lanes.
     """
     vocabulary = vocabulary_of(model)
     if not isinstance(lanes, int) or lanes < 1:
         raise RecurraError(f"lanes must be a positive whole number; got {lanes!r}")
     if not text:
         raise RecurraError("the text is empty")
-    ids = vocabulary.encode(text)
+    unknown = UnknownTokens()
+    ids, _ = vocabulary.encode_part(text, last=True, unknown=unknown)
     return Score(
         ids,
         surprises(model, ids, vocabulary.start, lanes),
         characters=len(text),
         bytes=byte_count(text),
-        unknown=vocabulary.unknown(text),
+        unknown=unknown,
         level=vocabulary.level,
         vocabulary=len(vocabulary),
     )

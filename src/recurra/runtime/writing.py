@@ -40,7 +40,7 @@ def sample(
         length: the most tokens to draw. Default 500.
         temperature: the number that logits are divided by: below 1, likely tokens become likelier; 0 always takes the
             likeliest. Default 0.8.
-        top_k: the number of likeliest tokens to draw among (Fan et al. 2018, section 5.1). Default 0: all.
+        top_k: the number of likeliest tokens to draw among (Fan et al. 2018). Default 0: all.
         top_p: draws among the fewest likeliest tokens that have this probability together (Holtzman et al. 2020,
             section 3.1). Default 1: all.
         min_p: draws among tokens that have this share of the likeliest token's probability (Nguyen et al. 2024,
@@ -57,8 +57,8 @@ def sample(
         back until more is known.
 
     Raises:
-        RecurraError: the model is no language model, a setting is out of range, or the prompt has characters that a
-            model of characters does not know.
+        RecurraError: the model is no language model or is bidirectional, a setting is out of range, or the prompt has
+            characters that a model of characters does not know.
     """
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     settings = SamplingSettings(length, temperature, top_k, top_p, min_p, repetition_penalty, stops, seed)
@@ -79,14 +79,14 @@ class Continuation(Iterator[str]):
         unknown_in_prompt(self._vocabulary, prompt)
         self.tokens = 0
         self.stopped = False
-        self._model, self._settings = model, settings
+        self._stream, self._settings = model.stream(), settings
         self._pieces = self._written(prompt)
 
     def __next__(self) -> str:
         return next(self._pieces)
 
     def _written(self, prompt: str) -> Iterator[str]:
-        settings, vocabulary, stream = self._settings, self._vocabulary, self._model.stream()
+        settings, vocabulary, stream = self._settings, self._vocabulary, self._stream
         unknown = vocabulary.unknown_number
         sampler = Sampler(settings, never=() if unknown is None else (unknown,))
         decoder, stops = vocabulary.decoder(prompt), StopTexts(settings.stop)

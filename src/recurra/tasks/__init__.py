@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recurra.tasks.training.events import Callback, Evaluation, Outcome, Step
+from recurra.tasks.training.events import Callback, Evaluation, Step, TrainingOutcome
 
 if TYPE_CHECKING:
     from recurra.tasks.text.language_model import LanguageModel
 
-__all__ = ["Callback", "Evaluation", "LanguageModel", "Outcome", "Step"]
+__all__ = ["Callback", "Evaluation", "LanguageModel", "Step", "TrainingOutcome"]
 
 
 def __getattr__(name: str) -> object:

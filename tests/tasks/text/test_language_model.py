@@ -11,7 +11,7 @@ from recurra import LanguageModel
 from recurra.cli import main
 from recurra.errors import RunError
 from recurra.runtime import score
-from recurra.tasks import Evaluation, Outcome, Step
+from recurra.tasks import Evaluation, Step, TrainingOutcome
 
 SMALL = {"hidden": 12, "seq_len": 16, "batch_size": 4, "dropout": 0.1}
 BRIEF = {"epochs": 2, "lr": 0.02, "evaluate_every": 20}
@@ -19,7 +19,7 @@ BRIEF = {"epochs": 2, "lr": 0.02, "evaluate_every": 20}
 
 class Follower:
     def __init__(self) -> None:
-        self.seen: list[Step | Evaluation | Outcome] = []
+        self.seen: list[Step | Evaluation | TrainingOutcome] = []
 
     def on_step(self, step: Step) -> None:
         self.seen.append(step)
@@ -27,7 +27,7 @@ class Follower:
     def on_evaluation(self, evaluation: Evaluation) -> None:
         self.seen.append(evaluation)
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         self.seen.append(outcome)
 
 

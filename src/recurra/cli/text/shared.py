@@ -50,7 +50,7 @@ def totals(score: Score) -> dict[str, object]:
         "tokens": score.tokens,
         "characters": score.characters,
         "bytes": score.bytes,
-        "unknown": score.unknown.total(),
+        "unknown": score.unknown.total,
         "level": score.level,
         "vocabulary": score.vocabulary,
     }
@@ -62,10 +62,11 @@ def print_totals(score: Score, file: Path) -> None:
     print(f"bits per character  {score.bits_per_char:.4f}")
     print(f"bits per byte       {score.bits_per_byte:.4f}")
     print(f"tokens              {score.tokens} ({score.characters} characters, {score.bytes} bytes)")
-    print(f"unknown tokens      {score.unknown.total()}")
+    print(f"unknown tokens      {score.unknown.total}")
     print(f"vocabulary          {score.vocabulary} (level {score.level})")
     if score.unknown:
-        note(f"{listed(score.unknown)} in {file} are not in the vocabulary, and were read as <unk>")
+        tokens = listed(score.unknown.kinds, score.unknown.total)
+        note(f"{tokens} in {file} are not in the vocabulary, and were read as <unk>")
 
 
 def to_json(content: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
-from recurra.cli.processes import joined
+from recurra.cli.processes import joined, resume_command
 from recurra.cli.text.options import refuse_contradictions, settings_of
 from recurra.cli.text.shared import listed
 from recurra.errors import RunError
@@ -32,7 +32,7 @@ from recurra.tasks.training.settings import (
 if TYPE_CHECKING:
     from recurra.tasks.text.configuration import Sources
     from recurra.tasks.text.job import TextJob
-    from recurra.tasks.training.events import Callback, Outcome
+    from recurra.tasks.training.events import Callback, TrainingOutcome
 
 LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
@@ -92,7 +92,7 @@ def train(
 ) -> None:
     """Train a language model. Ctrl-C stops it and keeps the best model so far; --resume RUN goes on exactly there."""
     reporter: Follower = JsonReporter() if json else Reporter()
-    outcome: Outcome | None
+    outcome: TrainingOutcome | None
     given = {name: value for name, value in context.params.items() if _is_given(context, name)}
     if resume is None:
         _refuse_options_of_tokens(files or [], given)
@@ -122,7 +122,7 @@ def _refuse_options_of_tokens(files: list[Path], given: Mapping[str, Any]) -> No
         raise RunError(f"{tokens} is a token file, which has its own vocabulary and texts: leave out {listed_options}")
 
 
-def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
+def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
     """Train into a new folder."""
     files, out, valid = options["files"], options["out"], options["valid"]
     if not files:
@@ -134,29 +134,31 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
     from recurra.tasks.text.corpus import read_corpus
-    from recurra.tasks.text.job import TextJob, train_text
+    from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
-    with joined() as processes:
+    with joined(out) as processes:
         if processes.is_first:
             refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
-        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        followers = _followers(out, reporter, options["tensorboard"])
+        corpus = read_corpus(files, valid, settings)
         sources = sources_of(files, valid)
+        job = TextJob(corpus, settings, processes)
+        run = create_text_run(job, out, sources)
         with _reporting(job, reporter):
-            followers = _followers(out, reporter, options["tensorboard"])
-            return train_text(job, out, followers, sources=sources, warn=note)
+            return train_text(job, run, followers, warn=note)
 
 
-def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
+def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> TrainingOutcome | None:
     """Go on with a run; None if it is finished already."""
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
     from recurra.tasks.run import open_run
-    from recurra.tasks.text.job import open_text, settings_of_run
+    from recurra.tasks.text.job import open_text, settings_of_run, train_text
     from recurra.tasks.text.loading import TASK
-    from recurra.tasks.training.loop import finished_outcome, fit
+    from recurra.tasks.training.loop import finished_outcome
 
-    with joined() as processes:
+    with joined(folder) as processes:
         run = open_run(folder, TASK)
         settings, sources = settings_of_run(run)
         if "batch_size" in given:
@@ -172,7 +174,7 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
         job = open_text(run, processes)
         with _reporting(job, reporter):
             followers = _followers(folder, reporter, bool(given.get("tensorboard")))
-            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
+            return train_text(job, run, followers, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -241,15 +243,14 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
-def _tell(outcome: Outcome, folder: Path) -> None:
+def _tell(outcome: TrainingOutcome, folder: Path) -> None:
     """Say where the model is, and what can be done next."""
     hint = f'recurra text sample {_quoted(folder)} --prompt "…"'
     best = outcome.best
     if outcome.signal is not None:
         kept = f"the best model so far, of step {best['step']}," if best else "the model as it was"
         error_line(
-            f"interrupted after step {outcome.step}; {kept} is in {folder}: {hint}; "
-            f"to go on: recurra text train --resume {_quoted(folder)}"
+            f"interrupted after step {outcome.step}; {kept} is in {folder}: {hint}; to go on: {resume_command(folder)}"
         )
         return
     if best:

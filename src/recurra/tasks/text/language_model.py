@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from recurra.runtime import Score
     from recurra.tasks.text.corpus import Corpus
-    from recurra.tasks.training.events import Callback, Outcome
+    from recurra.tasks.training.events import Callback, TrainingOutcome
     from recurra.vocabulary import Vocabulary
 
 
@@ -108,7 +108,7 @@ class LanguageModel:
         )
         settings.check()
         self.settings: TextSettings | None = settings
-        self.outcome: Outcome | None = None
+        self.outcome: TrainingOutcome | None = None
         self._model: Model | None = None
 
     def fit(
@@ -187,14 +187,14 @@ class LanguageModel:
         settings: TextSettings,
         callbacks: Sequence[Callback],
     ) -> None:
-        from recurra.tasks.text.job import TextJob, train_text
+        from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
         refuse_existing(run)
         files = [] if isinstance(texts, str) else [texts] if isinstance(texts, Path) else list(texts)
         is_on_disk = bool(files) and not isinstance(valid, str)
         job = TextJob(_corpus(texts if isinstance(texts, str) else files, valid, settings), settings)
         sources = sources_of(files, valid) if is_on_disk and not isinstance(valid, str) else None
-        self.outcome = train_text(job, run, callbacks, sources=sources)
+        self.outcome = train_text(job, create_text_run(job, run, sources), callbacks)
 
     @classmethod
     def resume(cls, run: str | os.PathLike[str], callbacks: Sequence[Callback] = ()) -> LanguageModel:
@@ -207,12 +207,11 @@ class LanguageModel:
         Raises:
             RunError: the folder is no run of this task, its files are damaged, or its texts are missing or changed.
         """
-        from recurra.tasks.text.job import open_text
-        from recurra.tasks.training.loop import fit
+        from recurra.tasks.text.job import open_text, train_text
 
         folder = open_run(Path(run), TASK)
         job = open_text(folder)
-        outcome = fit(job, job.settings.training, folder, callbacks, resumes=True)
+        outcome = train_text(job, folder, callbacks, resumes=True)
         model = cls._of(load_model(Path(run)), job.settings)
         model.outcome = outcome
         return model

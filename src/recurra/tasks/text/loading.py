@@ -12,7 +12,8 @@ from recurra.conversion.reading import read
 from recurra.errors import FileFormatError, RecurraError, RunError
 from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
-from recurra.model.kinds import is_recurrent
+from recurra.model.interface import leaves
+from recurra.model.kinds import is_recurrent, role
 from recurra.model.vocabulary import from_content
 from recurra.runtime import Model
 from recurra.runtime.language import vocabulary_of
@@ -93,4 +94,7 @@ def _misfit(description: Description, settings: ModelSettings) -> str | None:
         return f"its layers do not have {settings.hidden} units"
     if sum(part.size("num_layers") for part in layers if "num_layers" in part.settings) != settings.layers:
         return f"it does not have {settings.layers} layers"
+    width = settings.embedding or settings.hidden
+    if any(part.size("embedding_dim") != width for _, part in leaves(description.root) if role(part) == "table"):
+        return f"its embedding is not {width} wide"
     return None

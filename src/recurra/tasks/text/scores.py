@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from recurra.runtime import Model, Score
 from recurra.runtime.language import vocabulary_of
-from recurra.vocabulary import Vocabulary, tokens_of
+from recurra.vocabulary import UNKNOWN, Vocabulary, tokens_of
 
 
 def rows_of(model: Model, text: str, score: Score) -> Iterator[dict[str, object]]:
@@ -22,14 +22,15 @@ def rows_of(model: Model, text: str, score: Score) -> Iterator[dict[str, object]
         The token's position from 0, the token, its surprise in bits, its probability, and whether it was read as
         ``<unk>``.
     """
-    tokens = tokens_in(text, score, vocabulary_of(model))
-    for position, (token, nats) in enumerate(zip(tokens, score.nats.tolist(), strict=True)):
+    vocabulary = vocabulary_of(model)
+    tokens, unknown = tokens_in(text, score, vocabulary), vocabulary.unknown_number
+    for position, (token, number, nats) in enumerate(zip(tokens, score.ids.tolist(), score.nats.tolist(), strict=True)):
         yield {
             "position": position,
             "token": token,
             "bits": nats / math.log(2),
             "probability": math.exp(-nats),
-            "is_unknown": token in score.unknown,
+            "is_unknown": number == unknown and token != UNKNOWN,
         }
 
 

@@ -90,6 +90,7 @@ class TorchrunProcesses:
         for gradient, total in zip(gradients, torch.split(flat, sizes), strict=True):
             gradient.copy_(total.view_as(gradient))
         if os.getppid() != self._launcher:
+            self._launcher = os.getppid()  # one signal is enough
             signal.raise_signal(signal.SIGTERM)
         return sums.tolist()
 
