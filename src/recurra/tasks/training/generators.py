@@ -11,6 +11,8 @@ from torch import Tensor
 
 from recurra.errors import RunError
 
+_NUMPY_KEYS = 624  # of its Mersenne Twister
+
 
 def generator_states() -> dict[str, Tensor]:
     """The states by name, each a vector of int64 or uint8: torch's, Python's and numpy's legacy generator.
@@ -41,6 +43,8 @@ def restore_generators(states: Mapping[str, Tensor]) -> None:
     try:
         _restore_python(states["python"].tolist())
         *keys, position, has_gauss, bits = states["numpy"].tolist()
+        if len(keys) != _NUMPY_KEYS or not 0 <= position <= _NUMPY_KEYS or has_gauss not in (0, 1):
+            raise ValueError("numpy's has another form")
         key_array = np.array(keys, np.uint32)
         np.random.set_state(("MT19937", key_array, position, has_gauss, _from_bits(bits)))
         # Copies, as torch (2.13) reads from the beginning of the storage, and not from that of a view.
@@ -53,6 +57,8 @@ def restore_generators(states: Mapping[str, Tensor]) -> None:
 
 def _restore_python(numbers: list[int]) -> None:
     version, *words, has_gauss, bits = numbers
+    if has_gauss not in (0, 1):
+        raise ValueError("Python's has another form")
     random.setstate((version, tuple(words), _from_bits(bits) if has_gauss else None))
 
 

@@ -175,8 +175,8 @@ class _Training:
         self.job.module.train()
         try:
             while not progress.is_finished:
-                if self.processes.count == 1 and self.interrupts.is_set():
-                    break  # several processes agree on it in an update or an evaluation
+                if self._stops_alone():
+                    break
                 goes_on = self._evaluate() if progress.is_evaluation_due else self._update()
                 if not goes_on:
                     break
@@ -218,7 +218,11 @@ class _Training:
         last = min(progress.window + self.settings.accumulate, self.job.windows_per_epoch)
         loss_sum, items = 0.0, 0
         self.learner.optimizer.zero_grad()
+        before = self._position() if self.settings.accumulate > 1 else None
         for window in range(progress.window, last):
+            if before is not None and self._stops_alone():
+                self._return_to(*before)
+                return False
             loss, count = self.job.loss(window)
             loss.backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach())
@@ -240,6 +244,20 @@ class _Training:
         self.is_checkpoint_due |= due > 0
         self._tell_step(mean, used)
         return stops == 0
+
+    def _stops_alone(self) -> bool:
+        """Whether a signal came to the only process; several agree on it in an update or an evaluation."""
+        return self.processes.count == 1 and self.interrupts.is_set()
+
+    def _position(self) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The carried state and the generators, to which an update that is given up returns."""
+        return list(self.job.state_tensors()), generator_states()
+
+    def _return_to(self, carried: list[Tensor], generators: dict[str, Tensor]) -> None:
+        self.job.begin_epoch(self.progress.epoch)
+        if carried:
+            self.job.load_state_tensors(carried)
+        restore_generators(generators)
 
     def _reduced(self, loss_sum: float, items: int, ends_epoch: bool) -> list[float]:
         """The sums over all processes of the gradients, in place, and of all numbers that an update depends on.
