@@ -1,6 +1,7 @@
 """Draws of tokens: each filter beside a plain implementation, frequencies beside probabilities, seeds."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -26,19 +27,21 @@ def plain_probabilities(logits, settings, recent=(), never=(0,)):
         scores = [score if score >= least else -math.inf for score in scores]
     likeliest = max(scores)
     chances = [math.exp((score - likeliest) / settings.temperature) for score in scores]
-    chances = [chance / math.fsum(chances) for chance in chances]
-    before, kept = 0.0, set()
-    for chance in sorted(set(chances), reverse=True):  # equal ones stay or go together
+    total = math.fsum(chances)
+    chances = [chance / total for chance in chances]
+    before, cut, counts = 0.0, 1.0, Counter(chances)
+    for chance in sorted(counts, reverse=True):  # equal ones stay or go together
         if abs(before - settings.top_p) < NEAR and settings.top_p < 1:
             return None
         if before < settings.top_p:
-            kept |= {token for token, own in enumerate(chances) if own == chance}
-        before += chance * chances.count(chance)
+            cut = chance
+        before += chance * counts[chance]
     least = settings.min_p * max(chances)
     if settings.min_p and any(abs(chance - least) < NEAR * max(chances) for chance in chances if chance < max(chances)):
         return None
-    chances = [chance if token in kept and chance >= least else 0.0 for token, chance in enumerate(chances)]
-    return [chance / math.fsum(chances) for chance in chances]
+    chances = [chance if chance >= max(cut, least) else 0.0 for chance in chances]
+    total = math.fsum(chances)
+    return [chance / total for chance in chances]
 
 
 class Chosen:
@@ -79,6 +82,40 @@ def test_filters_are_those_of_the_definitions(logits, temperature, top_k, top_p,
             sampler.read(token)
         drawn.append(sampler.draw(logits))
     assert drawn == [int(np.searchsorted(cumulative, number, side="right")) for number in numbers]
+
+
+def possible(chances, **settings):
+    """The tokens that are drawn under settings, from the probabilities of all tokens but ``<unk>``."""
+    sampler = Sampler(replace(PLAIN, **settings), [0])
+    logits = np.log(np.array([1e-30, *chances]))
+    drawn = set()
+    for number in np.linspace(0, 1, 401)[:-1]:
+        sampler._bits = Chosen([number])
+        drawn.add(sampler.draw(logits))
+    return drawn
+
+
+def test_the_order_of_the_filters():
+    chances = [0.4, 0.3, 0.2, 0.1]
+    assert possible(chances, top_p=0.5) == {1, 2}
+    assert possible(chances, top_k=2, top_p=0.5) == {1}  # 0.4 of 0.7
+    assert possible(chances, min_p=0.6) == {1, 2}
+    assert possible(chances, top_p=0.55, min_p=0.6) == {1, 2}  # min-p first would leave 0.4 of 0.7
+    assert possible(chances, temperature=0.2, top_p=0.55) == {1}
+
+
+@pytest.mark.parametrize("tail", [0.005, 0.02])
+def test_large_vocabularies(tail):
+    logits = np.log(np.array([1, 1, *[tail] * 1500, *[tail / 2] * 1500], np.float64)).astype(np.float32)
+    logits[2:] += np.random.default_rng(0).normal(0, 0.01, 3000).astype(np.float32)
+    numbers = np.linspace(0.001, 0.999, 60)
+    for change in [{"top_k": k} for k in (1, 2, 40, 46, 47, 2999)] + [{"top_p": p} for p in (0.05, 0.5, 0.9, 0.99)]:
+        expected = plain_probabilities(logits, replace(PLAIN, **change))
+        assert expected is not None
+        sampler, cumulative = Sampler(replace(PLAIN, **change), [0]), np.cumsum(expected)
+        sampler._bits = Chosen(numbers)
+        wanted = [int(np.searchsorted(cumulative, number, side="right")) for number in numbers]
+        assert [sampler.draw(logits) for _ in numbers] == wanted
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_bytes_that_are_no_text():
     found = score(reader(Vocabulary("byte")), "caf\udce9")  # as surrogateescape decodes them
     assert (found.tokens, found.bytes, found.ids[-1]) == (4, 4, 0xE9)
     with pytest.raises(RecurraError, match="half of a character"):
-        score(reader(), "a\ud800")
+        score(reader(Vocabulary("byte")), "a\ud800")
 
 
 def test_an_infinite_perplexity():

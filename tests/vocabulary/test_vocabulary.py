@@ -119,11 +119,8 @@ def test_rare_tokens_are_unknown() -> None:
 def test_words_are_written_with_spaces() -> None:
     vocabulary = Vocabulary.of("one two\n", "word")
     numbers = vocabulary.encode("one two\n").tolist()
-    assert [vocabulary.write(numbers[0], True), *(vocabulary.write(n, False) for n in numbers[1:])] == [
-        "one",
-        " two",
-        "\n",
-    ]
+    decoder = vocabulary.decoder()
+    assert [decoder.write(number) for number in numbers] == ["one", " two", "\n"]
 
 
 def test_the_largest_number_of_tokens() -> None:
@@ -276,6 +273,6 @@ def test_what_is_no_token_and_no_text_is_named():
     letters = Vocabulary.of("ab", "char")
     for number in (-1, 3):
         with pytest.raises(IndexError, match=f"tokens are 0 … 2; got {number}"):
-            letters.write(number, at_line_start=True)
+            letters.decoder().write(number)
     with pytest.raises(TypeError, match="a text is needed, not int"):
         letters.encode(3)

@@ -158,14 +158,6 @@ class Vocabulary:
         decoder = self.decoder()
         return "".join(decoder.write(int(number)) for number in numbers) + decoder.finish()
 
-    def write(self, number: int, at_line_start: bool) -> str:
-        """Write a token as in running text: a word has a space before it, except at the start of a line.
-
-        Raises:
-            IndexError: there is no token of this number.
-        """
-        return self.decoder("" if at_line_start else ".").write(number)
-
     def token_text(self, number: int) -> str:
         r"""Show a token alone: a character, a word, ``<unk>`` or ``<eos>``, or bytes as text; a part of a character is
         shown as ``\xe9``.

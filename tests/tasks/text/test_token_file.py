@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from recurra.errors import RunError
 from recurra.tasks.text import reading
 from recurra.tasks.text.batching import Lanes
+from recurra.tasks.text.configuration import sources_of
 from recurra.tasks.text.corpus import Corpus, make_corpus, read_corpus
 from recurra.tasks.text.encoded import Encoder
 from recurra.tasks.text.reading import TextInMemory, split_text
 from recurra.tasks.text.settings import TextSettings
-from recurra.tasks.text.token_file import is_token_file, open_token_file, write_token_file
+from recurra.tasks.text.token_file import is_token_file, open_token_file, token_file_digest, write_token_file
 from recurra.tasks.text.tokenizing import tokenize
 from recurra.vocabulary import Vocabulary
 from tests.texts import prose
@@ -234,6 +235,19 @@ def test_a_file_that_changes_while_it_is_read(tokens: Path) -> None:
     os.truncate(tokens, 20)
     with pytest.raises(RunError, match="has become shorter while it was read"):
         train.tokens[0:50]
+
+
+def test_a_run_notices_other_tokens(tokens: Path) -> None:
+    """The checksum that a run keeps of its token file is in the file, which need not be read."""
+    sources = sources_of([tokens], None)
+    sources.check()
+    mark, numbers, description = parts_of(tokens.read_bytes())
+    digest = hashlib.sha256(tokens.read_bytes()[16 + len(numbers) : -56]).hexdigest()
+    assert sources.files[0].sha256 == digest == token_file_digest(tokens)
+    description["train"]["digest"] = description["train"]["digest"][::-1]
+    tokens.write_bytes(joined(mark, numbers, description))
+    with pytest.raises(RunError, match="has changed since the run began"):
+        sources.check()
 
 
 def test_what_is_no_token_file(tmp_path: Path) -> None:

@@ -93,10 +93,11 @@ def train(
     """Train a language model. Ctrl-C stops it and keeps the best model so far; --resume RUN goes on exactly there."""
     reporter: Follower = JsonReporter() if json else Reporter()
     outcome: TrainingOutcome | None
+    given = {name: value for name, value in context.params.items() if _is_given(context, name)}
     if resume is None:
+        _refuse_options_of_tokens(files or [], given)
         outcome, folder = _begin(context.params, reporter), out
     else:
-        given = {name: value for name, value in context.params.items() if _is_given(context, name)}
         outcome, folder = _go_on(resume, given, reporter), resume
     if outcome is not None and folder is not None and is_first() and not json:
         _tell(outcome, folder)
@@ -108,6 +109,17 @@ def _is_given(context: typer.Context, name: str) -> bool:
     """Whether a parameter stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def _refuse_options_of_tokens(files: list[Path], given: Mapping[str, Any]) -> None:
+    """Refuse options that say how to make tokens beside a file that has them."""
+    from recurra.tasks.text.token_file import is_token_file
+
+    options = [name for name in ("level", "min_count", "vocabulary_size", "valid") if given.get(name) is not None]
+    tokens = next((path for path in files if is_token_file(path)), None)
+    if tokens is not None and options:
+        listed_options = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+        raise RunError(f"{tokens} is a token file, which has its own vocabulary and texts: leave out {listed_options}")
 
 
 def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:

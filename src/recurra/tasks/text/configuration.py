@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from recurra.errors import RunError
 from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.text.token_file import is_token_file, token_file_digest
 from recurra.tasks.training.settings import TrainingSettings
 
 # JSON has no infinity: null stands for it here.
@@ -67,12 +68,16 @@ def sources_of(files: Sequence[Path], valid: Path | None) -> Sources:
 def source_of(path: Path) -> Source:
     """Read a file's size and checksum; of a pipe, which can be read only once, both are nothing.
 
+    A token file has its checksum in it, and need not be read.
+
     Raises:
         RunError: the file cannot be read.
     """
     size = _size(path)
     digest = hashlib.sha256()
     try:
+        if is_token_file(path):
+            return Source(path.absolute(), size, token_file_digest(path))
         if path.is_file():
             with path.open("rb") as file:
                 for begin in _places(size):

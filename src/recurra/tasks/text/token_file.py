@@ -105,6 +105,16 @@ def is_token_file(path: Path) -> bool:
         return False
 
 
+def token_file_digest(path: Path) -> str:
+    """The SHA-256 of a token file's description, in hexadecimal digits; it stands for the tokens too, whose own it has.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file = _OpenFile(path)
+    return file.read(max(0, file.size - _TAIL), 32).hex()
+
+
 def write_token_file(path: Path, vocabulary: Vocabulary, train: Encoder, valid: Encoder) -> None:
     """Encode two texts into a token file, in bounded memory; the file is there whole or not at all.
 
