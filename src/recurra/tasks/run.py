@@ -70,6 +70,10 @@ class RunFolder:
         except FileFormatError as error:
             raise RunError(str(error)) from None
 
+    def has_begun(self) -> bool:
+        """Whether anything was written after the configuration; a kill before that leaves a run that has not."""
+        return any((self.folder / name).exists() for name in (CHECKPOINT, MODEL, METRICS))
+
     def write_metrics(self, content: bytes) -> None:
         """Replace metrics.jsonl; without content there is no such file.
 

@@ -178,6 +178,19 @@ def test_an_interrupt_inside_of_an_accumulated_update(tmp_path: Path) -> None:
     assert end_of(run, resumed(run, settings)) == expected
 
 
+def test_a_kill_before_the_first_checkpoint(tmp_path: Path) -> None:
+    expected = whole(tmp_path / "whole", BASE)
+    run, job = create_run(tmp_path / "run", {"task": "test"}), Series()
+    (run.folder / f".{24 * 'a'}.tmp").write_bytes(b"half of a checkpoint")
+    assert finished_outcome(run) is None
+    seeded()
+    fit(job, BASE, run, resumes=True)
+    assert end_of(run, job) == expected
+    run.checkpoint.unlink()
+    with pytest.raises(RunError, match="is missing: the run cannot go on"):
+        fit(Series(), BASE, run, resumes=True)
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     run = create_run(tmp_path / "run", {"task": "test"})
 

@@ -56,7 +56,7 @@ def fit(
         run: the folder to write into. Default: nothing is written.
         callbacks: they follow each update and each evaluation.
         processes: the processes that train together. Default: this one alone.
-        resumes: whether to go on from the folder's checkpoint.
+        resumes: whether to go on from the folder's checkpoint; a run that was killed before its first one begins.
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
@@ -65,7 +65,7 @@ def fit(
     settings.check()
     with Interrupts() as interrupts:
         training = _Training(job, settings, run, callbacks, processes or OneProcess(), interrupts, warn)
-        if resumes:
+        if resumes and (run is None or run.has_begun()):
             training.resume()
             if training.progress.is_finished:
                 return training.outcome()  # nothing is to be done, nor to be told
@@ -80,6 +80,8 @@ def finished_outcome(run: RunFolder) -> TrainingOutcome | None:
     Raises:
         RunError: the checkpoint is missing or damaged.
     """
+    if not run.has_begun():
+        return None
     checkpoint = read_checkpoint(run.checkpoint, run.fingerprint)
     progress = checkpoint.progress
     if not progress.is_finished:
@@ -120,6 +122,7 @@ class _Training:
         if self.processes.rank:  # so that each process draws masks of its own
             torch.manual_seed((torch.initial_seed() + self.processes.rank) % 2**63)
         self.job.begin_epoch(1)
+        self.keeper.clean_up(self.rows)
         self._start_clock()
         self._write_checkpoint()
 
