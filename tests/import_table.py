@@ -32,12 +32,13 @@ ALLOWED = {
         "runtime", "nn",
     },
     "look": {"errors", "program", "equations", "compiler", "nn"},
+    "tasks": {
+        "version", "errors", "files", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model",
+        "conversion", "runtime", "nn", "look",
+    },
     "": {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
-    },
-    "tasks": {
-        "version", "errors", "files", "vocabulary", "equations", "compiler", "cells", "engines", "model", "conversion",
-        "runtime", "nn", "look",
+        "tasks",
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {

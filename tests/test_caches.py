@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "recurra"
 DECORATORS = {"lru_cache", "cache", "cached_property"}
 WEAK = {"WeakValueDictionary", "WeakKeyDictionary"}
-LASTING = ("engines", "nn", "runtime")  # packages whose objects live on between calls
+LASTING = ("engines", "nn", "runtime", "vocabulary")  # packages whose objects live on between calls
 # The tables of these are filled while a schedule is lowered, and dropped after it.
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
 # The traced variables of a run, and the table of operators, which their definitions fill.

@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # imported on first use
     from recurra.nn.acceleration.accelerate import accelerate, restore
     from recurra.nn.frozen import frozen
     from recurra.runtime.convert import convert
+    from recurra.tasks.text.language_model import LanguageModel
 
 
 # abs, max, sum and onnx are left out: `from recurra import *` must not hide Python's functions, nor the package onnx.
@@ -64,6 +65,7 @@ __all__ = [
     "Cell",
     "EngineError",
     "EquationError",
+    "LanguageModel",
     "ProgramError",
     "RecurraError",
     "__version__",
@@ -122,6 +124,8 @@ def __getattr__(name: str) -> object:
         return getattr(importlib.import_module("recurra.nn"), name)
     if name == "convert":
         return importlib.import_module("recurra.runtime").convert
+    if name == "LanguageModel":
+        return importlib.import_module("recurra.tasks").LanguageModel
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

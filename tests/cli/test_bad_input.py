@@ -24,7 +24,7 @@ TRAIN = [
     (["text.txt", "--out", "short"], "exists already"),
     (["text.txt", "--out", "short/run"], "Not a directory"),
     (["text.txt", "--cell", "lstn"], "--cell must be one of"),
-    (["text.txt", "--level", "byte"], "--level must be one of char, word"),
+    (["text.txt", "--level", "bits"], "--level must be one of byte, char, word, bpe"),
     (["text.txt", "--min-count", "100000"], "vocabulary is empty"),
     (["text.txt", "--unknown"], "--unknown"),
     ([], "Missing argument"),
@@ -76,7 +76,7 @@ def test_not_permitted(call: Call, files: Path, monkeypatch: pytest.MonkeyPatch)
     arguments = ("text", "train", files / "text.txt", "--out", files / "run", "--hidden", 4)
     refused(call(*arguments), "cannot be made: Permission denied")
     monkeypatch.undo()
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     refused(call(*arguments), "cannot be read: Permission denied")
     monkeypatch.undo()
     assert everything(files) == before

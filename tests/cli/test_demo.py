@@ -18,7 +18,7 @@ def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "ROUNDS", 5)
     code, out, err = call("demo")
     assert (code, err) == (0, "")
-    losses = [float(line.split("loss ")[1].split()[0]) for line in out.splitlines() if line.startswith("step")]
+    losses = [float(line.split("valid")[1].split()[0]) for line in out.splitlines() if line.startswith("step")]
     assert losses[-1] < losses[0]
     for part in (
         "\ndef ",

@@ -511,6 +511,22 @@ exhibits(
         "a number of 20 digits": '{"kind":"ELU","settings":{"alpha":99999999999999999999}}',
         "an infinite number": '{"kind":"ELU","settings":{"alpha":1e999}}',
         "bounds that are swapped": '{"kind":"Hardtanh","settings":{"min_val":1,"max_val":-1}}',
+        **{
+            f"cutoffs {cutoffs}, divided by {factor}": (
+                '{"kind":"AdaptiveSoftmax","settings":{"in_features":8,"n_classes":9,"head_bias":false,'
+                f'"cutoffs":{cutoffs},"div_value":{factor}}}}}'
+            )
+            for cutoffs, factor in (
+                ("[]", 4),
+                ("3", 4),
+                ("[[3]]", 4),
+                ("[5,3]", 4),
+                ("[3,9]", 4),
+                ("[3,5]", 4),
+                ("[3]", 1e300),
+                ("[3]", 0),
+            )
+        },
         "a negative epsilon": '{"kind":"RMSNorm","settings":{"features":1,"eps":-1,"elementwise_affine":false}}',
         "a cell without units": (
             '{"kind":"RNNCell","settings":{"input_size":1,"hidden_size":0,"bias":true,"init":{},"program":0}}'

@@ -77,6 +77,8 @@ def test_streams_give_the_bits_of_whole_sequences(tmp_path):
         ((16, 50, [0, 4]), "cutoffs must be ascending"),
         ((16, 50, [20, 5]), "cutoffs must be ascending"),
         ((16, 50, [5, 50]), "below the number of classes, 50"),
+        ((16, 500, range(1, 102)), "at most 100 cutoffs"),
+        ((16, 50, [5], 1e300), "div_value is from 1 to 1000"),
         ((16, 50, [5, 10, 20]), "16 features are too few for 3 clusters"),
     ],
 )
@@ -94,7 +96,8 @@ def test_impossible_cutoffs(arguments, message):
         ("cutoffs", "5", "cutoffs must be 1 to 100 whole numbers from 1, ascending"),
         ("cutoffs", (5, 50), "cutoffs must be below n_classes"),
         ("cutoffs", (5, 10, 20), "leaves the last cluster no features"),
-        ("div_value", 0.5, "div_value must be a number from 1"),
+        ("div_value", 0.5, "div_value must be a number from 1 to 1000"),
+        ("div_value", 1e300, "div_value must be a number from 1 to 1000"),
         ("n_classes", 51, "has shape"),
     ],
 )

@@ -1,7 +1,5 @@
 """The run folder is made once and never overwritten, and every damage is reported in one line."""
 
-import json
-import math
 import os
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from torch import nn
 
 from recurra import __version__
 from recurra.errors import RunError
-from recurra.tasks.run import RunFolder, create_run, open_run, refuse_existing
+from recurra.tasks.run import RunFolder, create_run, open_run, refuse_existing, refuse_newer
 
 
 @pytest.fixture
@@ -24,15 +22,15 @@ def run(tmp_path: Path) -> RunFolder:
 def test_there_and_back(run: RunFolder) -> None:
     module = nn.Linear(3, 2)
     run.save_model(module)
-    run.add_metrics({"step": 1, "perplexity": math.inf})
-    run.add_metrics({"step": 2, "perplexity": 3.5})
+    run.write_metrics(b'{"step": 1}\n')
+    run.write_metrics(b'{"step": 1}\n{"step": 2}\n')
     opened = open_run(run.folder, "text")
     assert opened.config == {"format": 1, "version": __version__, "task": "text", "name": "é"}
     found = opened.read_model()
     assert found.root.kind == "Linear"
     assert np.array_equal(found.weights["weight"].values(), module.weight.detach().numpy())
-    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    assert rows == [{"step": 1, "perplexity": None}, {"step": 2, "perplexity": 3.5}]
+    assert (run.folder / "metrics.jsonl").read_bytes() == b'{"step": 1}\n{"step": 2}\n'
+    assert opened.fingerprint == run.fingerprint != RunFolder(run.folder, {**run.config, "name": "e"}).fingerprint
     assert sorted(path.name for path in run.folder.iterdir()) == ["config.json", "metrics.jsonl", "model.safetensors"]
 
 
@@ -61,7 +59,7 @@ def test_not_a_run(run: RunFolder, tmp_path: Path) -> None:
         open_run(run.folder, "series")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"format": 1', b"[1]", b'{"format": 2}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b'{"format": 1', b"[1]", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_configuration(run: RunFolder, content: bytes) -> None:
     (run.folder / "config.json").write_bytes(content)
     with pytest.raises(RunError, match=r"config\.json is (damaged|not the configuration)"):
@@ -89,4 +87,34 @@ def test_a_full_disk(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"metrics\.jsonl cannot be written: No space left on device"):
-        run.add_metrics({"step": 1})
+        run.write_metrics(b"{}")
+
+
+def test_a_newer_run(run: RunFolder) -> None:
+    path = run.folder / "config.json"
+    path.write_text('{"format": 2}')
+    with pytest.raises(RunError, match=r"is of format 2, of a newer recurra; read is format 1"):
+        open_run(run.folder, "text")
+    for version in ("99.0.0", "0.1000.0"):
+        with pytest.raises(RunError, match=f"is a run of recurra {version}, which is newer than this one"):
+            refuse_newer(RunFolder(run.folder, {"version": version}))
+    for damaged in (None, 1, "", "new"):
+        with pytest.raises(RunError, match="it has no version"):
+            refuse_newer(RunFolder(run.folder, {"version": damaged}))
+    refuse_newer(run)
+    refuse_newer(RunFolder(run.folder, {"version": "0.0.9"}))
+
+
+def test_what_a_kill_leaves_is_removed(run: RunFolder) -> None:
+    left, others = f".{24 * 'a'}.tmp", [".a.tmp", "tmp", f"x.{24 * 'a'}.tmp"]
+    for name in (left, *others):
+        (run.folder / name).write_bytes(b"")
+    run.remove_temporary()
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "model.safetensors", *others}
+
+
+def test_no_metrics(run: RunFolder) -> None:
+    run.write_metrics(b"{}\n")
+    run.write_metrics(b"")
+    run.write_metrics(b"")
+    assert not (run.folder / "metrics.jsonl").exists()

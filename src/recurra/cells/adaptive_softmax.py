@@ -12,6 +12,9 @@ from itertools import pairwise
 
 from recurra.program import INPUT, Equation, Program, Shape, Size, Variable, check
 
+MAX_CUTOFFS = 100
+MAX_FACTOR = 1000  # its 100th power is a finite number
+
 
 def cluster_widths(features: int, clusters: int, factor: float) -> list[int]:
     """The number of features that the logits of each cluster are computed from, `factor` times fewer for each."""

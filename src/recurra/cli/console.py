@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from recurra.errors import RecurraError
 
 if TYPE_CHECKING:
-    from recurra.tasks.training.events import Evaluation, Outcome, Step
+    from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
 
 NO_MEMORY = "the memory does not suffice; try a smaller --hidden, --batch-size or --seq-len"
 SECONDS_BETWEEN_LINES = 30.0  # of updates, where there is no terminal
@@ -81,7 +81,7 @@ class Follower(Protocol):
         """Print an evaluation."""
         ...
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         """Print the end."""
         ...
 
@@ -154,7 +154,7 @@ class Reporter:
         """Print an evaluation as a line; a star marks the best so far."""
         self.line(describe(evaluation.row) + ("  *" if evaluation.best else ""))
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         """Print nothing: the command says what comes next."""
 
 
@@ -189,7 +189,7 @@ class JsonReporter:
         """Print the row of metrics.jsonl, and whether it is the best so far."""
         _print_json("evaluation", {**evaluation.row, "best": evaluation.best})
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         """Print the step, the best row, and whether the training is finished."""
         best = None if outcome.best is None else dict(outcome.best)
         _print_json("end", {"step": outcome.step, "best": best, "finished": outcome.is_finished})

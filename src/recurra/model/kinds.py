@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from recurra.cells import feed_forward
-from recurra.cells.adaptive_softmax import adaptive_softmax, cluster_widths
+from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR, adaptive_softmax, cluster_widths
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import FileFormatError
@@ -21,7 +21,6 @@ from recurra.program import Program, Sizes
 MAX_SIZE = 2**31 - 1  # features or tokens of one dimension
 MAX_LAYERS = 1_000
 MAX_INIT = 100  # parameters with an initial value of their own
-MAX_CUTOFFS = 100  # of an adaptive softmax
 MAX_NUMBER = 2**53  # largest whole number among numbers: float64 holds all whole numbers up to it
 Shapes = dict[str, tuple[int, ...]]
 Features = tuple[int | None, int | None]
@@ -90,7 +89,6 @@ INDEX = SettingRule("null or a whole number", lambda value: value is None or _is
 FLAG = SettingRule("true or false", lambda value: type(value) is bool)
 NUMBER = SettingRule("a finite number", _is_number)
 POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
-FROM_1 = SettingRule("a number from 1", lambda value: _is_number(value) and value >= 1)  # type: ignore[operator]
 NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
 EPS = SettingRule(
     "null or a number that is not negative",
@@ -100,6 +98,10 @@ PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value
 LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
 APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
 PROGRAM = SettingRule("a program", lambda value: isinstance(value, Program))
+FACTOR = SettingRule(
+    f"a number from 1 to {MAX_FACTOR}",
+    lambda value: _is_number(value) and 1 <= value <= MAX_FACTOR,  # type: ignore[operator]
+)
 CUTOFFS = SettingRule(
     f"1 to {MAX_CUTOFFS} whole numbers from 1, ascending",
     lambda value: (
@@ -320,7 +322,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "AdaptiveSoftmax": _rows(
         lambda part, dtype: _adaptive_program(part),
-        {"in_features": SIZE, "n_classes": SIZE, "cutoffs": CUTOFFS, "div_value": FROM_1, "head_bias": FLAG},
+        {"in_features": SIZE, "n_classes": SIZE, "cutoffs": CUTOFFS, "div_value": FACTOR, "head_bias": FLAG},
         _adaptive,
         _adaptive_problem,
         _adaptive_features,

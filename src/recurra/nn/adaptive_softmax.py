@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recurra.cells.adaptive_softmax import cluster_widths
+from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR, cluster_widths
 from recurra.nn.linear_nats import Workspace, linear_nats
 
 
@@ -24,12 +24,13 @@ class AdaptiveSoftmax(nn.Module):
     Args:
         in_features: features of the input.
         n_classes: the number of classes.
-        cutoffs: the number of classes before each cluster of rarer ones: from 1, ascending, below ``n_classes``.
-        div_value: the factor by which each cluster has fewer features than the one before. Default 4.
+        cutoffs: the number of classes before each cluster of rarer ones: at most 100 numbers from 1, ascending, below
+            ``n_classes``.
+        div_value: the factor by which each cluster has fewer features than the one before, 1 to 1000. Default 4.
         head_bias: whether the frequent classes and the clusters have a bias. Default False.
 
     Raises:
-        ValueError: the cutoffs are not ascending numbers below ``n_classes``, or a cluster has no features left.
+        ValueError: the cutoffs are not such numbers, the factor is out of range, or a cluster has no features left.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class AdaptiveSoftmax(nn.Module):
         ends = (*self.cutoffs, n_classes)
         if not self.cutoffs or self.cutoffs[0] < 1 or any(first >= last for first, last in pairwise(ends)):
             raise ValueError(f"cutoffs must be ascending, from 1, and below the number of classes, {n_classes}")
+        if len(self.cutoffs) > MAX_CUTOFFS or not 1 <= div_value <= MAX_FACTOR:
+            raise ValueError(f"there are at most {MAX_CUTOFFS} cutoffs, and div_value is from 1 to {MAX_FACTOR}")
         widths = cluster_widths(in_features, len(self.cutoffs), self.div_value)
         if min(widths) < 1:
             raise ValueError(f"{in_features} features are too few for {len(widths)} clusters with 1/{div_value:g} each")

@@ -13,7 +13,7 @@ from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of
 from recurra.runtime.language import logits_in_chunks, vocabulary_of
 from recurra.runtime.packed_program import Array
-from recurra.vocabulary import Ids
+from recurra.vocabulary import Ids, byte_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def score(model: Model, text: str, *, lanes: int = 1) -> Score:
         ids,
         surprises(model, ids, vocabulary.start, lanes),
         characters=len(text),
-        bytes=len(text.encode(errors="surrogatepass")),
+        bytes=byte_count(text),
         unknown=vocabulary.unknown(text),
         level=vocabulary.level,
         vocabulary=len(vocabulary),

@@ -23,14 +23,20 @@ MOST_KINDS = 1000  # kinds of unknown tokens that are told apart
 class UnknownTokens:
     """The tokens of a text that are not in a vocabulary.
 
+    Args:
+        total: the number of those that were counted already. Default 0.
+        kinds: the number of each kind of them. Default: none.
+        most: the number of kinds that are told apart; later ones are only in the total. Default 1000.
+
     Attributes:
         total: the number of them.
-        kinds: how often each of the first 1000 kinds was met.
+        kinds: the number of each kind of them.
     """
 
-    def __init__(self, total: int = 0, kinds: Mapping[str, int] | None = None) -> None:
+    def __init__(self, total: int = 0, kinds: Mapping[str, int] | None = None, most: float = MOST_KINDS) -> None:
         self.total = total
         self.kinds = Counter(kinds or {})
+        self._most = most
 
     def __bool__(self) -> bool:
         return self.total > 0
@@ -39,7 +45,7 @@ class UnknownTokens:
         """Count tokens."""
         for token, count in Counter(tokens).items():
             self.total += count
-            if token in self.kinds or len(self.kinds) < MOST_KINDS:
+            if token in self.kinds or len(self.kinds) < self._most:
                 self.kinds[token] += count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -175,8 +176,8 @@ class Vocabulary:
         return self._coding.token_text(checked(number, len(self)))
 
     def unknown(self, text: str) -> Counter[str]:
-        """Count the tokens of a text that are not in the vocabulary, the first 1000 kinds of them."""
-        unknown = UnknownTokens()
+        """Count the tokens of a text that are not in the vocabulary; a literal ``<unk>`` is in one of words."""
+        unknown = UnknownTokens(most=math.inf)
         self._coding.encode(text, last=True, unknown=unknown)
         return unknown.kinds
 

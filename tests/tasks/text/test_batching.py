@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
-from recurra.tasks.text.language_model import TokenModel, nats
 from recurra.tasks.text.settings import ModelSettings
+from recurra.tasks.text.token_model import TokenModel, nats
 
 
 def test_by_hand() -> None:

@@ -5,8 +5,8 @@ import torch
 
 from recurra.errors import RunError
 from recurra.tasks.text import demo
-from recurra.tasks.text.language_model import TokenModel
 from recurra.tasks.text.settings import ModelSettings
+from recurra.tasks.text.token_model import TokenModel
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_job_is_that_of_the_demo() -> None:
     job = demo.demo_job()
     assert job.settings.model.cell == "lstm"
     assert job.settings.training.seconds == 45
-    assert job.steps_per_epoch > 300
+    assert job.windows_per_epoch > 300
 
 
 @pytest.mark.parametrize(("milliseconds", "expected"), [({1: 5.0, 2: 9.0}, 1), ({1: 9.0, 2: 5.0}, 2)])

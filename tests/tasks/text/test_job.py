@@ -1,7 +1,7 @@
 """From a text to a run and back: the job learns, repeats under a seed, and survives an interrupt."""
 
-import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,33 +10,37 @@ import torch
 
 from recurra.errors import RunError
 from recurra.runtime import score
-from recurra.tasks.text.corpus import read_text, split_text
-from recurra.tasks.text.job import TextEvaluation, TextJob, make_corpus, read_corpus, train_text
+from recurra.tasks.text.corpus import make_corpus, read_corpus, read_text, split_text
+from recurra.tasks.text.job import TextJob, create_text_run, train_text
 from recurra.tasks.text.loading import load_model
 from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.training.events import Evaluation, Step
+from tests.tasks.training.jobs import Events
 from tests.texts import prose
 
 
-def trained(text: str, folder: Path, settings: TextSettings) -> list[TextEvaluation]:
+def trained(text: str, folder: Path, settings: TextSettings, at: Callable[[object], None] | None = None) -> Events:
     job = TextJob(make_corpus(*split_text(text), settings), settings)
-    return [event for event in train_text(job, folder) if isinstance(event, TextEvaluation)]
+    events = Events(at)
+    train_text(job, create_text_run(job, folder), [events])
+    return events
 
 
 @pytest.mark.parametrize("level", ["char", "word"])
 @pytest.mark.parametrize("cell", ["lstm", "mgu"])
 def test_there_and_back(small_text: str, small_settings: TextSettings, tmp_path: Path, level: str, cell: str) -> None:
     settings = replace(small_settings, level=level, model=replace(small_settings.model, cell=cell))
-    events = trained(small_text, tmp_path / "run", settings)
+    events = trained(small_text, tmp_path / "run", settings).evaluations
     model = load_model(tmp_path / "run")
     best = min(events, key=lambda event: event.valid_loss)
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["perplexity"] for row in rows] == [event.perplexity for event in events]
+    assert rows == [event.row for event in events]
     # The saved model is the best one: measured again, in the same lanes, it has the same score.
     job = TextJob(make_corpus(*split_text(small_text), settings), settings)
-    lanes = job.valid.targets.shape[1]
+    lanes = len(job.valid.chosen)
     measured = score(model, split_text(small_text)[1], lanes=lanes)
-    assert measured.perplexity == pytest.approx(best.perplexity, rel=1e-5)
-    assert measured.bits_per_char == pytest.approx(best.bits_per_char, rel=1e-5)
+    assert measured.perplexity == pytest.approx(best.row["perplexity"], rel=1e-5)
+    assert measured.bits_per_char == pytest.approx(best.row["bits_per_char"], rel=1e-5)
     assert measured.perplexity < measured.vocabulary / 2
 
 
@@ -52,43 +56,40 @@ def test_the_same_seed_gives_the_same_run(small_text: str, small_settings: TextS
 def test_an_interrupt_leaves_a_usable_model(
     small_text: str, small_settings: TextSettings, tmp_path: Path, moment: int
 ) -> None:
-    job = TextJob(make_corpus(*split_text(small_text), small_settings), small_settings)
-
-    def watch() -> None:
-        with contextlib.closing(train_text(job, tmp_path / "run")) as events:
-            for event in events:
-                if event.step == moment:
-                    raise KeyboardInterrupt
+    def interrupt(event: Step | Evaluation) -> None:
+        if event.step == moment:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        watch()
+        trained(small_text, tmp_path / "run", small_settings, interrupt)
     model = load_model(tmp_path / "run")
     assert score(model, "the cat\n").tokens == 8
-    expected = {"config.json", "model.safetensors"} | ({"metrics.jsonl"} if moment > 20 else set())
+    expected = {"config.json", "model.safetensors", "checkpoint.safetensors"}
+    expected |= {"metrics.jsonl"} if moment > 20 else set()
     assert {path.name for path in (tmp_path / "run").iterdir()} == expected
 
 
 def test_an_interrupt_inside_the_loop(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
     job = TextJob(make_corpus(*split_text(small_text), small_settings), small_settings)
-    events = train_text(job, tmp_path / "run")
-    next(events)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     job.model.output.weight.register_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        next(events)
+        train_text(job, create_text_run(job, tmp_path / "run"))
     load_model(tmp_path / "run")
 
 
-def test_a_training_that_diverges_keeps_its_best(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
+def test_the_best_is_kept_if_it_diverges(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
     job = TextJob(make_corpus(*split_text(small_text), small_settings), small_settings)
-    events = train_text(job, tmp_path / "run")
-    assert any(event.step == 25 for event in events)
-    torch.nn.init.constant_(job.model.output.bias, torch.nan)
-    with pytest.raises(RunError, match="the loss became nan"):
-        next(events)
+
+    def diverge(event: Step | Evaluation) -> None:
+        if event.step == 25:
+            torch.nn.init.constant_(job.model.output.bias, torch.nan)
+
+    with pytest.raises(RunError, match="the loss became nan at step 26"):
+        train_text(job, create_text_run(job, tmp_path / "run"), [Events(diverge)])
     model = load_model(tmp_path / "run")
     assert score(model, small_text).perplexity < 30
 
@@ -105,17 +106,18 @@ def test_every_token_counts_once(small_text: str, small_settings: TextSettings, 
 
 
 def test_short_texts(small_settings: TextSettings) -> None:
-    with pytest.raises(RunError, match="too short: 16 characters to train on"):
+    with pytest.raises(RunError, match="too short: 16 tokens to train on"):
         TextJob(make_corpus("abcd" * 4, "ab", small_settings), replace(small_settings, seq_len=17))
     job = TextJob(make_corpus("abcd" * 4, "ab", small_settings), small_settings)
-    assert (job.batch_size, job.steps_per_epoch) == (1, 1)
+    assert (job.batch_size, job.windows_per_epoch) == (1, 1)
 
 
 def test_a_file_to_validate_on(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
     (tmp_path / "train").write_text(small_text)
     (tmp_path / "valid").write_text("the cat zzz\n")
     corpus = read_corpus([tmp_path / "train"], tmp_path / "valid", small_settings)
-    assert (corpus.train, corpus.valid, corpus.unknown) == (small_text, "the cat zzz\n", {"z": 3})
+    assert (len(corpus.train.tokens), len(corpus.valid.tokens)) == (len(small_text), 12)
+    assert corpus.valid.unknown.kinds == {"z": 3}
 
 
 def test_a_book_of_words(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_book_of_words(tmp_path: Path) -> None:
     corpus = make_corpus(*split_text(read_text(book)), settings)
     job = TextJob(corpus, settings)
     assert len(corpus.vocabulary) < 4000
-    assert 0.02 < corpus.unknown.total() / job.valid_tokens < 0.3
-    loss, count = next(job.losses())
+    assert 0.02 < corpus.valid.unknown.total / job.valid_tokens < 0.3
+    loss, count = job.loss(0)
     assert count == 32 * 64
-    assert float(loss.detach()) == pytest.approx(torch.tensor(len(corpus.vocabulary)).log().item(), rel=0.05)
+    assert float(loss.detach()) / count == pytest.approx(torch.tensor(len(corpus.vocabulary)).log().item(), rel=0.05)

@@ -1,173 +1,95 @@
-"""The language model in all its forms, and perplexity and bits per character on distributions with known entropy."""
+"""Language models from Python: they learn, are resumed, saved and loaded, and say what is wrong."""
 
-import copy
-import math
+import json
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
 import torch
 
 import recurra
+from recurra import LanguageModel
+from recurra.cli import main
 from recurra.errors import RunError
-from recurra.model import write
-from recurra.model.quantize import quantize
-from recurra.nn import VariationalDropout
-from recurra.nn.parts import describe
-from recurra.tasks.text.batching import PADDING, Lanes
-from recurra.tasks.text.language_model import (
-    TokenModel,
-    bits_per_char,
-    build,
-    detached,
-    nats,
-    perplexity,
-    total_nats,
-)
-from recurra.tasks.text.settings import ModelSettings
+from recurra.runtime import score
+from recurra.tasks import Evaluation, Step, TrainingOutcome
 
-SMALL = ModelSettings(hidden=5, dropout=0.5)
+SMALL = {"hidden": 12, "seq_len": 16, "batch_size": 4, "dropout": 0.1}
+BRIEF = {"epochs": 2, "lr": 0.02, "evaluate_every": 20}
 
 
-def test_a_uniform_model_has_the_perplexity_of_its_vocabulary() -> None:
-    model = TokenModel(8, SMALL)
-    torch.nn.init.zeros_(model.output.weight)
-    torch.nn.init.zeros_(model.output.bias)
-    ids = np.random.default_rng(0).integers(0, 8, 101)
-    for batch in (1, 4, 101):
-        total = total_nats(model, Lanes(ids, batch, 0, complete=True), 16)
-        assert perplexity(total / 101) == pytest.approx(8, rel=1e-5)
-        assert bits_per_char(total, 101) == pytest.approx(3, rel=1e-5)
+class Follower:
+    def __init__(self) -> None:
+        self.seen: list[Step | Evaluation | TrainingOutcome] = []
+
+    def on_step(self, step: Step) -> None:
+        self.seen.append(step)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        self.seen.append(evaluation)
+
+    def on_end(self, outcome: TrainingOutcome) -> None:
+        self.seen.append(outcome)
 
 
-def test_a_known_distribution() -> None:
-    model = TokenModel(3, SMALL)
-    torch.nn.init.zeros_(model.output.weight)
+@pytest.mark.parametrize("level", ["char", "byte", "word"])
+def test_it_learns_and_survives_a_file(small_text: str, tmp_path: Path, level: str) -> None:
+    follower = Follower()
+    model = LanguageModel(level=level, **SMALL).fit(small_text, callbacks=[follower], **BRIEF)
+    assert isinstance(follower.seen[0], Step)
+    assert follower.seen[-1] is model.outcome
+    before = model.evaluate(small_text)
+    assert before.perplexity < len(model.vocabulary) / 2
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    again = LanguageModel.load(path)
+    assert again.evaluate(small_text).total == before.total
+    assert again.sample("the ", length=20, seed=3) == model.sample("the ", length=20, seed=3)
+    assert score(recurra.runtime.load(path), small_text).total == before.total
+
+
+def test_the_module_is_the_model(small_text: str) -> None:
+    model = LanguageModel(**SMALL).fit(small_text, **BRIEF)
+    ids = torch.from_numpy(model.vocabulary.prompt("the cat")).unsqueeze(1)
     with torch.no_grad():
-        model.output.bias.copy_(torch.tensor([0.5, 0.25, 0.25]).log())
-    total = total_nats(model, Lanes(np.array([0, 0, 1, 2]), 1, 0), 4)
-    assert total / math.log(2) == pytest.approx(1 + 1 + 2 + 2, rel=1e-6)
-    assert bits_per_char(total, 12) == pytest.approx(0.5, rel=1e-6)
-    assert perplexity(total / 4) == pytest.approx(2**1.5, rel=1e-6)
+        logits, _ = model.module(ids)
+    expected, _ = model.runtime(ids.numpy())
+    assert torch.allclose(logits, torch.from_numpy(expected), atol=1e-6)
 
 
-def test_measuring_does_not_depend_on_the_window_and_draws_nothing() -> None:
-    torch.manual_seed(1)
-    model = TokenModel(6, SMALL).train()
-    lanes = Lanes(np.random.default_rng(1).integers(0, 6, 50), 2, 0)
-    before = torch.get_rng_state()
-    assert total_nats(model, lanes, 7) == pytest.approx(total_nats(model, lanes, 25), rel=1e-6)
-    assert model.training
-    assert torch.equal(before, torch.get_rng_state())
+def test_a_run_of_python_is_one_of_the_command_line(small_text: str, tmp_path: Path) -> None:
+    book, run = tmp_path / "book.txt", tmp_path / "run"
+    book.write_text(small_text)
+    model = LanguageModel(**SMALL).fit(book, out=run, **BRIEF)
+    options = ["--hidden", "12", "--seq-len", "16", "--batch-size", "4", "--dropout", "0.1"]
+    options += ["--epochs", "2", "--lr", "0.02", "--eval-every", "20"]
+    assert main(["text", "train", str(book), "--out", str(tmp_path / "other"), *options]) == 0
+    assert (run / "model.safetensors").read_bytes() == (tmp_path / "other" / "model.safetensors").read_bytes()
+    finished = LanguageModel.resume(run)
+    assert finished.evaluate(book).total == model.evaluate(book).total
+    assert finished.settings is not None
+    assert LanguageModel.load(run).settings == finished.settings
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert finished.outcome is not None
+    assert finished.outcome.best == min(rows, key=lambda row: row["valid_loss"])
 
 
-def test_an_absurd_loss_is_infinite_perplexity() -> None:
-    assert perplexity(1e6) == math.inf
-
-
-def test_too_large_for_memory() -> None:
-    with pytest.raises(RunError, match="does not fit in memory"):
-        build(10, ModelSettings(hidden=1_000_000))
-
-
-REGULARISED = [
-    ModelSettings("gru", hidden=8, layers=2, embedding=5),
-    ModelSettings("lstm", hidden=8, tied=True),
-    ModelSettings("mgu", hidden=8, layers=2, embedding=5, tied=True),
-    ModelSettings("lstm", hidden=8, layers=2, variational=True, embedding=5),
-    ModelSettings("lstm", hidden=8, embedding_dropout=0.3, weight_drop=0.4, variational=True, tied=True),
-    ModelSettings("rnn", hidden=8, layers=2, embedding_dropout=0.3, weight_drop=0.4),
-    ModelSettings("lstm", hidden=16, layers=2, cutoffs=(3, 5), weight_drop=0.4),
-]
-WINDOW = torch.arange(21).view(7, 3) % 11
-
-
-@pytest.mark.parametrize("settings", REGULARISED, ids=str)
-def test_the_loss_is_that_of_all_logits(settings: ModelSettings) -> None:
-    torch.manual_seed(0)
-    model, targets = build(11, settings).double(), WINDOW.roll(-1, 0).clone()
-    targets[-1, 1] = PADDING
-    results = []
-    for fused in (True, False):
-        torch.manual_seed(1)
-        total, state = torch.zeros((), dtype=torch.double), None
-        for _ in range(2):
-            if fused:
-                window, state = model.nats(WINDOW, targets, detached(state))
-            else:
-                logits, state = model(WINDOW, detached(state))
-                window = nats(logits, targets, "sum")
-            total = total + window
-        results.append([total, *torch.autograd.grad(total, list(model.parameters()))])
-    torch.testing.assert_close(*results)
-
-
-@pytest.mark.parametrize("settings", REGULARISED, ids=str)
-def test_files_give_the_same_numbers(settings: ModelSettings, tmp_path: Path) -> None:
-    model = build(11, settings).eval()
-    recurra.save(model, tmp_path / "model")
-    loaded, without_torch = recurra.load(tmp_path / "model"), recurra.runtime.load(tmp_path / "model")
-    with torch.no_grad():
-        expected, _ = model(WINDOW)
-        assert torch.equal(loaded(WINDOW)[0], expected)
-    np.testing.assert_allclose(without_torch(WINDOW.numpy())[0], expected.numpy(), rtol=1e-5, atol=1e-6)
-    stream = without_torch.stream(3)
-    steps = [stream.step(tokens) for tokens in WINDOW.numpy()]
-    assert np.array_equal(np.stack(steps), without_torch(WINDOW.numpy())[0])
-
-
-@pytest.mark.parametrize("settings", [s for s in REGULARISED if s.tied], ids=str)
-def test_tied_weights_stay_one(settings: ModelSettings, tmp_path: Path) -> None:
-    model = build(11, settings)
-    assert model.output.weight is model.embedding.weight
-    assert float(model.embedding.weight.detach().abs().max()) <= 0.1
-    assert not model.output.bias.any()
-    for to in (None, "bf16", "int8"):
-        described = describe(model) if to is None else quantize(describe(model), to)
-        write(described, tmp_path / "model")
-        loaded, again = recurra.load(tmp_path / "model"), recurra.runtime.load(tmp_path / "model").description
-        assert loaded.output.weight is loaded.embedding.weight
-        assert again.weights["output.weight"] is again.weights["embedding.weight"]
-        recurra.onnx.export(again, tmp_path / "model.onnx")
-        shapes = [list(tensor.dims) for tensor in onnx.load(tmp_path / "model.onnx").graph.initializer]
-        assert shapes.count([11, model.embedding.embedding_dim]) == 1
-
-
-def test_sizes_of_tied_and_untied_models() -> None:
-    model = build(11, ModelSettings(hidden=8, embedding=5, tied=True))
-    assert (model.projection.in_features, model.projection.out_features) == (8, 5)
-    assert not hasattr(build(11, ModelSettings(hidden=8, tied=True)), "projection")
-    assert build(11, ModelSettings(hidden=8, embedding=5)).output.in_features == 8
-
-
-def test_variational_layers_have_a_mask_each() -> None:
-    model = build(11, ModelSettings(hidden=8, layers=3, variational=True, dropout=0.3))
-    assert [type(part).__name__ for part in model] == [
-        "Embedding", "VariationalDropout", *["Recurrent", "VariationalDropout"] * 3, "Linear",
-    ]  # fmt: skip
-    assert [part.p for part in model if isinstance(part, VariationalDropout)] == [0.3] * 4
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (ModelSettings("indrnn", hidden=8, weight_drop=0.5), "--weight-drop has no effect on --cell indrnn"),
-        (ModelSettings(hidden=8, tied=True, cutoffs=(3,)), "--tied needs a full softmax: leave out --cutoffs"),
-        (ModelSettings(hidden=8, cutoffs=(3, 11)), "--cutoffs 3,11: cutoffs must be ascending, from 1, and below"),
-        (ModelSettings(hidden=8, cutoffs=(5, 3)), "--cutoffs 5,3: cutoffs must be ascending"),
-        (ModelSettings(hidden=8, cutoffs=(2, 5)), "--cutoffs 2,5: 8 features are too few for 2 clusters"),
-    ],
-    ids=str,
-)
-def test_impossible_settings(settings: ModelSettings, message: str) -> None:
-    with pytest.raises(RunError, match=message):
-        build(11, settings)
-
-
-def test_a_copy_has_its_own_memory() -> None:
-    model = build(11, SMALL)
-    model.nats(WINDOW, WINDOW)
-    other = copy.deepcopy(model)
-    assert other._workspace is not model._workspace
-    assert torch.equal(other.eval().nats(WINDOW, WINDOW)[0], model.eval().nats(WINDOW, WINDOW)[0])
+def test_what_is_wrong_is_said(small_text: str, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="--hidden"):
+        LanguageModel(hidden=0)
+    model = LanguageModel(**SMALL)
+    for use in (lambda: model.sample(), lambda: model.evaluate("the"), lambda: model.save(tmp_path / "x")):
+        with pytest.raises(RunError, match="not trained yet"):
+            use()
+    with pytest.raises(RunError, match="--lr"):
+        model.fit(small_text, lr=-1)
+    with pytest.raises(RunError, match="no such file"):
+        model.fit(tmp_path / "missing")
+    with pytest.raises(RunError, match="is empty"):
+        model.fit("")
+    with pytest.raises(RunError, match="exists already"):
+        model.fit(small_text, out=tmp_path)
+    assert "not trained yet" in repr(model)
+    model.fit(small_text, epochs=1)
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(RunError, match="no settings to train with"):
+        LanguageModel.load(tmp_path / "model.safetensors").fit(small_text)

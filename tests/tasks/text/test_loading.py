@@ -18,9 +18,9 @@ from recurra.model.vocabulary import to_content
 from recurra.nn.parts import build as build_module
 from recurra.runtime import score
 from recurra.tasks.run import create_run
-from recurra.tasks.text.language_model import build, nats
 from recurra.tasks.text.loading import TASK, load_model
 from recurra.tasks.text.settings import ModelSettings
+from recurra.tasks.text.token_model import build, nats
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,14 +33,16 @@ def tokenize(
     settings.check()
     from recurra.tasks.text import tokenizing
 
-    with Reporter() as reporter:
-        made = tokenizing.tokenize(files, out, settings, valid, reporter.progress)
     if as_json:
+        made = tokenizing.tokenize(files, out, settings, valid)
         print(json.dumps({"file": str(out), **_figures(made)}))
         return
+    with Reporter() as reporter:
+        made = tokenizing.tokenize(files, out, settings, valid, reporter.progress)
     for what, text in (("train on", made.train), ("validate on", made.valid)):
         print(f"{text.tokens:,} tokens to {what} ({text.characters:,} characters, {text.bytes:,} bytes)")
-    print(f"The vocabulary has {len(made.vocabulary):,} tokens. To train: recurra text train {out} --out RUN")
+    train = f"recurra text train {shlex.quote(str(out))} --out RUN"
+    print(f"The vocabulary has {len(made.vocabulary):,} tokens. To train: {train}")
     unknown = made.valid.unknown
     if unknown:
         note(f"{listed(unknown.kinds, unknown.total)} of the validation text are not in the vocabulary")

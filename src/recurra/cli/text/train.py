@@ -32,7 +32,7 @@ from recurra.tasks.training.settings import (
 if TYPE_CHECKING:
     from recurra.tasks.text.configuration import Sources
     from recurra.tasks.text.job import TextJob
-    from recurra.tasks.training.events import Callback, Outcome
+    from recurra.tasks.training.events import Callback, TrainingOutcome
 
 LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
@@ -92,7 +92,7 @@ def train(
 ) -> None:
     """Train a language model. Ctrl-C stops it and keeps the best model so far; --resume RUN goes on exactly there."""
     reporter: Follower = JsonReporter() if json else Reporter()
-    outcome: Outcome | None
+    outcome: TrainingOutcome | None
     if resume is None:
         outcome, folder = _begin(context.params, reporter), out
     else:
@@ -110,7 +110,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
+def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
     """Train into a new folder."""
     files, out, valid = options["files"], options["out"], options["valid"]
     if not files:
@@ -122,27 +122,29 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> Outcome:
     from recurra.tasks.run import refuse_existing
     from recurra.tasks.text.configuration import sources_of
     from recurra.tasks.text.corpus import read_corpus
-    from recurra.tasks.text.job import TextJob, train_text
+    from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
     with joined(out) as processes:
         if processes.is_first:
             refuse_existing(out)
         settings = replace(settings, batch_size=settings.batch_size * processes.count)
+        followers = _followers(out, reporter, options["tensorboard"])
+        corpus = read_corpus(files, valid, settings)
         sources = sources_of(files, valid)
-        job = TextJob(read_corpus(files, valid, settings), settings, processes)
+        job = TextJob(corpus, settings, processes)
+        run = create_text_run(job, out, sources)
         with _reporting(job, reporter):
-            followers = _followers(out, reporter, options["tensorboard"])
-            return train_text(job, out, followers, sources=sources, warn=note)
+            return train_text(job, run, followers, warn=note)
 
 
-def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcome | None:
+def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> TrainingOutcome | None:
     """Go on with a run; None if it is finished already."""
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
     from recurra.tasks.run import open_run
-    from recurra.tasks.text.job import open_text, settings_of_run
+    from recurra.tasks.text.job import open_text, settings_of_run, train_text
     from recurra.tasks.text.loading import TASK
-    from recurra.tasks.training.loop import finished_outcome, fit
+    from recurra.tasks.training.loop import finished_outcome
 
     with joined(folder) as processes:
         run = open_run(folder, TASK)
@@ -160,7 +162,7 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Outcom
         job = open_text(run, processes)
         with _reporting(job, reporter):
             followers = _followers(folder, reporter, bool(given.get("tensorboard")))
-            return fit(job, settings.training, run, followers, processes=processes, resumes=True, warn=note)
+            return train_text(job, run, followers, resumes=True, warn=note)
 
 
 def _refuse_other_files(given: Mapping[str, Any], sources: Sources) -> None:
@@ -229,7 +231,7 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         note(f"{tokens} of the validation text are not in the vocabulary, and are read as <unk>")
 
 
-def _tell(outcome: Outcome, folder: Path) -> None:
+def _tell(outcome: TrainingOutcome, folder: Path) -> None:
     """Say where the model is, and what can be done next."""
     hint = f'recurra text sample {_quoted(folder)} --prompt "…"'
     best = outcome.best

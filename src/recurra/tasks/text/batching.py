@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recurra.tasks.text.encoded import TokenSource
 from recurra.vocabulary import Ids
 
 # The target that cross_entropy ignores, in the places after the end of the text.
 PADDING = -100
-
-
-class TokenSource(Protocol):
-    """The tokens of a text, of which any part can be read: an array, or a file of tokens."""
-
-    def __len__(self) -> int:
-        """The number of tokens."""
-        ...
-
-    def __getitem__(self, part: slice, /) -> np.ndarray[Any, Any]:
-        """Read the tokens ``begin:end``, shape ``(end − begin,)``, whole numbers of any dtype."""
-        ...
 
 
 class Lanes:
@@ -40,7 +28,7 @@ class Lanes:
         batch: the number of lanes, B.
         start: the token before the text's first one.
         complete: False drops the last N mod B tokens, so that all lanes are full (for training); True keeps all tokens
-            and fills the last lanes with targets that :func:`recurra.tasks.text.language_model.nats` ignores (for
+            and fills the last lanes with targets that :func:`recurra.tasks.text.token_model.nats` ignores (for
             measuring). Default False.
         length: the number of tokens of a lane, L, if not all of the text is to be read: at most N // B. Default: as
             many as there are.

@@ -47,7 +47,7 @@ def make_vocabulary(source: TextSource, settings: TextSettings, characters: int)
     most = MAX_CHARACTERS if settings.level == "char" else MAX_WORDS
     if len(found) > most + 1:
         kinds = "characters" if settings.level == "char" else "words"
-        raise RunError(f"the text has {len(found) - 1:,} {kinds}; at most {most:,} fit: give --vocabulary-size")
+        raise RunError(f"the text has {len(found) - 1:,} {kinds}; at most {most:,} fit: give --vocabulary-size or --min-count")
     return found
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from recurra.errors import RunError
 from recurra.tasks.text.corpus import default_corpus, make_corpus
 from recurra.tasks.text.job import TextJob
-from recurra.tasks.text.language_model import TokenModel, nats
 from recurra.tasks.text.reading import split_text
 from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.text.token_model import TokenModel, nats
 from recurra.tasks.training.settings import TrainingSettings
 
 SETTINGS = TextSettings(

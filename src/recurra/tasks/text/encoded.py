@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from recurra.tasks.text.batching import TokenSource
 from recurra.tasks.text.reading import TextSource
 from recurra.vocabulary import UnknownTokens, Vocabulary, byte_count, encode_stream
 
 Tokens = np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]
+
+
+class TokenSource(Protocol):
+    """The tokens of a text, of which any part can be read: an array, or a file of tokens."""
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray[Any, Any]:
+        """Read the tokens ``begin:end``, shape ``(end − begin,)``, whole numbers of any dtype."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
-from recurra.tasks.text.language_model import (
+from recurra.tasks.text.loading import TASK, vocabulary_of_run
+from recurra.tasks.text.settings import TextSettings
+from recurra.tasks.text.token_model import (
     StackState,
     bits_per_char,
     build,
@@ -27,9 +29,7 @@ from recurra.tasks.text.language_model import (
     perplexity,
     with_leaves,
 )
-from recurra.tasks.text.loading import TASK, vocabulary_of_run
-from recurra.tasks.text.settings import TextSettings
-from recurra.tasks.training.events import Callback, Outcome
+from recurra.tasks.training.events import Callback, TrainingOutcome
 from recurra.tasks.training.loop import fit
 from recurra.tasks.training.processes import OneProcess, Processes
 
@@ -172,33 +172,46 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
 
-def train_text(
-    job: TextJob,
-    folder: Path,
-    callbacks: Sequence[Callback] = (),
-    *,
-    sources: Sources | None = None,
-    warn: Callable[[str], None] = _logger.warning,
-) -> Outcome:
-    """Train a language model into a new folder.
-
-    The folder then holds the best model so far, a line of metrics per evaluation, and a checkpoint; see ``fit``.
+def create_text_run(job: TextJob, folder: Path, sources: Sources | None = None) -> RunFolder:
+    """Make the run folder of a training that begins; process 0 makes it for all.
 
     Args:
         job: the model and the text.
         folder: a path where nothing exists.
+        sources: the files of the text, without which the run cannot be resumed.
+
+    Raises:
+        RunError: the folder exists or cannot be made, or the processes have different texts or settings.
+    """
+    vocabulary = to_content(job.corpus.vocabulary)
+    config = {"task": TASK, **config_of(job.settings, sources), "vocabulary": vocabulary}
+    if not job.processes.same(json.dumps(config).encode()):
+        raise RunError("the processes have different texts or settings: all must read the same files")
+    return create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+
+
+def train_text(
+    job: TextJob,
+    run: RunFolder,
+    callbacks: Sequence[Callback] = (),
+    *,
+    resumes: bool = False,
+    warn: Callable[[str], None] = _logger.warning,
+) -> TrainingOutcome:
+    """Train a language model into a run folder, as ``fit`` does.
+
+    Args:
+        job: the model and the text.
+        run: the folder, of :func:`create_text_run`, or of ``open_run`` if the training goes on.
         callbacks: they follow each update and each evaluation.
-        sources: the files of the text, without which `open_text` cannot go on.
+        resumes: whether to go on from the folder's checkpoint.
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
-        RunError: the folder exists or cannot be written to, or the loss is no longer a number.
+        RunError: the loss is no longer a number; the checkpoint cannot be read; or the model cannot be written.
     """
-    config = _config(job, sources)
-    if not job.processes.same(json.dumps(config).encode()):
-        raise RunError("the processes have different texts or settings: all must read the same files")
-    run = create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
-    return fit(job, job.settings.training, run, callbacks, processes=job.processes, warn=warn)
+    settings = job.settings.training
+    return fit(job, settings, run, callbacks, processes=job.processes, resumes=resumes, warn=warn)
 
 
 def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:
@@ -215,20 +228,13 @@ def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:
 
 
 def open_text(run: RunFolder, processes: Processes | None = None) -> TextJob:
-    """Make the job of a run once more, to go on with ``fit(…, resumes=True)``.
+    """Make the job of a run once more, to go on with ``train_text(…, resumes=True)``.
 
     Raises:
         RunError: the run is of a newer recurra, its configuration is damaged, or its files are missing or have changed.
     """
     settings, sources = settings_of_run(run)
-    vocabulary = vocabulary_of_run(run)
     sources.check()
     valid = None if sources.valid is None else sources.valid.path
-    corpus = read_corpus([source.path for source in sources.files], valid, settings)
-    if corpus.vocabulary != vocabulary:
-        raise RunError(f"{run.folder / CONFIG} is damaged: its vocabulary is not that of its files")
+    corpus = read_corpus([source.path for source in sources.files], valid, settings, vocabulary_of_run(run))
     return TextJob(corpus, settings, processes)
-
-
-def _config(job: TextJob, sources: Sources | None) -> dict[str, object]:
-    return {"task": TASK, **config_of(job.settings, sources), "vocabulary": to_content(job.corpus.vocabulary)}

@@ -1,229 +1,347 @@
-"""The language model: embedding, recurrent layers, dropout, and a linear map to the tokens' logits."""
+"""``LanguageModel``: language models from Python, with the loop and the files of the command line."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from recurra.errors import RunError
+from recurra.runtime import Model, sample, score
+from recurra.tasks.run import open_run, refuse_existing
+from recurra.tasks.text.configuration import read_config, sources_of
+from recurra.tasks.text.loading import TASK, load_model
+from recurra.tasks.text.reading import read_text, split_text
+from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.training.settings import TrainingSettings
 
-from recurra import cells
-from recurra.errors import EquationError, RunError
-from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
-from recurra.nn.linear_nats import Workspace, linear_nats
-from recurra.nn.stack import run_parts
-from recurra.tasks.text.batching import PADDING, Lanes
-from recurra.tasks.text.settings import ModelSettings
+if TYPE_CHECKING:
+    from torch import nn
 
-# The state of the model: that of its one recurrent part, a tensor or a tuple where the cell has several states; a tuple
-# of these where there are several parts; None for all zeros.
-StackState = Tensor | tuple["StackState", ...] | None
-
-# The bound of a tied embedding's first values. The same weights give the logits: large ones would begin with confident,
-# wrong predictions (Press & Wolf 2017 and Merity et al. 2018 begin with 0.1 too).
-TIED_BOUND = 0.1
+    from recurra.runtime import Score
+    from recurra.tasks.text.corpus import Corpus
+    from recurra.tasks.training.events import Callback, TrainingOutcome
+    from recurra.vocabulary import Vocabulary
 
 
-class TokenModel(Stack):
-    """A model of the probability of the next token, given all tokens before it.
+Texts = str | Path | Sequence[Path]
+_Text, _Model, _Loop = TextSettings, ModelSettings, TrainingSettings
 
-    A pass takes token numbers ``(T, B)`` and the state that the previous pass returned, None at the beginning of a
-    text. It returns the logits of the token after each, ``(T, B, V)``, and the last state. With
-    `settings.cutoffs` these are log-probabilities.
+
+class LanguageModel:
+    """A language model that is trained on texts, measures texts and writes them.
+
+    The settings are those of ``recurra text train``; nothing is computed before :meth:`fit`.
 
     Args:
-        vocabulary: the number of tokens, V.
-        settings: the cell, the sizes and the regularisers.
+        level: the tokens: ``byte``, ``char``, ``word`` or ``bpe``. Default ``char``.
+        min_count: how often a token must occur to be in the vocabulary. Default 1, for words 2.
+        vocabulary_size: the largest number of tokens. Default: any, for bpe 4,000.
+        seq_len: the number of tokens that gradients flow back over.
+        batch_size: the number of parts of the text that are read side by side.
+        carry: whether a window's state is carried on to the next one; else windows come in random order.
+        seed: the seed of all random numbers. Default 0.
+        cell: the name of a cell of the zoo.
+        hidden: the number of units per layer.
+        layers: the number of recurrent layers.
+        embedding: the width of the embedding. Default: `hidden`.
+        tied: whether the output's weights are the embedding's.
+        dropout: the probability of dropping an output between layers and before the output's linear map.
+        variational: whether these masks are the same at all steps of a window.
+        embedding_dropout: the probability of dropping a token from the embedding, for a window.
+        weight_drop: the probability of dropping a weight between states, for a window.
+        cutoffs: the ranks at which an adaptive softmax begins new clusters. Default: a full softmax.
 
     Raises:
-        RunError: settings contradict each other; the message names the options.
+        RunError: a setting is out of range.
+
+    Attributes:
+        settings: the settings of tokens and model; None for a model of a file alone, which cannot be trained.
+        outcome: the end of the last training: its step, its epoch and the row of its best evaluation; None before.
     """
 
-    embedding: nn.Embedding
-    recurrent: Recurrent
-    dropout: nn.Dropout
-    output: nn.Linear | AdaptiveSoftmax
-
-    def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
-        hidden, width = settings.hidden, settings.embedding or settings.hidden
-        last = width if settings.tied else hidden
-        projection = {"projection": nn.Linear(hidden, last)} if last != hidden else {}
-        super().__init__(
-            OrderedDict[str, nn.Module](
-                embedding=_embedding(vocabulary, width, settings),
-                **dict(_layers(width, settings)),
-                **projection,
-                output=_output(last, vocabulary, settings),
-            )
+    def __init__(
+        self,
+        *,
+        level: str = _Text.level,
+        min_count: int | None = None,
+        vocabulary_size: int | None = None,
+        seq_len: int = _Text.seq_len,
+        batch_size: int = _Text.batch_size,
+        carry: bool = _Text.carry,
+        seed: int = _Text.seed,
+        cell: str = _Model.cell,
+        hidden: int = _Model.hidden,
+        layers: int = _Model.layers,
+        embedding: int | None = _Model.embedding,
+        tied: bool = _Model.tied,
+        dropout: float = _Model.dropout,
+        variational: bool = _Model.variational,
+        embedding_dropout: float = _Model.embedding_dropout,
+        weight_drop: float = _Model.weight_drop,
+        cutoffs: Sequence[int] = (),
+    ) -> None:
+        settings = TextSettings(
+            level=level,
+            min_count=min_count,
+            vocabulary_size=vocabulary_size,
+            seq_len=seq_len,
+            batch_size=batch_size,
+            carry=carry,
+            seed=seed,
+            model=ModelSettings(
+                cell=cell,
+                hidden=hidden,
+                layers=layers,
+                embedding=embedding,
+                tied=tied,
+                dropout=dropout,
+                variational=variational,
+                embedding_dropout=embedding_dropout,
+                weight_drop=weight_drop,
+                cutoffs=tuple(cutoffs),
+            ),
         )
-        if isinstance(self.output, nn.Linear) and settings.tied:
-            nn.init.uniform_(self.embedding.weight, -TIED_BOUND, TIED_BOUND)
-            nn.init.zeros_(self.output.bias)
-            self.output.weight = self.embedding.weight
-        self._workspace = Workspace()
+        settings.check()
+        self.settings: TextSettings | None = settings
+        self.outcome: TrainingOutcome | None = None
+        self._model: Model | None = None
 
-    def nats(
-        self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
-    ) -> tuple[Tensor, StackState]:
-        """The cross-entropy of a window, summed over its tokens, without an array of all logits.
+    def fit(
+        self,
+        texts: Texts,
+        *,
+        valid: str | Path | None = None,
+        out: str | os.PathLike[str] | None = None,
+        callbacks: Sequence[Callback] = (),
+        optimizer: str = _Loop.optimizer,
+        lr: float | None = None,
+        weight_decay: float = _Loop.weight_decay,
+        schedule: str = _Loop.schedule,
+        warmup: int = _Loop.warmup,
+        clip: float = _Loop.clip,
+        clip_value: float = math.inf,
+        accumulate: int = _Loop.accumulate,
+        precision: str = _Loop.precision,
+        epochs: int | None = None,
+        minutes: float | None = None,
+        evaluate_every: int | None = None,
+        patience: int = _Loop.patience,
+        checkpoint_minutes: float = _Loop.checkpoint_minutes,
+    ) -> LanguageModel:
+        """Train on texts, and keep the model of the best evaluation.
 
         Args:
-            inputs: token numbers, ``(T, B)``.
-            targets: the token after each, ``(T, B)``; padding counts as zero.
-            state: the state that the previous pass returned. Default zeros.
-            precision: see :func:`recurra.nn.linear_nats.linear_nats`.
+            texts: a text; or the path of a file, or several paths, of texts or of one token file. A ``str`` is the
+                text itself.
+            valid: the text to validate on, or its path. Default: the last tenth.
+            out: the folder of the run, which must not exist; ``LanguageModel.resume`` goes on with it if the texts
+                are files. Default: none is kept.
+            callbacks: followers of the training, ``recurra.tasks.Callback``.
+            optimizer, lr, weight_decay, schedule, warmup, clip, clip_value, accumulate, precision, epochs, minutes,
+                evaluate_every, patience, checkpoint_minutes: see ``recurra.tasks.training.settings.TrainingSettings``;
+                without epochs and minutes training takes five minutes.
 
         Returns:
-            The sum in nats, and the last state.
+            This model.
+
+        Raises:
+            RunError: a setting or a text is refused, the folder exists, the loss is no longer a number, or the model
+                was loaded from a file.
         """
-        return stack_nats(self, inputs, targets, state, precision, self._workspace)
+        if self.settings is None:
+            raise RunError("this model was loaded from a file, which has no settings to train with: make a new one")
+        training = TrainingSettings(
+            optimizer=optimizer,
+            lr=lr,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            warmup=warmup,
+            clip=clip,
+            clip_value=clip_value,
+            accumulate=accumulate,
+            precision=precision,
+            epochs=epochs,
+            minutes=minutes,
+            evaluate_every=evaluate_every,
+            patience=patience,
+            checkpoint_minutes=checkpoint_minutes,
+        )
+        settings = replace(self.settings, training=training)
+        settings.check()
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run" if out is None else Path(out)
+            self._train(texts, valid, run, settings, callbacks)
+            self._model = load_model(run)
+        return self
+
+    def _train(
+        self,
+        texts: Texts,
+        valid: str | Path | None,
+        run: Path,
+        settings: TextSettings,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        from recurra.tasks.text.job import TextJob, create_text_run, train_text
+
+        refuse_existing(run)
+        files = [] if isinstance(texts, str) else [texts] if isinstance(texts, Path) else list(texts)
+        is_on_disk = bool(files) and not isinstance(valid, str)
+        job = TextJob(_corpus(texts if isinstance(texts, str) else files, valid, settings), settings)
+        sources = sources_of(files, valid) if is_on_disk and not isinstance(valid, str) else None
+        self.outcome = train_text(job, create_text_run(job, run, sources), callbacks)
+
+    @classmethod
+    def resume(cls, run: str | os.PathLike[str], callbacks: Sequence[Callback] = ()) -> LanguageModel:
+        """Go on with a run that was interrupted, exactly there; a finished run is loaded.
+
+        Args:
+            run: the run folder, of :meth:`fit` or of ``recurra text train``.
+            callbacks: followers of the training.
+
+        Raises:
+            RunError: the folder is no run of this task, its files are damaged, or its texts are missing or changed.
+        """
+        from recurra.tasks.text.job import open_text, train_text
+
+        folder = open_run(Path(run), TASK)
+        job = open_text(folder)
+        outcome = train_text(job, folder, callbacks, resumes=True)
+        model = cls._of(load_model(Path(run)), job.settings)
+        model.outcome = outcome
+        return model
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LanguageModel:
+        """Load a trained model from a run folder or a file.
+
+        Args:
+            path: the folder; or a file of :meth:`save`, ``recurra.save`` or ``recurra export``.
+
+        Raises:
+            RunError: there is no language model, or a file is damaged.
+        """
+        return cls._of(load_model(Path(path)), _settings_of(Path(path)))
+
+    @classmethod
+    def _of(cls, model: Model, settings: TextSettings | None) -> LanguageModel:
+        made = cls()
+        made.settings, made._model = settings, model
+        return made
+
+    @property
+    def runtime(self) -> Model:
+        """The trained model, as ``recurra.runtime`` runs it.
+
+        Raises:
+            RunError: it is not trained yet.
+        """
+        if self._model is None:
+            raise RunError("the model is not trained yet: call fit, or LanguageModel.load")
+        return self._model
+
+    @property
+    def module(self) -> nn.Module:
+        """A new torch module of the trained model, in evaluation mode; a ``recurra.nn.Stack``."""
+        from recurra.nn.parts import build
+
+        return build(self.runtime.description)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that the trained model knows."""
+        vocabulary = self.runtime.vocabulary
+        assert vocabulary is not None  # load_model has checked it
+        return vocabulary
+
+    def evaluate(self, text: str | Path, lanes: int = 1) -> Score:
+        """Measure how well the model predicts a text.
+
+        Args:
+            text: the text, or its path.
+            lanes: the number of parts that are read side by side; more are faster, and each begins without memory.
+                Default 1.
+
+        Returns:
+            The score: ``perplexity``, ``bits_per_char``, ``bits_per_byte``, and ``nats`` of each token.
+
+        Raises:
+            RunError: the model is not trained yet, or the text is refused.
+        """
+        given = text if isinstance(text, str) else read_text(text, self.vocabulary.level)
+        return score(self.runtime, given, lanes=lanes)
+
+    def sample(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        stop: str | Sequence[str] = (),
+        seed: int | None = None,
+    ) -> str:
+        """Continue a prompt, and return what was added; see ``recurra.runtime.sample``, which gives it piece by piece.
+
+        Raises:
+            RunError: the model is not trained yet.
+            RecurraError: a setting is out of range, or the prompt has characters that the model does not know.
+        """
+        pieces = sample(
+            self.runtime,
+            prompt,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            stop=stop,
+            seed=seed,
+        )
+        return "".join(pieces)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trained model to one file, for :meth:`load` and ``recurra.runtime.load``.
+
+        Raises:
+            RunError: the model is not trained yet.
+            FileFormatError: the file cannot be written.
+        """
+        self.runtime.save(path)
+
+    def __repr__(self) -> str:
+        if self._model is not None:
+            return f"<LanguageModel {self._model!r}>"
+        assert self.settings is not None
+        model = self.settings.model
+        return f"<LanguageModel {self.settings.level}, {model.cell}, {model.layers} × {model.hidden}, not trained yet>"
 
 
-def _embedding(vocabulary: int, width: int, settings: ModelSettings) -> nn.Embedding:
-    if settings.embedding_dropout > 0:
-        return EmbeddingDropout(vocabulary, width, settings.embedding_dropout)
-    return nn.Embedding(vocabulary, width)
+def _corpus(texts: str | Sequence[Path], valid: str | Path | None, settings: TextSettings) -> Corpus:
+    from recurra.tasks.text.corpus import make_corpus, read_corpus
+    from recurra.tasks.text.reading import read_texts
+
+    if not isinstance(texts, str) and not isinstance(valid, str):
+        return read_corpus(texts, valid, settings)
+    text = texts if isinstance(texts, str) else read_texts(texts, settings.level)
+    if not text.strip():
+        raise RunError("the text is empty" if not text else "the text holds nothing but white space")
+    if valid is None:
+        return make_corpus(*split_text(text), settings)
+    return make_corpus(text, valid if isinstance(valid, str) else read_text(valid, settings.level), settings)
 
 
-def _output(width: int, vocabulary: int, settings: ModelSettings) -> nn.Linear | AdaptiveSoftmax:
-    if not settings.cutoffs:
-        return nn.Linear(width, vocabulary)
-    if settings.tied:
-        raise RunError("--tied needs a full softmax: leave out --cutoffs")
-    try:
-        return AdaptiveSoftmax(width, vocabulary, settings.cutoffs)
-    except ValueError as error:
-        raise RunError(f"--cutoffs {','.join(map(str, settings.cutoffs))}: {error}") from None
-
-
-def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Module]]:
-    """The recurrent layers and the dropout around them, with their names; dropout that stays comes between parts."""
-    hidden, layers = settings.hidden, settings.layers
-    if not settings.variational:
-        # This dropout is between layers; a single layer would warn that it has no effect.
-        between = settings.dropout if layers > 1 else 0.0
-        yield "recurrent", _recurrent(width, settings, layers, between)
-        yield "dropout", nn.Dropout(settings.dropout)
-        return
-    yield "embedding_dropout", VariationalDropout(settings.dropout)
-    for layer in range(layers):
-        yield f"recurrent_{layer}", _recurrent(hidden if layer else width, settings)
-        yield f"dropout_{layer}", VariationalDropout(settings.dropout)
-
-
-def _recurrent(width: int, settings: ModelSettings, layers: int = 1, dropout: float = 0.0) -> Recurrent:
-    cell, hidden = cells.all()[settings.cell], settings.hidden
-    if settings.weight_drop == 0:
-        return Recurrent(cell, width, hidden, layers, dropout=dropout)
-    try:
-        return WeightDrop(cell, width, hidden, layers, dropout=dropout, weight_drop=settings.weight_drop)
-    except EquationError:
-        raise RunError(
-            f"--weight-drop has no effect on --cell {settings.cell}: no matrix of it multiplies a state"
-        ) from None
-
-
-def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> TokenModel:
-    """Make a model with random weights from torch's generator; on the device ``meta`` it has shapes alone.
-
-    Raises:
-        RunError: there is not enough memory, or settings contradict each other.
-    """
-    try:
-        with torch.device(device):
-            return TokenModel(vocabulary, settings)
-    except (RuntimeError, MemoryError, OverflowError) as error:
-        if isinstance(error, RuntimeError) and "alloc" not in str(error) and "overflow" not in str(error):
-            raise
-        sizes = f"hidden size {settings.hidden}, {settings.layers} layer(s), {vocabulary} tokens"
-        raise RunError(f"a model of {sizes} does not fit in memory") from None
-
-
-def detached(state: StackState) -> StackState:
-    """Detach a state from the graph, so that gradients end here."""
-    if isinstance(state, tuple):
-        return tuple(detached(each) for each in state)
-    return None if state is None else state.detach()
-
-
-def leaves_of(state: StackState) -> Iterator[Tensor]:
-    """Iterate over the tensors of a state, in order."""
-    if isinstance(state, tuple):
-        for each in state:
-            yield from leaves_of(each)
-    elif state is not None:
-        yield state
-
-
-def with_leaves(state: StackState, tensors: Iterator[Tensor]) -> StackState:
-    """A state of the same form, with other tensors, in the order of :func:`leaves_of`."""
-    if isinstance(state, tuple):
-        return tuple(with_leaves(each, tensors) for each in state)
-    return None if state is None else next(tensors)
-
-
-def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-    """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
-    flat = logits.flatten(0, 1)
-    return functional.cross_entropy(flat, targets.flatten(), ignore_index=PADDING, reduction=reduction)
-
-
-def stack_nats(
-    model: Stack,
-    inputs: Tensor,
-    targets: Tensor,
-    state: StackState = None,
-    precision: str = "float32",
-    workspace: Workspace | None = None,
-) -> tuple[Tensor, StackState]:
-    """The cross-entropy of a window, as ``TokenModel.nats`` gives it, for a model from a file too.
-
-    Where the last part is a linear map or an adaptive softmax, there is no array of all logits.
-    """
-    *body, output = model
-    if not isinstance(output, (nn.Linear, AdaptiveSoftmax)):
-        logits, state = model(inputs, state)
-        return nats(logits, targets, "sum"), state
-    hidden, state = run_parts(body, inputs, state)
-    rows, targets = hidden.flatten(0, 1), targets.flatten()
-    kept = targets != PADDING
-    if not kept.all():
-        rows, targets = rows[kept], targets[kept]
-    if isinstance(output, AdaptiveSoftmax):
-        return output.nats(rows, targets, precision, workspace), state
-    return linear_nats(rows, output.weight, output.bias, targets, precision, workspace), state
-
-
-@torch.no_grad()
-def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
-    """Sum the cross-entropy over all tokens of the lanes, without dropout; windows pass the state on.
-
-    Each lane starts from the zero state. Afterwards the model is in the same mode, training or not, as before.
-    """
-    was_training = model.training
-    model.eval()
-    total, state, workspace = 0.0, None, Workspace()
-    try:
-        for inputs, targets in lanes.windows(steps):
-            window, state = stack_nats(model, inputs, targets, state, workspace=workspace)
-            total += float(window)
-    finally:
-        model.train(was_training)
-    return total
-
-
-def perplexity(mean_nats: float) -> float:
-    """The perplexity: exp of the mean cross-entropy per token in nats (Jelinek et al. 1977)."""
-    return math.exp(mean_nats) if mean_nats < 700 else math.inf
-
-
-def bits_per_char(nats_in_all: float, characters: int) -> float:
-    """The bits per character of a text that costs so many nats.
-
-    The characters of a text of words are those of the text itself, with spaces and line ends, so that the levels char
-    and word can be compared; but an unknown word costs only as much as ``<unk>``.
-    """
-    return nats_in_all / math.log(2) / characters
+def _settings_of(path: Path) -> TextSettings | None:
+    """The settings of a run folder; None for a file."""
+    if not path.is_dir():
+        return None
+    return read_config(open_run(path, TASK).config)[0]

@@ -1,8 +1,8 @@
 """Token files: a text to train on and one to validate on as tokens, with their vocabulary, read without loading them.
 
 To the byte: 15 bytes that no text begins with and the version, a byte; the tokens to train on, then those to validate
-on, little-endian numbers of 1, 2 or 4 bytes; a description in JSON; its length, 8 bytes, little-endian; and the first
-16 bytes again, so that a file that was cut short is recognised.
+on, little-endian numbers of 1, 2 or 4 bytes; a description in JSON; its SHA-256, 32 bytes; its length, 8 bytes,
+little-endian; and the first 16 bytes again, so that a file that was cut short is recognised.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ VERSION = 1
 MAX_DESCRIPTION = 2**24  # bytes; the words of a vocabulary take most of them
 BLOCK = 2**20  # bytes that are read at once for the digest
 _HEAD = MARK + bytes([VERSION])
+_TAIL = 32 + 8 + len(_HEAD)  # bytes after the description
 _COUNTS = ("tokens", "characters", "bytes")
 
 
@@ -122,7 +123,7 @@ def write_token_file(path: Path, vocabulary: Vocabulary, train: Encoder, valid: 
             "valid": _counts_of(valid),
         }
         text = json.dumps(description, ensure_ascii=False, separators=(",", ":")).encode()
-        yield from (text, len(text).to_bytes(8, "little"), _HEAD)
+        yield from (text, hashlib.sha256(text).digest(), len(text).to_bytes(8, "little"), _HEAD)
 
     try:
         write_atomically(path, pieces())
@@ -175,14 +176,17 @@ def _description(file: _OpenFile) -> tuple[dict[str, Any], int]:
         raise RunError(f"{path} is no token file of 'recurra text tokenize'")
     if len(head) == len(_HEAD) and head != _HEAD:
         raise RunError(f"{path} is a token file of version {head[-1]}; this recurra reads version {VERSION}")
-    last = file.size - len(_HEAD) - 8
-    if last < len(_HEAD) or file.read(last + 8, len(_HEAD)) != _HEAD:
+    last = file.size - _TAIL
+    if last < len(_HEAD) or file.read(file.size - len(_HEAD), len(_HEAD)) != _HEAD:
         raise FileFormatError("it was cut short")
-    length = int.from_bytes(file.read(last, 8), "little")
+    digest, length = file.read(last, 32), int.from_bytes(file.read(last + 32, 8), "little")
     if length > min(MAX_DESCRIPTION, last - len(_HEAD)):
         raise FileFormatError(f"its description has {length} bytes, which is too many")
+    text = file.read(last - length, length)
+    if hashlib.sha256(text).digest() != digest:
+        raise FileFormatError("its description is not the one that was written")
     try:
-        description = json.loads(file.read(last - length, length).decode())
+        description = json.loads(text.decode())
     except (ValueError, RecursionError):
         raise FileFormatError("its description is no JSON in UTF-8") from None
     return fields(description, "its description", ("vocabulary", "train", "valid")), last - length

@@ -43,7 +43,7 @@ _STORED |= {"I64": torch.int64, "I8": torch.int8}
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class TrainingCheckpoint:
     """The content of a checkpoint.
 
     Attributes:
@@ -66,7 +66,7 @@ def grouped(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{name}/{each}": tensor for each, tensor in tensors.items()}
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint, run: str) -> None:
+def write_checkpoint(path: Path, checkpoint: TrainingCheckpoint, run: str) -> None:
     """Replace the checkpoint of a run in one step.
 
     Args:
@@ -89,7 +89,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, run: str) -> None:
         raise RunError(f"{path} cannot be written: {error}") from None
 
 
-def read_checkpoint(path: Path, run: str) -> Checkpoint:
+def read_checkpoint(path: Path, run: str) -> TrainingCheckpoint:
     """Read and check a checkpoint of a run.
 
     Args:
@@ -113,7 +113,7 @@ def read_checkpoint(path: Path, run: str) -> Checkpoint:
         raise RunError(f"{path} is missing: the run cannot go on") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    return Checkpoint(progress, tensors, arrays["metrics"].data.tobytes())
+    return TrainingCheckpoint(progress, tensors, arrays["metrics"].data.tobytes())
 
 
 def require_same(group: str, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

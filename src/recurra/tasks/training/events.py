@@ -52,7 +52,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """The end of a training.
 
     Attributes:
@@ -84,6 +84,6 @@ class Callback(Protocol):
         """Follow an evaluation; the model is saved already if it is the best."""
         ...
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         """Follow the end, finished or interrupted; it is not called after an error."""
         ...

@@ -9,8 +9,8 @@ from torch import nn
 
 from recurra.errors import RunError
 from recurra.tasks.run import RunFolder
-from recurra.tasks.training.checkpoint import Checkpoint, write_checkpoint
-from recurra.tasks.training.metrics import Row, text_of
+from recurra.tasks.training.checkpoint import TrainingCheckpoint, write_checkpoint
+from recurra.tasks.training.metrics import MetricsRow, text_of
 
 # The end of an epoch is a checkpoint, unless checkpoints would then take more than about this share of the time.
 LARGEST_SHARE = 0.05
@@ -56,7 +56,7 @@ class Keeper:
         """Whether there is a model in the folder, or none is wanted."""
         return self.run is None or self.run.has_model()
 
-    def write_metrics(self, rows: Sequence[Row]) -> None:
+    def write_metrics(self, rows: Sequence[MetricsRow]) -> None:
         """Replace the content of metrics.jsonl."""
         if self.run is None:
             return
@@ -65,7 +65,7 @@ class Keeper:
         except RunError as error:
             self.warn(f"{error}; the training goes on")
 
-    def clean_up(self, rows: Sequence[Row]) -> None:
+    def clean_up(self, rows: Sequence[MetricsRow]) -> None:
         """Leave no temporary files of a killed process, and no rows of metrics but these."""
         if self.run is None:
             return
@@ -83,7 +83,7 @@ class Keeper:
         since = time.monotonic() - self._last
         return since >= self.minutes * 60 or (ends_epoch and since * LARGEST_SHARE >= self._took)
 
-    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def write_checkpoint(self, checkpoint: TrainingCheckpoint) -> None:
         """Replace the checkpoint."""
         if self.run is None:
             return

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from recurra.tasks.training.checkpoint import Checkpoint, grouped, require_same
+from recurra.tasks.training.checkpoint import TrainingCheckpoint, grouped, require_same
 from recurra.tasks.training.optimizers import KEPT, average, give_back, kept_by, make_optimizer, scale_and_clip
 from recurra.tasks.training.settings import TrainingSettings
-from recurra.tasks.training.weights import Weights, copied, lent, overwrite, weights_of
+from recurra.tasks.training.weights import NamedTensors, copied, lent, overwrite, weights_of
 
 
 class Learner:
@@ -29,8 +29,8 @@ class Learner:
         self.module, self.settings = module, settings
         self.parameters = {name: each for name, each in module.named_parameters() if each.requires_grad}
         self.optimizer = make_optimizer(list(self.parameters.values()), settings)
-        self.best: Weights | None = None
-        self.averages: Weights | None = None
+        self.best: NamedTensors | None = None
+        self.averages: NamedTensors | None = None
 
     def gradients(self) -> list[Tensor]:
         """The gradients of all parameters; zeros for one that the loss does not depend on."""
@@ -79,7 +79,7 @@ class Learner:
             **grouped("optimizer", kept_by(self.optimizer, self.parameters)),
         }
 
-    def load(self, checkpoint: Checkpoint) -> None:
+    def load(self, checkpoint: TrainingCheckpoint) -> None:
         """Take over the tensors of a checkpoint.
 
         Raises:

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from recurra.errors import RunError
 from recurra.tasks.run import RunFolder
-from recurra.tasks.training.checkpoint import Checkpoint, grouped, read_checkpoint
+from recurra.tasks.training.checkpoint import TrainingCheckpoint, grouped, read_checkpoint
 from recurra.tasks.training.clock import Clock, Journal
-from recurra.tasks.training.events import Callback, Evaluation, Outcome, Step
+from recurra.tasks.training.events import Callback, Evaluation, Step, TrainingOutcome
 from recurra.tasks.training.generators import generator_states, restore_generators
 from recurra.tasks.training.interrupts import Interrupts
 from recurra.tasks.training.job import Job
 from recurra.tasks.training.keeping import Keeper
 from recurra.tasks.training.learner import Learner
-from recurra.tasks.training.metrics import Row, metrics_row, rows_of, text_of
+from recurra.tasks.training.metrics import MetricsRow, metrics_row, rows_of, text_of
 from recurra.tasks.training.optimizers import triggers
 from recurra.tasks.training.processes import OneProcess, Processes
 from recurra.tasks.training.progress import Progress
@@ -43,7 +43,7 @@ def fit(
     processes: Processes | None = None,
     resumes: bool = False,
     warn: Callable[[str], None] = _logger.warning,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train a job until its budget is used up, nothing improves any more, or SIGINT or SIGTERM comes.
 
     The run folder holds the best model so far, a row of metrics for each evaluation, and a checkpoint from which
@@ -74,7 +74,7 @@ def fit(
         return training.run_to_end()
 
 
-def finished_outcome(run: RunFolder) -> Outcome | None:
+def finished_outcome(run: RunFolder) -> TrainingOutcome | None:
     """The end of a run that is finished; None if its training can go on.
 
     Raises:
@@ -86,7 +86,7 @@ def finished_outcome(run: RunFolder) -> Outcome | None:
         return None
     rows = rows_of(checkpoint.metrics)
     best = rows[progress.best] if progress.best is not None and progress.best < len(rows) else None
-    return Outcome(progress.step, progress.epoch, best, None)
+    return TrainingOutcome(progress.step, progress.epoch, best, None)
 
 
 class _Training:
@@ -106,7 +106,7 @@ class _Training:
         self.keeper = Keeper(run if processes.is_first else None, settings.checkpoint_minutes, warn)
         self.learner = Learner(job.module, settings)
         self.progress = Progress()
-        self.rows: list[Row] = []
+        self.rows: list[MetricsRow] = []
         # A window of an evaluation, without backward pass, costs about a third of a step: at most a tenth of all time.
         rare_enough = max(LEAST_STEPS_BETWEEN_EVALUATIONS, 3 * job.windows_per_evaluation // settings.accumulate)
         self.every = settings.evaluate_every or rare_enough
@@ -169,12 +169,14 @@ class _Training:
             journal = Journal(self.keeper.run.journal, self.progress.step, self.keeper.warn)
         self.clock = Clock(self.progress.seconds, limit, journal)
 
-    def run_to_end(self) -> Outcome:
+    def run_to_end(self) -> TrainingOutcome:
         """Train; see :func:`fit`."""
         progress = self.progress
         self.job.module.train()
         try:
             while not progress.is_finished:
+                if self.processes.count == 1 and self.interrupts.is_set():
+                    break  # several processes agree on it in an update or an evaluation
                 goes_on = self._evaluate() if progress.is_evaluation_due else self._update()
                 if not goes_on:
                     break
@@ -188,7 +190,7 @@ class _Training:
         finally:
             self.clock.close(progress.is_finished)
 
-    def _end(self) -> Outcome:
+    def _end(self) -> TrainingOutcome:
         if self.keeper.problem is not None or not self.keeper.has_model():
             self._save_best()
         self._write_checkpoint()
@@ -199,12 +201,12 @@ class _Training:
             callback.on_end(outcome)
         return outcome
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TrainingOutcome:
         """The end of the training, as it is now."""
         progress = self.progress
         best = None if progress.best is None else self.rows[progress.best]
         sent = self.interrupts.signal or signal.SIGTERM  # another process had one
-        return Outcome(progress.step, progress.epoch, best, None if progress.is_finished else sent)
+        return TrainingOutcome(progress.step, progress.epoch, best, None if progress.is_finished else sent)
 
     def _update(self) -> bool:
         """Make an update; False if the training is to stop after it."""
@@ -293,7 +295,7 @@ class _Training:
             callback.on_evaluation(evaluation)
         return True
 
-    def _row(self, loss: float) -> Row:
+    def _row(self, loss: float) -> MetricsRow:
         progress, figures = self.progress, self.job.figures(loss)
         plain = rate(self.settings, progress.step, progress.fraction, progress.plateaus)
         return metrics_row(
@@ -329,7 +331,7 @@ class _Training:
             **grouped("carried", {str(place): tensor for place, tensor in enumerate(carried)}),
             **grouped("generators", dict(zip(states, generators, strict=True))),
         }
-        self.keeper.write_checkpoint(Checkpoint(self.progress, tensors, text_of(self.rows)))
+        self.keeper.write_checkpoint(TrainingCheckpoint(self.progress, tensors, text_of(self.rows)))
 
 
 def _finite(loss: float, step: int) -> float:

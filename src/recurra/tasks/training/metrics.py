@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from recurra.errors import RunError
 from recurra.program.serial import strict_json
-from recurra.tasks.training.events import Evaluation, Outcome, Step
+from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 STEPS_BETWEEN_POINTS = 10  # of TensorBoard's curves
 
 
-Row = Mapping[str, float | None]
+MetricsRow = Mapping[str, float | None]
 
 
-def metrics_row(numbers: Mapping[str, float]) -> Row:
+def metrics_row(numbers: Mapping[str, float]) -> MetricsRow:
     """A row of metrics.jsonl; infinity and NaN, which JSON does not have, become None."""
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
-def text_of(rows: Sequence[Row]) -> bytes:
+def text_of(rows: Sequence[MetricsRow]) -> bytes:
     """The content of metrics.jsonl."""
     return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
 
 
-def rows_of(content: bytes) -> list[Row]:
+def rows_of(content: bytes) -> list[MetricsRow]:
     """Read what :func:`text_of` made.
 
     Raises:
@@ -81,7 +81,7 @@ class TensorBoard:
         self._add({f"evaluation/{name}": figures[name] for name in figures if name != "step"}, evaluation.step)
         self._writer.flush()
 
-    def on_end(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: TrainingOutcome) -> None:
         """Close the files."""
         self._writer.close()
 

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-Weights = dict[str, Tensor]
+NamedTensors = dict[str, Tensor]
 
 
-def weights_of(module: nn.Module) -> Weights:
+def weights_of(module: nn.Module) -> NamedTensors:
     """The parameters and buffers of a module by name, without gradients; one that has two names counts once."""
     named = [*module.named_parameters(), *module.named_buffers()]
     return {name: tensor.detach() for name, tensor in named}
 
 
-def copied(weights: Mapping[str, Tensor]) -> Weights:
+def copied(weights: Mapping[str, Tensor]) -> NamedTensors:
     """Copies of tensors by name."""
     return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
 

@@ -1,0 +1,229 @@
+"""The language model: embedding, recurrent layers, dropout, and a linear map to the tokens' logits."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recurra import cells
+from recurra.errors import EquationError, RunError
+from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
+from recurra.nn.linear_nats import Workspace, linear_nats
+from recurra.nn.stack import run_parts
+from recurra.tasks.text.batching import PADDING, Lanes
+from recurra.tasks.text.settings import ModelSettings
+
+# The state of the model: that of its one recurrent part, a tensor or a tuple where the cell has several states; a tuple
+# of these where there are several parts; None for all zeros.
+StackState = Tensor | tuple["StackState", ...] | None
+
+# The bound of a tied embedding's first values. The same weights give the logits: large ones would begin with confident,
+# wrong predictions (Press & Wolf 2017 and Merity et al. 2018 begin with 0.1 too).
+TIED_BOUND = 0.1
+
+
+class TokenModel(Stack):
+    """A model of the probability of the next token, given all tokens before it.
+
+    A pass takes token numbers ``(T, B)`` and the state that the previous pass returned, None at the beginning of a
+    text. It returns the logits of the token after each, ``(T, B, V)``, and the last state. With
+    `settings.cutoffs` these are log-probabilities.
+
+    Args:
+        vocabulary: the number of tokens, V.
+        settings: the cell, the sizes and the regularisers.
+
+    Raises:
+        RunError: settings contradict each other; the message names the options.
+    """
+
+    embedding: nn.Embedding
+    recurrent: Recurrent
+    dropout: nn.Dropout
+    output: nn.Linear | AdaptiveSoftmax
+
+    def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
+        hidden, width = settings.hidden, settings.embedding or settings.hidden
+        last = width if settings.tied else hidden
+        projection = {"projection": nn.Linear(hidden, last)} if last != hidden else {}
+        super().__init__(
+            OrderedDict[str, nn.Module](
+                embedding=_embedding(vocabulary, width, settings),
+                **dict(_layers(width, settings)),
+                **projection,
+                output=_output(last, vocabulary, settings),
+            )
+        )
+        if isinstance(self.output, nn.Linear) and settings.tied:
+            nn.init.uniform_(self.embedding.weight, -TIED_BOUND, TIED_BOUND)
+            nn.init.zeros_(self.output.bias)
+            self.output.weight = self.embedding.weight
+        self._workspace = Workspace()
+
+    def nats(
+        self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
+    ) -> tuple[Tensor, StackState]:
+        """The cross-entropy of a window, summed over its tokens, without an array of all logits.
+
+        Args:
+            inputs: token numbers, ``(T, B)``.
+            targets: the token after each, ``(T, B)``; padding counts as zero.
+            state: the state that the previous pass returned. Default zeros.
+            precision: see :func:`recurra.nn.linear_nats.linear_nats`.
+
+        Returns:
+            The sum in nats, and the last state.
+        """
+        return stack_nats(self, inputs, targets, state, precision, self._workspace)
+
+
+def _embedding(vocabulary: int, width: int, settings: ModelSettings) -> nn.Embedding:
+    if settings.embedding_dropout > 0:
+        return EmbeddingDropout(vocabulary, width, settings.embedding_dropout)
+    return nn.Embedding(vocabulary, width)
+
+
+def _output(width: int, vocabulary: int, settings: ModelSettings) -> nn.Linear | AdaptiveSoftmax:
+    if not settings.cutoffs:
+        return nn.Linear(width, vocabulary)
+    if settings.tied:
+        raise RunError("--tied needs a full softmax: leave out --cutoffs")
+    try:
+        return AdaptiveSoftmax(width, vocabulary, settings.cutoffs)
+    except ValueError as error:
+        raise RunError(f"--cutoffs {','.join(map(str, settings.cutoffs))}: {error}") from None
+
+
+def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Module]]:
+    """The recurrent layers and the dropout around them, with their names; dropout that stays comes between parts."""
+    hidden, layers = settings.hidden, settings.layers
+    if not settings.variational:
+        # This dropout is between layers; a single layer would warn that it has no effect.
+        between = settings.dropout if layers > 1 else 0.0
+        yield "recurrent", _recurrent(width, settings, layers, between)
+        yield "dropout", nn.Dropout(settings.dropout)
+        return
+    yield "embedding_dropout", VariationalDropout(settings.dropout)
+    for layer in range(layers):
+        yield f"recurrent_{layer}", _recurrent(hidden if layer else width, settings)
+        yield f"dropout_{layer}", VariationalDropout(settings.dropout)
+
+
+def _recurrent(width: int, settings: ModelSettings, layers: int = 1, dropout: float = 0.0) -> Recurrent:
+    cell, hidden = cells.all()[settings.cell], settings.hidden
+    if settings.weight_drop == 0:
+        return Recurrent(cell, width, hidden, layers, dropout=dropout)
+    try:
+        return WeightDrop(cell, width, hidden, layers, dropout=dropout, weight_drop=settings.weight_drop)
+    except EquationError:
+        raise RunError(
+            f"--weight-drop has no effect on --cell {settings.cell}: no matrix of it multiplies a state"
+        ) from None
+
+
+def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> TokenModel:
+    """Make a model with random weights from torch's generator; on the device ``meta`` it has shapes alone.
+
+    Raises:
+        RunError: there is not enough memory, or settings contradict each other.
+    """
+    try:
+        with torch.device(device):
+            return TokenModel(vocabulary, settings)
+    except (RuntimeError, MemoryError, OverflowError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error) and "overflow" not in str(error):
+            raise
+        sizes = f"hidden size {settings.hidden}, {settings.layers} layer(s), {vocabulary} tokens"
+        raise RunError(f"a model of {sizes} does not fit in memory") from None
+
+
+def detached(state: StackState) -> StackState:
+    """Detach a state from the graph, so that gradients end here."""
+    if isinstance(state, tuple):
+        return tuple(detached(each) for each in state)
+    return None if state is None else state.detach()
+
+
+def leaves_of(state: StackState) -> Iterator[Tensor]:
+    """Iterate over the tensors of a state, in order."""
+    if isinstance(state, tuple):
+        for each in state:
+            yield from leaves_of(each)
+    elif state is not None:
+        yield state
+
+
+def with_leaves(state: StackState, tensors: Iterator[Tensor]) -> StackState:
+    """A state of the same form, with other tensors, in the order of :func:`leaves_of`."""
+    if isinstance(state, tuple):
+        return tuple(with_leaves(each, tensors) for each in state)
+    return None if state is None else next(tensors)
+
+
+def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
+    flat = logits.flatten(0, 1)
+    return functional.cross_entropy(flat, targets.flatten(), ignore_index=PADDING, reduction=reduction)
+
+
+def stack_nats(
+    model: Stack,
+    inputs: Tensor,
+    targets: Tensor,
+    state: StackState = None,
+    precision: str = "float32",
+    workspace: Workspace | None = None,
+) -> tuple[Tensor, StackState]:
+    """The cross-entropy of a window, as ``TokenModel.nats`` gives it, for a model from a file too.
+
+    Where the last part is a linear map or an adaptive softmax, there is no array of all logits.
+    """
+    *body, output = model
+    if not isinstance(output, (nn.Linear, AdaptiveSoftmax)):
+        logits, state = model(inputs, state)
+        return nats(logits, targets, "sum"), state
+    hidden, state = run_parts(body, inputs, state)
+    rows, targets = hidden.flatten(0, 1), targets.flatten()
+    kept = targets != PADDING
+    if not kept.all():
+        rows, targets = rows[kept], targets[kept]
+    if isinstance(output, AdaptiveSoftmax):
+        return output.nats(rows, targets, precision, workspace), state
+    return linear_nats(rows, output.weight, output.bias, targets, precision, workspace), state
+
+
+@torch.no_grad()
+def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
+    """Sum the cross-entropy over all tokens of the lanes, without dropout; windows pass the state on.
+
+    Each lane starts from the zero state. Afterwards the model is in the same mode, training or not, as before.
+    """
+    was_training = model.training
+    model.eval()
+    total, state, workspace = 0.0, None, Workspace()
+    try:
+        for inputs, targets in lanes.windows(steps):
+            window, state = stack_nats(model, inputs, targets, state, workspace=workspace)
+            total += float(window)
+    finally:
+        model.train(was_training)
+    return total
+
+
+def perplexity(mean_nats: float) -> float:
+    """The perplexity: exp of the mean cross-entropy per token in nats (Jelinek et al. 1977)."""
+    return math.exp(mean_nats) if mean_nats < 700 else math.inf
+
+
+def bits_per_char(nats_in_all: float, characters: int) -> float:
+    """The bits per character of a text that costs so many nats.
+
+    The characters of a text of words are those of the text itself, with spaces and line ends, so that the levels char
+    and word can be compared; but an unknown word costs only as much as ``<unk>``.
+    """
+    return nats_in_all / math.log(2) / characters
