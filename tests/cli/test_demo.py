@@ -1,4 +1,4 @@
-"""The demo from beginning to end, with one second of training instead of forty-five."""
+"""The demo from beginning to end, with some seconds of training instead of forty-five."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ Call = Any
 
 
 def test_demo(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = replace(demo.SETTINGS, training=replace(demo.SETTINGS.training, minutes=1 / 60, evaluate_every=5))
+    short = replace(demo.SETTINGS, training=replace(demo.SETTINGS.training, minutes=4 / 60, evaluate_every=3))
     for module in (demo, command):
         monkeypatch.setattr(module, "SETTINGS", short)
     monkeypatch.setattr(demo, "ROUNDS", 5)

@@ -27,7 +27,7 @@ PLAIN = TextSettings(
 CASES = {
     "carried": PLAIN,
     "independent": replace(PLAIN, carry=False),
-    "accumulated": replace(PLAIN, training=replace(PLAIN.training, accumulate=3, epochs=7)),
+    "accumulated": replace(PLAIN, training=replace(PLAIN.training, accumulate=3, epochs=8)),
 }
 
 

@@ -15,7 +15,7 @@ from recurra.tasks.training.loop import fit
 from recurra.tasks.training.settings import TrainingSettings
 from tests.tasks.training.jobs import Line, Series, trained
 
-SETTINGS = TrainingSettings(optimizer="sgd", lr=0.1, clip=math.inf, epochs=5, evaluate_every=8)
+SETTINGS = TrainingSettings(optimizer="sgd", lr=0.1, warmup=0, clip=math.inf, epochs=5, evaluate_every=8)
 
 
 def test_learns_and_tells() -> None:
@@ -77,7 +77,9 @@ def plain(job: Series, settings: TrainingSettings) -> list[torch.Tensor]:
     """The weights after each update of a plain loop of torch, without recurra."""
     module = job.module.train()
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "asgd": torch.optim.SGD}
-    optimizer = kinds[settings.optimizer](module.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    betas = {"betas": (0.9, 0.98)} if settings.optimizer.startswith("adam") else {}
+    decay = settings.weight_decay
+    optimizer = kinds[settings.optimizer](module.parameters(), lr=settings.lr, weight_decay=decay, **betas)
     weights = []
     for epoch in range(1, settings.epochs + 1):
         job.begin_epoch(epoch)
@@ -110,7 +112,9 @@ def plain(job: Series, settings: TrainingSettings) -> list[torch.Tensor]:
     ids=str,
 )
 def test_the_updates_are_those_of_a_plain_loop(optimizer: str, change: dict[str, float]) -> None:
-    base = TrainingSettings(optimizer, 0.05, schedule="constant", epochs=3, clip=math.inf, evaluate_every=1000)
+    base = TrainingSettings(
+        optimizer, 0.05, schedule="constant", warmup=0, epochs=3, clip=math.inf, evaluate_every=1000
+    )
     settings = replace(base, **change)
     theirs, ours = Series(torch.float64), Series(torch.float64)
     torch.manual_seed(1)

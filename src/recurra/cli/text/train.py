@@ -58,7 +58,7 @@ def train(
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
-    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden.")] = None,
+    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden, or 64.")] = None,
     tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
     dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
     variational: Annotated[

@@ -48,7 +48,7 @@ class LanguageModel:
         cell: the name of a cell of the zoo.
         hidden: the number of units per layer.
         layers: the number of recurrent layers.
-        embedding: the width of the embedding. Default: `hidden`.
+        embedding: the width of the embedding. Default: `hidden`, below 1,000 tokens at most 64.
         tied: whether the output's weights are the embedding's.
         dropout: the probability of dropping an output between layers and before the output's linear map.
         variational: whether these masks are the same at all steps of a window.

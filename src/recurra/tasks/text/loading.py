@@ -94,7 +94,8 @@ def _misfit(description: Description, settings: ModelSettings) -> str | None:
         return f"its layers do not have {settings.hidden} units"
     if sum(part.size("num_layers") for part in layers if "num_layers" in part.settings) != settings.layers:
         return f"it does not have {settings.layers} layers"
-    width = settings.embedding or settings.hidden
-    if any(part.size("embedding_dim") != width for _, part in leaves(description.root) if role(part) == "table"):
-        return f"its embedding is not {width} wide"
+    for part in (part for _, part in leaves(description.root) if role(part) == "table"):
+        width = settings.embedding_width(part.size("num_embeddings"))
+        if part.size("embedding_dim") != width:
+            return f"its embedding is not {width} wide"
     return None

@@ -13,6 +13,7 @@ LEVELS = ("byte", "char", "word", "bpe")
 MOST_LAYERS = 100
 MOST_CUTOFFS = 10
 DEFAULT_VOCABULARY = 4000  # tokens of a BPE
+FEW_TOKENS, NARROW = 1000, 64  # a vocabulary below this has by default an embedding of at most this width
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class ModelSettings:
         cell: the cell's name in the zoo, ``recurra.cells.all()``.
         hidden: the number of units per layer.
         layers: the number of recurrent layers.
-        embedding: the width of the embedding; by default that of the layers, `hidden`.
+        embedding: the width of the embedding; by default that of the layers, `hidden`, and at most 64 where there are
+            fewer than 1,000 tokens, as a wide one only makes the first layer slower there.
         tied: whether the output's weights are the embedding's (Press & Wolf 2017; Inan et al. 2017). Where `embedding`
             is not `hidden`, a linear map from one to the other comes before the output.
         dropout: the probability of dropping an output between layers and before the output's linear map.
@@ -38,15 +40,21 @@ class ModelSettings:
     """
 
     cell: str = "lstm"
-    hidden: int = 256
+    hidden: int = 384
     layers: int = 1
     embedding: int | None = None
     tied: bool = False
-    dropout: float = 0.2
+    dropout: float = 0.3
     variational: bool = False
     embedding_dropout: float = 0.0
     weight_drop: float = 0.0
     cutoffs: tuple[int, ...] = ()
+
+    def embedding_width(self, vocabulary: int) -> int:
+        """The width of the embedding of so many tokens."""
+        if self.embedding is not None:
+            return self.embedding
+        return self.hidden if self.tied or vocabulary >= FEW_TOKENS else min(self.hidden, NARROW)
 
     def check(self) -> None:
         """Refuse settings out of range.

@@ -48,7 +48,7 @@ class TokenModel(Stack):
     output: nn.Linear | AdaptiveSoftmax
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
-        hidden, width = settings.hidden, settings.embedding or settings.hidden
+        hidden, width = settings.hidden, settings.embedding_width(vocabulary)
         last = width if settings.tied else hidden
         projection = {"projection": nn.Linear(hidden, last)} if last != hidden else {}
         super().__init__(

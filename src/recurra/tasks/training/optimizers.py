@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from recurra.tasks.training.settings import TrainingSettings
 
+# The decay of the mean of squared gradients is below torch's 0.999: trainings of minutes have few updates to adapt in.
+BETAS = (0.9, 0.98)
 PATIENCE = 5  # evaluations: n of NT-ASGD, Merity et al. (2018), section 3
 
 # The values that torch's optimizers keep for a parameter, by the optimizer's name; `step` is a number, others have the
@@ -27,9 +29,9 @@ def make_optimizer(parameters: Sequence[nn.Parameter], settings: TrainingSetting
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     rate, decay = settings.rate, settings.weight_decay
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=fused)
+        return torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=fused)
     if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=fused)
+        return torch.optim.Adam(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=fused)
     return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, fused=fused)
 
 

@@ -12,7 +12,7 @@ SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 # Adam's steps are about as large as the rate; SGD's are the rate times a gradient, whose norm is at most `clip`.
-DEFAULT_RATE = {"adamw": 4e-3, "adam": 4e-3, "sgd": 5.0, "asgd": 5.0}
+DEFAULT_RATE = {"adamw": 8e-3, "adam": 8e-3, "sgd": 5.0, "asgd": 5.0}
 DEFAULT_MINUTES = 5.0
 
 
@@ -21,9 +21,10 @@ class TrainingSettings:
     """The budget, the optimizer and the schedule of a training, for any job.
 
     Args:
-        optimizer: ``adamw`` (Loshchilov & Hutter 2019), ``adam`` (Kingma & Ba 2015), ``sgd``, or ``asgd``: SGD that
-            averages its weights once validation stops improving (NT-ASGD, Merity et al. 2018, algorithm 1).
-        lr: the learning rate at the start, after the warm-up. By default 0.004 for adam and adamw, 5 for sgd and asgd.
+        optimizer: ``adamw`` (Loshchilov & Hutter 2019) or ``adam`` (Kingma & Ba 2015), both with betas 0.9 and 0.98;
+            ``sgd``; or ``asgd``: SGD that averages its weights once validation stops improving (NT-ASGD, Merity et al.
+            2018, algorithm 1).
+        lr: the learning rate at the start, after the warm-up. By default 0.008 for adam and adamw, 5 for sgd and asgd.
         weight_decay: the decay of weights per unit of learning rate (adamw), or the factor of an L2 penalty (others).
         schedule: ``cosine``: the rate falls along half a cosine (Loshchilov & Hutter 2017); ``plateau``: it is divided
             by 4 at each evaluation that is no improvement; ``constant``.
