@@ -50,7 +50,7 @@ def test_there_and_back(path: Path) -> None:
 
 def test_another_run(path: Path) -> None:
     with pytest.raises(RunError, match="it belongs to another run"):
-        read_checkpoint(path, "abd")
+        read_checkpoint(path, "xyz")
     with pytest.raises(RunError, match="is missing: the run cannot go on"):
         read_checkpoint(path.with_name("other"), "abc")
     with pytest.raises(RunError, match=r"cannot be read: Is a directory|not a plain file"):
