@@ -335,7 +335,7 @@ def test_a_module_that_does_something_else_is_refused(tmp_path):
         recurra.save(Stack(hooked), tmp_path / "m")
     with pytest.raises(FileFormatError, match="a forward of its own"):
         recurra.save(replaced, tmp_path / "m")
-    with pytest.raises(TypeError, match=r"must be a recurra\.vocabulary\.Vocabulary, not list"):
+    with pytest.raises(TypeError, match=r"must be a recurra\.vocabulary\.vocabulary\.Vocabulary, not list"):
         recurra.save(nn.Embedding(2, 2), tmp_path / "m", vocabulary=["a", "b"])
 
 

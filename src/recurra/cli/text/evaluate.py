@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.text.shared import LANES_HELP, AsJson, TextFile, Trained, measured, print_totals, to_json, totals
+from recurra.cli.text.shared import LANES_HELP, AsJson, TextFile, Trained, measured, print_totals, json_text, totals
 
 
 def evaluate(
@@ -18,6 +18,6 @@ def evaluate(
     """Print a text's perplexity, its bits per character and byte, and its tokens."""
     _, _, score = measured(run, file, batch_size)
     if as_json:
-        print(to_json(totals(score)))
+        print(json_text(totals(score)))
     else:
         print_totals(score, file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurra.cli.console import note
-from recurra.cli.text.shared import AsJson, Trained, to_json
+from recurra.cli.text.shared import AsJson, Trained, json_text
 from recurra.errors import RunError
 from recurra.runtime.sampling import SamplingSettings
 
@@ -66,7 +66,7 @@ def sample(
     if unknown:
         note(f"the model does not know {', '.join(unknown[:5])}, and reads <unk>")
     if as_json:
-        print(to_json(_described(prompt, written, settings)))
+        print(json_text(_described(prompt, written, settings)))
     else:
         _stream(prompt, written)
 

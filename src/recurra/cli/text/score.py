@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.text.shared import AsJson, TextFile, Trained, measured, print_totals, to_json, totals
+from recurra.cli.text.shared import AsJson, TextFile, Trained, measured, print_totals, json_text, totals
 from recurra.errors import RunError
 from recurra.files import write_atomically
 
@@ -29,18 +29,18 @@ def score(
     if out is not None:
         _write(out, rows)
         if as_json:
-            print(to_json(totals(scored)))
+            print(json_text(totals(scored)))
         else:
             print_totals(scored, file)
     elif as_json:
-        print(to_json({**totals(scored), "scores": list(rows)}))
+        print(json_text({**totals(scored), "scores": list(rows)}))
     else:
         for row in rows:
-            print(to_json(row))
+            print(json_text(row))
 
 
 def _write(path: Path, rows: Iterator[dict[str, object]]) -> None:
     try:
-        write_atomically(path, (f"{to_json(row)}\n".encode() for row in rows))
+        write_atomically(path, (f"{json_text(row)}\n".encode() for row in rows))
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from None

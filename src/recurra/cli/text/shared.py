@@ -69,7 +69,7 @@ def print_totals(score: Score, file: Path) -> None:
         note(f"{tokens} in {file} are not in the vocabulary, and were read as <unk>")
 
 
-def to_json(content: Mapping[str, object]) -> str:
+def json_text(content: Mapping[str, object]) -> str:
     """An object in one line of ASCII; infinity and NaN, which JSON does not have, become null."""
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
