@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.text.shared import LANES_HELP, AsJson, TextFile, Trained, measured, print_totals, json_text, totals
+from recurra.cli.text.shared import LANES_HELP, AsJson, TextFile, Trained, json_text, measured, print_totals, totals
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.text.shared import AsJson, TextFile, Trained, measured, print_totals, json_text, totals
+from recurra.cli.text.shared import AsJson, TextFile, Trained, json_text, measured, print_totals, totals
 from recurra.errors import RunError
 from recurra.files import write_atomically
 
