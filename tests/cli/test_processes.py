@@ -1,7 +1,6 @@
 """`torchrun -m recurra text train`: signals, a process that dies, errors that are told once, runs that go on."""
 
 import json
-import os
 import shutil
 import time
 
@@ -9,10 +8,7 @@ import pytest
 
 from tests.launches import started, torchrun
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.name == "nt", reason="torchrun ends processes in another way there"),
-]
+pytestmark = pytest.mark.slow
 
 SIZES = ("--hidden", "12", "--layers", "2", "--dropout", "0.1", "--seq-len", "16", "--batch-size", "2")
 BUDGET = ("--epochs", "15", "--lr", "0.02", "--eval-every", "50", "--patience", "0", "--checkpoint-minutes", "0.01")

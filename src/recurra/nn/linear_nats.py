@@ -73,7 +73,7 @@ def linear_nats(
 
 
 class _How(NamedTuple):
-    """How a call computes: whether in bfloat16, and in which memory."""
+    """The settings of a call: whether it computes in bfloat16, and the memory that it reuses."""
 
     is_narrow: bool
     workspace: Workspace

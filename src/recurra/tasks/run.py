@@ -71,7 +71,7 @@ class RunFolder:
             raise RunError(str(error)) from None
 
     def has_begun(self) -> bool:
-        """Whether anything was written after the configuration; a kill before that leaves a run that has not."""
+        """Whether there is a checkpoint, a model or metrics; a process may be killed before it has written any."""
         return any((self.folder / name).exists() for name in (CHECKPOINT, MODEL, METRICS))
 
     def write_metrics(self, content: bytes) -> None:

@@ -15,7 +15,7 @@ from recurra.errors import EquationError, RunError
 from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
 from recurra.nn.linear_nats import Workspace, linear_nats
 from recurra.nn.stack import run_parts
-from recurra.tasks.text.batching import PADDING, Lanes
+from recurra.tasks.text.batching import PADDING
 from recurra.tasks.text.settings import ModelSettings
 
 # The state of the model: that of its one recurrent part, a tensor or a tuple where the cell has several states; a tuple
@@ -79,7 +79,16 @@ class TokenModel(Stack):
         Returns:
             The sum in nats, and the last state.
         """
-        return stack_nats(self, inputs, targets, state, precision, self._workspace)
+        *body, _ = self
+        hidden, state = run_parts(body, inputs, state)
+        rows, targets = hidden.flatten(0, 1), targets.flatten()
+        kept = targets != PADDING
+        if not kept.all():
+            rows, targets = rows[kept], targets[kept]
+        output = self.output
+        if isinstance(output, AdaptiveSoftmax):
+            return output.nats(rows, targets, precision, self._workspace), state
+        return linear_nats(rows, output.weight, output.bias, targets, precision, self._workspace), state
 
 
 def _embedding(vocabulary: int, width: int, settings: ModelSettings) -> nn.Embedding:
@@ -169,50 +178,6 @@ def nats(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
     """The cross-entropy of logits ``(T, B, V)`` against targets ``(T, B)``, in nats; padding is ignored."""
     flat = logits.flatten(0, 1)
     return functional.cross_entropy(flat, targets.flatten(), ignore_index=PADDING, reduction=reduction)
-
-
-def stack_nats(
-    model: Stack,
-    inputs: Tensor,
-    targets: Tensor,
-    state: StackState = None,
-    precision: str = "float32",
-    workspace: Workspace | None = None,
-) -> tuple[Tensor, StackState]:
-    """The cross-entropy of a window, as ``TokenModel.nats`` gives it, for a model from a file too.
-
-    Where the last part is a linear map or an adaptive softmax, there is no array of all logits.
-    """
-    *body, output = model
-    if not isinstance(output, (nn.Linear, AdaptiveSoftmax)):
-        logits, state = model(inputs, state)
-        return nats(logits, targets, "sum"), state
-    hidden, state = run_parts(body, inputs, state)
-    rows, targets = hidden.flatten(0, 1), targets.flatten()
-    kept = targets != PADDING
-    if not kept.all():
-        rows, targets = rows[kept], targets[kept]
-    if isinstance(output, AdaptiveSoftmax):
-        return output.nats(rows, targets, precision, workspace), state
-    return linear_nats(rows, output.weight, output.bias, targets, precision, workspace), state
-
-
-@torch.no_grad()
-def total_nats(model: Stack, lanes: Lanes, steps: int) -> float:
-    """Sum the cross-entropy over all tokens of the lanes, without dropout; windows pass the state on.
-
-    Each lane starts from the zero state. Afterwards the model is in the same mode, training or not, as before.
-    """
-    was_training = model.training
-    model.eval()
-    total, state, workspace = 0.0, None, Workspace()
-    try:
-        for inputs, targets in lanes.windows(steps):
-            window, state = stack_nats(model, inputs, targets, state, workspace=workspace)
-            total += float(window)
-    finally:
-        model.train(was_training)
-    return total
 
 
 def perplexity(mean_nats: float) -> float:

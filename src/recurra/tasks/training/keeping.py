@@ -1,4 +1,4 @@
-"""What a training writes into its run folder; where that fails it says so once, and the training goes on."""
+"""The writer of a training's run folder, which tells a failure once and lets the training go on."""
 
 from __future__ import annotations
 
