@@ -1,0 +1,92 @@
+"""Weights and widths from left-out windows: how far a forecast can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.series.recipe import Recipe
+    from recurra.series.windows import EncodedWindows
+
+LEAST_WIDTH, MOST_WIDTH = 0.5, 2.5  # factors of a quantile's distance from the median
+SHARPNESS = 8.0  # of the choice between networks and references: a loss 10 % lower has twice the weight
+
+
+def pinball(
+    quantiles: NDArray[np.float64], actual: NDArray[np.float64], levels: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """The quantile loss of forecasts (…, levels) of actual values (…): float64 (…, levels)."""
+    error = actual[..., None] - quantiles
+    level = np.array(levels)
+    return np.maximum(level * error, (level - 1) * error)
+
+
+def calibrated(
+    recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64], actual: NDArray[np.float64]
+) -> Recipe:
+    """The recipe with the networks' weight and the quantiles' widths that left-out windows ask for.
+
+    Args:
+        recipe: the recipe so far.
+        windows: the left-out windows.
+        networks: float64 (windows, horizon, levels), the forecasts of networks that did not see them, in scales.
+        actual: float64 (windows, horizon), what was observed, as logarithms where the series is read so; NaN where
+            nothing was.
+    """
+    with np.errstate(all="ignore"):
+        target = (actual - windows.base) / windows.scale[:, None]
+    seen = np.isfinite(target)
+    if not seen.any():
+        return replace(recipe, network_weight=0.0)
+    simple = np.broadcast_to(np.array(recipe.reference_quantiles), networks.shape)
+    losses = [float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple)]
+    weight = _weight(*losses)
+    blend = weight * networks[seen] + (1 - weight) * simple[seen]
+    return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
+
+
+def _weight(network: float, references: float) -> float:
+    """The weight of the networks, by the inverse of both losses."""
+    if not network > 0 or not references > 0:
+        return 0.0 if not references > 0 else 1.0
+    return float(1 / (1 + (network / references) ** SHARPNESS))
+
+
+def _widths(blend: NDArray[np.float64], target: NDArray[np.float64], recipe: Recipe) -> tuple[float, ...]:
+    """For each level the factor by which its distance from the median must grow to hold its share of the targets."""
+    middle = blend[:, recipe.median]
+    widths = []
+    for place, level in enumerate(recipe.levels):
+        if place == recipe.median:
+            widths.append(1.0)
+            continue
+        sign = 1.0 if level > 0.5 else -1.0
+        distance = np.maximum(np.abs(blend[:, place] - middle), 1e-9)
+        needed = np.quantile(sign * (target - middle) / distance, max(level, 1 - level))
+        widths.append(float(np.clip(needed, LEAST_WIDTH, MOST_WIDTH)))
+    return tuple(widths)
+
+
+def reference_quantiles(
+    windows: EncodedWindows, actual: NDArray[np.float64], recipe: Recipe
+) -> tuple[tuple[float, ...], ...]:
+    """The quantiles of the combined references' errors in scales, for each step of the horizon; the median's is zero.
+
+    Args:
+        windows: windows of the training data.
+        actual: float64 (windows, horizon), NaN where nothing was observed.
+        recipe: the recipe so far; of its fields the levels are used.
+    """
+    with np.errstate(all="ignore"):
+        errors = (actual - windows.base) / windows.scale[:, None]
+    rows = []
+    for column in errors.T:
+        seen = column[np.isfinite(column)]
+        quantiles = np.quantile(seen, recipe.levels) if len(seen) else np.zeros(len(recipe.levels))
+        rows.append(tuple(map(float, quantiles - quantiles[recipe.median])))
+    return tuple(rows)

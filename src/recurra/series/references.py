@@ -1,0 +1,150 @@
+"""Reference forecasts: simple rules from which a network's forecast starts, and beside which it is measured."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.series.history import History
+
+MOST_SEASONS = 8  # seasons that means and drifts look back on
+LONG_PERIOD = 20  # steps from which neighbours of a step have a season's shape in common
+
+# The rules that everyone knows; a forecast is measured beside these. The name is that of `references`.
+NAIVE = ("last value", "seasonal naive", "seasonal naive with growth")
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Places in series from which forecasts start.
+
+    Attributes:
+        history: the values; none from an origin on is read.
+        which: int64 (windows,), the series of each window.
+        origins: int64 (windows,), the step of its series that is forecast first.
+    """
+
+    history: History
+    which: NDArray[np.int64]
+    origins: NDArray[np.int64]
+
+    def before(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Values at steps relative to the origins, (steps,) or (windows, steps), below zero; NaN where there is none."""
+        return self.history.at(self.which, self.origins[:, None] + np.atleast_2d(steps))
+
+    def take(self, rows: slice | NDArray[np.int64]) -> Windows:
+        """Some of the windows."""
+        return Windows(self.history, self.which[rows], self.origins[rows])
+
+
+def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
+    """Forecasts of simple rules, by name; each knows what was observed before the origin alone.
+
+    With m steps in a season, and k seasons from a step back to the last season that is known:
+
+    - ``last value``: the last value that was observed (Hyndman & Athanasopoulos, Forecasting, section 5.2);
+    - ``seasonal naive``: the value k m steps before (the same, section 5.2);
+    - ``… with growth``: k times the mean difference between the last season and the one before is added;
+    - ``… with drift``: the growth is the mean one of up to eight seasons;
+    - ``… with recent growth``: the growth is that of the last quarter of a season;
+    - ``… moved to the last value``: the last value's difference from the one a season before is added once;
+    - ``seasonal mean``: the mean of up to eight seasons, for long seasons of neighbouring steps too;
+    - ``seasonal mean with anomaly``: the last value's difference from that mean is added.
+
+    The second and each further season's names end with its steps.
+
+    Args:
+        windows: the origins.
+        horizon: the number of steps to forecast.
+        periods: the seasons in steps.
+
+    Returns:
+        float64 (windows, horizon) by name; finite unless nothing at all was observed, where it is zero.
+    """
+    last = _last_value(windows)
+    found = {"last value": np.repeat(last[:, None], horizon, axis=1)}
+    for place, period in enumerate(periods):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a mean of nothing is NaN, as it should be
+            seasonal = _seasonal(windows, horizon, period, last)
+        suffix = f" {period}" if place else ""
+        found |= {f"{name}{suffix}": values for name, values in seasonal.items()}
+    return found
+
+
+def _last_value(windows: Windows) -> NDArray[np.float64]:
+    """The last observed value before each origin; zero where there is none."""
+    last = windows.before(np.array([-1]))[:, 0]
+    for row in np.flatnonzero(np.isnan(last)):
+        one = windows.take(np.array([row]))
+        past = one.before(np.arange(-int(one.origins[0]), 0))[0]
+        seen = past[~np.isnan(past)]
+        last[row] = seen[-1] if len(seen) else 0.0
+    return last
+
+
+def _seasonal(
+    windows: Windows, horizon: int, period: int, last: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    ahead = np.arange(horizon)
+    seasons = ahead // period + 1
+    back = ahead - period * seasons
+    value = windows.before(back)
+    known = ~np.isnan(value)
+    naive = np.where(known, value, last[:, None])
+    season = np.arange(-period, 0)
+    newest = windows.before(season)
+    growth = _mean(newest - windows.before(season - period))
+    quarter = np.arange(-max(1, period // 4), 0)
+    recent = _mean(windows.before(quarter) - windows.before(quarter - period))
+    drift = growth
+    for count in range(2, MOST_SEASONS + 1):
+        longer = _mean(newest - windows.before(season - period * count)) / count
+        drift = np.where(np.isnan(longer), drift, longer)
+    moved = last - windows.before(np.array([-1 - period]))[:, 0]
+    mean = _seasonal_mean(windows, back, period, last)
+    found = {
+        "seasonal naive": naive,
+        "seasonal naive with growth": naive + _per_season(growth, seasons, known),
+        "seasonal naive with drift": naive + _per_season(drift, seasons, known),
+        "seasonal naive with recent growth": naive + _per_season(recent, seasons, known),
+        "seasonal naive moved to the last value": naive + np.where(known, np.nan_to_num(moved)[:, None], 0.0),
+        "seasonal mean": mean,
+    }
+    if period >= LONG_PERIOD:
+        now = _seasonal_mean(windows, np.array([-1 - period]), period, last)
+        found["seasonal mean with anomaly"] = mean + (last[:, None] - now)
+    return found
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.nanmean(values, axis=1))
+
+
+def _per_season(
+    growth: NDArray[np.float64], seasons: NDArray[np.int64], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    return np.where(known, np.nan_to_num(growth)[:, None] * seasons, 0.0)
+
+
+def _seasonal_mean(
+    windows: Windows, back: NDArray[np.int64], period: int, last: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The mean over seasons at steps `back`, all below zero; the last value where nothing was observed."""
+    reach = period // 24 if period >= LONG_PERIOD else 0
+    near = np.arange(-reach, reach + 1, max(1, period // 72))
+    total = np.zeros((len(windows.which), len(back)))
+    count = np.zeros_like(total)
+    for earlier in range(MOST_SEASONS):
+        for step in near:
+            value = windows.before(np.minimum(back + step, -1) - period * earlier)
+            seen = ~np.isnan(value)
+            total += np.where(seen, value, 0.0)
+            count += seen
+    return np.where(count > 0, total / np.maximum(count, 1), last[:, None])

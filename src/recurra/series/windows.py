@@ -1,0 +1,219 @@
+"""Windows of series as the inputs of an encoder and a decoder, and the networks' outputs as quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.series.history import History
+from recurra.series.references import Windows, references
+from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
+from recurra.series.stacking import combine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from recurra.series.panel import Panel
+    from recurra.series.recipe import Recipe
+
+FURTHEST = 10.0  # scales from the offset: larger inputs are drawn in, larger outputs are not forecast
+MOST_CATEGORIES = 64  # of a static column; further ones share the number of an unknown one
+
+
+class SeriesReader:
+    """The series of a panel, ready to be read in windows.
+
+    Args:
+        panel: the series.
+        recipe: the facts of the forecaster; of its fields the frequency, the periods, the logarithm and the inputs
+            are used.
+
+    Attributes:
+        logarithms: bool (series,), whether a series is read as logarithms.
+    """
+
+    def __init__(self, panel: Panel, recipe: Recipe) -> None:
+        self.panel, self.recipe = panel, recipe
+        decided = recipe.logarithm
+        self.logarithms = np.array(
+            [
+                (is_multiplicative(values, recipe.periods) if decided is None else decided and _all_positive(values))
+                for values in panel.target
+            ],
+            bool,
+        )
+        pairs = zip(panel.target, self.logarithms, strict=True)
+        self.target = History.of([np.log(values) if is_log else values for values, is_log in pairs])
+        self.known, self.past = History.of(panel.known), History.of(panel.past)
+        self._whole = np.array([_deviation(self._values(place)) for place in range(len(panel))])
+
+    def _values(self, place: int) -> NDArray[np.float64]:
+        begin = self.target.begins[place]
+        return self.target.values[begin : begin + self.target.lengths[place]]
+
+    def references(self, windows: Windows) -> Mapping[str, NDArray[np.float64]]:
+        """The reference forecasts of windows, (windows, horizon) by name, as logarithms where the series is read so."""
+        return references(windows, self.recipe.horizon, self.recipe.periods)
+
+    def windows(self, which: NDArray[np.int64], origins: NDArray[np.int64]) -> Windows:
+        """The windows of series `which` that start at `origins`, both int64 (windows,)."""
+        return Windows(self.target, which, origins)
+
+    def ends(self) -> Windows:
+        """The windows that forecast what comes after the end of each series."""
+        return self.windows(np.arange(len(self.panel)), self.target.lengths)
+
+    def actual(self, windows: Windows) -> NDArray[np.float64]:
+        """What was observed at the forecast steps: float64 (windows, horizon), NaN where nothing was."""
+        return windows.before(np.arange(self.recipe.horizon))
+
+    def scales(self, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The offset and the scale of each window, float64 (windows,)."""
+        context = windows.before(np.arange(-self.recipe.context, 0))
+        return window_scales(context, self._whole[windows.which])
+
+    def encode(self, windows: Windows) -> EncodedWindows:
+        """Windows as the inputs of an encoder and a decoder."""
+        recipe = self.recipe
+        past_steps, next_steps = np.arange(-recipe.context, 0), np.arange(recipe.horizon)
+        context = windows.before(past_steps)
+        offset, scale = window_scales(context, self._whole[windows.which])
+        unit = np.where(scale > 0, scale, np.inf)[:, None]
+
+        def level(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return _drawn_in((values - offset[:, None]) / unit)
+
+        found = self.references(windows)
+        base = combine(np.stack(list(found.values())), np.array(recipe.reference_weights))
+        lags = [context - windows.before(past_steps - period) for period in recipe.periods]
+        past = [level(context), np.isnan(context), *(_drawn_in(lag / unit) for lag in lags)]
+        position = np.broadcast_to(next_steps / recipe.horizon, base.shape)
+        future = [level(base), position, *(_drawn_in((values - base) / unit) for values in found.values())]
+        return EncodedWindows(
+            _features(past, [*self._inputs(windows, past_steps, True)]),
+            _features(future, [*self._inputs(windows, next_steps, False)]),
+            base,
+            scale,
+            self.logarithms[windows.which],
+        )
+
+    def _inputs(
+        self, windows: Windows, steps: NDArray[np.int64], is_past: bool
+    ) -> Sequence[NDArray[np.float32] | NDArray[np.float64]]:
+        """The calendar, the known inputs, the past ones and the categories, each (windows, steps, features)."""
+        panel, recipe = self.panel, self.recipe
+        places = windows.origins[:, None] + steps
+        positions = panel.starts[windows.which][:, None] + places
+        calendar = panel.frequency.calendar(positions.reshape(-1)).reshape(*positions.shape, -1)
+        count = len(recipe.known)
+        centers, spreads = np.array(recipe.centers), np.array(recipe.spreads)
+        inputs: list[NDArray[np.float32] | NDArray[np.float64]] = [calendar]
+        if count:
+            inputs.append(_standard(self.known.at(windows.which, places), centers[:count], spreads[:count]))
+        if is_past and recipe.past:
+            inputs.append(_standard(self.past.at(windows.which, places), centers[count:], spreads[count:]))
+        for column, categories in enumerate(recipe.categories):
+            chosen = panel.static[windows.which, column]
+            one_hot = np.eye(categories + 1, dtype=np.float32)[np.where(chosen > categories, 0, chosen)]
+            inputs.append(np.broadcast_to(one_hot[:, None], (*positions.shape, categories + 1)))
+        return inputs
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWindows:
+    """Windows as arrays.
+
+    Attributes:
+        past: float32 (context, windows, features), the encoder's input.
+        future: float32 (horizon, windows, features), the decoder's input.
+        base: float64 (windows, horizon), the combined reference forecast.
+        scale: float64 (windows,), the unit of the networks' outputs.
+        logarithms: bool (windows,), whether `base` is of logarithms.
+    """
+
+    past: NDArray[np.float32]
+    future: NDArray[np.float32]
+    base: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    logarithms: NDArray[np.bool_]
+
+    def network_quantiles(self, outputs: NDArray[np.float32], median: int) -> NDArray[np.float64]:
+        """The quantiles of a network, in units of `scale` from `base`: float64 (windows, horizon, levels).
+
+        Args:
+            outputs: float32 (horizon, windows, levels), those of the decoder.
+            median: the place of the median among the levels.
+        """
+        return ordered(outputs.astype(np.float64), median).transpose(1, 0, 2)
+
+    def decode(self, quantiles: NDArray[np.float64], recipe: Recipe) -> NDArray[np.float64]:
+        """The forecast in the units of the target: float64 (windows, horizon, levels); quantiles never cross.
+
+        Args:
+            quantiles: float64 (windows, horizon, levels), the mean of the networks' `network_quantiles`.
+            recipe: the facts of the forecaster.
+        """
+        own = np.clip(quantiles, -FURTHEST, FURTHEST)
+        horizon = own.shape[1]
+        simple = np.array(recipe.reference_quantiles)[:horizon]
+        blend = recipe.network_weight * own + (1 - recipe.network_weight) * simple
+        middle = blend[..., recipe.median, None]
+        blend = np.sort(middle + (blend - middle) * np.array(recipe.widths), axis=-1)
+        values = self.base[:, :horizon, None] + self.scale[:, None, None] * blend
+        values[self.logarithms] = np.exp(values[self.logarithms])
+        return values if recipe.least is None else np.maximum(values, recipe.least)
+
+
+def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
+    """Quantiles in order, from a network's outputs: the median, and steps of softplus to each side of it.
+
+    Args:
+        outputs: (…, levels).
+        median: the place of the median.
+    """
+    steps = np.logaddexp(0.0, outputs + STEP_BIAS)
+    middle = outputs[..., median : median + 1]
+    up = middle + np.cumsum(steps[..., median + 1 :], axis=-1)
+    down = middle - np.cumsum(steps[..., :median][..., ::-1], axis=-1)[..., ::-1]
+    return np.concatenate([down, middle, up], axis=-1)
+
+
+STEP_BIAS = -1.5  # outputs of zero are steps of 0.2 scales
+
+
+def _all_positive(values: NDArray[np.float64]) -> bool:
+    return bool((values[~np.isnan(values)] > 0).all())
+
+
+def _deviation(values: NDArray[np.float64]) -> float:
+    """The mean absolute deviation of a series; zero where it is constant."""
+    seen = values[~np.isnan(values)]
+    largest = np.abs(seen).max(initial=0.0)
+    if not largest > 0:
+        return 0.0
+    deviation = float(np.abs(seen / largest - np.mean(seen / largest)).mean())
+    return deviation * float(largest) if deviation > RELATIVE_ZERO else 0.0
+
+
+def _drawn_in(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values within the range of inputs; zero where nothing was observed."""
+    return np.clip(np.nan_to_num(values, nan=0.0), -FURTHEST, FURTHEST)
+
+
+def _standard(
+    values: NDArray[np.float64], centers: NDArray[np.float64], spreads: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return _drawn_in((values - centers) / spreads)
+
+
+def _features(
+    columns: Sequence[NDArray[np.float64] | NDArray[np.bool_]],
+    blocks: Sequence[NDArray[np.float32] | NDArray[np.float64]],
+) -> NDArray[np.float32]:
+    """Features side by side, time first: float32 (steps, windows, features)."""
+    joined = np.concatenate([np.stack(columns, axis=-1), *blocks], axis=-1)
+    return np.ascontiguousarray(joined.transpose(1, 0, 2), np.float32)

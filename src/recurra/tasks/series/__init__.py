@@ -1,0 +1,1 @@
+"""Forecasting: the training of recurrent networks on tables of time series."""
