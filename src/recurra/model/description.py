@@ -12,8 +12,9 @@ import numpy as np
 from recurra.errors import FileFormatError
 from recurra.model.annotations import check_annotations
 from recurra.model.cost import check_cost
-from recurra.model.interface import Interface, check_chain, interface_of
-from recurra.model.kinds import check, weights_of
+from recurra.model.interface import Interface, interface_of
+from recurra.model.kinds import check, role, weights_of
+from recurra.model.members import check_members
 from recurra.model.part import Part
 from recurra.vocabulary import Vocabulary
 
@@ -86,6 +87,11 @@ def check_fit(weights: Mapping[str, Weight], shapes: Mapping[str, tuple[int, ...
             raise FileFormatError(f"weight {name} has shape {weight.shape}, the {whole} needs {shapes[name]}")
 
 
+def _inside(weights: Mapping[str, Weight], prefix: str) -> dict[str, Weight]:
+    """The weights whose names begin with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
+
+
 @dataclass(frozen=True, eq=False)
 class Description:
     """A model as plain data, checked: every weight that the parts have, and no other.
@@ -108,7 +114,7 @@ class Description:
 
     def __post_init__(self) -> None:
         check(self.root)
-        check_chain(self.root)
+        check_members(self.root)
         check_annotations(self.annotations, self.root)
         check_cost(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
         check_fit(self.weights, weights_of(self.root))
@@ -127,9 +133,19 @@ class Description:
         is_double = any(weight.dtype == "float64" for weight in self.weights.values())
         return np.dtype(np.float64 if is_double else np.float32)
 
+    def members(self) -> list[Description]:
+        """The models inside, without annotations: an ensemble's members, or an encoder and its decoder; else none."""
+        if role(self.root) != "models":
+            return []
+        return [Description(part, _inside(self.weights, f"{name}.")) for name, part in self.root.children]
+
     @cached_property
     def interface(self) -> Interface:
-        """The input, the output and the states of the model."""
+        """The input, the output and the states of the model.
+
+        Raises:
+            FileFormatError: there are several models inside, which do not run as one.
+        """
         return interface_of(self.root, self.dtype)
 
     @property

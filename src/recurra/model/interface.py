@@ -104,7 +104,15 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
     Args:
         root: the tree of parts.
         dtype: the dtype that the model computes in.
+
+    Raises:
+        FileFormatError: there are several models inside, which do not run as one.
     """
+    if role(root) == "models":
+        raise FileFormatError(
+            f"it holds {len(root.children)} models ({root.kind}), which do not run as one: "
+            "recurra.runtime.load_forecaster runs a forecaster, and Description.members() gives each model"
+        )
     parts = tuple(leaves(root))
     recurrent = [(name, part) for name, part in parts if is_recurrent(part)]
     input_size: int | None = None
@@ -137,7 +145,7 @@ def _states(name: str, part: Part) -> Iterator[StateInterface]:
 def leaves(root: Part) -> Iterator[tuple[str, Part]]:
     """The parts that compute something when a model is used, with their names, in order."""
     for name, part in root.walk():
-        if role(part) not in ("container", "nothing"):
+        if role(part) not in ("container", "models", "nothing"):
             yield name, part
 
 

@@ -27,10 +27,11 @@ Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
 """Makes the program of a part that computes in a dtype, float32 or float64."""
 
-Role = Literal["container", "layer", "cell", "table", "rows", "nothing"]
+Role = Literal["container", "models", "layer", "cell", "table", "rows", "nothing"]
 """The work of a part when a model is used:
 
 - ``container``: runs the parts inside, one after the other;
+- ``models``: holds models, each of which runs by itself; such a part is the whole model, or a member of an ensemble;
 - ``layer``: runs a recurrent program over sequences, in layers and directions;
 - ``cell``: runs one step of a recurrent program;
 - ``table``: looks up a row for each token;
@@ -304,6 +305,7 @@ KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
     **dict.fromkeys(("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell"), _CELL),
     **dict.fromkeys(("Sequential", "Stack"), Kind("container")),
+    **dict.fromkeys(("Ensemble", "EncoderDecoder"), Kind("models")),
     "Embedding": Kind(
         "table",
         {"num_embeddings": SIZE, "embedding_dim": SIZE, "padding_idx": INDEX},
@@ -408,7 +410,7 @@ def check(root: Part) -> None:
         for setting, row in kind.settings.items():
             if not row.is_valid(part.settings[setting]):
                 raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(part.settings[setting])}")
-        if part.children and kind.role != "container":
+        if part.children and kind.role not in ("container", "models"):
             raise FileFormatError(f"{where} cannot have parts inside")
         problem = kind.problem(part)
         if problem is not None:

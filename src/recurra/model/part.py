@@ -17,7 +17,7 @@ class Part:
     Attributes:
         kind: a row of the table of kinds, such as ``"LSTM"`` or ``"Linear"``.
         settings: the settings that the kind's row lists, by name.
-        children: the parts inside, with their names, in order; only containers have any.
+        children: the parts inside, with their names, in order; only containers, and parts that hold models, have any.
     """
 
     kind: str

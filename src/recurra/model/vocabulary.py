@@ -75,6 +75,8 @@ def _merged(merges: str) -> Vocabulary:
 def problem(vocabulary: Vocabulary, root: Part) -> str | None:
     """The reason why a model cannot have the vocabulary; None where it can."""
     first = next((part for _, part in leaves(root)), None)
+    if role(root) == "models":
+        return "a vocabulary needs a model that runs by itself, not several"
     if first is not None and role(first) == "table" and first.size("num_embeddings") == len(vocabulary):
         return None
     return f"a vocabulary of {len(vocabulary)} tokens needs an Embedding of as many as its first part"

@@ -11,6 +11,8 @@ from recurra.engines import ENGINES
 from recurra.nn.acceleration.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.encoder_decoder import EncoderDecoder
+from recurra.nn.ensemble import Ensemble
 from recurra.nn.frozen import frozen
 from recurra.nn.packing import (
     PackedSequence,
@@ -41,6 +43,8 @@ __all__ = [
     "Acceleration",
     "AdaptiveSoftmax",
     "EmbeddingDropout",
+    "EncoderDecoder",
+    "Ensemble",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",

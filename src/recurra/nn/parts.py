@@ -19,6 +19,8 @@ from recurra.model.part import Setting
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
 from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from recurra.nn.encoder_decoder import EncoderDecoder
+from recurra.nn.ensemble import Ensemble
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
@@ -204,7 +206,10 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     nn.PReLU: ModuleRow("PReLU", _prelu, lambda part: nn.PReLU()),
     nn.GELU: _plain(nn.GELU, **_same("approximate")),
 }
-CONTAINERS: Mapping[type[nn.Sequential], str] = {Stack: "Stack", nn.Sequential: "Sequential"}
+# Modules with modules inside; a class comes before those that it inherits from.
+CONTAINERS: Mapping[type[nn.Module], str] = {
+    cls: cls.__name__ for cls in (Stack, nn.Sequential, Ensemble, EncoderDecoder)
+}
 # Modules of torch.nn's classes, accelerated or not, are saved as recurra's.
 _ADOPTED = {kind: ours.recurra_class for theirs, ours in ACCELERATED.items() for kind in (theirs, ours)}
 _MAKERS = {row.kind: row.make for row in ROWS.values()}
@@ -217,7 +222,8 @@ def describe(module: nn.Module, annotations: Mapping[str, object] | None = None)
     """A module as plain data: its parts, and the weights as they are now.
 
     Args:
-        module: one of the known parts, or a Sequential or Stack of them, or a subclass of these with their forward.
+        module: one of the known parts, a Sequential or Stack of them, an EncoderDecoder or an Ensemble of such modules,
+            or a subclass of these with their forward.
         annotations: facts that go with the module, by name. Default: none.
 
     Raises:
@@ -249,7 +255,7 @@ def _part_of(module: nn.Module, name: str) -> Part:
     _refuse_changed(module, name)
     container = next((kind for base, kind in CONTAINERS.items() if isinstance(module, base)), None)
     if container is not None:
-        if cls.forward not in (nn.Sequential.forward, Stack.forward):
+        if cls.forward not in {base.forward for base in CONTAINERS}:
             raise FileFormatError(f"{name or 'the module'} ({cls.__name__}) has a forward of its own: {_ADVICE}")
         children = tuple(
             (child, _part_of(part, f"{name}.{child}" if name else child))
@@ -344,6 +350,8 @@ def tensor_of(weight: Weight) -> Tensor:
 def _made(part: Part) -> nn.Module:
     if part.kind in CONTAINERS.values():
         cls = next(cls for cls, kind in CONTAINERS.items() if kind == part.kind)
+        if cls is EncoderDecoder:
+            return EncoderDecoder(**{name: _made(child) for name, child in part.children})
         module = cls()
         for name, child in part.children:
             if hasattr(module, name):

@@ -34,7 +34,7 @@ def save(
 
     Args:
         module: a recurrent layer or cell, Linear, Embedding, LayerNorm, RMSNorm, Dropout, an activation; or Sequential
-            or ``recurra.nn.Stack`` of such parts, nested as you like.
+            or ``recurra.nn.Stack`` of such parts, nested as you like; an EncoderDecoder or an Ensemble of such modules.
         path: the file.
         vocabulary: the tokens of a language model; the same as ``annotations={"vocabulary": …}``. Default: none.
         annotations: facts that go with the model, by name: ``"vocabulary"``, or for a forecaster ``"series"``, a
