@@ -1,0 +1,1 @@
+"""The picture of forecasts: one HTML file that needs nothing else."""

@@ -1,0 +1,171 @@
+"""Marks of a chart's axes: round numbers, and the beginnings of years, months, days, hours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.series.frequency import Frequency
+
+MOST_MARKS = 9  # of an axis of times
+# Units of time from the finest to the coarsest, each with so many of numpy's units.
+_UNITS = (
+    *(("s", count) for count in (1, 5, 15, 30)),
+    *(("m", count) for count in (1, 5, 15, 30)),
+    *(("h", count) for count in (1, 3, 6, 12)),
+    *(("D", count) for count in (1, 2)),
+    ("W", 1),
+    *(("M", count) for count in (1, 3, 6)),
+    *(("Y", count) for count in (1, 2, 5, 10, 20, 50, 100)),
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark of an axis: the value, or the position, where it stands, and its text."""
+
+    at: float
+    text: str
+
+
+def number_marks(low: float, high: float, most: int = 6) -> list[Mark]:
+    """Marks at round numbers from `low` to `high`, at most about so many.
+
+    Args:
+        low: the axis' lowest value.
+        high: its highest value, above `low`.
+        most: the number of intervals between marks, about. Default 6.
+    """
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [Mark(number * step, shown(number * step, step)) for number in range(first, last + 1)]
+
+
+def shown(value: float, step: float) -> str:
+    """A number with as many decimals as numbers a step apart need; very large and small ones with a power of ten."""
+    if value == 0 or abs(value) < step * 1e-9:
+        return "0"
+    if abs(value) >= 1e7 or step < 1e-4:
+        exponent = math.floor(math.log10(abs(value)))
+        decimals = min(max(0, exponent - math.floor(math.log10(step) + 1e-9)), 12)
+        return f"{value / 10.0**exponent:.{decimals}f}×10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}".replace("-", "−")
+
+
+def time_marks(frequency: Frequency, first: int, last: int) -> list[Mark]:
+    """Marks where the years, months, days, hours of a grid begin, in the finest unit that leaves at most nine.
+
+    Args:
+        frequency: the grid.
+        first: the axis' first position.
+        last: its last position.
+
+    Returns:
+        The marks at positions; for whole numbers instead of times at round numbers.
+    """
+    positions = np.arange(first, last + 1)
+    times = frequency.times(positions)
+    if not np.issubdtype(times.dtype, np.datetime64):
+        return _step_marks(positions, times)
+    local = local_times(times, frequency.zone)
+    unit, begins = _coarsest(local)
+    if len(begins) < 2:
+        unit, begins = (
+            ("s" if _has_clock(local) else "D"),
+            np.linspace(0, len(local) - 1, min(len(local), 5)).astype(int),
+        )
+    return [
+        Mark(float(positions[index]), text)
+        for index, text in zip(begins, _time_texts(local[begins], unit), strict=True)
+    ]
+
+
+def local_times(times: NDArray[np.datetime64], zone: str | None) -> NDArray[np.datetime64]:
+    """Times in UTC as a clock of the zone shows them; without a zone as they are.
+
+    Args:
+        times: datetime64[us] in UTC.
+        zone: the IANA name of the time zone, or None.
+    """
+    if zone is None:
+        return times
+    place = ZoneInfo(zone)
+    clocks = (
+        datetime.fromtimestamp(int(each) / 1e6, timezone.utc).astimezone(place) for each in times.astype(np.int64)
+    )
+    return np.array([clock.replace(tzinfo=None) for clock in clocks], "datetime64[us]")
+
+
+def _step_marks(positions: NDArray[np.int64], numbers: NDArray[np.datetime64]) -> list[Mark]:
+    places = dict(zip(np.asarray(numbers, np.int64).tolist(), positions.tolist(), strict=True))
+    low, high = min(places), max(places)
+    marks = number_marks(low, high) if high > low else [Mark(low, str(low))]
+    return [Mark(float(places[int(mark.at)]), mark.text) for mark in marks if int(mark.at) in places]
+
+
+def _coarsest(local: NDArray[np.datetime64]) -> tuple[str, NDArray[np.int64]]:
+    """The finest unit with at most nine beginnings, or a coarser one with as many; and the indices of these."""
+    chosen: tuple[str, NDArray[np.int64]] | None = None
+    for unit, count in _UNITS:
+        begins = _beginnings(local, unit, count)
+        if chosen is None and len(begins) <= MOST_MARKS:
+            chosen = unit, begins
+        elif chosen is not None and len(begins) == len(chosen[1]):
+            chosen = unit, begins
+    return chosen or (unit, begins[:: len(begins) // MOST_MARKS + 1])
+
+
+def _beginnings(local: NDArray[np.datetime64], unit: str, count: int) -> NDArray[np.int64]:
+    """The indices of the times with which a period of so many units begins."""
+    before = local[:1] - (local[1] - local[0]) if len(local) > 1 else local[:1]
+    return np.flatnonzero(np.diff(_periods(np.concatenate([before, local]), unit, count)))
+
+
+def _periods(local: NDArray[np.datetime64], unit: str, count: int) -> NDArray[np.int64]:
+    """The number of the period of so many units that each time lies in."""
+    if unit in _SECONDS:
+        return local.astype("datetime64[s]").astype(np.int64) // (_SECONDS[unit] * count)
+    day = local.astype("datetime64[D]")
+    if unit == "W":  # numpy's weeks begin on Thursdays, ours on Mondays
+        return (day.astype(np.int64) + 3) // 7
+    if unit == "D":  # from the first of the month, so that the days that are marked are the same every month
+        month = day.astype("datetime64[M]")
+        of_month = (day - month.astype("datetime64[D]")).astype(np.int64)
+        return month.astype(np.int64) * 31 + of_month // count
+    return local.astype(f"datetime64[{unit}]").astype(np.int64) // count
+
+
+def _has_clock(local: NDArray[np.datetime64]) -> bool:
+    return bool((local != local.astype("datetime64[D]")).any())
+
+
+def _time_texts(times: NDArray[np.datetime64], unit: str) -> list[str]:
+    """The texts of marks: the year where it changes, else the month, the day or the hour."""
+    form = {"Y": "%Y", "M": "%b", "W": "%-d %b", "D": "%-d %b", "h": "%H:%M", "m": "%H:%M", "s": "%H:%M:%S"}[unit]
+    texts, before = [], None
+    for time in times.astype("datetime64[s]").tolist():
+        text = _formatted(time, form)
+        if unit in ("M", "W", "D") and (before is None or before.year != time.year):
+            text += f" {time.year}"
+        elif unit in ("h", "m", "s") and (before is None or before.date() != time.date()):
+            text = f"{_formatted(time, '%-d %b')} {text}"
+        texts.append(text)
+        before = time
+    return texts
+
+
+def _formatted(time: datetime, form: str) -> str:
+    """A time by a format of strftime, whose ``%-d`` not every platform knows."""
+    return time.strftime(form.replace("%-d", str(time.day)))

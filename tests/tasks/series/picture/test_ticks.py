@@ -1,0 +1,74 @@
+"""Marks of axes stand where people expect them."""
+
+import numpy as np
+import pytest
+
+from recurra.tasks.series.picture.ticks import local_times, number_marks, shown, time_marks
+from tests.tasks.series.picture.grids import Grid
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (0, 620, ["0", "200", "400", "600"]),
+        (-0.013, 0.031, ["−0.01", "0", "0.01", "0.02", "0.03"]),
+        (0, 5.2e12, ["0", "1×10¹²", "2×10¹²", "3×10¹²", "4×10¹²", "5×10¹²"]),
+        (0.99, 1.01, ["0.990", "0.995", "1.000", "1.005", "1.010"]),
+    ],
+)
+def test_round_numbers(low, high, texts):
+    assert [mark.text for mark in number_marks(low, high)] == texts
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_any_scale_has_marks_inside_of_the_axis(scale):
+    marks = number_marks(0.3 * scale, 7.7 * scale)
+    assert 3 <= len(marks) <= 9
+    assert all(0.29 * scale <= mark.at <= 7.71 * scale for mark in marks)
+    assert len({mark.text for mark in marks}) == len(marks)
+
+
+def test_numbers_have_the_decimals_that_their_distance_asks_for():
+    assert shown(1234.5678, 0.1) == "1,234.6"
+    assert shown(-2.0, 1.0) == "−2"
+    assert shown(1.25e-9, 1e-11) == "1.25×10⁻⁹"
+
+
+@pytest.mark.parametrize(
+    ("grid", "steps", "texts"),
+    [
+        (Grid("1949-01", "M"), 144, ["1950", "1952", "1954", "1956", "1958", "1960"]),
+        (Grid("2020-01", "M"), 9, ["Jan 2020", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep"]),
+        (
+            Grid("2019-11-20", "D"),
+            60,
+            ["25 Nov 2019", "2 Dec", "9 Dec", "16 Dec", "23 Dec", "30 Dec", "6 Jan 2020", "13 Jan"],
+        ),
+        (Grid("2020-01-01T00", "h"), 48, ["1 Jan 00:00", "06:00", "12:00", "18:00", "2 Jan 00:00", "06:00", "12:00"]),
+        (Grid("2015", "Y"), 3, ["2015", "2016", "2017"]),
+        (Grid("100", ""), 60, ["100", "110", "120", "130", "140", "150"]),
+        (Grid("2020-01-05T07", "h"), 1, ["5 Jan 07:00:00"]),
+    ],
+)
+def test_times(grid, steps, texts):
+    marks = time_marks(grid, 0, steps - 1)
+    found = [mark.text for mark in marks]
+    assert found[: len(texts)] == texts
+    assert len(found) <= 9
+    assert all(0 <= mark.at < steps for mark in marks)
+
+
+def test_a_zone_moves_the_days():
+    grid = Grid("2020-03-28T22", "h", zone="Europe/Berlin")
+    marks = time_marks(grid, 0, 71)
+    midnights = [mark for mark in marks if mark.text.endswith("00:00")]
+    assert [mark.at for mark in midnights] == [1.0, 24.0, 48.0]  # the 29th has 23 hours
+
+
+def test_local_times():
+    utc = np.array(["2020-07-01T00", "2020-12-01T00"], "datetime64[us]")
+    assert local_times(utc, None) is utc
+    assert local_times(utc, "Asia/Kolkata").astype(str).tolist() == [
+        "2020-07-01T05:30:00.000000",
+        "2020-12-01T05:30:00.000000",
+    ]
