@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from recurra.errors import RunError
-from recurra.tasks.text import configuration
-from recurra.tasks.text.configuration import Sources, config_of, read_config, source_of, sources_of
+from recurra.tasks.text.configuration import Sources, config_of, read_config, sources_of
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -53,23 +52,6 @@ def test_changed_files(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "a").unlink()
     with pytest.raises(RunError, match="a cannot be read: No such file"):
         sources.check()
-
-
-def test_a_large_file_is_known_by_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("_LARGEST_READ", 100), ("_PIECE", 10), ("_PIECES", 5)):
-        monkeypatch.setattr(configuration, name, value)
-    path = tmp_path / "file"
-    content = bytes(range(250)) * 2
-    path.write_bytes(content)
-    before = source_of(path)
-    noticed = set()
-    for place in range(0, 500, 5):
-        path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
-        if source_of(path) != before:
-            noticed.add(place)
-    assert noticed == {
-        place for first in (0, 122, 245, 367, 490) for place in range(first, first + 10) if place % 5 == 0
-    }
 
 
 @pytest.mark.parametrize(

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from recurra.errors import RunError
+from recurra.tasks.sources import Source, plain_source, read_source, size_of, unreadable
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
 from recurra.tasks.training.settings import TrainingSettings
 
 # JSON has no infinity: null stands for it here.
 _INFINITE = ("clip", "clip_value")
-# A larger file, of tokens in most cases, is known by its size and so many pieces of it, evenly spread.
-_LARGEST_READ = 2**28  # bytes
-_PIECES = 64
-_PIECE = 2**20  # bytes
 S = TypeVar("S", ModelSettings, TrainingSettings)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file that a run reads, and the checks that it is still the same.
-
-    Attributes:
-        path: the file's absolute path.
-        size: its bytes.
-        sha256: the checksum of its bytes, in hexadecimal digits; of a file above 256 MiB that of 64 MiB of it.
-    """
-
-    path: Path
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,7 @@ class Sources:
             RunError: a file is missing, or not the one that the run began with.
         """
         for source in (*self.files, *((self.valid,) if self.valid else ())):
-            if _size(source.path) != source.size or source_of(source.path).sha256 != source.sha256:
+            if size_of(source.path) != source.size or source_of(source.path).sha256 != source.sha256:
                 raise RunError(f"{source.path} has changed since the run began; it goes on with the same text only")
 
 
@@ -66,46 +47,17 @@ def sources_of(files: Sequence[Path], valid: Path | None) -> Sources:
 
 
 def source_of(path: Path) -> Source:
-    """Read a file's size and checksum; of a pipe, which can be read only once, both are nothing.
-
-    A token file has its checksum in it, and need not be read.
+    """Read a file's size and checksum; a token file has its checksum in it, and need not be read.
 
     Raises:
         RunError: the file cannot be read.
     """
-    size = _size(path)
-    digest = hashlib.sha256()
     try:
         if is_token_file(path):
-            return Source(path.absolute(), size, token_file_digest(path))
-        if path.is_file():
-            with path.open("rb") as file:
-                for begin in _places(size):
-                    file.seek(begin)
-                    digest.update(file.read(_PIECE))
+            return Source(path.absolute(), size_of(path), token_file_digest(path))
     except OSError as error:
-        raise _unreadable(path, error) from None
-    return Source(path.absolute(), size, digest.hexdigest())
-
-
-def _places(size: int) -> Iterator[int]:
-    """The first bytes of the pieces by which a file is known."""
-    if size <= _LARGEST_READ:
-        yield from range(0, size, _PIECE)
-        return
-    for number in range(_PIECES):
-        yield (size - _PIECE) * number // (_PIECES - 1)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: OSError) -> RunError:
-    return RunError(f"{path} cannot be read: {error.strerror or error}")
+        raise unreadable(path, error) from None
+    return plain_source(path)
 
 
 def config_of(settings: TextSettings, sources: Sources | None) -> dict[str, object]:
@@ -119,14 +71,10 @@ def config_of(settings: TextSettings, sources: Sources | None) -> dict[str, obje
     content: dict[str, object] = {"model": model, "training": training, "text": text}
     if sources is not None:
         content["data"] = {
-            "files": [_content(source) for source in sources.files],
-            "valid": None if sources.valid is None else _content(sources.valid),
+            "files": [source.content() for source in sources.files],
+            "valid": None if sources.valid is None else sources.valid.content(),
         }
     return content
-
-
-def _content(source: Source) -> dict[str, object]:
-    return {**asdict(source), "path": str(source.path)}
 
 
 def read_config(config: Mapping[str, object]) -> tuple[TextSettings, Sources]:
@@ -172,16 +120,7 @@ def _check_flags(name: str, kind: type[Any], content: Mapping[str, object]) -> N
 def _sources(content: object) -> Sources:
     if not isinstance(content, dict) or content.keys() != {"files", "valid"} or not isinstance(content["files"], list):
         raise RunError("'data' must hold files and valid")
-    files = tuple(map(_source, content["files"]))
+    files = tuple(map(read_source, content["files"]))
     if not files:
         raise RunError("'data' has no files")
-    return Sources(files, None if content["valid"] is None else _source(content["valid"]))
-
-
-def _source(content: object) -> Source:
-    kinds = {"path": str, "size": int, "sha256": str}
-    if not isinstance(content, dict) or content.keys() != kinds.keys():
-        raise RunError("a file of 'data' must have path, size and sha256")
-    if any(type(content[name]) is not kind for name, kind in kinds.items()):
-        raise RunError("a file of 'data' must have a path, a size and a checksum")
-    return Source(Path(content["path"]), content["size"], content["sha256"])
+    return Sources(files, None if content["valid"] is None else read_source(content["valid"]))

@@ -198,10 +198,8 @@ def _dots(chart: Chart, axes: _Axes) -> str:
     compared = np.arange(len(there)) + chart.start >= chart.fans[0].start
     steps = sum(len(fan.quantiles) for fan in chart.fans)
     wanted = there & (~neighbours | (compared & (steps <= 200)))
-    return "".join(
-        f'<circle class="actual" r="2.6" cx="{axes.x(chart.start + index):.1f}" cy="{axes.y(chart.values[index]):.1f}"/>'
-        for index in np.flatnonzero(wanted).tolist()
-    )
+    places = [axes.point(chart.start + index, chart.values[index]) for index in np.flatnonzero(wanted).tolist()]
+    return "".join('<circle class="actual" r="2.6" cx="{}" cy="{}"/>'.format(*each.split(",")) for each in places)
 
 
 def _origin(fan: Fan, axes: _Axes) -> str:

@@ -16,7 +16,7 @@ MOST_CHARTS = 50  # of a page; each takes some 30 kB
 
 
 @dataclass(frozen=True)
-class Table:
+class FigureTable:
     """A table of figures.
 
     Attributes:
@@ -47,7 +47,7 @@ class Page:
     charts: tuple[Chart, ...]
     total: int
     sentences: Sequence[str] = ()
-    table: Table | None = None
+    table: FigureTable | None = None
     naive: str = field(default="naive forecast")
 
     def html(self) -> str:
@@ -64,7 +64,8 @@ class Page:
             + "".join(_figure(chart, number) for number, chart in enumerate(self.charts))
             + ("" if self.table is None else _table(self.table, is_first_own=True))
             + "".join(_numbers(chart, number) for number, chart in enumerate(self.charts))
-            + f"</main>\n<footer>Made by recurra {__version__}.</footer>\n<script>\n{script}</script>\n</body>\n</html>\n"
+            + f"</main>\n<footer>Made by recurra {__version__}.</footer>\n"
+            + f"<script>\n{script}</script>\n</body>\n</html>\n"
         )
 
     def _bar(self) -> str:
@@ -95,7 +96,7 @@ def _figure(chart: Chart, number: int) -> str:
     return f"<figure {_hidden(number)}>\n{svg(chart)}\n</figure>\n"
 
 
-def _table(table: Table, *, is_first_own: bool) -> str:
+def _table(table: FigureTable, *, is_first_own: bool) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
     rows = ""
     for number, row in enumerate(table.rows):
@@ -115,7 +116,7 @@ def _numbers(chart: Chart, number: int) -> str:
         rows += [tuple(row) for row in texts]
     levels = [level for level in (0.05, 0.1, 0.5, 0.9, 0.95) if level in chart.fans[0].levels]
     head = ("time", *("median" if level == 0.5 else f"{level:.0%}" for level in levels))
-    table = _table(Table("", head, tuple(rows)), is_first_own=False)
+    table = _table(FigureTable("", head, tuple(rows)), is_first_own=False)
     return f"<details {_hidden(number)}><summary>The forecast in numbers</summary>\n{table}</details>\n"
 
 

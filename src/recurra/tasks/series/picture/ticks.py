@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recurra.series.frequency import Frequency
 
 MOST_MARKS = 9  # of an axis of times
-# Units of time from the finest to the coarsest, each with so many of numpy's units.
+# Units of time as numpy names them, from the finest to the coarsest, and how many of each.
 _UNITS = (
     *(("s", count) for count in (1, 5, 15, 30)),
     *(("m", count) for count in (1, 5, 15, 30)),
@@ -117,14 +117,12 @@ def _step_marks(positions: NDArray[np.int64], numbers: NDArray[np.datetime64]) -
 
 def _coarsest(local: NDArray[np.datetime64]) -> tuple[str, NDArray[np.int64]]:
     """The finest unit with at most nine beginnings, or a coarser one with as many; and the indices of these."""
-    chosen: tuple[str, NDArray[np.int64]] | None = None
-    for unit, count in _UNITS:
-        begins = _beginnings(local, unit, count)
-        if chosen is None and len(begins) <= MOST_MARKS:
-            chosen = unit, begins
-        elif chosen is not None and len(begins) == len(chosen[1]):
-            chosen = unit, begins
-    return chosen or (unit, begins[:: len(begins) // MOST_MARKS + 1])
+    every = [(unit, _beginnings(local, unit, count)) for unit, count in _UNITS]
+    few = [each for each in every if len(each[1]) <= MOST_MARKS]
+    if not few:
+        unit, begins = every[-1]
+        return unit, begins[:: len(begins) // MOST_MARKS + 1]
+    return next(each for each in reversed(few) if len(each[1]) == len(few[0][1]))
 
 
 def _beginnings(local: NDArray[np.datetime64], unit: str, count: int) -> NDArray[np.int64]:
@@ -139,12 +137,13 @@ def _periods(local: NDArray[np.datetime64], unit: str, count: int) -> NDArray[np
         return local.astype("datetime64[s]").astype(np.int64) // (_SECONDS[unit] * count)
     day = local.astype("datetime64[D]")
     if unit == "W":  # numpy's weeks begin on Thursdays, ours on Mondays
-        return (day.astype(np.int64) + 3) // 7
+        return np.asarray((day.astype(np.int64) + 3) // 7)
     if unit == "D":  # from the first of the month, so that the days that are marked are the same every month
         month = day.astype("datetime64[M]")
         of_month = (day - month.astype("datetime64[D]")).astype(np.int64)
         return month.astype(np.int64) * 31 + of_month // count
-    return local.astype(f"datetime64[{unit}]").astype(np.int64) // count
+    months = local.astype("datetime64[M]").astype(np.int64)
+    return np.asarray(months // (count * 12 if unit == "Y" else count))
 
 
 def _has_clock(local: NDArray[np.datetime64]) -> bool:
