@@ -141,7 +141,7 @@ def _periods(local: NDArray[np.datetime64], unit: str, count: int) -> NDArray[np
     if unit == "D":  # from the first of the month, so that the days that are marked are the same every month
         month = day.astype("datetime64[M]")
         of_month = (day - month.astype("datetime64[D]")).astype(np.int64)
-        return month.astype(np.int64) * 31 + of_month // count
+        return np.asarray(month.astype(np.int64) * 31 + of_month // count)
     months = local.astype("datetime64[M]").astype(np.int64)
     return np.asarray(months // (count * 12 if unit == "Y" else count))
 
