@@ -1,0 +1,123 @@
+"""Pages of forecasts and of backtests: which series and which origins are drawn, and what is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.series.backtest import MODEL, Backtest
+from recurra.series.forecast import Forecast
+from recurra.tasks.series.picture.chart import Chart, Fan, Times
+from recurra.tasks.series.picture.page import MOST_CHARTS, FigureTable, Page
+from recurra.tasks.series.verdict import best_naive, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from recurra.series.metrics import Measures
+    from recurra.series.panel import Panel
+
+
+def page_of_forecast(
+    panel: Panel,
+    forecast: Forecast,
+    times: Times,
+    title: str,
+    *,
+    naive: tuple[str, Forecast] | None = None,
+    sentences: Sequence[str] = (),
+    measures: Mapping[str, Measures] | None = None,
+) -> Page:
+    """The page of a forecast after the end of each series.
+
+    Args:
+        panel: the series, at least the first fifty.
+        forecast: their forecast.
+        times: gives positions the times as the table writes them.
+        title: the headline.
+        naive: the name of a naive forecast, and that forecast; it is drawn too.
+        sentences: what is to be said.
+        measures: figures of left-out data beside the naive ones, for a table.
+    """
+    charts = []
+    for row in range(min(len(panel), MOST_CHARTS)):
+        beside = None if naive is None else naive[1].median[row]
+        fan = Fan(int(forecast.positions[row]), forecast.levels, forecast.quantiles[row], beside)
+        charts.append(Chart(panel.ids[row], int(panel.starts[row]), panel.target[row], (fan,), panel.frequency, times))
+    return Page(
+        title,
+        tuple(charts),
+        len(panel),
+        sentences,
+        _table("On data that was left out of the training", measures),
+        "naive forecast" if naive is None else naive[0],
+    )
+
+
+def page_of_backtest(
+    panel: Panel, tested: Backtest, times: Times, title: str, *, sentences: Sequence[str] = ()
+) -> Page:
+    """The page of a backtest: for each series the latest forecasts that do not overlap, and what came.
+
+    Args:
+        panel: the series of the backtest.
+        tested: the backtest.
+        times: gives positions the times as the table writes them.
+        title: the headline.
+        sentences: what is to be said.
+    """
+    named = {name: tested.measures(name) for name in tested.quantiles}
+    beside = best_naive(named)
+    drawn = np.flatnonzero((tested.origins > 0).any(1))
+    charts = tuple(
+        Chart(
+            panel.ids[row],
+            int(panel.starts[row]),
+            panel.target[row],
+            _fans(tested, row, beside),
+            panel.frequency,
+            times,
+        )
+        for row in drawn[:MOST_CHARTS].tolist()
+    )
+    count = int((tested.origins > 0).any(0).sum())
+    caption = f"{count} origins, {tested.step} steps apart, {tested.actual.shape[2]} steps from each"
+    return Page(title, charts, len(drawn), sentences, _table(caption, named), beside or "naive forecast")
+
+
+def apart(positions: NDArray[np.int64], horizon: int) -> list[int]:
+    """The places of the latest ascending positions that are at least a horizon apart; the last one is among them."""
+    chosen: list[int] = []
+    for place in range(len(positions) - 1, -1, -1):
+        if not chosen or positions[chosen[-1]] - positions[place] >= horizon:
+            chosen.append(place)
+    return chosen[::-1]
+
+
+def _fans(tested: Backtest, row: int, beside: str | None) -> tuple[Fan, ...]:
+    there = np.flatnonzero(tested.origins[row] > 0)
+    places = there[apart(tested.positions[row, there], tested.actual.shape[2])]
+    return tuple(
+        Fan(
+            int(tested.positions[row, place]),
+            tested.levels,
+            tested.quantiles[MODEL][row, place],
+            None if beside is None else _median(tested, beside, row, place),
+        )
+        for place in places.tolist()
+    )
+
+
+def _median(tested: Backtest, name: str, row: int, place: int) -> NDArray[np.float64]:
+    return np.asarray(tested.quantiles[name][row, place][:, tested.levels.index(0.5)])
+
+
+def _table(caption: str, measures: Mapping[str, Measures] | None) -> FigureTable | None:
+    if measures is None:
+        return None
+    head, *rows = rows_of(measures)
+    return FigureTable(caption, head, tuple(rows))

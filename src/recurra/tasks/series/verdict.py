@@ -1,0 +1,98 @@
+"""What a backtest says in plain sentences and in a small table: how much better than the naive forecasts, or not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from recurra.series.backtest import MODEL
+from recurra.series.metrics import shown
+
+if TYPE_CHECKING:
+    from recurra.series.metrics import Measures
+
+OWN = "recurra"
+COLUMNS = {
+    "mase": "MASE",
+    "wql": "WQL",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "coverage80": "80 % holds",
+    "coverage90": "90 % holds",
+}
+SAME = 0.01  # forecasts whose errors differ by less are called equally good
+FEW = 100  # values, below which a coverage is luck
+# The coverages that are called right, of the interval of 80 % and of that of 90 %.
+RIGHT80, RIGHT90 = (0.72, 0.92), (0.84, 0.97)
+
+Named = Mapping[str, "Measures"]
+
+
+def sentences(named: Named) -> list[str]:
+    """What measures say: how much better than the best naive forecast, and whether the intervals hold what they should.
+
+    Args:
+        named: measures of all values together, by the names of a ``Backtest``.
+    """
+    own = named[MODEL]
+    count = int(own.count)
+    if not count:
+        return ["No values were left to compare the forecast with: nothing is known of its errors."]
+    said = [f"{_comparison(named)} ({count:,} values)."]
+    if not math.isnan(float(own.coverage80)):
+        said.append(_coverage(float(own.coverage80), float(own.coverage90), count))
+    return said
+
+
+def best_naive(named: Named) -> str | None:
+    """The name of the naive forecast with the smallest error; None if there is none."""
+    errors = {name: float(each.mase) for name, each in named.items() if name != MODEL}
+    known = {name: error for name, error in errors.items() if not math.isnan(error)}
+    return min(known, key=known.__getitem__, default=None)
+
+
+def _comparison(named: Named) -> str:
+    own, name = float(named[MODEL].mase), best_naive(named)
+    if name is None:
+        return f"Its mean error is {shown(own)} times that of the steps of a season before (MASE)"
+    naive = float(named[name].mase)
+    figures = f"MASE {shown(own)} against {shown(naive)}"
+    best = f"the best naive forecast, {name}"
+    if abs(own - naive) <= SAME * naive:
+        return f"It errs as much as {best}: {figures}"
+    if own < naive:
+        return f"Its error is {100 * (1 - own / naive):.0f} % smaller than that of {best}: {figures}"
+    larger = f"its error is {100 * (own / naive - 1):.0f} % larger, {figures}" if naive > 0 else figures
+    return f"It is NOT better than {best}: {larger}"
+
+
+def _coverage(inside80: float, inside90: float, count: int) -> str:
+    held = f"Its 80 % interval held {100 * inside80:.0f} % of the values, its 90 % interval {100 * inside90:.0f} %"
+    if count < FEW:
+        return f"{held}; of so few values this says little."
+    if inside80 < RIGHT80[0] or inside90 < RIGHT90[0]:
+        return f"{held}: they are too narrow."
+    if inside80 > RIGHT80[1] or inside90 > RIGHT90[1]:
+        return f"{held}: they are wider than they need be."
+    return f"{held}: they hold what they promise."
+
+
+def rows_of(named: Named) -> list[tuple[str, ...]]:
+    """A table of the measures: a head, the forecaster's own row, and the naive ones from the best to the worst."""
+    naive = sorted((name for name in named if name != MODEL), key=lambda name: _order(float(named[name].mase)))
+    rows: list[tuple[str, ...]] = [("", *COLUMNS.values())]
+    for name in (MODEL, *naive):
+        texts = [_text(measure, float(getattr(named[name], measure))) for measure in COLUMNS]
+        rows.append((OWN if name == MODEL else name, *texts))
+    return rows
+
+
+def _order(error: float) -> float:
+    return math.inf if math.isnan(error) else error
+
+
+def _text(measure: str, value: float) -> str:
+    if measure.startswith("coverage") and not math.isnan(value):
+        return f"{100 * value:.0f} %"
+    return shown(value)
