@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from recurra.errors import RunError
 from recurra.tasks.sources import Source, plain_source, read_source, size_of, unreadable
+from recurra.tasks.stored_settings import read_settings, read_training, training_content
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
-from recurra.tasks.training.settings import TrainingSettings
-
-# JSON has no infinity: null stands for it here.
-_INFINITE = ("clip", "clip_value")
-S = TypeVar("S", ModelSettings, TrainingSettings)
 
 
 @dataclass(frozen=True)
@@ -63,12 +57,8 @@ def source_of(path: Path) -> Source:
 def config_of(settings: TextSettings, sources: Sources | None) -> dict[str, object]:
     """The settings and sources as :func:`read_config` reads them."""
     text = asdict(settings)
-    model, training = text.pop("model"), text.pop("training")
-    training["lr"] = settings.training.rate
-    for name in _INFINITE:
-        if math.isinf(training[name]):
-            training[name] = None
-    content: dict[str, object] = {"model": model, "training": training, "text": text}
+    model, _ = text.pop("model"), text.pop("training")
+    content: dict[str, object] = {"model": model, "training": training_content(settings.training), "text": text}
     if sources is not None:
         content["data"] = {
             "files": [source.content() for source in sources.files],
@@ -83,38 +73,15 @@ def read_config(config: Mapping[str, object]) -> tuple[TextSettings, Sources]:
     Raises:
         RunError: a field is missing, of the wrong type or out of range.
     """
-    training = config.get("training")
-    if isinstance(training, dict):
-        training = {**training, **{name: math.inf for name in _INFINITE if training.get(name, 0) is None}}
-    text = config.get("text")
-    if not isinstance(text, dict):
+    if not isinstance(config.get("text"), dict):
         raise RunError("'text' must hold the settings of the text")
-    inner: dict[str, Any] = {
-        "model": _settings("model", ModelSettings, config.get("model")),
-        "training": _settings("training", TrainingSettings, training),
+    inner = {
+        "model": read_settings("model", ModelSettings, config.get("model")),
+        "training": read_training(config.get("training")),
     }
-    known = {each.name for each in fields(TextSettings)} - set(inner)
-    if set(text) != known:
-        raise RunError(f"'text' must hold {', '.join(sorted(known))}")
-    _check_flags("text", TextSettings, text)
-    settings = TextSettings(**text, **inner)
+    settings = read_settings("text", TextSettings, config.get("text"), **inner)
     settings.check()
     return settings, _sources(config.get("data"))
-
-
-def _settings(name: str, kind: type[S], content: object) -> S:
-    known = {each.name for each in fields(kind)}
-    if not isinstance(content, dict) or set(content) != known:
-        raise RunError(f"{name!r} must hold {', '.join(sorted(known))}")
-    _check_flags(name, kind, content)
-    listed = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
-    return replace(kind(), **{**content, **listed})
-
-
-def _check_flags(name: str, kind: type[Any], content: Mapping[str, object]) -> None:
-    for each in fields(kind):
-        if each.default is not MISSING and isinstance(each.default, bool) and type(content[each.name]) is not bool:
-            raise RunError(f"{each.name!r} of {name!r} must be true or false")
 
 
 def _sources(content: object) -> Sources:
