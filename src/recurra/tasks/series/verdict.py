@@ -11,6 +11,7 @@ from recurra.series.metrics import shown
 
 if TYPE_CHECKING:
     from recurra.series.metrics import Measures
+    from recurra.series.recipe import Recipe
 
 OWN = "recurra"
 COLUMNS = {
@@ -42,6 +43,29 @@ def sentences(named: Named) -> list[str]:
     said = [f"{_comparison(named)} ({count:,} values)."]
     if not math.isnan(float(own.coverage80)):
         said.append(_coverage(float(own.coverage80), float(own.coverage90), count))
+    return said
+
+
+def training_sentences(recipe: Recipe) -> list[str]:
+    """What the data say that a forecaster's members left out of their training.
+
+    Args:
+        recipe: the trained forecaster's.
+    """
+    if recipe.gain is None or not recipe.left_out:
+        return ["No values were left out of the training: nothing is known of its errors."]
+    best, gain = f"the best naive forecast, {recipe.naive}", recipe.gain
+    if gain >= SAME:
+        said = [f"On left-out data its error is {100 * gain:.0f} % smaller than that of {best}"]
+    elif gain > -SAME:
+        said = [f"On left-out data it errs as much as {best}"]
+    else:
+        said = [f"On left-out data it is NOT better than {best}: its error is {-100 * gain:.0f} % larger"]
+    said[0] += f" ({recipe.left_out:,} values)."
+    if recipe.network_weight == 0:
+        said.append("So it forecasts with the naive forecasts alone: the networks did not help.")
+    if len(recipe.coverage) == 2:
+        said.append(_coverage(*recipe.coverage, recipe.left_out))
     return said
 
 
