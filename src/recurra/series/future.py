@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.errors import RunError, one_line
 from recurra.series.detection import IrregularTimesError, detect_frequency
+from recurra.series.guessing import time_kind
 from recurra.series.panels import Note, panel_of, rows_of, time_text
 from recurra.series.results import columns_of_rows
 from recurra.series.table import (
@@ -20,6 +22,7 @@ from recurra.series.table import (
     number_text,
     text_column,
 )
+from recurra.series.times import read_time_column
 
 if TYPE_CHECKING:
     from recurra.series.panel import Panel
@@ -48,6 +51,7 @@ def panel_for_forecast(table: Table, form: TableFormat, horizon: int, note: Note
             f"{table.source} has no column {one_line(missing[0], 60)}, which the training data had"
             f"{nearest(missing[0], table.columns)}"
         )
+    form = adapted_format(table, form)
     _check_frequency(table, form)
     panel = panel_of(table, form, "fill", note)
     unknown = [name for name in panel.ids if name not in set(form.trained_ids)] if form.trained_ids else []
@@ -55,6 +59,34 @@ def panel_for_forecast(table: Table, form: TableFormat, horizon: int, note: Note
         note(f"{len(unknown)} series were not trained on: {listed(unknown, 3)}")
     check_known(panel, form, horizon)
     return panel
+
+
+def adapted_format(table: Table, form: TableFormat) -> TableFormat:
+    """The format of a table that follows the training data, but may write its times and ids in another way.
+
+    Args:
+        table: the table, such as a frame of times where the training data had texts.
+        form: the format of the training data.
+
+    Returns:
+        The format by which a forecast of this table is written: :func:`recurra.series.results.forecast_table`.
+
+    Raises:
+        RunError: the time column is not there, or a row is no time.
+    """
+    whole = tuple(isinstance(column := table.column(name), NumberColumn) and column.whole for name in form.ids)
+    form = replace(form, whole_ids=whole)
+    if form.time is None:
+        return form
+    zone = form.frequency.zone
+    try:
+        read = read_time_column(table, form.time, form.time_pattern, zone)
+    except RunError as error:
+        try:
+            read = read_time_column(table, form.time, None, zone)
+        except RunError:
+            raise error from None
+    return replace(form, time_kind=time_kind(table, form.time, read), time_pattern=read.pattern)
 
 
 def check_known(panel: Panel, form: TableFormat, horizon: int) -> None:

@@ -55,7 +55,7 @@ def guess_format(
         known=columns.known,
         past=columns.past,
         static=columns.static,
-        time_kind=_kind(table, columns.time, read),
+        time_kind=time_kind(table, columns.time, read),
         time_pattern=None if read is None else read.pattern,
         whole_ids=tuple(
             isinstance(column := table.columns[name], NumberColumn) and column.whole for name in columns.ids
@@ -88,7 +88,14 @@ def _frequency(grouped: Grouped, name: str | None) -> Frequency:
     return found
 
 
-def _kind(table: Table, name: str | None, read: ReadTimes | None) -> TimeKind:
+def time_kind(table: Table, name: str | None, read: ReadTimes | None) -> TimeKind:
+    """The way in which times stand in a table: see :class:`TableFormat`.
+
+    Args:
+        table: the table.
+        name: the time column; None if there is none.
+        read: its times.
+    """
     if name is None or read is None:
         return "none"
     column = table.columns[name]
