@@ -85,6 +85,10 @@ class Follower(Protocol):
         """Print the end."""
         ...
 
+    def conclude(self, lines: list[str], facts: Mapping[str, object]) -> None:
+        """Print what came out, as lines for readers or as facts for programs."""
+        ...
+
 
 class Reporter:
     """Printer of lines to stdout, with a progress bar below them on a terminal; a context manager and a ``Callback``.
@@ -157,11 +161,16 @@ class Reporter:
     def on_end(self, outcome: TrainingOutcome) -> None:
         """Print nothing: the command says what comes next."""
 
+    def conclude(self, lines: list[str], facts: Mapping[str, object]) -> None:
+        """Print the lines."""
+        for line in lines:
+            self.line(line)
+
 
 class JsonReporter:
     """Printer of a training as JSON, one object a line on stdout; a context manager and a ``Callback``.
 
-    Each object has its ``event``: ``begin``, ``step`` (at most one a second), ``evaluation`` or ``end``.
+    Each object has its ``event``: ``begin``, ``step`` (at most one a second), ``evaluation``, ``end`` or ``result``.
     """
 
     def __init__(self) -> None:
@@ -193,6 +202,10 @@ class JsonReporter:
         """Print the step, the best row, and whether the training is finished."""
         best = None if outcome.best is None else dict(outcome.best)
         _print_json("end", {"step": outcome.step, "best": best, "finished": outcome.is_finished})
+
+    def conclude(self, lines: list[str], facts: Mapping[str, object]) -> None:
+        """Print the facts."""
+        _print_json("result", facts)
 
 
 def describe(row: Mapping[str, float | None]) -> str:

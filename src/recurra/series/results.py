@@ -64,7 +64,7 @@ def columns_of_rows(
     for place, (name, whole) in enumerate(zip(form.ids, form.whole_ids, strict=True)):
         parts = [each.split(JOINT)[place] for each in ids] if len(form.ids) > 1 else ids
         columns[name] = _ids(parts, series, whole)
-    columns[form.time or STEP] = _times(form, positions)
+    columns[form.time or STEP] = times_column(form, positions)
     return columns
 
 
@@ -75,7 +75,13 @@ def _ids(ids: list[str], series: NDArray[np.int64], whole: bool) -> AnyColumn:
     return TextColumn(column.codes[series], column.texts)
 
 
-def _times(form: TableFormat, positions: NDArray[np.int64]) -> AnyColumn:
+def times_column(form: TableFormat, positions: NDArray[np.int64]) -> AnyColumn:
+    """The column of times of positions, as they stand in a table.
+
+    Args:
+        form: the format of the table.
+        positions: int64 (rows,).
+    """
     times = form.frequency.times(positions).astype(np.int64)
     zone = form.frequency.zone
     if form.frequency.is_step:
@@ -93,11 +99,12 @@ def write_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows(zip(*(_fields(column) for column in table.columns.values()), strict=True))
+    writer.writerows(zip(*(fields_of(column) for column in table.columns.values()), strict=True))
     return text.getvalue()
 
 
-def _fields(column: AnyColumn) -> list[str]:
+def fields_of(column: AnyColumn) -> list[str]:
+    """The texts of a column in a CSV file."""
     if isinstance(column, TextColumn):
         return [column.texts[code] for code in column.codes.tolist()]
     if isinstance(column, TimeColumn):

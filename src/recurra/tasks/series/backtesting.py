@@ -105,9 +105,7 @@ def backtest_new(opened: OpenedTable, plan: BacktestPlan, train: Train) -> Backt
         model = models[-1]
         return lambda each: model.forecast(each, plan.horizon)
 
-    tested = backtest(
-        None, opened.panel, plan.horizon, plan.origins, plan.step, period=period_of(opened), refit=fitted
-    )
+    tested = backtest(None, opened.panel, plan.horizon, plan.origins, plan.step, period=period_of(opened), refit=fitted)
     knew = "each forecast is of a model that was trained on what was known at its origin"
     if not plan.refit:
         knew = "the model was trained once, on what was known at the first origin"
@@ -164,6 +162,8 @@ def aligned(rows: list[tuple[str, ...]]) -> list[str]:
     """The lines of a table: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     ]

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.errors import RunError
+from recurra.files import write_atomically
 from recurra.series.backtest import MODEL, Backtest
 from recurra.series.forecast import Forecast
+from recurra.series.naive import naive_forecasts
+from recurra.series.results import fields_of, times_column
 from recurra.tasks.series.picture.chart import Chart, Fan, Times
 from recurra.tasks.series.picture.page import MOST_CHARTS, FigureTable, Page
-from recurra.tasks.series.verdict import best_naive, rows_of
+from recurra.tasks.series.backtesting import period_of
+from recurra.tasks.series.verdict import best_naive, rows_of, training_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from recurra.runtime.forecasting import ForecastModel
     from recurra.series.metrics import Measures
     from recurra.series.panel import Panel
+    from recurra.series.table_format import TableFormat
+    from recurra.tasks.series.backtesting import BacktestReport
+    from recurra.tasks.series.opening import OpenedTable
 
 
 def page_of_forecast(
@@ -87,6 +97,51 @@ def page_of_backtest(
     count = int((tested.origins > 0).any(0).sum())
     caption = f"{count} origins, {tested.step} steps apart, {tested.actual.shape[2]} steps from each"
     return Page(title, charts, len(drawn), sentences, _table(caption, named), beside or "naive forecast")
+
+
+def page_of_trained(model: ForecastModel, opened: OpenedTable, forecast: Forecast) -> Page:
+    """The page of a trained model's forecast of a table, beside the naive forecast that was best on left-out data."""
+    recipe, form = model.recipe, opened.form
+    few = opened.panel.take(np.arange(min(len(opened.panel), MOST_CHARTS)))
+    naive = naive_forecasts(few, recipe.horizon, period_of(opened)).get(recipe.naive)
+    return page_of_forecast(
+        opened.panel,
+        forecast,
+        times_of(form),
+        f"{_target_of(form)}: the next {recipe.horizon} step{'s' if recipe.horizon > 1 else ''}",
+        naive=None if naive is None else (recipe.naive, naive),
+        sentences=training_sentences(recipe),
+    )
+
+
+def page_of_report(report: BacktestReport) -> Page:
+    """The page of a backtest's report."""
+    form = report.opened.form
+    title = f"{_target_of(form)}: forecasts of {report.tested.actual.shape[2]} steps, and what came"
+    return page_of_backtest(report.opened.panel, report.tested, times_of(form), title, sentences=report.sentences)
+
+
+def times_of(form: TableFormat) -> Times:
+    """The function that gives positions the times as a table writes them."""
+
+    return lambda positions: fields_of(times_column(form, positions))
+
+
+def _target_of(form: TableFormat) -> str:
+    name = f"{len(form.targets)} series" if form.is_wide else form.targets[0]
+    return name[:1].upper() + name[1:]
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page to a file.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    try:
+        write_atomically(path, page.html().encode())
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def apart(positions: NDArray[np.int64], horizon: int) -> list[int]:

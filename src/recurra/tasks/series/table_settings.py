@@ -66,7 +66,9 @@ def _columns(content: Any) -> NamedColumns:
         raise RunError(f"'columns' of 'table' must hold {', '.join(sorted(names))}")
     time = content["time"]
     lists = {name: content[name] for name in names - {"time"}}
-    are_texts = all(isinstance(value, list) and all(isinstance(each, str) for each in value) for value in lists.values())
+    are_texts = all(
+        isinstance(value, list) and all(isinstance(each, str) for each in value) for value in lists.values()
+    )
     if not are_texts or not (time is None or isinstance(time, str)):
         raise RunError("'columns' of 'table' must hold names of columns")
     return NamedColumns(time, **{name: tuple(value) for name, value in lists.items()})

@@ -69,6 +69,20 @@ def training_sentences(recipe: Recipe) -> list[str]:
     return said
 
 
+def training_facts(recipe: Recipe) -> dict[str, object]:
+    """The figures of :func:`training_sentences`, by their names in JSON."""
+    coverage = dict(zip(("coverage80", "coverage90"), recipe.coverage, strict=False))
+    return {
+        "horizon": recipe.horizon,
+        "left_out": recipe.left_out,
+        "best_naive": recipe.naive or None,
+        "gain": recipe.gain,
+        "network_weight": recipe.network_weight,
+        "coverage80": coverage.get("coverage80"),
+        "coverage90": coverage.get("coverage90"),
+    }
+
+
 def best_naive(named: Named) -> str | None:
     """The name of the naive forecast with the smallest error; None if there is none."""
     errors = {name: float(each.mase) for name, each in named.items() if name != MODEL}
