@@ -14,6 +14,7 @@ ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "vocabulary": {"errors"},
+    "series": {"errors"},
     "program": {"errors"},
     "values": {"errors", "program"},
     "equations": {"errors", "program", "values"},
@@ -21,10 +22,11 @@ ALLOWED = {
     "cells": {"program", "equations", "compiler"},
     "_native": set(),
     "engines": {"errors", "program", "compiler", "cells", "_native"},
-    "model": {"errors", "files", "vocabulary", "program", "equations", "compiler", "cells"},
+    "model": {"errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells"},
     "conversion": {"errors", "program", "equations", "compiler", "cells", "model"},
     "runtime": {
-        "errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion",
+        "errors", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines", "model",
+        "conversion",
     },
     "nn": {"errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion"},
     "onnx": {
@@ -33,8 +35,8 @@ ALLOWED = {
     },
     "look": {"errors", "program", "equations", "compiler", "nn"},
     "tasks": {
-        "version", "errors", "files", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model",
-        "conversion", "runtime", "nn", "look",
+        "version", "errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines",
+        "model", "conversion", "runtime", "nn", "look",
     },
     "": {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
@@ -42,18 +44,20 @@ ALLOWED = {
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
-        "version", "errors", "files", "equations", "compiler", "cells", "_native", "engines", "model", "runtime", "nn",
-        "onnx", "look", "tasks", "bench",
+        "version", "errors", "files", "series", "equations", "compiler", "cells", "_native", "engines", "model",
+        "runtime", "nn", "onnx", "look", "tasks", "bench",
     },
     "__main__": {"cli"},
 }  # fmt: skip
 
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
-    "numpy": {"vocabulary", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
+    "numpy": {"vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
+    "narwhals": {"series"},
+    "pyarrow": {"series"},
     "tokenizers": {"tasks"},
     "typer": {"cli"},
     "rich": {"cli"},

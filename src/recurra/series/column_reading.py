@@ -1,0 +1,82 @@
+"""Columns that are read part by part: numbers as long as all fields are numbers, else texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.series.table import AnyColumn, NumberColumn, TextColumn, is_missing, number_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# A zero in front, as of 007, is a part of a name; a number written so would be another text when it is written back.
+_NAME_LIKE = re.compile(r"\s*[+-]?0\d|.*_", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+class GrowingColumn:
+    """A column of a file, to which fields are added part by part.
+
+    Args:
+        decimal_comma: whether ``1,5`` may be a number.
+    """
+
+    def __init__(self, decimal_comma: bool) -> None:
+        self._decimal_comma = decimal_comma
+        self._parts: list[NDArray[np.float64] | NDArray[np.int32]] = []
+        self._index: dict[str, int] | None = None
+        self._whole = True
+
+    def extend(self, fields: Sequence[str]) -> None:
+        """Add fields to the end."""
+        if self._index is None:
+            numbers = self._numbers(fields)
+            if numbers is not None:
+                self._parts.append(numbers)
+                self._whole &= bool((numbers == np.floor(numbers)).all())
+                return
+            self._to_texts()
+        index = self._index
+        assert index is not None
+        codes = [index.setdefault(field, len(index)) for field in fields]
+        self._parts.append(np.array(codes, np.int32))
+
+    def column(self) -> AnyColumn:
+        """The column of all fields."""
+        if self._index is not None:
+            return TextColumn(np.concatenate(self._parts).astype(np.int32, copy=False), list(self._index))
+        return NumberColumn(np.concatenate(self._parts).astype(np.float64, copy=False), self._whole)
+
+    def _numbers(self, fields: Sequence[str]) -> NDArray[np.float64] | None:
+        """The fields as numbers, NaN where missing; None where one is a text."""
+        if any(map(_NAME_LIKE.match, fields)):
+            return None
+        try:
+            return np.array(fields, dtype=np.str_).astype(np.float64)
+        except ValueError:
+            pass
+        values = np.empty(len(fields), np.float64)
+        for number, field in enumerate(fields):
+            if is_missing(field):
+                values[number] = np.nan
+                continue
+            if self._decimal_comma and "," in field and _DECIMAL_COMMA.fullmatch(field):
+                field = field.replace(",", ".")
+            try:
+                values[number] = float(field)
+            except ValueError:
+                return None
+        return values
+
+    def _to_texts(self) -> None:
+        """Turn the numbers so far into texts, as the column has turned out to be one of texts."""
+        self._index = {}
+        parts, index = self._parts, self._index
+        self._parts = []
+        for part in parts:
+            codes = [index.setdefault(number_text(value), len(index)) for value in part.tolist()]
+            self._parts.append(np.array(codes, np.int32))

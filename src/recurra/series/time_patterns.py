@@ -1,0 +1,238 @@
+"""Patterns of times in texts, as strptime writes them: read and written for whole arrays.
+
+Beside strptime's ``%Y %y %m %d %H %I %M %S %p %b %B %z`` a pattern may have ``%q`` for the quarter, ``%1f`` to ``%9f``
+for so many digits of a second's fraction, ``%:z`` for an offset with a colon, and ``%-m %-d %-H %-I`` for numbers
+without a zero in front.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.errors import RunError, one_line
+from recurra.series.zones import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MONTH_NAMES = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+_DIRECTIVE = re.compile(r"%(-?[YymdHIMSpbBzq]|:z|[1-9]?f|%)")
+_TWO = r"(\d{1,2})"
+_FORMS = {
+    "Y": r"(\d{4})", "y": r"(\d\d)", "m": _TWO, "d": _TWO, "H": _TWO, "I": _TWO, "M": _TWO, "S": _TWO,
+    "p": r"([AaPp][Mm])", "b": r"([A-Za-z]{3})\.?", "B": r"([A-Za-z]{3,9})", "q": r"([1-4])", "f": r"(\d{1,9})",
+    "z": r"(Z|[+-]\d\d:?\d\d)",
+}  # fmt: skip
+_NUMBERS = {name.casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
+_NUMBERS |= {name[:3].casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
+
+
+def _pieces(pattern: str) -> list[tuple[str, str]]:
+    """A pattern as pieces: the letter of a directive, with its flag, or an empty letter with a text as it is."""
+    pieces, end = [], 0
+    for found in _DIRECTIVE.finditer(pattern):
+        pieces.append(("", pattern[end : found.start()]))
+        directive = found[1]
+        pieces.append(("", "%") if directive == "%" else (directive[-1], directive[:-1]))
+        end = found.end()
+    pieces.append(("", pattern[end:]))
+    if any("%" in text for letter, text in pieces if not letter and text != "%"):
+        raise RunError(
+            f"the time format {one_line(pattern, 40)} has a directive that is not known; there are %Y %y %m %d %H %I "
+            "%M %S %f %p %b %B %q %z"
+        )
+    return [piece for piece in pieces if piece != ("", "")]
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse a pattern that says no year, says something twice, or has unknown directives.
+
+    Raises:
+        RunError: one of these.
+    """
+    letters = [letter for letter, _ in _pieces(pattern) if letter]
+    if not {"Y", "y"} & set(letters) or len(set(letters)) < len(letters):
+        raise RunError(f"the time format {one_line(pattern, 40)} must have a year (%Y or %y), and nothing twice")
+
+
+def match(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern's texts, with a group for each directive.
+
+    Raises:
+        RunError: the pattern has a directive that is not known.
+    """
+    parts = [_FORMS[letter] if letter else re.escape(flag) for letter, flag in _pieces(pattern)]
+    return re.compile("".join(parts), re.ASCII)
+
+
+def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
+    """Read texts by a pattern.
+
+    Args:
+        pattern: the pattern.
+        texts: the texts.
+
+    Returns:
+        The times on the texts' clocks, int64 microseconds since 1970; the clocks' offsets from UTC in microseconds,
+        None where the pattern has none; and the number of the first text that is no such time, -1 if all are.
+    """
+    pieces = _pieces(pattern)
+    fields = _of_one_width(pieces, texts)
+    if fields is not None:
+        return _combined(fields, len(texts))
+    expression = match(pattern)
+    columns: dict[str, list[str]] = {letter: [] for letter, _ in pieces if letter}
+    for number, text in enumerate(texts):
+        found = expression.fullmatch(text.strip())
+        if found is None:
+            return np.zeros(0, np.int64), None, number
+        for values, value in zip(columns.values(), found.groups(), strict=True):
+            values.append(value)
+    return _combined({letter: _values(letter, values) for letter, values in columns.items()}, len(texts))
+
+
+def has_one_width(pattern: str, texts: Sequence[str]) -> bool:
+    """Whether all texts have the width of the pattern with all numbers padded."""
+    widths = [_width(*piece) for piece in _pieces(pattern)]
+    return 0 not in widths and all(len(text) == sum(widths) for text in texts)
+
+
+def _of_one_width(pieces: list[tuple[str, str]], texts: Sequence[str]) -> dict[str, NDArray[np.int64]] | None:
+    """The fields of texts that all have the pattern's width; None where they have not, or do not follow it."""
+    widths = [_width(*piece) for piece in pieces]
+    width = sum(widths)
+    if not texts or 0 in widths or any(len(text) != width for text in texts):
+        return None
+    chars = np.array(texts, dtype=f"U{width}").view(np.uint32).reshape(len(texts), width)
+    fields, end = {}, 0
+    for (letter, flag), size in zip(pieces, widths, strict=True):
+        part = chars[:, end : end + size]
+        end += size
+        if letter in _FORMS and letter not in "bpz":
+            if ((part < ord("0")) | (part > ord("9"))).any():
+                return None
+            digits = part.astype(np.int64) - ord("0")
+            fields[letter] = digits @ 10 ** np.arange(size)[::-1]
+            if letter == "f":
+                fields[letter] = fields[letter] * 10 ** max(6 - size, 0) // 10 ** max(size - 6, 0)
+            continue
+        unique, place = np.unique(part, axis=0, return_inverse=True) if letter else (_distinct(part), np.zeros(0))
+        words = ["".join(map(chr, word)) for word in unique.tolist()]
+        if letter and all(re.fullmatch(_FORMS[letter], word) for word in words):
+            fields[letter] = _values(letter, words)[place.reshape(-1)]
+        elif letter or words != [flag]:
+            return None
+    return fields
+
+
+def _distinct(part: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The first row, and another one if any differs from it."""
+    other = np.flatnonzero((part != part[0]).any(1))
+    return part[[0, *other[:1]]]
+
+
+def _width(letter: str, flag: str) -> int:
+    """The number of characters of a piece; 0 where it may differ."""
+    if not letter:
+        return len(flag)
+    if flag == "-" or letter == "B":
+        return 0
+    if letter == "f":
+        return int(flag or 6)
+    return {"Y": 4, "b": 3, "q": 1, "z": 6 if flag == ":" else 5}.get(letter, 2)
+
+
+def _values(letter: str, column: Sequence[str]) -> NDArray[np.int64]:
+    if letter in "bB":
+        return np.array([_NUMBERS.get(name.casefold(), 0) for name in column], np.int64)
+    if letter == "p":
+        return np.array([12 * (name in ("PM", "pm", "Pm", "pM")) for name in column], np.int64)
+    if letter == "f":
+        return np.array([int(digits.ljust(9, "0")) // 1000 for digits in column], np.int64)
+    if letter == "z":
+        return np.array([offset_of(text) for text in column], np.int64)
+    return np.array(column, dtype=np.str_).astype(np.int64) if len(column) else np.zeros(0, np.int64)
+
+
+def offset_of(text: str) -> int:
+    """The microseconds of an offset such as ``+02:00``, ``-0530`` or ``Z``."""
+    if text == "Z":
+        return 0
+    digits = text[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return (-minutes if text[0] == "-" else minutes) * 60 * SECOND
+
+
+def _combined(
+    fields: dict[str, NDArray[np.int64]], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
+    zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
+    year = fields["Y"] if "Y" in fields else fields["y"] + np.where(fields["y"] < 69, 2000, 1900)
+    named = fields.get("b", fields.get("B"))
+    month = 3 * fields["q"] - 2 if "q" in fields else fields.get("m", one) if named is None else named
+    day, hour = fields.get("d", one), fields.get("H", zero)
+    if "I" in fields:
+        hour = fields["I"] % 12 + fields.get("p", zero)
+    minute, second = fields.get("M", zero), fields.get("S", zero)
+    months = np.clip((year - 1970) * 12 + month - 1, -23_640, 96_359)  # the years 0 to 9999
+    begin = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    end = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    right = (
+        (month >= 1) & (month <= 12) & (day >= 1) & (day <= end - begin) & (hour < 24) & (minute < 60) & (second < 60)
+    )
+    if "I" in fields:
+        right &= (fields["I"] >= 1) & (fields["I"] <= 12)
+    wrong = int(np.flatnonzero(~right)[0]) if not right.all() else -1
+    seconds = (begin + day - 1) * 86_400 + hour * 3600 + minute * 60 + second
+    return seconds * SECOND + fields.get("f", zero), fields.get("z"), wrong
+
+
+def write_times(pattern: str, local: NDArray[np.int64], offsets: NDArray[np.int64]) -> list[str]:
+    """Write times by a pattern.
+
+    Args:
+        pattern: the pattern.
+        local: int64 (times,), microseconds since 1970 on the clocks of a zone.
+        offsets: int64 (times,), how far these clocks are ahead of UTC, in microseconds.
+    """
+    pieces = _pieces(pattern)
+    days = local.view("datetime64[us]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    year, month = np.divmod(months.astype(np.int64) + 1970 * 12, 12)
+    day = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    seconds, fraction = np.divmod(local - days.astype(np.int64) * 86_400 * SECOND, SECOND)
+    rows = zip(*(each.tolist() for each in (year, month + 1, day, seconds, fraction, offsets)), strict=True)
+    return ["".join(_written(letter, flag, row) for letter, flag in pieces) for row in rows]
+
+
+def _written(letter: str, flag: str, row: tuple[int, ...]) -> str:
+    year, month, day, seconds, fraction, offset = row
+    if not letter:
+        return flag
+    if letter in "bB":
+        return MONTH_NAMES[month - 1][: 3 if letter == "b" else None]
+    if letter == "p":
+        return "PM" if seconds >= 43_200 else "AM"
+    if letter == "q":
+        return str((month + 2) // 3)
+    if letter == "f":
+        return f"{fraction * 1000:09d}"[: int(flag or 6)]
+    if letter == "z":
+        hours, minutes = divmod(abs(offset) // (60 * SECOND), 60)
+        return f"{'-' if offset < 0 else '+'}{hours:02d}{':' if flag == ':' else ''}{minutes:02d}"
+    if letter == "Y":
+        return f"{year:04d}"
+    hour = seconds // 3600
+    values = {
+        "y": year % 100, "m": month, "d": day, "H": hour, "I": (hour + 11) % 12 + 1, "M": seconds // 60 % 60,
+        "S": seconds % 60,
+    }  # fmt: skip
+    return f"{values[letter]:d}" if flag == "-" else f"{values[letter]:02d}"
