@@ -11,7 +11,7 @@ import numpy as np
 from recurra.errors import RecurraError, RunError
 from recurra.runtime.model import Model
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe
-from recurra.series.autoregressive.windows import StepWindows, blank, inputs_of, make_windows
+from recurra.series.autoregressive.windows import StepReader, StepWindows, blank, inputs_of
 from recurra.series.forecast import LEVELS, Forecast
 from recurra.series.likelihoods import NUMPY, Array, check_values
 
@@ -109,8 +109,9 @@ class PathSampler:
         check_values(self.recipe.distribution, panel.ids, panel.target)
         scores = np.empty((len(panel), steps))
         size = max(1, MOST_VALUES // (self.recipe.inputs * (self.recipe.context + steps)))
+        reader = StepReader(panel, self.recipe)
         for rows in _chunks(len(panel), size):
-            windows = make_windows(self.recipe, panel, rows, origins[rows], steps)
+            windows = reader.windows(rows, origins[rows], steps)
             raw, _, values = self._read(windows, steps)
             scores[rows] = self._density(windows, raw[-steps:], values[:, -steps:])
         scores[np.stack([np.isnan(values[-steps:]) for values in panel.target])] = np.nan
@@ -139,9 +140,10 @@ class PathSampler:
         """The paths of some series at a time: their numbers, and (series, samples, steps)."""
         if samples < 1:
             raise RunError(f"the number of sample paths must be a whole number from 1; got {samples}")
+        reader = StepReader(panel, self.recipe)
         for rows in _chunks(len(panel), max(1, MOST_PATHS // samples)):
             ends = panel.lengths[rows]
-            windows = make_windows(self.recipe, panel, rows, ends, steps)
+            windows = reader.windows(rows, ends, steps)
             _, state, values = self._read(windows, 0)
             generators = [
                 np.random.default_rng([seed, zlib.crc32(panel.ids[row].encode()), int(panel.starts[row] + end)])

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra.errors import FileFormatError, RunError
 from recurra.series.likelihoods import LIKELIHOODS, Likelihood
+from recurra.series.seasons import find_periods
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +120,8 @@ _RULES: dict[str, Callable[[Any], bool]] = {
 def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None = None) -> AutoregressiveRecipe:
     """The recipe for the series of a panel.
 
-    Lags are 1, and one and two of each season of the frequency, as far as they are within half of the longest series.
+    Lags are 1, and one and two of each season, as far as they are within half of the longest series. Seasons are those
+    of the frequency, and one that the values show.
 
     Args:
         panel: the series that are trained on.
@@ -132,7 +134,7 @@ def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None
         RunError: there are too many categories.
     """
     longest = max(2, int(panel.lengths.max(initial=2)))
-    periods = panel.frequency.periods
+    periods = find_periods(panel.target, panel.frequency.periods)
     lags = {number * period for period in periods for number in range(1, SEASONS + 1)}
     wanted = min(max(LEAST_CONTEXT, horizon, SEASONS * min(periods, default=1)), LARGEST_CONTEXT)
     known = np.concatenate([values[: len(y)] for values, y in zip(panel.known, panel.target, strict=True)])

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.series.history import History
+from recurra.series.scaling import window_scales
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,7 +28,7 @@ class StepWindows:
 
     Attributes:
         values: float64 (windows, reach + ahead), scaled; NaN where nothing was observed, and before the series.
-        is_inside: bool, of the same shape; whether the step is one of the series.
+        is_inside: bool, of the same shape; whether the step is one of the series, or after its end.
         covariates: float32 (context + ahead, windows, features): what is known of each step.
         offset: float64 (windows,).
         scale: float64 (windows,); above zero.
@@ -38,85 +41,71 @@ class StepWindows:
     scale: NDArray[np.float64]
 
 
-def make_windows(
-    recipe: AutoregressiveRecipe,
-    panel: Panel,
-    rows: NDArray[np.int64],
-    origins: NDArray[np.int64],
-    ahead: int,
-) -> StepWindows:
-    """Windows around origins.
+class StepReader:
+    """The series of a panel, ready to be read in windows.
 
     Args:
-        recipe: the lengths and the inputs.
         panel: the series.
-        rows: (windows,), the number of each window's series.
-        origins: (windows,), the number of steps of the series before the first one to forecast; scales and offsets are
-            of these alone.
-        ahead: the number of steps after the origin; those behind the end of a series are NaN.
+        recipe: the lengths and the inputs.
     """
-    width = recipe.reach + ahead
-    values = np.full((len(rows), width), np.nan)
-    is_inside = np.zeros((len(rows), width), bool)
-    offset, scale = np.zeros(len(rows)), np.ones(len(rows))
-    for place, (row, origin) in enumerate(zip(rows, origins, strict=True)):
-        series, first = panel.target[row], origin - recipe.reach
-        part = series[max(0, first) : origin + ahead]
-        begin = max(0, -first)
-        offset[place], scale[place] = _level(series[:origin], recipe)
-        values[place, begin : begin + len(part)] = (part - offset[place]) / scale[place]
-        is_inside[place, begin:] = True
-    steps = origins[:, None] + np.arange(-recipe.context, ahead)
-    return StepWindows(values, is_inside, _covariates(recipe, panel, rows, steps), offset, scale)
 
+    def __init__(self, panel: Panel, recipe: AutoregressiveRecipe) -> None:
+        self.panel, self.recipe = panel, recipe
+        self.target, self.known = History.of(panel.target), History.of(panel.known)
 
-def _level(history: NDArray[np.float64], recipe: AutoregressiveRecipe) -> tuple[float, float]:
-    """The offset and the scale of a window, by its context, or by the last values before it where that has none."""
-    seen = history[-recipe.context :]
-    seen = seen[~np.isnan(seen)]
-    if not seen.size:
-        seen = history[~np.isnan(history)][-recipe.context :]
-    if not seen.size:
-        return 0.0, 1.0
-    level = float(np.abs(seen).mean())
-    if recipe.distribution.is_of_counts:
-        return 0.0, level or 1.0
-    offset = float(seen.mean())
-    spread = float(np.abs(seen - offset).mean())
-    return offset, spread if spread > 1e-9 * level else level or 1.0
+    def windows(self, rows: NDArray[np.int64], origins: NDArray[np.int64], ahead: int) -> StepWindows:
+        """Windows around origins.
 
+        Args:
+            rows: (windows,), the number of each window's series.
+            origins: (windows,), the number of steps of the series before the first one to forecast; scales and offsets
+                are of these alone.
+            ahead: the number of steps after the origin; those behind the end of a series are NaN.
+        """
+        recipe = self.recipe
+        steps = origins[:, None] + np.arange(-recipe.reach, ahead)
+        values = self.target.at(rows, steps)
+        offset, scale = self._levels(values[:, recipe.lags[-1] : recipe.reach], rows, origins)
+        covariates = self._covariates(rows, steps[:, recipe.lags[-1] :])
+        return StepWindows((values - offset[:, None]) / scale[:, None], steps >= 0, covariates, offset, scale)
 
-def _covariates(
-    recipe: AutoregressiveRecipe, panel: Panel, rows: NDArray[np.int64], steps: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Whether the series has begun, the calendar, known inputs and categories: (steps, windows, features).
+    def _levels(
+        self, context: NDArray[np.float64], rows: NDArray[np.int64], origins: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The offset and the scale of each window; see :class:`StepWindows`.
 
-    A category is a feature of its own, 1 for its series and 0 for others: so the columns of the network's input weights
-    are its embedding. A category that was not trained on has zeros.
-    """
-    count, length = steps.shape
-    parts = [(steps > 0).astype(np.float32)[:, :, None]]
-    positions = (panel.starts[rows][:, None] + steps).reshape(-1)
-    parts.append(panel.frequency.calendar(positions).reshape(count, length, recipe.calendar))
-    known = np.zeros((count, length, len(recipe.known_means)), np.float32)
-    for place, row in enumerate(rows if recipe.known_means else ()):
-        known[place] = _known(recipe, panel.known[row], steps[place])
-    parts.append(known)
-    for column, size in enumerate(recipe.categories):
-        number = panel.static[rows, column]
-        hot = (number[:, None] == np.arange(1, size + 1)).astype(np.float32)
-        parts.append(np.broadcast_to(hot[:, None], (count, length, size)))
-    joined: NDArray[np.float32] = np.concatenate(parts, 2).transpose(1, 0, 2)
-    return joined
+        A context without values has those of as many values before it, one without change has its level as scale.
+        """
+        context = context.copy()
+        for place in np.flatnonzero(np.isnan(context).all(1)):
+            before = self.panel.target[rows[place]][: origins[place]]
+            seen = before[~np.isnan(before)][-self.recipe.context :]
+            context[place, : len(seen)] = seen
+        level = np.nan_to_num(np.abs(context)).sum(1) / np.maximum((~np.isnan(context)).sum(1), 1)
+        level = np.where(level > 0, level, 1.0)
+        if self.recipe.distribution.is_of_counts:
+            return np.zeros(len(rows)), level
+        return window_scales(context, level)
 
+    def _covariates(self, rows: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Whether the series has begun, the calendar, known inputs and categories: (steps, windows, features).
 
-def _known(recipe: AutoregressiveRecipe, given: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Standardised known inputs of steps, (steps, columns); 0, their mean, where they are missing."""
-    is_given = (steps >= 0) & (steps < len(given))
-    values = np.where(is_given[:, None], given[np.where(is_given, steps, 0)], np.nan)
-    values = (values - np.array(recipe.known_means)) / np.array(recipe.known_scales)
-    standard: NDArray[np.float64] = np.clip(np.nan_to_num(values), -LARGEST_INPUT, LARGEST_INPUT)
-    return standard
+        A category is a feature of its own, 1 for its series and 0 for others: so the columns of the network's input
+        weights are its embedding. A category that was not trained on has zeros, and so has a missing known input, which
+        stands for its mean.
+        """
+        panel, recipe = self.panel, self.recipe
+        parts = [(steps > 0).astype(np.float32)[:, :, None]]
+        positions = panel.starts[rows][:, None] + steps
+        parts.append(panel.frequency.calendar(positions.reshape(-1)).reshape(*steps.shape, recipe.calendar))
+        if recipe.known_means:
+            known = self.known.at(rows, steps)
+            standard = np.nan_to_num((known - np.array(recipe.known_means)) / np.array(recipe.known_scales))
+            parts.append(np.clip(standard, -LARGEST_INPUT, LARGEST_INPUT).astype(np.float32))
+        for column, size in enumerate(recipe.categories):
+            hot = panel.static[rows, column, None] == np.arange(1, size + 1)
+            parts.append(np.broadcast_to(hot[:, None].astype(np.float32), (*steps.shape, size)))
+        return np.ascontiguousarray(np.concatenate(parts, 2).transpose(1, 0, 2))
 
 
 def blank(recipe: AutoregressiveRecipe) -> float:
