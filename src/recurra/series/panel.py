@@ -53,6 +53,18 @@ class Panel:
             past=tuple(values[:origin] for values, origin in zip(self.past, origins, strict=True)),
         )
 
+    def take(self, rows: NDArray[np.int64]) -> Panel:
+        """The series of these numbers, in their order; a series may come several times."""
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            starts=self.starts[rows],
+            target=tuple(self.target[row] for row in rows),
+            known=tuple(self.known[row] for row in rows),
+            past=tuple(self.past[row] for row in rows),
+            static=self.static[rows],
+        )
+
 
 def make_panel(
     targets: list[NDArray[np.float64]],
