@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from recurra.errors import FileFormatError
 from recurra.series.forecast import LEVELS
 from recurra.series.frequency import Frequency
+from recurra.series.table_format import TableFormat
 
 MAX_STEPS = 100_000  # of a horizon, a context or a season
 MAX_ITEMS = 100_000  # numbers of one list
@@ -44,8 +45,7 @@ class Recipe:
         gain: the share by which the forecast's error on left-out data is below that of `naive`; None if unknown.
         coverage: the shares of left-out values in the 80 and the 90 % interval; empty if unknown.
         left_out: the number of left-out values that these figures are of.
-        table: the meaning of the table's columns, as ``recurra.series.table_format`` writes it; empty where the
-            forecaster was not trained on a table.
+        table: the meaning of the table's columns; None where the forecaster was not trained on a table.
 
     Raises:
         FileFormatError: a field has a value that it cannot have; the message names it.
@@ -72,7 +72,7 @@ class Recipe:
     gain: float | None = None
     coverage: tuple[float, ...] = ()
     left_out: int = 0
-    table: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    table: TableFormat | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("horizon", 1), ("context", 1), ("members", 1), ("left_out", 0)):
@@ -116,7 +116,8 @@ class Recipe:
     def to_content(self) -> dict[str, Any]:
         """The recipe as JSON's lists, objects, texts and numbers."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**content, "frequency": self.frequency.to_content(), "table": dict(self.table)}
+        table = None if self.table is None else self.table.to_content()
+        return {**content, "frequency": self.frequency.to_content(), "table": table}
 
     @classmethod
     def from_content(cls, content: Any) -> Recipe:
@@ -128,13 +129,12 @@ class Recipe:
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(content, dict) or content.keys() != set(names):
             raise FileFormatError(f"a forecaster must have the fields {', '.join(names)}, and no others")
-        if not isinstance(content["table"], dict):
-            raise FileFormatError("the forecaster's table must be an object")
-        values = {
-            name: _tuples(name, value) if isinstance(value, list) else value
-            for name, value in content.items()
+        values: dict[str, Any] = {
+            name: _tuples(name, value) if isinstance(value, list) else value for name, value in content.items()
         }
-        return cls(**{**values, "frequency": Frequency.from_content(content["frequency"])})
+        table = None if content["table"] is None else TableFormat.from_content(content["table"])
+        values |= {"frequency": Frequency.from_content(content["frequency"]), "table": table}
+        return cls(**values)
 
 
 def _tuples(name: str, value: list[Any]) -> tuple[Any, ...]:

@@ -20,6 +20,11 @@ LONG_PERIOD = 20  # steps from which neighbours of a step have a season's shape 
 NAIVE = ("last value", "seasonal naive", "seasonal naive with growth")
 
 
+def is_naive(name: str) -> bool:
+    """Whether the reference forecast of that name is one of `NAIVE`, of any season."""
+    return name.rstrip("0123456789 ") in NAIVE
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """Places in series from which forecasts start.
@@ -89,9 +94,7 @@ def _last_value(windows: Windows) -> NDArray[np.float64]:
     return last
 
 
-def _seasonal(
-    windows: Windows, horizon: int, period: int, last: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     ahead = np.arange(horizon)
     seasons = ahead // period + 1
     back = ahead - period * seasons

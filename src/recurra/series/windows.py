@@ -162,7 +162,7 @@ class EncodedWindows:
         blend = np.sort(middle + (blend - middle) * np.array(recipe.widths), axis=-1)
         values = self.base[:, :horizon, None] + self.scale[:, None, None] * blend
         values[self.logarithms] = np.exp(values[self.logarithms])
-        return values if recipe.least is None else np.maximum(values, recipe.least)
+        return values if recipe.least is None else np.maximum(values, recipe.least).astype(np.float64)
 
 
 def network_quantiles(outputs: NDArray[np.float32], median: int) -> NDArray[np.float64]:

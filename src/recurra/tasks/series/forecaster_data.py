@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.series.calibration import calibrated, pinball, reference_quantiles
+from recurra.series.calibration import calibrated, reference_quantiles
+from recurra.series.forecast import LEVELS
 from recurra.series.recipe import Recipe
-from recurra.series.references import NAIVE, Windows
+from recurra.series.references import Windows, is_naive
 from recurra.series.scaling import is_multiplicative
 from recurra.series.seasons import find_periods
 from recurra.series.stacking import fit_weights
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recurra.series.panel import Panel
+    from recurra.series.table_format import TableFormat
     from recurra.tasks.series.settings import SeriesSettings
 
 LEAST_CONTEXT, MOST_CONTEXT = 24, 144
@@ -57,7 +59,7 @@ class ForecasterData:
         settings: SeriesSettings,
         names: tuple[Sequence[str], Sequence[str]],
         least: float | None,
-        table: Mapping[str, object] | None,
+        table: TableFormat | None,
     ) -> None:
         self.settings = settings
         generator = np.random.default_rng([settings.seed, 1])
@@ -108,7 +110,7 @@ class ForecasterData:
 
         naive = {}
         for name, values in self.reader.references(self.places.take(rows)).items():
-            if name.startswith(NAIVE) and not name.startswith(tuple(f"{each} with" for each in NAIVE[1:2])) or name in NAIVE:
+            if is_naive(name):
                 naive[name] = error(np.where(logarithms[:, None], np.exp(values), values))
         best = min(naive, key=lambda name: naive[name])
         ours = error(forecast[..., recipe.median])
@@ -125,12 +127,11 @@ def _first_recipe(
     settings: SeriesSettings,
     names: tuple[Sequence[str], Sequence[str]],
     least: float | None,
-    table: Mapping[str, object] | None,
+    table: TableFormat | None,
 ) -> Recipe:
     """The facts that are known before any window is."""
     periods = find_periods(panel.target, panel.frequency.periods)
     decisions = {is_multiplicative(values, periods) for values in panel.target}
-    levels = Recipe.__dataclass_fields__["levels"].default
     centers, spreads = _centers_and_spreads(panel)
     return Recipe(
         frequency=panel.frequency,
@@ -145,10 +146,10 @@ def _first_recipe(
         spreads=spreads,
         categories=tuple(int(column.max(initial=1)) for column in panel.static.T),
         reference_weights=((1.0,),) * min(3, settings.horizon),
-        reference_quantiles=((0.0,) * len(levels),) * settings.horizon,
-        widths=(1.0,) * len(levels),
+        reference_quantiles=((0.0,) * len(LEVELS),) * settings.horizon,
+        widths=(1.0,) * len(LEVELS),
         members=settings.members,
-        table=table or {},
+        table=table,
     )
 
 
@@ -202,9 +203,7 @@ def _origins(reader: SeriesReader, recipe: Recipe, generator: np.random.Generato
     return windows.take(np.flatnonzero(seen)) if seen.any() else windows
 
 
-def _split(
-    windows: Windows, horizon: int, members: int
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """The windows that each member learns from, and those that it leaves out.
 
     Each series' forecast steps are cut into a block for each member. Series with too few windows for blocks go to a

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from recurra.series.panel import Panel
     from recurra.series.recipe import Recipe
+    from recurra.series.table_format import TableFormat
     from recurra.tasks.series.settings import SeriesSettings
 
 FIRST_OUTPUTS = 0.3  # of a linear map's usual first weights: a forecast begins near the references
@@ -50,7 +51,7 @@ class SeriesJob:
         *,
         names: tuple[Sequence[str], Sequence[str]] = ((), ()),
         least: float | None = None,
-        table: Mapping[str, object] | None = None,
+        table: TableFormat | None = None,
     ) -> None:
         settings.check()
         self.settings = settings
