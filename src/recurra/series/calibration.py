@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recurra.series.windows import EncodedWindows
 
 LEAST_WIDTH, MOST_WIDTH = 0.5, 2.5  # factors of a quantile's distance from the median
-SHARPNESS = 4.0  # of the choice between networks and references: a loss 10 % lower has twice the weight
+SHARPNESS = 8.0  # of the choice between networks and references: a loss 10 % lower has twice the weight
 
 
 def pinball(

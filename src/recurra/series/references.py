@@ -40,7 +40,7 @@ class Windows:
     origins: NDArray[np.int64]
 
     def before(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Values at steps relative to the origins, (steps,) or (windows, steps), below zero; NaN where there is none."""
+        """Values at steps relative to the origins, (steps,) or (windows, steps), all below zero; NaN where none is."""
         return self.history.at(self.which, self.origins[:, None] + np.atleast_2d(steps))
 
     def take(self, rows: slice | NDArray[np.int64]) -> Windows:

@@ -29,7 +29,8 @@ LEAST_CONTEXT, MOST_CONTEXT = 24, 144
 LONG_SEASON = 72  # steps; of a longer one the lags tell enough
 MOST_WINDOWS, MOST_BYTES = 20_000, 64_000_000  # of all windows together, in numbers and in memory
 WEIGHED = 4_000  # windows by which the references are combined
-FEW_STEPS, USUAL_STEPS, MANY_STEPS = 250, 400, 800
+FEW_WINDOWS, MANY_SERIES = 1_000, 10
+STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
 
 
 class ForecasterData:
@@ -84,9 +85,10 @@ class ForecasterData:
 
     @property
     def usual_steps(self) -> int:
-        """The updates of a training: more where there are more windows."""
-        count = len(self.places.which)
-        return FEW_STEPS if count < 1_000 else USUAL_STEPS if count < 10_000 else MANY_STEPS
+        """The updates of a training: more for many series; a long one alone is learned by heart soon."""
+        if len(np.unique(self.places.which)) >= MANY_SERIES:
+            return STEPS_OF_MANY
+        return STEPS_OF_FEW if len(self.places.which) < FEW_WINDOWS else STEPS_OF_ONE
 
     def judged(self, networks: NDArray[np.float64]) -> Recipe:
         """The recipe after calibration on the left-out windows, with the figures that these give.
