@@ -172,8 +172,8 @@ def network_quantiles(outputs: NDArray[np.float32], median: int) -> NDArray[np.f
         outputs: float32 (horizon, windows, levels), those of the decoder.
         median: the place of the median among the levels.
     """
-    quantiles: NDArray[np.float64] = ordered(outputs.astype(np.float64), median)
-    return quantiles.transpose(1, 0, 2)
+    quantiles = ordered(outputs.astype(np.float64), median)
+    return np.asarray(quantiles.transpose(1, 0, 2))
 
 
 def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
