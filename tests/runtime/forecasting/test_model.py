@@ -13,7 +13,7 @@ from recurra.model.quantize import quantize
 from recurra.runtime import ForecastModel, load_forecaster
 from recurra.runtime.forecasting import model as module
 from recurra.series.frequency import Frequency
-from recurra.series.windows import SeriesReader
+from recurra.series.windows import SeriesReader, network_quantiles
 from tests.runtime.forecasters import ensemble, features_of, forecaster, model_of, pair, panel_of, recipe
 from tests.runtime.models import described, linear
 
@@ -30,7 +30,7 @@ def test_a_forecast_is_that_of_its_networks():
     for member in model.description.members():
         encoder, decoder = map(runtime.Model, member.members())
         outputs, _ = decoder(encoded.future, encoder(encoded.past)[1])
-        quantiles.append(encoded.network_quantiles(outputs, made.median))
+        quantiles.append(network_quantiles(outputs, made.median))
     expected = encoded.decode(np.mean(quantiles, axis=0), made)
     found = model.forecast(panel)
     np.testing.assert_allclose(found.quantiles, expected, rtol=1e-12)
@@ -114,7 +114,8 @@ def test_what_is_refused_names_the_series():
 
 
 def test_a_forecast_that_is_not_finite_is_refused():
-    model = model_of(recipe(widths=(1e308,) * 11, reference_quantiles=((-9.0,) * 5 + (0.0,) + (9.0,) * 5,) * 3))
+    far = ((*(-9.0,) * 5, 0.0, *(9.0,) * 5),) * 3
+    model = model_of(dataclasses.replace(recipe(widths=(1e308,) * 11), reference_quantiles=far))
     with pytest.raises(RunError, match="forecast of series 's0' is not finite"):
         model.forecast(panel_of(model.recipe, 9))
 

@@ -18,7 +18,7 @@ from recurra.runtime.forecasting.stream import ForecastStream
 from recurra.series.forecast import Forecast
 from recurra.series.panel import Panel, make_panel
 from recurra.series.recipe import Recipe
-from recurra.series.windows import SeriesReader
+from recurra.series.windows import SeriesReader, network_quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -130,9 +130,10 @@ class ForecastModel:
         networks = np.zeros((*encoded.base.shape, len(recipe.levels)))
         if recipe.network_weight > 0:
             for outputs in self._networks(encoded.past, encoded.future):
-                networks += encoded.network_quantiles(outputs, recipe.median)
+                networks += network_quantiles(outputs, recipe.median)
             networks /= recipe.members
-        return encoded.decode(networks, recipe)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            return encoded.decode(networks, recipe)
 
     def check(self, panel: Panel) -> None:
         """Refuse a panel that the forecaster cannot forecast.
