@@ -48,6 +48,11 @@ class Windows:
         return Windows(self.history, self.which[rows], self.origins[rows])
 
 
+def steps_back(periods: tuple[int, ...]) -> int:
+    """The number of steps before an origin that reference forecasts read, as long as there is an observed one."""
+    return (MOST_SEASONS + 1) * max(periods, default=0) + 1
+
+
 def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     """Forecasts of simple rules, by name; each knows what was observed before the origin alone.
 

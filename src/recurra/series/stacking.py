@@ -71,5 +71,6 @@ def combine(forecasts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     """The weighted sum of forecasts (rules, windows, horizon) by weights (groups, rules): (windows, horizon)."""
     combined = np.empty(forecasts.shape[1:])
     for steps, group in zip(horizon_groups(forecasts.shape[2]), weights, strict=True):
-        combined[:, steps] = np.tensordot(group, forecasts[:, :, steps], axes=1)
+        # Rule by rule, as a product of matrices has other last bits for other numbers of windows.
+        combined[:, steps] = sum(weight * rule for weight, rule in zip(group, forecasts[:, :, steps], strict=True))
     return combined

@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra.series.history import History
 from recurra.series.references import Windows, references
+from recurra.series.references import steps_back as reference_steps_back
 from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
 from recurra.series.stacking import combine
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 FURTHEST = 10.0  # scales from the offset: larger inputs are drawn in, larger outputs are not forecast
 STEP_BIAS = -1.5  # with it, outputs of zero are steps of 0.2 scales between quantiles
+
+
+def steps_back(recipe: Recipe) -> int:
+    """The number of steps before an origin that a forecast depends on, once it is decided on logarithms.
+
+    Of what came before, only the spread of a series that is constant in all of these steps matters.
+    """
+    return max(recipe.context + max(recipe.periods, default=0), reference_steps_back(recipe.periods))
 
 
 class SeriesReader:
