@@ -116,8 +116,8 @@ def test_every_cell(kind, tmp_path):
 
 
 def test_every_kind_has_a_module():
-    assert {row.kind for row in ROWS.values()} | set(kinds_of("container")) == set(KINDS)
-    assert {*EXAMPLES, *CELLS, *kinds_of("container"), "Embedding"} == set(KINDS)
+    assert {row.kind for row in ROWS.values()} | set(kinds_of("container", "models")) == set(KINDS)
+    assert {*EXAMPLES, *CELLS, *kinds_of("container", "models"), "Embedding"} == set(KINDS)
 
 
 def test_bit_for_bit_on_the_same_engine(tmp_path):

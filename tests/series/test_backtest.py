@@ -10,7 +10,8 @@ from recurra.errors import RunError
 from recurra.series.backtest import backtest
 from recurra.series.forecast import LEVELS, Forecast
 from recurra.series.metrics import ORIGIN, SERIES, STEP
-from recurra.series.naive import NAIVE, naive_forecasts
+from recurra.series.naive import naive_forecasts
+from recurra.series.references import NAIVE
 from tests.series.grids import panel_of
 
 RANDOM = np.random.default_rng(5)

@@ -7,42 +7,42 @@ import pytest
 
 from recurra.errors import RunError
 from recurra.series.forecast import LEVELS
-from recurra.series.naive import NAIVE, naive_forecasts
+from recurra.series.history import History
+from recurra.series.naive import naive_forecasts
+from recurra.series.references import NAIVE, Windows, references
 from tests.series.grids import panel_of
 
 NAN = math.nan
 
 
-def medians(values, horizon, period):
-    found = naive_forecasts(panel_of(values), horizon, period)
+RANDOM = np.random.default_rng(4)
+GAPPY = RANDOM.normal(5, 3, (6, 70))
+GAPPY[RANDOM.random((6, 70)) < 0.3] = NAN
+GAPPY[:, 20] = 1.0
+
+
+@pytest.mark.parametrize("period", [1, 3, 12, 50])
+@pytest.mark.parametrize("length", [21, 40, 70])
+def test_the_medians_are_the_rules_forecasts(period, length):
+    panel = panel_of(*GAPPY[:, :length])
+    found = naive_forecasts(panel, 8, period)
+    ends = Windows(History.of(panel.target), np.arange(6), panel.lengths)
+    rules = references(ends, 8, (period,))
     assert tuple(found) == NAIVE
-    return [found[name].median[0].tolist() for name in NAIVE]
+    least = np.where([(values < 0).any() for values in panel.target], -math.inf, 0.0)
+    for name, forecast in found.items():
+        np.testing.assert_allclose(forecast.median, np.maximum(rules[name], least[:, None]), err_msg=name)
+
+
+def medians(values, horizon, period):
+    return [each.median[0].tolist() for each in naive_forecasts(panel_of(values), horizon, period).values()]
 
 
 def test_points():
     last, seasonal, growth = medians([1, 2, 3, 2, 4, 6], 4, 3)
     assert last == [6, 6, 6, 6]
     assert seasonal == [2, 4, 6, 2]
-    assert growth == [4, 8, 12, 8]
-
-
-def test_drift_where_values_are_not_positive():
-    _, _, growth = medians([0, -3, 1, 4], 3, 2)
-    assert growth == [1 + 4, 4 + 4, 1 + 8]
-
-
-def test_gaps():
-    last, seasonal, growth = medians([1, 2, 3, 2, NAN, 6, NAN], 3, 3)
-    assert last == [6, 6, 6]
-    assert seasonal == [2, 6, 2]
-    assert growth == seasonal, "of the last season too little was observed"
-    _, _, growth = medians([1, 2, 3, 2, NAN, 6], 4, 3)
-    assert growth == pytest.approx([2 * 2, 2 * 2, 6 * 2, 2 * 4])
-
-
-def test_short_series():
-    last, seasonal, growth = medians([7], 2, 12)
-    assert last == seasonal == growth == [7, 7]
+    assert growth == [4, 6, 8, 6]
 
 
 def test_a_value_long_ago():

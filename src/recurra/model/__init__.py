@@ -5,16 +5,12 @@ from recurra.model.file import read, write
 from recurra.model.interface import Interface
 from recurra.model.kinds import KINDS, recurrent_weights, weights_of
 from recurra.model.part import Part
-from recurra.model.series import Column, Scaling, Series
 
 __all__ = [
     "KINDS",
-    "Column",
     "Description",
     "Interface",
     "Part",
-    "Scaling",
-    "Series",
     "Weight",
     "read",
     "recurrent_weights",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from recurra.errors import FileFormatError
-from recurra.model import series, vocabulary
+from recurra.model import forecaster, vocabulary
 from recurra.model.part import Part
 from recurra.program.serial import shown
+from recurra.series.recipe import Recipe
 from recurra.vocabulary import Vocabulary
 
 
@@ -40,7 +41,13 @@ ANNOTATIONS: Mapping[str, Annotation] = {
         vocabulary.problem,
         lambda value: f"a vocabulary of {len(value):,} tokens ({value.level})",
     ),
-    "series": Annotation(series.Series, series.to_content, series.from_content, series.problem, str),
+    "forecaster": Annotation(
+        Recipe,
+        Recipe.to_content,
+        Recipe.from_content,
+        forecaster.problem,
+        forecaster.summary,
+    ),
 }
 
 

@@ -100,7 +100,7 @@ class Description:
         root: the tree of parts.
         weights: the weights, by the full names that torch's state_dict has; tied weights are the same object.
         annotations: further facts about the model, by their names in the table of annotations, such as
-            ``"vocabulary"`` or ``"series"``. Default: none.
+            ``"vocabulary"`` or ``"forecaster"``. Default: none.
 
     Raises:
         FileFormatError: parts or weights differ from the table of kinds, parts do not fit behind one another, using

@@ -142,22 +142,22 @@ def _states(name: str, part: Part) -> Iterator[StateInterface]:
         yield StateInterface(state.name, name, count, state.width(sizes))
 
 
-def leaves(root: Part) -> Iterator[tuple[str, Part]]:
-    """The parts that compute something when a model is used, with their names, in order."""
-    for name, part in root.walk():
+def leaves(root: Part, model: str = "") -> Iterator[tuple[str, Part]]:
+    """The parts that compute something when a model is used, with their names, in order; `model` is the root's name."""
+    for name, part in root.walk(model):
         if role(part) not in ("container", "models", "nothing"):
             yield name, part
 
 
-def check_chain(root: Part) -> None:
-    """Refuse parts that do not fit behind one another.
+def check_chain(root: Part, model: str = "") -> None:
+    """Refuse parts that do not fit behind one another; `model` is the root's name in messages.
 
     Raises:
         FileFormatError: two parts do not fit; the message names them.
     """
     width, before = None, ""
     layouts: dict[object, str] = {}
-    for number, (name, part) in enumerate(leaves(root)):
+    for number, (name, part) in enumerate(leaves(root, model)):
         taken, given = features(part)
         own = f"{name} ({part.kind})"
         if role(part) == "table" and number > 0:

@@ -42,8 +42,8 @@ def check_members(root: Part) -> None:
             child, kind = wrong[0]
             full = f"{name}.{child}" if name else child
             raise FileFormatError(f"{full} ({kind}) cannot be a part of {name or 'the model'} ({part.kind})")
-    for _, part in chains(root):
-        check_chain(part)
+    for name, part in chains(root):
+        check_chain(part, name)
     for name, part in root.walk():
         problem = {"Ensemble": _ensemble_problem, "EncoderDecoder": _pair_problem}.get(part.kind, _no_problem)(part)
         if problem is not None:

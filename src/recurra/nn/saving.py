@@ -37,8 +37,8 @@ def save(
             or ``recurra.nn.Stack`` of such parts, nested as you like; an EncoderDecoder or an Ensemble of such modules.
         path: the file.
         vocabulary: the tokens of a language model; the same as ``annotations={"vocabulary": …}``. Default: none.
-        annotations: facts that go with the model, by name: ``"vocabulary"``, or for a forecaster ``"series"``, a
-            ``recurra.model.Series``. ``recurra.runtime.load`` returns them. Default: none.
+        annotations: facts that go with the model, by name: ``"vocabulary"``, or for a forecaster ``"forecaster"``, a
+            ``recurra.series.recipe.Recipe``. ``recurra.runtime.load`` returns them. Default: none.
 
     Raises:
         FileFormatError: a part is not known, does something else than its class, or does not fit behind the one before

@@ -53,8 +53,7 @@ class Model:
 
     Attributes:
         description: the model's parts and weights.
-        annotations: further facts that its file holds, by name: the ``"vocabulary"`` of a language model, the
-            ``"series"`` of a forecaster.
+        annotations: further facts that its file holds, by name: the ``"vocabulary"`` of a language model.
         vocabulary: the tokens of a language model; None for other models.
         layout: the layout of input, output and states.
         dtype: the dtype of input and output: float32, or float64 where the weights are float64.

@@ -11,8 +11,9 @@ import numpy as np
 from recurra.errors import RunError
 from recurra.series.forecast import LEVELS, Forecast
 from recurra.series.metrics import Measures, measure, scale_of
-from recurra.series.naive import NAIVE, naive_forecasts
+from recurra.series.naive import naive_forecasts
 from recurra.series.panel import Panel
+from recurra.series.references import NAIVE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # A zero in front, as of 007, is a part of a name; a number written so would be another text when it is written back.
 _NAME_LIKE = re.compile(r"\s*[+-]?0\d|.*_", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
+_LONGEST = 40  # characters of fields that are turned into numbers together: an array has as many for each
 
 
 class GrowingColumn:
@@ -55,10 +56,13 @@ class GrowingColumn:
         """The fields as numbers, NaN where missing; None where one is a text."""
         if any(map(_NAME_LIKE.match, fields)):
             return None
-        try:
-            return np.array(fields, dtype=np.str_).astype(np.float64)
-        except ValueError:
-            pass
+        if max(map(len, fields)) <= _LONGEST:
+            try:
+                return np.array(fields, dtype=np.str_).astype(np.float64)
+            except ValueError:
+                pass
+        if all(map(is_missing, fields)) and any(field.strip() for field in fields):
+            return None  # NA may be a name, such as a country's
         values = np.empty(len(fields), np.float64)
         for number, field in enumerate(fields):
             if is_missing(field):

@@ -167,7 +167,8 @@ def _anchor(unit: str, multiple: int, times: SortedTimes) -> int:
         place = local % DAY + np.where((local // DAY + 3) % 7 > 4, DAY, 0)
     else:
         place = local % (DAYS[unit] * DAY * multiple)
-    return int(utc[place == _usual(place)][0])
+    _, first, counts = np.unique(place, return_index=True, return_counts=True)
+    return int(utc[first[counts == counts.max()].min()])
 
 
 def _monthly(local: NDArray[np.int64], times: SortedTimes) -> tuple[str, int] | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra.errors import RunError
 from recurra.series.forecast import LEVELS, Forecast
+from recurra.series.references import NAIVE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,25 +17,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-NAIVE = ("last value", "seasonal naive", "seasonal naive with growth")
 MOST_ERRORS = 200  # past origins whose errors give a step's quantiles; the latest count
 FEWEST_ERRORS = 8  # of a step; with fewer its quantiles are those of an earlier step, made wider
-MOST_GROWTH = 2.0  # from one season to the next, and at least its inverse
 MOST_NUMBERS = 4_000_000  # errors in memory at a time
 
 
 def naive_forecasts(panel: Panel, horizon: int, period: int) -> dict[str, Forecast]:
     """The naive forecasts of the steps after each series' end, by their names in ``NAIVE``.
 
-    The last value is the last one that was observed. The seasonal naive forecast is the value of the same step one
-    season earlier, or of the latest season in which it was observed, and the last value where there is none. With
-    growth it is multiplied, for each season, by the ratio of the means of the last season and the one before, which is
-    kept between ½ and 2; where a value is not above zero, the difference of these means is added instead.
-
-    The median is the naive forecast itself. Around it the quantiles are those of the errors, of either sign, that it
-    made at the same number of steps ahead from the last 200 origins of the same series. A step with fewer than 8 errors
-    has those of the last step that has as many, times the root of the steps' ratio. Series without negative values have
-    no negative quantiles.
+    The median is the forecast of the rule of that name in ``references``. Around it the quantiles are those of the
+    errors, of either sign, that the rule made at the same number of steps ahead from the last 200 origins of the same
+    series. A step with fewer than 8 errors has those of the last step that has as many, times the root of the steps'
+    ratio. A series without negative values has no negative quantiles, and no negative median.
 
     Args:
         panel: the series; each has an observed value.
@@ -75,56 +69,36 @@ def _points(values: Floats, horizon: int, period: int) -> tuple[Floats, Floats, 
     width = values.shape[1]
     origins = np.arange(width - horizon - MOST_ERRORS + 1, width + 1)
     steps = np.arange(horizon)
-    last = np.broadcast_to(_filled(values, 1)[:, origins - 1, None], (len(values), len(origins), horizon))
-    seasonal = _filled(values, period)[:, origins[:, None] - period + steps % period]
-    seasonal = np.where(np.isnan(seasonal), last, seasonal)
-    now, before = (means[:, origins, None] for means in _season_means(values, period))
-    seasons = steps // period + 1
-    is_positive = (np.nanmin(values, 1, keepdims=True) > 0)[:, :, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(is_positive, np.clip(now / before, 1 / MOST_GROWTH, MOST_GROWTH), 1.0)
-    ratio = np.where(np.isnan(ratio), 1.0, ratio)
-    drift = np.where(is_positive | np.isnan(now - before), 0.0, now - before)
-    return last, seasonal, seasonal * ratio**seasons + drift * seasons
+    last = np.broadcast_to(_last_values(values)[:, origins - 1, None], (len(values), len(origins), horizon))
+    earlier = values[:, np.minimum(origins[:, None] - period * (steps // period + 1) + steps, width - 1)]
+    is_known = ~np.isnan(earlier)
+    seasonal = np.where(is_known, earlier, last)
+    growth = _growth(values, period)[:, origins, None] * (steps // period + 1)
+    return last, seasonal, seasonal + np.where(is_known, growth, 0.0)
 
 
-def _filled(values: Floats, period: int) -> Floats:
-    """Values (rows, steps) with NaN replaced by the latest value a whole number of periods earlier, if there is one."""
-    rows, steps = values.shape
-    missing = -steps % period
-    seasons = np.concatenate([np.full((rows, missing), np.nan), values], 1).reshape(rows, -1, period)
-    places = np.where(np.isnan(seasons), -1, np.arange(seasons.shape[1])[:, None])
-    latest = np.maximum(np.maximum.accumulate(places, 1), 0)
-    filled: Floats = np.take_along_axis(seasons, latest, 1).reshape(rows, -1)[:, missing:]
-    return filled
+def _last_values(values: Floats) -> Floats:
+    """Values (rows, steps) with NaN replaced by the last value before it, if there is one."""
+    places = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
+    latest: Floats = np.take_along_axis(values, np.maximum.accumulate(places, 1), 1)
+    return latest
 
 
-def _season_means(values: Floats, period: int) -> tuple[Floats, Floats]:
-    """The means of the season before each origin and of the season before that, (rows, steps + 1) each.
-
-    They are of the steps that were observed in both, and NaN where these are less than half of a season.
-    """
-    earlier = np.concatenate([np.full((len(values), period), np.nan), values[:, :-period]], 1)
-    is_pair = ~np.isnan(values + earlier)
-    counts = _season_sums(is_pair, period)
-    now, before = (
-        np.divide(
-            _season_sums(np.where(is_pair, each, 0.0), period),
-            counts,
-            out=np.full(counts.shape, np.nan),
-            where=2 * counts >= period,
-        )
-        for each in (values, earlier)
-    )
-    return now, before
+def _growth(values: Floats, period: int) -> Floats:
+    """The mean difference between the season before each origin and the one before that: (rows, steps + 1)."""
+    differences = np.concatenate([np.full((len(values), period), np.nan), values[:, period:] - values[:, :-period]], 1)
+    is_pair = ~np.isnan(differences)
+    count = _season_sums(is_pair, period)
+    total = _season_sums(np.where(is_pair, differences, 0.0), period)
+    growth: Floats = np.divide(total, count, out=np.zeros(count.shape), where=count > 0)
+    return growth
 
 
 def _season_sums(values: Floats | NDArray[np.bool_], period: int) -> Floats:
-    """The sum over the season before each origin: (rows, steps + 1); zero where there is no whole one."""
+    """The sum over the season before each origin: (rows, steps + 1)."""
     sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, 1, dtype=np.float64)], 1)
-    seasons = np.zeros(sums.shape)
-    seasons[:, period:] = sums[:, period:] - sums[:, :-period]
-    return seasons
+    before: Floats = sums[:, np.maximum(np.arange(sums.shape[1]) - period, 0)]
+    return sums - before
 
 
 def _quantiles(values: Floats, points: Floats) -> Floats:

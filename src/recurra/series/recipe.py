@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.series.forecast import LEVELS
 from recurra.series.frequency import Frequency
+from recurra.series.table_format import TableFormat
 
-MAX_STEPS = 100_000  # of a horizon, a context or a season
-MAX_ITEMS = 100_000  # numbers of one list
+MAX_HORIZON = 10_000  # steps
+MAX_STEPS = 100_000  # of a context or a season
+MAX_PERIODS = 10
+MAX_COLUMNS = 1_000  # of known, of past, and of static inputs
+MAX_CATEGORIES = 1_000  # of a static column
+MAX_LEVELS = 100
+MAX_MEMBERS = 100
+MAX_NAME = 1_000  # characters of a text
+MAX_ROW = 1_000  # numbers of a row of weights or quantiles
+GROUPS = 3  # of the steps of a horizon; each has weights of its own for the references
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,7 @@ class Recipe:
         gain: the share by which the forecast's error on left-out data is below that of `naive`; None if unknown.
         coverage: the shares of left-out values in the 80 and the 90 % interval; empty if unknown.
         left_out: the number of left-out values that these figures are of.
-        table: the meaning of the table's columns, as ``recurra.series.table_format`` writes it; empty where the
-            forecaster was not trained on a table.
+        table: the meaning of the table's columns; None where the forecaster was not trained on a table.
 
     Raises:
         FileFormatError: a field has a value that it cannot have; the message names it.
@@ -72,41 +79,25 @@ class Recipe:
     gain: float | None = None
     coverage: tuple[float, ...] = ()
     left_out: int = 0
-    table: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    table: TableFormat | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("horizon", 1), ("context", 1), ("members", 1), ("left_out", 0)):
-            _check(name, _is_count(getattr(self, name), least), f"a whole number from {least} to {MAX_STEPS}")
-        for name in ("periods", "categories"):
-            _check(name, all(_is_count(each, 1) for each in getattr(self, name)), "whole numbers above zero")
-        for name in ("known", "past"):
-            _check(name, all(isinstance(each, str) for each in getattr(self, name)), "texts")
-        inputs = len(self.known) + len(self.past)
-        _check("centers", _are_numbers(self.centers, inputs), f"{inputs} numbers")
-        _check("spreads", _are_numbers(self.spreads, inputs) and all(x > 0 for x in self.spreads), "numbers above zero")
-        levels = self.levels
-        _check("levels", _are_numbers(levels, len(levels)) and 0.5 in levels, "numbers with 0.5 among them")
-        ascending = all(one < other for one, other in zip((0.0, *levels), (*levels, 1.0), strict=True))
-        _check("levels", ascending, "ascending numbers between 0 and 1")
-        _check("widths", _are_numbers(self.widths, len(levels)) and min(self.widths) >= 0, "a number for each level")
-        groups, rows = self.reference_weights, self.reference_quantiles
-        rules = len(groups[0]) if groups else 0
-        _check(
-            "reference_weights",
-            len(groups) == min(3, self.horizon) and all(_are_numbers(group, rules) for group in groups),
-            "numbers for each group of the horizon",
-        )
-        _check(
-            "reference_quantiles",
-            len(rows) == self.horizon and all(_are_numbers(row, len(levels)) for row in rows),
-            "a number for each step and level",
-        )
-        _check("network_weight", _are_numbers([self.network_weight], 1) and 0 <= self.network_weight <= 1, "0 to 1")
-        _check("logarithm", self.logarithm in (True, False, None), "true, false or null")
-        _check("least", self.least is None or _are_numbers([self.least], 1), "null or a number")
-        _check("gain", self.gain is None or _are_numbers([self.gain], 1), "null or a number")
-        _check("coverage", _are_numbers(self.coverage, len(self.coverage)), "numbers")
-        _check("naive", isinstance(self.naive, str), "a text")
+        for name, rule in _RULES.items():
+            if not rule.is_valid(getattr(self, name)):
+                raise FileFormatError(f"the forecaster's {name} must be {rule.text}")
+        inputs, levels, groups = len(self.known) + len(self.past), len(self.levels), min(GROUPS, self.horizon)
+        rules = len(self.reference_weights[0]) if self.reference_weights else 0
+        for name, rows, columns in (
+            ("centers", inputs, None),
+            ("spreads", inputs, None),
+            ("widths", levels, None),
+            ("reference_weights", groups, rules),
+            ("reference_quantiles", self.horizon, levels),
+        ):
+            value = getattr(self, name)
+            if len(value) != rows or (columns is not None and any(len(row) != columns for row in value)):
+                shape = f"{rows} numbers" if columns is None else f"{rows} rows of {columns} numbers"
+                raise FileFormatError(f"the forecaster's {name} must be {shape}")
 
     @property
     def median(self) -> int:
@@ -116,7 +107,8 @@ class Recipe:
     def to_content(self) -> dict[str, Any]:
         """The recipe as JSON's lists, objects, texts and numbers."""
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**content, "frequency": self.frequency.to_content(), "table": dict(self.table)}
+        table = None if self.table is None else self.table.to_content()
+        return {**content, "frequency": self.frequency.to_content(), "table": table}
 
     @classmethod
     def from_content(cls, content: Any) -> Recipe:
@@ -128,33 +120,89 @@ class Recipe:
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(content, dict) or content.keys() != set(names):
             raise FileFormatError(f"a forecaster must have the fields {', '.join(names)}, and no others")
-        if not isinstance(content["table"], dict):
-            raise FileFormatError("the forecaster's table must be an object")
-        values = {
-            name: _tuples(name, value) if isinstance(value, list) else value
-            for name, value in content.items()
-        }
-        return cls(**{**values, "frequency": Frequency.from_content(content["frequency"])})
+        values = {name: _tuples(value) for name, value in content.items() if name not in ("frequency", "table")}
+        table = None if content["table"] is None else TableFormat.from_content(content["table"])
+        return cls(**values, frequency=Frequency.from_content(content["frequency"]), table=table)
 
 
-def _tuples(name: str, value: list[Any]) -> tuple[Any, ...]:
-    if len(value) > MAX_ITEMS:
-        raise FileFormatError(f"the forecaster's {name} has {len(value)} items; at most {MAX_ITEMS} are read")
-    return tuple(tuple(each) if isinstance(each, list) else each for each in value)
+def _tuples(value: Any) -> Any:
+    """A value of JSON, with tuples in the place of lists and of lists in lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _is_count(value: object, least: int) -> bool:
-    return type(value) is int and least <= value <= MAX_STEPS
+@dataclass(frozen=True)
+class _Rule:
+    """The values that a field may have, and the rule in words that complete "must be …"."""
+
+    text: str
+    is_valid: Callable[[object], bool]
 
 
-def _are_numbers(values: Sequence[Any], count: int) -> bool:
-    return (
-        isinstance(values, (tuple, list))
-        and len(values) == count
-        and all(isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < np.inf for x in values)
+def _whole(least: int, most: int) -> _Rule:
+    return _Rule(
+        f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most
     )
 
 
-def _check(name: str, is_right: bool, rule: str) -> None:
-    if not is_right:
-        raise FileFormatError(f"the forecaster's {name} must be {rule}")
+def _list_of(rule: _Rule, most: int, what: str) -> _Rule:
+    return _Rule(
+        f"at most {most} {what}",
+        lambda value: isinstance(value, tuple) and len(value) <= most and all(map(rule.is_valid, value)),
+    )
+
+
+def _or_null(rule: _Rule) -> _Rule:
+    return _Rule(f"null or {rule.text}", lambda value: value is None or rule.is_valid(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a text that a file can hold; JSON can have half of a character."""
+    return isinstance(value, str) and len(value) <= MAX_NAME and not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def _are_levels(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) <= MAX_LEVELS
+        and all(map(_is_number, value))
+        and 0.5 in value
+        and all(one < other for one, other in pairwise((0, *value, 1)))
+    )
+
+
+_NUMBER = _Rule("a finite number", _is_number)
+_POSITIVE = _Rule("a number above zero", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
+_FACTOR = _Rule("a number from zero", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
+_SHARE = _Rule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+_TEXT = _Rule(f"a text of at most {MAX_NAME} characters", _is_text)
+_FLAG = _Rule("true or false", lambda value: type(value) is bool)
+_STEPS = _whole(1, MAX_STEPS)
+_ROW = _list_of(_NUMBER, MAX_ROW, "finite numbers")
+_RULES: Mapping[str, _Rule] = {
+    "frequency": _Rule("a frequency", lambda value: isinstance(value, Frequency)),
+    "horizon": _whole(1, MAX_HORIZON),
+    "context": _STEPS,
+    "periods": _list_of(_STEPS, MAX_PERIODS, f"whole numbers from 1 to {MAX_STEPS}"),
+    "logarithm": _or_null(_FLAG),
+    "least": _or_null(_NUMBER),
+    "known": _list_of(_TEXT, MAX_COLUMNS, "texts"),
+    "past": _list_of(_TEXT, MAX_COLUMNS, "texts"),
+    "centers": _list_of(_NUMBER, 2 * MAX_COLUMNS, "finite numbers"),
+    "spreads": _list_of(_POSITIVE, 2 * MAX_COLUMNS, "finite numbers above zero"),
+    "categories": _list_of(_whole(1, MAX_CATEGORIES), MAX_COLUMNS, f"whole numbers from 1 to {MAX_CATEGORIES}"),
+    "levels": _Rule(f"at most {MAX_LEVELS} ascending numbers between 0 and 1, 0.5 among them", _are_levels),
+    "reference_weights": _list_of(_ROW, GROUPS, "rows of finite numbers"),
+    "reference_quantiles": _list_of(_ROW, MAX_HORIZON, "rows of finite numbers"),
+    "network_weight": _SHARE,
+    "widths": _list_of(_FACTOR, MAX_LEVELS, "finite numbers from zero"),
+    "members": _whole(1, MAX_MEMBERS),
+    "naive": _TEXT,
+    "gain": _or_null(_NUMBER),
+    "coverage": _list_of(_SHARE, 2, "numbers from 0 to 1"),
+    "left_out": _whole(0, 2**53),
+    "table": _or_null(_Rule("the format of a table", lambda value: isinstance(value, TableFormat))),
+}

@@ -20,6 +20,11 @@ LONG_PERIOD = 20  # steps from which neighbours of a step have a season's shape 
 NAIVE = ("last value", "seasonal naive", "seasonal naive with growth")
 
 
+def is_naive(name: str) -> bool:
+    """Whether the reference forecast of that name is one of `NAIVE`, of any season."""
+    return name.rstrip("0123456789 ") in NAIVE
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """Places in series from which forecasts start.
@@ -35,12 +40,17 @@ class Windows:
     origins: NDArray[np.int64]
 
     def before(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Values at steps relative to the origins, (steps,) or (windows, steps), below zero; NaN where there is none."""
+        """Values at steps relative to the origins, (steps,) or (windows, steps), all below zero; NaN where none is."""
         return self.history.at(self.which, self.origins[:, None] + np.atleast_2d(steps))
 
     def take(self, rows: slice | NDArray[np.int64]) -> Windows:
         """Some of the windows."""
         return Windows(self.history, self.which[rows], self.origins[rows])
+
+
+def steps_back(periods: tuple[int, ...]) -> int:
+    """The number of steps before an origin that reference forecasts read, as long as there is an observed one."""
+    return (MOST_SEASONS + 1) * max(periods, default=0) + 1
 
 
 def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
@@ -89,9 +99,7 @@ def _last_value(windows: Windows) -> NDArray[np.float64]:
     return last
 
 
-def _seasonal(
-    windows: Windows, horizon: int, period: int, last: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     ahead = np.arange(horizon)
     seasons = ahead // period + 1
     back = ahead - period * seasons

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_CORRELATION = 0.3
+LEAST_RISE = 0.15  # of a peak above the deepest valley before it
 LONGEST = 400  # steps
 LOOKED_AT = 20  # of the longest series
 
@@ -42,7 +43,8 @@ def _shown_period(series: Sequence[NDArray[np.float64]], usual: Sequence[int]) -
     for lag in range(max(4, round(1.5 * usual[0]) if usual else 4), min(size, LONGEST)):
         near = mean[max(1, lag - max(2, lag // 4)) : lag + max(2, lag // 4) + 1]
         is_multiple = any(abs(lag / period - round(lag / period)) < 0.02 and lag > period / 2 for period in usual)
-        if mean[lag] > highest and mean[lag] == near.max() and not is_multiple:
+        rise = mean[lag] - mean[1:lag].min()
+        if mean[lag] > highest and mean[lag] == near.max() and rise > LEAST_RISE and not is_multiple:
             best, highest = lag, float(mean[lag])
     return best
 

@@ -14,7 +14,7 @@ RIDGE = 1e-3  # of the mean variance; it draws the weights towards equal ones
 
 
 def horizon_groups(horizon: int) -> list[NDArray[np.int64]]:
-    """The steps of a horizon in at most three groups, near, middle and far, which are combined by weights of their own."""
+    """The steps of a horizon in at most three groups, near, middle and far, each combined by weights of its own."""
     return np.array_split(np.arange(horizon), min(3, horizon))
 
 
@@ -64,12 +64,13 @@ def _on_simplex(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = np.sort(weights)[::-1]
     sums = np.cumsum(ordered) - 1
     last = np.flatnonzero(ordered - sums / np.arange(1, len(weights) + 1) > 0)[-1]
-    return np.maximum(weights - sums[last] / (last + 1), 0.0)
+    return np.asarray(np.maximum(weights - sums[last] / (last + 1), 0.0))
 
 
 def combine(forecasts: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The weighted sum of forecasts (rules, windows, horizon) by weights (groups, rules): (windows, horizon)."""
     combined = np.empty(forecasts.shape[1:])
     for steps, group in zip(horizon_groups(forecasts.shape[2]), weights, strict=True):
-        combined[:, steps] = np.tensordot(group, forecasts[:, :, steps], axes=1)
+        # Rule by rule, as a product of matrices has other last bits for other numbers of windows.
+        combined[:, steps] = sum(weight * rule for weight, rule in zip(group, forecasts[:, :, steps], strict=True))
     return combined

@@ -120,7 +120,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 def texts_of(column: NumberColumn | TextColumn) -> TextColumn:
     """A column's values as texts, as for ids and categories: whole numbers without a point, nothing where missing."""
     if isinstance(column, TextColumn):
-        stripped = ["" if is_missing(text) else text.strip() for text in column.texts]
+        stripped = [text.strip() for text in column.texts]
         unique = text_column(stripped)
         return TextColumn(unique.codes[column.codes], unique.texts)
     values, codes = np.unique(column.numbers, return_inverse=True)

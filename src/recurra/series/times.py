@@ -122,7 +122,7 @@ def _from_numbers(table: Table, name: str, column: NumberColumn, pattern: str | 
     wrong |= np.abs(numbers) > 2**53
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        shown = number_text(float(numbers[row])) or "nothing" if np.isfinite(numbers[row]) else "no finite number"
+        shown = f"{numbers[row]:g}" if numbers[row] == numbers[row] else "nothing"
         raise RunError(
             f"time column {one_line(name, 60)} of {table.source} has {shown} at {table.place(row)}; times must be "
             "dates or whole numbers of steps"

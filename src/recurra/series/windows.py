@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra.series.history import History
 from recurra.series.references import Windows, references
+from recurra.series.references import steps_back as reference_steps_back
 from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
 from recurra.series.stacking import combine
 
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from recurra.series.recipe import Recipe
 
 FURTHEST = 10.0  # scales from the offset: larger inputs are drawn in, larger outputs are not forecast
-MOST_CATEGORIES = 64  # of a static column; further ones share the number of an unknown one
+STEP_BIAS = -1.5  # with it, outputs of zero are steps of 0.2 scales between quantiles
+
+
+def steps_back(recipe: Recipe) -> int:
+    """The number of steps before an origin that a forecast depends on, once it is decided on logarithms.
+
+    Of what came before, only the spread of a series that is constant in all of these steps matters.
+    """
+    return max(recipe.context + max(recipe.periods, default=0), reference_steps_back(recipe.periods))
 
 
 class SeriesReader:
@@ -141,20 +150,17 @@ class EncodedWindows:
     scale: NDArray[np.float64]
     logarithms: NDArray[np.bool_]
 
-    def network_quantiles(self, outputs: NDArray[np.float32], median: int) -> NDArray[np.float64]:
-        """The quantiles of a network, in units of `scale` from `base`: float64 (windows, horizon, levels).
-
-        Args:
-            outputs: float32 (horizon, windows, levels), those of the decoder.
-            median: the place of the median among the levels.
-        """
-        return ordered(outputs.astype(np.float64), median).transpose(1, 0, 2)
+    def take(self, rows: NDArray[np.int64]) -> EncodedWindows:
+        """Some of the windows."""
+        return EncodedWindows(
+            self.past[:, rows], self.future[:, rows], self.base[rows], self.scale[rows], self.logarithms[rows]
+        )
 
     def decode(self, quantiles: NDArray[np.float64], recipe: Recipe) -> NDArray[np.float64]:
         """The forecast in the units of the target: float64 (windows, horizon, levels); quantiles never cross.
 
         Args:
-            quantiles: float64 (windows, horizon, levels), the mean of the networks' `network_quantiles`.
+            quantiles: float64 (windows, horizon, levels), the mean of the members' `network_quantiles`.
             recipe: the facts of the forecaster.
         """
         own = np.clip(quantiles, -FURTHEST, FURTHEST)
@@ -165,7 +171,18 @@ class EncodedWindows:
         blend = np.sort(middle + (blend - middle) * np.array(recipe.widths), axis=-1)
         values = self.base[:, :horizon, None] + self.scale[:, None, None] * blend
         values[self.logarithms] = np.exp(values[self.logarithms])
-        return values if recipe.least is None else np.maximum(values, recipe.least)
+        return values if recipe.least is None else np.maximum(values, recipe.least).astype(np.float64)
+
+
+def network_quantiles(outputs: NDArray[np.float32], median: int) -> NDArray[np.float64]:
+    """The quantiles of a network, in scales of its windows from their bases: float64 (windows, horizon, levels).
+
+    Args:
+        outputs: float32 (horizon, windows, levels), those of the decoder.
+        median: the place of the median among the levels.
+    """
+    quantiles = ordered(outputs.astype(np.float64), median)
+    return np.asarray(quantiles.transpose(1, 0, 2))
 
 
 def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
@@ -180,9 +197,6 @@ def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
     up = middle + np.cumsum(steps[..., median + 1 :], axis=-1)
     down = middle - np.cumsum(steps[..., :median][..., ::-1], axis=-1)[..., ::-1]
     return np.concatenate([down, middle, up], axis=-1)
-
-
-STEP_BIAS = -1.5  # outputs of zero are steps of 0.2 scales
 
 
 def _all_positive(values: NDArray[np.float64]) -> bool:

@@ -94,8 +94,26 @@ def compare(before: Description, after: Description, seed: int = 0) -> Compariso
     """Measure the errors and the speed of quantized weights.
 
     The input is text that the original writes, if it has a vocabulary; else standard normal numbers, or uniformly drawn
-    tokens. The steps of the two models are timed in turns.
+    tokens. The steps of the two models are timed in turns. Of several models in one file, each is compared with its own
+    original: the errors are those of the worst, and the times are added.
     """
+    results = [_compared(*pair, seed) for pair in zip(_models(before), _models(after), strict=True)]
+    times = [result.microseconds for result in results if result.microseconds is not None]
+    return Comparison(
+        max(result.largest for result in results),
+        max(result.relative for result in results),
+        results[0].bits,
+        (sum(one for one, _ in times), sum(other for _, other in times)) if len(times) == len(results) else None,
+    )
+
+
+def _models(description: Description) -> list[Description]:
+    """The models of a file that run by themselves: those inside, or the one that it is."""
+    return [model for member in description.members() for model in _models(member)] or [description]
+
+
+def _compared(before: Description, after: Description, seed: int) -> Comparison:
+    """The comparison of one model that runs by itself with its original."""
     models = Model(before), Model(after)
     random = np.random.default_rng(seed)
     x = _input(models[0], random)

@@ -12,9 +12,11 @@ from recurra.errors import OnnxError
 from recurra.model import Description, Interface
 from recurra.model.annotations import to_content
 from recurra.model.interface import StateInterface
+from recurra.model.kinds import role
+from recurra.onnx.exporting.chain import spread, write_chain
 from recurra.onnx.exporting.graph import GraphWriter, Store
-from recurra.onnx.exporting.parts import WRITERS
-from recurra.onnx.exporting.scope import GraphWeights, Scope
+from recurra.onnx.exporting.pairs import FUTURE, PAST, write_pairs
+from recurra.onnx.exporting.scope import GraphWeights
 from recurra.onnx.exporting.sequences import SequenceNodes
 
 OLDEST, NEWEST = 18, 24  # opsets: reductions take their axes as an input from 18 on
@@ -32,13 +34,19 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
     newest = min(NEWEST, defs.onnx_opset_version())
     if not OLDEST <= opset <= newest:
         raise OnnxError(f"opset must be from {OLDEST} to {newest}; got {opset}")
-    interface = description.interface
-    if lengths and (interface.is_cell or not interface.states):
-        raise OnnxError("lengths=True needs a recurrent layer: the model has none")
-    states = [name(state) for state in interface.flat_states for name in (_first, _last)]
-    graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
-    _write(graph, description, LENGTHS if lengths else None, optional_states)
-    inputs, outputs = _declared(graph, interface, lengths)
+    if role(description.root) == "models":
+        if lengths:
+            raise OnnxError("lengths=True needs a model that runs by itself: this one holds several")
+        graph = GraphWriter(Store(description.dtype, [PAST, FUTURE, OUTPUT]))
+        inputs, outputs = write_pairs(graph, description, OUTPUT)
+    else:
+        interface = description.interface
+        if lengths and (interface.is_cell or not interface.states):
+            raise OnnxError("lengths=True needs a recurrent layer: the model has none")
+        states = [name(state) for state in interface.flat_states for name in (_first, _last)]
+        graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
+        _write(graph, description, LENGTHS if lengths else None, optional_states)
+        inputs, outputs = _declared(graph, interface, lengths)
     proto = graph.proto(description.root.kind, inputs, outputs)
     proto.initializer.extend(graph.store.tensors)
     return _model(proto, description, opset)
@@ -73,13 +81,11 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
     x = graph.node("Transpose", INPUT, perm=swap) if interface.batch_first else INPUT
     sequences = SequenceNodes(graph, x, not interface.is_cell, lengths)
     weights = GraphWeights(graph.store, description)
-    for name, part in interface.parts:
-        states = interface.states.get(name, ())
-        first = tuple(_entering(graph, sequences, state, optional_states) for state in states)
-        written = WRITERS[part.kind](Scope(graph, sequences, weights, name, part, x, first))
-        x = written.output
-        for state, last in zip(states, written.states, strict=True):
-            graph.node("Identity", last, into=_last(state))
+    first = [_entering(graph, sequences, state, optional_states) for state in interface.flat_states]
+    written = write_chain(graph, weights, sequences, interface, x, first)
+    for state, last in zip(interface.flat_states, written.states, strict=True):
+        graph.node("Identity", last, into=_last(state))
+    x = written.output
     if lengths is not None:
         x = graph.node("Where", sequences.active, x, graph.number(0.0))
     if interface.batch_first:
@@ -96,9 +102,8 @@ def _entering(graph: GraphWriter, sequences: SequenceNodes, state: StateInterfac
     if not optional:
         return _first(state)
     graph.store.add_default(_first(state), np.zeros((*state.leading, 1, state.size), graph.store.dtype))
-    pieces = [*map(graph.whole, state.leading), sequences.batch, graph.whole(state.size)]
     with graph.part("", _first(state)):
-        return graph.node("Expand", _first(state), graph.node("Concat", *pieces, axis=0))
+        return spread(graph, sequences, state, _first(state))
 
 
 def _model(graph: GraphProto, description: Description, opset: int) -> ModelProto:

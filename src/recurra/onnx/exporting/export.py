@@ -35,6 +35,9 @@ def export(
     - ``output``: as x, with the last part's features.
     - ``h_n``, ``c_n`` and so on: the last states. Passed as ``h_0``, ``c_0``, they continue where a sequence stopped.
 
+    The graph of an EncoderDecoder has the inputs ``past`` and ``future``, those of its encoder and its decoder, and
+    ``output``. So has that of an Ensemble of these, with the members as the output's first dimension.
+
     In float32 the cells of torch.nn, peephole_lstm and gru_reset_before become RNN, LSTM and GRU nodes. Every other
     cell becomes a Scan of its program, and so do all cells in float64, which onnxruntime's nodes do not compute.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from recurra import cells
 from recurra.tasks import checks
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -53,7 +54,7 @@ class SeriesSettings:
         for option, value in (("--context", self.context), ("--steps", self.steps)):
             if value is not None:
                 checks.whole(option, value)
-        checks.known_cell("--cell", self.cell)
+        checks.one_of("--cell", self.cell, tuple(cells.all()))
         checks.whole("--hidden", self.hidden)
         checks.whole("--members", self.members)
         checks.probability("--dropout", self.dropout)

@@ -1,0 +1,48 @@
+"""The parts of a model that runs by itself, written to a graph one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recurra.model import Interface
+from recurra.model.interface import StateInterface
+from recurra.onnx.exporting.graph import GraphWriter
+from recurra.onnx.exporting.parts import WRITERS
+from recurra.onnx.exporting.scope import GraphWeights, Scope, Written
+from recurra.onnx.exporting.sequences import SequenceNodes
+
+
+def write_chain(
+    graph: GraphWriter,
+    weights: GraphWeights,
+    sequences: SequenceNodes,
+    interface: Interface,
+    x: str,
+    first: Sequence[str],
+    model: str = "",
+) -> Written:
+    """Write all parts of a model.
+
+    Args:
+        graph: the graph.
+        weights: the weights of the whole description.
+        sequences: the sequences that the model runs over.
+        interface: the model's interface.
+        x: the name of its input, time first.
+        first: the names of the first values of all states.
+        model: the model's name in the description; empty for the description's root.
+    """
+    last: list[str] = []
+    for name, part in interface.parts:
+        states = tuple(first[len(last) : len(last) + len(interface.states.get(name, ()))])
+        full = ".".join(piece for piece in (model, name) if piece)
+        written = WRITERS[part.kind](Scope(graph, sequences, weights, full, part, x, states))
+        x = written.output
+        last += written.states
+    return Written(x, tuple(last))
+
+
+def spread(graph: GraphWriter, sequences: SequenceNodes, state: StateInterface, value: str) -> str:
+    """Spread a state's value, that of a batch of one or a number, over the batch."""
+    pieces = [*map(graph.whole, state.leading), sequences.batch, graph.whole(state.size)]
+    return graph.node("Expand", value, graph.node("Concat", *pieces, axis=0))

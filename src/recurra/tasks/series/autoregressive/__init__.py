@@ -1,0 +1,1 @@
+"""Autoregressive forecasting: the training of a network that gives the distribution of each next value."""

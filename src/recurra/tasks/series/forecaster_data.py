@@ -1,0 +1,234 @@
+"""The windows that a forecaster learns from and those that its members leave out, and what both say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.errors import RunError
+from recurra.series.calibration import calibrated, reference_quantiles
+from recurra.series.forecast import LEVELS
+from recurra.series.recipe import Recipe
+from recurra.series.references import Windows, is_naive
+from recurra.series.scaling import is_multiplicative
+from recurra.series.seasons import find_periods
+from recurra.series.stacking import fit_weights
+from recurra.series.windows import SeriesReader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recurra.series.panel import Panel
+    from recurra.series.table_format import TableFormat
+    from recurra.tasks.series.settings import SeriesSettings
+
+LEAST_CONTEXT, MOST_CONTEXT = 24, 144
+LONG_SEASON = 72  # steps; of a longer one the lags tell enough
+MOST_WINDOWS, MOST_BYTES = 20_000, 64_000_000  # of all windows together, in numbers and in memory
+WEIGHED = 4_000  # windows by which the references are combined
+FEW_WINDOWS, MANY_SERIES = 1_000, 10
+STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
+
+
+class ForecasterData:
+    """The training windows of a panel, encoded, and the recipe so far.
+
+    Args:
+        panel: the series.
+        settings: the settings of the networks.
+        names: the names of the known inputs, and those of the past ones.
+        least: the least value that a forecast may have; None without one.
+        table: the meaning of the table's columns, for the file.
+
+    Attributes:
+        recipe: the facts found in the data; its network weight and widths are those of `judged` alone.
+        windows: the encoded windows.
+        target: float64 (windows, horizon), what is to be forecast, in scales from the base; NaN where nothing was seen.
+        trained: for each member the windows that it learns from.
+        left_out: for each member the windows that it leaves out; none overlaps in time with one of `trained`.
+
+    Raises:
+        RunError: no series is long enough to learn from.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        settings: SeriesSettings,
+        names: tuple[Sequence[str], Sequence[str]],
+        least: float | None,
+        table: TableFormat | None,
+    ) -> None:
+        self.settings = settings
+        generator = np.random.default_rng([settings.seed, 1])
+        recipe = _first_recipe(panel, settings, names, least, table)
+        self.reader = SeriesReader(panel, recipe)
+        chosen = _origins(self.reader, recipe, generator)
+        self.places = chosen
+        self.actual = self.reader.actual(chosen)
+        _, scales = self.reader.scales(chosen)
+        few = generator.permutation(len(chosen.which))[:WEIGHED]
+        found = self.reader.references(chosen.take(few))
+        weights = fit_weights(np.stack(list(found.values())), self.actual[few], scales[few])
+        self.recipe = replace(recipe, reference_weights=tuple(tuple(map(float, group)) for group in weights))
+        self.reader.recipe = self.recipe
+        self.windows = self.reader.encode(chosen)
+        with np.errstate(all="ignore"):
+            self.target = (self.actual - self.windows.base) / self.windows.scale[:, None]
+        self.recipe = replace(
+            self.recipe, reference_quantiles=reference_quantiles(self.windows, self.actual, self.recipe)
+        )
+        self.trained, self.left_out = _split(chosen, recipe.horizon, settings.members)
+
+    @property
+    def usual_steps(self) -> int:
+        """The updates of a training: more for many series; a long one alone is learned by heart soon."""
+        if len(np.unique(self.places.which)) >= MANY_SERIES:
+            return STEPS_OF_MANY
+        return STEPS_OF_FEW if len(self.places.which) < FEW_WINDOWS else STEPS_OF_ONE
+
+    def judged(self, networks: NDArray[np.float64]) -> Recipe:
+        """The recipe after calibration on the left-out windows, with the figures that these give.
+
+        Args:
+            networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
+        """
+        rows = np.concatenate(self.left_out)
+        encoded, actual = self.windows.take(rows), self.actual[rows]
+        recipe = calibrated(self.recipe, encoded, networks, actual)
+        forecast = encoded.decode(networks, recipe)
+        logarithms = encoded.logarithms
+        with np.errstate(all="ignore"):
+            true = np.where(logarithms[:, None], np.exp(actual), actual)
+        seen = np.isfinite(true)
+        scale = np.where(seen, np.abs(true), 0.0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1), 1)[:, None]
+        unit = np.where(scale > 0, scale, 1.0)
+
+        def error(values: NDArray[np.float64]) -> float:
+            return float(np.mean((np.abs(values - true) / unit)[seen])) if seen.any() else 0.0
+
+        naive = {}
+        for name, values in self.reader.references(self.places.take(rows)).items():
+            if is_naive(name):
+                naive[name] = error(np.where(logarithms[:, None], np.exp(values), values))
+        best = min(naive, key=lambda name: naive[name])
+        ours = error(forecast[..., recipe.median])
+        inside = [
+            float(np.mean(((true >= forecast[..., low]) & (true <= forecast[..., high]))[seen])) if seen.any() else 0.0
+            for low, high in ((recipe.levels.index(0.1), recipe.levels.index(0.9)), (0, -1))
+        ]
+        gain = 1 - ours / naive[best] if naive[best] > 0 else 0.0
+        return replace(recipe, naive=best, gain=gain, coverage=tuple(inside), left_out=int(seen.sum()))
+
+
+def _first_recipe(
+    panel: Panel,
+    settings: SeriesSettings,
+    names: tuple[Sequence[str], Sequence[str]],
+    least: float | None,
+    table: TableFormat | None,
+) -> Recipe:
+    """The facts that are known before any window is."""
+    periods = find_periods(panel.target, panel.frequency.periods)
+    decisions = {is_multiplicative(values, periods) for values in panel.target}
+    centers, spreads = _centers_and_spreads(panel)
+    return Recipe(
+        frequency=panel.frequency,
+        horizon=settings.horizon,
+        context=settings.context or _context(periods, settings.horizon, panel),
+        periods=periods,
+        logarithm=decisions.pop() if len(decisions) == 1 else None,
+        least=least,
+        known=tuple(names[0]),
+        past=tuple(names[1]),
+        centers=centers,
+        spreads=spreads,
+        categories=tuple(int(column.max(initial=1)) for column in panel.static.T),
+        reference_weights=((1.0,),) * min(3, settings.horizon),
+        reference_quantiles=((0.0,) * len(LEVELS),) * settings.horizon,
+        widths=(1.0,) * len(LEVELS),
+        members=settings.members,
+        table=table,
+    )
+
+
+def _context(periods: tuple[int, ...], horizon: int, panel: Panel) -> int:
+    """Two of the shortest seasons, the longest one that is no longer than usual contexts, and at least the horizon."""
+    short = [period for period in periods if period <= LONG_SEASON]
+    whole = [period for period in periods if period <= MOST_CONTEXT]
+    wanted = max([2 * short[0] if short else 0, whole[-1] if whole else 0, horizon, LEAST_CONTEXT])
+    longest = max(map(len, panel.target), default=0)
+    return max(1, min(wanted, MOST_CONTEXT, longest // 3))
+
+
+def _centers_and_spreads(panel: Panel) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    centers: list[float] = []
+    spreads: list[float] = []
+    for inputs in (panel.known, panel.past):
+        values = np.concatenate(inputs) if inputs else np.zeros((0, 0))
+        for column in values.T:
+            seen = column[np.isfinite(column)]
+            center = float(seen.mean()) if len(seen) else 0.0
+            spread = float(np.abs(seen - center).mean()) if len(seen) else 0.0
+            centers.append(center)
+            spreads.append(spread if spread > 0 else 1.0)
+    return tuple(centers), tuple(spreads)
+
+
+def _origins(reader: SeriesReader, recipe: Recipe, generator: np.random.Generator) -> Windows:
+    """Windows to learn from: all there are, or as many as there is room for, drawn by chance."""
+    lengths, horizon = reader.target.lengths, recipe.horizon
+    least = recipe.periods[0] + 1 if recipe.periods else 2
+    first = np.minimum(np.maximum(least, recipe.context // 2), lengths // 2)
+    if recipe.periods and recipe.periods[-1] > LONG_SEASON:
+        long = np.minimum(recipe.periods[-1] + 1, lengths // 3)
+        first = np.maximum(first, long)
+    counts = np.maximum(lengths - horizon - np.maximum(first, 1) + 1, 0)
+    total = int(counts.sum())
+    if not total:
+        longest = int(lengths.max(initial=0))
+        raise RunError(
+            f"no series is long enough: a horizon of {horizon} needs {horizon + 2} values or more, and the longest "
+            f"series has {longest}; a shorter --horizon may do"
+        )
+    bytes_each = 4 * (recipe.context + horizon) * (8 + 9 * len(recipe.periods) + 2 * len(recipe.known))
+    most = max(64, min(MOST_WINDOWS, MOST_BYTES // bytes_each))
+    numbers = np.arange(total) if total <= most else np.sort(generator.choice(total, most, replace=False))
+    ends = np.cumsum(counts)
+    which = np.searchsorted(ends, numbers, side="right")
+    origins = np.maximum(first, 1)[which] + numbers - (ends - counts)[which]
+    windows = reader.windows(which, origins)
+    seen = np.isfinite(reader.actual(windows)).any(axis=1)
+    return windows.take(np.flatnonzero(seen)) if seen.any() else windows
+
+
+def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """The windows that each member learns from, and those that it leaves out.
+
+    Each series' forecast steps are cut into a block for each member. Series with too few windows for blocks go to a
+    member as a whole, where there are several.
+    """
+    begins = np.full(len(windows.history.lengths), np.iinfo(np.int64).max)
+    np.minimum.at(begins, windows.which, windows.origins)
+    ends = windows.history.lengths
+    own_begin, own_end = begins[windows.which], ends[windows.which]
+    several = len(np.unique(windows.which)) >= 2 * members
+    as_a_whole = (own_end - own_begin < 2 * members * horizon) & several
+    trained, left_out = [], []
+    for place in range(members):
+        begin = own_begin + (own_end - own_begin) * place // members
+        end = own_begin + (own_end - own_begin) * (place + 1) // members
+        last = np.maximum(end, begin + horizon)
+        inside = (windows.origins >= begin) & (windows.origins + horizon <= last)
+        clear = (windows.origins + horizon <= begin) | (windows.origins >= last)
+        owned = windows.which % members == place
+        inside, clear = np.where(as_a_whole, owned, inside), np.where(as_a_whole, ~owned, clear)
+        if not inside.any():
+            inside[-1] = True
+        everything = np.arange(len(inside))
+        left_out.append(everything[inside])
+        trained.append(everything[clear] if clear.sum() >= 4 else everything)
+    return trained, left_out
