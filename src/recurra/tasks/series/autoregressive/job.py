@@ -53,15 +53,16 @@ class AutoregressiveJob:
     def __init__(self, panel: Panel, settings: AutoregressiveSettings) -> None:
         settings.check()
         self.settings = settings
+        usable = np.array([np.count_nonzero(~np.isnan(values)) >= LEAST_VALUES for values in panel.target], bool)
+        if not usable.any():
+            raise RunError(_too_short(panel))
         likelihood = likelihood_for(panel.target) if settings.likelihood is None else LIKELIHOODS[settings.likelihood]
         check_values(likelihood, panel.ids, panel.target)
         self.recipe: AutoregressiveRecipe = make_recipe(panel, settings.horizon, likelihood.name, settings.context)
         self._reader = StepReader(panel, self.recipe)
         lengths = panel.lengths
-        usable = np.array([np.count_nonzero(~np.isnan(values)) >= LEAST_VALUES for values in panel.target], bool)
-        if not usable.any():
-            raise RunError(_too_short(panel))
-        left_out = settings.horizon if len(panel) * settings.horizon <= LARGEST_LEFT_OUT * int(lengths.sum()) else 0
+        share = settings.horizon * np.count_nonzero(usable) / int(lengths[usable].sum())
+        left_out = settings.horizon if share <= LARGEST_LEFT_OUT else 0
         self._rows = np.flatnonzero(usable & (lengths - left_out >= LEAST_VALUES))
         ends = lengths[self._rows] - left_out
         self._last = np.maximum(ends - settings.horizon, 1)  # origins whose horizon is trained on whole, if possible
