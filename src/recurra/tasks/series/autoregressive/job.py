@@ -23,7 +23,7 @@ MOST_VALIDATED = 1024  # windows of an evaluation
 FILLS = 2  # passes that forecast missing values, so that a gap's later values follow from its earlier ones
 
 Numbers = NDArray[np.int64]
-Values = NDArray[np.float64]
+Scaled = NDArray[np.float64]
 
 
 class AutoregressiveJob:
@@ -152,7 +152,7 @@ class AutoregressiveJob:
         density = log_densities(likelihood, raw[-horizon:], wanted.nan_to_num(1.0), scale)
         return -(density * is_seen).sum(), int(is_seen.sum())
 
-    def _filled(self, windows: StepWindows) -> Values:
+    def _filled(self, windows: StepWindows) -> Scaled:
         """The values of windows with the forecast means in the places of missing ones.
 
         The means are of passes over the whole window, so that a gap's later values are read a pass after its earlier
@@ -165,7 +165,7 @@ class AutoregressiveJob:
             return values
         was_training = self.network.training
         self.network.eval()
-        filled: Values = values.copy()
+        filled: Scaled = values.copy()
         with torch.no_grad():
             for _ in range(FILLS):
                 raw, _ = self.network(torch.from_numpy(inputs_of(self.recipe, windows, filled)))
