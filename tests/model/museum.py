@@ -15,10 +15,10 @@ from recurra.model.file import KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
-from recurra.vocabulary import Vocabulary
 from recurra.series import recipe as recipes
 from recurra.series.frequency import Frequency
 from recurra.series.table_format import TableFormat
+from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable
 from tests.runtime import forecasters as runtimes
 from tests.runtime.forecasters import recipe
