@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # imported on first use
     from recurra.nn.acceleration.accelerate import accelerate, restore
     from recurra.nn.frozen import frozen
     from recurra.runtime.convert import convert
+    from recurra.tasks.series.forecaster import Forecaster
     from recurra.tasks.text.language_model import LanguageModel
 
 
@@ -65,6 +66,7 @@ __all__ = [
     "Cell",
     "EngineError",
     "EquationError",
+    "Forecaster",
     "LanguageModel",
     "ProgramError",
     "RecurraError",
@@ -124,8 +126,8 @@ def __getattr__(name: str) -> object:
         return getattr(importlib.import_module("recurra.nn"), name)
     if name == "convert":
         return importlib.import_module("recurra.runtime").convert
-    if name == "LanguageModel":
-        return importlib.import_module("recurra.tasks").LanguageModel
+    if name in ("Forecaster", "LanguageModel"):
+        return getattr(importlib.import_module("recurra.tasks"), name)
     if name == "explain":
         return importlib.import_module("recurra.look").explain
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

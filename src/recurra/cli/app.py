@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli import text
+from recurra.cli import series, text
 from recurra.cli.bench import bench
 from recurra.cli.console import message_of
 from recurra.cli.export import export, inspect
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(text.app, name="text")
+app.add_typer(series.app, name="series")
 app.command()(export)
 app.command()(inspect)
 app.command()(bench)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from recurra.errors import FileFormatError, one_line
 from recurra.series.frequency import Frequency
 from recurra.series.table import listed
+from recurra.series.units import steps_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +136,9 @@ def _names(value: Any, name: str, most: int) -> tuple[str, ...]:
     return tuple(value)
 
 
-def describe(form: TableFormat, rows: int, series: int, season: int | None = None) -> str:
+def describe(
+    form: TableFormat, rows: int, series: int, season: int | None = None, horizon: int | None = None
+) -> str:
     """The line that says how a table was understood, and how to overrule it.
 
     Args:
@@ -143,6 +146,7 @@ def describe(form: TableFormat, rows: int, series: int, season: int | None = Non
         rows: the number of rows.
         series: the number of series.
         season: the number of steps of a season; None where there is none.
+        horizon: the number of steps that are forecast; None where nothing is.
     """
     time = "rows as steps" if form.time is None else f"time column {one_line(form.time, 40)}"
     target = f"target {listed(form.targets, 3)}" if not form.is_wide else f"a series each in {listed(form.targets, 3)}"
@@ -152,6 +156,9 @@ def describe(form: TableFormat, rows: int, series: int, season: int | None = Non
     parts += [f"{form.frequency}{zone}", f"{rows} row{_s(rows)} of {series} series"]
     parts.append("no season" if season is None else f"season {season}")
     flags = ["--time", *(["--id"] if form.ids else []), "--target", "--freq"]
+    if horizon is not None:
+        parts.append(f"horizon {steps_in_words(form.frequency.name, horizon)}")
+        flags.append("--horizon")
     return f"{', '.join(parts)}; overrule with {', '.join(flags)}"
 
 

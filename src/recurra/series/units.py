@@ -50,6 +50,13 @@ def in_words(name: str) -> str:
     return f"{words} ({name})"
 
 
+def steps_in_words(name: str, count: int) -> str:
+    """A number of steps in words: ``24 months``, ``1 hour``, ``12 steps`` of a frequency with a multiple."""
+    multiple, unit = split_name(name)
+    plural = _PLURALS[unit if multiple == 1 else "step"]
+    return f"{count} {plural if count != 1 else plural.removesuffix('s')}"
+
+
 def usual_periods(name: str) -> tuple[int, ...]:
     """The usual seasons of a frequency in steps, ascending: (7, 365) for ``D``."""
     multiple, unit = split_name(name)

@@ -1,4 +1,4 @@
-"""The jobs: language models of texts, and the training loop and the run folder that all jobs share."""
+"""The jobs: language models of texts, forecasters of time series, and the loop and run folder of all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from recurra.tasks.training.events import Callback, Evaluation, Step, TrainingOutcome
 
 if TYPE_CHECKING:
+    from recurra.tasks.series.forecaster import Forecaster
     from recurra.tasks.text.language_model import LanguageModel
 
-__all__ = ["Callback", "Evaluation", "LanguageModel", "Step", "TrainingOutcome"]
+__all__ = ["Callback", "Evaluation", "Forecaster", "LanguageModel", "Step", "TrainingOutcome"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> object:
         from recurra.tasks.text.language_model import LanguageModel
 
         return LanguageModel
+    if name == "Forecaster":
+        from recurra.tasks.series.forecaster import Forecaster
+
+        return Forecaster
     raise AttributeError(f"module 'recurra.tasks' has no attribute {name!r}")

@@ -56,7 +56,7 @@ def test_a_backtest_draws_forecasts_that_do_not_overlap():
     tested = backtest(forecast_of, panel, 6, origins=10, step=2, period=12)
     page = page_of_backtest(panel, tested, times, "Backtest", sentences=["It errs."])
     assert [fan.start for fan in page.charts[0].fans] == [36, 42, 48, 54]
-    assert page.table.caption == "10 origins, 2 steps apart, 6 steps from each"
+    assert page.table.caption == "6 months from 10 origins, 2 months apart"
     assert page.table.rows[0][0] == "recurra"
     (first, _) = drawn(page)
     assert all(first["rows"]["observed"][-6:])

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from recurra.tasks.series.backtesting import BacktestPlan, BacktestReport
     from recurra.tasks.series.opening import OpenedTable
 
-Tested = Annotated[Path, typer.Argument(metavar="RUN|TABLE", help="A run, or a table to train on as 'series train' does.")]
+Tested = Annotated[
+    Path, typer.Argument(metavar="RUN|TABLE", help="A run, or a table to train on as 'series train' does.")
+]
 Later = Annotated[Path | None, typer.Argument(metavar="TABLE", help="With RUN: a table that came after its training.")]
 
 
@@ -50,7 +52,9 @@ def backtest(
     run: Tested,
     file: Later = None,
     origins: Annotated[int | None, typer.Option(help="Origins to forecast from; by default 20.")] = None,
-    step: Annotated[int | None, typer.Option(help="Steps between origins; by default the horizon, if they fit.")] = None,
+    step: Annotated[
+        int | None, typer.Option(help="Steps between origins; by default the horizon, if they fit.")
+    ] = None,
     refit: Annotated[bool, typer.Option(help="Train anew at each origin; else once, at the first.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="Write every forecast beside what came.")] = None,
     plot: Page = None,
@@ -70,7 +74,7 @@ def backtest(
     minutes: Minutes = None,
     json: AsJson = False,
 ) -> None:
-    """Measure forecasts from the past beside the naive ones. A model is trained on what was known at the first origin."""
+    """Measure forecasts from the past beside the naive ones, of a model that was trained on what was known then."""
     options = context.params
     if is_run(run):
         said = given(context, (*TABLE, *MODEL))
@@ -108,7 +112,9 @@ def _of_run(run: Path, file: Path | None, options: dict[str, Any]) -> BacktestRe
         from recurra.tasks.series.runs import reopened
 
         if not run.is_dir():
-            raise RunError(f"{run} does not say which table it was trained on: name one, recurra series backtest {run} TABLE")
+            raise RunError(
+                f"{run} does not say which table it was trained on: name one, recurra series backtest {run} TABLE"
+            )
         settings, opened = reopened(open_run(run, TASK), note)
         return _trained(opened, settings, options)
     if options["refit"]:

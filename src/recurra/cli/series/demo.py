@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from recurra.cli.console import Reporter, note
+from recurra.cli.console import Reporter
 from recurra.cli.series.files import write_table
-from recurra.errors import RunError
+from recurra.cli.series.options import Seed
+from recurra.tasks.series.settings import SeriesSettings
 
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to make; it must not exist.")] = Path("airline"),
+    seed: Seed = SeriesSettings.seed,
 ) -> None:
-    """Forecast two years of airline passengers from the ten before, beside what came; under a minute."""
-    from recurra.series.reading import read_table
-    from recurra.series.results import forecast_table
+    """Forecast two years of airline passengers from the ten before them, beside what came; under a minute."""
     from recurra.tasks.run import refuse_existing
-    from recurra.tasks.series.backtesting import BacktestPlan, backtest_table, backtest_trained
-    from recurra.tasks.series.demo import KEPT_BACK, demo_tables
+    from recurra.tasks.series.backtesting import backtest_table
+    from recurra.tasks.series.demo import KEPT_BACK, make_demo
+    from recurra.tasks.series.drawing import page_of_report, write_page
 
+    settings = SeriesSettings(KEPT_BACK, seed=seed)
+    settings.check()
     refuse_existing(out)
-    table, history = out / "passengers.csv", out / "history.csv"
-    _make(out, dict(zip((table, history), demo_tables(), strict=True)))
-    print(f"{table} has the passengers of international airlines, 1949 to 1960, in thousands a month.")
-    print(f"The model learns from all but the last two years, {history}:\n")
+    made = make_demo(out)
+    opened = made.open()
+    print(f"The passengers of international airlines, 1949 to 1960, thousands a month, are in {made.table}.")
+    print("The model learns from the first ten years, and forecasts the last two:\n")
+    with Reporter(item="value") as reporter:
+        reporter.line(opened.summary(settings.horizon))
+        model = made.train(opened, settings, [reporter])
+    report = made.compare(model)
+    write_table(backtest_table(report), made.run / "forecast.csv")
+    write_page(page_of_report(report), made.run / "forecast.html")
+    print(f"\nThe last two years, forecast and come:\n\n{report}\n")
+    run, table = shlex.quote(str(made.run)), shlex.quote(str(made.table))
+    print(f"The forecast is in {made.run / 'forecast.csv'}, drawn for a browser in {made.run / 'forecast.html'}.")
+    print(f"What comes after 1960: recurra series forecast {run} {table} --plot after.html")
+    print("With a table of yours: recurra series train TABLE --out RUN")

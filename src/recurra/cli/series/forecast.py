@@ -74,7 +74,9 @@ def trained_table(run: Path) -> Path:
         RunError: the run is a single file, was not trained on a file, or the file is missing or has changed.
     """
     if not run.is_dir():
-        raise RunError(f"{run} does not say which table it was trained on: name one, recurra series forecast {run} TABLE")
+        raise RunError(
+            f"{run} does not say which table it was trained on: name one, recurra series forecast {run} TABLE"
+        )
     from recurra.tasks.run import open_run
     from recurra.tasks.series.configuration import TASK, check_source, read_config
 

@@ -69,10 +69,14 @@ def train(
     """Train a forecaster on a table. What is not said is found out and printed; Ctrl-C stops, --resume RUN goes on."""
     reporter: Follower = JsonReporter() if json else Reporter(item="value")
     if resume is None:
-        outcome, folder = _begin(context.params, reporter), out
+        _tell(_begin(context.params, reporter), out, reporter)
     else:
         _refuse_options(context, file, out)
-        outcome, folder = _go_on(resume, reporter), resume
+        _tell(_go_on(resume, reporter), resume, reporter)
+
+
+def _tell(outcome: TrainingOutcome | None, folder: Path | None, reporter: Follower) -> None:
+    """Say how the training ended; None if it had ended before."""
     if outcome is None or folder is None:
         return
     if outcome.signal is not None:

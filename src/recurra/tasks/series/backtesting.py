@@ -57,7 +57,7 @@ class BacktestReport:
 
     @property
     def measures(self) -> dict[str, Measures]:
-        """The measures of all values together, by the names of the forecasters; ``model`` is the one that was tested."""
+        """The measures of all values together, by the forecasters' names; ``model`` is the one that was tested."""
         return {name: self.tested.measures(name) for name in self.tested.quantiles}
 
     @property

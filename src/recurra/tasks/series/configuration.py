@@ -1,4 +1,4 @@
-"""The configuration of a forecasting run: settings, what is said about the table, and its file, to and from config.json."""
+"""The configuration of a forecasting run: settings, what is said of the table, and its file, from and to config.json."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from recurra.series.backtest import MODEL, Backtest
 from recurra.series.forecast import Forecast
 from recurra.series.naive import naive_forecasts
 from recurra.series.results import fields_of, times_column
+from recurra.series.units import steps_in_words
+from recurra.tasks.series.backtesting import period_of
 from recurra.tasks.series.picture.chart import Chart, Fan, Times
 from recurra.tasks.series.picture.page import MOST_CHARTS, FigureTable, Page
-from recurra.tasks.series.backtesting import period_of
 from recurra.tasks.series.verdict import best_naive, rows_of, training_sentences
 
 if TYPE_CHECKING:
@@ -95,7 +97,9 @@ def page_of_backtest(
         for row in drawn[:MOST_CHARTS].tolist()
     )
     count = int((tested.origins > 0).any(0).sum())
-    caption = f"{count} origins, {tested.step} steps apart, {tested.actual.shape[2]} steps from each"
+    steps = partial(steps_in_words, panel.frequency.name)
+    caption = f"{steps(tested.actual.shape[2])} from {count} origin{'s' if count > 1 else ''}"
+    caption += f", {steps(tested.step)} apart" if count > 1 else ""
     return Page(title, charts, len(drawn), sentences, _table(caption, named), beside or "naive forecast")
 
 
@@ -108,7 +112,7 @@ def page_of_trained(model: ForecastModel, opened: OpenedTable, forecast: Forecas
         opened.panel,
         forecast,
         times_of(form),
-        f"{_target_of(form)}: the next {recipe.horizon} step{'s' if recipe.horizon > 1 else ''}",
+        f"{_target_of(form)}: the next {steps_in_words(form.frequency.name, recipe.horizon)}",
         naive=None if naive is None else (recipe.naive, naive),
         sentences=training_sentences(recipe),
     )
@@ -117,7 +121,8 @@ def page_of_trained(model: ForecastModel, opened: OpenedTable, forecast: Forecas
 def page_of_report(report: BacktestReport) -> Page:
     """The page of a backtest's report."""
     form = report.opened.form
-    title = f"{_target_of(form)}: forecasts of {report.tested.actual.shape[2]} steps, and what came"
+    steps = steps_in_words(form.frequency.name, report.tested.actual.shape[2])
+    title = f"{_target_of(form)}: forecasts of {steps}, and what came"
     return page_of_backtest(report.opened.panel, report.tested, times_of(form), title, sentences=report.sentences)
 
 

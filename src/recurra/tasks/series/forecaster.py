@@ -1,4 +1,4 @@
-"""``Forecaster``: forecasts of tables of time series from Python, with the training and the files of the command line."""
+"""``Forecaster``: forecasts of tables of time series from Python, with the command line's training and files."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ Names = str | Sequence[str]
 class Forecaster:
     """A forecaster of tables of time series: ``Forecaster().fit(frame).predict()``.
 
-    A table is a frame of pandas, polars or another library that narwhals knows, a mapping of names to arrays, or the path
-    of a CSV or Parquet file. Results are of the kind of the frame that was given; of a path's table a mapping. What is
-    not said is found out: the columns by names such as ``unique_id``, ``ds`` and ``y`` or by what is in them, the
-    frequency by the times.
+    A table is a frame of pandas, polars or another library that narwhals knows, a mapping of names to arrays, or the
+    path of a CSV or Parquet file. Results are of the kind of the frame that was given; of a path's table a mapping.
+    What is not said is found out: the columns by names such as ``unique_id``, ``ds`` and ``y`` or by what is in them,
+    the frequency by the times.
 
     Args:
         horizon: the steps to forecast. Default: one season.
@@ -148,7 +148,7 @@ class Forecaster:
 
     @property
     def verdict(self) -> str:
-        """What left-out data say of the training: how much better than the best naive forecast, and of the intervals."""
+        """What left-out data say: how much better than the best naive forecast it is, and of its intervals."""
         return "\n".join(training_sentences(self.runtime.recipe))
 
     def predict(self, frame: Any = None, future: Any = None, level: Sequence[float] | None = None) -> Any:
@@ -165,8 +165,8 @@ class Forecaster:
             each quantile, such as ``q05`` and ``q95``.
 
         Raises:
-            RunError: the table does not follow the training data, known inputs do not reach far enough, or the forecaster
-                has no such interval.
+            RunError: the table does not follow the training data, known inputs do not reach far enough, or there is no
+                such interval.
         """
         opened = self._to_forecast(frame, future)
         forecast = of_intervals(self.runtime.forecast(opened.panel), level)
@@ -177,7 +177,7 @@ class Forecaster:
     ) -> BacktestFrames:
         """Forecast from origins in the past, and compare with what came and with the naive forecasts.
 
-        Without a table new forecasters are trained on what was known of the training table: at the first origin, or with
+        Without a table new forecasters are trained on what was known of the training table at the first origin, or with
         `refit` at each. With a table the trained forecaster is taken as it is, as on data that came later.
 
         Args:

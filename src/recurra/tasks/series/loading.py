@@ -47,9 +47,8 @@ def form_of(model: ForecastModel, path: object) -> TableFormat:
         path: its place, for the message.
 
     Raises:
-        RunError: its file does not say.
+        RunError: it was trained on no table.
     """
-    try:
-        return TableFormat.from_content(dict(model.recipe.table))
-    except FileFormatError as error:
-        raise RunError(f"{path} does not say what its table's columns mean: {error}") from None
+    if model.recipe.table is None:
+        raise RunError(f"{path} was not trained on a table, and does not say what columns mean")
+    return model.recipe.table

@@ -56,7 +56,7 @@ class OpenedTable:
 
     @property
     def usual_horizon(self) -> int:
-        """The steps that are forecast where none are said: one season, as far as the longest series has three of them."""
+        """The steps that are forecast by default: a season, or a third of the longest series if that is less."""
         longest = int(self.panel.lengths.max(initial=0))
         season = next((period for period in self.periods if period > 1), USUAL_HORIZON)
         return max(1, min(season, longest // LEAST_SEASONS, MOST_HORIZON))
@@ -69,8 +69,7 @@ class OpenedTable:
 
     def summary(self, horizon: int) -> str:
         """The line that says how the table was understood, and how to overrule it."""
-        said = describe(self.form, len(self.table), len(self.panel), next(iter(self.periods), None))
-        return f"{said}; forecast are {horizon} step{'s' if horizon > 1 else ''}, --horizon"
+        return describe(self.form, len(self.table), len(self.panel), next(iter(self.periods), None), horizon)
 
 
 def table_from(source: Any) -> Table:

@@ -42,7 +42,7 @@ def job_of(opened: OpenedTable, settings: SeriesSettings, panel: Panel | None = 
         settings,
         names=opened.names,
         least=opened.least,
-        table=opened.form.to_content(),
+        table=opened.form,
     )
 
 

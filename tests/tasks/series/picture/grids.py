@@ -13,6 +13,7 @@ class Grid:
     unit: str
     count: int = 1
     zone: str | None = None
+    name: str = "MS"
 
     def times(self, positions):
         steps = np.asarray(positions) * self.count

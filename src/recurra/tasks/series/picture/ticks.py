@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
+
+from recurra.series.zones import local_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,13 +39,13 @@ class Mark:
     text: str
 
 
-def number_marks(low: float, high: float, most: int = 6) -> list[Mark]:
+def number_marks(low: float, high: float, most: int = 7) -> list[Mark]:
     """Marks at round numbers from `low` to `high`, at most about so many.
 
     Args:
         low: the axis' lowest value.
         high: its highest value, above `low`.
-        most: the number of intervals between marks, about. Default 6.
+        most: the number of intervals between marks, about. Default 7.
     """
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -79,7 +80,7 @@ def time_marks(frequency: Frequency, first: int, last: int) -> list[Mark]:
     times = frequency.times(positions)
     if not np.issubdtype(times.dtype, np.datetime64):
         return _step_marks(positions, times)
-    local = local_times(times, frequency.zone)
+    local = local_of(times.astype(np.int64), frequency.zone).view("datetime64[us]")
     unit, begins = _coarsest(local)
     if len(begins) < 2:
         unit, begins = (
@@ -90,22 +91,6 @@ def time_marks(frequency: Frequency, first: int, last: int) -> list[Mark]:
         Mark(float(positions[index]), text)
         for index, text in zip(begins, _time_texts(local[begins], unit), strict=True)
     ]
-
-
-def local_times(times: NDArray[np.datetime64], zone: str | None) -> NDArray[np.datetime64]:
-    """Times in UTC as a clock of the zone shows them; without a zone as they are.
-
-    Args:
-        times: datetime64[us] in UTC.
-        zone: the IANA name of the time zone, or None.
-    """
-    if zone is None:
-        return times
-    place = ZoneInfo(zone)
-    clocks = (
-        datetime.fromtimestamp(int(each) / 1e6, timezone.utc).astimezone(place) for each in times.astype(np.int64)
-    )
-    return np.array([clock.replace(tzinfo=None) for clock in clocks], "datetime64[us]")
 
 
 def _step_marks(positions: NDArray[np.int64], numbers: NDArray[np.datetime64]) -> list[Mark]:
