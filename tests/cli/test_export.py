@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from recurra import cells, runtime
-from recurra.model import Column, Part, Series, write
+from recurra.model import Part, write
 from recurra.vocabulary import Vocabulary
+from tests.runtime.forecasters import forecaster, model_of, panel_of, recipe
 from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
 
 
@@ -179,9 +180,26 @@ def test_inspect(runs, call):
 
 
 def test_inspect_shows_every_annotation(call, tmp_path):
-    made = described(lstm(2, 3))
-    series = Series((Column("load", "target"), Column("heat", "future")), horizon=24, frequency="h")
-    write(type(made)(made.root, made.weights, {"series": series}), tmp_path / "m")
-    code, out, err = call("inspect", tmp_path / "m")
+    write(forecaster(), tmp_path / "m")
+    code, out, err = call("inspect", tmp_path / "m", "--programs")
     assert (code, err) == (0, "")
-    assert out.endswith("time series of 2 columns (forecast: load), frequency h\n")
+    assert out.startswith("Ensemble()\n  0: EncoderDecoder()\n    encoder: Recurrent(input_size=")
+    assert out.endswith("a forecaster of 3 steps (step), 2 networks\n")
+
+
+@pytest.mark.parametrize("weights", ["as-is", "bf16", "int8"])
+def test_a_forecaster_is_written(weights, call, tmp_path):
+    """Its quantized networks are compared, and all of them are one ONNX graph."""
+    pytest.importorskip("onnx")
+    write(forecaster(), tmp_path / "m")
+    code, out, err = call(
+        "export", tmp_path / "m", "--out", tmp_path / "n", "--onnx", tmp_path / "o", "--weights", weights
+    )
+    assert (code, err) == (0, "")
+    assert ("root mean square" in out) == (weights != "as-is")
+    model, panel = runtime.load_forecaster(tmp_path / "n"), panel_of(recipe(), 9)
+    expected = model_of().forecast(panel).median
+    np.testing.assert_allclose(model.forecast(panel).median, expected, atol=0 if weights == "as-is" else 0.2)
+    code, _, err = call("export", tmp_path / "m", "--onnx", tmp_path / "p", "--lengths")
+    assert code == 2
+    assert "needs a model that runs by itself" in err

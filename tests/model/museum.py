@@ -11,13 +11,17 @@ from collections.abc import Callable
 import numpy as np
 
 from recurra import cells
-from recurra.model import Column, Scaling, Series, series
 from recurra.model.file import KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
+from recurra.series import recipe as recipes
+from recurra.series.frequency import Frequency
+from recurra.series.table_format import TableFormat
 from recurra.vocabulary import Vocabulary
 from tests.program.written import equation, program, variable
+from tests.runtime import forecasters as runtimes
+from tests.runtime.forecasters import recipe
 from tests.runtime.models import described, embedding, layer, linear, lstm, stack
 
 EXHIBITS: dict[str, Callable[[], bytes]] = {}
@@ -77,13 +81,30 @@ def spoken():
     return bytes_of(type(made)(made.root, made.weights, {"vocabulary": Vocabulary("char", ["<unk>", "a", "b"])}))
 
 
+TABLE = TableFormat(
+    frequency=Frequency("D"),
+    targets=("load",),
+    time="day",
+    ids=("place",),
+    known=("promo", "price"),
+    past=("rain",),
+    static=("region",),
+    time_kind="text",
+    time_pattern="%Y-%m-%d",
+    whole_ids=(False,),
+    known_categories=((), ()),
+    static_categories=(("north", "south"),),
+    trained_ids=("a", "b"),
+)
+RECIPE = recipe(
+    "D", periods=(7,), known=("promo", "price"), past=("rain",), categories=(2,), least=0.0, naive="last value",
+    gain=0.25, coverage=(0.8, 0.9), left_out=40, logarithm=None, table=TABLE,
+)  # fmt: skip
+
+
 def forecaster():
-    """A forecaster of two time series with three columns."""
-    made = described(stack(lstm(3, 4), linear(4, 2)))
-    columns = (Column("load", "target"), Column("price", "past"), Column("heat", "future"))
-    scaling = Scaling([[1.0, 0.0, 2.5], [0.0, 1e-300, 3.0]], [[1.0, 1.0, 2.0], [0.5, 1.0, 1e300]], ["north", "south"])
-    series = Series(columns, 24, 168, "h", 24, (0.1, 0.9), scaling, "time", "place")
-    return bytes_of(type(made)(made.root, made.weights, {"series": series}))
+    """A forecaster of two members."""
+    return bytes_of(runtimes.forecaster(RECIPE))
 
 
 def before_annotations(data, vocabulary):
@@ -400,81 +421,97 @@ exhibits(
     },
     lambda item: before_annotations(spoken(), item),
 )
+MEMBER = ("model", "parts", 0, 1)
 exhibits(
-    "series",
+    "forecaster: models",
     {
-        "a field missing": (("period",), REMOVED),
-        "a field too many": (("holidays",), []),
-        "columns that are an object": (("columns",), {}),
-        "a column that is a text": (("columns", 0), "load"),
-        "a column without a role": (("columns", 0, "role"), REMOVED),
-        "a column of an unknown role": (("columns", 0, "role"), "static"),
-        "a role that is a list": (("columns", 0, "role"), ["target"]),
-        "no target": (("columns", 0, "role"), "past"),
-        "no columns": (("columns",), []),
-        "columns with one name": (("columns", 1, "name"), "load"),
-        "a column of no name": (("columns", 1, "name"), ""),
-        "a column of a number as name": (("columns", 1, "name"), 3),
-        "a column whose name is two lines": (("columns", 1, "name"), "a\nb"),
-        "a column whose name is half a character": (("columns", 1, "name"), "\ud800"),
-        "a column that is the time too": (("time_column",), "load"),
-        "a time that is a list": (("time_column",), []),
-        "other features than the model's": (("columns",), [{"name": "load", "role": "target"}]),
-        "more columns than can be": (
-            ("columns",),
-            [{"name": str(n), "role": "target"} for n in range(series.MAX_COLUMNS + 1)],
-        ),
-        "a horizon of 0": (("horizon",), 0),
-        "no horizon": (("horizon",), None),
-        "a horizon that is true": (("horizon",), True),
-        "a horizon that is a float": (("horizon",), 24.0),
-        "a horizon without end": (("horizon",), 10**18),
-        "a period that is a text": (("period",), "24"),
-        "a context of -1": (("context",), -1),
-        "a frequency of many characters": (("frequency",), "h" * 1000),
-        "a frequency that is a number": (("frequency",), 60),
-        "quantiles that descend": (("quantiles",), [0.9, 0.1]),
-        "a quantile twice": (("quantiles",), [0.5, 0.5]),
-        "a quantile of 1": (("quantiles",), [0.5, 1]),
-        "a quantile that is a text": (("quantiles",), ["0.5"]),
-        "a quantile that is true": (("quantiles",), [True]),
-        "quantiles that are a number": (("quantiles",), 0.5),
-        "more quantiles than can be": (("quantiles",), [n / 1000 for n in range(1, series.MAX_QUANTILES + 2)]),
-        "a scaling that is a list": (("scaling",), []),
-        "a scaling without its scale": (("scaling", "scale"), REMOVED),
-        "a scale of 0": (("scaling", "scale", 0, 1), 0),
-        "a negative scale": (("scaling", "scale", 0, 1), -1.0),
-        "a scale that is a text": (("scaling", "scale", 0, 1), "1"),
-        "a scale that is true": (("scaling", "scale", 0, 1), True),
-        "a scale of a row too few": (("scaling", "scale", 1), REMOVED),
-        "a scale of a column too few": (("scaling", "scale", 1, 2), REMOVED),
-        "scales of a column too many": (("scaling", "scale"), [[1, 1, 1, 1], [1, 1, 1, 1]]),
-        "scales that are no rows": (("scaling", "scale"), [1, 1, 1]),
-        "scales in rows of rows": (("scaling", "scale"), [[[1, 1, 1]], [[1, 1, 1]]]),
-        "no scales": (("scaling", "scale"), []),
-        "an offset that is null": (("scaling", "offset", 0, 0), None),
-        "an offset of 20 digits too many": (("scaling", "offset", 0, 0), 10**20),
-        "a scaling of more series than named": (("scaling", "series"), ["north"]),
-        "a scaling of series with one name": (("scaling", "series"), ["north", "north"]),
-        "a scaling of series that have numbers": (("scaling", "series"), [1, 2]),
-        "a scaling of each series without a column that tells them apart": (("series_column",), None),
-        "more scales than can be": (("scaling", "scale"), [[1.5] * 1000] * (series.MAX_SCALES // 1000 + 1)),
-        "as many series as can be, one twice": (
-            ("scaling",),
-            {
-                "series": [*(f"{n:x}" for n in range(series.MAX_SCALES - 1)), "1"],
-                "offset": [[0]] * series.MAX_SCALES,
-                "scale": [[1]] * series.MAX_SCALES,
-            },
-        ),
+        "no members": (("model", "parts"), []),
+        "members without a part": (("model", "parts"), REMOVED),
+        "a member of another name": (("model", "parts", 0, 0), "2"),
+        "an ensemble in an ensemble": ((*MEMBER, "kind"), "Ensemble"),
+        "a stack in an ensemble": ((*MEMBER, "kind"), "Stack"),
+        "an ensemble that is a stack": (("model", "kind"), "Stack"),
+        "an ensemble that is an encoder": (("model", "kind"), "EncoderDecoder"),
+        "an encoder without its decoder": ((*MEMBER, "parts", 1), REMOVED),
+        "a decoder without its encoder": ((*MEMBER, "parts", 0), REMOVED),
+        "a decoder of another name": ((*MEMBER, "parts", 1, 0), "head"),
+        "a decoder of more layers": ((*MEMBER, "parts", 1, 1, "parts", 0, 1, "settings", "num_layers"), 2),
+        "a decoder that is an encoder's layer": ((*MEMBER, "parts", 1, 1, "kind"), "LSTM"),
+        "a setting of an ensemble": (("model", "settings"), {"members": 2}),
+        "more members than the model has": (("annotations", "forecaster", "members"), 3),
+        "fewer levels than outputs": (("annotations", "forecaster", "levels"), [0.5]),
     },
-    lambda item: changed(("annotations", "series", *item[0]), item[1], forecaster),
+    lambda item: changed(*item, forecaster),
+)
+exhibits(
+    "forecaster",
+    {
+        "a field missing": (("context",), REMOVED),
+        "a field too many": (("holidays",), []),
+        "a frequency that is a text": (("frequency",), "D"),
+        "an unknown frequency": (("frequency", "name"), "fortnight"),
+        "a frequency of no steps": (("frequency", "name"), "0D"),
+        "a frequency without end": (("frequency", "name"), "9" * 4000 + "D"),
+        "an unknown zone": (("frequency", "zone"), "../../etc/passwd"),
+        "an anchor of 2**63": (("frequency", "anchor"), 2**63),
+        "a horizon of 0": (("horizon",), 0),
+        "a horizon that is true": (("horizon",), True),
+        "a horizon that is a float": (("horizon",), 3.0),
+        "a horizon without end": (("horizon",), 10**18),
+        "a horizon of other quantiles": (("horizon",), 4),
+        "a context of -1": (("context",), -1),
+        "a context without end": (("context",), recipes.MAX_STEPS + 1),
+        "periods that are a number": (("periods",), 7),
+        "a period of 0": (("periods",), [0]),
+        "a period in a list": (("periods",), [[7]]),
+        "more periods than can be": (("periods",), [7] * (recipes.MAX_PERIODS + 1)),
+        "periods without weights": (("periods",), []),
+        "a logarithm that is 1": (("logarithm",), 1),
+        "a least value that is a text": (("least",), "0"),
+        "a known input that is a number": (("known", 0), 1),
+        "a known input that is half a character": (("known", 0), "\ud800"),
+        "a known input without its centre": (("known",), ["promo"]),
+        "an input of many characters": (("past", 0), "x" * (recipes.MAX_NAME + 1)),
+        "inputs without end": (("known",), ["x"] * (recipes.MAX_COLUMNS + 1)),
+        "a centre that is null": (("centers", 0), None),
+        "a spread of 0": (("spreads", 0), 0),
+        "a spread too many": (("spreads",), [1, 1, 1, 1]),
+        "categories without end": (("categories", 0), recipes.MAX_CATEGORIES + 1),
+        "more categories than the networks know": (("categories", 0), 3),
+        "no category": (("categories", 0), 0),
+        "levels without a median": (("levels",), [0.1, 0.9]),
+        "levels that descend": (("levels",), [0.9, 0.5, 0.1]),
+        "a level of 1": (("levels", 10), 1),
+        "a level that is a text": (("levels", 0), "0.05"),
+        "weights that are no rows": (("reference_weights",), [1, 1, 1]),
+        "weights of rows of other lengths": (("reference_weights", 0), [1]),
+        "weights of another number of references": (("reference_weights",), [[1]] * 3),
+        "weights of too few groups": (("reference_weights", 2), REMOVED),
+        "weights that are null": (("reference_weights",), None),
+        "a quantile that is true": (("reference_quantiles", 0, 0), True),
+        "a quantile of 20 digits too many": (("reference_quantiles", 0, 0), 10**21),
+        "a row of quantiles too few": (("reference_quantiles", 0), REMOVED),
+        "a network weight of 2": (("network_weight",), 2),
+        "a negative width": (("widths", 0), -1),
+        "a width too few": (("widths", 0), REMOVED),
+        "members that are a list": (("members",), [2]),
+        "a naive forecast that is a list": (("naive",), ["last value"]),
+        "a gain that is a text": (("gain",), "0"),
+        "a coverage of 2": (("coverage", 0), 2),
+        "figures of -1 values": (("left_out",), -1),
+        "a table that is a list": (("table",), []),
+        "a table without a field": (("table", "ids"), REMOVED),
+        "a table of two targets of one name": (("table", "targets"), ["load", "load"]),
+        "a table of unknown times": (("table", "time_kind"), ["text"]),
+    },
+    lambda item: changed(("annotations", "forecaster", *item[0]), item[1], forecaster),
 )
 
 
-@exhibit("series: an infinite scale")
+@exhibit("forecaster: an infinite centre")
 def _():
     header, description, body = opened(forecaster())
+    description["annotations"]["forecaster"]["centers"][0] = 1e300
     return closed(header, json.dumps(description).replace("1e+300", "1e999"), body)
 
 

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from recurra.model import content, cost, kinds, safetensors, serial, series, vocabulary
+from recurra.model import content, cost, kinds, safetensors, serial, vocabulary
 from recurra.program import serial as programs
+from recurra.runtime.forecasting import model as forecasting
+from recurra.series import recipe
 from recurra.vocabulary import byte_pairs
 from tests.model import museum
 
@@ -30,12 +32,14 @@ CAPS = {
         vocabulary.MAX_MERGES,
     ],
     "bytes of a token": [byte_pairs.LONGEST_PIECE],
-    "characters of a name of a part, a column or a series": [content.MAX_NAME],
-    "columns of time series": [series.MAX_COLUMNS],
-    "offsets, and as many scales, of time series": [series.MAX_SCALES],
-    "steps of a horizon, a context or a period": [series.MAX_STEPS],
-    "quantiles": [series.MAX_QUANTILES],
-    "characters of a frequency": [series.MAX_FREQUENCY],
+    "characters of a name of a part": [content.MAX_NAME],
+    "known inputs, past inputs and static columns of a forecaster, each": [recipe.MAX_COLUMNS],
+    "characters of an input's name": [recipe.MAX_NAME],
+    "categories of a static column": [recipe.MAX_CATEGORIES],
+    "steps of a forecaster's horizon; of its context or a period": [recipe.MAX_HORIZON, recipe.MAX_STEPS],
+    "periods, levels and members of a forecaster": [recipe.MAX_PERIODS, recipe.MAX_LEVELS, recipe.MAX_MEMBERS],
+    "reference forecasts": [recipe.MAX_ROW],
+    "numbers of a forecaster's window": [forecasting.MAX_NUMBERS],
     "equations, variables and operands of all programs together": [
         programs.MAX_EQUATIONS,
         programs.MAX_VARIABLES,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recurra.errors import ProgramError
+from recurra.runtime import ForecastModel
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -24,6 +25,13 @@ def test_seeds_are_accepted_and_run(fuzz):
     for seed in [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]:
         assert fuzz.targets.read(seed) is not None
         fuzz.targets.one_input(seed, 1)
+
+
+def test_the_seeds_have_forecasters_that_run(fuzz):
+    forecasters = [each for each in fuzz.seeds.descriptions() if "forecaster" in each.annotations]
+    assert len(forecasters) == 2
+    for description in forecasters:
+        fuzz.targets._forecast(ForecastModel(description))
 
 
 def test_mutated_inputs_are_refused_or_run(fuzz):

@@ -26,9 +26,7 @@ def test_members_are_models_by_themselves(tmp_path):
     members = read(tmp_path / "m").members()
     assert [member.root for member in members] == parts
     x = np.random.default_rng(0).standard_normal((5, 2, 2)).astype(np.float32)
-    first = Description(
-        parts[0], {n[2:]: weight for n, weight in made.weights.items() if n.startswith("0.")}
-    )
+    first = Description(parts[0], {n[2:]: weight for n, weight in made.weights.items() if n.startswith("0.")})
     assert same(Model(members[0])(x), Model(first)(x))
     encoder, decoder = members[2].members()
     assert (encoder.root, decoder.root) == tuple(part for _, part in parts[2].children)
@@ -57,16 +55,20 @@ def test_a_decoder_goes_on_from_an_encoder(cell):
     """Of the same weights, an encoder and a decoder are one run over all steps."""
     part = layer(cell, 3, 3, num_layers=2)
     made = described(both(part, part))
-    weights = {f"{one}.{name}": made.weights[f"encoder.{name}"] for one in ("encoder", "decoder") for name in (
-        name.partition(".")[2] for name in made.weights if name.startswith("encoder.")
-    )}
+    weights = {
+        f"{one}.{name}": made.weights[f"encoder.{name}"]
+        for one in ("encoder", "decoder")
+        for name in (name.partition(".")[2] for name in made.weights if name.startswith("encoder."))
+    }
     encoder, decoder = map(Model, Description(made.root, weights).members())
     x = np.random.default_rng(1).standard_normal((7, 2, 3)).astype(np.float32)
     whole, last = encoder(x)
     _, state = encoder(x[:4])
     output, end = decoder(x[4:], state)
     np.testing.assert_array_equal(output, whole[4:])
-    np.testing.assert_array_equal(np.stack(list(decoder.layout.nest.flatten(end))), np.stack(list(encoder.layout.nest.flatten(last))))
+    np.testing.assert_array_equal(
+        np.stack(list(decoder.layout.nest.flatten(end))), np.stack(list(encoder.layout.nest.flatten(last)))
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from torch.nn.utils import prune
 import recurra
 from recurra import cells, runtime
 from recurra.errors import FileFormatError
-from recurra.model import KINDS, Column, Series
+from recurra.model import KINDS
 from recurra.model.kinds import kinds_of
 from recurra.nn import (
     GRU,
@@ -340,21 +340,18 @@ def test_a_module_that_does_something_else_is_refused(tmp_path):
 
 
 def test_annotations_go_with_the_module(tmp_path):
-    words, noted = Vocabulary("char", ["<unk>", "a"]), Series((Column("load", "target"),), horizon=3)
+    words = Vocabulary("char", ["<unk>", "a"])
     for arguments in ({"vocabulary": words}, {"annotations": {"vocabulary": words}}):
         recurra.save(Stack(nn.Embedding(2, 2), GRU(2, 2)), tmp_path / "m", **arguments)
         model = runtime.load(tmp_path / "m")
         assert model.vocabulary.tokens == model.annotations["vocabulary"].tokens == words.tokens
-    recurra.save(GRU(1, 2), tmp_path / "m", annotations={"series": noted})
-    assert runtime.load(tmp_path / "m").annotations == {"series": noted}
-    assert isinstance(recurra.load(tmp_path / "m"), GRU)
     before = (tmp_path / "m").read_bytes()
     with pytest.raises(TypeError, match="give the vocabulary once"):
         recurra.save(nn.Embedding(2, 2), tmp_path / "m", vocabulary=words, annotations={"vocabulary": words})
     with pytest.raises(FileFormatError, match="'licence' is not known; known are "):
         recurra.save(GRU(1, 2), tmp_path / "m", annotations={"licence": "mine"})
-    with pytest.raises(TypeError, match=r"series must be a recurra\.model\.series\.Series, not str"):
-        recurra.save(GRU(1, 2), tmp_path / "m", annotations={"series": "load"})
+    with pytest.raises(TypeError, match=r"forecaster must be a recurra\.series\.recipe\.Recipe, not str"):
+        recurra.save(GRU(1, 2), tmp_path / "m", annotations={"forecaster": "load"})
     assert (tmp_path / "m").read_bytes() == before
 
 

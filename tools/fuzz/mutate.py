@@ -23,7 +23,7 @@ _WORDS = [
     *("input", "hidden", "proj", "2*hidden", "hidden/2", "input + hidden", "0", "1", "0*hidden", "-hidden", "hidden/0"),
     *("999999999*hidden", "999999999", "hidden/7", "x", "h", "%1", "h'", "h'99999", "", "\x1b[2J", "\n", "\ud800", "é"),
     *("step", "sequence", "real", "bool", "char", "word", "<unk>", "tanh", ".scale", "weight_ih_l0", "w" * 600),
-    *("target", "past", "future"),
+    *("encoder", "decoder", "15min", "MS", "step", "Europe/Berlin", "%Y-%m", "text", "number"),
 ]
 _NUMBERS = [
     *(0, 1, -1, 2, 3, 4, 7, 8, 64, 1000, 65536, 65537, 2**31 - 1, 2**31, 2**53, 2**62, 2**63, 2**64, -(2**63)),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from fuzz.grow import grown
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
-from recurra.model import Column, Description, Part, Scaling, Series, Weight, weights_of
+from recurra.model import Description, Part, Weight, weights_of
 from recurra.model.file import contents_of
 from recurra.model.quantize import quantize
 from recurra.model.safetensors import Tensor, pack
 from recurra.program import Program, to_json
+from recurra.series.frequency import Frequency
+from recurra.series.recipe import Recipe
+from recurra.series.table_format import TableFormat
 from recurra.vocabulary import Vocabulary
 
 PLAIN = {
@@ -59,8 +63,44 @@ def described(root: Part, annotations: Mapping[str, object] | None = None, dtype
     return Description(root, weights, annotations or {})
 
 
+def _numbered(kind: str, *parts: Part) -> Part:
+    return Part(kind, {}, tuple((str(number), part) for number, part in enumerate(parts)))
+
+
 def _stack(*parts: Part) -> Part:
-    return Part("Stack", {}, tuple((str(number), part) for number, part in enumerate(parts)))
+    return _numbered("Stack", *parts)
+
+
+def _pair(program: Program, past: int, future: int, outputs: int) -> Part:
+    """An encoder with its decoder."""
+    decoder = _stack(
+        layer(program, future, 2), Part("Linear", {"in_features": 2, "out_features": outputs, "bias": True})
+    )
+    return Part("EncoderDecoder", {}, (("encoder", layer(program, past, 2)), ("decoder", decoder)))
+
+
+def _forecasters(program: Program) -> Iterator[Description]:
+    """Forecasters without inputs, and with one of each kind."""
+    levels = (0.1, 0.5, 0.9)
+    facts = {
+        "horizon": 2,
+        "context": 3,
+        "levels": levels,
+        "widths": (1.0,) * 3,
+        "reference_quantiles": ((0.0,) * 3,) * 2,
+    }
+    plain = Recipe(Frequency("step"), reference_weights=((1.0,),) * 2, members=2, **facts)  # type: ignore[arg-type]
+    table = TableFormat(Frequency("MS"), ("y",), "ds", ("id",), ("price",), ("rain",), ("region",), "text", "%Y-%m")
+    rich = Recipe(
+        Frequency("MS", 0, "Europe/Berlin"), periods=(12,), reference_weights=((0.125,) * 7,) * 2, logarithm=None,
+        least=0.0, known=("price",), past=("rain",), centers=(1.0, 2.0), spreads=(0.5, 1.0), categories=(1,), gain=0.5,
+        coverage=(0.8, 0.9), naive="last value",
+        table=replace(table, whole_ids=(False,), known_categories=((),), static_categories=(("a",),)),
+        **facts,  # type: ignore[arg-type]
+    )  # fmt: skip
+    for recipe, past, future in ((plain, 2, 3), (rich, 11, 16)):
+        members = [_pair(program, past, future, len(levels)) for _ in range(recipe.members)]
+        yield described(_numbered("Ensemble", *members), {"forecaster": recipe})
 
 
 def descriptions() -> Iterator[Description]:
@@ -84,10 +124,8 @@ def descriptions() -> Iterator[Description]:
         )
     for kind in ("bf16", "int8"):
         yield quantize(described(spoken, tokens), kind)
-    columns = (Column("load", "target"), Column("heat", "future"))
-    scaling = Scaling([[0.0, 1.5], [3.0, 0.0]], [[1.0, 2.0], [0.25, 1.0]], ["north", "south"])
-    series = Series(columns, 24, 48, "h", 24, (0.1, 0.9), scaling, "time", "place")
-    yield described(layer(tanh, 2, 2), {"series": series})
+    yield from _forecasters(tanh)
+    yield described(_numbered("Ensemble", layer(tanh, 2, 2), Part("Tanh"), _pair(gru, 2, 1, 1)))
     both = described(_stack(layer(tanh, 2, 2), layer(tanh, 2, 2)))
     yield Description(both.root, {name: both.weights[name.replace("1.", "0.", 1)] for name in both.weights})
     for kind, settings in PLAIN.items():

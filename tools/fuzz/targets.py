@@ -21,7 +21,8 @@ from recurra.model.file import model_of
 from recurra.model.file_errors import refusing
 from recurra.model.safetensors import unpack_from
 from recurra.program import Program, Sizes, from_json, to_json
-from recurra.runtime import Model
+from recurra.runtime import ForecastModel, Model
+from recurra.series.panel import Panel
 
 ENGINE = NativeEngine()
 MOST_WEIGHTS = 10**6  # of a program without a file of weights
@@ -66,12 +67,30 @@ def use(content: Program | Description, sizes: tuple[int, int]) -> None:
             if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
                 return
             content = described(part)
+        if "forecaster" in content.annotations:
+            _forecast(ForecastModel(content))
+        for member in content.members():
+            use(member, sizes)
         _run(Model(content))
         for _, part in content.root.walk():
             if "program" in part.settings:
                 _differentiate(part.program, *sizes)
     except RecurraError:
         return
+
+
+def _forecast(model: ForecastModel) -> None:
+    """Forecast a series of three values, and go on with a fourth."""
+    recipe = model.recipe
+    ones = np.ones((3 + recipe.horizon, len(recipe.known) + len(recipe.past)))
+    panel = Panel(
+        ("",), np.zeros(1, np.int64), (np.array([1.0, np.nan, 3.0]),), (ones[:, : len(recipe.known)],),
+        (ones[:3, len(recipe.known) :],), np.zeros((1, len(recipe.categories)), np.int64), recipe.frequency,
+    )  # fmt: skip
+    stream = model.stream(panel)
+    after = stream.step(2.0, ones[0, : len(recipe.known)], ones[0, len(recipe.known) :])
+    if not np.isfinite(after.quantiles).all() or (np.diff(after.quantiles) < 0).any():
+        raise Found(f"a forecast of quantiles {after.quantiles}")
 
 
 def _run(model: Model) -> None:

@@ -26,7 +26,9 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         for name, module in (("encoder", encoder), ("decoder", decoder)):
             if not is_recurrent(module):
-                raise TypeError(f"the {name} must be a recurrent layer or a Stack with some, not {type(module).__name__}")
+                raise TypeError(
+                    f"the {name} must be a recurrent layer or a Stack with some, not {type(module).__name__}"
+                )
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, past: Any, future: Any) -> Tensor:
@@ -43,5 +45,5 @@ class EncoderDecoder(nn.Module):
             ValueError, RuntimeError: an input or the encoder's state does not fit; the message names the dimensions.
         """
         _, state = run_parts([self.encoder], past)
-        output, _ = run_parts([self.decoder], future, state)
+        output: Tensor = run_parts([self.decoder], future, state)[0]
         return output

@@ -11,7 +11,7 @@ import numpy as np
 from recurra.errors import RecurraError, RunError
 from recurra.runtime.model import Model
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe
-from recurra.series.autoregressive.windows import StepReader, StepWindows, blank, inputs_of
+from recurra.series.autoregressive.windows import StepReader, StepWindows, inputs_of
 from recurra.series.forecast import LEVELS, Forecast
 from recurra.series.likelihoods import NUMPY, Array, check_values
 
@@ -162,7 +162,7 @@ class PathSampler:
         lead, steps = self.recipe.lags[-1], self.recipe.context + ahead
         values = windows.values.copy()
         is_missing = (np.isnan(values) & windows.is_inside)[:, lead : lead + steps]
-        values[np.isnan(values)] = blank(self.recipe)
+        values[np.isnan(values)] = self.recipe.blank
         if not is_missing.any():
             outputs, state = self.model(inputs_of(self.recipe, windows, values)[:steps])
             return outputs, state, values

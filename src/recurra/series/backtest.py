@@ -18,7 +18,7 @@ from recurra.series.references import NAIVE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ForecastFunction = Callable[[Panel], Forecast]
+PanelForecaster = Callable[[Panel], Forecast]
 
 MODEL = "model"
 MOST_ORIGINS = 20
@@ -75,7 +75,7 @@ class Backtest:
 
 
 def backtest(
-    forecaster: ForecastFunction | None,
+    forecaster: PanelForecaster | None,
     panel: Panel,
     horizon: int,
     origins: int | None = None,
@@ -83,7 +83,7 @@ def backtest(
     *,
     period: int | None = None,
     naive: bool = True,
-    refit: Callable[[Panel], ForecastFunction] | None = None,
+    refit: Callable[[Panel], PanelForecaster] | None = None,
 ) -> Backtest:
     """Forecast from several origins in the past, and keep what came beside it.
 
@@ -142,7 +142,7 @@ def backtest(
     )
 
 
-def _given(forecaster: ForecastFunction | None) -> ForecastFunction:
+def _given(forecaster: PanelForecaster | None) -> PanelForecaster:
     assert forecaster is not None  # backtest has checked it
     return forecaster
 
@@ -205,7 +205,7 @@ class _Cuts:
         for first in range(0, len(self.rows), CUTS):
             yield np.arange(first, min(first + CUTS, len(self.rows)))
 
-    def quantiles(self, forecaster: ForecastFunction) -> NDArray[np.float64]:
+    def quantiles(self, forecaster: PanelForecaster) -> NDArray[np.float64]:
         """A forecaster's quantiles after each origin: (cuts, horizon, levels)."""
         return np.concatenate([self.checked(forecaster, chosen) for chosen in self.chunks()])
 
@@ -214,7 +214,7 @@ class _Cuts:
         parts = [naive_forecasts(self.of(chosen), self.horizon, period) for chosen in self.chunks()]
         return {name: np.concatenate([part[name].quantiles for part in parts]) for name in NAIVE}
 
-    def checked(self, forecaster: ForecastFunction, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    def checked(self, forecaster: PanelForecaster, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """The quantiles after some origins: (chosen, horizon, levels).
 
         Raises:
@@ -235,7 +235,7 @@ class _Cuts:
         return quantiles
 
 
-def _refitted(refit: Callable[[Panel], ForecastFunction], cuts: _Cuts) -> NDArray[np.float64]:
+def _refitted(refit: Callable[[Panel], PanelForecaster], cuts: _Cuts) -> NDArray[np.float64]:
     """The quantiles after each origin, of a forecaster that was made at that origin: (cuts, horizon, levels)."""
     quantiles = np.empty((len(cuts.rows), cuts.horizon, len(LEVELS)))
     for place in np.unique(cuts.places):

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from recurra.series.windows import EncodedWindows
 
 LEAST_WIDTH, MOST_WIDTH = 0.5, 2.5  # factors of a quantile's distance from the median
-SHARPNESS = 8.0  # of the choice between networks and references: a loss 10 % lower has twice the weight
+# Of the choice between networks and references: with the power 8 a loss that is 10 % lower has twice the weight. It is
+# sharper the more the left-out windows tell.
+LEAST_SHARPNESS, MORE_SHARPNESS, TELLING = 4.0, 12.0, 20.0
 
 
 def pinball(
@@ -45,16 +47,17 @@ def calibrated(
         return replace(recipe, network_weight=0.0)
     simple = np.broadcast_to(np.array(recipe.reference_quantiles), networks.shape)
     losses = [float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple)]
-    weight = _weight(*losses)
+    independent = len(target) / target.shape[1]  # windows that begin within a horizon tell about the same
+    weight = _weight(*losses, LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING))
     blend = weight * networks[seen] + (1 - weight) * simple[seen]
     return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
 
 
-def _weight(network: float, references: float) -> float:
+def _weight(network: float, references: float, sharpness: float) -> float:
     """The weight of the networks, by the inverse of both losses."""
     if not network > 0 or not references > 0:
         return 0.0 if not references > 0 else 1.0
-    return float(1 / (1 + (network / references) ** SHARPNESS))
+    return float(1 / (1 + (network / references) ** sharpness))
 
 
 def _widths(blend: NDArray[np.float64], target: NDArray[np.float64], recipe: Recipe) -> tuple[float, ...]:

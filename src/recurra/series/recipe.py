@@ -118,8 +118,11 @@ class Recipe:
             FileFormatError: a field is missing, is not known, or has a value that it cannot have; the message names it.
         """
         names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(content, dict) or content.keys() != set(names):
-            raise FileFormatError(f"a forecaster must have the fields {', '.join(names)}, and no others")
+        if not isinstance(content, dict):
+            raise FileFormatError("a forecaster must be an object")
+        missing, extra = sorted(set(names) - content.keys()), [name[:40] for name in content if name not in names]
+        if missing or extra:
+            raise FileFormatError(f"the forecaster: fields missing: {missing}; not known: {extra[:5]}")
         values = {name: _tuples(value) for name, value in content.items() if name not in ("frequency", "table")}
         table = None if content["table"] is None else TableFormat.from_content(content["table"])
         return cls(**values, frequency=Frequency.from_content(content["frequency"]), table=table)
@@ -139,9 +142,7 @@ class _Rule:
 
 
 def _whole(least: int, most: int) -> _Rule:
-    return _Rule(
-        f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most
-    )
+    return _Rule(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
 
 
 def _list_of(rule: _Rule, most: int, what: str) -> _Rule:

@@ -13,13 +13,13 @@ from torch import nn
 
 import recurra
 from recurra.errors import FileFormatError, OnnxError
-from recurra.model import Column, Scaling, Series
-from recurra.model.annotations import from_content, to_content
+from recurra.model.annotations import from_content
 from recurra.nn import GRU, LSTM, Recurrent, RecurrentCell, Stack
 from recurra.nn.parts import describe
 from recurra.onnx.exporting import graph
 from recurra.vocabulary import Vocabulary
 from tests.onnx.exporting.exported import CELLS, File, assert_same, flat, layer_of
+from tests.runtime.forecasters import forecaster, recipe
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -133,16 +133,11 @@ def test_a_vocabulary_goes_with_the_model(tmp_path):
     assert from_content(content["recurra.annotations"])["vocabulary"].tokens == vocabulary.tokens
 
 
-def test_series_go_with_the_model(tmp_path):
-    scaling = Scaling([[10.5, 0.1], [7.25, 0.2]], [[2, 1], [1.5, 3]], ["north", "söuth"])
-    columns = (Column("load", "target"), Column("price", "past"))
-    series = Series(columns, 24, frequency="h", quantiles=(0.1, 0.9), scaling=scaling, series_column="place")
-    content = metadata(describe(Stack(GRU(2, 3), nn.Linear(3, 2)), {"series": series}), tmp_path)
+def test_a_recipe_goes_with_the_forecaster(tmp_path):
+    made = recipe("h", known=("prömo",))
+    content = metadata(forecaster(made), tmp_path)
     assert content.keys() == {"recurra.annotations"}
-    assert content["recurra.annotations"] == to_content({"series": series})
-    read = from_content(content["recurra.annotations"])["series"]
-    assert (read.columns, read.quantiles, read.scaling.series) == (columns, (0.1, 0.9), ("north", "söuth"))
-    assert (read.scaling.offset == scaling.offset).all()
+    assert from_content(content["recurra.annotations"])["forecaster"] == made
 
 
 def test_without_annotations_there_is_no_metadata(tmp_path):

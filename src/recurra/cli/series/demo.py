@@ -10,6 +10,7 @@ import typer
 
 from recurra.cli.console import Reporter
 from recurra.cli.series.files import write_table
+from recurra.cli.series.options import SeedOption
 from recurra.tasks.series.settings import SeriesSettings
 
 

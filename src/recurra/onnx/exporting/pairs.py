@@ -86,12 +86,8 @@ def _pairs(description: Description) -> list[_Pair]:
 
 def _write(graph: GraphWriter, weights: GraphWeights, pair: _Pair) -> str:
     """Write a pair, and return the name of its output, laid out as its layers give it."""
-    encoder, decoder = (
-        ".".join(piece for piece in (pair.name, part) if piece) for part in ("encoder", "decoder")
-    )
-    past, future = (
-        graph.node("Transpose", x, perm=_SWAP) if pair.encoder.batch_first else x for x in (PAST, FUTURE)
-    )
+    encoder, decoder = (".".join(piece for piece in (pair.name, part) if piece) for part in ("encoder", "decoder"))
+    past, future = (graph.node("Transpose", x, perm=_SWAP) if pair.encoder.batch_first else x for x in (PAST, FUTURE))
     sequences = SequenceNodes(graph, past, True, None)
     first = [spread(graph, sequences, state, graph.number(0.0)) for state in pair.encoder.flat_states]
     encoded = write_chain(graph, weights, sequences, pair.encoder, past, first, encoder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,8 @@ def load_forecaster(path: str | os.PathLike[str]) -> ForecastModel:
     from recurra.conversion.reading import read  # a process that builds forecasters from parts does not need it
 
     file = Path(path)
-    try:
+    with suppress(OSError, ValueError):  # reading says what is wrong
         file = file / MODEL if file.is_dir() else file
-    except (OSError, ValueError):
-        pass  # reading says what is wrong
     description = read(file)
     with refusing(file):
         return ForecastModel(description)
@@ -143,7 +142,9 @@ class ForecastModel:
         """
         recipe, frequency = self.recipe, panel.frequency
         if (frequency.name, frequency.zone) != (recipe.frequency.name, recipe.frequency.zone):
-            theirs, ours = (f"{one.name}{f' in {one.zone}' if one.zone else ''}" for one in (frequency, recipe.frequency))
+            theirs, ours = (
+                f"{one.name}{f' in {one.zone}' if one.zone else ''}" for one in (frequency, recipe.frequency)
+            )
             raise RunError(f"the forecaster was trained on steps of {ours}; the series have steps of {theirs}")
         if panel.static.shape[1] != len(recipe.categories):
             count = len(recipe.categories)

@@ -46,9 +46,10 @@ class StreamForecast:
 class ForecastStream:
     """A series that goes on: ``after = stream.step(value)``; ``ForecastModel.stream`` makes it.
 
-    Its forecasts equal those of ``ForecastModel.forecast`` for the same history to the bit, with two exceptions: whether
-    the series is read as logarithms is decided once, by the history at the beginning; and what lies further back than
-    the forecaster's context and nine of its longest seasons is forgotten. One thread at a time may use a stream.
+    Its forecasts equal those of ``ForecastModel.forecast`` for the same history to the bit, with two exceptions:
+    whether the series is read as logarithms is decided once, by the history at the beginning; and what lies further
+    back than the forecaster's context and nine of its longest seasons is forgotten. One thread at a time may use a
+    stream.
 
     Args:
         model: the forecaster.

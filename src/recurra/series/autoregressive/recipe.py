@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SEASONS = 2  # whose values a step reads, where the history is as long
 LEAST_CONTEXT, LARGEST_CONTEXT = 24, 168  # steps, by default
+LEAST_SPREAD = 0.05  # of the mean; series with less are centred
 MOST_INPUTS = 10_000  # features of a step
 MOST_STEPS = 1_000_000  # of a context, a horizon and a lag
 
@@ -32,6 +33,8 @@ class AutoregressiveRecipe:
         context: the number of steps before the first forecast that the network reads.
         lags: the distances in steps of the earlier values that each step reads, ascending; the first is 1.
         likelihood: the name of the distribution, of ``LIKELIHOODS``.
+        is_centred: whether windows are reduced by their mean, and divided by their mean absolute deviation. Otherwise,
+            and for counts always, they are divided by their mean absolute value alone, as in DeepAR, section 3.3.
         calendar: the number of features of the calendar.
         categories: for each static column, the number of categories that were trained on.
         known_means: for each known column, the mean that its numbers are reduced by.
@@ -42,6 +45,7 @@ class AutoregressiveRecipe:
     context: int
     lags: tuple[int, ...]
     likelihood: str
+    is_centred: bool
     calendar: int
     categories: tuple[int, ...]
     known_means: tuple[float, ...]
@@ -51,6 +55,11 @@ class AutoregressiveRecipe:
     def distribution(self) -> Likelihood:
         """The distribution of each step's value."""
         return LIKELIHOODS[self.likelihood]
+
+    @property
+    def blank(self) -> float:
+        """The scaled value that stands for one that is missing: the mean of the context."""
+        return 0.0 if self.is_centred else 1.0
 
     @property
     def inputs(self) -> int:
@@ -84,6 +93,8 @@ class AutoregressiveRecipe:
             name: tuple(each) if isinstance(each, list) else each for name, each in content.items()
         }
         recipe = cls(**values)
+        if recipe.is_centred and recipe.distribution.is_of_counts:
+            raise FileFormatError("an autoregressive recipe cannot centre counts")
         if len(recipe.known_means) != len(recipe.known_scales) or recipe.inputs > MOST_INPUTS:
             raise FileFormatError("the numbers of inputs of an autoregressive recipe contradict each other")
         return recipe
@@ -110,6 +121,7 @@ _RULES: dict[str, Callable[[Any], bool]] = {
     "context": _is_whole,
     "lags": lambda value: _are_whole(value) and value[:1] == [1] and value == sorted(set(value)),
     "likelihood": lambda value: isinstance(value, str) and value in LIKELIHOODS,
+    "is_centred": lambda value: type(value) is bool,
     "calendar": lambda value: _is_whole(value, 0),
     "categories": lambda value: isinstance(value, list) and all(_is_whole(each, 0) for each in value),
     "known_means": _are_finite,
@@ -144,6 +156,7 @@ def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None
         context or min(wanted, max(1, longest // 2)),
         tuple(sorted({1, *(lag for lag in lags if lag <= longest // 2)})),
         likelihood,
+        not LIKELIHOODS[likelihood].is_of_counts and _is_level_far(panel.target),
         panel.frequency.calendar(np.zeros(1, np.int64)).shape[1],
         tuple(map(int, panel.static.max(0, initial=0))),
         means,
@@ -155,6 +168,19 @@ def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None
             "leave out a static column of as many categories as series"
         )
     return recipe
+
+
+def _is_level_far(targets: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether the level alone is a bad scale: a value is negative, or most series hardly leave their mean."""
+    shares = []
+    for values in targets:
+        seen = values[~np.isnan(values)]
+        level = float(np.abs(seen).mean()) if seen.size else 0.0
+        if level > 0:
+            shares.append(float(np.abs(seen / level - np.mean(seen / level)).mean()))
+        if (seen < 0).any():
+            return True
+    return bool(shares) and float(np.median(shares)) < LEAST_SPREAD
 
 
 def _standards(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[float, ...]]:

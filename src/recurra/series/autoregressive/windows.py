@@ -23,8 +23,8 @@ LARGEST_INPUT = 10.0  # of a known input in standard deviations, so that a slip 
 class StepWindows:
     """Windows of series: the last steps before an origin, and some after it.
 
-    A real number is scaled to (y − offset) / scale: the offset is the mean of the context, the scale its mean absolute
-    deviation. A count has the offset 0, and the mean of the context as scale (as ν in DeepAR, section 3.3).
+    Values are scaled to (y − offset) / scale. Where the recipe centres them, the offset is the mean of the context, and
+    the scale its mean absolute deviation; else the offset is 0, and the scale the context's mean absolute value.
 
     Attributes:
         values: float64 (windows, reach + ahead), scaled; NaN where nothing was observed, and before the series.
@@ -83,9 +83,7 @@ class StepReader:
             context[place, : len(seen)] = seen
         level = np.nan_to_num(np.abs(context)).sum(1) / np.maximum((~np.isnan(context)).sum(1), 1)
         level = np.where(level > 0, level, 1.0)
-        if self.recipe.distribution.is_of_counts:
-            return np.zeros(len(rows)), level
-        return window_scales(context, level)
+        return window_scales(context, level) if self.recipe.is_centred else (np.zeros(len(rows)), level)
 
     def _covariates(self, rows: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float32]:
         """Whether the series has begun, the calendar, known inputs and categories: (steps, windows, features).
@@ -108,11 +106,6 @@ class StepReader:
         return np.ascontiguousarray(np.concatenate(parts, 2).transpose(1, 0, 2))
 
 
-def blank(recipe: AutoregressiveRecipe) -> float:
-    """The scaled value that stands for one that is missing: the mean of the context."""
-    return 1.0 if recipe.distribution.is_of_counts else 0.0
-
-
 def inputs_of(recipe: AutoregressiveRecipe, windows: StepWindows, values: NDArray[np.float64]) -> NDArray[np.float32]:
     """What the network reads at each step: float32 (context + ahead, windows, inputs).
 
@@ -122,7 +115,7 @@ def inputs_of(recipe: AutoregressiveRecipe, windows: StepWindows, values: NDArra
         values: (windows, reach + ahead), the windows' values with numbers in the place of missing ones; a NaN that is
             left stands for the mean of the context.
     """
-    filled = np.where(np.isnan(values), blank(recipe), values)
+    filled = np.where(np.isnan(values), recipe.blank, values)
     first, steps = recipe.lags[-1], len(windows.covariates)
     lagged = [filled[:, first - lag : first - lag + steps].T for lag in recipe.lags]
     return np.concatenate([np.stack(lagged, 2).astype(np.float32), windows.covariates], 2)

@@ -1,4 +1,4 @@
-"""The windows that a forecaster learns from and those that its members leave out, and what both say."""
+"""The windows that a forecaster learns from, and those that its members leave out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.series.calibration import calibrated, reference_quantiles
+from recurra.series.calibration import reference_quantiles
 from recurra.series.forecast import LEVELS
 from recurra.series.recipe import Recipe
-from recurra.series.references import Windows, is_naive
+from recurra.series.references import Windows
 from recurra.series.scaling import is_multiplicative
 from recurra.series.seasons import find_periods
 from recurra.series.stacking import fit_weights
@@ -34,7 +34,7 @@ STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
 
 
 class ForecasterData:
-    """The training windows of a panel, encoded, and the recipe so far.
+    """The training windows of a panel, encoded, and the recipe before any training.
 
     Args:
         panel: the series.
@@ -44,7 +44,7 @@ class ForecasterData:
         table: the meaning of the table's columns, for the file.
 
     Attributes:
-        recipe: the facts found in the data; its network weight and widths are those of `judged` alone.
+        recipe: the facts found in the data; training gives it the networks' weight and the widths (`judged`).
         windows: the encoded windows.
         target: float64 (windows, horizon), what is to be forecast, in scales from the base; NaN where nothing was seen.
         trained: for each member the windows that it learns from.
@@ -89,39 +89,6 @@ class ForecasterData:
         if len(np.unique(self.places.which)) >= MANY_SERIES:
             return STEPS_OF_MANY
         return STEPS_OF_FEW if len(self.places.which) < FEW_WINDOWS else STEPS_OF_ONE
-
-    def judged(self, networks: NDArray[np.float64]) -> Recipe:
-        """The recipe after calibration on the left-out windows, with the figures that these give.
-
-        Args:
-            networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
-        """
-        rows = np.concatenate(self.left_out)
-        encoded, actual = self.windows.take(rows), self.actual[rows]
-        recipe = calibrated(self.recipe, encoded, networks, actual)
-        forecast = encoded.decode(networks, recipe)
-        logarithms = encoded.logarithms
-        with np.errstate(all="ignore"):
-            true = np.where(logarithms[:, None], np.exp(actual), actual)
-        seen = np.isfinite(true)
-        scale = np.where(seen, np.abs(true), 0.0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1), 1)[:, None]
-        unit = np.where(scale > 0, scale, 1.0)
-
-        def error(values: NDArray[np.float64]) -> float:
-            return float(np.mean((np.abs(values - true) / unit)[seen])) if seen.any() else 0.0
-
-        naive = {}
-        for name, values in self.reader.references(self.places.take(rows)).items():
-            if is_naive(name):
-                naive[name] = error(np.where(logarithms[:, None], np.exp(values), values))
-        best = min(naive, key=lambda name: naive[name])
-        ours = error(forecast[..., recipe.median])
-        inside = [
-            float(np.mean(((true >= forecast[..., low]) & (true <= forecast[..., high]))[seen])) if seen.any() else 0.0
-            for low, high in ((recipe.levels.index(0.1), recipe.levels.index(0.9)), (0, -1))
-        ]
-        gain = 1 - ours / naive[best] if naive[best] > 0 else 0.0
-        return replace(recipe, naive=best, gain=gain, coverage=tuple(inside), left_out=int(seen.sum()))
 
 
 def _first_recipe(

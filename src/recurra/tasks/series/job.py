@@ -14,6 +14,7 @@ from recurra.errors import RunError
 from recurra.nn import EncoderDecoder, Ensemble, Recurrent, Stack
 from recurra.series.windows import STEP_BIAS, network_quantiles
 from recurra.tasks.series.forecaster_data import ForecasterData
+from recurra.tasks.series.judging import judged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +151,7 @@ class SeriesJob:
 
     def recipe(self) -> Recipe:
         """The recipe with the weights, the widths and the figures that follow from left-out windows."""
-        return self.data.judged(self.left_out_forecasts())
+        return judged(self.data, self.left_out_forecasts())
 
 
 def _member(past: int, future: int, levels: int, settings: SeriesSettings) -> EncoderDecoder:

@@ -23,7 +23,7 @@ MOST_VALIDATED = 1024  # windows of an evaluation
 FILLS = 2  # passes that forecast missing values, so that a gap's later values follow from its earlier ones
 
 Numbers = NDArray[np.int64]
-Values = NDArray[np.float64]
+Scaled = NDArray[np.float64]
 
 
 class AutoregressiveJob:
@@ -53,15 +53,16 @@ class AutoregressiveJob:
     def __init__(self, panel: Panel, settings: AutoregressiveSettings) -> None:
         settings.check()
         self.settings = settings
+        usable = np.array([np.count_nonzero(~np.isnan(values)) >= LEAST_VALUES for values in panel.target], bool)
+        if not usable.any():
+            raise RunError(_too_short(panel))
         likelihood = likelihood_for(panel.target) if settings.likelihood is None else LIKELIHOODS[settings.likelihood]
         check_values(likelihood, panel.ids, panel.target)
         self.recipe: AutoregressiveRecipe = make_recipe(panel, settings.horizon, likelihood.name, settings.context)
         self._reader = StepReader(panel, self.recipe)
         lengths = panel.lengths
-        usable = np.array([np.count_nonzero(~np.isnan(values)) >= LEAST_VALUES for values in panel.target], bool)
-        if not usable.any():
-            raise RunError(_too_short(panel))
-        left_out = settings.horizon if len(panel) * settings.horizon <= LARGEST_LEFT_OUT * int(lengths.sum()) else 0
+        share = settings.horizon * np.count_nonzero(usable) / int(lengths[usable].sum())
+        left_out = settings.horizon if share <= LARGEST_LEFT_OUT else 0
         self._rows = np.flatnonzero(usable & (lengths - left_out >= LEAST_VALUES))
         ends = lengths[self._rows] - left_out
         self._last = np.maximum(ends - settings.horizon, 1)  # origins whose horizon is trained on whole, if possible
@@ -151,7 +152,7 @@ class AutoregressiveJob:
         density = log_densities(likelihood, raw[-horizon:], wanted.nan_to_num(1.0), scale)
         return -(density * is_seen).sum(), int(is_seen.sum())
 
-    def _filled(self, windows: StepWindows) -> Values:
+    def _filled(self, windows: StepWindows) -> Scaled:
         """The values of windows with the forecast means in the places of missing ones.
 
         The means are of passes over the whole window, so that a gap's later values are read a pass after its earlier
@@ -164,7 +165,7 @@ class AutoregressiveJob:
             return values
         was_training = self.network.training
         self.network.eval()
-        filled: Values = values.copy()
+        filled: Scaled = values.copy()
         with torch.no_grad():
             for _ in range(FILLS):
                 raw, _ = self.network(torch.from_numpy(inputs_of(self.recipe, windows, filled)))

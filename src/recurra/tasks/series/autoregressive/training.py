@@ -10,6 +10,7 @@ from pathlib import Path
 from recurra.tasks.run import RunFolder, create_run
 from recurra.tasks.series.autoregressive.job import AutoregressiveJob
 from recurra.tasks.series.autoregressive.loading import MODEL_NAME, TASK
+from recurra.tasks.series.training import one_thread
 from recurra.tasks.training.events import Callback, TrainingOutcome
 from recurra.tasks.training.loop import fit
 
@@ -52,4 +53,5 @@ def train_autoregressive(
     Raises:
         RunError: the loss is no longer a number; the checkpoint cannot be read; or the model cannot be written.
     """
-    return fit(job, job.settings.training, run, callbacks, resumes=resumes, warn=warn)
+    with one_thread():
+        return fit(job, job.settings.training, run, callbacks, resumes=resumes, warn=warn)
