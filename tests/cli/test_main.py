@@ -23,9 +23,10 @@ def run_in_new_process(program: str, *arguments: object) -> subprocess.Completed
 
 def test_help_does_not_load_torch() -> None:
     program = "import sys; from recurra.cli import main; main(['--help']); main(['text', 'train', '--help'])\n"
+    program += "main(['series', 'train', '--help'])\n"
     done = run_in_new_process(program + "sys.exit('torch' in sys.modules)")
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(name in done.stdout for name in ("demo", "doctor", "text", "--cell", "peephole_lstm"))
+    assert all(name in done.stdout for name in ("demo", "doctor", "text", "--cell", "peephole_lstm", "--on-gap"))
 
 
 @pytest.mark.parametrize("missing", ["torch", "typer", "rich"])

@@ -18,10 +18,11 @@ Call = Any
 def test_what_was_found_is_printed(call: Call, folder: Path, tmp_path: Path) -> None:
     code, out, err = call("series", "train", folder / "sales.csv", "--out", tmp_path / "a run", *TINY)
     assert (code, err) == (0, "")
-    first, *_, verdict, intervals, last = out.splitlines()
+    first, *_, intervals, last = out.splitlines()
     assert first.startswith("time column month, target sales, monthly (MS), 72 rows of 1 series, season 12")
     assert first.endswith("overrule with --time, --target, --freq, --horizon")
-    assert "the best naive forecast" in verdict
+    assert "On left-out data" in out
+    assert "the best naive forecast" in out
     assert "80 % interval held" in intervals
     assert f"recurra series forecast '{tmp_path / 'a run'}' --out forecast.csv --plot forecast.html" in last
 

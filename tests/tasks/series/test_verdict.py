@@ -1,10 +1,12 @@
 """What is said of a backtest is true: better or not, and whether the intervals hold what they should."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from recurra.series.metrics import Measures
-from recurra.tasks.series.verdict import rows_of, sentences
+from recurra.tasks.series.verdict import rows_of, sentences, training_facts, training_sentences
 
 
 def measures(mase, coverage=(0.8, 0.9), count=1000):
@@ -64,3 +66,44 @@ def test_the_table_has_the_best_naive_forecast_first():
     assert own[:2] == ("recurra", "0.500")
     assert [row[0] for row in naive] == ["seasonal naive", "last value"]
     assert own[-2:] == ("80 %", "90 %")
+
+
+def recipe(**figures):
+    facts = {"naive": "seasonal naive", "left_out": 1000, "coverage": (0.8, 0.9), "network_weight": 0.5, "gain": 0.2}
+    return SimpleNamespace(horizon=6, **{**facts, **figures})
+
+
+@pytest.mark.parametrize(
+    ("figures", "first", "count"),
+    [
+        (
+            {},
+            "On left-out data its error is 20 % smaller than that of the best naive forecast, seasonal naive (1,000",
+            2,
+        ),
+        ({"gain": 0.001}, "On left-out data its error is about that of the best naive forecast", 2),
+        ({"network_weight": 0.0}, "On left-out data its error is 20 % smaller", 3),
+        (
+            {"gain": -0.1},
+            "On left-out data it was NOT better than the best naive forecast, seasonal naive: its error",
+            3,
+        ),
+        (
+            {"gain": 0.0},
+            "On left-out data it was NOT better than the best naive forecast, seasonal naive: its error was as",
+            3,
+        ),
+        ({"gain": None}, "No values were left out of the training", 1),
+        ({"left_out": 0}, "No values were left out of the training", 1),
+        ({"coverage": ()}, "On left-out data its error is 20 % smaller", 1),
+    ],
+)
+def test_what_is_said_of_a_training(figures, first, count):
+    said = training_sentences(recipe(**figures))
+    assert said[0].startswith(first)
+    assert len(said) == count
+
+
+def test_the_facts_of_a_training():
+    facts = training_facts(recipe(coverage=()))
+    assert (facts["gain"], facts["best_naive"], facts["coverage80"]) == (0.2, "seasonal naive", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,7 +91,9 @@ def _write_template(model: ForecastModel, run: Path, file: Path | None, template
         raise RunError("the model takes no known inputs: there is nothing to fill in, leave out --template")
     opened = _opened(model, run, file, None, 0)
     write_table(future_template(opened.panel, opened.form, model.recipe.horizon), template)
-    print(f"{template} has the rows to fill in; then: recurra series forecast {run} --future {template}")
+    names = " ".join(shlex.quote(str(each)) for each in (run, file) if each is not None)
+    hint = f"recurra series forecast {names} --future {shlex.quote(str(template))}"
+    print(f"{template} has the rows to fill in; then: {hint}")
 
 
 def _draw(model: ForecastModel, opened: OpenedTable, made: Forecast, path: Path) -> None:

@@ -165,7 +165,8 @@ def _conclude(folder: Path, reporter: Follower) -> None:
     from recurra.tasks.series.verdict import training_facts, training_sentences
 
     recipe = load_forecast_model(folder).recipe
-    hint = f"recurra series forecast {_quoted(folder)} --out forecast.csv --plot forecast.html"
+    ahead = "--template future.csv" if recipe.known else "--out forecast.csv --plot forecast.html"
+    hint = f"recurra series forecast {_quoted(folder)} {ahead}"
     reporter.conclude([*training_sentences(recipe), f"The model is in {folder}. Next: {hint}"], training_facts(recipe))
 
 

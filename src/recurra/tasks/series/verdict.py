@@ -54,16 +54,18 @@ def training_sentences(recipe: Recipe) -> list[str]:
     """
     if recipe.gain is None or not recipe.left_out:
         return ["No values were left out of the training: nothing is known of its errors."]
-    best, gain = f"the best naive forecast, {recipe.naive}", recipe.gain
-    if gain >= SAME:
-        said = [f"On left-out data its error is {100 * gain:.0f} % smaller than that of {best}"]
-    elif gain > -SAME:
-        said = [f"On left-out data it errs as much as {best}"]
+    best, gain, count = f"the best naive forecast, {recipe.naive}", recipe.gain, f"({recipe.left_out:,} values)"
+    if gain <= 0:
+        larger = f"its error was {-100 * gain:.0f} % larger" if gain <= -SAME else "its error was as large"
+        said = [
+            f"On left-out data it was NOT better than {best}: {larger} {count}.",
+            f"So it forecasts with that one, {recipe.naive}, alone.",
+        ]
     else:
-        said = [f"On left-out data it is NOT better than {best}: its error is {-100 * gain:.0f} % larger"]
-    said[0] += f" ({recipe.left_out:,} values)."
-    if recipe.network_weight == 0:
-        said.append("So it forecasts with the naive forecasts alone: the networks did not help.")
+        much = f"{100 * gain:.0f} % smaller than" if gain >= SAME else "about"
+        said = [f"On left-out data its error is {much} that of {best} {count}."]
+        if recipe.network_weight == 0:
+            said.append("It combines naive forecasts alone: the networks did not help.")
     if len(recipe.coverage) == 2:
         said.append(_coverage(*recipe.coverage, recipe.left_out))
     return said

@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 960, 420
 LEFT, RIGHT, TOP, BOTTOM = 72, 16, 16, 40  # of the place for the axes
 INTERVALS = (("90", 0.05, 0.95), ("80", 0.1, 0.9))  # the wider one first, as it lies below the other
 LEAST_HISTORY = 240  # steps before a forecast that are drawn; before one of a long horizon five times as many
-LEAST_BACKTEST = 48  # steps before a backtest that are drawn; before a long one as many as it has
+LEAST_BACKTEST = 48  # steps before a backtest that are drawn; before a long one a quarter of its own
 
 TimesAsText = Callable[["NDArray[np.int64]"], "list[str]"]
 
@@ -81,7 +81,7 @@ class Chart:
         """The chart from the step on from which it is drawn."""
         first, horizon = self.fans[0].start, len(self.fans[0].quantiles)
         forecast = int(self.fans[-1].positions[-1]) + 1 - first
-        steps = max(LEAST_BACKTEST, forecast) if self.is_backtest else max(LEAST_HISTORY, 5 * horizon)
+        steps = max(LEAST_BACKTEST, forecast // 4) if self.is_backtest else max(LEAST_HISTORY, 5 * horizon)
         skipped = max(0, first - steps - self.start)
         return replace(self, start=self.start + skipped, values=self.values[skipped:])
 
