@@ -10,13 +10,13 @@ import typer
 
 from recurra.cli.console import Reporter
 from recurra.cli.series.files import write_table
-from recurra.cli.series.options import Seed
+from recurra.cli.series.options import SeedOption
 from recurra.tasks.series.settings import SeriesSettings
 
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to make; it must not exist.")] = Path("airline"),
-    seed: Seed = SeriesSettings.seed,
+    seed: SeedOption = SeriesSettings.seed,
 ) -> None:
     """Forecast two years of airline passengers from the ten before them, beside what came; under a minute."""
     from recurra.tasks.run import refuse_existing

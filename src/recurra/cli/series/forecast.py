@@ -11,7 +11,7 @@ import typer
 
 from recurra.cli.console import note
 from recurra.cli.series.files import write_table
-from recurra.cli.series.options import AsJson, Page, intervals
+from recurra.cli.series.options import JsonOption, PlotOption, intervals
 from recurra.errors import RunError
 
 if TYPE_CHECKING:
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from recurra.series.table import Table
     from recurra.tasks.series.opening import OpenedTable
 
-Trained = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'series train' made, or an exported file.")]
-History = Annotated[Path | None, typer.Argument(metavar="TABLE", help="The series; else the table trained on.")]
+TrainedRun = Annotated[Path, typer.Argument(metavar="RUN", help="Of 'series train', or an exported file.")]
+HistoryFile = Annotated[Path | None, typer.Argument(metavar="TABLE", help="The series; else the table trained on.")]
 
 
 def forecast(
-    run: Trained,
-    file: History = None,
+    run: TrainedRun,
+    file: HistoryFile = None,
     out: Annotated[Path | None, typer.Option(metavar="CSV", help="File to write; else it is printed.")] = None,
-    plot: Page = None,
+    plot: PlotOption = None,
     future: Annotated[Path | None, typer.Option(metavar="TABLE", help="The known inputs ahead.")] = None,
     template: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Write the rows of known inputs to fill in, and no forecast.")
     ] = None,
     level: Annotated[str | None, typer.Option(metavar="N,N…", help="Intervals in per cent; by default all.")] = None,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Forecast with a trained model: ids and times as in the table, the median as 'forecast', and quantiles."""
     wanted = intervals(level)

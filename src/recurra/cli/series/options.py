@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from recurra.tasks.series.opening import OpenedTable
 
 LISTED = "NAME,…"
-Time = Annotated[str | None, typer.Option(metavar="NAME", help="Column of times.")]
-Target = Annotated[str | None, typer.Option(metavar=LISTED, help="Column to forecast; of several, each is a series.")]
-Id = Annotated[str | None, typer.Option("--id", metavar=LISTED, help="Column that tells series apart.")]
-Freq = Annotated[str | None, typer.Option(help="Step between times: MS, ME, W, D, B, h, 15min …")]
-TimeFormat = Annotated[str | None, typer.Option(metavar="PATTERN", help="Of times, such as %d/%m/%Y.")]
-Zone = Annotated[str | None, typer.Option(help="Zone of times that have none, such as Europe/Berlin.")]
-Known = Annotated[str | None, typer.Option(metavar=LISTED, help="Inputs known ahead, such as promotions.")]
-Past = Annotated[str | None, typer.Option(metavar=LISTED, help="Inputs known up to the present.")]
-Static = Annotated[str | None, typer.Option(metavar=LISTED, help="Categories of a series, such as its region.")]
-OnGap = Annotated[str, typer.Option(help=f"Missing rows and values: {', '.join(ON_GAP)}.")]
-Horizon = Annotated[int | None, typer.Option(help="Steps to forecast; by default one season.")]
-Cell = Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn.")]
-Minutes = Annotated[float | None, typer.Option(help="Stop after so long; by default the data say when.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-Page = Annotated[Path | None, typer.Option("--plot", metavar="HTML", help="Draw it, too.")]
+TimeOption = Annotated[str | None, typer.Option(metavar="NAME", help="Column of times.")]
+TargetOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Column to forecast; several: a series each.")]
+IdOption = Annotated[str | None, typer.Option("--id", metavar=LISTED, help="Column that tells series apart.")]
+FreqOption = Annotated[str | None, typer.Option(help="Step between times: MS, ME, W, D, B, h, 15min …")]
+TimeFormatOption = Annotated[str | None, typer.Option(metavar="PATTERN", help="Of times, such as %d/%m/%Y.")]
+ZoneOption = Annotated[str | None, typer.Option(help="Zone of times that have none, such as Europe/Berlin.")]
+KnownOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Inputs known ahead, such as promotions.")]
+PastOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Inputs known up to the present.")]
+StaticOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Categories of a series, such as its region.")]
+GapOption = Annotated[str, typer.Option(help=f"Missing rows and values: {', '.join(ON_GAP)}.")]
+HorizonOption = Annotated[int | None, typer.Option(help="Steps to forecast; by default one season.")]
+CellOption = Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")]
+SeedOption = Annotated[int, typer.Option(help="Of all that is drawn.")]
+MinutesOption = Annotated[float | None, typer.Option(help="Stop after so long; by default the data say when.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="HTML", help="Draw it, too.")]
 TABLE = ("time", "target", "id", "freq", "time_format", "zone", "known", "past", "static", "on_gap")
 MODEL = ("horizon", "cell", "seed", "minutes")
 

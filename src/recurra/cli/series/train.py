@@ -13,21 +13,21 @@ from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, no
 from recurra.cli.series.options import (
     MODEL,
     TABLE,
-    AsJson,
-    Cell,
-    Freq,
-    Horizon,
-    Id,
-    Known,
-    Minutes,
-    OnGap,
-    Past,
-    Seed,
-    Static,
-    Target,
-    Time,
-    TimeFormat,
-    Zone,
+    CellOption,
+    FreqOption,
+    GapOption,
+    HorizonOption,
+    IdOption,
+    JsonOption,
+    KnownOption,
+    MinutesOption,
+    PastOption,
+    SeedOption,
+    StaticOption,
+    TargetOption,
+    TimeFormatOption,
+    TimeOption,
+    ZoneOption,
     given,
     series_settings,
     table_settings,
@@ -40,31 +40,33 @@ if TYPE_CHECKING:
     from recurra.tasks.series.opening import OpenedTable
     from recurra.tasks.training.events import TrainingOutcome
 
-File = Annotated[Path | None, typer.Argument(metavar="TABLE", help="CSV (or .csv.gz, Parquet) with time and target.")]
-Folder = Annotated[Path | None, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")]
-Resumed = Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, with its own settings.")]
+TableFile = Annotated[
+    Path | None, typer.Argument(metavar="TABLE", help="CSV, .csv.gz or Parquet, with times and target.")
+]
+MadeRun = Annotated[Path | None, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")]
+ResumeOption = Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, with its own settings.")]
 
 
 def train(
     context: typer.Context,
-    file: File = None,
-    out: Folder = None,
-    resume: Resumed = None,
-    time: Time = None,
-    target: Target = None,
-    id: Id = None,
-    horizon: Horizon = None,
-    freq: Freq = None,
-    known: Known = None,
-    past: Past = None,
-    static: Static = None,
-    time_format: TimeFormat = None,
-    zone: Zone = None,
-    on_gap: OnGap = TableSettings.on_gap,
-    cell: Cell = SeriesSettings.cell,
-    seed: Seed = SeriesSettings.seed,
-    minutes: Minutes = None,
-    json: AsJson = False,
+    file: TableFile = None,
+    out: MadeRun = None,
+    resume: ResumeOption = None,
+    time: TimeOption = None,
+    target: TargetOption = None,
+    id: IdOption = None,
+    horizon: HorizonOption = None,
+    freq: FreqOption = None,
+    known: KnownOption = None,
+    past: PastOption = None,
+    static: StaticOption = None,
+    time_format: TimeFormatOption = None,
+    zone: ZoneOption = None,
+    on_gap: GapOption = TableSettings.on_gap,
+    cell: CellOption = SeriesSettings.cell,
+    seed: SeedOption = SeriesSettings.seed,
+    minutes: MinutesOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Train a forecaster on a table. What is not said is found out and printed; Ctrl-C stops, --resume RUN goes on."""
     reporter: Follower = JsonReporter() if json else Reporter(item="value")

@@ -1,4 +1,4 @@
-"""The configuration of a forecasting run: settings, what is said of the table, and its file, from and to config.json."""
+"""The configuration of a forecasting run: its settings, what is said of the table, and the table's file."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from recurra.series.naive import naive_forecasts
 from recurra.series.results import fields_of, times_column
 from recurra.series.units import steps_in_words
 from recurra.tasks.series.backtesting import period_of
-from recurra.tasks.series.picture.chart import Chart, Fan, Times
+from recurra.tasks.series.picture.chart import Chart, Fan, TimesAsText
 from recurra.tasks.series.picture.page import MOST_CHARTS, FigureTable, Page
 from recurra.tasks.series.verdict import best_naive, rows_of, training_sentences
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def page_of_forecast(
     panel: Panel,
     forecast: Forecast,
-    times: Times,
+    times: TimesAsText,
     title: str,
     *,
     naive: tuple[str, Forecast] | None = None,
@@ -71,7 +71,7 @@ def page_of_forecast(
 
 
 def page_of_backtest(
-    panel: Panel, tested: Backtest, times: Times, title: str, *, sentences: Sequence[str] = ()
+    panel: Panel, tested: Backtest, times: TimesAsText, title: str, *, sentences: Sequence[str] = ()
 ) -> Page:
     """The page of a backtest: for each series the latest forecasts that do not overlap, and what came.
 
@@ -126,7 +126,7 @@ def page_of_report(report: BacktestReport) -> Page:
     return page_of_backtest(report.opened.panel, report.tested, times_of(form), title, sentences=report.sentences)
 
 
-def times_of(form: TableFormat) -> Times:
+def times_of(form: TableFormat) -> TimesAsText:
     """The function that gives positions the times as a table writes them."""
 
     return lambda positions: fields_of(times_column(form, positions))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from recurra.errors import RunError
 from recurra.series.columns import NamedColumns
 from recurra.series.frames import frame_of
+from recurra.series.future import future_template
 from recurra.series.results import forecast_table
 from recurra.tasks.series.backtesting import (
     BacktestPlan,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from recurra.tasks.training.events import Callback
 
 _logger = logging.getLogger("recurra")
-Names = str | Sequence[str]
+ColumnNames = str | Sequence[str]
 
 
 class Forecaster:
@@ -73,11 +74,11 @@ class Forecaster:
         *,
         freq: str | None = None,
         time: str | None = None,
-        target: Names = (),
-        id: Names = (),
-        known: Names = (),
-        past: Names = (),
-        static: Names = (),
+        target: ColumnNames = (),
+        id: ColumnNames = (),
+        known: ColumnNames = (),
+        past: ColumnNames = (),
+        static: ColumnNames = (),
         zone: str | None = None,
         on_gap: str = TableSettings.on_gap,
         cell: str = SeriesSettings.cell,
@@ -90,7 +91,7 @@ class Forecaster:
         self._horizon = horizon
         self._options: dict[str, Any] = {"cell": cell, "seed": seed}
         self._minutes = minutes
-        self._settings(horizon or 1).check()
+        self._settings(1 if horizon is None else horizon).check()
         self._model: ForecastModel | None = None
         self._opened: OpenedTable | None = None  # the table that it was trained on
         self._like: Any = None  # a frame of the kind of the results
@@ -119,7 +120,7 @@ class Forecaster:
         from recurra.tasks.sources import plain_source
 
         opened = open_table(table_from(frame), self.settings, _logger.warning)
-        settings = self._settings(self._horizon or opened.usual_horizon)
+        settings = self._settings(opened.usual_horizon if self._horizon is None else self._horizon)
         settings.check()
         if out is None:
             self._model = train_alone(opened, settings, callbacks=callbacks)
@@ -171,6 +172,20 @@ class Forecaster:
         opened = self._to_forecast(frame, future)
         forecast = of_intervals(self.runtime.forecast(opened.panel), level)
         return self._framed(forecast_table(forecast, opened.form), frame)
+
+    def template(self, frame: Any = None) -> Any:
+        """The rows of the steps to forecast, with the known inputs to be filled in, for `future` of :meth:`predict`.
+
+        Args:
+            frame: the table of the series' histories. Default: the one that the forecaster was trained on.
+
+        Raises:
+            RunError: the forecaster takes no known inputs, or the table does not follow the training data.
+        """
+        if not self._form.known:
+            raise RunError("the forecaster takes no known inputs: there is nothing to fill in")
+        opened = self._to_forecast(frame, None, needs_known=False)
+        return self._framed(future_template(opened.panel, opened.form, self.horizon), frame)
 
     def backtest(
         self, frame: Any = None, origins: int | None = None, step: int | None = None, refit: bool = False
@@ -306,7 +321,7 @@ class BacktestFrames:
         return str(self)
 
 
-def _names(given: Names) -> tuple[str, ...]:
+def _names(given: ColumnNames) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 

@@ -24,7 +24,7 @@ def of_intervals(forecast: Forecast, intervals: Sequence[float] | None) -> Forec
     for interval in intervals:
         low = round(0.5 - interval / 200, 6)
         high = round(1 - low, 6)
-        if low not in forecast.levels or high not in forecast.levels or low == high:
+        if not low < 0.5 or low not in forecast.levels or high not in forecast.levels:
             offered = ", ".join(f"{round(100 - 200 * level, 4):g}" for level in forecast.levels if level < 0.5)
             raise RunError(f"there is no interval of {interval:g} %: --level can be {offered}, or several of them")
         wanted |= {low, high}

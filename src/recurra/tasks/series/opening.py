@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +12,7 @@ from recurra.errors import RunError
 from recurra.series.frames import table_of
 from recurra.series.future import joined, panel_for_forecast
 from recurra.series.guessing import guess_format
-from recurra.series.panels import OnGap, panel_of
+from recurra.series.panels import Note, OnGap, panel_of
 from recurra.series.reading import read_table
 from recurra.series.seasons import find_periods
 from recurra.series.table_format import describe
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from recurra.series.table_format import TableFormat
     from recurra.tasks.series.table_settings import TableSettings
 
-Note = Callable[[str], None]
 USUAL_HORIZON = 12  # steps, where there is no season
 LEAST_SEASONS = 3  # that a series must have for one of them to be the horizon
 

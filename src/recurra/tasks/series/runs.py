@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recurra.series.panels import Note
 from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.series.configuration import TASK, check_source, config_of, read_config
 from recurra.tasks.series.job import SeriesJob
 from recurra.tasks.series.loading import load_forecast_model
-from recurra.tasks.series.opening import Note, OpenedTable, open_table, table_from
+from recurra.tasks.series.opening import OpenedTable, open_table, table_from
 from recurra.tasks.series.training import train_series
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ INTERVALS = (("90", 0.05, 0.95), ("80", 0.1, 0.9))  # the wider one first, as it
 LEAST_HISTORY = 240  # steps before a forecast that are drawn; before one of a long horizon five times as many
 LEAST_BACKTEST = 48  # steps before a backtest that are drawn; before a long one as many as it has
 
-Times = Callable[["NDArray[np.int64]"], "list[str]"]
+TimesAsText = Callable[["NDArray[np.int64]"], "list[str]"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Chart:
     values: NDArray[np.float64]
     fans: tuple[Fan, ...]
     frequency: Frequency
-    times: Times
+    times: TimesAsText
 
     @property
     def is_backtest(self) -> bool:
