@@ -52,7 +52,14 @@ def test_nothing_after_the_origin_is_known(origin, horizon, periods):
         assert np.isfinite(one[name]).all()
 
 
-@pytest.mark.parametrize(("name", "expected"), [*((name, True) for name in NAIVE), ("seasonal naive 168", True),
-                                                ("seasonal naive with drift", False), ("seasonal mean", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((name, True) for name in NAIVE),
+        ("seasonal naive 168", True),
+        ("seasonal naive with drift", False),
+        ("seasonal mean", False),
+    ],
+)
 def test_naive_ones_are_known_by_name(name, expected):
     assert is_naive(name) is expected

@@ -10,7 +10,6 @@ from recurra.errors import FileFormatError
 from recurra.model import forecaster, vocabulary
 from recurra.model.part import Part
 from recurra.program.serial import shown
-from recurra.series.recipe import Recipe
 from recurra.vocabulary import Vocabulary
 
 
@@ -19,14 +18,14 @@ class Annotation:
     """A row of the table.
 
     Attributes:
-        type: the class of the annotation's values.
+        values: gives the class of the annotation's values, which a process without any need not import.
         to_content: turns a value into JSON's lists, objects, texts and numbers.
         from_content: turns such content into a value; checks and caps every field, and raises a FileFormatError.
         problem: gives the reason why a model cannot have the value; None where it can.
         summary: describes a value in a few words.
     """
 
-    type: type
+    values: Callable[[], type]
     to_content: Callable[[Any], Any]
     from_content: Callable[[Any], Any]
     problem: Callable[[Any, Part], str | None]
@@ -35,16 +34,16 @@ class Annotation:
 
 ANNOTATIONS: Mapping[str, Annotation] = {
     "vocabulary": Annotation(
-        Vocabulary,
+        lambda: Vocabulary,
         vocabulary.to_content,
         vocabulary.from_content,
         vocabulary.problem,
         lambda value: f"a vocabulary of {len(value):,} tokens ({value.level})",
     ),
     "forecaster": Annotation(
-        Recipe,
-        Recipe.to_content,
-        Recipe.from_content,
+        forecaster.recipe_class,
+        forecaster.to_content,
+        forecaster.from_content,
         forecaster.problem,
         forecaster.summary,
     ),
@@ -64,8 +63,9 @@ def check_annotations(annotations: Mapping[str, object], root: Part) -> None:
     """
     for name, value in annotations.items():
         annotation = _row(name)
-        if not isinstance(value, annotation.type):
-            expected = f"{annotation.type.__module__}.{annotation.type.__qualname__}"
+        kind = annotation.values()
+        if not isinstance(value, kind):
+            expected = f"{kind.__module__}.{kind.__qualname__}"
             raise TypeError(f"{name} must be a {expected}, not {type(value).__name__}")
         problem = annotation.problem(value, root)
         if problem is not None:

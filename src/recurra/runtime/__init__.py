@@ -1,13 +1,17 @@
 """Trained models without torch: numpy and the native module alone."""
 
+from typing import TYPE_CHECKING
+
 from recurra.errors import FileFormatError
 from recurra.runtime.convert import convert
-from recurra.runtime.forecasting import ForecastModel, ForecastStream, StreamForecast, load_forecaster
 from recurra.runtime.model import Model, load
 from recurra.runtime.scoring import Score, score
 from recurra.runtime.stream import Stream
 from recurra.runtime.streams import Streams
 from recurra.runtime.writing import Continuation, sample
+
+if TYPE_CHECKING:  # imported on first use
+    from recurra.runtime.forecasting import ForecastModel, ForecastStream, StreamForecast, load_forecaster
 
 __all__ = [
     "Continuation",
@@ -25,3 +29,12 @@ __all__ = [
     "sample",
     "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: time series take time that other models do not need."""
+    if name not in __all__:
+        raise AttributeError(f"module 'recurra.runtime' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module("recurra.runtime.forecasting"), name)

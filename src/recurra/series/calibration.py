@@ -46,9 +46,10 @@ def calibrated(
     if not seen.any():
         return replace(recipe, network_weight=0.0)
     simple = np.broadcast_to(np.array(recipe.reference_quantiles), networks.shape)
-    losses = [float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple)]
+    network, references = (float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple))
     independent = len(target) / target.shape[1]  # windows that begin within a horizon tell about the same
-    weight = _weight(*losses, LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING))
+    sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
+    weight = _weight(network, references, sharpness)
     blend = weight * networks[seen] + (1 - weight) * simple[seen]
     return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
 
