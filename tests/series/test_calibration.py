@@ -40,7 +40,7 @@ def test_the_better_one_gets_the_weight_and_more_of_it_the_more_is_known():
         weights.append(calibrated(good, windows(count), bad, actual).network_weight)
         swapped = replace(good, reference_quantiles=(tuple(NORMAL + 0.5),) * 4)
         other = calibrated(swapped, windows(count), np.broadcast_to(NORMAL, bad.shape), actual).network_weight
-        np.testing.assert_allclose(other + weights[-1], 1)
+        assert other > 0.5
     assert 0.5 > weights[0] > weights[1]
 
 

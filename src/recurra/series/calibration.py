@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.series.windows import FURTHEST
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recurra.series.recipe import Recipe
     from recurra.series.windows import EncodedWindows
 
+LEAST_SHARE = 0.25  # of the squared error of one member that is left to their mean
 LEAST_WIDTH, MOST_WIDTH = 0.5, 2.5  # factors of a quantile's distance from the median
 # Of the choice between networks and references: with the power 8 a loss that is 10 % lower has twice the weight. It is
 # sharper the more the left-out windows tell.
@@ -29,7 +32,11 @@ def pinball(
 
 
 def calibrated(
-    recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64], actual: NDArray[np.float64]
+    recipe: Recipe,
+    windows: EncodedWindows,
+    networks: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    disagreement: float = 0.0,
 ) -> Recipe:
     """The recipe with the networks' weight and the quantiles' widths that left-out windows ask for.
 
@@ -39,6 +46,8 @@ def calibrated(
         networks: float64 (windows, horizon, levels), the forecasts of networks that did not see them, in scales.
         actual: float64 (windows, horizon), what was observed, as logarithms where the series is read so; NaN where
             nothing was.
+        disagreement: the mean squared distance of members' medians from their mean, in scales, on windows that none of
+            them has seen.
     """
     with np.errstate(all="ignore"):
         target = (actual - windows.base) / windows.scale[:, None]
@@ -46,12 +55,26 @@ def calibrated(
     if not seen.any():
         return replace(recipe, network_weight=0.0)
     simple = np.broadcast_to(np.array(recipe.reference_quantiles), networks.shape)
-    network, references = (float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple))
-    independent = len(target) / target.shape[1]  # windows that begin within a horizon tell about the same
+    network, references = (
+        float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple)
+    )
+    network *= _share_of_mean(networks[seen][:, recipe.median] - target[seen], disagreement)
+    independent = max(len(target) / target.shape[1], 1.0)  # windows that begin within a horizon tell about the same
+    network *= 1 + 0.5 / independent  # few windows say little, and references have little to learn from them
     sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
     weight = _weight(network, references, sharpness)
     blend = weight * networks[seen] + (1 - weight) * simple[seen]
     return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
+
+
+def _share_of_mean(errors: NDArray[np.float64], disagreement: float) -> float:
+    """The error of the members' mean, as a share of one member's.
+
+    The squared error of a mean is the members' mean squared error less their disagreement (Krogh & Vedelsby 1995,
+    equation 6).
+    """
+    squared = float(np.mean(np.minimum(np.square(errors), FURTHEST**2)))
+    return float(np.sqrt(np.clip(1 - disagreement / squared, LEAST_SHARE, 1.0))) if squared > 0 else 1.0
 
 
 def _weight(network: float, references: float, sharpness: float) -> float:

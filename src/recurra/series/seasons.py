@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_CORRELATION = 0.3
+RELATIVE_ZERO = 1e-9  # what remains beside a trend is rounding
 LEAST_RISE = 0.15  # of a peak above the deepest valley before it
 LONGEST = 400  # steps
 LOOKED_AT = 20  # of the longest series
@@ -42,7 +43,9 @@ def _shown_period(series: Sequence[NDArray[np.float64]], usual: Sequence[int]) -
     best, highest = None, LEAST_CORRELATION
     for lag in range(max(4, round(1.5 * usual[0]) if usual else 4), min(size, LONGEST)):
         near = mean[max(1, lag - max(2, lag // 4)) : lag + max(2, lag // 4) + 1]
-        is_multiple = any(abs(lag / period - round(lag / period)) < 0.02 and lag > period / 2 for period in usual)
+        is_multiple = any(
+            abs(lag - round(lag / period) * period) <= max(1, 0.02 * lag) and 2 * lag > period for period in usual
+        )
         rise = mean[lag] - mean[1:lag].min()
         if mean[lag] > highest and mean[lag] == near.max() and rise > LEAST_RISE and not is_multiple:
             best, highest = lag, float(mean[lag])
@@ -54,10 +57,14 @@ def _autocorrelation(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
     seen = ~np.isnan(values)
     if len(values) < 12 or seen.sum() < 8:
         return None
-    centred = np.where(seen, values - np.mean(values[seen]), 0.0)
-    highest = np.abs(centred).max()
-    if not highest > 0:
+    largest = np.abs(values[seen]).max()
+    if not largest > 0:
         return None
-    spectrum = np.fft.rfft(centred / highest, 2 * len(values))
+    steps = np.arange(len(values))
+    slope, level = np.polyfit(steps[seen], values[seen] / largest, 1)
+    centred = np.where(seen, values / largest - level - slope * steps, 0.0)  # a trend would hide seasons
+    if not np.abs(centred).max() > RELATIVE_ZERO:
+        return None
+    spectrum = np.fft.rfft(centred, 2 * len(values))
     products = np.fft.irfft(spectrum * spectrum.conj())[: len(values) // 3]
     return np.asarray(products / products[0])

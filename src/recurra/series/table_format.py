@@ -136,9 +136,7 @@ def _names(value: Any, name: str, most: int) -> tuple[str, ...]:
     return tuple(value)
 
 
-def describe(
-    form: TableFormat, rows: int, series: int, season: int | None = None, horizon: int | None = None
-) -> str:
+def describe(form: TableFormat, rows: int, series: int, season: int | None = None, horizon: int | None = None) -> str:
     """The line that says how a table was understood, and how to overrule it.
 
     Args:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from recurra.tasks.series.settings import SeriesSettings
 
 LEAST_CONTEXT, MOST_CONTEXT = 24, 144
+FIRST_SEASONS = 3  # that are only looked back on: the references know too little then
 LONG_SEASON = 72  # steps; of a longer one the lags tell enough
 MOST_WINDOWS, MOST_BYTES = 20_000, 64_000_000  # of all windows together, in numbers and in memory
+MOST_UNSEEN = 512  # windows at the ends
 WEIGHED = 4_000  # windows by which the references are combined
 FEW_WINDOWS, MANY_SERIES = 1_000, 10
 STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
@@ -48,6 +50,7 @@ class ForecasterData:
         windows: the encoded windows.
         target: float64 (windows, horizon), what is to be forecast, in scales from the base; NaN where nothing was seen.
         trained: for each member the windows that it learns from.
+        unseen: windows at the series' ends that no member can learn from, as not all of their targets are known.
         left_out: for each member the windows that it leaves out; none overlaps in time with one of `trained`.
 
     Raises:
@@ -78,6 +81,7 @@ class ForecasterData:
         self.windows = self.reader.encode(chosen)
         with np.errstate(all="ignore"):
             self.target = (self.actual - self.windows.base) / self.windows.scale[:, None]
+        self.unseen = self.reader.encode(_last_origins(self.reader, recipe))
         self.recipe = replace(
             self.recipe, reference_quantiles=reference_quantiles(self.windows, self.actual, self.recipe)
         )
@@ -149,7 +153,8 @@ def _origins(reader: SeriesReader, recipe: Recipe, generator: np.random.Generato
     """Windows to learn from: all there are, or as many as there is room for, drawn by chance."""
     lengths, horizon = reader.target.lengths, recipe.horizon
     least = recipe.periods[0] + 1 if recipe.periods else 2
-    first = np.minimum(np.maximum(least, recipe.context // 2), lengths // 2)
+    some = np.minimum(FIRST_SEASONS * recipe.periods[0] if recipe.periods else 0, lengths // 4)
+    first = np.minimum(np.maximum(some, max(least, recipe.context // 2)), lengths // 2)
     if recipe.periods and recipe.periods[-1] > LONG_SEASON:
         long = np.minimum(recipe.periods[-1] + 1, lengths // 3)
         first = np.maximum(first, long)
@@ -170,6 +175,15 @@ def _origins(reader: SeriesReader, recipe: Recipe, generator: np.random.Generato
     windows = reader.windows(which, origins)
     seen = np.isfinite(reader.actual(windows)).any(axis=1)
     return windows.take(np.flatnonzero(seen)) if seen.any() else windows
+
+
+def _last_origins(reader: SeriesReader, recipe: Recipe) -> Windows:
+    """The origins at and shortly before each series' end, of some of many series."""
+    back = np.arange(min(recipe.horizon, MOST_UNSEEN))
+    series = np.unique(np.linspace(0, len(reader.panel) - 1, max(1, MOST_UNSEEN // len(back))).astype(np.int64))
+    which = np.repeat(series, len(back))
+    origins = reader.target.lengths[which] - np.tile(back, len(series))
+    return reader.windows(which[origins > 0], origins[origins > 0])
 
 
 def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:

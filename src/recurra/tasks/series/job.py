@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recurra import cells
 from recurra.errors import RunError
 from recurra.nn import EncoderDecoder, Ensemble, Recurrent, Stack
-from recurra.series.windows import STEP_BIAS, network_quantiles
+from recurra.series.windows import FURTHEST, STEP_BIAS, network_quantiles
 from recurra.tasks.series.forecaster_data import ForecasterData
 from recurra.tasks.series.judging import judged
 
@@ -149,9 +149,19 @@ class SeriesJob:
         self.module.train(was_training)
         return np.concatenate(found)
 
+    @torch.no_grad()
+    def disagreement(self) -> float:
+        """The mean squared distance of members' medians from their mean, in scales, on windows that none has seen."""
+        unseen, was_training = self.data.unseen, self.module.training
+        self.module.eval()
+        past, future = torch.from_numpy(unseen.past), torch.from_numpy(unseen.future)
+        medians = torch.stack([outputs[..., self.data.recipe.median] for outputs in self.module(past, future)])
+        self.module.train(was_training)
+        return float(medians.clamp(-FURTHEST, FURTHEST).double().var(dim=0, unbiased=False).mean())
+
     def recipe(self) -> Recipe:
         """The recipe with the weights, the widths and the figures that follow from left-out windows."""
-        return judged(self.data, self.left_out_forecasts())
+        return judged(self.data, self.left_out_forecasts(), self.disagreement())
 
 
 def _member(past: int, future: int, levels: int, settings: SeriesSettings) -> EncoderDecoder:

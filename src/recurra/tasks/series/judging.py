@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recurra.tasks.series.forecaster_data import ForecasterData
 
 
-def judged(data: ForecasterData, networks: NDArray[np.float64]) -> Recipe:
+def judged(data: ForecasterData, networks: NDArray[np.float64], disagreement: float = 0.0) -> Recipe:
     """The recipe after calibration on the left-out windows, with the figures that these give.
 
     Where the best naive forecast is better there, the recipe is that of the naive forecast alone.
@@ -27,9 +27,10 @@ def judged(data: ForecasterData, networks: NDArray[np.float64]) -> Recipe:
     Args:
         data: the windows.
         networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
+        disagreement: the mean squared distance of the members' medians from their mean, in scales.
     """
     judge = _Judge(data, networks)
-    recipe = calibrated(data.recipe, judge.windows, networks, judge.actual)
+    recipe = calibrated(data.recipe, judge.windows, networks, judge.actual, disagreement)
     errors = judge.naive_errors()
     best = min(errors, key=lambda name: errors[name])
     recipe = judge.measured(recipe, judge.windows, best, errors[best])
