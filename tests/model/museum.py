@@ -16,6 +16,7 @@ from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
 from recurra.series import recipe as recipes
+from recurra.series import rules
 from recurra.series.frequency import Frequency
 from recurra.series.table_format import TableFormat
 from recurra.vocabulary import Vocabulary
@@ -460,7 +461,7 @@ exhibits(
         "a horizon without end": (("horizon",), 10**18),
         "a horizon of other quantiles": (("horizon",), 4),
         "a context of -1": (("context",), -1),
-        "a context without end": (("context",), recipes.MAX_STEPS + 1),
+        "a context without end": (("context",), rules.MAX_STEPS + 1),
         "periods that are a number": (("periods",), 7),
         "a period of 0": (("periods",), [0]),
         "a period in a list": (("periods",), [[7]]),
@@ -471,12 +472,12 @@ exhibits(
         "a known input that is a number": (("known", 0), 1),
         "a known input that is half a character": (("known", 0), "\ud800"),
         "a known input without its centre": (("known",), ["promo"]),
-        "an input of many characters": (("past", 0), "x" * (recipes.MAX_NAME + 1)),
-        "inputs without end": (("known",), ["x"] * (recipes.MAX_COLUMNS + 1)),
+        "an input of many characters": (("past", 0), "x" * (rules.MAX_NAME + 1)),
+        "inputs without end": (("known",), ["x"] * (rules.MAX_COLUMNS + 1)),
         "a centre that is null": (("centers", 0), None),
         "a spread of 0": (("spreads", 0), 0),
         "a spread too many": (("spreads",), [1, 1, 1, 1]),
-        "categories without end": (("categories", 0), recipes.MAX_CATEGORIES + 1),
+        "categories without end": (("categories", 0), rules.MAX_CATEGORIES + 1),
         "more categories than the networks know": (("categories", 0), 3),
         "no category": (("categories", 0), 0),
         "levels without a median": (("levels",), [0.1, 0.9]),
