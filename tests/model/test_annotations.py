@@ -7,6 +7,8 @@ from recurra.errors import FileFormatError
 from recurra.model import Description, annotations, read, write
 from recurra.model.annotations import ANNOTATIONS
 from recurra.model.quantize import quantize
+from recurra.series.autoregressive.recipe import AutoregressiveRecipe
+from recurra.series.frequency import Frequency
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
 from tests.runtime.forecasters import forecaster, recipe
@@ -69,6 +71,8 @@ def test_every_annotation_has_a_summary():
     words = Vocabulary("word", ["<unk>", "a", "<eos>"])
     summaries = {"vocabulary": (words, "a vocabulary of 3 tokens (word)")}
     summaries["forecaster"] = (recipe("15min"), "a forecaster of 3 steps (15min), 2 networks")
+    steps = AutoregressiveRecipe(Frequency("h"), 6, 24, (1, 24), "poisson", False)
+    summaries["autoregressive"] = (steps, "an autoregressive forecaster of 6 steps (h, poisson)")
     assert {name: row.summary(summaries[name][0]) for name, row in annotations.ANNOTATIONS.items()} == {
         name: text for name, (_, text) in summaries.items()
     }

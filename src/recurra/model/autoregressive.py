@@ -50,7 +50,9 @@ def problem(recipe: AutoregressiveRecipe, root: Part) -> str | None:
         return "an autoregressive forecaster's network reads forward in time alone"
     expected = recipe.inputs, recipe.distribution.outputs
     if (sizes.input_size, sizes.output_size) != expected:
-        return f"an autoregressive forecaster of this recipe needs a network from {expected[0]} features to {expected[1]}"
+        return (
+            f"an autoregressive forecaster of this recipe needs a network from {expected[0]} features to {expected[1]}"
+        )
     return None
 
 

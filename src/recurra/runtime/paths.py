@@ -32,8 +32,8 @@ class PathSampler:
     the distribution that the network gives, and is what the path's next step reads. So the values of a path belong
     together, and the sum of a path is a draw of the sum.
 
-    A missing value inside a series is replaced by the mean that the network forecasts for it. A value below the recipe's
-    least one is given as that.
+    A missing value inside a series is replaced by the mean that the network forecasts for it. What is drawn below
+    the recipe's least value is given as that.
 
     Args:
         model: the network; its output is the likelihood's parameters, before their functions.

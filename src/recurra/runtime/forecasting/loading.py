@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from recurra.errors import FileFormatError
 from recurra.model import Description
 from recurra.model.file import MODEL
 from recurra.model.file_errors import refusing

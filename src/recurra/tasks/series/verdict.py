@@ -10,6 +10,7 @@ from recurra.series.backtest import MODEL
 from recurra.series.metrics import shown
 
 if TYPE_CHECKING:
+    from recurra.series.autoregressive.recipe import AutoregressiveRecipe
     from recurra.series.metrics import Measures
     from recurra.series.recipe import Recipe
 
@@ -46,7 +47,7 @@ def sentences(named: Named) -> list[str]:
     return said
 
 
-def training_sentences(recipe: Recipe) -> list[str]:
+def training_sentences(recipe: Recipe | AutoregressiveRecipe) -> list[str]:
     """What the data say that a forecaster's members left out of their training.
 
     Args:
@@ -71,7 +72,7 @@ def training_sentences(recipe: Recipe) -> list[str]:
     return said
 
 
-def training_facts(recipe: Recipe) -> dict[str, object]:
+def training_facts(recipe: Recipe | AutoregressiveRecipe) -> dict[str, object]:
     """The figures of :func:`training_sentences`, by their names in JSON."""
     coverage = dict(zip(("coverage80", "coverage90"), recipe.coverage, strict=False))
     return {
