@@ -49,6 +49,8 @@ def test_files_from_before_annotations_are_read(level, tmp_path):
 def test_what_the_museum_damages_is_read_whole(tmp_path):
     (tmp_path / "m").write_bytes(museum.forecaster())
     assert runtime.load_forecaster(tmp_path / "m").recipe == museum.RECIPE
+    (tmp_path / "m").write_bytes(museum.autoregressive())
+    assert runtime.load_forecaster(tmp_path / "m").recipe == museum.STEPS
 
 
 def test_an_unknown_annotation_is_refused_by_name(tmp_path):

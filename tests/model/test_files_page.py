@@ -7,6 +7,7 @@ from recurra.model import content, cost, kinds, safetensors, serial, vocabulary
 from recurra.program import serial as programs
 from recurra.runtime.forecasting import model as forecasting
 from recurra.series import recipe, rules
+from recurra.series.autoregressive import recipe as autoregressive
 from recurra.vocabulary import byte_pairs
 from tests.model import museum
 
@@ -39,6 +40,10 @@ CAPS = {
     "steps of a forecaster's horizon; of its context or a period": [rules.MAX_HORIZON, rules.MAX_STEPS],
     "periods, levels and members of a forecaster": [recipe.MAX_PERIODS, recipe.MAX_LEVELS, recipe.MAX_MEMBERS],
     "reference forecasts": [recipe.MAX_ROW],
+    "lags of an autoregressive forecaster, and features of a step": [
+        autoregressive.MAX_LAGS,
+        autoregressive.MAX_INPUTS,
+    ],
     "numbers of a forecaster's window": [forecasting.MAX_NUMBERS],
     "equations, variables and operands of all programs together": [
         programs.MAX_EQUATIONS,

@@ -80,7 +80,7 @@ class PathSampler:
 
         Raises:
             RunError: a series has no observed value, or one that its likelihood excludes; known inputs end too early;
-                or the network's output is not finite.
+                or the network's output, or a path, is not finite.
         """
         steps = self._steps(panel, horizon)
         drawn = np.empty((len(panel), samples, steps))
@@ -145,14 +145,19 @@ class PathSampler:
         at_once = min(MOST_PATHS // samples, MOST_VALUES // (self.recipe.inputs * (self.recipe.context + steps)))
         for rows in _chunks(len(panel), max(1, at_once)):
             ends = panel.lengths[rows]
-            windows = reader.windows(rows, ends, steps)
-            _, state, values = self._read(windows, 0)
             generators = [
                 np.random.default_rng([seed, zlib.crc32(panel.ids[row].encode()), int(panel.starts[row] + end)])
                 for row, end in zip(rows, ends, strict=True)
             ]
-            scaled = self._draw(windows, values[:, : self.recipe.reach], state, samples, generators)
-            paths = windows.offset[:, None, None] + windows.scale[:, None, None] * scaled
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+                windows = reader.windows(rows, ends, steps)
+                _, state, values = self._read(windows, 0)
+                scaled = self._draw(windows, values[:, : self.recipe.reach], state, samples, generators)
+                paths = windows.offset[:, None, None] + windows.scale[:, None, None] * scaled
+            wrong = np.flatnonzero(~np.isfinite(paths).all((1, 2)))
+            if wrong.size:
+                name = panel.ids[rows[wrong[0]]]
+                raise RunError(f"the forecast of series {name!r} is not finite: its values are too large")
             yield rows, paths if self.recipe.least is None else np.maximum(paths, self.recipe.least)
 
     def _read(self, windows: StepWindows, ahead: int) -> tuple[Array, Any, NDArray[np.float64]]:

@@ -47,7 +47,8 @@ class AutoregressiveRecipe:
         known_scales: for each of them, the standard deviation that they are divided by then.
         least: the least value that a path may have, such as 0; None without one.
         naive: the name of the naive forecast that was best on left-out data; empty before that is known.
-        gain: the share by which the forecast's error on left-out data is below that of `naive`; None if unknown.
+        gain: the share by which the forecast's error on left-out data is below that of `naive`; None if unknown,
+            or if `naive` makes no error.
         coverage: the shares of left-out values in the 80 and the 90 % interval; empty if unknown.
         left_out: the number of left-out values that these figures are of.
         table: the meaning of the table's columns; None where the forecaster was not trained on a table.

@@ -53,15 +53,20 @@ def training_sentences(recipe: Recipe | AutoregressiveRecipe) -> list[str]:
     Args:
         recipe: the trained forecaster's.
     """
-    if recipe.gain is None or not recipe.left_out:
+    if not recipe.left_out:
         return ["No values were left out of the training: nothing is known of its errors."]
     best, gain, count = f"the best naive forecast, {recipe.naive}", recipe.gain, f"({recipe.left_out:,} values)"
-    if gain <= 0:
-        larger = f"its error was {-100 * gain:.0f} % larger" if gain <= -SAME else "its error was as large"
-        said = [
-            f"On left-out data it was NOT better than {best}: {larger} {count}.",
-            f"So it forecasts with that one, {recipe.naive}, alone.",
-        ]
+    if gain is None or gain <= 0:
+        larger = "its error was as large"
+        if gain is None:
+            larger = "that makes no error"
+        elif gain <= -SAME:
+            larger = f"its error was {-100 * gain:.0f} % larger"
+        said = [f"On left-out data it was NOT better than {best}: {larger} {count}."]
+        if recipe.network_weight == 0:
+            said.append(f"So it forecasts with that one, {recipe.naive}, alone.")
+        else:
+            said.append("It forecasts with its network all the same; the model direct falls back on a naive forecast that is better.")
     else:
         much = f"{100 * gain:.0f} % smaller than" if gain >= SAME else "about"
         said = [f"On left-out data its error is {much} that of {best} {count}."]

@@ -12,6 +12,7 @@ from recurra.nn.parts import describe
 from recurra.runtime import Model, load_forecaster
 from recurra.runtime.paths import PathSampler
 from recurra.series.autoregressive.windows import StepReader
+from recurra.series.backtest import backtest
 from recurra.series.forecast import LEVELS
 from recurra.series.metrics import measure
 from recurra.tasks.run import create_run, open_run
@@ -124,10 +125,39 @@ def test_the_likelihood_follows_from_the_data():
     assert AutoregressiveJob(panel_of(*COUNTS), SETTINGS).recipe.likelihood == "negative-binomial"
 
 
+def test_the_figures_are_of_what_was_left_out():
+    """The recipe has the error of the last steps beside that of the best naive forecast there."""
+    panel = panel_of(*(np.abs(NOISE) + 1), [5.0, 6, 7, 8, 9, 8, 7])
+    job = AutoregressiveJob(panel, SETTINGS, least=0.0)
+    assert job.recipe.left_out == 0
+    recipe = job.annotations["autoregressive"]
+    assert job.network.training
+    assert replace(recipe, naive="", gain=None, coverage=(), left_out=0) == job.recipe
+    assert recipe.least == 0
+    assert recipe.left_out == 12  # the fourth series is too short
+    whole = panel.take(np.arange(3))
+    sampler = PathSampler(Model(describe(job.network.eval())), job.recipe)
+    tested = backtest(sampler.forecast, whole, 4, 1, period=1)
+    assert recipe.naive == tested.best_naive()
+    assert recipe.gain == 1 - tested.measures().mase / tested.measures(recipe.naive).mase
+    assert recipe.coverage == (tested.measures().coverage80, tested.measures().coverage90)
+
+
+@pytest.mark.parametrize("values", [NOISE[0, :11], np.full(40, 3.0), [*NOISE[0], *[math.nan] * 4]], ids=len)
+def test_nothing_is_said_where_nothing_can_be(values):
+    job = AutoregressiveJob(panel_of(values), SETTINGS)
+    assert job.annotations["autoregressive"] == job.recipe
+
+
 def test_an_evaluation_may_be_stopped():
     job = AutoregressiveJob(panel_of(*NOISE), SETTINGS)
     assert job.evaluate(lambda: True) is None
     assert job.network.training
+
+
+def test_inputs_of_the_past_are_refused():
+    with pytest.raises(RunError, match="takes no past inputs: leave out rain, wind, or choose the model direct"):
+        AutoregressiveJob(panel_of(*NOISE), SETTINGS, names=((), ("rain", "wind")))
 
 
 def test_few_values_are_enough():

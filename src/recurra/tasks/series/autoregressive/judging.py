@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from recurra.series.autoregressive.recipe import AutoregressiveRecipe
     from recurra.series.panel import Panel
 
+NOTHING = 1e-9  # of a scaled error: the series follows the naive forecast
+
 
 def judged(sampler: PathSampler, panel: Panel) -> AutoregressiveRecipe:
     """The forecaster's recipe with its figures: by the mean absolute scaled error, beside the best naive forecast.
@@ -28,8 +30,9 @@ def judged(sampler: PathSampler, panel: Panel) -> AutoregressiveRecipe:
     seasons = (period for period in find_periods(panel.target, panel.frequency.periods) if period > 1)
     tested = backtest(sampler.forecast, panel, recipe.horizon, 1, period=next(seasons, 1))
     own, best = tested.measures(), tested.best_naive()
-    error = 0.0 if best is None else float(tested.measures(best).mase)
-    if best is None or error == 0:  # nothing was observed, or nothing changes
+    if best is None:
         return recipe
+    error = float(tested.measures(best).mase)
+    gain = None if error < NOTHING else 1 - float(own.mase) / error
     coverage = float(own.coverage80), float(own.coverage90)
-    return replace(recipe, naive=best, gain=1 - float(own.mase) / error, coverage=coverage, left_out=int(own.count))
+    return replace(recipe, naive=best, gain=gain, coverage=coverage, left_out=int(own.count))
