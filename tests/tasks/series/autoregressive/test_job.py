@@ -143,10 +143,15 @@ def test_the_figures_are_of_what_was_left_out():
     assert recipe.coverage == (tested.measures().coverage80, tested.measures().coverage90)
 
 
-@pytest.mark.parametrize("values", [NOISE[0, :11], np.full(40, 3.0), [*NOISE[0], *[math.nan] * 4]], ids=len)
+@pytest.mark.parametrize("values", [NOISE[0, :11], [*NOISE[0], *[math.nan] * 4]], ids=len)
 def test_nothing_is_said_where_nothing_can_be(values):
     job = AutoregressiveJob(panel_of(values), SETTINGS)
     assert job.annotations["autoregressive"] == job.recipe
+
+
+def test_a_naive_forecast_that_makes_no_error():
+    recipe = AutoregressiveJob(panel_of(np.full(40, 3.0)), SETTINGS).annotations["autoregressive"]
+    assert (recipe.gain, recipe.left_out) == (None, 4)
 
 
 def test_an_evaluation_may_be_stopped():
