@@ -66,7 +66,7 @@ def training_sentences(recipe: Recipe | AutoregressiveRecipe) -> list[str]:
         if recipe.network_weight == 0:
             said.append(f"So it forecasts with that one, {recipe.naive}, alone.")
         else:
-            said.append("It forecasts with its network all the same; the model direct falls back on a naive forecast that is better.")
+            said.append("It forecasts with its network all the same; the model direct would take the naive forecast.")
     else:
         much = f"{100 * gain:.0f} % smaller than" if gain >= SAME else "about"
         said = [f"On left-out data its error is {much} that of {best} {count}."]
