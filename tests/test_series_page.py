@@ -1,38 +1,50 @@
 """The tutorial docs/series.md works as it is written, block by block; only the trainings are shorter."""
 
+import importlib
 import re
 import shlex
-import sys
+from dataclasses import dataclass
 
 import pytest
 
 from recurra.cli import main
+from recurra.tasks.series import models
+from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
 from recurra.tasks.series.settings import SeriesSettings
 from tests.pages import ROOT
 
 PAGE = ROOT / "docs" / "series.md"
-SHORT = {"members": 2, "hidden": 8, "steps": 3}
+
+
+@dataclass(frozen=True)
+class ShortDirect(SeriesSettings):
+    """Settings of a short training, by default."""
+
+    members: int = 2
+    hidden: int = 8
+    steps: int | None = 3
+
+
+@dataclass(frozen=True)
+class ShortAutoregressive(AutoregressiveSettings):
+    """Settings of a short training, by default."""
+
+    hidden: int = 8
+    updates: int = 1
 
 
 @pytest.fixture
 def short_trainings(monkeypatch):
     """Make trainings short: the settings that nobody names have other defaults."""
-
-    def settings(horizon, **options):
-        return SeriesSettings(horizon, **{**SHORT, **options})
-
-    for name in ("recurra.cli.series.options", "recurra.cli.series.demo", "recurra.tasks.series.forecaster"):
-        __import__(name)
-        module = sys.modules[name]
-        made = type("Settings", (), {"__new__": lambda cls, horizon, **options: settings(horizon, **options)})
-        made.cell, made.seed = SeriesSettings.cell, SeriesSettings.seed
-        monkeypatch.setattr(module, "SeriesSettings", made)
+    for kind in (ShortDirect, ShortAutoregressive):
+        monkeypatch.setitem(models.MODELS, kind.model, kind)
+    monkeypatch.setattr(importlib.import_module("recurra.cli.series.demo"), "SeriesSettings", ShortDirect)
 
 
 def test_the_tutorial(tmp_path, monkeypatch, capsys, short_trainings):
     monkeypatch.chdir(tmp_path)
     found = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    assert [kind for kind, _ in found].count("python") == 4
+    assert [kind for kind, _ in found].count("python") == 5
     for kind, source in found:
         if kind == "python":
             exec(compile(source, PAGE.name, "exec"), {})

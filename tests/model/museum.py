@@ -7,6 +7,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
 from recurra.series import recipe as recipes
+from recurra.series import rules
+from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 from recurra.series.frequency import Frequency
 from recurra.series.table_format import TableFormat
 from recurra.vocabulary import Vocabulary
@@ -460,7 +463,7 @@ exhibits(
         "a horizon without end": (("horizon",), 10**18),
         "a horizon of other quantiles": (("horizon",), 4),
         "a context of -1": (("context",), -1),
-        "a context without end": (("context",), recipes.MAX_STEPS + 1),
+        "a context without end": (("context",), rules.MAX_STEPS + 1),
         "periods that are a number": (("periods",), 7),
         "a period of 0": (("periods",), [0]),
         "a period in a list": (("periods",), [[7]]),
@@ -471,12 +474,12 @@ exhibits(
         "a known input that is a number": (("known", 0), 1),
         "a known input that is half a character": (("known", 0), "\ud800"),
         "a known input without its centre": (("known",), ["promo"]),
-        "an input of many characters": (("past", 0), "x" * (recipes.MAX_NAME + 1)),
-        "inputs without end": (("known",), ["x"] * (recipes.MAX_COLUMNS + 1)),
+        "an input of many characters": (("past", 0), "x" * (rules.MAX_NAME + 1)),
+        "inputs without end": (("known",), ["x"] * (rules.MAX_COLUMNS + 1)),
         "a centre that is null": (("centers", 0), None),
         "a spread of 0": (("spreads", 0), 0),
         "a spread too many": (("spreads",), [1, 1, 1, 1]),
-        "categories without end": (("categories", 0), recipes.MAX_CATEGORIES + 1),
+        "categories without end": (("categories", 0), rules.MAX_CATEGORIES + 1),
         "more categories than the networks know": (("categories", 0), 3),
         "no category": (("categories", 0), 0),
         "levels without a median": (("levels",), [0.1, 0.9]),
@@ -513,6 +516,61 @@ def _():
     header, description, body = opened(forecaster())
     description["annotations"]["forecaster"]["centers"][0] = 1e300
     return closed(header, json.dumps(description).replace("1e+300", "1e999"), body)
+
+
+STEPS = AutoregressiveRecipe(
+    Frequency("D"), 3, 5, (1, 7), "student-t", True, (2,), ("promo",), (0.5,), (2.0,),
+    least=0.0, naive="last value", gain=0.25, coverage=(0.8, 0.9), left_out=40,
+    table=replace(TABLE, known=("promo",), past=(), known_categories=((),)),
+)  # fmt: skip
+
+
+def autoregressive():
+    """An autoregressive forecaster."""
+    return bytes_of(runtimes.autoregressive(STEPS))
+
+
+exhibits(
+    "autoregressive",
+    {
+        "a field missing": (("context",), REMOVED),
+        "a field too many": (("members",), 3),
+        "a frequency of other features": (("frequency", "name"), "h"),
+        "a horizon without end": (("horizon",), rules.MAX_HORIZON + 1),
+        "a context without end": (("context",), rules.MAX_STEPS + 1),
+        "a window without end": (("lags",), [1, rules.MAX_STEPS] * 40),
+        "no lags": (("lags",), []),
+        "lags that descend": (("lags",), [1, 7, 3]),
+        "lags without the first": (("lags",), [2, 7]),
+        "an unknown likelihood": (("likelihood",), "cauchy"),
+        "a likelihood in a list": (("likelihood",), ["normal"]),
+        "a likelihood of other parameters": (("likelihood",), "normal"),
+        "counts that are centred": (("likelihood",), "poisson"),
+        "categories that the network does not know": (("categories", 0), 3),
+        "categories without end": (("categories", 0), rules.MAX_CATEGORIES + 1),
+        "a known input without its mean": (("known_means",), []),
+        "a scale of 0": (("known_scales", 0), 0),
+        "a gain that is a text": (("gain",), "0"),
+        "a table that is a list": (("table",), []),
+    },
+    lambda item: changed(("annotations", "autoregressive", *item[0]), item[1], autoregressive),
+)
+exhibits(
+    "autoregressive: networks",
+    {
+        "an ensemble": lambda: runtimes.ensemble(runtimes.pair(12, 12, 3)),
+        "a vocabulary": lambda: stack(embedding(12, 4), linear(4, 3)),
+        "one that reads backward": lambda: stack(layer(cells.gru, STEPS.inputs, 4, bidirectional=True), linear(8, 3)),
+        "one with the batch first": lambda: stack(layer(cells.gru, STEPS.inputs, 4, batch_first=True), linear(4, 3)),
+    },
+    lambda root: annotated(bytes_of(described(root())), {"autoregressive": STEPS.to_content()}),
+)
+
+
+def annotated(data, annotations):
+    """The file with other annotations."""
+    header, description, body = opened(data)
+    return closed(header, {**description, "annotations": annotations}, body)
 
 
 _HEAD = '{"format":"recurra-model","version":1,"programs":[' + json.dumps(program()) + '],"model":'

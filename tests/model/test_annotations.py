@@ -7,6 +7,8 @@ from recurra.errors import FileFormatError
 from recurra.model import Description, annotations, read, write
 from recurra.model.annotations import ANNOTATIONS
 from recurra.model.quantize import quantize
+from recurra.series.autoregressive.recipe import AutoregressiveRecipe
+from recurra.series.frequency import Frequency
 from recurra.vocabulary import Vocabulary
 from tests.model import museum
 from tests.runtime.forecasters import forecaster, recipe
@@ -47,6 +49,8 @@ def test_files_from_before_annotations_are_read(level, tmp_path):
 def test_what_the_museum_damages_is_read_whole(tmp_path):
     (tmp_path / "m").write_bytes(museum.forecaster())
     assert runtime.load_forecaster(tmp_path / "m").recipe == museum.RECIPE
+    (tmp_path / "m").write_bytes(museum.autoregressive())
+    assert runtime.load_forecaster(tmp_path / "m").recipe == museum.STEPS
 
 
 def test_an_unknown_annotation_is_refused_by_name(tmp_path):
@@ -69,6 +73,8 @@ def test_every_annotation_has_a_summary():
     words = Vocabulary("word", ["<unk>", "a", "<eos>"])
     summaries = {"vocabulary": (words, "a vocabulary of 3 tokens (word)")}
     summaries["forecaster"] = (recipe("15min"), "a forecaster of 3 steps (15min), 2 networks")
+    steps = AutoregressiveRecipe(Frequency("h"), 6, 24, (1, 24), "poisson", False)
+    summaries["autoregressive"] = (steps, "an autoregressive forecaster of 6 steps (h, poisson)")
     assert {name: row.summary(summaries[name][0]) for name, row in annotations.ANNOTATIONS.items()} == {
         name: text for name, (_, text) in summaries.items()
     }

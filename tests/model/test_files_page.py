@@ -6,7 +6,8 @@ from pathlib import Path
 from recurra.model import content, cost, kinds, safetensors, serial, vocabulary
 from recurra.program import serial as programs
 from recurra.runtime.forecasting import model as forecasting
-from recurra.series import recipe
+from recurra.series import recipe, rules
+from recurra.series.autoregressive import recipe as autoregressive
 from recurra.vocabulary import byte_pairs
 from tests.model import museum
 
@@ -33,12 +34,16 @@ CAPS = {
     ],
     "bytes of a token": [byte_pairs.LONGEST_PIECE],
     "characters of a name of a part": [content.MAX_NAME],
-    "known inputs, past inputs and static columns of a forecaster, each": [recipe.MAX_COLUMNS],
-    "characters of an input's name": [recipe.MAX_NAME],
-    "categories of a static column": [recipe.MAX_CATEGORIES],
-    "steps of a forecaster's horizon; of its context or a period": [recipe.MAX_HORIZON, recipe.MAX_STEPS],
+    "known inputs, past inputs and static columns of a forecaster, each": [rules.MAX_COLUMNS],
+    "characters of an input's name": [rules.MAX_NAME],
+    "categories of a static column": [rules.MAX_CATEGORIES],
+    "steps of a forecaster's horizon; of its context or a period": [rules.MAX_HORIZON, rules.MAX_STEPS],
     "periods, levels and members of a forecaster": [recipe.MAX_PERIODS, recipe.MAX_LEVELS, recipe.MAX_MEMBERS],
     "reference forecasts": [recipe.MAX_ROW],
+    "lags of an autoregressive forecaster, and features of a step": [
+        autoregressive.MAX_LAGS,
+        autoregressive.MAX_INPUTS,
+    ],
     "numbers of a forecaster's window": [forecasting.MAX_NUMBERS],
     "equations, variables and operands of all programs together": [
         programs.MAX_EQUATIONS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recurra.errors import ProgramError
-from recurra.runtime import ForecastModel
+from recurra.runtime import AutoregressiveModel, ForecastModel
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -32,6 +32,10 @@ def test_the_seeds_have_forecasters_that_run(fuzz):
     assert len(forecasters) == 2
     for description in forecasters:
         fuzz.targets._forecast(ForecastModel(description))
+    autoregressive = [each for each in fuzz.seeds.descriptions() if "autoregressive" in each.annotations]
+    assert len(autoregressive) == 2
+    for description in autoregressive:
+        fuzz.targets._draw(AutoregressiveModel(description))
 
 
 def test_mutated_inputs_are_refused_or_run(fuzz):

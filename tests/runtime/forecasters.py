@@ -76,3 +76,10 @@ def forecaster(made=None, **settings):
 def model_of(made=None, **settings):
     """A forecaster of a recipe, ready to run."""
     return ForecastModel(forecaster(made, **settings))
+
+
+def autoregressive(made, *, outputs=None, **settings):
+    """The description of an autoregressive forecaster of a recipe; by default one that the recipe fits."""
+    outputs = made.distribution.outputs if outputs is None else outputs
+    network = described(stack(layer(cells.lstm, made.inputs, 4, **settings), linear(4, outputs)))
+    return Description(network.root, network.weights, {"autoregressive": made})

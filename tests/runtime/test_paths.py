@@ -27,7 +27,7 @@ COUNTS = RANDOM.poisson(3, (3, 40)).astype(float)
 
 def sampler_of(panel, likelihood="normal", horizon=6, seed=0, **options):
     """A sampler with an untrained network, and its module."""
-    recipe = make_recipe(panel, horizon, likelihood, 8)
+    recipe = make_recipe(panel, horizon, likelihood, 8, known=["promo"] * panel.known[0].shape[1])
     torch.manual_seed(seed)
     network = make_network(recipe, AutoregressiveSettings(horizon, hidden=5, **options)).eval()
     with torch.no_grad():

@@ -18,6 +18,13 @@ class Numbers(Frequency):
     def periods(self) -> tuple[int, ...]:
         return self.seasons
 
+    def to_content(self):
+        return Frequency(self.name).to_content()
+
+    @property
+    def calendar_width(self) -> int:
+        return 0
+
     def calendar(self, positions):
         return np.zeros((len(positions), 0), np.float32)
 

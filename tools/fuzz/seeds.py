@@ -17,6 +17,7 @@ from recurra.model.file import contents_of
 from recurra.model.quantize import quantize
 from recurra.model.safetensors import Tensor, pack
 from recurra.program import Program, to_json
+from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 from recurra.series.frequency import Frequency
 from recurra.series.recipe import Recipe
 from recurra.series.table_format import TableFormat
@@ -103,6 +104,20 @@ def _forecasters(program: Program) -> Iterator[Description]:
         yield described(_numbered("Ensemble", *members), {"forecaster": recipe})
 
 
+def _autoregressive(program: Program) -> Iterator[Description]:
+    """Autoregressive forecasters of numbers, and of counts with an input of each kind."""
+    plain = AutoregressiveRecipe(Frequency("step"), 2, 3, (1, 2), "normal", True)
+    rich = AutoregressiveRecipe(
+        Frequency("MS", 0, "Europe/Berlin"), 2, 3, (1, 12), "negative-binomial", False, categories=(1,),
+        known=("price",), known_means=(1.0,), known_scales=(0.5,), least=0.0, naive="last value", gain=0.5,
+        coverage=(0.8, 0.9), left_out=9,
+    )  # fmt: skip
+    for recipe in (plain, rich):
+        given = recipe.distribution.outputs
+        output = Part("Linear", {"in_features": 2, "out_features": given, "bias": True})
+        yield described(_stack(layer(program, recipe.inputs, 2), output), {"autoregressive": recipe})
+
+
 def descriptions() -> Iterator[Description]:
     """Models with every kind of part, dtype and option."""
     tanh, gru = trace(cells.rnn), trace(cells.gru)
@@ -125,6 +140,7 @@ def descriptions() -> Iterator[Description]:
     for kind in ("bf16", "int8"):
         yield quantize(described(spoken, tokens), kind)
     yield from _forecasters(tanh)
+    yield from _autoregressive(tanh)
     yield described(_numbered("Ensemble", layer(tanh, 2, 2), Part("Tanh"), _pair(gru, 2, 1, 1)))
     both = described(_stack(layer(tanh, 2, 2), layer(tanh, 2, 2)))
     yield Description(both.root, {name: both.weights[name.replace("1.", "0.", 1)] for name in both.weights})

@@ -21,7 +21,7 @@ from recurra.model.file import model_of
 from recurra.model.file_errors import refusing
 from recurra.model.safetensors import unpack_from
 from recurra.program import Program, Sizes, from_json, to_json
-from recurra.runtime import ForecastModel, Model
+from recurra.runtime import AutoregressiveModel, ForecastModel, Model
 from recurra.series.panel import Panel
 
 ENGINE = NativeEngine()
@@ -69,6 +69,8 @@ def use(content: Program | Description, sizes: tuple[int, int]) -> None:
             content = described(part)
         if "forecaster" in content.annotations:
             _forecast(ForecastModel(content))
+        if "autoregressive" in content.annotations:
+            _draw(AutoregressiveModel(content))
         for member in content.members():
             use(member, sizes)
         _run(Model(content))
@@ -91,6 +93,18 @@ def _forecast(model: ForecastModel) -> None:
     after = stream.step(2.0, ones[0, : len(recipe.known)], ones[0, len(recipe.known) :])
     if not np.isfinite(after.quantiles).all() or (np.diff(after.quantiles) < 0).any():
         raise Found(f"a forecast of quantiles {after.quantiles}")
+
+
+def _draw(model: AutoregressiveModel) -> None:
+    """Draw paths after a series of three values."""
+    recipe = model.recipe
+    panel = Panel(
+        ("",), np.zeros(1, np.int64), (np.array([1.0, 2.0, 3.0]),), (np.ones((5, len(recipe.known))),),
+        (np.ones((3, 0)),), np.zeros((1, len(recipe.categories)), np.int64), recipe.frequency,
+    )  # fmt: skip
+    paths = model.paths(panel, 2, samples=3)
+    if not np.isfinite(paths).all():
+        raise Found(f"sample paths of {paths}")
 
 
 def _run(model: Model) -> None:

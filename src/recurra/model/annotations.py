@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recurra.errors import FileFormatError
-from recurra.model import forecaster, vocabulary
+from recurra.model import autoregressive, forecaster, vocabulary
 from recurra.model.part import Part
 from recurra.program.serial import shown
 from recurra.vocabulary import Vocabulary
@@ -46,6 +46,13 @@ ANNOTATIONS: Mapping[str, Annotation] = {
         forecaster.from_content,
         forecaster.problem,
         forecaster.summary,
+    ),
+    "autoregressive": Annotation(
+        autoregressive.recipe_class,
+        autoregressive.to_content,
+        autoregressive.from_content,
+        autoregressive.problem,
+        autoregressive.summary,
     ),
 }
 

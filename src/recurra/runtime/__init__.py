@@ -11,9 +11,16 @@ from recurra.runtime.streams import Streams
 from recurra.runtime.writing import Continuation, sample
 
 if TYPE_CHECKING:  # imported on first use
-    from recurra.runtime.forecasting import ForecastModel, ForecastStream, StreamForecast, load_forecaster
+    from recurra.runtime.forecasting import (
+        AutoregressiveModel,
+        ForecastModel,
+        ForecastStream,
+        StreamForecast,
+        load_forecaster,
+    )
 
 __all__ = [
+    "AutoregressiveModel",
     "Continuation",
     "FileFormatError",
     "ForecastModel",

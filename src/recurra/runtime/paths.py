@@ -32,7 +32,8 @@ class PathSampler:
     the distribution that the network gives, and is what the path's next step reads. So the values of a path belong
     together, and the sum of a path is a draw of the sum.
 
-    A missing value inside a series is replaced by the mean that the network forecasts for it.
+    A missing value inside a series is replaced by the mean that the network forecasts for it. What is drawn below
+    the recipe's least value is given as that.
 
     Args:
         model: the network; its output is the likelihood's parameters, before their functions.
@@ -79,7 +80,7 @@ class PathSampler:
 
         Raises:
             RunError: a series has no observed value, or one that its likelihood excludes; known inputs end too early;
-                or the network's output is not finite.
+                or the network's output, or a path, is not finite.
         """
         steps = self._steps(panel, horizon)
         drawn = np.empty((len(panel), samples, steps))
@@ -141,16 +142,23 @@ class PathSampler:
         if samples < 1:
             raise RunError(f"the number of sample paths must be a whole number from 1; got {samples}")
         reader = StepReader(panel, self.recipe)
-        for rows in _chunks(len(panel), max(1, MOST_PATHS // samples)):
+        at_once = min(MOST_PATHS // samples, MOST_VALUES // (self.recipe.inputs * (self.recipe.context + steps)))
+        for rows in _chunks(len(panel), max(1, at_once)):
             ends = panel.lengths[rows]
-            windows = reader.windows(rows, ends, steps)
-            _, state, values = self._read(windows, 0)
             generators = [
                 np.random.default_rng([seed, zlib.crc32(panel.ids[row].encode()), int(panel.starts[row] + end)])
                 for row, end in zip(rows, ends, strict=True)
             ]
-            scaled = self._draw(windows, values[:, : self.recipe.reach], state, samples, generators)
-            yield rows, windows.offset[:, None, None] + windows.scale[:, None, None] * scaled
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+                windows = reader.windows(rows, ends, steps)
+                _, state, values = self._read(windows, 0)
+                scaled = self._draw(windows, values[:, : self.recipe.reach], state, samples, generators)
+                paths = windows.offset[:, None, None] + windows.scale[:, None, None] * scaled
+            wrong = np.flatnonzero(~np.isfinite(paths).all((1, 2)))
+            if wrong.size:
+                name = panel.ids[rows[wrong[0]]]
+                raise RunError(f"the forecast of series {name!r} is not finite: its values are too large")
+            yield rows, paths if self.recipe.least is None else np.maximum(paths, self.recipe.least)
 
     def _read(self, windows: StepWindows, ahead: int) -> tuple[Array, Any, NDArray[np.float64]]:
         """Read the context and `ahead` steps after it.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recurra.series.forecast import Forecast
+    from recurra.series.panel import Panel
     from recurra.series.table_format import TableFormat
 
 WIDE_ID = "series"  # the column of ids of a forecast from a wide table
@@ -40,6 +41,24 @@ def forecast_table(forecast: Forecast, form: TableFormat) -> Table:
     for number, level in enumerate(forecast.levels):
         columns[level_name(level)] = NumberColumn(forecast.quantiles[:, :, number].reshape(-1))
     return Table(columns, "the forecast")
+
+
+def paths_table(paths: NDArray[np.float64], panel: Panel, form: TableFormat) -> Table:
+    """The table of sample paths after each series' end: ids, time, ``sample`` (from 1) and ``forecast``.
+
+    Args:
+        paths: float64 (series, samples, horizon).
+        panel: the series.
+        form: the format of the table that they were made from.
+
+    Returns:
+        A row for each series, path and step.
+    """
+    row, sample, step = (each.reshape(-1) for each in np.indices(paths.shape))
+    columns = columns_of_rows(form, list(panel.ids), row, (panel.starts + panel.lengths)[row] + step)
+    columns["sample"] = NumberColumn(sample + 1.0, True)
+    columns["forecast"] = NumberColumn(paths.reshape(-1))
+    return Table(columns, "the sample paths")
 
 
 def level_name(level: float) -> str:

@@ -83,3 +83,41 @@ def test_interrupted_and_resumed(call: Call, folder: Path, tmp_path: Path, monke
     code, _, err = call("series", "train", "--resume", run)
     assert code == 2
     assert "has changed since" in err
+
+
+def test_the_autoregressive_model(call: Call, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, table = tmp_path / "run", folder / "sales.csv"
+    code, out, err = call("series", "train", table, "--likelihood", "normal", "--out", run, *TINY)
+    assert (code, out) == (2, "")
+    assert err == "recurra: --likelihood is of --model autoregressive: leave it out, or choose that\n"
+    command = ("series", "train", table, "--model", "autoregressive", "--horizon", 6)
+    code, _, err = call(*command, "--likelihood", "poisson", "--out", run)
+    assert code == 2
+    assert "is no count" in err
+    assert not run.exists()
+    right = console.Reporter.on_step
+
+    def interrupt(self: console.Reporter, step: Step) -> None:
+        right(self, step)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(console.Reporter, "on_step", interrupt)
+    assert call(*command, "--likelihood", "normal", "--out", run, "--minutes", 0.005)[0] == 130
+    monkeypatch.undo()
+    code, out, err = call("series", "train", "--resume", run, "--model", "direct")
+    assert (code, out) == (2, "")
+    assert "leave out --model" in err
+    code, out, _ = call("series", "train", "--resume", run)
+    assert code == 0
+    assert "On left-out data" in out
+    assert "(6 values)" in out
+    code, out, _ = call("series", "forecast", run, "--level", 80)
+    assert code == 0
+    first, *rows = out.splitlines()
+    assert (first, len(rows)) == ("month,forecast,q10,q50,q90", 6)
+    code, out, _ = call("series", "backtest", table, *command[3:], "--origins", 2, "--minutes", 0.002)
+    assert code == 0
+    assert "recurra" in out
+    code, out, _ = call("export", run, "--out", tmp_path / "m.safetensors")
+    assert code == 0
+    assert call("series", "forecast", tmp_path / "m.safetensors", table)[0] == 0

@@ -9,6 +9,8 @@ import pytest
 
 from recurra.errors import FileFormatError, RunError
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe, make_recipe
+from recurra.series.frequency import Frequency
+from recurra.series.table_format import TableFormat
 from tests.series.grids import panel_of
 
 RANDOM = np.random.default_rng(1)
@@ -21,17 +23,19 @@ def test_a_recipe_by_the_data():
         known=(np.tile([[1.0, 5.0, math.nan]], (205, 1)), np.tile([[3.0, 5.0, math.nan]], (50, 1))),
         static=np.array([[2, 1], [1, 0]]),
     )
-    recipe = make_recipe(panel, 10, "student-t")
+    recipe = make_recipe(panel, 10, "student-t", known=("a", "b", "c"), least=0.0)
     assert recipe == AutoregressiveRecipe(
+        frequency=panel.frequency,
         horizon=10,
         context=24,
         lags=(1, 7, 14, 60),
         likelihood="student-t",
         is_centred=True,
-        calendar=0,
         categories=(2, 1),
+        known=("a", "b", "c"),
         known_means=(1.4, 5.0, 0.0),
-        known_scales=(pytest.approx(0.8), 1.0, 1.0),
+        known_scales=(np.std([1.0] * 200 + [3.0] * 50), 1.0, 1.0),
+        least=0.0,
     )
     assert recipe.inputs == 4 + 1 + 3 + 3
     assert recipe.reach == 24 + 60
@@ -78,7 +82,9 @@ def test_too_many_categories():
 
 def test_json_and_back():
     panel = replace(panel_of(NOISE), known=(NOISE[:, None],), static=np.array([[3]]))
-    recipe = make_recipe(panel, 10, "student-t")
+    form = TableFormat(Frequency("D"), ("y",))
+    recipe = make_recipe(replace(panel, frequency=Frequency("D")), 10, "student-t", known=("promo",), table=form)
+    recipe = replace(recipe, naive="last value", gain=0.1, coverage=(0.8, 0.9), left_out=7)
     assert AutoregressiveRecipe.from_content(json.loads(json.dumps(recipe.to_content()))) == recipe
 
 
@@ -97,9 +103,15 @@ def test_json_and_back():
         {"likelihood": ["normal"]},
         {"likelihood": "poisson"},
         {"is_centred": 1},
-        {"calendar": -1},
+        {"frequency": {"name": "fortnight", "anchor": 0, "zone": None}},
+        {"least": "0"},
+        {"table": []},
+        {"naive": 3},
+        {"context": 80_000, "categories": [1000]},
+        {"categories": [1000] * 10},
         {"categories": [-1]},
         {"categories": [10**6]},
+        {"known": ["promo"]},
         {"known_means": [0.0]},
         {"known_means": [math.inf], "known_scales": [1.0]},
         {"known_means": [0.0], "known_scales": [0.0]},
@@ -109,10 +121,10 @@ def test_json_and_back():
 )
 def test_damaged_ones_are_refused(change):
     content = make_recipe(panel_of(NOISE), 10, "student-t").to_content()
-    with pytest.raises(FileFormatError, match="autoregressive recipe"):
+    with pytest.raises(FileFormatError, match=r"forecaster|frequency|table"):
         AutoregressiveRecipe.from_content({**content, **change})
 
 
 def test_no_object_is_refused():
-    with pytest.raises(FileFormatError, match="must hold horizon, context"):
+    with pytest.raises(FileFormatError, match="must be an object"):
         AutoregressiveRecipe.from_content([])

@@ -17,6 +17,10 @@ RANDOM = np.random.default_rng(6)
 class Parity(Numbers):
     """A grid whose calendar tells odd positions from even ones."""
 
+    @property
+    def calendar_width(self) -> int:
+        return 1
+
     def calendar(self, positions):
         return (np.asarray(positions)[:, None] % 2).astype(np.float32)
 
@@ -36,7 +40,7 @@ def make_panel(level=0.0):
 
 def test_inputs_are_those_of_a_loop():
     panel = make_panel()
-    recipe = replace(make_recipe(panel, 4, "normal", 8), categories=(3,))
+    recipe = replace(make_recipe(panel, 4, "normal", 8, known=("a", "b")), categories=(3,))
     assert recipe.lags == (1, 6, 12)
     rows, origins = np.array([0, 1, 0]), np.array([25, 25, 5])
     windows = StepReader(panel, recipe).windows(rows, origins, 4)
@@ -62,7 +66,7 @@ def test_inputs_are_those_of_a_loop():
 
 def test_values_after_the_origin_change_no_scale_and_no_earlier_step():
     panel = make_panel()
-    recipe = make_recipe(panel, 4, "normal", 8)
+    recipe = make_recipe(panel, 4, "normal", 8, known=("a", "b"))
     rows, origins = np.array([0, 1]), np.array([20, 15])
     before = StepReader(panel, recipe).windows(rows, origins, 4)
     for values, origin in zip(panel.target, origins, strict=True):

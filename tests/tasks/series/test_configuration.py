@@ -8,6 +8,7 @@ import pytest
 from recurra.errors import RunError
 from recurra.series.columns import NamedColumns
 from recurra.tasks.run import RunFolder, create_run, open_run
+from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
 from recurra.tasks.series.configuration import TASK, check_source, config_of, read_config
 from recurra.tasks.series.settings import SeriesSettings
 from recurra.tasks.series.table_settings import TableSettings
@@ -23,10 +24,11 @@ def source(tmp_path):
     return plain_source(tmp_path / "table.csv")
 
 
-def test_there_and_back(tmp_path, source):
-    create_run(tmp_path / "run", config_of(SETTINGS, TABLE, source))
-    assert read_config(open_run(tmp_path / "run", TASK)) == (SETTINGS, TABLE, source)
-    create_run(tmp_path / "alone", config_of(SETTINGS, TableSettings(), None))
+@pytest.mark.parametrize("settings", [SETTINGS, AutoregressiveSettings(6, likelihood="poisson", seed=3)])
+def test_there_and_back(tmp_path, source, settings):
+    create_run(tmp_path / "run", config_of(settings, TABLE, source))
+    assert read_config(open_run(tmp_path / "run", TASK)) == (settings, TABLE, source)
+    create_run(tmp_path / "alone", config_of(settings, TableSettings(), None))
     assert read_config(open_run(tmp_path / "alone", TASK))[1:] == (TableSettings(), None)
 
 
@@ -45,6 +47,9 @@ def test_a_table_that_has_changed(tmp_path, source):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
+        (("model",), "other", "'model' must be one of direct, autoregressive"),
+        (("model",), ["direct"], "'model' must be one of direct, autoregressive"),
+        (("model",), "autoregressive", "'series' must hold"),
         (("series",), None, "'series' must hold"),
         (("series", "horizon"), 0, "--horizon"),
         (("series", "new"), 0, "'series' must hold"),

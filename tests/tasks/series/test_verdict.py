@@ -93,7 +93,12 @@ def recipe(**figures):
             "On left-out data it was NOT better than the best naive forecast, seasonal naive: its error was as",
             3,
         ),
-        ({"gain": None}, "No values were left out of the training", 1),
+        ({"gain": None, "left_out": 0}, "No values were left out of the training", 1),
+        (
+            {"gain": None},
+            "On left-out data it was NOT better than the best naive forecast, seasonal naive: that makes no error",
+            3,
+        ),
         ({"left_out": 0}, "No values were left out of the training", 1),
         ({"coverage": ()}, "On left-out data its error is 20 % smaller", 1),
     ],
@@ -102,6 +107,14 @@ def test_what_is_said_of_a_training(figures, first, count):
     said = training_sentences(recipe(**figures))
     assert said[0].startswith(first)
     assert len(said) == count
+
+
+@pytest.mark.parametrize(
+    ("weight", "second"),
+    [(0.0, "So it forecasts with that one, seasonal naive, alone."), (1.0, "It forecasts with its network")],
+)
+def test_what_a_model_does_that_is_not_better(weight, second):
+    assert training_sentences(recipe(gain=-0.1, network_weight=weight))[1].startswith(second)
 
 
 def test_the_facts_of_a_training():

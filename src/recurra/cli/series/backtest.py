@@ -20,7 +20,9 @@ from recurra.cli.series.options import (
     IdOption,
     JsonOption,
     KnownOption,
+    LikelihoodOption,
     MinutesOption,
+    ModelOption,
     PastOption,
     PlotOption,
     SeedOption,
@@ -39,6 +41,7 @@ from recurra.tasks.series.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from recurra.tasks.series.backtesting import BacktestPlan, BacktestReport
+    from recurra.tasks.series.models import AnySettings
     from recurra.tasks.series.opening import OpenedTable
 
 Tested = Annotated[
@@ -69,7 +72,9 @@ def backtest(
     time_format: TimeFormatOption = None,
     zone: ZoneOption = None,
     on_gap: GapOption = TableSettings.on_gap,
-    cell: CellOption = SeriesSettings.cell,
+    model: ModelOption = SeriesSettings.model,
+    likelihood: LikelihoodOption = None,
+    cell: CellOption = None,
     seed: SeedOption = SeriesSettings.seed,
     minutes: MinutesOption = None,
     json: JsonOption = False,
@@ -129,7 +134,7 @@ def _of_run(run: Path, file: Path | None, options: dict[str, Any]) -> BacktestRe
     return backtest_trained(opened, _plan(model.recipe.horizon, options), model)
 
 
-def _trained(opened: OpenedTable, settings: SeriesSettings, options: dict[str, Any]) -> BacktestReport:
+def _trained(opened: OpenedTable, settings: AnySettings, options: dict[str, Any]) -> BacktestReport:
     """A backtest with models that are trained for it."""
     from recurra.tasks.series.backtesting import backtest_new
     from recurra.tasks.series.runs import train_alone

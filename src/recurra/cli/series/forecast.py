@@ -16,7 +16,7 @@ from recurra.cli.series.options import JsonOption, PlotOption, intervals
 from recurra.errors import RunError
 
 if TYPE_CHECKING:
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.forecast import Forecast
     from recurra.series.table import Table
     from recurra.tasks.series.opening import OpenedTable
@@ -57,7 +57,7 @@ def forecast(
     _tell(table, model, out, plot, json)
 
 
-def _opened(model: ForecastModel, run: Path, file: Path | None, future: Path | None, horizon: int) -> OpenedTable:
+def _opened(model: AnyForecaster, run: Path, file: Path | None, future: Path | None, horizon: int) -> OpenedTable:
     """The table to forecast, on the grid of the model."""
     from recurra.series.reading import read_table
     from recurra.tasks.series.loading import form_of
@@ -84,7 +84,7 @@ def trained_table(run: Path) -> Path:
     return check_source(read_config(open_run(run, TASK))[2], run).path
 
 
-def _write_template(model: ForecastModel, run: Path, file: Path | None, template: Path) -> None:
+def _write_template(model: AnyForecaster, run: Path, file: Path | None, template: Path) -> None:
     from recurra.series.future import future_template
 
     if not model.recipe.known:
@@ -96,13 +96,13 @@ def _write_template(model: ForecastModel, run: Path, file: Path | None, template
     print(f"{template} has the rows to fill in; then: {hint}")
 
 
-def _draw(model: ForecastModel, opened: OpenedTable, made: Forecast, path: Path) -> None:
+def _draw(model: AnyForecaster, opened: OpenedTable, made: Forecast, path: Path) -> None:
     from recurra.tasks.series.drawing import page_of_trained, write_page
 
     write_page(page_of_trained(model, opened, made), path)
 
 
-def _tell(table: Table, model: ForecastModel, out: Path | None, plot: Path | None, as_json: bool) -> None:
+def _tell(table: Table, model: AnyForecaster, out: Path | None, plot: Path | None, as_json: bool) -> None:
     """Print the forecast, or where it is."""
     from recurra.series.results import write_csv
 
@@ -116,7 +116,7 @@ def _tell(table: Table, model: ForecastModel, out: Path | None, plot: Path | Non
         print(f"The forecast: {', '.join(written)}")
 
 
-def _described(table: Table, model: ForecastModel, out: Path | None, plot: Path | None) -> dict[str, object]:
+def _described(table: Table, model: AnyForecaster, out: Path | None, plot: Path | None) -> dict[str, object]:
     """The forecast as JSON: its rows, unless they are in a file."""
     from recurra.series.results import fields_of
     from recurra.series.table import NumberColumn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,8 @@ import typer
 
 from recurra import cells
 from recurra.errors import RunError
-from recurra.tasks.series.settings import SeriesSettings
+from recurra.series.likelihoods import LIKELIHOODS
+from recurra.tasks.series.models import MODELS, AnySettings, make_settings
 from recurra.tasks.series.table_settings import ON_GAP, TableSettings
 
 if TYPE_CHECKING:
@@ -29,13 +29,17 @@ PastOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Inputs kno
 StaticOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Categories of a series, such as its region.")]
 GapOption = Annotated[str, typer.Option(help=f"Missing rows and values: {', '.join(ON_GAP)}.")]
 HorizonOption = Annotated[int | None, typer.Option(help="Steps to forecast; by default one season.")]
-CellOption = Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")]
+ModelOption = Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)} (which draws sample paths).")]
+LikelihoodOption = Annotated[
+    str | None, typer.Option(help=f"Of the model autoregressive: {', '.join(LIKELIHOODS)}; by default by the data.")
+]
+CellOption = Annotated[str | None, typer.Option(help=f"One of {', '.join(cells.all())}; by default the model's.")]
 SeedOption = Annotated[int, typer.Option(help="Of all that is drawn.")]
 MinutesOption = Annotated[float | None, typer.Option(help="Stop after so long; by default the data say when.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="HTML", help="Draw it, too.")]
 TABLE = ("time", "target", "id", "freq", "time_format", "zone", "known", "past", "static", "on_gap")
-MODEL = ("horizon", "cell", "seed", "minutes")
+MODEL = ("horizon", "model", "likelihood", "cell", "seed", "minutes")
 
 
 def table_settings(options: Mapping[str, Any]) -> TableSettings:
@@ -59,7 +63,7 @@ def table_settings(options: Mapping[str, Any]) -> TableSettings:
     return settings
 
 
-def series_settings(options: Mapping[str, Any], opened: OpenedTable | None = None) -> SeriesSettings:
+def series_settings(options: Mapping[str, Any], opened: OpenedTable | None = None) -> AnySettings:
     """The settings of networks and training that options give, by the names of their parameters.
 
     Args:
@@ -67,15 +71,12 @@ def series_settings(options: Mapping[str, Any], opened: OpenedTable | None = Non
         opened: the table, which says the horizon where no option does.
 
     Raises:
-        RunError: a setting is out of range.
+        RunError: a setting is out of range, or is not of the model.
     """
     horizon = options["horizon"]
     if horizon is None:
         horizon = 1 if opened is None else opened.usual_horizon
-    settings = SeriesSettings(horizon, cell=options["cell"], seed=options["seed"])
-    settings = replace(settings, training=replace(settings.training, minutes=options["minutes"]))
-    settings.check()
-    return settings
+    return make_settings(horizon, **{name: options[name] for name in MODEL if name != "horizon"})
 
 
 def listed(text: str | None) -> tuple[str, ...]:

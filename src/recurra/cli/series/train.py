@@ -20,7 +20,9 @@ from recurra.cli.series.options import (
     IdOption,
     JsonOption,
     KnownOption,
+    LikelihoodOption,
     MinutesOption,
+    ModelOption,
     PastOption,
     SeedOption,
     StaticOption,
@@ -37,6 +39,7 @@ from recurra.tasks.series.settings import SeriesSettings
 from recurra.tasks.series.table_settings import TableSettings
 
 if TYPE_CHECKING:
+    from recurra.tasks.series.models import AnySettings
     from recurra.tasks.series.opening import OpenedTable
     from recurra.tasks.training.events import TrainingOutcome
 
@@ -63,7 +66,9 @@ def train(
     time_format: TimeFormatOption = None,
     zone: ZoneOption = None,
     on_gap: GapOption = TableSettings.on_gap,
-    cell: CellOption = SeriesSettings.cell,
+    model: ModelOption = SeriesSettings.model,
+    likelihood: LikelihoodOption = None,
+    cell: CellOption = None,
     seed: SeedOption = SeriesSettings.seed,
     minutes: MinutesOption = None,
     json: JsonOption = False,
@@ -139,7 +144,7 @@ def _go_on(folder: Path, reporter: Follower) -> TrainingOutcome | None:
         return train_series(job_of(opened, settings), run, [reporter], resumes=True, warn=note)
 
 
-def introduce(opened: OpenedTable, settings: SeriesSettings, reporter: Follower) -> None:
+def introduce(opened: OpenedTable, settings: AnySettings, reporter: Follower) -> None:
     """Print how the table was understood, and what is trained."""
     form, panel = opened.form, opened.panel
     facts = {
@@ -153,6 +158,7 @@ def introduce(opened: OpenedTable, settings: SeriesSettings, reporter: Follower)
         "zone": form.frequency.zone,
         "periods": list(opened.periods),
         "horizon": settings.horizon,
+        "model": settings.model,
         "cell": settings.cell,
         "seed": settings.seed,
     }

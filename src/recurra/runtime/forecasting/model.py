@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.errors import FileFormatError, RunError
 from recurra.model import Description, write
-from recurra.model.file import MODEL
-from recurra.model.file_errors import refusing
+from recurra.runtime.forecasting.checks import check_panel, named
 from recurra.runtime.forecasting.networks import Networks
 from recurra.runtime.forecasting.stream import ForecastStream
 from recurra.series.forecast import Forecast
@@ -29,25 +26,6 @@ if TYPE_CHECKING:
 _NUMBERS = 2**21  # features, or values of states, of all windows that run at a time: some tens of megabytes
 _LEAST = 64  # numbers that a step of a window stands for at least
 MAX_NUMBERS = 2**26  # features of one window
-
-
-def load_forecaster(path: str | os.PathLike[str]) -> ForecastModel:
-    """Load the forecaster of a file, or of a folder of a training. Nothing in the file is executed.
-
-    Args:
-        path: the file's path, or the folder's.
-
-    Raises:
-        FileFormatError: the file cannot be read, is damaged, exceeds a cap, or holds no forecaster.
-    """
-    from recurra.conversion.reading import read  # a process that builds forecasters from parts does not need it
-
-    file = Path(path)
-    with suppress(OSError, ValueError):  # reading says what is wrong
-        file = file / MODEL if file.is_dir() else file
-    description = read(file)
-    with refusing(file):
-        return ForecastModel(description)
 
 
 class ForecastModel:
@@ -120,7 +98,7 @@ class ForecastModel:
             quantiles[part] = self._quantiles(reader, ends.take(part))[:, :horizon]
         wrong = np.flatnonzero(~np.isfinite(quantiles).all((1, 2)))
         if wrong.size:
-            raise RunError(f"the forecast of {_named(panel, wrong[0])} is not finite: its values are too large")
+            raise RunError(f"the forecast of {named(panel, wrong[0])} is not finite: its values are too large")
         return Forecast(panel.ids, panel.starts + panel.lengths, recipe.levels, quantiles)
 
     def _quantiles(self, reader: SeriesReader, windows: Windows) -> NDArray[np.float64]:
@@ -140,36 +118,7 @@ class ForecastModel:
         Raises:
             RunError: as ``forecast``.
         """
-        recipe, frequency = self.recipe, panel.frequency
-        if (frequency.name, frequency.zone) != (recipe.frequency.name, recipe.frequency.zone):
-            theirs, ours = (
-                f"{one.name}{f' in {one.zone}' if one.zone else ''}" for one in (frequency, recipe.frequency)
-            )
-            raise RunError(f"the forecaster was trained on steps of {ours}; the series have steps of {theirs}")
-        if panel.static.shape[1] != len(recipe.categories):
-            count = len(recipe.categories)
-            raise RunError(f"the forecaster takes {count} static columns; the series have {panel.static.shape[1]}")
-        for series in range(len(panel)):
-            self._check_series(panel, series)
-
-    def _check_series(self, panel: Panel, series: int) -> None:
-        recipe, target, known = self.recipe, panel.target[series], panel.known[series]
-        where = _named(panel, series)
-        if np.isinf(target).any():
-            step = int(np.flatnonzero(np.isinf(target))[0])
-            raise RunError(f"{where} has an infinite value at step {step}; a missing one is NaN")
-        if np.isnan(target).all():
-            raise RunError(f"nothing of {where} was observed, so nothing can be forecast: it needs a value")
-        for what, array, names in (("known", known, recipe.known), ("past", panel.past[series], recipe.past)):
-            if array.shape[1] != len(names):
-                named = ", ".join(names) or "none"
-                raise RunError(f"{where} has {array.shape[1]} {what} inputs; the forecaster takes {named}")
-        ahead = len(known) - len(target)
-        if recipe.known and ahead < recipe.horizon:
-            raise RunError(
-                f"{where}: the known inputs {', '.join(recipe.known)} must be given for {recipe.horizon} steps "
-                f"after its end; {max(ahead, 0)} are"
-            )
+        check_panel(panel, self.recipe, self.recipe.horizon)
 
     def stream(self, history: Panel | ArrayLike, start: int = 0) -> ForecastStream:
         """A new stream, which takes an observation at a time and gives the next forecast.
@@ -200,10 +149,6 @@ class ForecastModel:
     def __repr__(self) -> str:
         recipe = self.recipe
         return f"<ForecastModel of {recipe.horizon} steps ({recipe.frequency.name}); {recipe.members} networks>"
-
-
-def _named(panel: Panel, series: int) -> str:
-    return f"series {panel.ids[series]!r}" if panel.ids[series] else "the series"
 
 
 def _example(recipe: Recipe) -> Panel:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra.errors import FileFormatError, RunError
+from recurra.series import rules
+from recurra.series.frequency import Frequency
 from recurra.series.likelihoods import LIKELIHOODS, Likelihood
+from recurra.series.rules import MAX_CATEGORIES, MAX_COLUMNS, MAX_STEPS, Rule, list_of
 from recurra.series.seasons import find_periods
+from recurra.series.table_format import TableFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +24,9 @@ if TYPE_CHECKING:
 SEASONS = 2  # whose values a step reads, where the history is as long
 LEAST_CONTEXT, LARGEST_CONTEXT = 24, 168  # steps, by default
 LEAST_SPREAD = 0.05  # of the mean; series with less are centred
-MOST_INPUTS = 10_000  # features of a step
-MOST_STEPS = 1_000_000  # of a context, a horizon and a lag
+MAX_INPUTS = 10_000  # features of a step
+MAX_LAGS = 100
+MAX_NUMBERS = 2**26  # features of one window
 
 
 @dataclass(frozen=True)
@@ -29,27 +34,58 @@ class AutoregressiveRecipe:
     """All that an autoregressive forecaster knows besides its weights; plain data.
 
     Attributes:
+        frequency: the grid of the series.
         horizon: the number of steps that are forecast by default.
         context: the number of steps before the first forecast that the network reads.
         lags: the distances in steps of the earlier values that each step reads, ascending; the first is 1.
         likelihood: the name of the distribution, of ``LIKELIHOODS``.
         is_centred: whether windows are reduced by their mean, and divided by their mean absolute deviation. Otherwise,
             and for counts always, they are divided by their mean absolute value alone, as in DeepAR, section 3.3.
-        calendar: the number of features of the calendar.
         categories: for each static column, the number of categories that were trained on.
-        known_means: for each known column, the mean that its numbers are reduced by.
-        known_scales: for each known column, the standard deviation that they are divided by then.
+        known: the names of the inputs known ahead, in order.
+        known_means: for each of them, the mean that its numbers are reduced by.
+        known_scales: for each of them, the standard deviation that they are divided by then.
+        least: the least value that a path may have, such as 0; None without one.
+        naive: the name of the naive forecast that was best on left-out data; empty before that is known.
+        gain: the share by which the forecast's error on left-out data is below that of `naive`; None if unknown,
+            or if `naive` makes no error.
+        coverage: the shares of left-out values in the 80 and the 90 % interval; empty if unknown.
+        left_out: the number of left-out values that these figures are of.
+        table: the meaning of the table's columns; None where the forecaster was not trained on a table.
+
+    Raises:
+        FileFormatError: a field has a value that it cannot have; the message names it.
     """
 
+    frequency: Frequency
     horizon: int
     context: int
     lags: tuple[int, ...]
     likelihood: str
     is_centred: bool
-    calendar: int
-    categories: tuple[int, ...]
-    known_means: tuple[float, ...]
-    known_scales: tuple[float, ...]
+    categories: tuple[int, ...] = ()
+    known: tuple[str, ...] = ()
+    known_means: tuple[float, ...] = ()
+    known_scales: tuple[float, ...] = ()
+    least: float | None = None
+    naive: str = ""
+    gain: float | None = None
+    coverage: tuple[float, ...] = ()
+    left_out: int = 0
+    table: TableFormat | None = None
+
+    def __post_init__(self) -> None:
+        rules.check_fields(self, _RULES)
+        if self.is_centred and self.distribution.is_of_counts:
+            raise FileFormatError(f"the forecaster's is_centred must be false, as {self.likelihood} is of counts")
+        for name in ("known_means", "known_scales"):
+            if len(getattr(self, name)) != len(self.known):
+                raise FileFormatError(f"the forecaster's {name} must be {len(self.known)} numbers")
+        if self.inputs > MAX_INPUTS:
+            raise FileFormatError(f"the forecaster has {self.inputs} features of a step; at most {MAX_INPUTS} are read")
+        numbers = (self.reach + self.horizon) * self.inputs
+        if numbers > MAX_NUMBERS:
+            raise FileFormatError(f"a window of the forecaster has {numbers} numbers; at most {MAX_NUMBERS} are read")
 
     @property
     def distribution(self) -> Likelihood:
@@ -64,7 +100,17 @@ class AutoregressiveRecipe:
     @property
     def inputs(self) -> int:
         """The number of features that the network reads at each step."""
-        return len(self.lags) + 1 + self.calendar + len(self.known_means) + sum(self.categories)
+        return len(self.lags) + 1 + self.frequency.calendar_width + len(self.known) + sum(self.categories)
+
+    @property
+    def past(self) -> tuple[str, ...]:
+        """No inputs that are known up to the present: paths would need their future."""
+        return ()
+
+    @property
+    def network_weight(self) -> float:
+        """The weight of the network's forecast beside naive ones: it forecasts alone."""
+        return 1.0
 
     @property
     def reach(self) -> int:
@@ -72,64 +118,51 @@ class AutoregressiveRecipe:
         return self.context + self.lags[-1]
 
     def to_content(self) -> dict[str, Any]:
-        """The recipe as JSON's lists, texts and numbers."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        """The recipe as JSON's lists, objects, texts and numbers."""
+        return rules.content_of(self)
 
     @classmethod
-    def from_content(cls, content: object) -> AutoregressiveRecipe:
+    def from_content(cls, content: Any) -> AutoregressiveRecipe:
         """The recipe that JSON content holds.
 
         Raises:
             FileFormatError: a field is missing, is not known, or has a value that it cannot have; the message names it.
         """
-        names = [field.name for field in fields(cls)]
-        if not isinstance(content, Mapping) or set(content) != set(names):
-            raise FileFormatError(f"an autoregressive recipe must hold {', '.join(names)}")
-        for name, is_valid in _RULES.items():
-            if not is_valid(content[name]):
-                raise FileFormatError(f"the {name} of an autoregressive recipe is not one that it can have")
-        values: dict[str, Any] = {
-            name: tuple(each) if isinstance(each, list) else each for name, each in content.items()
-        }
-        recipe = cls(**values)
-        if recipe.is_centred and recipe.distribution.is_of_counts:
-            raise FileFormatError("an autoregressive recipe cannot centre counts")
-        if len(recipe.known_means) != len(recipe.known_scales) or recipe.inputs > MOST_INPUTS:
-            raise FileFormatError("the numbers of inputs of an autoregressive recipe contradict each other")
-        return recipe
+        return cls(**rules.fields_from(content, cls))
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _are_lags(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and 0 < len(value) <= MAX_LAGS
+        and all(map(rules.STEPS.is_valid, value))
+        and value[0] == 1
+        and value == tuple(sorted(set(value)))
+    )
 
 
-def _is_whole(value: object, least: int = 1) -> bool:
-    return type(value) is int and least <= value <= MOST_STEPS
-
-
-def _are_whole(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= MOST_INPUTS and all(map(_is_whole, value))
-
-
-def _are_finite(value: object) -> bool:
-    return isinstance(value, list) and all(type(each) is float and np.isfinite(each) for each in value)
-
-
-_RULES: dict[str, Callable[[Any], bool]] = {
-    "horizon": _is_whole,
-    "context": _is_whole,
-    "lags": lambda value: _are_whole(value) and value[:1] == [1] and value == sorted(set(value)),
-    "likelihood": lambda value: isinstance(value, str) and value in LIKELIHOODS,
-    "is_centred": lambda value: type(value) is bool,
-    "calendar": lambda value: _is_whole(value, 0),
-    "categories": lambda value: isinstance(value, list) and all(_is_whole(each, 0) for each in value),
-    "known_means": _are_finite,
-    "known_scales": lambda value: _are_finite(value) and all(each > 0 for each in value),
+_RULES: Mapping[str, Rule] = {
+    **rules.COMMON,
+    "lags": Rule(f"at most {MAX_LAGS} ascending whole numbers from 1 to {MAX_STEPS}, 1 the first", _are_lags),
+    "likelihood": Rule(
+        f"one of {', '.join(LIKELIHOODS)}", lambda value: isinstance(value, str) and value in LIKELIHOODS
+    ),
+    "is_centred": rules.FLAG,
+    "known_means": list_of(rules.NUMBER, MAX_COLUMNS, "finite numbers"),
+    "known_scales": list_of(rules.POSITIVE, MAX_COLUMNS, "finite numbers above zero"),
 }
 
 
-def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None = None) -> AutoregressiveRecipe:
+def make_recipe(
+    panel: Panel,
+    horizon: int,
+    likelihood: str,
+    context: int | None = None,
+    *,
+    known: Sequence[str] = (),
+    least: float | None = None,
+    table: TableFormat | None = None,
+) -> AutoregressiveRecipe:
     """The recipe for the series of a panel.
 
     Lags are 1, and one and two of each season, as far as they are within half of the longest series. Seasons are those
@@ -141,6 +174,9 @@ def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None
         likelihood: the name of the distribution, of ``LIKELIHOODS``.
         context: the number of steps that the network reads. Default: two of the shortest seasons, or the horizon where
             that is more; at least 24, at most 168, and at most half of the longest series.
+        known: the names of the panel's known inputs.
+        least: the least value that a path may have. Default: there is none.
+        table: the meaning of the table's columns, for the file. Default: there is no table.
 
     Raises:
         RunError: there are too many categories.
@@ -149,25 +185,29 @@ def make_recipe(panel: Panel, horizon: int, likelihood: str, context: int | None
     periods = find_periods(panel.target, panel.frequency.periods)
     lags = {number * period for period in periods for number in range(1, SEASONS + 1)}
     wanted = min(max(LEAST_CONTEXT, horizon, SEASONS * min(periods, default=1)), LARGEST_CONTEXT)
-    known = np.concatenate([values[: len(y)] for values, y in zip(panel.known, panel.target, strict=True)])
-    means, scales = _standards(known)
-    recipe = AutoregressiveRecipe(
-        horizon,
-        context or min(wanted, max(1, longest // 2)),
-        tuple(sorted({1, *(lag for lag in lags if lag <= longest // 2)})),
-        likelihood,
-        not LIKELIHOODS[likelihood].is_of_counts and _is_level_far(panel.target),
-        panel.frequency.calendar(np.zeros(1, np.int64)).shape[1],
-        tuple(map(int, panel.static.max(0, initial=0))),
-        means,
-        scales,
+    means, scales = _standards(
+        np.concatenate([values[: len(y)] for values, y in zip(panel.known, panel.target, strict=True)])
     )
-    if recipe.inputs > MOST_INPUTS:
+    categories = tuple(map(int, panel.static.max(0, initial=1)))
+    if max(categories, default=0) > MAX_CATEGORIES:
         raise RunError(
-            f"{sum(recipe.categories)} categories are more than an autoregressive model can have, {MOST_INPUTS}: "
+            f"{max(categories)} categories are more than an autoregressive model can have, {MAX_CATEGORIES}: "
             "leave out a static column of as many categories as series"
         )
-    return recipe
+    return AutoregressiveRecipe(
+        frequency=panel.frequency,
+        horizon=horizon,
+        context=context or min(wanted, max(1, longest // 2)),
+        lags=tuple(sorted({1, *(lag for lag in lags if lag <= longest // 2)})),
+        likelihood=likelihood,
+        is_centred=not LIKELIHOODS[likelihood].is_of_counts and _is_level_far(panel.target),
+        categories=categories,
+        known=tuple(known),
+        known_means=means,
+        known_scales=scales,
+        least=least,
+        table=table,
+    )
 
 
 def _is_level_far(targets: Sequence[NDArray[np.float64]]) -> bool:

@@ -95,7 +95,8 @@ class StepReader:
         panel, recipe = self.panel, self.recipe
         parts = [(steps > 0).astype(np.float32)[:, :, None]]
         positions = panel.starts[rows][:, None] + steps
-        parts.append(panel.frequency.calendar(positions.reshape(-1)).reshape(*steps.shape, recipe.calendar))
+        calendar = panel.frequency.calendar(positions.reshape(-1))
+        parts.append(calendar.reshape(*steps.shape, calendar.shape[1]))
         if recipe.known_means:
             known = self.known.at(rows, steps)
             standard = np.nan_to_num((known - np.array(recipe.known_means)) / np.array(recipe.known_scales))

@@ -15,12 +15,12 @@ from recurra.tasks.series.opening import OpenedTable
 from recurra.tasks.series.verdict import rows_of, sentences
 
 if TYPE_CHECKING:
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.forecast import Forecast
     from recurra.series.metrics import Measures
     from recurra.series.panel import Panel
 
-Train = Callable[["Panel"], "ForecastModel"]
+Train = Callable[["Panel"], "AnyForecaster"]
 CUTOFF = "cutoff"  # the column of the last time that a forecast knew
 
 
@@ -69,7 +69,7 @@ class BacktestReport:
         return "\n".join([*aligned(rows_of(self.measures)), "", *self.sentences])
 
 
-def backtest_trained(opened: OpenedTable, plan: BacktestPlan, model: ForecastModel) -> BacktestReport:
+def backtest_trained(opened: OpenedTable, plan: BacktestPlan, model: AnyForecaster) -> BacktestReport:
     """Test a trained forecaster as it is on a table, as on data that came after its training.
 
     Raises:
@@ -97,7 +97,7 @@ def backtest_new(opened: OpenedTable, plan: BacktestPlan, train: Train) -> Backt
     Raises:
         RunError: all series are too short, or a number is out of range.
     """
-    models: list[ForecastModel] = []
+    models: list[AnyForecaster] = []
 
     def fitted(panel: Panel) -> Callable[[Panel], Forecast]:
         if plan.refit or not models:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from recurra.errors import RunError
 from recurra.model.file import CONFIG
 from recurra.tasks.run import RunFolder
-from recurra.tasks.series.settings import SeriesSettings
+from recurra.tasks.series.models import MODELS, AnySettings
 from recurra.tasks.series.table_settings import TableSettings, read_table_settings
 from recurra.tasks.sources import Source, plain_source, read_source, size_of
 from recurra.tasks.stored_settings import read_settings, read_training, training_content
@@ -16,7 +16,7 @@ from recurra.tasks.stored_settings import read_settings, read_training, training
 TASK = "series"
 
 
-def config_of(settings: SeriesSettings, table: TableSettings, source: Source | None) -> dict[str, object]:
+def config_of(settings: AnySettings, table: TableSettings, source: Source | None) -> dict[str, object]:
     """The content of config.json as :func:`read_config` reads it.
 
     Args:
@@ -28,6 +28,7 @@ def config_of(settings: SeriesSettings, table: TableSettings, source: Source | N
     series.pop("training")
     return {
         "task": TASK,
+        "model": settings.model,
         "series": series,
         "training": training_content(settings.training),
         "table": table.to_content(),
@@ -35,7 +36,7 @@ def config_of(settings: SeriesSettings, table: TableSettings, source: Source | N
     }
 
 
-def read_config(run: RunFolder) -> tuple[SeriesSettings, TableSettings, Source | None]:
+def read_config(run: RunFolder) -> tuple[AnySettings, TableSettings, Source | None]:
     """Read what :func:`config_of` wrote.
 
     Raises:
@@ -44,12 +45,20 @@ def read_config(run: RunFolder) -> tuple[SeriesSettings, TableSettings, Source |
     config: Mapping[str, object] = run.config
     try:
         training = read_training(config.get("training"))
-        settings = read_settings("series", SeriesSettings, config.get("series"), training=training)
+        kind = _kind(config.get("model"))
+        settings: AnySettings = read_settings("series", kind, config.get("series"), training=training)
         settings.check()
         data = config.get("data")
         return settings, read_table_settings(config.get("table")), None if data is None else read_source(data)
     except RunError as error:
         raise RunError(f"{run.folder / CONFIG} is damaged: {error}") from None
+
+
+def _kind(model: object) -> type[AnySettings]:
+    """The class of a model's settings."""
+    if not isinstance(model, str) or model not in MODELS:
+        raise RunError(f"'model' must be one of {', '.join(MODELS)}")
+    return MODELS[model]
 
 
 def check_source(source: Source | None, folder: object) -> Source:

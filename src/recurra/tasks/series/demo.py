@@ -16,7 +16,7 @@ from recurra.tasks.series.settings import SeriesSettings
 from recurra.tasks.series.table_settings import TableSettings
 
 if TYPE_CHECKING:
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.tasks.training.events import Callback
 
 # Passengers of international airlines in thousands, for each month from 1949 to 1960 (Box & Jenkins 1970, series G).
@@ -42,7 +42,7 @@ class Demo:
         """The table to learn from."""
         return open_table(table_from(self.history), TableSettings(), _quiet)
 
-    def train(self, opened: OpenedTable, settings: SeriesSettings, callbacks: Sequence[Callback] = ()) -> ForecastModel:
+    def train(self, opened: OpenedTable, settings: SeriesSettings, callbacks: Sequence[Callback] = ()) -> AnyForecaster:
         """Train a forecaster into the run folder."""
         from recurra.tasks.series.runs import train_table
         from recurra.tasks.sources import plain_source
@@ -51,7 +51,7 @@ class Demo:
         train_table(opened, settings, TableSettings(), self.run, source=source, callbacks=callbacks)
         return load_forecast_model(self.run)
 
-    def compare(self, model: ForecastModel) -> BacktestReport:
+    def compare(self, model: AnyForecaster) -> BacktestReport:
         """The forecast of the months that were kept back, beside what came."""
         opened = open_to_forecast(table_from(self.table), form_of(model, self.run), 0, _quiet)
         report = backtest_trained(opened, BacktestPlan(model.recipe.horizon, origins=1), model)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.metrics import Measures
     from recurra.series.panel import Panel
     from recurra.series.table_format import TableFormat
@@ -103,7 +103,7 @@ def page_of_backtest(
     return Page(title, charts, len(drawn), sentences, _table(caption, named), beside or "naive forecast")
 
 
-def page_of_trained(model: ForecastModel, opened: OpenedTable, forecast: Forecast) -> Page:
+def page_of_trained(model: AnyForecaster, opened: OpenedTable, forecast: Forecast) -> Page:
     """The page of a trained model's forecast of a table, beside the naive forecast that was best on left-out data."""
     recipe, form = model.recipe, opened.form
     few = opened.panel.take(np.arange(min(len(opened.panel), MOST_CHARTS)))

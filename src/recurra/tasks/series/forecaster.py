@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import RunError
+from recurra.runtime.forecasting import AutoregressiveModel
+from recurra.runtime.paths import SAMPLES
 from recurra.series.columns import NamedColumns
 from recurra.series.frames import frame_of
 from recurra.series.future import future_template
-from recurra.series.results import forecast_table
+from recurra.series.results import forecast_table, paths_table
+from recurra.tasks import checks
 from recurra.tasks.series.backtesting import (
     BacktestPlan,
     BacktestReport,
@@ -24,13 +26,14 @@ from recurra.tasks.series.backtesting import (
 )
 from recurra.tasks.series.levels import of_intervals
 from recurra.tasks.series.loading import form_of, load_forecast_model
+from recurra.tasks.series.models import AnySettings, make_settings
 from recurra.tasks.series.opening import OpenedTable, open_table, open_to_forecast, table_from
 from recurra.tasks.series.settings import SeriesSettings
 from recurra.tasks.series.table_settings import TableSettings
 from recurra.tasks.series.verdict import training_sentences
 
 if TYPE_CHECKING:
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.table_format import TableFormat
     from recurra.tasks.training.events import Callback
 
@@ -57,7 +60,11 @@ class Forecaster:
         static: the categories of a series. Default: none.
         zone: the time zone of times without one, such as ``"Europe/Berlin"``. Default: the table's own.
         on_gap: ``"fill"`` leaves what is missing missing, and learns around it; ``"error"`` refuses it.
-        cell: the name of a cell of the zoo.
+        model: ``"direct"`` gives the quantiles of all steps at once; ``"autoregressive"`` learns the distribution of
+            each next value, and draws sample paths too (:meth:`paths`).
+        likelihood: the distribution of the autoregressive model: ``"student-t"``, ``"normal"``,
+            ``"negative-binomial"`` or ``"poisson"``. Default: negative binomial for small counts, else Student's t.
+        cell: the name of a cell of the zoo. Default: the model's.
         seed: the seed of all random numbers; the same one gives the same forecast to the bit.
         minutes: training stops after so long, if it has not ended yet. Default: no limit.
 
@@ -81,7 +88,9 @@ class Forecaster:
         static: ColumnNames = (),
         zone: str | None = None,
         on_gap: str = TableSettings.on_gap,
-        cell: str = SeriesSettings.cell,
+        model: str = SeriesSettings.model,
+        likelihood: str | None = None,
+        cell: str | None = None,
         seed: int = SeriesSettings.seed,
         minutes: float | None = None,
     ) -> None:
@@ -89,16 +98,15 @@ class Forecaster:
         self.settings = TableSettings(columns, freq, zone=zone, on_gap=on_gap)
         self.settings.check()
         self._horizon = horizon
-        self._options: dict[str, Any] = {"cell": cell, "seed": seed}
-        self._minutes = minutes
-        self._settings(1 if horizon is None else horizon).check()
-        self._model: ForecastModel | None = None
+        self._options: dict[str, Any] = {"model": model, "likelihood": likelihood, "cell": cell}
+        self._options |= {"seed": seed, "minutes": minutes}
+        self._settings(1 if horizon is None else horizon)
+        self._model: AnyForecaster | None = None
         self._opened: OpenedTable | None = None  # the table that it was trained on
         self._like: Any = None  # a frame of the kind of the results
 
-    def _settings(self, horizon: int) -> SeriesSettings:
-        settings = SeriesSettings(horizon, **self._options)
-        return replace(settings, training=replace(settings.training, minutes=self._minutes))
+    def _settings(self, horizon: int) -> AnySettings:
+        return make_settings(horizon, **self._options)
 
     def fit(
         self, frame: Any, *, out: str | os.PathLike[str] | None = None, callbacks: Sequence[Callback] = ()
@@ -121,7 +129,6 @@ class Forecaster:
 
         opened = open_table(table_from(frame), self.settings, _logger.warning)
         settings = self._settings(opened.usual_horizon if self._horizon is None else self._horizon)
-        settings.check()
         if out is None:
             self._model = train_alone(opened, settings, callbacks=callbacks)
         else:
@@ -132,7 +139,7 @@ class Forecaster:
         return self
 
     @property
-    def runtime(self) -> ForecastModel:
+    def runtime(self) -> AnyForecaster:
         """The trained model, as ``recurra.runtime`` runs it.
 
         Raises:
@@ -186,6 +193,32 @@ class Forecaster:
             raise RunError("the forecaster takes no known inputs: there is nothing to fill in")
         opened = self._to_forecast(frame, None, needs_known=False)
         return self._framed(future_template(opened.panel, opened.form, self.horizon), frame)
+
+    def paths(self, frame: Any = None, future: Any = None, samples: int = SAMPLES, seed: int = 0) -> Any:
+        """Draw sample paths of the steps after each series' end; the autoregressive model alone does.
+
+        The values of a path belong together: a quantile of the sums of paths is one of the sum.
+
+        Args:
+            frame: the table of the series' histories. Default: the one that the forecaster was trained on.
+            future: a table of the known inputs in the steps to forecast. Default: they are in `frame`.
+            samples: the number of paths of each series. Default 200.
+            seed: the seed of the draws. Default 0.
+
+        Returns:
+            A row for each series, path and step: ids and times as in the table, ``sample`` (the number of the path,
+            from 1), and ``forecast``.
+
+        Raises:
+            RunError: as :meth:`predict`; or the model is another one.
+        """
+        model = self.runtime
+        if not isinstance(model, AutoregressiveModel):
+            raise RunError('a direct model draws no sample paths: train one with model="autoregressive"')
+        checks.whole("samples", samples)
+        opened = self._to_forecast(frame, future)
+        drawn = model.paths(opened.panel, samples=samples, seed=seed)
+        return self._framed(paths_table(drawn, opened.panel, opened.form), frame)
 
     def backtest(
         self, frame: Any = None, origins: int | None = None, step: int | None = None, refit: bool = False

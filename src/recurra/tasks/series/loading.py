@@ -8,13 +8,13 @@ import numpy as np
 
 from recurra.conversion.reading import read
 from recurra.errors import FileFormatError, RecurraError, RunError
-from recurra.runtime.forecasting import ForecastModel
+from recurra.runtime.forecasting import AnyForecaster, forecaster_of
 from recurra.series.table_format import TableFormat
 from recurra.tasks.run import open_run
 from recurra.tasks.series.configuration import TASK
 
 
-def load_forecast_model(path: Path) -> ForecastModel:
+def load_forecast_model(path: Path) -> AnyForecaster:
     """Load a trained forecaster from a run folder or an exported file.
 
     Args:
@@ -34,12 +34,12 @@ def load_forecast_model(path: Path) -> ForecastModel:
         if not np.isfinite(weight.values()).all():
             raise RunError(f"{path} is damaged: weight {name} holds values that are not finite")
     try:
-        return ForecastModel(description)
+        return forecaster_of(description)
     except RecurraError as error:
         raise RunError(f"{path} holds no forecaster of 'recurra series train': {error}") from None
 
 
-def form_of(model: ForecastModel, path: object) -> TableFormat:
+def form_of(model: AnyForecaster, path: object) -> TableFormat:
     """The meaning of the columns that a forecaster was trained on.
 
     Args:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from recurra.series.panels import Note
 from recurra.tasks.run import RunFolder, create_run, refuse_newer
+from recurra.tasks.series.autoregressive.job import AutoregressiveJob
+from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
 from recurra.tasks.series.configuration import TASK, check_source, config_of, read_config
 from recurra.tasks.series.job import SeriesJob
 from recurra.tasks.series.loading import load_forecast_model
@@ -17,9 +19,9 @@ from recurra.tasks.series.opening import OpenedTable, open_table, table_from
 from recurra.tasks.series.training import train_series
 
 if TYPE_CHECKING:
-    from recurra.runtime.forecasting import ForecastModel
+    from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.panel import Panel
-    from recurra.tasks.series.settings import SeriesSettings
+    from recurra.tasks.series.models import AnySettings
     from recurra.tasks.series.table_settings import TableSettings
     from recurra.tasks.sources import Source
     from recurra.tasks.training.events import Callback, TrainingOutcome
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("recurra")
 
 
-def job_of(opened: OpenedTable, settings: SeriesSettings, panel: Panel | None = None) -> SeriesJob:
+def job_of(opened: OpenedTable, settings: AnySettings, panel: Panel | None = None) -> SeriesJob | AutoregressiveJob:
     """The networks to train on a table.
 
     Args:
@@ -38,18 +40,15 @@ def job_of(opened: OpenedTable, settings: SeriesSettings, panel: Panel | None = 
     Raises:
         RunError: no series is long enough, or a setting is refused.
     """
-    return SeriesJob(
-        opened.panel if panel is None else panel,
-        settings,
-        names=opened.names,
-        least=opened.least,
-        table=opened.form,
-    )
+    series = opened.panel if panel is None else panel
+    if isinstance(settings, AutoregressiveSettings):
+        return AutoregressiveJob(series, settings, names=opened.names, least=opened.least, table=opened.form)
+    return SeriesJob(series, settings, names=opened.names, least=opened.least, table=opened.form)
 
 
 def train_table(
     opened: OpenedTable,
-    settings: SeriesSettings,
+    settings: AnySettings,
     table: TableSettings,
     folder: Path,
     *,
@@ -75,7 +74,7 @@ def train_table(
     return train_series(job, create_run(folder, config_of(settings, table, source)), callbacks, warn=warn)
 
 
-def reopened(run: RunFolder, note: Note) -> tuple[SeriesSettings, OpenedTable]:
+def reopened(run: RunFolder, note: Note) -> tuple[AnySettings, OpenedTable]:
     """The settings and the table of a run, to go on with or to test.
 
     Args:
@@ -93,10 +92,10 @@ def reopened(run: RunFolder, note: Note) -> tuple[SeriesSettings, OpenedTable]:
 
 def train_alone(
     opened: OpenedTable,
-    settings: SeriesSettings,
+    settings: AnySettings,
     panel: Panel | None = None,
     callbacks: Sequence[Callback] = (),
-) -> ForecastModel:
+) -> AnyForecaster:
     """Train a forecaster of which no folder is kept.
 
     Args:

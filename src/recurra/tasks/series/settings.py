@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from recurra import cells
 from recurra.tasks import checks
@@ -14,7 +15,7 @@ MOST_HORIZON = 10_000
 
 @dataclass(frozen=True)
 class SeriesSettings:
-    """The networks of a forecaster, and their training.
+    """The networks of a direct forecaster, which gives the quantiles of all steps at once, and their training.
 
     Args:
         horizon: the steps to forecast.
@@ -29,6 +30,8 @@ class SeriesSettings:
         seed: the seed of all random numbers.
         training: the settings of the loop.
     """
+
+    model: ClassVar[str] = "direct"
 
     horizon: int
     context: int | None = None

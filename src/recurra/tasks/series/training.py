@@ -13,6 +13,7 @@ from recurra.tasks.training.loop import fit
 
 if TYPE_CHECKING:
     from recurra.tasks.run import RunFolder
+    from recurra.tasks.series.autoregressive.job import AutoregressiveJob
     from recurra.tasks.series.job import SeriesJob
     from recurra.tasks.training.events import Callback, TrainingOutcome
 
@@ -34,7 +35,7 @@ def one_thread() -> Iterator[None]:
 
 
 def train_series(
-    job: SeriesJob,
+    job: SeriesJob | AutoregressiveJob,
     run: RunFolder | None = None,
     callbacks: Sequence[Callback] = (),
     *,

@@ -10,6 +10,7 @@ from recurra.series.backtest import MODEL
 from recurra.series.metrics import shown
 
 if TYPE_CHECKING:
+    from recurra.series.autoregressive.recipe import AutoregressiveRecipe
     from recurra.series.metrics import Measures
     from recurra.series.recipe import Recipe
 
@@ -46,21 +47,26 @@ def sentences(named: Named) -> list[str]:
     return said
 
 
-def training_sentences(recipe: Recipe) -> list[str]:
+def training_sentences(recipe: Recipe | AutoregressiveRecipe) -> list[str]:
     """What the data say that a forecaster's members left out of their training.
 
     Args:
         recipe: the trained forecaster's.
     """
-    if recipe.gain is None or not recipe.left_out:
+    if not recipe.left_out:
         return ["No values were left out of the training: nothing is known of its errors."]
     best, gain, count = f"the best naive forecast, {recipe.naive}", recipe.gain, f"({recipe.left_out:,} values)"
-    if gain <= 0:
-        larger = f"its error was {-100 * gain:.0f} % larger" if gain <= -SAME else "its error was as large"
-        said = [
-            f"On left-out data it was NOT better than {best}: {larger} {count}.",
-            f"So it forecasts with that one, {recipe.naive}, alone.",
-        ]
+    if gain is None or gain <= 0:
+        larger = "its error was as large"
+        if gain is None:
+            larger = "that makes no error"
+        elif gain <= -SAME:
+            larger = f"its error was {-100 * gain:.0f} % larger"
+        said = [f"On left-out data it was NOT better than {best}: {larger} {count}."]
+        if recipe.network_weight == 0:
+            said.append(f"So it forecasts with that one, {recipe.naive}, alone.")
+        else:
+            said.append("It forecasts with its network all the same; the model direct would take the naive forecast.")
     else:
         much = f"{100 * gain:.0f} % smaller than" if gain >= SAME else "about"
         said = [f"On left-out data its error is {much} that of {best} {count}."]
@@ -71,7 +77,7 @@ def training_sentences(recipe: Recipe) -> list[str]:
     return said
 
 
-def training_facts(recipe: Recipe) -> dict[str, object]:
+def training_facts(recipe: Recipe | AutoregressiveRecipe) -> dict[str, object]:
     """The figures of :func:`training_sentences`, by their names in JSON."""
     coverage = dict(zip(("coverage80", "coverage90"), recipe.coverage, strict=False))
     return {

@@ -9,22 +9,23 @@ import torch
 
 from recurra.errors import RunError
 from recurra.nn.parts import describe
-from recurra.runtime import Model
+from recurra.runtime import Model, load_forecaster
 from recurra.runtime.paths import PathSampler
 from recurra.series.autoregressive.windows import StepReader
+from recurra.series.backtest import backtest
 from recurra.series.forecast import LEVELS
 from recurra.series.metrics import measure
-from recurra.tasks.run import open_run
+from recurra.tasks.run import create_run, open_run
 from recurra.tasks.series.autoregressive.job import AutoregressiveJob
-from recurra.tasks.series.autoregressive.loading import load_sampler
 from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
-from recurra.tasks.series.autoregressive.training import create_autoregressive_run, train_autoregressive
+from recurra.tasks.series.training import train_series
 from recurra.tasks.training.settings import TrainingSettings
 from tests.series.grids import panel_of
 
 RANDOM = np.random.default_rng(11)
 NOISE = RANDOM.normal(0, 1, (3, 60))
 COUNTS = RANDOM.poisson(3, (3, 60)).astype(float)
+CONFIG = {"task": "series"}
 SETTINGS = AutoregressiveSettings(
     4, context=8, hidden=6, layers=1, batch_size=8, updates=5, training=TrainingSettings(lr=0.01, epochs=2)
 )
@@ -73,7 +74,7 @@ def test_windows_are_functions_of_their_numbers():
         jobs[0].load_state_tensors([torch.zeros(1)])
 
 
-@pytest.mark.parametrize(("length", "is_left_out"), [(40, True), (39, False)])
+@pytest.mark.parametrize(("length", "is_left_out"), [(12, True), (11, False)])
 def test_the_last_steps_are_left_out_where_they_are_few(length, is_left_out):
     values = NOISE[0, :length].copy()
     losses = []
@@ -124,10 +125,44 @@ def test_the_likelihood_follows_from_the_data():
     assert AutoregressiveJob(panel_of(*COUNTS), SETTINGS).recipe.likelihood == "negative-binomial"
 
 
+def test_the_figures_are_of_what_was_left_out():
+    """The recipe has the error of the last steps beside that of the best naive forecast there."""
+    panel = panel_of(*(np.abs(NOISE) + 1), [5.0, 6, 7, 8, 9, 8, 7])
+    job = AutoregressiveJob(panel, SETTINGS, least=0.0)
+    assert job.recipe.left_out == 0
+    recipe = job.annotations["autoregressive"]
+    assert job.network.training
+    assert replace(recipe, naive="", gain=None, coverage=(), left_out=0) == job.recipe
+    assert recipe.least == 0
+    assert recipe.left_out == 12  # the fourth series is too short
+    whole = panel.take(np.arange(3))
+    sampler = PathSampler(Model(describe(job.network.eval())), job.recipe)
+    tested = backtest(sampler.forecast, whole, 4, 1, period=1)
+    assert recipe.naive == tested.best_naive()
+    assert recipe.gain == 1 - tested.measures().mase / tested.measures(recipe.naive).mase
+    assert recipe.coverage == (tested.measures().coverage80, tested.measures().coverage90)
+
+
+@pytest.mark.parametrize("values", [NOISE[0, :11], [*NOISE[0], *[math.nan] * 4]], ids=len)
+def test_nothing_is_said_where_nothing_can_be(values):
+    job = AutoregressiveJob(panel_of(values), SETTINGS)
+    assert job.annotations["autoregressive"] == job.recipe
+
+
+def test_a_naive_forecast_that_makes_no_error():
+    recipe = AutoregressiveJob(panel_of(np.full(40, 3.0)), SETTINGS).annotations["autoregressive"]
+    assert (recipe.gain, recipe.left_out) == (None, 4)
+
+
 def test_an_evaluation_may_be_stopped():
     job = AutoregressiveJob(panel_of(*NOISE), SETTINGS)
     assert job.evaluate(lambda: True) is None
     assert job.network.training
+
+
+def test_inputs_of_the_past_are_refused():
+    with pytest.raises(RunError, match="takes no past inputs: leave out rain, wind, or choose the model direct"):
+        AutoregressiveJob(panel_of(*NOISE), SETTINGS, names=((), ("rain", "wind")))
 
 
 def test_few_values_are_enough():
@@ -179,14 +214,14 @@ def test_a_run_is_repeated_and_resumed_to_the_same_bits(tmp_path):
     settings = replace(SETTINGS, training=replace(SETTINGS.training, checkpoint_minutes=1e-9, evaluate_every=3))
     for name in ("one", "two"):
         job = AutoregressiveJob(panel, settings)
-        assert train_autoregressive(job, create_autoregressive_run(job, tmp_path / name)).step == 10
+        assert train_series(job, create_run(tmp_path / name, CONFIG)).step == 10
     job = AutoregressiveJob(panel, settings)
-    run = create_autoregressive_run(job, tmp_path / "three")
+    run = create_run(tmp_path / "three", CONFIG)
     with pytest.raises(KeyboardInterrupt):
-        train_autoregressive(job, run, [Stop()])
+        train_series(job, run, [Stop()])
     torch.manual_seed(99)
     job = AutoregressiveJob(panel, settings)
-    assert train_autoregressive(job, open_run(tmp_path / "three", "series"), resumes=True).is_finished
+    assert train_series(job, open_run(tmp_path / "three", "series"), resumes=True).is_finished
     first, *others = (weights_of(tmp_path / name) for name in ("one", "two", "three"))
     for other in others:
         for name, values in first.items():
@@ -200,11 +235,11 @@ def test_it_learns_a_sine_with_its_noise(tmp_path):
     training = TrainingSettings(lr=0.02, epochs=1, evaluate_every=60)
     settings = replace(SETTINGS, context=12, hidden=16, batch_size=32, updates=120, training=training, dropout=0.0)
     job = AutoregressiveJob(panel_of(*(each[:114] for each in values), seasons=(6,)), replace(settings, horizon=6))
-    run = create_autoregressive_run(job, tmp_path / "run")
-    outcome = train_autoregressive(job, run)
+    run = create_run(tmp_path / "run", CONFIG)
+    outcome = train_series(job, run)
     assert outcome.is_finished
-    sampler = load_sampler(open_run(tmp_path / "run", "series"))
-    forecast = sampler.forecast(job._reader.panel)
+    model = load_forecaster(tmp_path / "run")
+    forecast = model.forecast(job._reader.panel)
     actual = np.stack([each[114:] for each in values])
     found = measure(actual[:, None], forecast.quantiles[:, None], LEVELS, np.ones(8))
     assert float(found.mae) < 0.2

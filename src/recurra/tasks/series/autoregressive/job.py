@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,16 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.errors import RunError
+from recurra.nn.parts import describe
+from recurra.runtime import Model
+from recurra.runtime.paths import PathSampler
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe, make_recipe
 from recurra.series.autoregressive.windows import StepReader, StepWindows, inputs_of
 from recurra.series.likelihoods import LIKELIHOODS, check_values, likelihood_for
 from recurra.series.panel import Panel
+from recurra.tasks.series.autoregressive.judging import judged
 from recurra.tasks.series.autoregressive.network import log_densities, make_network, scaled_means
 from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
 
+if TYPE_CHECKING:
+    from recurra.series.table_format import TableFormat
+
 LEAST_VALUES = 3  # observed ones of a series that can be learned from
-LARGEST_LEFT_OUT = 0.1  # share of all steps that may be left out for validation
+LEAST_HORIZONS = 3  # that a series has of which the last one is left out
 MOST_VALIDATED = 1024  # windows of an evaluation
+MOST_JUDGED = 128  # series whose sample paths give the figures on left-out data
 FILLS = 2  # passes that forecast missing values, so that a gap's later values follow from its earlier ones
 
 Numbers = NDArray[np.int64]
@@ -34,44 +43,63 @@ class AutoregressiveJob:
     given all values before it (Salinas et al. 2020, eq. 2); missing values have no loss, and are read as the mean that
     the network forecasts for them.
 
-    The last `horizon` steps of each series are left out of training and measured in evaluations, unless they are more
-    than a tenth of all steps. Then all steps are trained on, and evaluations measure the last ones all the same.
+    The last `horizon` steps of each series are left out of training, unless they are more than a third of it; they
+    choose the best weights, and say how good the forecaster is. Where no series is that long, all steps are trained on,
+    and evaluations measure the last ones all the same.
 
     Args:
         panel: the series.
         settings: the settings of network and training; weights are drawn from torch's generator, which is seeded.
+        names: the names of the known inputs, and those of the past ones, of which there must be none.
+        least: the least value that a path may have. Default: there is none.
+        table: the meaning of the table's columns, for the file.
 
     Attributes:
         recipe: the lengths, lags and inputs.
 
     Raises:
-        RunError: a setting is out of range, no series is long enough, or a value is none that the likelihood has.
+        RunError: a setting is out of range, no series is long enough, there are past inputs, or a value is none that
+            the likelihood has.
     """
 
     item = "value"
 
-    def __init__(self, panel: Panel, settings: AutoregressiveSettings) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        settings: AutoregressiveSettings,
+        *,
+        names: tuple[Sequence[str], Sequence[str]] = ((), ()),
+        least: float | None = None,
+        table: TableFormat | None = None,
+    ) -> None:
         settings.check()
+        if names[1]:
+            raise RunError(
+                f"the autoregressive model takes no past inputs: leave out {', '.join(names[1])}, or choose the model "
+                "direct"
+            )
         self.settings = settings
-        usable = np.array([np.count_nonzero(~np.isnan(values)) >= LEAST_VALUES for values in panel.target], bool)
-        if not usable.any():
+        seen = np.array([np.count_nonzero(~np.isnan(values)) for values in panel.target], np.int64)
+        if not (seen >= LEAST_VALUES).any():
             raise RunError(_too_short(panel))
         likelihood = likelihood_for(panel.target) if settings.likelihood is None else LIKELIHOODS[settings.likelihood]
         check_values(likelihood, panel.ids, panel.target)
-        self.recipe: AutoregressiveRecipe = make_recipe(panel, settings.horizon, likelihood.name, settings.context)
+        self.recipe: AutoregressiveRecipe = make_recipe(
+            panel, settings.horizon, likelihood.name, settings.context, known=names[0], least=least, table=table
+        )
         self._reader = StepReader(panel, self.recipe)
-        lengths = panel.lengths
-        share = settings.horizon * np.count_nonzero(usable) / int(lengths[usable].sum())
-        left_out = settings.horizon if share <= LARGEST_LEFT_OUT else 0
-        self._rows = np.flatnonzero(usable & (lengths - left_out >= LEAST_VALUES))
-        ends = lengths[self._rows] - left_out
-        self._last = np.maximum(ends - settings.horizon, 1)  # origins whose horizon is trained on whole, if possible
-        self._first = np.minimum(self._last, np.maximum(1, np.minimum(self.recipe.context, ends // 2)))
-        self._until = ends
+        lengths, horizon = panel.lengths, settings.horizon
+        before = np.array([np.count_nonzero(~np.isnan(values[:-horizon])) for values in panel.target], np.int64)
+        is_left_out = (lengths >= LEAST_HORIZONS * horizon) & (before >= LEAST_VALUES)
+        self._rows = np.flatnonzero(seen >= LEAST_VALUES)
+        self._until = np.where(is_left_out, lengths - horizon, lengths)[self._rows]  # the steps that are trained on
+        self._last = np.maximum(self._until - horizon, 1)  # origins whose horizon is trained on whole, if possible
+        self._first = np.minimum(self._last, np.maximum(1, np.minimum(self.recipe.context, self._until // 2)))
         self._places = np.cumsum(self._last - self._first + 1)
-        self._validated = _spread(np.flatnonzero(usable & (lengths > settings.horizon)), MOST_VALIDATED)
-        if not len(self._validated):
-            self._validated = self._rows[:MOST_VALIDATED]
+        self._left_out = np.flatnonzero(is_left_out)
+        validated = self._left_out if len(self._left_out) else self._rows[lengths[self._rows] > horizon]
+        self._validated = _spread(validated if len(validated) else self._rows, MOST_VALIDATED)
         self.windows_per_epoch = settings.updates
         self.windows_per_evaluation = -(-len(self._validated) // settings.batch_size)
         self._epoch = 1
@@ -85,8 +113,11 @@ class AutoregressiveJob:
 
     @property
     def annotations(self) -> dict[str, object]:
-        """No facts go with the network: the recipe is in the run's configuration."""
-        return {}
+        """The recipe, with the figures that left-out data give."""
+        was_training = self.network.training
+        sampler = PathSampler(Model(describe(self.network.eval())), self.recipe)
+        self.network.train(was_training)
+        return {"autoregressive": judged(sampler, self._reader.panel.take(_spread(self._left_out, MOST_JUDGED)))}
 
     def begin_epoch(self, epoch: int) -> None:
         """Take the epoch's number, which its windows are drawn with."""

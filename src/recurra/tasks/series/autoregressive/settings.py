@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from recurra import cells
 from recurra.series.likelihoods import LIKELIHOODS
 from recurra.tasks import checks
+from recurra.tasks.series.settings import MOST_HORIZON
 from recurra.tasks.training.settings import TrainingSettings
 
-MOST_HORIZON = 10_000
 MOST_LAYERS = 100
 
 
 @dataclass(frozen=True)
 class AutoregressiveSettings:
-    """The network, its likelihood, and its training.
+    """The network of an autoregressive forecaster, which draws sample paths; its likelihood, and its training.
 
     Args:
         horizon: the steps to forecast by default.
@@ -32,6 +33,8 @@ class AutoregressiveSettings:
         seed: the seed of all random numbers: initial weights, dropout, windows.
         training: the settings of the loop.
     """
+
+    model: ClassVar[str] = "autoregressive"
 
     horizon: int
     context: int | None = None
