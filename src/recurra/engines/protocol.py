@@ -15,7 +15,7 @@ stands for (T, batch) in a dense batch, and for (rows) in a packed one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -133,6 +133,24 @@ class Kernel(ABC):
                 for zeros.
             last: the gradient of each last state, (batch, size); None for zeros.
         """
+
+    def repeated(self, call: Call, into: Result) -> Callable[[], None]:
+        """Return a function that runs a call on what its arrays of numpy hold then, again and again.
+
+        It is for small calls, in which a look at each array would take most of the time. Default: ``forward``.
+
+        Args:
+            call: the arguments; each array's features are contiguous.
+            into: where the output and the last states are written.
+        """
+
+        def run() -> None:
+            result = self.forward(call)
+            into.output[...] = result.output
+            for own, last in zip(into.states, result.states, strict=True):
+                own[...] = last
+
+        return run
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Return the shapes of ``Result.kept`` for an x with these leading dimensions. Default: nothing is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,16 +78,31 @@ class PackedProgram:
             states: the first states, each (batch, size).
             batch_sizes: the number of rows of each step, never increasing.
         """
+        kernel, call = self._call(x, states, batch_sizes)
+        return kernel.forward(call)
+
+    def repeated(self, x: Array, states: Sequence[Array], output: Array, last: Sequence[Array]) -> Callable[[], None]:
+        """Prepare runs over arrays that stay where they are: a function that runs on what they hold then.
+
+        Args:
+            x: (T, batch, input).
+            states: the first states, each (batch, size).
+            output: (T, batch, output), which each run writes.
+            last: the last states, each (batch, size), which each run writes.
+        """
+        kernel, call = self._call(x, states)
+        return kernel.repeated(call, Result(output, tuple(last)))
+
+    def _call(self, x: Array, states: Sequence[Array], batch_sizes: Array | None = None) -> tuple[Kernel, Call]:
         kernel, packed = self.kernel(x.dtype.name)
-        masks = [np.full((*x.shape[:-1], mask.width), mask.mean, x.dtype) for mask in self.masks]
         call = Call(
             x=x,
             batch_sizes=batch_sizes,
             states=states,
             parameters=self.parameters,
             sizes=self.sizes,
-            masks=masks,
+            masks=[np.full((*x.shape[:-1], mask.width), mask.mean, x.dtype) for mask in self.masks],
             reverse=self.reverse,
             packed=packed,
         )
-        return kernel.forward(call)
+        return kernel, call

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
 
 _StageResults = tuple[Array, list[Array]]  # the output and the last states
+_Run = Callable[[], object]
 
 
 class ModelStage(Protocol):
@@ -42,6 +44,19 @@ class ModelStage(Protocol):
 
         Returns:
             The output, (T, batch, output), and the last states, shaped as the first.
+        """
+        ...
+
+    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+        """Prepare runs over arrays that stay where they are.
+
+        Args:
+            x: as in a call; it may change between runs.
+            states: as in a call; they may change between runs.
+            last: the last states, which each run writes.
+
+        Returns:
+            The output, and functions that write it; a run calls all of them in order.
         """
         ...
 
@@ -80,6 +95,11 @@ class LookupStage:
             raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {x.min()} … {x.max()}")
         return self.table[x], []
 
+    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+        """See ``ModelStage``."""
+        output = np.empty((*x.shape, self.output_size), self.table.dtype)
+        return output, [partial(np.take, self.table, x, 0, output)]
+
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
         """See ``ModelStage``."""
         return ()
@@ -112,6 +132,12 @@ class ProgramStage:
         """See ``ModelStage``."""
         output: Array = self.packed(x.shape[-1])(x, ()).output
         return output, []
+
+    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+        """See ``ModelStage``."""
+        program = self.packed(x.shape[-1])
+        output = np.empty((*x.shape[:-1], program.output_size), x.dtype)
+        return output, [program.repeated(x, (), output, ())]
 
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
         """See ``ModelStage``."""
@@ -160,6 +186,20 @@ class RecurrentStage:
                 number += 1
             x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, -1)
         return x, last
+
+    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+        """See ``ModelStage``."""
+        runs: list[_Run] = []
+        for layer in self.programs:
+            output = np.empty((*x.shape[:-1], sum(program.output_size for program in layer)), x.dtype)
+            begin = 0
+            for program in layer:
+                number, end = len(runs), begin + program.output_size
+                ends = [state[number] for state in last]
+                runs.append(program.repeated(x, [state[number] for state in states], output[..., begin:end], ends))
+                begin = end
+            x = output
+        return x, runs
 
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
         """See ``ModelStage``."""

@@ -53,6 +53,22 @@ def steps_back(periods: tuple[int, ...]) -> int:
     return (MOST_SEASONS + 1) * max(periods, default=0) + 1
 
 
+def steps_before(horizon: int, period: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each step of a horizon the seasons back to the last known one, and its step there; int64 (horizon,).
+
+    Steps are relative to the origin, so those before it are below zero.
+    """
+    ahead = np.arange(horizon)
+    seasons = ahead // period + 1
+    return seasons, ahead - period * seasons
+
+
+def neighbours(period: int) -> NDArray[np.int64]:
+    """The steps around a step, int64, that a seasonal mean is taken over: the step alone in short seasons."""
+    reach = period // 24 if period >= LONG_PERIOD else 0
+    return np.arange(-reach, reach + 1, max(1, period // 72))
+
+
 def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     """Forecasts of simple rules, by name; each knows what was observed before the origin alone.
 
@@ -100,9 +116,7 @@ def _last_value(windows: Windows) -> NDArray[np.float64]:
 
 
 def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    ahead = np.arange(horizon)
-    seasons = ahead // period + 1
-    back = ahead - period * seasons
+    seasons, back = steps_before(horizon, period)
     value = windows.before(back)
     known = ~np.isnan(value)
     naive = np.where(known, value, last[:, None])
@@ -145,8 +159,7 @@ def _seasonal_mean(
     windows: Windows, back: NDArray[np.int64], period: int, last: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The mean over seasons at steps `back`, all below zero; the last value where nothing was observed."""
-    reach = period // 24 if period >= LONG_PERIOD else 0
-    near = np.arange(-reach, reach + 1, max(1, period // 72))
+    near = neighbours(period)
     total = np.zeros((len(windows.which), len(back)))
     count = np.zeros_like(total)
     for earlier in range(MOST_SEASONS):

@@ -58,7 +58,7 @@ class SeriesReader:
         pairs = zip(panel.target, self.logarithms, strict=True)
         self.target = History.of([np.log(values) if is_log else values for values, is_log in pairs])
         self.known, self.past = History.of(panel.known), History.of(panel.past)
-        self._whole = np.array([_deviation(self._values(place)) for place in range(len(panel))])
+        self._whole = np.array([deviation(self._values(place)) for place in range(len(panel))])
 
     def _values(self, place: int) -> NDArray[np.float64]:
         begin = self.target.begins[place]
@@ -94,14 +94,14 @@ class SeriesReader:
         unit = np.where(scale > 0, scale, np.inf)[:, None]
 
         def level(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return _drawn_in((values - offset[:, None]) / unit)
+            return drawn_in((values - offset[:, None]) / unit)
 
         found = self.references(windows)
         base = combine(np.stack(list(found.values())), np.array(recipe.reference_weights))
         lags = [context - windows.before(past_steps - period) for period in recipe.periods]
-        past = [level(context), np.isnan(context), *(_drawn_in(lag / unit) for lag in lags)]
+        past = [level(context), np.isnan(context), *(drawn_in(lag / unit) for lag in lags)]
         position = np.broadcast_to(next_steps / recipe.horizon, base.shape)
-        future = [level(base), position, *(_drawn_in((values - base) / unit) for values in found.values())]
+        future = [level(base), position, *(drawn_in((values - base) / unit) for values in found.values())]
         return EncodedWindows(
             _features(past, [*self._inputs(windows, past_steps, True)]),
             _features(future, [*self._inputs(windows, next_steps, False)]),
@@ -122,9 +122,9 @@ class SeriesReader:
         centers, spreads = np.array(recipe.centers), np.array(recipe.spreads)
         inputs: list[NDArray[np.float32] | NDArray[np.float64]] = [calendar]
         if count:
-            inputs.append(_standard(self.known.at(windows.which, places), centers[:count], spreads[:count]))
+            inputs.append(standard(self.known.at(windows.which, places), centers[:count], spreads[:count]))
         if is_past and recipe.past:
-            inputs.append(_standard(self.past.at(windows.which, places), centers[count:], spreads[count:]))
+            inputs.append(standard(self.past.at(windows.which, places), centers[count:], spreads[count:]))
         for column, categories in enumerate(recipe.categories):
             chosen = panel.static[windows.which, column]
             one_hot = np.eye(categories + 1, dtype=np.float32)[np.where(chosen > categories, 0, chosen)]
@@ -163,15 +163,42 @@ class EncodedWindows:
             quantiles: float64 (windows, horizon, levels), the mean of the members' `network_quantiles`.
             recipe: the facts of the forecaster.
         """
-        own = np.clip(quantiles, -FURTHEST, FURTHEST)
-        horizon = own.shape[1]
-        simple = np.array(recipe.reference_quantiles)[:horizon]
-        blend = recipe.network_weight * own + (1 - recipe.network_weight) * simple
-        middle = blend[..., recipe.median, None]
-        blend = np.sort(middle + (blend - middle) * np.array(recipe.widths), axis=-1)
-        values = self.base[:, :horizon, None] + self.scale[:, None, None] * blend
+        horizon = quantiles.shape[1]
+        values = Blend(recipe, horizon)(quantiles, self.base[:, :horizon, None], self.scale[:, None, None])
         values[self.logarithms] = np.exp(values[self.logarithms])
-        return values if recipe.least is None else np.maximum(values, recipe.least).astype(np.float64)
+        return values if recipe.least is None else np.maximum(values, recipe.least)
+
+
+class Blend:
+    """The rule by which networks' quantiles become those of a forecast, with the recipe's numbers as arrays.
+
+    Args:
+        recipe: the facts of the forecaster.
+        horizon: the number of steps.
+    """
+
+    def __init__(self, recipe: Recipe, horizon: int) -> None:
+        self._weight, self._median = recipe.network_weight, recipe.median
+        self._simple = (1 - self._weight) * np.array(recipe.reference_quantiles[:horizon])
+        self._widths = np.array(recipe.widths)
+
+    def __call__(
+        self, quantiles: NDArray[np.float64], base: NDArray[np.float64], scale: NDArray[np.float64] | float
+    ) -> NDArray[np.float64]:
+        """The forecast in the units of ``base``: float64 (…, horizon, levels).
+
+        Args:
+            quantiles: float64 (…, horizon, levels), the mean of the members' `network_quantiles`.
+            base: float64 (…, horizon, 1), the combined reference forecast.
+            scale: the unit of the quantiles, which fits their shape.
+        """
+        blend = self._weight * np.minimum(np.maximum(quantiles, -FURTHEST), FURTHEST) + self._simple
+        middle = blend[..., self._median, None]
+        values = middle + (blend - middle) * self._widths
+        values.sort(axis=-1)
+        values *= scale
+        values += base
+        return values
 
 
 def network_quantiles(outputs: NDArray[np.float32], median: int) -> NDArray[np.float64]:
@@ -203,8 +230,8 @@ def _all_positive(values: NDArray[np.float64]) -> bool:
     return bool((values[~np.isnan(values)] > 0).all())
 
 
-def _deviation(values: NDArray[np.float64]) -> float:
-    """The mean absolute deviation of a series; zero where it is constant."""
+def deviation(values: NDArray[np.float64]) -> float:
+    """The mean absolute deviation of a series, (steps,); zero where it is constant."""
     seen = values[~np.isnan(values)]
     largest = np.abs(seen).max(initial=0.0)
     if not largest > 0:
@@ -213,15 +240,16 @@ def _deviation(values: NDArray[np.float64]) -> float:
     return deviation * float(largest) if deviation > RELATIVE_ZERO else 0.0
 
 
-def _drawn_in(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def drawn_in(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values within the range of inputs; zero where nothing was observed."""
     return np.clip(np.nan_to_num(values, nan=0.0), -FURTHEST, FURTHEST)
 
 
-def _standard(
+def standard(
     values: NDArray[np.float64], centers: NDArray[np.float64], spreads: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    return _drawn_in((values - centers) / spreads)
+    """Known or past inputs, (…, columns), as the networks take them."""
+    return drawn_in((values - centers) / spreads)
 
 
 def _features(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,22 +92,25 @@ class NativeKernel(Kernel):
         x = call.x
         outputs = [np.empty((*x.shape[:-1], width), x.dtype) for width in built.output_widths]
         last = [np.empty(state.shape, x.dtype) for state in call.states]
-        rows = [contiguous_features(value) for value in (x, *call.masks)]
-        states = [contiguous_features(state) for state in call.states]
-        words, alive = _head(call, call.reverse)
-        parameters = [contiguous_blocks(parameter) for parameter in call.parameters]
-        for parameter in parameters:
-            words += matrix_words(parameter)
-        for value in (*rows, *outputs):
-            words += rows_words(value)
-        for first, value in zip(states, last, strict=True):
-            words += (*batch_words(first), *batch_words(value))
-        words.append(0)
+        words, alive = _forward_words(call, outputs, last)
         built.kernel.run(words, call.packed if wishes is None else None)  # type: ignore[arg-type]
         del alive
         traced = self._traced(outputs[1:])
         count = len(outputs) - len(kept)
         return Result(outputs[0], tuple(last), traced, tuple(outputs[count:]))
+
+    def repeated(self, call: Call, into: Result) -> Callable[[], None]:
+        """Return a function that runs a call again and again; its words are put together once."""
+        x, given = call.x, (call.x, *call.states, *call.masks, into.output, *into.states)
+        check_dtype(x.dtype, (*given, *call.parameters))
+        if any(contiguous_features(array) is not array for array in given):
+            raise ValueError("a call that is repeated needs arrays whose features are contiguous")
+        if call.packed is None:
+            self._check(call.parameters, call.sizes)
+        built = self.built_forward(call.sizes, is_double(x), ())
+        traced = [np.empty((*x.shape[:-1], width), x.dtype) for width in built.output_widths[1:]]
+        words, alive = _forward_words(call, [into.output, *traced], into.states)
+        return _Repeated(built.kernel, words, call.packed, (given, traced, alive))
 
     def _traced(self, values: Sequence[Array]) -> dict[str, Array]:
         """The traced variables by name. Native code computes bools as zeros and ones; these become bools again."""
@@ -253,6 +256,19 @@ class NativeKernel(Kernel):
         return scan.backward(wishes.wanted, saved, (output, *last, *traced), sizes, call.reset, threads())
 
 
+@dataclass(frozen=True, eq=False)
+class _Repeated:
+    """A call whose words are put together; ``alive`` are the arrays that they point to."""
+
+    kernel: _native.Kernel
+    words: list[int]
+    packed: Any
+    alive: object
+
+    def __call__(self) -> None:
+        self.kernel.run(self.words, self.packed)
+
+
 def _sizes_tensor(batch_sizes: Sequence[int] | Array | None) -> Any:
     """Batch sizes as a tensor."""
     return None if batch_sizes is None else sys.modules["torch"].as_tensor(batch_sizes)
@@ -301,6 +317,22 @@ def _own(arrays: Sequence[Array | None]) -> list[Array | None]:
         seen.add(id(array))
         owned.append(array)
     return owned
+
+
+def _forward_words(call: Call, outputs: Sequence[Array], last: Sequence[Array]) -> tuple[list[int], object]:
+    """The words of a forward pass into these arrays, and the arrays that must live until it has ended."""
+    rows = [contiguous_features(value) for value in (call.x, *call.masks)]
+    states = [contiguous_features(state) for state in call.states]
+    words, alive = _head(call, call.reverse)
+    parameters = [contiguous_blocks(parameter) for parameter in call.parameters]
+    for parameter in parameters:
+        words += matrix_words(parameter)
+    for value in (*rows, *outputs):
+        words += rows_words(value)
+    for first, value in zip(states, last, strict=True):
+        words += (*batch_words(first), *batch_words(value))
+    words.append(0)
+    return words, (rows, states, parameters, alive)
 
 
 def _head(call: Call, reverse: bool) -> tuple[list[int], tuple[Array, ...]]:

@@ -86,16 +86,13 @@ class ForecastModel:
         if horizon is not None and not 1 <= horizon <= most:
             raise RunError(f"the forecaster forecasts 1 to {most} steps; got {horizon}")
         self.check(panel)
-        return self.forecast_checked(panel, self.recipe, horizon or most)
-
-    def forecast_checked(self, panel: Panel, recipe: Recipe, horizon: int) -> Forecast:
-        """Forecast a panel that ``check`` accepts, by a recipe that decides in another way on logarithms."""
+        steps, recipe = horizon or most, self.recipe
         reader = SeriesReader(panel, recipe)
         ends = reader.ends()
-        quantiles = np.empty((len(panel), horizon, len(recipe.levels)))
+        quantiles = np.empty((len(panel), steps, len(recipe.levels)))
         for begin in range(0, len(panel), self._at_once):
             part = slice(begin, begin + self._at_once)
-            quantiles[part] = self._quantiles(reader, ends.take(part))[:, :horizon]
+            quantiles[part] = self._quantiles(reader, ends.take(part))[:, :steps]
         wrong = np.flatnonzero(~np.isfinite(quantiles).all((1, 2)))
         if wrong.size:
             raise RunError(f"the forecast of {named(panel, wrong[0])} is not finite: its values are too large")
@@ -112,31 +109,54 @@ class ForecastModel:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
             return encoded.decode(networks, recipe)
 
-    def check(self, panel: Panel) -> None:
+    def check(self, panel: Panel, ahead: int | None = None) -> None:
         """Refuse a panel that the forecaster cannot forecast.
+
+        Args:
+            panel: the series.
+            ahead: the number of steps that known inputs must reach ahead. Default: the forecaster's horizon.
 
         Raises:
             RunError: as ``forecast``.
         """
-        check_panel(panel, self.recipe, self.recipe.horizon)
+        check_panel(panel, self.recipe, ahead or self.recipe.horizon)
 
-    def stream(self, history: Panel | ArrayLike, start: int = 0) -> ForecastStream:
+    def stream(self, history: Panel | ArrayLike | None = None, horizon: int = 1, start: int = 0) -> ForecastStream:
         """A new stream, which takes an observation at a time and gives the next forecast.
 
         Args:
             history: the values observed so far, (steps,), NaN where nothing was; or a panel of one series, with inputs
-                and categories, whose known inputs reach as far ahead as the forecaster's horizon.
+                and categories, whose known inputs reach as far ahead as ``horizon``. Default: none; the first forecast
+                follows the first value.
+            horizon: the number of steps of each forecast. Default 1; each further one takes some time.
             start: the position of the first value on the forecaster's grid of times; a panel says it itself. Default 0.
 
         Raises:
-            RunError: as ``forecast``; or there are several series.
+            RunError: as ``forecast``; or there are several series; or a decoder reads later steps, and so needs the
+                forecaster's whole horizon.
         """
+        most, is_new = self.recipe.horizon, history is None
+        if not 1 <= horizon <= most:
+            raise RunError(f"the forecaster forecasts 1 to {most} steps; got {horizon}")
+        if horizon < most and not self._networks.is_forward:
+            raise RunError(f"a decoder of the forecaster reads later steps: a stream needs horizon={most}")
         if not isinstance(history, Panel):
-            values = np.asarray(history, np.float64)
+            values = np.asarray([] if history is None else history, np.float64)
             if values.ndim != 1:
                 raise RunError(f"the history must be (steps,); got {values.shape}")
             history = make_panel([values], self.recipe.frequency, starts=np.array([start], np.int64))
-        return ForecastStream(self, history)
+        self._check_stream(history, horizon, is_new)
+        return ForecastStream(self, self._networks, history, horizon)
+
+    def _check_stream(self, history: Panel, horizon: int, is_new: bool) -> None:
+        """Refuse a history that a stream cannot go on from; one without any values can be new."""
+        recipe = self.recipe
+        if is_new and (recipe.known or recipe.past or recipe.categories):
+            raise RunError("a stream of a forecaster with inputs or static columns needs a history: a panel of one series")
+        if len(history) != 1:
+            raise RunError(f"a stream is of one series; the history has {len(history)}")
+        if not is_new:
+            self.check(history, horizon)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the forecaster to a file, in one step.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.model import Description
+from recurra.model.kinds import directions
 from recurra.runtime.model import Model
 from recurra.runtime.packed_program import Array
 
@@ -30,6 +31,12 @@ class Networks:
         encoder, decoder = self._pairs[0]
         return encoder.input_size, decoder.input_size
 
+    @property
+    def is_forward(self) -> bool:
+        """Whether no decoder reads later steps of the horizon, so that fewer of them give the same first steps."""
+        parts = [part for _, decoder in self._pairs for _, part in decoder.description.root.walk()]
+        return all(directions(part) == 1 for part in parts if not part.children)
+
     def __call__(self, past: NDArray[np.float32], future: NDArray[np.float32]) -> list[Array]:
         """Run every member.
 
@@ -46,3 +53,61 @@ class Networks:
             output, _ = decoder(future, state)
             outputs.append(output)
         return outputs
+
+    def repeated(self, past: NDArray[np.float32], future: NDArray[np.float32]) -> RepeatedNetworks:
+        """Prepare runs over arrays that stay where they are, and may change between runs; shaped as in a call."""
+        return RepeatedNetworks(self._pairs, past, future)
+
+
+class RepeatedNetworks:
+    """Members that run again and again over the same two arrays, on what these hold then.
+
+    They run on the engine that is chosen when they are prepared.
+
+    Args:
+        pairs: each member's encoder and decoder.
+        past: (context, windows, features), the encoders' input.
+        future: (horizon, windows, features), the decoders' input.
+
+    Attributes:
+        outputs: (horizon, members * windows, outputs), the members beside each other; each run overwrites it.
+    """
+
+    def __init__(
+        self, pairs: list[tuple[Model, ...]], past: NDArray[np.float32], future: NDArray[np.float32]
+    ) -> None:
+        dtype, windows = pairs[0][0].dtype, past.shape[1]
+        self._given = [(array, np.empty(array.shape, dtype)) for array in (past, future) if array.dtype != dtype]
+        first = {id(array): taken for array, taken in self._given}
+        self._runs, self._outputs = [], []
+        for encoder, decoder in pairs:
+            zeros = _states(encoder, windows)
+            between, last = _states(encoder, windows), _states(decoder, windows)
+            self._prepare(encoder, first.get(id(past), past), zeros, between)
+            self._outputs.append(self._prepare(decoder, first.get(id(future), future), between, last))
+        self.outputs = np.concatenate(self._outputs, axis=1)
+
+    def _prepare(self, model: Model, x: Array, states: list[list[Array]], last: list[list[Array]]) -> Array:
+        """Prepare the stages of a model; return where its output will be."""
+        own, ends = iter(states), iter(last)
+        for stage in model.stages:
+            has = stage.has_states
+            x, runs = stage.repeated(x, next(own) if has else (), next(ends) if has else ())
+            self._runs += runs
+        return x
+
+    def __call__(self) -> Array:
+        """Run every member; return ``outputs``."""
+        for array, taken in self._given:
+            taken[...] = array
+        for run in self._runs:
+            run()
+        np.concatenate(self._outputs, axis=1, out=self.outputs)
+        return self.outputs
+
+
+def _states(model: Model, batch: int) -> list[list[Array]]:
+    """Zeros in the place of a model's states, each (layers * directions, batch, size)."""
+    return [
+        [np.zeros((stage.count, batch, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
+    ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.errors import RunError
+from recurra.runtime.forecasting.networks import Networks
 from recurra.runtime.forecasting.surprise import surprise_of
 from recurra.runtime.stepper import alone
+from recurra.series.latest_window import LatestWindow
 from recurra.series.panel import Panel
-from recurra.series.windows import SeriesReader, steps_back
+from recurra.series.windows import network_quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from recurra.runtime.forecasting.model import ForecastModel
+
+_NONE: NDArray[np.float64] = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,39 +51,33 @@ class StreamForecast:
 class ForecastStream:
     """A series that goes on: ``after = stream.step(value)``; ``ForecastModel.stream`` makes it.
 
-    Its forecasts equal those of ``ForecastModel.forecast`` for the same history to the bit, with two exceptions:
-    whether the series is read as logarithms is decided once, by the history at the beginning; and what lies further
-    back than the forecaster's context and nine of its longest seasons is forgotten. One thread at a time may use a
-    stream.
+    Its forecasts equal those of ``ForecastModel.forecast`` for the same history, but for rounding, with two exceptions.
+    Whether the series is read as logarithms is decided by the history at the beginning, and ends with a value that is
+    not positive. And what lies further back than the forecaster's context and nine of its longest seasons is forgotten;
+    it would tell the spread of a series whose whole context is constant. One thread at a time may use a stream.
 
     Args:
         model: the forecaster.
-        history: a panel of one series.
+        networks: its networks.
+        history: a panel of one series, perhaps of no steps.
+        horizon: the number of steps of each forecast.
 
     Attributes:
         model: the forecaster.
-        forecast: the forecast of what comes next.
-
-    Raises:
-        RunError: the forecaster cannot forecast the panel, or it is not of one series.
+        horizon: the number of steps of each forecast.
+        forecast: the forecast of what comes next; None before the first value.
     """
 
-    def __init__(self, model: ForecastModel, history: Panel) -> None:
-        if len(history) != 1:
-            raise RunError(f"a stream is of one series; the history has {len(history)}")
-        model.check(history)
+    def __init__(self, model: ForecastModel, networks: Networks, history: Panel, horizon: int) -> None:
         recipe = model.recipe
-        self.model = model
-        self._recipe = replace(recipe, logarithm=bool(SeriesReader(history, recipe).logarithms[0]))
+        self.model, self.horizon = model, horizon
+        self._recipe = recipe
         self._lock = threading.Lock()
-        count, ahead = steps_back(recipe), recipe.horizon
-        end = len(history.target[0])
-        self._next = int(history.starts[0]) + end
-        self._target = _Recent(history.target[0][:, None], count)
-        self._known = _Recent(history.known[0][: end + ahead], count + ahead)
-        self._past = _Recent(history.past[0][:end], count)
-        self._frame = history
-        self.forecast = self._forecast(None)
+        self._next = int(history.starts[0]) + len(history.target[0])
+        self._window = window = LatestWindow(history, recipe, horizon)
+        self._networks = networks.repeated(window.past, window.future) if recipe.network_weight > 0 else None
+        self._without = np.zeros((horizon, len(recipe.levels)))  # networks, their forecast
+        self.forecast = self._forecast(None) if window.is_observed else None
 
     def step(self, value: float, known: ArrayLike | None = None, past: ArrayLike | None = None) -> StreamForecast:
         """Take the next observation.
@@ -93,64 +92,44 @@ class ForecastStream:
 
         Raises:
             RunError: the value is infinite, or there are other inputs; the stream stays as it is. Or nothing was
-                observed for so long that nothing can be forecast; then the stream goes on with the next value.
+                observed for so long that nothing can be forecast, or the forecast is not finite; then the stream goes
+                on with the next value.
             ValueError, TypeError: the value or an input is no number; the stream stays as it is.
             RuntimeError: another thread is using the stream.
         """
         value = float(value)
-        if np.isinf(value):
+        if math.isinf(value):
             raise RunError("an infinite value cannot be observed; give NaN for a missing one")
-        rows = [_inputs(*each) for each in (("known", known, self._recipe.known), ("past", past, self._recipe.past))]
+        known_row, past_row = _inputs("known", known, self._recipe.known), _inputs("past", past, self._recipe.past)
         with alone(self._lock):
-            first = self.forecast.quantiles[0] if self.forecast.position == self._next else None
-            surprise = None if first is None else surprise_of(value, self._recipe.levels, first)
-            self._target.append(np.array([value]))
-            self._known.append(rows[0])
-            self._past.append(rows[1])
+            before, surprise = self.forecast, None
+            if before is not None and before.position == self._next:
+                surprise = surprise_of(value, before.levels, before.quantiles[0])
+            self._window.append(value, known_row, past_row)
             self._next += 1
-            self.forecast = self._forecast(surprise)
-        return self.forecast
+            self.forecast = made = self._forecast(surprise)
+        return made
 
     def _forecast(self, surprise: float | None) -> StreamForecast:
-        target = self._target.rows[:, 0]
-        if np.isnan(target).all():
-            raise RunError(f"nothing was observed in the last {len(target)} steps, so nothing can be forecast")
-        panel = replace(
-            self._frame,
-            starts=np.array([self._next - len(target)], np.int64),
-            target=(target,),
-            known=(self._known.rows,),
-            past=(self._past.rows,),
-        )
-        made = self.model.forecast_checked(panel, self._recipe, self._recipe.horizon)
-        return StreamForecast(self._next, made.levels, made.quantiles[0], surprise)
-
-
-class _Recent:
-    """The last rows of an array that grows."""
-
-    def __init__(self, first: NDArray[np.float64], count: int) -> None:
-        kept = first[-count:]
-        self._count, self._end = count, len(kept)
-        self._rows = np.empty((2 * count, *first.shape[1:]))
-        self._rows[: self._end] = kept
-
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """The last rows, in order; a view that later rows may change."""
-        return self._rows[max(0, self._end - self._count) : self._end]
-
-    def append(self, row: NDArray[np.float64]) -> None:
-        """Add a row, and forget the oldest one where there are too many."""
-        if self._end == len(self._rows):
-            self._rows[: self._count] = self._rows[self._count :]
-            self._end = self._count
-        self._rows[self._end] = row
-        self._end += 1
+        window, recipe = self._window, self._recipe
+        if not window.is_observed:
+            raise RunError(f"nothing was observed in the last {window.kept} steps, so nothing can be forecast")
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            window.encode(with_features=self._networks is not None)
+            networks = self._without
+            if self._networks is not None:
+                networks = np.add.reduce(network_quantiles(self._networks(), recipe.median), axis=0)
+                networks /= recipe.members
+            quantiles = window.decode(networks)
+        if not np.isfinite(quantiles).all():
+            raise RunError("the forecast of the series is not finite: its values are too large")
+        return StreamForecast(self._next, recipe.levels, quantiles, surprise)
 
 
 def _inputs(what: str, given: ArrayLike | None, names: tuple[str, ...]) -> NDArray[np.float64]:
     """A row of inputs, checked."""
+    if given is None and not names:
+        return _NONE
     row = np.asarray([] if given is None else given, np.float64)
     if row.shape != (len(names),):
         named = f"{len(names)} {what} inputs, {', '.join(names)}" if names else f"no {what} inputs"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST = 64.0  # bits
@@ -28,26 +29,21 @@ def surprise_of(value: float, levels: Sequence[float], quantiles: NDArray[np.flo
     Returns:
         From 0 to 64 bits; None for NaN.
     """
-    if np.isnan(value):
+    if value != value:
         return None
-    level = np.asarray(levels)
-    below = _share(value, level, quantiles)
-    above = _share(-value, 1 - level[::-1], -quantiles[::-1])
-    bits = 0.0 - np.log2(max(2 * min(below, above), 2.0**-MOST))
-    return float(np.clip(bits, 0.0, MOST))
+    below = _share(value, levels, quantiles.tolist())
+    above = _share(-value, [1 - level for level in reversed(levels)], (-quantiles[::-1]).tolist())
+    return min(max(0.0, -math.log2(max(2 * min(below, above), 2.0**-MOST))), MOST)
 
 
-def _share(value: float, levels: NDArray[np.float64], quantiles: NDArray[np.float64]) -> float:
+def _share(value: float, levels: Sequence[float], quantiles: Sequence[float]) -> float:
     """The probability of a value that is not larger; where quantiles are equal, all of theirs count."""
-    place = int(np.searchsorted(quantiles, value, side="right"))
+    place = bisect_right(quantiles, value)
     if place == 0:
-        step = quantiles[:2].max() - quantiles[0]
-        if not step > 0:
-            return 0.0
-        decay = np.log(levels[1] / levels[0]) / step
-        return float(levels[0] * np.exp(-decay * (quantiles[0] - value)))
+        step = max(quantiles[:2]) - quantiles[0]
+        return levels[0] * math.exp(-math.log(levels[1] / levels[0]) / step * (quantiles[0] - value)) if step > 0 else 0.0
     if place == len(quantiles):
         return 1.0
     begin, end = quantiles[place - 1], quantiles[place]
     part = (value - begin) / (end - begin)
-    return float(levels[place - 1] + part * (levels[place] - levels[place - 1]))
+    return levels[place - 1] + part * (levels[place] - levels[place - 1])
