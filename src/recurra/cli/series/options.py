@@ -30,12 +30,15 @@ StaticOption = Annotated[str | None, typer.Option(metavar=LISTED, help="Categori
 GapOption = Annotated[str, typer.Option(help=f"Missing rows and values: {', '.join(ON_GAP)}.")]
 HorizonOption = Annotated[int | None, typer.Option(help="Steps to forecast; by default one season.")]
 CellOption = Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")]
+HiddenOption = Annotated[int, typer.Option(help="Units of each network.")]
+MembersOption = Annotated[int, typer.Option(help="Networks; each leaves out a block of time.")]
+StepsOption = Annotated[int | None, typer.Option(help="Updates of the training; by default the data say how many.")]
 SeedOption = Annotated[int, typer.Option(help="Of all that is drawn.")]
 MinutesOption = Annotated[float | None, typer.Option(help="Stop after so long; by default the data say when.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="HTML", help="Draw it, too.")]
 TABLE = ("time", "target", "id", "freq", "time_format", "zone", "known", "past", "static", "on_gap")
-MODEL = ("horizon", "cell", "seed", "minutes")
+MODEL = ("horizon", "cell", "hidden", "members", "steps", "seed", "minutes")
 
 
 def table_settings(options: Mapping[str, Any]) -> TableSettings:
@@ -72,7 +75,8 @@ def series_settings(options: Mapping[str, Any], opened: OpenedTable | None = Non
     horizon = options["horizon"]
     if horizon is None:
         horizon = 1 if opened is None else opened.usual_horizon
-    settings = SeriesSettings(horizon, cell=options["cell"], seed=options["seed"])
+    named = {name: options[name] for name in ("cell", "hidden", "members", "steps", "seed")}
+    settings = SeriesSettings(horizon, **named)
     settings = replace(settings, training=replace(settings.training, minutes=options["minutes"]))
     settings.check()
     return settings

@@ -58,6 +58,9 @@ class Forecaster:
         zone: the time zone of times without one, such as ``"Europe/Berlin"``. Default: the table's own.
         on_gap: ``"fill"`` leaves what is missing missing, and learns around it; ``"error"`` refuses it.
         cell: the name of a cell of the zoo.
+        hidden: the units of each network.
+        members: the networks; each leaves out a block of time.
+        steps: the updates of the training. Default: a number that follows from the data.
         seed: the seed of all random numbers; the same one gives the same forecast to the bit.
         minutes: training stops after so long, if it has not ended yet. Default: no limit.
 
@@ -82,6 +85,9 @@ class Forecaster:
         zone: str | None = None,
         on_gap: str = TableSettings.on_gap,
         cell: str = SeriesSettings.cell,
+        hidden: int = SeriesSettings.hidden,
+        members: int = SeriesSettings.members,
+        steps: int | None = SeriesSettings.steps,
         seed: int = SeriesSettings.seed,
         minutes: float | None = None,
     ) -> None:
@@ -89,7 +95,13 @@ class Forecaster:
         self.settings = TableSettings(columns, freq, zone=zone, on_gap=on_gap)
         self.settings.check()
         self._horizon = horizon
-        self._options: dict[str, Any] = {"cell": cell, "seed": seed}
+        self._options: dict[str, Any] = {
+            "cell": cell,
+            "hidden": hidden,
+            "members": members,
+            "steps": steps,
+            "seed": seed,
+        }
         self._minutes = minutes
         self._settings(1 if horizon is None else horizon).check()
         self._model: ForecastModel | None = None
