@@ -34,12 +34,15 @@ LikelihoodOption = Annotated[
     str | None, typer.Option(help=f"Of the model autoregressive: {', '.join(LIKELIHOODS)}; by default by the data.")
 ]
 CellOption = Annotated[str | None, typer.Option(help=f"One of {', '.join(cells.all())}; by default the model's.")]
+HiddenOption = Annotated[int | None, typer.Option(help="Units of each network; by default the model's.")]
+MembersOption = Annotated[int | None, typer.Option(help="Networks; each leaves out a block of time.")]
+StepsOption = Annotated[int | None, typer.Option(help="Updates of the training; by default the data say how many.")]
 SeedOption = Annotated[int, typer.Option(help="Of all that is drawn.")]
 MinutesOption = Annotated[float | None, typer.Option(help="Stop after so long; by default the data say when.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="HTML", help="Draw it, too.")]
 TABLE = ("time", "target", "id", "freq", "time_format", "zone", "known", "past", "static", "on_gap")
-MODEL = ("horizon", "model", "likelihood", "cell", "seed", "minutes")
+MODEL = ("horizon", "model", "likelihood", "cell", "hidden", "members", "steps", "seed", "minutes")
 
 
 def table_settings(options: Mapping[str, Any]) -> TableSettings:

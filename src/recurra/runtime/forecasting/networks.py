@@ -73,9 +73,7 @@ class RepeatedNetworks:
         outputs: (horizon, members * windows, outputs), the members beside each other; each run overwrites it.
     """
 
-    def __init__(
-        self, pairs: list[tuple[Model, ...]], past: NDArray[np.float32], future: NDArray[np.float32]
-    ) -> None:
+    def __init__(self, pairs: list[tuple[Model, ...]], past: NDArray[np.float32], future: NDArray[np.float32]) -> None:
         dtype, windows = pairs[0][0].dtype, past.shape[1]
         self._given = [(array, np.empty(array.shape, dtype)) for array in (past, future) if array.dtype != dtype]
         first = {id(array): taken for array, taken in self._given}

@@ -65,6 +65,9 @@ class Forecaster:
         likelihood: the distribution of the autoregressive model: ``"student-t"``, ``"normal"``,
             ``"negative-binomial"`` or ``"poisson"``. Default: negative binomial for small counts, else Student's t.
         cell: the name of a cell of the zoo. Default: the model's.
+        hidden: the units of each network. Default: the model's.
+        members: the networks of the direct model; each leaves out a block of time. Default: 3.
+        steps: the updates of the direct model's training. Default: a number that follows from the data.
         seed: the seed of all random numbers; the same one gives the same forecast to the bit.
         minutes: training stops after so long, if it has not ended yet. Default: no limit.
 
@@ -91,6 +94,9 @@ class Forecaster:
         model: str = SeriesSettings.model,
         likelihood: str | None = None,
         cell: str | None = None,
+        hidden: int | None = None,
+        members: int | None = None,
+        steps: int | None = None,
         seed: int = SeriesSettings.seed,
         minutes: float | None = None,
     ) -> None:
@@ -98,8 +104,8 @@ class Forecaster:
         self.settings = TableSettings(columns, freq, zone=zone, on_gap=on_gap)
         self.settings.check()
         self._horizon = horizon
-        self._options: dict[str, Any] = {"model": model, "likelihood": likelihood, "cell": cell}
-        self._options |= {"seed": seed, "minutes": minutes}
+        self._options: dict[str, Any] = {"model": model, "likelihood": likelihood, "cell": cell, "hidden": hidden}
+        self._options |= {"members": members, "steps": steps, "seed": seed, "minutes": minutes}
         self._settings(1 if horizon is None else horizon)
         self._model: AnyForecaster | None = None
         self._opened: OpenedTable | None = None  # the table that it was trained on

@@ -21,6 +21,9 @@ def make_settings(
     *,
     likelihood: str | None = None,
     cell: str | None = None,
+    hidden: int | None = None,
+    members: int | None = None,
+    steps: int | None = None,
     seed: int = SeriesSettings.seed,
     minutes: float | None = None,
 ) -> AnySettings:
@@ -31,6 +34,9 @@ def make_settings(
         model: the name of a model, of ``MODELS``.
         likelihood: the distribution of a value, which the autoregressive model alone has. Default: by the data.
         cell: the name of a cell of the zoo. Default: the model's.
+        hidden: the units of each network. Default: the model's.
+        members: the networks, of which the direct model alone has several. Default: 3.
+        steps: the updates of the direct model. Default: by the data.
         seed: the seed of all random numbers.
         minutes: training stops after so long. Default: no limit.
 
@@ -38,11 +44,12 @@ def make_settings(
         RunError: there is no such model, an option is not of this model, or a setting is out of range.
     """
     checks.one_of("--model", model, tuple(MODELS))
-    said: dict[str, Any] = {} if cell is None else {"cell": cell}
-    if likelihood is not None:
-        if model != AutoregressiveSettings.model:
-            raise RunError(f"--likelihood is of --model {AutoregressiveSettings.model}: leave it out, or choose that")
-        said["likelihood"] = likelihood
+    given = {"likelihood": likelihood, "cell": cell, "hidden": hidden, "members": members, "steps": steps}
+    said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    for name in said:
+        owners = [other for other, settings in MODELS.items() if name in settings.__dataclass_fields__]
+        if model not in owners:
+            raise RunError(f"--{name} is of --model {' or '.join(owners)}: leave it out, or choose that")
     settings = MODELS[model](horizon, seed=seed, **said)
     settings = replace(settings, training=replace(settings.training, minutes=minutes))
     settings.check()
