@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,3 +52,23 @@ class History:
         found = self.values[places]
         found[~inside] = np.nan
         return found
+
+    def last_before(self, which: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The last observed value of series before a step of each; NaN where none is.
+
+        Args:
+            which: (windows,), the series of each window.
+            steps: (windows,), counted from the beginning of its series.
+        """
+        if not len(self.values):
+            return np.full(len(which), np.nan)
+        begins = self.begins[which]
+        ends = begins + np.clip(steps, 0, self.lengths[which])
+        places = np.where(ends > begins, self._latest[ends - 1], -1)
+        return np.where(places >= begins, self.values[places], np.nan)
+
+    @cached_property
+    def _latest(self) -> NDArray[np.int64]:
+        """For each place, the last place up to it where anything was observed; -1 where there is none."""
+        places = np.where(np.isnan(self.values), -1, np.arange(len(self.values)))
+        return np.append(np.maximum.accumulate(places), -1)

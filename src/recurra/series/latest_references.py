@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LatestReferences:
-    """The reference forecasts from the end of one series: ``references`` of one window, which has the formulas in words.
+    """The reference forecasts from the end of one series; ``references`` has the formulas in words.
 
     The steps that they read are the same for each end, so their places are worked out once.
 
@@ -27,19 +28,19 @@ class LatestReferences:
         self._seasons = [_Season(horizon, period, count) for period in periods]
         rules = [season.rules for season in self._seasons]
         self._found = np.empty((1 + sum(rules), horizon))
-        ends = np.cumsum([1, *rules])
-        self._parts = [self._found[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+        self._parts = [self._found[begin:end] for begin, end in pairwise(np.cumsum([1, *rules]))]
 
-    def __call__(self, values: NDArray[np.float64], last: float) -> NDArray[np.float64]:
+    def __call__(self, values: NDArray[np.float64], last: float, has_gaps: bool) -> NDArray[np.float64]:
         """The forecasts, float64 (references, horizon), in the order of ``references``; the next call overwrites them.
 
         Args:
             values: (count,), the latest values; NaN where nothing was observed, and before the series begins.
             last: the last value that was observed.
+            has_gaps: whether any of the values is NaN.
         """
         self._found[0] = last
         for season, part in zip(self._seasons, self._parts, strict=True):
-            season.write(values, last, part)
+            season.write(values, last, has_gaps, part)
         return self._found
 
 
@@ -60,7 +61,7 @@ class _Season:
         self._factors = np.stack([0 * ones, seasons, seasons, seasons, ones])
         self._slopes = np.zeros((5, 1))
 
-    def write(self, values: NDArray[np.float64], last: float, found: NDArray[np.float64]) -> None:
+    def write(self, values: NDArray[np.float64], last: float, has_gaps: bool, found: NDArray[np.float64]) -> None:
         """Write the forecasts, (rules, horizon)."""
         period, quarter, slopes = self.period, self._quarter, self._slopes
         newest, before = values[-period:], values[-2 * period : -period]
@@ -72,10 +73,9 @@ class _Season:
         rows = found[:5]
         np.multiply(self._factors, slopes, out=rows)
         rows += naive
-        missing = np.isnan(naive)
-        if missing.any():
-            rows[:, missing] = last
-        means = self._seasonal_means(values, last)
+        if has_gaps:
+            rows[:, np.isnan(naive)] = last
+        means = self._seasonal_means(values, last, has_gaps)
         found[5] = means[:-1]
         if self.rules == 7:
             np.add(means[:-1], last - means[-1], out=found[6])
@@ -90,12 +90,11 @@ class _Season:
                 return drift
         return growth
 
-    def _seasonal_means(self, values: NDArray[np.float64], last: float) -> NDArray[np.float64]:
+    def _seasonal_means(self, values: NDArray[np.float64], last: float, has_gaps: bool) -> NDArray[np.float64]:
         """The means at the steps of the horizon, and in the last column at a season before the last value."""
         taken = values.take(self._means)
-        total: NDArray[np.float64] = np.add.reduce(taken, axis=0)
-        if not np.isnan(total).any():
-            return total / len(taken)
+        if not has_gaps:
+            return np.asarray(np.add.reduce(taken, axis=0) / len(taken))
         seen = ~np.isnan(taken)
         count = seen.sum(axis=0)
         total = np.add.reduce(np.where(seen, taken, 0.0), axis=0)

@@ -121,7 +121,7 @@ class LatestWindow:
     def encode(self, with_features: bool = True) -> None:
         """Compute the references and the scale, and ``past`` and ``future`` unless ``with_features`` is False."""
         values = self._values.latest
-        found = self._references(values, self._last)
+        found = self._references(values, self._last, self._values.missing > 0)
         self._base = np.add.accumulate(self._weights * found, axis=0)[-1]
         context = values[len(values) - self._recipe.context :]
         offset, scale = _offset_and_scale(context)
@@ -192,7 +192,7 @@ class LatestValues:
         """Add a value, and forget the oldest one."""
         rows, count = self._rows, len(self.latest)
         oldest = rows.item(self._end - count)
-        self.missing += (value != value) - (oldest != oldest)
+        self.missing += int(value != value) - int(oldest != oldest)
         if self._end == len(rows):
             rows[:count] = self.latest
             self._end = count

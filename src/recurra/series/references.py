@@ -107,11 +107,9 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
 def _last_value(windows: Windows) -> NDArray[np.float64]:
     """The last observed value before each origin; zero where there is none."""
     last = windows.before(np.array([-1]))[:, 0]
-    for row in np.flatnonzero(np.isnan(last)):
-        one = windows.take(np.array([row]))
-        past = one.before(np.arange(-int(one.origins[0]), 0))[0]
-        seen = past[~np.isnan(past)]
-        last[row] = seen[-1] if len(seen) else 0.0
+    missing = np.isnan(last)
+    if missing.any():
+        last[missing] = np.nan_to_num(windows.history.last_before(windows.which[missing], windows.origins[missing]))
     return last
 
 

@@ -192,9 +192,11 @@ class Blend:
             base: float64 (…, horizon, 1), the combined reference forecast.
             scale: the unit of the quantiles, which fits their shape.
         """
-        blend = self._weight * np.minimum(np.maximum(quantiles, -FURTHEST), FURTHEST) + self._simple
+        blend: NDArray[np.float64] = (
+            self._weight * np.minimum(np.maximum(quantiles, -FURTHEST), FURTHEST) + self._simple
+        )
         middle = blend[..., self._median, None]
-        values = middle + (blend - middle) * self._widths
+        values: NDArray[np.float64] = middle + (blend - middle) * self._widths
         values.sort(axis=-1)
         values *= scale
         values += base
@@ -221,9 +223,11 @@ def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
     """
     steps = np.logaddexp(0.0, outputs + STEP_BIAS)
     middle = outputs[..., median : median + 1]
-    up = middle + np.cumsum(steps[..., median + 1 :], axis=-1)
-    down = middle - np.cumsum(steps[..., :median][..., ::-1], axis=-1)[..., ::-1]
-    return np.concatenate([down, middle, up], axis=-1)
+    quantiles = np.array(outputs)
+    np.add(middle, np.add.accumulate(steps[..., median + 1 :], axis=-1), out=quantiles[..., median + 1 :])
+    down = np.add.accumulate(steps[..., :median][..., ::-1], axis=-1)[..., ::-1]
+    np.subtract(middle, down, out=quantiles[..., :median])
+    return quantiles
 
 
 def _all_positive(values: NDArray[np.float64]) -> bool:

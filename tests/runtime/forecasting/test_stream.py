@@ -6,10 +6,16 @@ import threading
 import numpy as np
 import pytest
 
+from recurra import cells
+from recurra.engines import engine
 from recurra.errors import RunError
+from recurra.model import Description, Part, Weight
+from recurra.runtime import ForecastModel
+from recurra.runtime.forecasting.networks import RepeatedNetworks
 from recurra.runtime.forecasting.surprise import surprise_of
 from recurra.series.panel import Panel, make_panel
-from tests.runtime.forecasters import model_of, panel_of, recipe
+from tests.runtime.forecasters import ensemble, features_of, model_of, pair, panel_of, recipe
+from tests.runtime.models import described, layer, linear, stack
 
 
 def cut(panel: Panel, end: int, horizon: int) -> Panel:
@@ -28,12 +34,12 @@ def cut(panel: Panel, end: int, horizon: int) -> Panel:
     ],
 )
 def test_a_stream_forecasts_what_the_whole_history_does(frequency, others):
-    """To the bit, also after the stream has forgotten the beginning, and with missing values."""
+    """Also after the stream has forgotten the beginning, and with missing values."""
     made = recipe(frequency, horizon=2, context=4, **others)
     model, panel = model_of(made), panel_of(made, 120, level=50.0)
     values = panel.target[0]
     values[[30, 31, 77]] = np.nan
-    stream = model.stream(cut(panel, 10, 2))
+    stream, next_only = model.stream(cut(panel, 10, 2), horizon=2), model.stream(cut(panel, 10, 1))
     before = stream.forecast
     assert before.surprise is None
     for step in range(10, 118):
@@ -41,7 +47,9 @@ def test_a_stream_forecasts_what_the_whole_history_does(frequency, others):
         past = panel.past[0][step] if made.past else None
         after = stream.step(values[step], known, past)
         whole = model.forecast(cut(panel, step + 1, 2))
-        np.testing.assert_array_equal(after.quantiles, whole.quantiles[0])
+        np.testing.assert_allclose(after.quantiles, whole.quantiles[0], rtol=1e-6)
+        known = panel.known[0][step + 1] if made.known else None
+        np.testing.assert_array_equal(next_only.step(values[step], known, past).quantiles, after.quantiles[:1])
         assert after.position == whole.positions[0]
         assert after.surprise == surprise_of(values[step], made.levels, before.quantiles[0])
         assert (after.surprise is None) == np.isnan(values[step])
@@ -56,11 +64,67 @@ def test_logarithms_are_decided_at_the_beginning():
     rising = np.exp(np.arange(40) / 8) * (1 + 0.5 * np.sin(np.arange(40) * np.pi / 2))
     stream = model.stream(rising)
     flat = model.stream(np.sin(np.arange(40.0)) + 3)
-    assert stream._recipe.logarithm is True
-    assert flat._recipe.logarithm is False
-    np.testing.assert_array_equal(
-        stream.forecast.quantiles, model.forecast(make_panel([rising], made.frequency)).quantiles[0]
+    assert stream._window.is_logarithm
+    assert not flat._window.is_logarithm
+    np.testing.assert_allclose(
+        stream.forecast.quantiles, model.forecast(make_panel([rising], made.frequency), 1).quantiles[0], rtol=1e-6
     )
+
+
+def test_a_stream_from_the_beginning():
+    """Without a history, the first forecast follows the first value."""
+    model = model_of(recipe("MS", periods=(4,)))
+    stream = model.stream(start=7)
+    assert stream.forecast is None
+    with pytest.raises(RunError, match="nothing was observed in the last 1 steps"):
+        stream.step(np.nan)
+    after = stream.step(5.0)
+    assert after.surprise is None
+    whole = model.forecast(make_panel([[np.nan, 5.0]], model.recipe.frequency, starts=np.array([7])), 1)
+    np.testing.assert_allclose(after.quantiles, whole.quantiles[0], rtol=1e-6)
+    assert after.position == whole.positions[0] == 9
+    with pytest.raises(RunError, match="needs a history: a panel of one series"):
+        model_of(recipe(known=("promo",))).stream()
+
+
+def test_networks_of_more_layers_and_in_float64():
+    made = recipe(horizon=3)
+    networks = described(ensemble(*[pair(*features_of(made), 11, cell=cells.lstm, num_layers=2)] * 2))
+    wide = {name: Weight.of(weight.values().astype(np.float64)) for name, weight in networks.weights.items()}
+    for weights in (networks.weights, wide):
+        model, panel = ForecastModel(Description(networks.root, weights, {"forecaster": made})), panel_of(made, 30)
+        stream = model.stream(panel, horizon=3)
+        np.testing.assert_allclose(stream.forecast.quantiles, model.forecast(panel).quantiles[0], rtol=1e-6)
+
+
+def test_a_decoder_that_reads_later_steps_forecasts_the_whole_horizon():
+    made = recipe(horizon=3)
+    past, future = features_of(made)
+    encoder, inner = (layer(cells.gru, size, 4, bidirectional=True) for size in (past, future))
+    member = Part("EncoderDecoder", {}, (("encoder", encoder), ("decoder", stack(inner, linear(8, 11)))))
+    networks = described(ensemble(member, member))
+    model = ForecastModel(Description(networks.root, networks.weights, {"forecaster": made}))
+    panel = panel_of(made, 30)
+    stream = model.stream(panel, horizon=3)
+    np.testing.assert_allclose(stream.forecast.quantiles, model.forecast(panel).quantiles[0], rtol=1e-6)
+    with pytest.raises(RunError, match="reads later steps: a stream needs horizon=3"):
+        model.stream(panel)
+
+
+def test_on_the_engine_of_its_beginning():
+    model, panel = model_of(), panel_of(recipe(), 30)
+    with engine("reference"):
+        stream = model.stream(panel)
+    own = stream.step(1.0)
+    np.testing.assert_allclose(own.quantiles, model.stream(panel).step(1.0).quantiles, rtol=1e-5, atol=1e-6)
+
+
+def test_without_weight_no_network_runs(monkeypatch):
+    model = model_of(recipe(network_weight=0.0))
+    monkeypatch.setattr(RepeatedNetworks, "__call__", None)
+    panel = panel_of(model.recipe, 12)
+    stream = model.stream(panel)
+    np.testing.assert_allclose(stream.forecast.quantiles, model.forecast(panel, 1).quantiles[0])
 
 
 def test_the_position_goes_on():
@@ -95,6 +159,12 @@ def test_what_a_stream_refuses():
         model_of().stream([[1.0]])
     with pytest.raises(RunError, match="nothing of the series was observed"):
         model_of().stream([])
+    with pytest.raises(RunError, match="forecasts 1 to 3 steps; got 4"):
+        model_of().stream([1.0], horizon=4)
+    with pytest.raises(RunError, match="must be given for 3 steps after its end; 2 are"):
+        model.stream(cut(panel, 8, 2), horizon=3)
+    with pytest.raises(RunError, match="the forecast of the series is not finite"):
+        model_of().stream([1e308, -1e308])
 
 
 def test_a_stream_goes_on_after_a_long_gap():
@@ -115,14 +185,14 @@ def test_one_thread_at_a_time(monkeypatch):
     model = model_of()
     stream = model.stream([1.0, 2.0])
     inside, leave = threading.Event(), threading.Event()
-    forecast = type(model).forecast_checked
+    forecast = type(stream)._forecast
 
     def slow(self, *arguments):
         inside.set()
         leave.wait(10)
         return forecast(self, *arguments)
 
-    monkeypatch.setattr(type(model), "forecast_checked", slow)
+    monkeypatch.setattr(type(stream), "_forecast", slow)
     thread = threading.Thread(target=stream.step, args=(3.0,))
     thread.start()
     inside.wait(10)

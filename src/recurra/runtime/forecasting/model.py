@@ -152,9 +152,7 @@ class ForecastModel:
         """Refuse a history that a stream cannot go on from; one without any values can be new."""
         recipe = self.recipe
         if is_new and (recipe.known or recipe.past or recipe.categories):
-            raise RunError(
-                "a stream of a forecaster with inputs or static columns needs a history: a panel of one series"
-            )
+            raise RunError("a stream with inputs or static columns needs a history: a panel of one series")
         if len(history) != 1:
             raise RunError(f"a stream is of one series; the history has {len(history)}")
         if not is_new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,7 +78,8 @@ class RepeatedNetworks:
         dtype, windows = pairs[0][0].dtype, past.shape[1]
         self._given = [(array, np.empty(array.shape, dtype)) for array in (past, future) if array.dtype != dtype]
         first = {id(array): taken for array, taken in self._given}
-        self._runs, self._outputs = [], []
+        self._runs: list[Callable[[], object]] = []
+        self._outputs: list[Array] = []
         for encoder, decoder in pairs:
             zeros = _states(encoder, windows)
             between, last = _states(encoder, windows), _states(decoder, windows)

@@ -41,9 +41,9 @@ def _share(value: float, levels: Sequence[float], quantiles: Sequence[float]) ->
     place = bisect_right(quantiles, value)
     if place == 0:
         step = max(quantiles[:2]) - quantiles[0]
-        return (
-            levels[0] * math.exp(-math.log(levels[1] / levels[0]) / step * (quantiles[0] - value)) if step > 0 else 0.0
-        )
+        if not step > 0:
+            return 0.0
+        return levels[0] * math.exp(-math.log(levels[1] / levels[0]) / step * (quantiles[0] - value))
     if place == len(quantiles):
         return 1.0
     begin, end = quantiles[place - 1], quantiles[place]
