@@ -134,23 +134,14 @@ class Kernel(ABC):
             last: the gradient of each last state, (batch, size); None for zeros.
         """
 
-    def repeated(self, call: Call, into: Result) -> Callable[[], None]:
-        """Return a function that runs a call on what its arrays of numpy hold then, again and again.
-
-        It is for small calls, in which a look at each array would take most of the time. Default: ``forward``.
+    def repeated(self, call: Call, into: Result) -> Callable[[], None] | None:
+        """Return a function that runs a call on what its arrays hold then. Default: None; ``forward`` is used.
 
         Args:
-            call: the arguments; each array's features are contiguous.
+            call: the arguments, of numpy; each array's features are contiguous.
             into: where the output and the last states are written.
         """
-
-        def run() -> None:
-            result = self.forward(call)
-            into.output[...] = result.output
-            for own, last in zip(into.states, result.states, strict=True):
-                own[...] = last
-
-        return run
+        return None
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
         """Return the shapes of ``Result.kept`` for an x with these leading dimensions. Default: nothing is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +92,8 @@ class PackedProgram:
             last: the last states, each (batch, size), which each run writes.
         """
         kernel, call = self._call(x, states)
-        return kernel.repeated(call, Result(output, tuple(last)))
+        into = Result(output, tuple(last))
+        return kernel.repeated(call, into) or partial(_run_into, kernel, call, into)
 
     def _call(self, x: Array, states: Sequence[Array], batch_sizes: Array | None = None) -> tuple[Kernel, Call]:
         kernel, packed = self.kernel(x.dtype.name)
@@ -106,3 +108,10 @@ class PackedProgram:
             packed=packed,
         )
         return kernel, call
+
+
+def _run_into(kernel: Kernel, call: Call, into: Result) -> None:
+    """Run a call, and copy its results."""
+    result = kernel.forward(call)
+    for own, value in zip((into.output, *into.states), (result.output, *result.states), strict=True):
+        own[...] = value
