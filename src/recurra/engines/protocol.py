@@ -135,12 +135,7 @@ class Kernel(ABC):
         """
 
     def repeated(self, call: Call, into: Result) -> Callable[[], None] | None:
-        """Return a function that runs a call on what its arrays hold then. Default: None; ``forward`` is used.
-
-        Args:
-            call: the arguments, of numpy; each array's features are contiguous.
-            into: where the output and the last states are written.
-        """
+        """Return a function that runs a call on what its arrays, of numpy, hold then and writes ``into``. Default: None."""
         return None
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
