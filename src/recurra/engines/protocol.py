@@ -135,7 +135,7 @@ class Kernel(ABC):
         """
 
     def repeated(self, call: Call, into: Result) -> Callable[[], None] | None:
-        """Return a function that runs a call on what its arrays, of numpy, hold then and writes ``into``. Default: None."""
+        """Return a function that runs a call on what its numpy arrays hold then, and writes ``into``. Default: None."""
         return None
 
     def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
