@@ -7,7 +7,7 @@ import numpy as np
 from recurra.series.calibration import LEAST_WIDTH, MOST_WIDTH, calibrated, pinball, reference_quantiles
 from recurra.series.forecast import LEVELS
 from recurra.series.windows import EncodedWindows
-from tests.series.test_windows import MEDIAN, recipe
+from tests.series.recipes import MEDIAN, recipe
 
 NORMAL = np.array([-1.645, -1.282, -0.842, -0.524, -0.253, 0.0, 0.253, 0.524, 0.842, 1.282, 1.645])
 

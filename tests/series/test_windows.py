@@ -1,7 +1,5 @@
 """Windows of series as inputs, and outputs as forecasts."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,26 +8,9 @@ from hypothesis import strategies as st
 from recurra.series.forecast import LEVELS
 from recurra.series.frequency import Frequency
 from recurra.series.panel import make_panel
-from recurra.series.recipe import Recipe
 from recurra.series.scaling import is_multiplicative, window_scales
 from recurra.series.windows import SeriesReader, ordered
-
-MEDIAN = LEVELS.index(0.5)
-
-
-def recipe(horizon=4, context=12, periods=(12,), **changes):
-    weights = np.zeros((min(3, horizon), 1 + sum(7 if period >= 20 else 6 for period in periods)))
-    weights[:, 1] = 1  # the seasonal naive forecast
-    made = Recipe(
-        frequency=Frequency("MS"),
-        horizon=horizon,
-        context=context,
-        periods=periods,
-        reference_weights=tuple(map(tuple, weights.tolist())),
-        reference_quantiles=((0.0,) * len(LEVELS),) * horizon,
-        widths=(1.0,) * len(LEVELS),
-    )
-    return replace(made, **changes)
+from tests.series.recipes import MEDIAN, recipe
 
 
 def test_an_output_of_zero_steps_is_the_reference():
