@@ -122,3 +122,9 @@ def test_words_for_missing_values_may_be_names(tmp_path):
 def test_a_long_field_takes_no_more_memory_than_its_own(tmp_path):
     table = read_text(tmp_path, "note,y\n" + "x" * 900_000 + ",1\n" + "short,2\n" * 3000)
     assert table.column("note").texts[1] == "short"
+
+
+def test_names_of_more_digits_than_a_number_has_stay_as_they_are(tmp_path):
+    table = read_text(tmp_path, "id,y,t\n12345678901234567890,1,1600000000000000\n12345678901234567891,2,1\n")
+    assert texts_of(table.column("id")).texts == ["12345678901234567890", "12345678901234567891"]
+    assert isinstance(table.column("t"), NumberColumn)

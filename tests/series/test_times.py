@@ -128,7 +128,8 @@ def test_no_such_zone():
 @pytest.mark.parametrize(
     ("numbers", "pattern"),
     [([1, 2, 3], None), ([1949, 1950], "%Y"), ([202001, 202012], "%Y%m"), ([20200131, 20200201], "%Y%m%d"),
-     ([20200131, 20200299], None), ([1_600_000_000, 1_600_003_600], None)],
+     ([20200131, 20200299], None), ([1_600_000_000, 1_600_003_600], "%s"), ([1_600_000_000_000] * 2, "%3s"),
+     ([1_600_000_000_000_000] * 2, "%6s"), ([100_000_000, 100_003_600], None)],
 )  # fmt: skip
 def test_numbers_as_times(numbers, pattern):
     made = Table({"t": NumberColumn(np.array(numbers, float), True)}, "data.csv")
@@ -151,3 +152,13 @@ def test_times_of_frames():
     assert read_time_column(made, "n").zone is None
     by_clock = read_time_column(made, "n", zone="Europe/Berlin")
     assert by_clock.utc(np.zeros(2, np.int64)).tolist() == [-3_600_000_000, -3_599_999_999]
+
+
+@pytest.mark.parametrize(("pattern", "unit"), [("%s", 1), ("%3s", 1_000), ("%6s", 10**6)])
+def test_seconds_since_1970(pattern, unit):
+    numbers = np.array([1_600_000_000, 1_600_003_600])
+    made = Table({"t": NumberColumn(np.array(numbers * unit, float), True)}, "data.csv")
+    read = read_time_column(made, "t")
+    assert (read.pattern, read.zone) == (pattern, "UTC")
+    assert read.values.tolist() == (numbers * 10**6).tolist()
+    assert times_as_text(read.values, pattern, "Europe/Berlin") == [str(number * unit) for number in numbers]

@@ -13,8 +13,9 @@ from recurra.series.table import AnyColumn, NumberColumn, TextColumn, is_missing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A zero in front, as of 007, is a part of a name; a number written so would be another text when it is written back.
-_NAME_LIKE = re.compile(r"\s*[+-]?0\d|.*_", re.ASCII)
+# A zero in front, as of 007, is a part of a name; a number written so would be another text when it is written back, as
+# would one of more digits than a number has.
+_NAME_LIKE = re.compile(r"\s*[+-]?0\d|.*_|\s*[+-]?(9\d{15}|\d{17,})\s*$", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
 _LONGEST = 40  # characters of fields that are turned into numbers together: an array has as many for each
 

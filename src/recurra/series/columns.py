@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TIMES = (
     "ds", "date", "datetime", "timestamp", "time", "day", "week", "month", "quarter", "year", "hour", "period", "step",
-    "t", "datum", "zeit", "jahr", "monat", "date_time", "valid_time", "index",
+    "t", "ts", "datum", "zeit", "jahr", "monat", "date_time", "valid_time", "epoch", "unix", "index",
 )  # fmt: skip
 _IDS = (
     "unique_id", "id", "series_id", "series", "item_id", "ts_id", "item", "key", "group", "name", "store", "symbol",

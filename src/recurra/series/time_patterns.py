@@ -2,7 +2,8 @@
 
 Beside strptime's ``%Y %y %m %d %H %I %M %S %p %b %B %z`` a pattern may have ``%q`` for the quarter, ``%1f`` to ``%9f``
 for so many digits of a second's fraction, ``%:z`` for an offset with a colon, and ``%-m %-d %-H %-I`` for numbers
-without a zero in front.
+without a zero in front. ``%s`` alone is for the seconds since 1970 in UTC, ``%3s`` and ``%6s`` for a thousandth and a
+millionth of them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-_DIRECTIVE = re.compile(r"%(-?[YymdHIMSpbBzq]|:z|[1-9]?f|%)")
+_DIRECTIVE = re.compile(r"%(-?[YymdHIMSpbBzq]|:z|[1-9]?f|[36]?s|%)")
 _TWO = r"(\d{1,2})"
 _FORMS = {
     "Y": r"(\d{4})", "y": r"(\d\d)", "m": _TWO, "d": _TWO, "H": _TWO, "I": _TWO, "M": _TWO, "S": _TWO,
     "p": r"([AaPp][Mm])", "b": r"([A-Za-z]{3})\.?", "B": r"([A-Za-z]{3,9})", "q": r"([1-4])", "f": r"(\d{1,9})",
-    "z": r"(Z|[+-]\d\d:?\d\d)",
+    "z": r"(Z|[+-]\d\d:?\d\d)", "s": r"(-?\d{1,17})",
 }  # fmt: skip
 _NUMBERS = {name.casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
 _NUMBERS |= {name[:3].casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
@@ -47,7 +48,7 @@ def _pieces(pattern: str) -> list[tuple[str, str]]:
     if any("%" in text for letter, text in pieces if not letter and text != "%"):
         raise RunError(
             f"the time format {one_line(pattern, 40)} has a directive that is not known; there are %Y %y %m %d %H %I "
-            "%M %S %f %p %b %B %q %z"
+            "%M %S %f %p %b %B %q %z %s"
         )
     return [piece for piece in pieces if piece != ("", "")]
 
@@ -59,6 +60,8 @@ def check_pattern(pattern: str) -> None:
         RunError: one of these.
     """
     letters = [letter for letter, _ in _pieces(pattern) if letter]
+    if letters == ["s"]:
+        return
     if not {"Y", "y"} & set(letters) or len(set(letters)) < len(letters):
         raise RunError(f"the time format {one_line(pattern, 40)} must have a year (%Y or %y), and nothing twice")
 
@@ -96,7 +99,10 @@ def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], N
             return np.zeros(0, np.int64), None, number
         for values, value in zip(columns.values(), found.groups(), strict=True):
             values.append(value)
-    return _combined({letter: _values(letter, values) for letter, values in columns.items()}, len(texts))
+    fields = {letter: _values(letter, values) for letter, values in columns.items()}
+    if "s" in fields:
+        return fields["s"] * _unit(pattern), np.zeros(len(texts), np.int64), -1
+    return _combined(fields, len(texts))
 
 
 def has_one_width(pattern: str, texts: Sequence[str]) -> bool:
@@ -143,11 +149,16 @@ def _width(letter: str, flag: str) -> int:
     """The number of characters of a piece; 0 where it may differ."""
     if not letter:
         return len(flag)
-    if flag == "-" or letter == "B":
+    if flag == "-" or letter in "Bs":
         return 0
     if letter == "f":
         return int(flag or 6)
     return {"Y": 4, "b": 3, "q": 1, "z": 6 if flag == ":" else 5}.get(letter, 2)
+
+
+def _unit(pattern: str) -> int:
+    """The microseconds of a unit of the numbers that a pattern with ``%s`` stands for."""
+    return SECOND // int(10 ** int(next(flag for letter, flag in _pieces(pattern) if letter == "s") or 0))
 
 
 def _values(letter: str, column: Sequence[str]) -> NDArray[np.int64]:
@@ -204,6 +215,9 @@ def write_times(pattern: str, local: NDArray[np.int64], offsets: NDArray[np.int6
         offsets: int64 (times,), how far these clocks are ahead of UTC, in microseconds.
     """
     pieces = _pieces(pattern)
+    if any(letter == "s" for letter, _ in pieces):
+        numbers = ((local - offsets) // _unit(pattern)).tolist()
+        return ["".join(str(number) if letter else flag for letter, flag in pieces) for number in numbers]
     days = local.view("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     year, month = np.divmod(months.astype(np.int64) + 1970 * 12, 12)

@@ -19,6 +19,8 @@ from recurra.series.zones import SECOND, local_of, shown_twice, utc_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_UNIX = {"%s": 1, "%3s": 10**3, "%6s": 10**6}  # by units a second
+_UNIX_SECONDS = 473_385_600, 7_258_118_400  # the years 1985 to 2200
 _YEARS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}  # by digits; years from 1700 to 2200
 
 
@@ -100,7 +102,10 @@ def looks_like_times(column: TextColumn, most: int = 50) -> bool:
 
 
 def date_pattern_of(numbers: NDArray[np.float64]) -> str | None:
-    """The pattern of whole numbers that are all years, months such as 202001, or days; None where they are none."""
+    """The pattern of whole numbers that are all times; None where they are not.
+
+    They are years, months such as 202001, days such as 20200131, or seconds, thousandths or millionths since 1970.
+    """
     if (
         not len(numbers)
         or not np.isfinite(numbers).all()
@@ -108,12 +113,15 @@ def date_pattern_of(numbers: NDArray[np.float64]) -> str | None:
         or numbers.min() < 1700
     ):
         return None
+    for pattern, unit in _UNIX.items():
+        if _UNIX_SECONDS[0] * unit <= numbers.min() and numbers.max() < _UNIX_SECONDS[1] * unit:
+            return pattern
     first, last = number_text(float(numbers.min())), number_text(float(numbers.max()))
-    pattern = _YEARS.get(len(first))
-    if pattern is None or len(first) != len(last) or not 1700 <= int(first[:4]) <= int(last[:4]) <= 2200:
+    form = _YEARS.get(len(first))
+    if form is None or len(first) != len(last) or not 1700 <= int(first[:4]) <= int(last[:4]) <= 2200:
         return None
     texts = [number_text(value) for value in np.unique(numbers).tolist()]
-    return pattern if read_times(pattern, texts)[2] < 0 else None
+    return form if read_times(form, texts)[2] < 0 else None
 
 
 def _from_numbers(table: Table, name: str, column: NumberColumn, pattern: str | None, zone: str | None) -> ReadTimes:
