@@ -14,7 +14,8 @@ NORMAL = np.array([-1.645, -1.282, -0.842, -0.524, -0.253, 0.0, 0.253, 0.524, 0.
 
 def windows(count, horizon=4):
     empty = np.zeros((1, count, 1), np.float32)
-    return EncodedWindows(empty, empty, np.zeros((count, horizon)), np.ones(count), np.zeros(count, bool))
+    least = np.full(count, -np.inf)
+    return EncodedWindows(empty, empty, np.zeros((count, horizon)), np.ones(count), np.zeros(count, bool), least)
 
 
 def test_pinball_by_hand():
@@ -57,3 +58,11 @@ def test_quantiles_of_the_references_are_those_of_their_errors():
     found = np.array(reference_quantiles(windows(5000), actual, recipe()))
     np.testing.assert_allclose(found, np.tile(NORMAL, (4, 1)), atol=0.15)
     assert (found[:, MEDIAN] == 0).all()
+
+
+def test_a_few_errors_say_how_far_and_not_where_to():
+    found = np.array(reference_quantiles(windows(1), np.array([[2.0, -2.0, 0.0, np.nan]]), recipe()))
+    assert (found[:2, 0] < -1).all()
+    assert (found[:2, -1] > 1).all()
+    assert not found[2:].any()
+    np.testing.assert_allclose(found[0], -found[0, ::-1])

@@ -31,12 +31,12 @@ def frequencies(draw):
     return Frequency(name, (int(begin) * 86_400 + seconds) * 10**6, zone)
 
 
-@given(frequencies(), st.lists(st.integers(-400, 400), min_size=1, max_size=20))
+@given(frequencies(), st.lists(st.integers(-80, 80), min_size=1, max_size=20))
 def test_positions_of_times_are_the_positions(frequency, positions):
     assert frequency.positions(frequency.times(positions)).tolist() == positions
 
 
-@given(frequencies(), st.integers(-300, 300))
+@given(frequencies(), st.integers(-80, 80))
 def test_times_ascend(frequency, position):
     times = frequency.times(np.arange(position, position + 5)).astype(np.int64)
     assert (np.diff(times) > 0).all()

@@ -99,3 +99,32 @@ def test_scales_are_exact_at_any_size():
         offset, scale = window_scales(context * unit, np.zeros(3))
         np.testing.assert_allclose(offset / unit, context.mean(axis=1))
         np.testing.assert_allclose(scale / unit, np.abs(context - context.mean(axis=1)[:, None]).mean(axis=1))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_logarithms_at_any_size(scale):
+    steps = np.arange(96)
+    values = np.exp(steps / 30) * (2 + np.sin(steps * np.pi / 6))
+    with np.errstate(over="raise"):
+        assert is_multiplicative(values * scale / values.max(), (12,))
+
+
+def test_a_series_that_was_below_the_least_value_may_be_so_again():
+    values = [np.arange(36.0) % 12, np.arange(36.0) % 12 - 6]
+    reader = SeriesReader(make_panel(values, Frequency("MS"), ids=["a", "b"]), recipe(least=0.0))
+    encoded = reader.encode(reader.ends())
+    forecast = encoded.decode(np.full((2, 4, len(LEVELS)), -1.0), reader.recipe)
+    assert forecast[0].min() == 0
+    assert forecast[1].min() < -6
+
+
+def test_many_windows_are_encoded_as_each_alone():
+    values = np.random.default_rng(0).normal(size=1_100)
+    reader = SeriesReader(make_panel([values], Frequency("MS")), recipe())
+    origins = np.arange(20, 1_090)
+    whole = reader.encode(reader.windows(np.zeros(len(origins), np.int64), origins))
+    for place in (0, 999, 1_000, 1_069):
+        one = reader.encode(reader.windows(np.zeros(1, np.int64), origins[[place]]))
+        part = whole.take(np.array([place]))
+        for name in ("past", "future", "base", "scale", "logarithms", "least"):
+            assert np.array_equal(getattr(part, name), getattr(one, name))

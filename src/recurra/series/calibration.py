@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recurra.series.windows import EncodedWindows
 
 LEAST_SHARE = 0.25  # of the squared error of one member that is left to their mean
+FEW_ERRORS = 5  # of a step of the horizon; so few say how large errors are, and not to which side they go
 LEAST_WIDTH, MOST_WIDTH = 0.5, 2.5  # factors of a quantile's distance from the median
 # Of the choice between networks and references: with the power 8 a loss that is 10 % lower has twice the weight. It is
 # sharper the more the left-out windows tell.
@@ -114,6 +115,8 @@ def reference_quantiles(
     rows = []
     for column in errors.T:
         seen = column[np.isfinite(column)]
+        if len(seen) <= FEW_ERRORS:
+            seen = np.concatenate([-seen, seen])
         quantiles = np.quantile(seen, recipe.levels) if len(seen) else np.zeros(len(recipe.levels))
         rows.append(tuple(map(float, quantiles - quantiles[recipe.median])))
     return tuple(rows)

@@ -44,6 +44,7 @@ class LatestWindow:
         self._recipe = recipe
         reader = SeriesReader(history, recipe)
         self.is_logarithm = bool(reader.logarithms[0])
+        self._least = float(reader.least[0])
         encoded = reader.encode(reader.ends())
         self.past, self.future = encoded.past, np.ascontiguousarray(encoded.future[:horizon])
         count = steps_back(recipe)
@@ -109,6 +110,8 @@ class LatestWindow:
 
     def _append_value(self, value: float) -> None:
         self._seen.append(value)
+        if value < self._least:
+            self._least = -np.inf
         if self.is_logarithm and value <= 0:  # from here on, the whole series is not one of logarithms
             self.is_logarithm, self._values = False, self._seen
             self._last = self._seen.last_seen()
@@ -163,8 +166,7 @@ class LatestWindow:
         values = self._blend(quantiles, self._base[:, None], self._scale)
         if self.is_logarithm:
             np.exp(values, out=values)
-        if self._recipe.least is not None:
-            np.maximum(values, self._recipe.least, out=values)
+        np.maximum(values, self._least, out=values)
         return values
 
 

@@ -31,7 +31,8 @@ class Recipe:
         context: the steps that the encoder reads.
         periods: the seasons in steps, from the shortest.
         logarithm: whether series are forecast as logarithms; None where each series decides, by `is_multiplicative`.
-        least: the least value that a forecast may have, such as 0 for counts; None without one.
+        least: the least value that the forecast of a series may have that never was below it, such as 0 for counts;
+            None without one.
         known: the names of the inputs known ahead, in order.
         past: the names of the inputs known up to the present.
         centers: the centre of each known and past input, in its units.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recurra.series.history import History
 
 MOST_SEASONS = 8  # seasons that means and drifts look back on
+AT_ONCE = 1_000  # windows that are looked at together: of a long season each takes some tens of kilobytes
 LONG_PERIOD = 20  # steps from which neighbours of a step have a season's shape in common
 
 # The rules that everyone knows; a forecast is measured beside these. The name is that of `references`.
@@ -93,6 +94,15 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
     Returns:
         float64 (windows, horizon) by name; finite unless nothing at all was observed, where it is zero.
     """
+    count = len(windows.which)
+    parts = [
+        _references(windows.take(slice(begin, begin + AT_ONCE)), horizon, periods)
+        for begin in range(0, max(count, 1), AT_ONCE)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     last = _last_value(windows)
     found = {"last value": np.repeat(last[:, None], horizon, axis=1)}
     for place, period in enumerate(periods):

@@ -26,6 +26,7 @@ def is_multiplicative(values: NDArray[np.float64], periods: tuple[int, ...]) -> 
     count = len(seen) // period
     if count < LEAST_SEASONS or period < 2 or not (seen > 0).all():
         return False
+    seen = np.ldexp(seen, -np.frexp(seen.max())[1])  # squares of huge and of tiny numbers stay in range
     seasons = seen[len(seen) - count * period :].reshape(count, period)
     level, spread = seasons.mean(axis=1), seasons.std(axis=1)
     if not (level.max() > LEAST_RISE * level.min() and spread.max() > spread.min()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recurra.series.panel import Panel
     from recurra.series.recipe import Recipe
 
+AT_ONCE = 1_000  # windows that are encoded together
 FURTHEST = 10.0  # scales from the offset: larger inputs are drawn in, larger outputs are not forecast
 STEP_BIAS = -1.5  # with it, outputs of zero are steps of 0.2 scales between quantiles
 
@@ -38,11 +39,13 @@ class SeriesReader:
 
     Args:
         panel: the series.
-        recipe: the facts of the forecaster; of its fields the frequency, the periods, the logarithm and the inputs
-            are used.
+        recipe: the facts of the forecaster; of its fields the frequency, the periods, the logarithm, the least value
+            and the inputs are used.
 
     Attributes:
         logarithms: bool (series,), whether a series is read as logarithms.
+        least: float64 (series,), the least value that its forecast may have: the recipe's, unless the series itself was
+            below it; minus infinity without one.
     """
 
     def __init__(self, panel: Panel, recipe: Recipe) -> None:
@@ -57,6 +60,8 @@ class SeriesReader:
         )
         pairs = zip(panel.target, self.logarithms, strict=True)
         self.target = History.of([np.log(values) if is_log else values for values, is_log in pairs])
+        least = -np.inf if recipe.least is None else recipe.least
+        self.least = np.array([-np.inf if (values < least).any() else least for values in panel.target])
         self.known, self.past = History.of(panel.known), History.of(panel.past)
         self._whole = np.array([deviation(self._values(place)) for place in range(len(panel))])
 
@@ -87,6 +92,19 @@ class SeriesReader:
 
     def encode(self, windows: Windows) -> EncodedWindows:
         """Windows as the inputs of an encoder and a decoder."""
+        count = len(windows.which)
+        if count <= AT_ONCE:
+            return self._encoded(windows)
+        whole: EncodedWindows | None = None
+        for begin in range(0, count, AT_ONCE):
+            rows = slice(begin, begin + AT_ONCE)
+            part = self._encoded(windows.take(rows))
+            whole = whole or part.room_for(count)
+            whole.put(rows, part)
+        assert whole is not None
+        return whole
+
+    def _encoded(self, windows: Windows) -> EncodedWindows:
         recipe = self.recipe
         past_steps, next_steps = np.arange(-recipe.context, 0), np.arange(recipe.horizon)
         context = windows.before(past_steps)
@@ -108,6 +126,7 @@ class SeriesReader:
             base,
             scale,
             self.logarithms[windows.which],
+            self.least[windows.which],
         )
 
     def _inputs(
@@ -142,6 +161,7 @@ class EncodedWindows:
         base: float64 (windows, horizon), the combined reference forecast.
         scale: float64 (windows,), the unit of the networks' outputs.
         logarithms: bool (windows,), whether `base` is of logarithms.
+        least: float64 (windows,), the least value that a forecast may have.
     """
 
     past: NDArray[np.float32]
@@ -149,11 +169,38 @@ class EncodedWindows:
     base: NDArray[np.float64]
     scale: NDArray[np.float64]
     logarithms: NDArray[np.bool_]
+    least: NDArray[np.float64]
+
+    def room_for(self, count: int) -> EncodedWindows:
+        """Arrays for so many windows of the same kind, with values still to be put into them."""
+        return EncodedWindows(
+            np.empty((len(self.past), count, self.past.shape[2]), np.float32),
+            np.empty((len(self.future), count, self.future.shape[2]), np.float32),
+            np.empty((count, self.base.shape[1])),
+            np.empty(count),
+            np.empty(count, np.bool_),
+            np.empty(count),
+        )
+
+    def put(self, rows: slice, part: EncodedWindows) -> None:
+        """Take over the values of windows."""
+        self.past[:, rows], self.future[:, rows] = part.past, part.future
+        self.base[rows], self.scale[rows] = part.base, part.scale
+        self.logarithms[rows], self.least[rows] = part.logarithms, part.least
+
+    def without_inputs(self) -> EncodedWindows:
+        """The windows with what `decode` needs alone, without the inputs of networks."""
+        return replace(self, past=self.past[:, :, :0], future=self.future[:, :, :0])
 
     def take(self, rows: NDArray[np.int64]) -> EncodedWindows:
         """Some of the windows."""
         return EncodedWindows(
-            self.past[:, rows], self.future[:, rows], self.base[rows], self.scale[rows], self.logarithms[rows]
+            self.past[:, rows],
+            self.future[:, rows],
+            self.base[rows],
+            self.scale[rows],
+            self.logarithms[rows],
+            self.least[rows],
         )
 
     def decode(self, quantiles: NDArray[np.float64], recipe: Recipe) -> NDArray[np.float64]:
@@ -166,7 +213,7 @@ class EncodedWindows:
         horizon = quantiles.shape[1]
         values = Blend(recipe, horizon)(quantiles, self.base[:, :horizon, None], self.scale[:, None, None])
         values[self.logarithms] = np.exp(values[self.logarithms])
-        return values if recipe.least is None else np.maximum(values, recipe.least)
+        return np.asarray(np.maximum(values, self.least[:, None, None]))
 
 
 class Blend:

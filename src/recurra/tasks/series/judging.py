@@ -46,7 +46,7 @@ class _Judge:
     def __init__(self, data: ForecasterData, networks: NDArray[np.float64]) -> None:
         self.data, self.networks = data, networks
         self.rows = np.concatenate(data.left_out)
-        self.windows, self.actual = data.windows.take(self.rows), data.actual[self.rows]
+        self.windows, self.actual = data.windows.without_inputs().take(self.rows), data.actual[self.rows]
         self.true = self._exact(self.actual)
         self.seen = np.isfinite(self.true)
         size = np.where(self.seen, np.abs(self.true), 0.0).sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1)
@@ -89,7 +89,7 @@ class _Judge:
         found = data.reader.references(data.places)
         weights = tuple(tuple(float(name == naive) for name in found) for _ in recipe.reference_weights)
         base = combine(np.stack(list(found.values())), np.array(weights))
-        windows = replace(data.windows, base=base)
+        windows = replace(data.windows.without_inputs(), base=base)
         quantiles = reference_quantiles(windows, data.actual, recipe)
         alone = replace(recipe, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
         nothing = np.zeros_like(self.networks)
