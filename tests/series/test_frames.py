@@ -102,3 +102,21 @@ def test_what_to_install_is_said(tmp_path):
     lines = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0] == 'frames need narwhals; run: pip install "recurra[series]"'
     assert lines[1].endswith('data.parquet needs pyarrow; run: pip install "recurra[parquet]"')
+
+
+def test_an_index_with_names_is_columns():
+    columns = {"unique_id": list("aabb"), "ds": pd.to_datetime(["2020-01-01", "2020-01-02"] * 2), "y": [1, 2, 3, 4]}
+    frame = pd.DataFrame(columns)
+    assert list(table_of(frame.set_index(["unique_id", "ds"])).columns) == ["unique_id", "ds", "y"]
+    assert list(table_of(frame.set_index("unique_id")).columns) == ["unique_id", "ds", "y"]
+    assert list(table_of(frame.set_index(pd.Index(range(4)))).columns) == ["unique_id", "ds", "y"]
+
+
+def test_a_series_without_a_name():
+    table = table_of(pd.Series([1.0, 2.0], index=pd.to_datetime(["2020-01-01", "2020-01-02"])))
+    assert [type(column) for column in table.columns.values()] == [TimeColumn, NumberColumn]
+
+
+def test_columns_of_other_lengths():
+    with pytest.raises(RunError, match="columns a and b of the frame have 2 and 1 rows; a column must have a value"):
+        table_of({"a": [1, 2], "b": [1]})

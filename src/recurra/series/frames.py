@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RunError, one_line
-from recurra.series.table import NumberColumn, Table, TextColumn, TimeColumn, text_column
+from recurra.series.table import NumberColumn, Table, TextColumn, TimeColumn, length_of, text_column
 
 if TYPE_CHECKING:
     from recurra.series.table import AnyColumn
 
-_INDEX_OF_TIMES = ("DatetimeIndex", "PeriodIndex")
+_INDICES = ("DatetimeIndex", "PeriodIndex", "MultiIndex")
 
 
 def table_of(frame: Any, source: str = "the frame") -> Table:
     """The table of a frame or a series of pandas, polars or any library that narwhals knows.
 
-    An index of times, as pandas has, becomes a column.
+    An index of times or of several levels, or one with a name, as pandas has, becomes a column.
 
     Args:
         frame: the frame; a :class:`Table` is returned as it is, and a mapping of names to arrays or lists is taken too.
@@ -34,7 +34,7 @@ def table_of(frame: Any, source: str = "the frame") -> Table:
     if isinstance(frame, Mapping):
         return _checked({str(name): _plain(values) for name, values in frame.items()}, source)
     nw = _narwhals()
-    if type(getattr(frame, "index", None)).__name__ in _INDEX_OF_TIMES:
+    if _has_columns_as_index(frame):
         frame = frame.reset_index()
     try:
         own = nw.from_native(frame, allow_series=True)
@@ -48,7 +48,7 @@ def table_of(frame: Any, source: str = "the frame") -> Table:
         own = own.collect()
     if isinstance(own, nw.Series):
         own = (own if own.name else own.alias("value")).to_frame()
-    return _checked({str(name): _column(own[name], nw, source) for name in own.columns}, source)
+    return _checked({str(series.name): _column(series, nw, source) for series in own.iter_columns()}, source)
 
 
 def table_of_parquet(path: Path) -> Table:
@@ -100,10 +100,26 @@ def _narwhals() -> Any:
     return narwhals
 
 
+def _has_columns_as_index(frame: Any) -> bool:
+    """Whether a frame of pandas has times, ids or anything that has a name in its index."""
+    index = getattr(frame, "index", None)
+    if type(index).__name__ in _INDICES:
+        return True
+    name = getattr(index, "name", None)
+    return name is not None and name not in getattr(frame, "columns", [])
+
+
 def _checked(columns: dict[str, AnyColumn], source: str) -> Table:
     table = Table(columns, source)
     if not columns or not len(table):
         raise RunError(f"{source} has no rows")
+    lengths = {name: length_of(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        first, other = next(iter(lengths)), next(name for name in lengths if lengths[name] != len(table))
+        raise RunError(
+            f"columns {one_line(first, 60)} and {one_line(other, 60)} of {source} have {len(table)} and "
+            f"{lengths[other]} rows; a column must have a value for each row"
+        )
     return table
 
 

@@ -40,6 +40,7 @@ def test_frames_come_back_as_they_are(kind):
 
 def test_chosen_intervals(trained):
     assert list(trained.predict(level=[80])) == ["month", "forecast", "q10", "q50", "q90"]
+    assert list(trained.predict(level=80)) == ["month", "forecast", "q10", "q50", "q90"]
     with pytest.raises(RunError, match="no interval of 85 %: --level can be 90, 80, 60, 40, 20"):
         trained.predict(level=[85])
 
@@ -160,3 +161,15 @@ def test_before_training():
     assert repr(forecaster) == "<Forecaster, not trained yet>"
     with pytest.raises(RunError, match="not trained yet: call fit"):
         forecaster.predict(one_series())
+
+
+def test_the_size_of_a_training_can_be_said():
+    made = Forecaster(horizon=np.int64(3), hidden=5, members=2, steps=2).fit(one_series())
+    assert (made.horizon, made.runtime.recipe.members) == (3, 2)
+    assert made.runtime.description.weights["0.decoder.2.weight"].values().shape == (11, 5)
+
+
+def test_what_falls_below_zero_is_forecast_below_zero(trained):
+    table = one_series()
+    below = trained.predict({**table, "sales": [-value for value in table["sales"]]})
+    assert max(below["forecast"]) < 0

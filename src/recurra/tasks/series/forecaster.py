@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recurra.errors import RunError
 from recurra.runtime.forecasting import AutoregressiveModel
 from recurra.runtime.paths import SAMPLES
@@ -103,7 +105,7 @@ class Forecaster:
         columns = NamedColumns(time, *map(_names, (target, id, known, past, static)))
         self.settings = TableSettings(columns, freq, zone=zone, on_gap=on_gap)
         self.settings.check()
-        self._horizon = horizon
+        self._horizon = horizon = int(horizon) if isinstance(horizon, np.integer) else horizon
         self._options: dict[str, Any] = {"model": model, "likelihood": likelihood, "cell": cell, "hidden": hidden}
         self._options |= {"members": members, "steps": steps, "seed": seed, "minutes": minutes}
         self._settings(1 if horizon is None else horizon)
@@ -135,6 +137,7 @@ class Forecaster:
 
         opened = open_table(table_from(frame), self.settings, _logger.warning)
         settings = self._settings(opened.usual_horizon if self._horizon is None else self._horizon)
+        opened.note_short(settings.horizon, _logger.warning)
         if out is None:
             self._model = train_alone(opened, settings, callbacks=callbacks)
         else:
@@ -165,14 +168,14 @@ class Forecaster:
         """What left-out data say: how much better than the best naive forecast it is, and of its intervals."""
         return "\n".join(training_sentences(self.runtime.recipe))
 
-    def predict(self, frame: Any = None, future: Any = None, level: Sequence[float] | None = None) -> Any:
+    def predict(self, frame: Any = None, future: Any = None, level: float | Sequence[float] | None = None) -> Any:
         """Forecast the steps after each series' end.
 
         Args:
             frame: the table of the series' histories. Default: the one that the forecaster was trained on.
             future: a table of the known inputs in the steps to forecast. Default: they are in `frame`, in rows whose
                 target is empty.
-            level: the intervals to give, in per cent, such as ``[80, 90]``. Default: all quantiles.
+            level: the interval to give, or several, in per cent, such as ``[80, 90]``. Default: all quantiles.
 
         Returns:
             A row for each series and step: ids and times as in the table, ``forecast`` (the median), and a column for
@@ -183,7 +186,8 @@ class Forecaster:
                 such interval.
         """
         opened = self._to_forecast(frame, future)
-        forecast = of_intervals(self.runtime.forecast(opened.panel), level)
+        intervals = [level] if isinstance(level, (int, float)) else level
+        forecast = of_intervals(self.runtime.forecast(opened.panel), intervals)
         return self._framed(forecast_table(forecast, opened.form), frame)
 
     def template(self, frame: Any = None) -> Any:
