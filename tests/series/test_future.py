@@ -150,3 +150,16 @@ def test_a_few_rows_follow_any_frequency():
 def test_tables_that_cannot_be_joined(second, message):
     with pytest.raises(RunError, match=message):
         joined(TABLE, table_of(pd.DataFrame(second), "the future"))
+
+
+def test_a_table_with_a_zone_for_a_model_without_one():
+    frame = pd.DataFrame(history())
+    frame["date"] = pd.to_datetime(frame["date"]).dt.tz_localize("Europe/Berlin")
+    with pytest.raises(RunError, match="times of the zone Europe/Berlin, and the model was trained on times without"):
+        panel_for_forecast(table_of(frame), FORM, 0)
+
+
+def test_series_of_one_value_are_noted():
+    notes = []
+    panel_for_forecast(table_of({name: values[:21] for name, values in history().items()}), FORM, 0, notes.append)
+    assert notes == ["1 series (b) with one value alone: the forecast is that value, without an interval"]

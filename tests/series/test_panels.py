@@ -136,9 +136,20 @@ def daily(values, header="date,y"):
             r"2020-02-01 \(line 3 .* does not fit the step weekly",
         ),
         (
-            "date,y\n2020-01-01,1\n2021-01-01,2\n",
+            "date,y\n2020-01-01 00:00:00,1\n2020-01-01 00:00:01,1\n2021-01-01 00:00:00,2\n",
             {"frequency": "s"},
-            "31622401 steps .*, and 2 rows; name a longer step",
+            "31622401 steps .*, and 3 rows; name a longer step",
+        ),
+        (
+            "date,y\n2020-01-01,1\n2020-02-01,2\n2020-04-01,2\n",
+            {"frequency": "D"},
+            r"is monthly \(MS\), and --freq D leaves steps without a row between all rows; leave it out",
+        ),
+        (
+            "date,y\n2023-03-25T00:00+01:00,1\n2023-03-26T00:00+01:00,1\n2023-03-27T00:00+02:00,2\n"
+            "2023-03-28T00:00+02:00,2\n",
+            {},
+            "does not fit the step every 24 hours .* name it with --zone",
         ),
         ("id,date,y\na,2020-01-01,1\n,2020-01-02,1\n", {"named": {"ids": ("id",)}}, "column id has no id at line 3"),
         (
@@ -190,6 +201,7 @@ def test_many_series_of_frames():
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), min_size=3, unique=True), st.randoms())
 def test_rows_land_where_their_time_says(rows, random):
+    rows += [("d", 0), ("d", 1)]  # as steps without a row between all rows are refused
     random.shuffle(rows)
     values = np.arange(1.0, len(rows) + 1)
     days = np.array([np.datetime64("2020-01-01", "D") + day for _, day in rows])

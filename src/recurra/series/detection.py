@@ -119,6 +119,17 @@ def fit(frequency: Frequency, times: SortedTimes) -> NDArray[np.int64]:
     return positions
 
 
+def other_frequency(times: SortedTimes, frequency: Frequency) -> Frequency | None:
+    """The frequency of times that do not lie on a grid, or never on neighbouring steps of it; else None."""
+    try:
+        found = detect_frequency(times)
+    except IrregularTimesError:
+        return None  # putting them on the grid says what is wrong
+    positions, fits = frequency.locate(times.utc)
+    steps = np.diff(positions)[np.diff(times.series) == 0]
+    return found if found.name != frequency.name and (not fits.all() or steps.min() > 1) else None
+
+
 def shown_time(times: SortedTimes, row: int) -> str:
     """The time of a row as the clocks of its zone show it, without what is zero at its end."""
     if times.is_step:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.errors import RunError, one_line
-from recurra.series.detection import IrregularTimesError, detect_frequency
+from recurra.series.detection import other_frequency
 from recurra.series.guessing import time_kind
 from recurra.series.panels import Note, panel_of, rows_of, time_text
 from recurra.series.results import columns_of_rows
@@ -54,9 +54,14 @@ def panel_for_forecast(table: Table, form: TableFormat, horizon: int, note: Note
     form = adapted_format(table, form)
     _check_frequency(table, form)
     panel = panel_of(table, form, "fill", note)
-    unknown = [name for name in panel.ids if name not in set(form.trained_ids)] if form.trained_ids else []
+    trained = set(form.trained_ids or panel.ids)
+    unknown = [name for name in panel.ids if name not in trained]
     if unknown:
         note(f"{len(unknown)} series were not trained on: {listed(unknown, 3)}")
+    single = [name for name, values in zip(panel.ids, panel.target, strict=True) if len(values) == 1]
+    if single:
+        of = f"{len(single)} series" + (f" ({listed(single, 3)})" if single[0] else "")
+        note(f"{of} with one value alone: the forecast is that value, without an interval")
     check_known(panel, form, horizon)
     return panel
 
@@ -195,12 +200,6 @@ def _texts(column: NumberColumn | TextColumn) -> list[str]:
 
 def _check_frequency(table: Table, form: TableFormat) -> None:
     """Refuse a table of another frequency than the training data's."""
-    grouped = rows_of(table, form)
-    positions, fits = form.frequency.locate(grouped.times.utc)
-    try:
-        found = detect_frequency(grouped.times)
-    except IrregularTimesError:
-        return  # reading the panel says what is wrong
-    steps = np.diff(positions)[np.diff(grouped.times.series) == 0]
-    if found.name != form.frequency.name and (not fits.all() or np.median(steps) > 1):
+    found = other_frequency(rows_of(table, form).times, form.frequency)
+    if found is not None:
         raise RunError(f"{table.source} is {found}, and the model was trained on data that are {form.frequency}")

@@ -11,6 +11,7 @@ from recurra.errors import RunError, one_line
 from recurra.series.columns import NamedColumns
 from recurra.series.detection import IrregularTimesError, SortedTimes, shown_time
 from recurra.series.table import Table, TimeColumn, texts_of
+from recurra.series.zones import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,9 +49,11 @@ class Grouped:
         """The error about spacing, with the place of the row and ways to go on."""
         if error.row < 0:
             return RunError(str(error))
+        by_hours = self.times.zone == "UTC" and (self.times.utc % DAY != 0).any()
+        zone = "; if days begin by the clocks of a zone, name it with --zone" if by_hours else ""
         return RunError(
             f"irregular spacing: {self.place(error.row)} does not fit {error}; repair or remove the row, or name "
-            "another step with --freq"
+            f"another step with --freq{zone}"
         )
 
 
@@ -119,7 +122,8 @@ def _check_twice(grouped: Grouped, columns: NamedColumns) -> None:
     other = grouped.table.place(int(grouped.rows[row + 1]))
     more = f", and {twice.size - 1} more" if twice.size > 1 else ""
     tell = "" if columns.ids else "; if there are several series, name the column that tells them apart with --id"
-    zone = "; if clocks were put back, name --zone" if times.zone is None and not times.is_step else ""
+    by_hours = times.zone is None and not times.is_step and (times.utc % DAY != 0).any()
+    zone = "; if clocks were put back, name --zone" if by_hours else ""
     raise RunError(
         f"a time is there twice: {grouped.place(row)}, and again at {other}{more}; remove one of them{tell}{zone}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra.errors import RunError, one_line
 from recurra.series.columns import NamedColumns, find_columns
-from recurra.series.detection import IrregularTimesError, detect_frequency, fit, named_frequency
+from recurra.series.detection import IrregularTimesError, detect_frequency, fit, named_frequency, other_frequency
 from recurra.series.grouping import Grouped, group_rows
 from recurra.series.table import NumberColumn, Table, TextColumn, TimeColumn, numbers_of, texts_of
 from recurra.series.table_format import TableFormat, TimeKind
@@ -70,7 +70,7 @@ def _frequency(grouped: Grouped, name: str | None) -> Frequency:
     times = grouped.times
     try:
         if name is not None:
-            return named_frequency(name, times)
+            return _named(grouped, name)
         found = detect_frequency(times)
     except IrregularTimesError as error:
         raise grouped.irregular(error) from None
@@ -86,6 +86,18 @@ def _frequency(grouped: Grouped, name: str | None) -> Frequency:
             "if it is right"
         )
     return found
+
+
+def _named(grouped: Grouped, name: str) -> Frequency:
+    """The frequency that the user named, unless the data have a longer step throughout."""
+    frequency = named_frequency(name, grouped.times)
+    found = other_frequency(grouped.times, frequency)
+    if found is not None:
+        raise RunError(
+            f"{grouped.table.source} is {found}, and --freq {one_line(name, 40)} leaves steps without a row between "
+            "all rows; leave it out"
+        )
+    return frequency
 
 
 def time_kind(table: Table, name: str | None, read: ReadTimes | None) -> TimeKind:

@@ -139,6 +139,11 @@ def rows_of(table: Table, form: TableFormat) -> Grouped:
             f"time column {one_line(form.time or '', 60)} of {table.source} has "
             f"{'whole numbers' if read.is_step else 'dates'}, and the frequency is {form.frequency}"
         )
+    if read is not None and read.zone is not None and zone is None:
+        raise RunError(
+            f"time column {one_line(form.time or '', 60)} of {table.source} has times of the zone {read.zone}, and the "
+            "model was trained on times without one: leave the zone out"
+        )
     return group_rows(table, NamedColumns(form.time, form.targets, form.ids), read)
 
 

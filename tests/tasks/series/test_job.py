@@ -137,6 +137,10 @@ def test_awkward_series_give_finite_forecasts(values, tmp_path):
 def test_too_short_series_are_refused_in_one_line():
     with pytest.raises(RunError, match="a horizon of 6 needs 8 values or more, and the longest series has 5"):
         job([wave(5)])
+    with pytest.raises(
+        RunError, match=r"a horizon of 94 needs 1.. values or more, and .* has 96; --horizon .. would do"
+    ):
+        job([wave(96)], horizon=94)
 
 
 def test_the_order_of_quantiles_is_that_of_the_runtime():

@@ -55,3 +55,12 @@ def test_files_are_read(tmp_path):
     assert made.names == (("promo",), ())
     assert made.panel.ids == ("north", "south")
     assert months(1) == ["2015-01"]
+
+
+def test_series_that_are_too_short_to_learn_from_are_noted():
+    table = {"id": ["a"] * 30 + ["b"] * 5, "month": months(30) + months(5), "y": [*range(30), *range(5)]}
+    notes = []
+    opened(table).note_short(5, notes.append)
+    assert [note.split(":")[0] for note in notes] == ["1 series have no more values than the horizon of 5 (b)"]
+    opened(one_series()).note_short(100, notes.append)
+    assert len(notes) == 1

@@ -115,6 +115,7 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
     refuse_existing(out)
     opened = open_table(read_table(file), said, note)
     settings, source = series_settings(options, opened), plain_source(file)
+    opened.note_short(settings.horizon, note)
     with reporter:
         introduce(opened, settings, reporter)
         from recurra.tasks.series.runs import train_table

@@ -161,11 +161,8 @@ def _origins(reader: SeriesReader, recipe: Recipe, generator: np.random.Generato
     counts = np.maximum(lengths - horizon - np.maximum(first, 1) + 1, 0)
     total = int(counts.sum())
     if not total:
-        longest = int(lengths.max(initial=0))
-        raise RunError(
-            f"no series is long enough: a horizon of {horizon} needs {horizon + 2} values or more, and the longest "
-            f"series has {longest}; a shorter --horizon may do"
-        )
+        longest = int(np.argmax(lengths))
+        raise _too_short(int(lengths[longest]), int(first[longest]), horizon)
     bytes_each = 4 * (recipe.context + horizon) * (8 + 9 * len(recipe.periods) + 2 * len(recipe.known))
     most = max(64, min(MOST_WINDOWS, MOST_BYTES // bytes_each))
     numbers = np.arange(total) if total <= most else np.sort(generator.choice(total, most, replace=False))
@@ -184,6 +181,16 @@ def _last_origins(reader: SeriesReader, recipe: Recipe) -> Windows:
     which = np.repeat(series, len(back))
     origins = reader.target.lengths[which] - np.tile(back, len(series))
     return reader.windows(which[origins > 0], origins[origins > 0])
+
+
+def _too_short(longest: int, history: int, horizon: int) -> RunError:
+    """The refusal of series of which none has a history before a horizon."""
+    needed = max(history, 1) + horizon
+    shorter = f"; --horizon {longest - history} would do" if longest > history >= 1 else "; give a longer history"
+    return RunError(
+        f"no series is long enough: a horizon of {horizon} needs {needed} values or more, and the longest series has "
+        f"{longest}{shorter}"
+    )
 
 
 def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:

@@ -15,6 +15,7 @@ from recurra.series.guessing import guess_format
 from recurra.series.panels import Note, OnGap, panel_of
 from recurra.series.reading import read_table
 from recurra.series.seasons import find_periods
+from recurra.series.table import listed
 from recurra.series.table_format import describe
 from recurra.tasks.series.settings import MOST_HORIZON
 
@@ -64,6 +65,16 @@ class OpenedTable:
         """The least value that a forecast may have: zero where no series was ever below it; None for none."""
         values = self.panel.target
         return 0.0 if min(float(np.nanmin(each)) for each in values) >= 0 else None
+
+    def note_short(self, horizon: int, note: Note) -> None:
+        """Note how many series are too short to be learned from, if others are not."""
+        short = np.flatnonzero(self.panel.lengths <= horizon)
+        if 0 < len(short) < len(self.panel):
+            names = listed([self.panel.ids[place] for place in short[:4]], 3)
+            note(
+                f"{len(short)} series have no more values than the horizon of {horizon} ({names}): nothing is learned "
+                "from them, and they can be forecast all the same"
+            )
 
     def summary(self, horizon: int) -> str:
         """The line that says how the table was understood, and how to overrule it."""
