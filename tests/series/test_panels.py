@@ -164,6 +164,11 @@ def daily(values, header="date,y"):
             r"static column r changes from n to s at 2020-01-02 \(line 3",
         ),
         (
+            "id,date,y,r\n" + "".join(f"{n},2020-01-0{day},1,r{n}\n" for n in range(1001) for day in (1, 2)),
+            {"named": {"static": ("r",)}},
+            "static column r of data.csv has 1001 categories, and at most 1000 can be learned: join the rare ones",
+        ),
+        (
             "date,y,p\n2020-01-01,1,5\n2020-01-02,1,low\n",
             {"named": {"known": ("p",)}},
             "column p has the text 'low' at line 3",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SPARSE = 4  # a grid that was found has at most so many steps for each row
 _MOST_CATEGORIES = 100  # of a known input
+_MOST_STATIC = 1_000  # categories of a static column
 _TRUTHS = {"true", "false"}
 
 
@@ -61,7 +62,7 @@ def guess_format(
             isinstance(column := table.columns[name], NumberColumn) and column.whole for name in columns.ids
         ),
         known_categories=known,
-        static_categories=tuple(_sorted_texts(texts_of(_plain(table, name))) for name in columns.static),
+        static_categories=tuple(_static_categories(table, name) for name in columns.static),
         trained_ids=grouped.ids if columns.ids else columns.targets if len(columns.targets) > 1 else (),
     )
 
@@ -121,6 +122,16 @@ def _plain(table: Table, name: str) -> NumberColumn | TextColumn:
     if isinstance(column, TimeColumn):
         raise RunError(f"column {one_line(name, 60)} has times, and cannot be a category")
     return column
+
+
+def _static_categories(table: Table, name: str) -> tuple[str, ...]:
+    texts = _sorted_texts(texts_of(_plain(table, name)))
+    if len(texts) > _MOST_STATIC:
+        raise RunError(
+            f"static column {one_line(name, 60)} of {table.source} has {len(texts)} categories, and at most "
+            f"{_MOST_STATIC} can be learned: join the rare ones, or leave the column out"
+        )
+    return texts
 
 
 def _sorted_texts(column: TextColumn) -> tuple[str, ...]:
