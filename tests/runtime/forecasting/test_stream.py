@@ -201,3 +201,16 @@ def test_one_thread_at_a_time(monkeypatch):
     leave.set()
     thread.join()
     assert stream.forecast.position == 3
+
+
+def test_a_series_that_falls_below_the_least_value_is_forecast_below_it():
+    made = recipe("MS", horizon=2, context=4, periods=(4,), least=0.0)
+    model = model_of(made)
+    values = [3.0, 2.0, 1.0, 2.0, 0.5, 1.0]
+    stream = model.stream(values, horizon=2)
+    for value in (-50.0, -60.0, -55.0, -58.0):
+        values.append(value)
+        after = stream.step(value)
+        whole = model.forecast(make_panel([np.array(values)], made.frequency))
+        np.testing.assert_allclose(after.quantiles, whole.quantiles[0], rtol=1e-6)
+    assert after.median.max() < 0
