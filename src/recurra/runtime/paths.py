@@ -12,7 +12,7 @@ from recurra.errors import RecurraError, RunError
 from recurra.runtime.model import Model
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 from recurra.series.autoregressive.windows import StepReader, StepWindows, inputs_of
-from recurra.series.forecast import LEVELS, Forecast
+from recurra.series.forecast import LEVELS, SAMPLES, Forecast
 from recurra.series.likelihoods import NUMPY, Array, check_values
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from recurra.series.panel import Panel
 
-SAMPLES = 200
 MOST_PATHS = 20_000  # that are drawn side by side
 MOST_VALUES = 1_000_000  # of windows that are scored at a time
 

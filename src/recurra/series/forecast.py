@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # The levels of every forecast: the median, and what intervals of 80 and 90 % and the weighted quantile loss need.
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
+SAMPLES = 200  # paths of a forecast that draws them, by default
+
 
 @dataclass(frozen=True, eq=False)
 class Forecast:

@@ -9,8 +9,9 @@ from recurra.errors import FileFormatError, RunError
 from recurra.model import Description, write
 from recurra.runtime.forecasting.checks import check_panel
 from recurra.runtime.model import Model
-from recurra.runtime.paths import SAMPLES, PathSampler
+from recurra.runtime.paths import PathSampler
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe
+from recurra.series.forecast import SAMPLES
 from recurra.series.rules import MAX_HORIZON
 
 if TYPE_CHECKING:

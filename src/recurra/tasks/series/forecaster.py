@@ -11,23 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RunError
-from recurra.runtime.forecasting import AutoregressiveModel
-from recurra.runtime.paths import SAMPLES
 from recurra.series.columns import NamedColumns
+from recurra.series.forecast import SAMPLES
 from recurra.series.frames import frame_of
 from recurra.series.future import future_template
 from recurra.series.results import forecast_table, paths_table
 from recurra.tasks import checks
-from recurra.tasks.series.backtesting import (
-    BacktestPlan,
-    BacktestReport,
-    backtest_new,
-    backtest_table,
-    backtest_trained,
-    measures_table,
-)
 from recurra.tasks.series.levels import of_intervals
-from recurra.tasks.series.loading import form_of, load_forecast_model
 from recurra.tasks.series.models import AnySettings, make_settings
 from recurra.tasks.series.opening import OpenedTable, open_table, open_to_forecast, table_from
 from recurra.tasks.series.settings import SeriesSettings
@@ -37,6 +27,7 @@ from recurra.tasks.series.verdict import training_sentences
 if TYPE_CHECKING:
     from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.table_format import TableFormat
+    from recurra.tasks.series.backtesting import BacktestReport
     from recurra.tasks.training.events import Callback
 
 _logger = logging.getLogger("recurra")
@@ -143,6 +134,8 @@ class Forecaster:
         else:
             source = plain_source(Path(frame)) if isinstance(frame, (str, os.PathLike)) else None
             train_table(opened, settings, self.settings, Path(out), source=source, callbacks=callbacks)
+            from recurra.tasks.series.loading import load_forecast_model
+
             self._model = load_forecast_model(Path(out))
         self._opened, self._like = opened, _kind_of(frame)
         return self
@@ -222,6 +215,8 @@ class Forecaster:
         Raises:
             RunError: as :meth:`predict`; or the model is another one.
         """
+        from recurra.runtime.forecasting import AutoregressiveModel
+
         model = self.runtime
         if not isinstance(model, AutoregressiveModel):
             raise RunError('a direct model draws no sample paths: train one with model="autoregressive"')
@@ -250,20 +245,21 @@ class Forecaster:
         Raises:
             RunError: the series are too short, or the table does not follow the training data.
         """
+        from recurra.tasks.series import backtesting
+
         opened = self._to_forecast(frame, None, needs_known=False)
-        plan = BacktestPlan(self.horizon, origins, step, refit)
+        plan = backtesting.BacktestPlan(self.horizon, origins, step, refit)
         if frame is not None:
             if refit:
                 raise RunError("refit is for the table that was trained on: leave out the frame, or call fit with it")
-            report = backtest_trained(opened, plan, self.runtime)
+            report = backtesting.backtest_trained(opened, plan, self.runtime)
         else:
             from recurra.tasks.series.runs import train_alone
 
             settings = self._settings(self.horizon)
-            report = backtest_new(opened, plan, lambda panel: train_alone(opened, settings, panel))
-        return BacktestFrames(
-            report, self._framed(backtest_table(report), frame), self._framed(measures_table(report), frame)
-        )
+            report = backtesting.backtest_new(opened, plan, lambda panel: train_alone(opened, settings, panel))
+        forecasts, measures = backtesting.backtest_table(report), backtesting.measures_table(report)
+        return BacktestFrames(report, self._framed(forecasts, frame), self._framed(measures, frame))
 
     def plot(self, path: str | os.PathLike[str], frame: Any = None, future: Any = None) -> None:
         """Draw the forecast into an HTML file that needs no other.
@@ -300,6 +296,8 @@ class Forecaster:
         Raises:
             RunError: there is no forecaster, or a file is damaged.
         """
+        from recurra.tasks.series.loading import form_of, load_forecast_model
+
         made = cls()
         made._model = load_forecast_model(Path(path))
         form_of(made._model, path)
@@ -319,6 +317,8 @@ class Forecaster:
 
     @property
     def _form(self) -> TableFormat:
+        from recurra.tasks.series.loading import form_of
+
         return form_of(self.runtime, "the forecaster")
 
     def _framed(self, table: Any, frame: Any) -> Any:
