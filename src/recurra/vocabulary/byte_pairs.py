@@ -108,6 +108,8 @@ def _join(merges: Sequence[tuple[int, int]]) -> tuple[list[bytes], dict[tuple[in
     Raises:
         RunError: as :class:`BytePairs`.
     """
+    if len(set(merges)) < len(merges):
+        raise RunError("a merge occurs twice")
     pieces = [bytes([byte]) for byte in range(256)]
     number_of = {piece: number for number, piece in enumerate(pieces)}
     joined: dict[tuple[int, int], tuple[int, int]] = {}
@@ -120,6 +122,4 @@ def _join(merges: Sequence[tuple[int, int]]) -> tuple[list[bytes], dict[tuple[in
         if number_of.setdefault(piece, len(pieces)) == len(pieces):
             pieces.append(piece)
         joined[left, right] = rank, number_of[piece]
-    if len(joined) != len(merges):
-        raise RunError("a merge occurs twice")
     return pieces, joined
