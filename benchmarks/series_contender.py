@@ -11,6 +11,7 @@ no recurra here, so that they run in an environment of their own.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -38,7 +39,7 @@ MOST_AR_LAGS = 60
 
 @dataclass
 class Task:
-    """What is to be forecast; see above."""
+    """A series, and the origins and steps to forecast, as JSON carries them to a process."""
 
     times: list[str]
     values: list[float]
@@ -62,8 +63,7 @@ Contender = Callable[[Task], Iterator[Any]]
 
 def recurra(task: Task) -> Iterator[Any]:
     """The forecaster with its defaults; a table of times as they are in the file."""
-    import torch  # noqa: F401  (the clock is for the work, not for imports)
-
+    importlib.import_module("torch")  # before the clock starts, which is for the work, not for imports
     from recurra import Forecaster
 
     def table(length: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -83,21 +84,21 @@ def _pair(program: Program, past: int, future: int, outputs: int) -> Part:
 def _forecasters(program: Program) -> Iterator[Description]:
     """Forecasters without inputs, and with one of each kind."""
     levels = (0.1, 0.5, 0.9)
-    facts = {
+    facts: dict[str, Any] = {
         "horizon": 2,
         "context": 3,
         "levels": levels,
         "widths": (1.0,) * 3,
         "reference_quantiles": ((0.0,) * 3,) * 2,
     }
-    plain = Recipe(Frequency("step"), reference_weights=((1.0,),) * 2, members=2, **facts)  # type: ignore[arg-type]
+    plain = Recipe(Frequency("step"), reference_weights=((1.0,),) * 2, members=2, **facts)
     table = TableFormat(Frequency("MS"), ("y",), "ds", ("id",), ("price",), ("rain",), ("region",), "text", "%Y-%m")
     rich = Recipe(
         Frequency("MS", 0, "Europe/Berlin"), periods=(12,), reference_weights=((0.125,) * 7,) * 2, logarithm=None,
         least=0.0, known=("price",), past=("rain",), centers=(1.0, 2.0), spreads=(0.5, 1.0), categories=(1,), gain=0.5,
         coverage=(0.8, 0.9), naive="last value",
         table=replace(table, whole_ids=(False,), known_categories=((),), static_categories=(("a",),)),
-        **facts,  # type: ignore[arg-type]
+        **facts,
     )  # fmt: skip
     for recipe, past, future in ((plain, 2, 3), (rich, 11, 16)):
         members = [_pair(program, past, future, len(levels)) for _ in range(recipe.members)]

@@ -32,6 +32,19 @@ class Annotation:
     summary: Callable[[Any], str]
 
 
+def _recipe(
+    values: Callable[[], Any], problem: Callable[[Any, Part], str | None], summary: Callable[[Any], str]
+) -> Annotation:
+    """The row of a recipe, whose class turns its values into content and back."""
+    return Annotation(
+        values,
+        lambda value: value.to_content(),
+        lambda content: values().from_content(content),
+        problem,
+        summary,
+    )
+
+
 ANNOTATIONS: Mapping[str, Annotation] = {
     "vocabulary": Annotation(
         lambda: Vocabulary,
@@ -40,20 +53,8 @@ ANNOTATIONS: Mapping[str, Annotation] = {
         vocabulary.problem,
         lambda value: f"a vocabulary of {len(value):,} tokens ({value.level})",
     ),
-    "forecaster": Annotation(
-        forecaster.recipe_class,
-        forecaster.to_content,
-        forecaster.from_content,
-        forecaster.problem,
-        forecaster.summary,
-    ),
-    "autoregressive": Annotation(
-        autoregressive.recipe_class,
-        autoregressive.to_content,
-        autoregressive.from_content,
-        autoregressive.problem,
-        autoregressive.summary,
-    ),
+    "forecaster": _recipe(forecaster.recipe_class, forecaster.problem, forecaster.summary),
+    "autoregressive": _recipe(autoregressive.recipe_class, autoregressive.problem, autoregressive.summary),
 }
 
 

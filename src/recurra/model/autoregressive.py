@@ -1,11 +1,11 @@
-"""The annotation of an autoregressive forecaster: its recipe, as JSON content, and the check that it fits the network.
+"""The annotation of an autoregressive forecaster: its recipe, and the check that it fits the network.
 
 The class of recipes is imported where one is made or met, as time series take time that other models do not need.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recurra.model.interface import leaves
 from recurra.model.kinds import directions, is_recurrent, role
@@ -21,22 +21,6 @@ def recipe_class() -> type:
     from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 
     return AutoregressiveRecipe
-
-
-def to_content(recipe: AutoregressiveRecipe) -> dict[str, Any]:
-    """Write a recipe as JSON content."""
-    return recipe.to_content()
-
-
-def from_content(content: Any) -> AutoregressiveRecipe:
-    """Read a recipe from JSON content, and check all fields.
-
-    Raises:
-        FileFormatError: a field is missing, not known or out of range.
-    """
-    from recurra.series.autoregressive.recipe import AutoregressiveRecipe
-
-    return AutoregressiveRecipe.from_content(content)
 
 
 def problem(recipe: AutoregressiveRecipe, root: Part) -> str | None:

@@ -1,11 +1,11 @@
-"""The annotation of a forecaster: its recipe, as JSON content, and the check that it fits the networks.
+"""The annotation of a forecaster: its recipe, and the check that it fits the networks.
 
 The class of recipes is imported where one is made or met, as time series take time that other models do not need.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recurra.model.members import sizes_of
 from recurra.model.part import Part
@@ -19,22 +19,6 @@ def recipe_class() -> type:
     from recurra.series.recipe import Recipe
 
     return Recipe
-
-
-def to_content(recipe: Recipe) -> dict[str, Any]:
-    """Write a recipe as JSON content."""
-    return recipe.to_content()
-
-
-def from_content(content: Any) -> Recipe:
-    """Read a recipe from JSON content, and check all fields.
-
-    Raises:
-        FileFormatError: a field is missing, not known or out of range.
-    """
-    from recurra.series.recipe import Recipe
-
-    return Recipe.from_content(content)
 
 
 def problem(recipe: Recipe, root: Part) -> str | None:

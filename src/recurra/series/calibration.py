@@ -35,7 +35,7 @@ def pinball(
 def calibrated(
     recipe: Recipe,
     windows: EncodedWindows,
-    networks: NDArray[np.float64],
+    networks: NDArray[np.float64] | None,
     actual: NDArray[np.float64],
     disagreement: float = 0.0,
 ) -> Recipe:
@@ -44,7 +44,8 @@ def calibrated(
     Args:
         recipe: the recipe so far.
         windows: the left-out windows.
-        networks: float64 (windows, horizon, levels), the forecasts of networks that did not see them, in scales.
+        networks: float64 (windows, horizon, levels), the forecasts of networks that did not see them, in scales; None
+            where the references forecast alone.
         actual: float64 (windows, horizon), what was observed, as logarithms where the series is read so; NaN where
             nothing was.
         disagreement: the mean squared distance of members' medians from their mean, in scales, on windows that none of
@@ -55,16 +56,17 @@ def calibrated(
     seen = np.isfinite(target)
     if not seen.any():
         return replace(recipe, network_weight=0.0)
-    simple = np.broadcast_to(np.array(recipe.reference_quantiles), networks.shape)
-    network, references = (
-        float(pinball(each[seen], target[seen], recipe.levels).mean()) for each in (networks, simple)
-    )
-    network *= _share_of_mean(networks[seen][:, recipe.median] - target[seen], disagreement)
+    simple = np.broadcast_to(np.array(recipe.reference_quantiles), (*target.shape, len(recipe.levels)))[seen]
+    if networks is None:
+        return replace(recipe, network_weight=0.0, widths=_widths(simple, target[seen], recipe))
+    own = networks[seen]
+    network, references = (float(pinball(each, target[seen], recipe.levels).mean()) for each in (own, simple))
+    network *= _share_of_mean(own[:, recipe.median] - target[seen], disagreement)
     independent = max(len(target) / target.shape[1], 1.0)  # windows that begin within a horizon tell about the same
     network *= 1 + 0.5 / independent  # few windows say little, and references have little to learn from them
     sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
     weight = _weight(network, references, sharpness)
-    blend = weight * networks[seen] + (1 - weight) * simple[seen]
+    blend = weight * own + (1 - weight) * simple
     return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from recurra.errors import FileFormatError
 from recurra.series.frequency import Frequency
@@ -44,7 +44,7 @@ def or_null(rule: Rule) -> Rule:
     return Rule(f"null or {rule.text}", lambda value: value is None or rule.is_valid(value))
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
 
@@ -55,9 +55,9 @@ def _is_text(value: object) -> bool:
 
 
 NUMBER = Rule("a finite number", is_number)
-POSITIVE = Rule("a number above zero", lambda value: is_number(value) and value > 0)  # type: ignore[operator]
-FACTOR = Rule("a number from zero", lambda value: is_number(value) and value >= 0)  # type: ignore[operator]
-SHARE = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+POSITIVE = Rule("a number above zero", lambda value: is_number(value) and value > 0)
+FACTOR = Rule("a number from zero", lambda value: is_number(value) and value >= 0)
+SHARE = Rule("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
 TEXT = Rule(f"a text of at most {MAX_NAME} characters", _is_text)
 FLAG = Rule("true or false", lambda value: type(value) is bool)
 STEPS = whole(1, MAX_STEPS)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurra.errors import RunError
 from recurra.tasks.training.settings import TrainingSettings
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 # JSON has no infinity: null stands for it here.
 _INFINITE = ("clip", "clip_value")
-S = TypeVar("S")
+S = TypeVar("S", bound="DataclassInstance")
 
 
 def training_content(settings: TrainingSettings) -> dict[str, object]:
@@ -44,7 +47,7 @@ def read_settings(name: str, kind: type[S], content: object, **inner: Any) -> S:
     Raises:
         RunError: a field is missing, or no truth value where one is needed.
     """
-    known = {each.name for each in fields(kind)} - set(inner)  # type: ignore[arg-type]
+    known = {each.name for each in fields(kind)} - set(inner)
     if not isinstance(content, dict) or set(content) != known:
         raise RunError(f"{name!r} must hold {', '.join(sorted(known))}")
     _check_flags(name, kind, content)

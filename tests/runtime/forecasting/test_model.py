@@ -139,7 +139,7 @@ def test_quantized_weights_forecast_nearly_the_same():
     panel = panel_of(model.recipe, 30)
     for kind in ("bf16", "int8"):
         narrow = ForecastModel(quantize(model.description, kind))
-        np.testing.assert_allclose(narrow.forecast(panel).median, model.forecast(panel).median, atol=0.3)
+        np.testing.assert_allclose(narrow.forecast(panel).median, model.forecast(panel).median, rtol=0, atol=1e-3)
 
 
 def test_what_is_no_forecaster_is_refused(tmp_path):

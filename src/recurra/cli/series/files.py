@@ -28,5 +28,5 @@ def write_table(table: Table, path: Path) -> None:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a path is a folder, or a model's file, and no table."""
+    """True for a path of a run: a folder or a model's file, and no table."""
     return path.is_dir() or path.suffix == ".safetensors"

@@ -46,7 +46,7 @@ MODEL = ("horizon", "model", "likelihood", "cell", "hidden", "members", "steps",
 
 
 def table_settings(options: Mapping[str, Any]) -> TableSettings:
-    """What options say about a table, by the names of their parameters.
+    """The settings of a table, from options by the names of their parameters.
 
     Raises:
         RunError: an option is refused.

@@ -26,7 +26,7 @@ class _Pair(NamedTuple):
 
     @property
     def outside(self) -> tuple[object, ...]:
-        """What a caller sees of the pair."""
+        """The shapes of the pair's inputs and of its output."""
         return self.encoder.input_shape, self.decoder.input_shape, self.decoder.output_shape
 
 

@@ -34,7 +34,7 @@ class Networks:
 
     @property
     def is_forward(self) -> bool:
-        """Whether no decoder reads later steps of the horizon, so that fewer of them give the same first steps."""
+        """True if every decoder reads forward alone: fewer steps of the horizon are the same first steps then."""
         parts = [part for _, decoder in self._pairs for _, part in decoder.description.root.walk()]
         return all(directions(part) == 1 for part in parts if not part.children)
 

@@ -200,7 +200,7 @@ def make_recipe(
         context=context or min(wanted, max(1, longest // 2)),
         lags=tuple(sorted({1, *(lag for lag in lags if lag <= longest // 2)})),
         likelihood=likelihood,
-        is_centred=not LIKELIHOODS[likelihood].is_of_counts and _is_level_far(panel.target),
+        is_centred=not LIKELIHOODS[likelihood].is_of_counts and _needs_centring(panel.target),
         categories=categories,
         known=tuple(known),
         known_means=means,
@@ -210,8 +210,8 @@ def make_recipe(
     )
 
 
-def _is_level_far(targets: Sequence[NDArray[np.float64]]) -> bool:
-    """Whether the level alone is a bad scale: a value is negative, or most series hardly leave their mean."""
+def _needs_centring(targets: Sequence[NDArray[np.float64]]) -> bool:
+    """True if a value is negative, or if most series hardly leave their mean: the level is a bad scale for these."""
     shares = []
     for values in targets:
         seen = values[~np.isnan(values)]

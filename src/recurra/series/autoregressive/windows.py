@@ -86,11 +86,11 @@ class StepReader:
         return window_scales(context, level) if self.recipe.is_centred else (np.zeros(len(rows)), level)
 
     def _covariates(self, rows: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Whether the series has begun, the calendar, known inputs and categories: (steps, windows, features).
+        """The inputs besides earlier values: a flag once the series has begun, calendar, known inputs and categories.
 
-        A category is a feature of its own, 1 for its series and 0 for others: so the columns of the network's input
-        weights are its embedding. A category that was not trained on has zeros, and so has a missing known input, which
-        stands for its mean.
+        The result is float32 (steps, windows, features). A category is a feature of its own, 1 for its series and 0 for
+        others: so the columns of the network's input weights are its embedding. A category that was not trained on has
+        zeros, and so has a missing known input, which stands for its mean.
         """
         panel, recipe = self.panel, self.recipe
         parts = [(steps > 0).astype(np.float32)[:, :, None]]
@@ -108,7 +108,7 @@ class StepReader:
 
 
 def inputs_of(recipe: AutoregressiveRecipe, windows: StepWindows, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the network reads at each step: float32 (context + ahead, windows, inputs).
+    """The network's input: float32 (context + ahead, windows, inputs).
 
     Args:
         recipe: the lags.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,8 @@ class SeriesJob:
         panel: the series.
         settings: the settings of networks and training; the weights are drawn from torch's generator, which is seeded.
         names: the names of the known inputs, and those of the past ones.
-        table: the meaning of the table's columns, for the file.
+        least: the least value that a forecast may have. Default: there is none.
+        table: the meaning of the table's columns, for the file. Default: there is no table.
 
     Raises:
         RunError: no series is long enough to learn from; or a setting is refused.
@@ -72,7 +74,7 @@ class SeriesJob:
 
     @property
     def annotations(self) -> Mapping[str, object]:
-        """The recipe, calibrated on what the members as they are left out."""
+        """The recipe, calibrated on what the members left out."""
         return {"forecaster": self.recipe()}
 
     def begin_epoch(self, epoch: int) -> None:
@@ -117,18 +119,12 @@ class SeriesJob:
     def evaluate(self, stop: Callable[[], bool]) -> tuple[float, int] | None:
         """The quantile loss of what each member left out, and the number of its values; None if stopped."""
         total, values = 0.0, 0
-        self.module.eval()
-        try:
-            for place, member in enumerate(self.module):
-                for rows in _batches(self.data.left_out[place]):
-                    chosen = torch.from_numpy(rows)
-                    outputs = member(self._past[:, chosen], self._future[:, chosen])
-                    total += float(self._pinball(outputs, chosen))
-                    values += int(self._seen[:, chosen].sum())
-                    if stop():
-                        return None
-        finally:
-            self.module.train()
+        with self._evaluating():
+            for chosen, outputs in self._left_out():
+                total += float(self._pinball(outputs, chosen))
+                values += int(self._seen[:, chosen].sum())
+                if stop():
+                    return None
         return total, max(values, 1)
 
     def figures(self, loss: float) -> dict[str, float]:
@@ -138,26 +134,34 @@ class SeriesJob:
     @torch.no_grad()
     def left_out_forecasts(self) -> NDArray[np.float64]:
         """The networks' quantiles of all left-out windows, in scales: float64 (windows, horizon, levels)."""
-        median, found = self.data.recipe.median, []
-        was_training = self.module.training
-        self.module.eval()
-        for place, member in enumerate(self.module):
-            for rows in _batches(self.data.left_out[place]):
-                chosen = torch.from_numpy(rows)
-                outputs = member(self._past[:, chosen], self._future[:, chosen])
-                found.append(network_quantiles(outputs.numpy(), median))
-        self.module.train(was_training)
-        return np.concatenate(found)
+        median = self.data.recipe.median
+        with self._evaluating():
+            return np.concatenate([network_quantiles(outputs.numpy(), median) for _, outputs in self._left_out()])
 
     @torch.no_grad()
     def disagreement(self) -> float:
         """The mean squared distance of members' medians from their mean, in scales, on windows that none has seen."""
-        unseen, was_training = self.data.unseen, self.module.training
-        self.module.eval()
-        past, future = torch.from_numpy(unseen.past), torch.from_numpy(unseen.future)
-        medians = torch.stack([outputs[..., self.data.recipe.median] for outputs in self.module(past, future)])
-        self.module.train(was_training)
+        unseen, median = self.data.unseen, self.data.recipe.median
+        with self._evaluating():
+            outputs = self.module(torch.from_numpy(unseen.past), torch.from_numpy(unseen.future))
+        medians = torch.stack([each[..., median] for each in outputs])
         return float(medians.clamp(-FURTHEST, FURTHEST).double().var(dim=0, unbiased=False).mean())
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The networks without dropout in the block."""
+        was_training = self.module.training
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train(was_training)
+
+    def _left_out(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The left-out windows, member by member in batches, with the member's outputs."""
+        for place, member in enumerate(self.module):
+            for chosen in torch.split(torch.from_numpy(self.data.left_out[place]), MEASURED):
+                yield chosen, member(self._past[:, chosen], self._future[:, chosen])
 
     def recipe(self) -> Recipe:
         """The recipe with the weights, the widths and the figures that follow from left-out windows."""
@@ -182,7 +186,3 @@ def ordered(outputs: Tensor, median: int) -> Tensor:
     up = middle + torch.cumsum(steps[..., median + 1 :], dim=-1)
     down = middle - torch.cumsum(steps[..., :median].flip(-1), dim=-1).flip(-1)
     return torch.cat([down, middle, up], dim=-1)
-
-
-def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [rows[begin : begin + MEASURED] for begin in range(0, len(rows), MEASURED)]

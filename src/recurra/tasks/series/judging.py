@@ -18,35 +18,41 @@ if TYPE_CHECKING:
     from recurra.series.windows import EncodedWindows
     from recurra.tasks.series.forecaster_data import ForecasterData
 
+INTERVALS = ((0.1, 0.9), (0.05, 0.95))  # whose coverage is measured: those of 80 and 90 %
+
 
 def judged(data: ForecasterData, networks: NDArray[np.float64], disagreement: float = 0.0) -> Recipe:
     """The recipe after calibration on the left-out windows, with the figures that these give.
 
-    Where the best naive forecast is better there, the recipe is that of the naive forecast alone.
+    Weights and widths are those that all left-out windows ask for. For the figures, what each member left out is
+    forecast with the weights and widths that the others' windows ask for, so that no window judges itself; the
+    combination of references alone has seen all windows. Where the best naive forecast is better, the recipe is that of
+    the naive forecast alone.
 
     Args:
         data: the windows.
         networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
         disagreement: the mean squared distance of the members' medians from their mean, in scales.
     """
-    judge = _Judge(data, networks)
-    recipe = calibrated(data.recipe, judge.windows, networks, judge.actual, disagreement)
+    judge = _Judge(data, disagreement)
     errors = judge.naive_errors()
     best = min(errors, key=lambda name: errors[name])
-    recipe = judge.measured(recipe, judge.windows, best, errors[best])
-    if recipe.gain is not None and recipe.gain > 0:
-        return recipe
-    alone, windows = judge.naive_alone(recipe, best)
-    return replace(judge.measured(alone, windows, best, errors[best]), gain=recipe.gain)
+    found = judge.measured(data.recipe, judge.windows, networks, best, errors[best])
+    if found.gain is not None and found.gain > 0:
+        return found
+    alone, windows = judge.naive_alone(best)
+    return replace(judge.measured(alone, windows, None, best, errors[best]), gain=found.gain)
 
 
 class _Judge:
     """The left-out windows, with what was observed in them."""
 
-    def __init__(self, data: ForecasterData, networks: NDArray[np.float64]) -> None:
-        self.data, self.networks = data, networks
+    def __init__(self, data: ForecasterData, disagreement: float) -> None:
+        self.data, self.disagreement = data, disagreement
         self.rows = np.concatenate(data.left_out)
         self.windows, self.actual = data.windows.without_inputs().take(self.rows), data.actual[self.rows]
+        owners = np.repeat(np.arange(len(data.left_out)), [len(rows) for rows in data.left_out])
+        self.blocks = [owners == member for member in range(len(data.left_out))]
         self.true = self._exact(self.actual)
         self.seen = np.isfinite(self.true)
         size = np.where(self.seen, np.abs(self.true), 0.0).sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1)
@@ -68,30 +74,45 @@ class _Judge:
         found = self.data.reader.references(self.data.places.take(self.rows))
         return {name: self._error(self._exact(values)) for name, values in found.items() if is_naive(name)}
 
-    def measured(self, recipe: Recipe, windows: EncodedWindows, naive: str, error: float) -> Recipe:
-        """The recipe with its figures on left-out windows, beside a naive forecast of that error."""
-        forecast = windows.decode(self.networks, recipe)
+    def measured(
+        self, recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64] | None, naive: str, error: float
+    ) -> Recipe:
+        """The calibrated recipe with its figures on left-out windows, beside a naive forecast of that error."""
+        whole = calibrated(recipe, windows, networks, self.actual, self.disagreement)
+        forecast = self._forecast(recipe, windows, networks)
         gain = 1 - self._error(forecast[..., recipe.median]) / error if error > 0 else 0.0
-        tenth, ninth = (
-            min(range(len(recipe.levels)), key=lambda i: abs(recipe.levels[i] - level)) for level in (0.1, 0.9)
-        )
+        levels = recipe.levels
         coverage = tuple(
-            float(np.mean(((forecast[..., low] <= self.true) & (self.true <= forecast[..., high]))[self.seen]))
-            if self.seen.any()
-            else 0.0
-            for low, high in ((tenth, ninth), (0, -1))
+            self._share_between(forecast[..., levels.index(low)], forecast[..., levels.index(high)])
+            for low, high in INTERVALS
         )
-        return replace(recipe, naive=naive, gain=gain, coverage=coverage, left_out=int(self.seen.sum()))
+        return replace(whole, naive=naive, gain=gain, coverage=coverage, left_out=int(self.seen.sum()))
 
-    def naive_alone(self, recipe: Recipe, naive: str) -> tuple[Recipe, EncodedWindows]:
+    def _forecast(
+        self, recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """The forecasts of all windows, each block's calibrated on the other blocks, or on itself if it is alone."""
+        forecast = np.empty((*self.actual.shape, len(recipe.levels)))
+        for own in self.blocks:
+            rows = np.flatnonzero(~own if len(self.blocks) > 1 else own)
+            given = None if networks is None else networks[rows]
+            found = calibrated(recipe, windows.take(rows), given, self.actual[rows], self.disagreement)
+            quantiles = np.zeros_like(forecast[own]) if networks is None else networks[own]
+            forecast[own] = windows.take(np.flatnonzero(own)).decode(quantiles, found)
+        return forecast
+
+    def _share_between(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+        """The share of observed values between two quantiles, (windows, horizon) each."""
+        inside = (low <= self.true) & (self.true <= high)
+        return float(inside[self.seen].mean()) if self.seen.any() else 0.0
+
+    def naive_alone(self, naive: str) -> tuple[Recipe, EncodedWindows]:
         """The recipe of a naive forecast without networks, and the left-out windows as it forecasts them."""
         data = self.data
         found = data.reader.references(data.places)
-        weights = tuple(tuple(float(name == naive) for name in found) for _ in recipe.reference_weights)
+        weights = tuple(tuple(float(name == naive) for name in found) for _ in data.recipe.reference_weights)
         base = combine(np.stack(list(found.values())), np.array(weights))
         windows = replace(data.windows.without_inputs(), base=base)
-        quantiles = reference_quantiles(windows, data.actual, recipe)
-        alone = replace(recipe, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
-        nothing = np.zeros_like(self.networks)
-        left_out = windows.take(self.rows)
-        return replace(calibrated(alone, left_out, nothing, self.actual), network_weight=0.0), left_out
+        quantiles = reference_quantiles(windows, data.actual, data.recipe)
+        alone = replace(data.recipe, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
+        return alone, windows.take(self.rows)
