@@ -7,7 +7,9 @@ there too, as the probabilities settle them up to a factor.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from recurra.engines.torch_internals import has_bfloat16
 WORKSPACE_BYTES = 64 * 2**20
 # From so many tokens on, `auto` computes in bfloat16: the products are then nearly all of a training step.
 BFLOAT16_TOKENS = 10_000
+Run: TypeAlias = "Callable[[Tensor, Tensor, Tensor | None, tuple[bool, ...]], tuple[Tensor, list[Tensor | None]]]"
 _FAINT = 1e-30  # a target's probability, below which its logarithm is computed in another way
 
 
@@ -64,63 +67,82 @@ def linear_nats(
     Returns:
         The sum, a scalar of the weight's dtype. It can be differentiated once.
     """
-    is_narrow = precision == "bfloat16" or (
-        precision == "auto" and hidden.dtype == torch.float32 and len(weight) >= BFLOAT16_TOKENS and has_bfloat16()
-    )
-    how = _How(is_narrow, workspace or Workspace())
-    result: Tensor = _LinearNats.apply(hidden, weight, bias, targets, how)  # type: ignore[no-untyped-call]
+    how = Computation(is_bfloat16(hidden, weight, precision), workspace or Workspace())
+    run = partial(_run, targets=targets, how=how)
+    result: Tensor = NatsOfLogits.apply(hidden, weight, bias, run)  # type: ignore[no-untyped-call]
     return result
 
 
-class _How(NamedTuple):
+def is_bfloat16(hidden: Tensor, weight: Tensor, precision: str) -> bool:
+    """Whether products are to be computed in bfloat16; see :func:`linear_nats`."""
+    return precision == "bfloat16" or (
+        precision == "auto" and hidden.dtype == torch.float32 and len(weight) >= BFLOAT16_TOKENS and has_bfloat16()
+    )
+
+
+class Computation(NamedTuple):
     """The settings of a call: whether it computes in bfloat16, and the memory that it reuses."""
 
     is_narrow: bool
     workspace: Workspace
 
 
-class _LinearNats(torch.autograd.Function):
+class NatsOfLogits(torch.autograd.Function):
+    """A cross-entropy whose gradients are computed along with it.
+
+    Its arguments are hidden, weight and bias, and a function of them, and of which of their gradients are wanted, that
+    gives the sum of nats and these gradients.
+    """
+
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, how: _How) -> Tensor:
-        ctx.save_for_backward(hidden, weight, bias, targets)
-        ctx.how = how
-        ctx.wanted = tuple(ctx.needs_input_grad[:3])
-        total, ctx.gradients = _run(hidden, weight, bias, targets, how, ctx.wanted)
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, run: Run) -> Tensor:
+        """The sum of nats."""
+        ctx.save_for_backward(hidden, weight, bias)
+        ctx.run, ctx.wanted = run, tuple(ctx.needs_input_grad[:3])
+        with torch.autocast(hidden.device.type, enabled=False), torch.no_grad():
+            total, ctx.gradients = run(hidden, weight, bias, ctx.wanted)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of hidden, weight and bias."""
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:  # a second backward pass over the same graph: the first one gave the tensors away
-            hidden, weight, bias, targets = ctx.saved_tensors
-            _, gradients = _run(hidden, weight, bias, targets, ctx.how, ctx.wanted)
-        return *(each if each is None else each.mul_(gradient) for each in gradients), None, None
+            hidden, weight, bias = ctx.saved_tensors
+            with torch.autocast(hidden.device.type, enabled=False), torch.no_grad():
+                _, gradients = ctx.run(hidden, weight, bias, ctx.wanted)
+        return *(each if each is None else each.mul_(gradient) for each in gradients), None
 
 
 def _run(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, how: _How, wanted: tuple[bool, ...]
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    wanted: tuple[bool, ...],
+    *,
+    targets: Tensor,
+    how: Computation,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The sum of nats, and the wanted ones of its gradients of hidden, weight and bias."""
-    with torch.autocast(hidden.device.type, enabled=False), torch.no_grad():
-        rows = _Rows(hidden.to(weight.dtype), weight, bias, how)
-        total = weight.new_zeros(())
-        empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, nothing is written
-        gradients = [
-            empty(each) if each is not None and is_wanted else None
-            for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
-        ]
-        for first, last in rows.pieces():
-            total += rows.nats(first, last, targets[first:last]).sum()
-            if any(wanted):
-                rows.put_gradients(first, last, targets[first:last], gradients)
+    rows = _Rows(hidden.to(weight.dtype), weight, bias, how)
+    total = weight.new_zeros(())
+    empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, nothing is written
+    gradients = [
+        empty(each) if each is not None and is_wanted else None
+        for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
+    ]
+    for first, last in rows.pieces():
+        total += rows.nats(first, last, targets[first:last]).sum()
+        if any(wanted):
+            rows.put_gradients(first, last, targets[first:last], gradients)
     return total, gradients
 
 
 class _Rows:
     """The rows of a call, of which the workspace holds some at a time: their logits, probabilities or gradients."""
 
-    def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor | None, how: _How) -> None:
+    def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor | None, how: Computation) -> None:
         self.hidden, self.weight, self.bias = hidden, weight, bias
         self.operands = [hidden, weight] if not how.is_narrow else [hidden.bfloat16(), weight.bfloat16()]
         most = max(1, WORKSPACE_BYTES // (len(weight) * self.operands[0].element_size()))

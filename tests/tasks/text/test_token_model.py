@@ -111,6 +111,20 @@ def test_the_loss_is_that_of_all_logits(settings: ModelSettings) -> None:
     torch.testing.assert_close(*results)
 
 
+def test_training_estimates_the_loss_from_a_sample_of_tokens() -> None:
+    torch.manual_seed(0)
+    targets = WINDOW.roll(-1, 0)
+    model = build(11, ModelSettings(hidden=8, tied=True, dropout=0.0, sampled=6)).double()
+    exact = [float(model.eval().nats(WINDOW, targets)[0].detach()) for _ in range(2)]
+    logits, _ = model(WINDOW)
+    assert exact == [pytest.approx(float(nats(logits, targets, "sum").detach()))] * 2
+    estimates = [float(model.train().nats(WINDOW, targets)[0].detach()) for _ in range(20)]
+    assert len(set(estimates)) == 20
+    assert sum(estimates) / 20 == pytest.approx(exact[0], rel=0.05)
+    every = build(11, ModelSettings(hidden=8, dropout=0.0, sampled=11))
+    assert len({float(every.nats(WINDOW, targets)[0].detach()) for _ in range(3)}) == 1
+
+
 @pytest.mark.parametrize("settings", REGULARISED, ids=str)
 def test_files_give_the_same_numbers(settings: ModelSettings, tmp_path: Path) -> None:
     model = build(11, settings).eval()
@@ -165,12 +179,18 @@ def test_variational_layers_have_a_mask_each() -> None:
         (ModelSettings(hidden=8, cutoffs=(3, 11)), "--cutoffs 3,11: cutoffs must be ascending, from 1, and below"),
         (ModelSettings(hidden=8, cutoffs=(5, 3)), "--cutoffs 5,3: cutoffs must be ascending"),
         (ModelSettings(hidden=8, cutoffs=(2, 5)), "--cutoffs 2,5: 8 features are too few for 2 clusters"),
+        (ModelSettings(hidden=8, cutoffs=(3,), sampled=5), "--sampled estimates a full softmax: leave out --cutoffs"),
     ],
     ids=str,
 )
 def test_impossible_settings(settings: ModelSettings, message: str) -> None:
     with pytest.raises(RunError, match=message):
-        build(11, settings)
+        _checked_and_built(settings)
+
+
+def _checked_and_built(settings: ModelSettings) -> None:
+    settings.check()
+    build(11, settings)
 
 
 def test_a_copy_has_its_own_memory() -> None:

@@ -69,6 +69,9 @@ def train(
     cutoffs: Annotated[
         str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
     ] = None,
+    sampled: Annotated[
+        int, typer.Option(help="Tokens over which training estimates the softmax; 0: all.")
+    ] = _Model.sampled,
     seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
     batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
     carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,

@@ -55,6 +55,7 @@ class LanguageModel:
         embedding_dropout: the probability of dropping a token from the embedding, for a window.
         weight_drop: the probability of dropping a weight between states, for a window.
         cutoffs: the ranks at which an adaptive softmax begins new clusters. Default: a full softmax.
+        sampled: the number of tokens over which training estimates the softmax, drawn for each window. Default 0: all.
 
     Raises:
         RunError: a setting is out of range.
@@ -84,6 +85,7 @@ class LanguageModel:
         embedding_dropout: float = _Model.embedding_dropout,
         weight_drop: float = _Model.weight_drop,
         cutoffs: Sequence[int] = (),
+        sampled: int = _Model.sampled,
     ) -> None:
         settings = TextSettings(
             level=level,
@@ -104,6 +106,7 @@ class LanguageModel:
                 embedding_dropout=embedding_dropout,
                 weight_drop=weight_drop,
                 cutoffs=tuple(cutoffs),
+                sampled=sampled,
             ),
         )
         settings.check()

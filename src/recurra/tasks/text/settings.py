@@ -37,6 +37,8 @@ class ModelSettings:
             2018, section 2).
         cutoffs: the ranks at which an adaptive softmax begins new clusters (Grave et al. 2017), ascending; empty for a
             full softmax.
+        sampled: the number of tokens, drawn anew for each window, over which training estimates the softmax (Jean et
+            al. 2015); 0 for all tokens. Evaluations, samples and files are as without it.
     """
 
     cell: str = "lstm"
@@ -49,6 +51,7 @@ class ModelSettings:
     embedding_dropout: float = 0.0
     weight_drop: float = 0.0
     cutoffs: tuple[int, ...] = ()
+    sampled: int = 0
 
     def embedding_width(self, vocabulary: int) -> int:
         """The width of the embedding of so many tokens."""
@@ -70,6 +73,9 @@ class ModelSettings:
         checks.probability("--dropout", self.dropout)
         checks.probability("--embedding-dropout", self.embedding_dropout)
         checks.probability("--weight-drop", self.weight_drop)
+        checks.whole("--sampled", self.sampled, least=0)
+        if self.sampled and self.cutoffs:
+            raise RunError("--sampled estimates a full softmax: leave out --cutoffs")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from recurra import cells
 from recurra.errors import EquationError, RunError
 from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
 from recurra.nn.linear_nats import Workspace, linear_nats
+from recurra.nn.sampled_nats import draw_tokens, sampled_nats
 from recurra.nn.stack import run_parts
 from recurra.tasks.text.batching import PADDING
 from recurra.tasks.text.settings import ModelSettings
@@ -64,11 +65,14 @@ class TokenModel(Stack):
             nn.init.zeros_(self.output.bias)
             self.output.weight = self.embedding.weight
         self._workspace = Workspace()
+        self._sampled = settings.sampled if settings.sampled < vocabulary else 0
 
     def nats(
         self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
     ) -> tuple[Tensor, StackState]:
         """The cross-entropy of a window, summed over its tokens, without an array of all logits.
+
+        In training it is an estimate if the settings say `sampled`.
 
         Args:
             inputs: token numbers, ``(T, B)``.
@@ -88,6 +92,9 @@ class TokenModel(Stack):
         output = self.output
         if isinstance(output, AdaptiveSoftmax):
             return output.nats(rows, targets, precision, self._workspace), state
+        if self.training and self._sampled:
+            sample = draw_tokens(len(output.weight), self._sampled, rows.device)
+            return sampled_nats(rows, output.weight, output.bias, targets, sample, precision, self._workspace), state
         return linear_nats(rows, output.weight, output.bias, targets, precision, self._workspace), state
 
 
