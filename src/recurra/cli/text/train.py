@@ -60,12 +60,17 @@ def train(
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
     embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden, or 64.")] = None,
     tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
-    dropout: Annotated[float, typer.Option(help="Between layers and before the output.")] = _Model.dropout,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Between layers and before the output; by default the more, the more passes there will be."),
+    ] = None,
     variational: Annotated[
         bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
     ] = _Model.variational,
     embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
-    weight_drop: Annotated[float, typer.Option(help="Of a weight between states.")] = _Model.weight_drop,
+    weight_drop: Annotated[
+        float | None, typer.Option(help="Of a weight between states; by default half of --dropout's default.")
+    ] = None,
     cutoffs: Annotated[
         str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
     ] = None,
@@ -221,6 +226,7 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
     lines = [
         f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
+        f"dropout {settings.model.dropout:g}, weight drop {settings.model.weight_drop:g}",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
     count, threads = job.processes.count, get_num_threads()
@@ -232,6 +238,8 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         "valid_characters": valid.characters,
         "vocabulary": len(corpus.vocabulary),
         "weights": weights,
+        "dropout": settings.model.dropout,
+        "weight_drop": settings.model.weight_drop,
         "windows_per_epoch": job.windows_per_epoch,
         "processes": count,
         "threads": threads,

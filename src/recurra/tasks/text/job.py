@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
+from recurra.tasks.text.dropout_defaults import passes_of, with_dropout
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.text.token_model import (
@@ -27,6 +29,7 @@ from recurra.tasks.text.token_model import (
     detached,
     leaves_of,
     perplexity,
+    weights_of_a_token,
     with_leaves,
 )
 from recurra.tasks.training.events import Callback, TrainingOutcome
@@ -46,6 +49,7 @@ class TextJob:
     Args:
         corpus: the texts.
         settings: the settings of model and training; the weights are drawn from torch's generator, which is seeded.
+            What they leave to the text, such as dropout, is in the attribute `settings`.
         processes: the processes that train together, each on its share of the lanes. Default: this one alone.
 
     Raises:
@@ -57,7 +61,7 @@ class TextJob:
 
     def __init__(self, corpus: Corpus, settings: TextSettings, processes: Processes | None = None) -> None:
         settings.check()
-        self.corpus, self.settings = corpus, settings
+        self.corpus = corpus
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
         ids, valid = corpus.train.tokens, corpus.valid.tokens
         if len(ids) < settings.seq_len:
@@ -77,6 +81,8 @@ class TextJob:
         whole = Lanes(valid, lanes, vocabulary.start, complete=True)
         self.windows_per_evaluation = whole.count(self.steps)
         self.valid = whole.choose(share_of(lanes, processes, empty=True))
+        passes = passes_of(len(ids), weights_of_a_token(len(vocabulary), settings.model), settings.training)
+        self.settings = settings = replace(settings, model=with_dropout(settings.model, passes))
         torch.manual_seed(settings.seed)
         self.model = build(len(vocabulary), settings.model).to(processes.device)
         self._state: StackState = None

@@ -50,10 +50,12 @@ class LanguageModel:
         layers: the number of recurrent layers.
         embedding: the width of the embedding. Default: `hidden`, below 1,000 tokens at most 64.
         tied: whether the output's weights are the embedding's.
-        dropout: the probability of dropping an output between layers and before the output's linear map.
+        dropout: the probability of dropping an output between layers and before the output's linear map. Default: the
+            more, the more often the text will be read.
         variational: whether these masks are the same at all steps of a window.
         embedding_dropout: the probability of dropping a token from the embedding, for a window.
-        weight_drop: the probability of dropping a weight between states, for a window.
+        weight_drop: the probability of dropping a weight between states, for a window. Default: half of the default of
+            `dropout`; zero where that is given.
         cutoffs: the ranks at which an adaptive softmax begins new clusters. Default: a full softmax.
         sampled: the number of tokens over which training estimates the softmax, drawn for each window. Default 0: all.
 
@@ -80,10 +82,10 @@ class LanguageModel:
         layers: int = _Model.layers,
         embedding: int | None = _Model.embedding,
         tied: bool = _Model.tied,
-        dropout: float = _Model.dropout,
+        dropout: float | None = None,
         variational: bool = _Model.variational,
         embedding_dropout: float = _Model.embedding_dropout,
-        weight_drop: float = _Model.weight_drop,
+        weight_drop: float | None = None,
         cutoffs: Sequence[int] = (),
         sampled: int = _Model.sampled,
     ) -> None:

@@ -28,13 +28,15 @@ class ModelSettings:
             fewer than 1,000 tokens, as a wide one only makes the first layer slower there.
         tied: whether the output's weights are the embedding's (Press & Wolf 2017; Inan et al. 2017). Where `embedding`
             is not `hidden`, a linear map from one to the other comes before the output.
-        dropout: the probability of dropping an output between layers and before the output's linear map.
+        dropout: the probability of dropping an output between layers and before the output's linear map. None stands
+            for what suits the text and the limits of the training (``dropout_defaults``), and a model that is made
+            without these drops nothing.
         variational: whether these masks, and one on the embedding's output, are the same at every step of a window
             (Gal & Ghahramani 2016).
         embedding_dropout: the probability of dropping a token's whole row of the embedding for a window (Gal &
             Ghahramani 2016; Merity et al. 2018, section 4.3).
         weight_drop: the probability of dropping a weight between states for a window (Wan et al. 2013; Merity et al.
-            2018, section 2).
+            2018, section 2). None as for `dropout`; where that is given, it stands for zero.
         cutoffs: the ranks at which an adaptive softmax begins new clusters (Grave et al. 2017), ascending; empty for a
             full softmax.
         sampled: the number of tokens, drawn anew for each window, over which training estimates the softmax (Jean et
@@ -46,10 +48,10 @@ class ModelSettings:
     layers: int = 1
     embedding: int | None = None
     tied: bool = False
-    dropout: float = 0.3
+    dropout: float | None = None
     variational: bool = False
     embedding_dropout: float = 0.0
-    weight_drop: float = 0.0
+    weight_drop: float | None = None
     cutoffs: tuple[int, ...] = ()
     sampled: int = 0
 
@@ -70,9 +72,10 @@ class ModelSettings:
         checks.whole("--layers", self.layers, most=MOST_LAYERS)
         if self.embedding is not None:
             checks.whole("--embedding", self.embedding)
-        checks.probability("--dropout", self.dropout)
         checks.probability("--embedding-dropout", self.embedding_dropout)
-        checks.probability("--weight-drop", self.weight_drop)
+        for option, value in (("--dropout", self.dropout), ("--weight-drop", self.weight_drop)):
+            if value is not None:
+                checks.probability(option, value)
         checks.whole("--sampled", self.sampled, least=0)
         if self.sampled and self.cutoffs:
             raise RunError("--sampled estimates a full softmax: leave out --cutoffs")

@@ -117,22 +117,22 @@ def _output(width: int, vocabulary: int, settings: ModelSettings) -> nn.Linear |
 
 def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Module]]:
     """The recurrent layers and the dropout around them, with their names; dropout that stays comes between parts."""
-    hidden, layers = settings.hidden, settings.layers
+    hidden, layers, dropout = settings.hidden, settings.layers, settings.dropout or 0.0
     if not settings.variational:
         # This dropout is between layers; a single layer would warn that it has no effect.
-        between = settings.dropout if layers > 1 else 0.0
+        between = dropout if layers > 1 else 0.0
         yield "recurrent", _recurrent(width, settings, layers, between)
-        yield "dropout", nn.Dropout(settings.dropout)
+        yield "dropout", nn.Dropout(dropout)
         return
-    yield "embedding_dropout", VariationalDropout(settings.dropout)
+    yield "embedding_dropout", VariationalDropout(dropout)
     for layer in range(layers):
         yield f"recurrent_{layer}", _recurrent(hidden if layer else width, settings)
-        yield f"dropout_{layer}", VariationalDropout(settings.dropout)
+        yield f"dropout_{layer}", VariationalDropout(dropout)
 
 
 def _recurrent(width: int, settings: ModelSettings, layers: int = 1, dropout: float = 0.0) -> Recurrent:
     cell, hidden = cells.all()[settings.cell], settings.hidden
-    if settings.weight_drop == 0:
+    if not settings.weight_drop:
         return Recurrent(cell, width, hidden, layers, dropout=dropout)
     try:
         return WeightDrop(cell, width, hidden, layers, dropout=dropout, weight_drop=settings.weight_drop)
@@ -156,6 +156,17 @@ def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> Toke
             raise
         sizes = f"hidden size {settings.hidden}, {settings.layers} layer(s), {vocabulary} tokens"
         raise RunError(f"a model of {sizes} does not fit in memory") from None
+
+
+def weights_of_a_token(vocabulary: int, settings: ModelSettings) -> int:
+    """The number of weights that a token is multiplied by in training: all but those of an embedding of its own."""
+    model = build(vocabulary, settings, "meta")
+    count = sum(weight.numel() for weight in model.parameters())
+    if not settings.tied:
+        count -= model.embedding.weight.numel()
+    if settings.sampled:
+        count -= max(0, vocabulary - settings.sampled) * settings.embedding_width(vocabulary)
+    return count
 
 
 def detached(state: StackState) -> StackState:
