@@ -13,6 +13,7 @@ ALLOWED = {
     "version": set(),
     "errors": set(),
     "files": {"errors"},
+    "page": {"version", "errors", "files"},
     "vocabulary": {"errors"},
     "series": {"errors"},
     "program": {"errors"},
@@ -33,10 +34,10 @@ ALLOWED = {
         "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
         "runtime", "nn",
     },
-    "look": {"errors", "program", "equations", "compiler", "nn"},
+    "look": {"errors", "page", "program", "equations", "compiler", "nn"},
     "tasks": {
-        "version", "errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines",
-        "model", "conversion", "runtime", "nn", "look",
+        "version", "errors", "files", "page", "vocabulary", "series", "program", "equations", "compiler", "cells",
+        "engines", "model", "conversion", "runtime", "nn", "look",
     },
     "": {
         "version", "errors", "program", "equations", "compiler", "cells", "engines", "runtime", "nn", "onnx", "look",
@@ -44,7 +45,7 @@ ALLOWED = {
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
-        "version", "errors", "files", "series", "equations", "compiler", "cells", "_native", "engines", "model",
+        "version", "errors", "files", "page", "series", "equations", "compiler", "cells", "_native", "engines", "model",
         "runtime", "nn", "onnx", "look", "tasks", "bench",
     },
     "__main__": {"cli"},
@@ -52,7 +53,7 @@ ALLOWED = {
 
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
-    "numpy": {"vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
+    "numpy": {"page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
     "torch": {"engines", "nn", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),

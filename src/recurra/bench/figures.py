@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from recurra.bench.floor import Level, Roof, floor
 from recurra.bench.peers import PEERS
-from recurra.bench.records import CaseTimes, EngineUsed, Levels, Line, Peak
+from recurra.bench.records import CaseTimes, EngineUsed, Levels, Peak, RecordLine
 from recurra.bench.rows import Own, PeerRow, own, rows
 
 RowGroup = tuple[str, str, str, int]
@@ -44,7 +44,7 @@ class Figures:
         engines: the names of the engines that recurra ran on.
     """
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[RecordLine]) -> None:
         lines = tuple(lines)
         records = [line for line in lines if isinstance(line, CaseTimes)]
         self.rows: list[PeerRow] = _interleaved(rows(records))

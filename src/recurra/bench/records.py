@@ -79,17 +79,17 @@ class Kept:
     saved: int
 
 
-Line = Started | CaseTimes | Peak | Levels | EngineUsed | Kept
+RecordLine = Started | CaseTimes | Peak | Levels | EngineUsed | Kept
 _KINDS = {kind.__name__: kind for kind in (Started, CaseTimes, Peak, Levels, EngineUsed, Kept)}
 
 
-def append(path: Path, record: Line) -> None:
+def append(path: Path, record: RecordLine) -> None:
     """Append a record to a file at once, so that it stays even if the process dies next."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"kind": type(record).__name__, **asdict(record)}) + "\n")
 
 
-def read(path: Path) -> Iterator[Line]:
+def read(path: Path) -> Iterator[RecordLine]:
     """All records of a file; none if there is no file."""
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -17,7 +17,7 @@ from recurra.bench import memory
 from recurra.bench.cases import MEMORY
 from recurra.bench.machine import Machine, machine, processors
 from recurra.bench.peers import PEERS
-from recurra.bench.records import CaseTimes, Line, Started, append, read
+from recurra.bench.records import CaseTimes, RecordLine, Started, append, read
 from recurra.bench.settings import BenchSettings
 from recurra.bench.worker import WorkOrder
 from recurra.errors import RunError
@@ -43,7 +43,7 @@ class Outcome:
     date: str
     seconds: float
     load: float | None
-    lines: tuple[Line, ...]
+    lines: tuple[RecordLine, ...]
     missing: dict[str, tuple[str, ...]]
     left_out: tuple[int, ...]
 
@@ -65,7 +65,7 @@ def run(settings: BenchSettings, say: Callable[[str], None] = print) -> Outcome:
     }
     for name, packages in missing.items():
         say(f"{name} is left out: {', '.join(packages)} is not installed")
-    lines: list[Line] = []
+    lines: list[RecordLine] = []
     with tempfile.TemporaryDirectory() as folder:
         for threads in settings.threads:
             if threads <= cores and any(settings.cases(threads)):
@@ -77,7 +77,7 @@ def run(settings: BenchSettings, say: Callable[[str], None] = print) -> Outcome:
     return Outcome(settings, machine(), date, took, load, tuple(lines), missing, left_out)
 
 
-def _measured(settings: BenchSettings, threads: int, path: Path, say: Callable[[str], None]) -> list[Line]:
+def _measured(settings: BenchSettings, threads: int, path: Path, say: Callable[[str], None]) -> list[RecordLine]:
     """All records with so many threads; if a case kills its process, that is recorded, and a new process goes on."""
     order = WorkOrder(settings, threads, str(path))
     while True:
@@ -100,7 +100,7 @@ def _note(path: Path, settings: BenchSettings, threads: int, name: str, failure:
     append(path, CaseTimes(name, threads, failures={peer.name: failure for peer in peers}))
 
 
-def _kept(path: Path, say: Callable[[str], None]) -> list[Line]:
+def _kept(path: Path, say: Callable[[str], None]) -> list[RecordLine]:
     """Measure what each side keeps for the backward pass."""
     for side in memory.SIDES:
         code = _python(["-m", "recurra.bench.memory", side, str(path)], {**_limits(1), **memory.ENVIRONMENT}, "")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from recurra.bench.cases import Case
 from recurra.bench.machine import caches, pin
-from recurra.bench.records import CaseTimes, EngineUsed, Levels, Line, Peak, Started, append
+from recurra.bench.records import CaseTimes, EngineUsed, Levels, Peak, RecordLine, Started, append
 from recurra.bench.rows import describe
 from recurra.bench.settings import BenchSettings
 from recurra.bench.timing import QUICK, Rounds
@@ -66,7 +66,7 @@ def work(order: WorkOrder) -> None:
     from recurra.compiler import plan, trace
     from recurra.engines import choose
 
-    def write(line: Line) -> None:
+    def write(line: RecordLine) -> None:
         append(Path(order.path), line)
 
     torch.set_num_threads(order.threads)
@@ -84,7 +84,7 @@ def work(order: WorkOrder) -> None:
             last = _measure_limits(order, write, first=False)
 
 
-def _measure_limits(order: WorkOrder, write: Callable[[Line], None], *, first: bool) -> float:
+def _measure_limits(order: WorkOrder, write: Callable[[RecordLine], None], *, first: bool) -> float:
     """Measure the machine's limits, its caches only the first time, and return the time of the measurement."""
     from recurra.bench import roof
 

@@ -1,8 +1,6 @@
 """The pages of forecasts and backtests show the right series, origins and numbers."""
 
-import json
 import re
-from html import unescape
 
 import numpy as np
 
@@ -10,6 +8,7 @@ from recurra.series.backtest import backtest
 from recurra.series.naive import naive_forecasts
 from recurra.series.panel import make_panel
 from recurra.tasks.series.drawing import apart, page_of_backtest, page_of_forecast
+from tests.page.elements import readout_of
 from tests.tasks.series.picture.grids import Grid
 
 MONTHS = Grid("2000-01", "M")
@@ -31,15 +30,16 @@ def forecast_of(panel):
 
 
 def drawn(page):
-    return [json.loads(unescape(found)) for found in re.findall(r'data-points="(.*?)"', page.html())]
+    """The times and the rows of numbers of each chart."""
+    return [readout_of(f"<svg{found}></svg>")[1:] for found in re.findall("<svg(.*?)>", page.html())]
 
 
 def test_a_forecast_follows_its_series():
     panel = panel_of()
     page = page_of_forecast(panel, forecast_of(panel), times, "Next", naive=(NAME, forecast_of(panel)))
-    (points,) = drawn(page)
-    assert points["times"][60:] == times(np.arange(60, 66))
-    assert points["rows"]["forecast"][60:] == points["rows"]["naive"][60:]
+    ((shown, rows),) = drawn(page)
+    assert shown[60:] == times(np.arange(60, 66))
+    assert rows["Forecast"][60:] == rows["Naive"][60:]
     assert "Seasonal naive" in page.html()
     assert page.table is None
 
@@ -58,8 +58,8 @@ def test_a_backtest_draws_forecasts_that_do_not_overlap():
     assert [fan.start for fan in page.charts[0].fans] == [36, 42, 48, 54]
     assert page.table.caption == "6 months from 10 origins, 2 months apart"
     assert page.table.rows[0][0] == "recurra"
-    (first, _) = drawn(page)
-    assert all(first["rows"]["observed"][-6:])
+    ((_, rows), _) = drawn(page)
+    assert all(rows["Observed"][-6:])
 
 
 def test_series_without_an_origin_are_not_drawn():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recurra.errors import RunError
 from recurra.tasks.text import reading
 from recurra.tasks.text.reading import (
-    Section,
+    Excerpt,
     TextFiles,
     TextInMemory,
     place_to_split,
@@ -134,7 +134,7 @@ def test_bytes_of_any_kind_are_read_as_they_are(tmp_path: Path) -> None:
 def test_a_section_is_that_of_the_text() -> None:
     @given(st.text(max_size=30), st.integers(0, 40), st.none() | st.integers(0, 40))
     def check(text: str, begin: int, end: int | None) -> None:
-        assert "".join(Section(TextInMemory(text), begin, end).parts()) == text[begin:end]
+        assert "".join(Excerpt(TextInMemory(text), begin, end).parts()) == text[begin:end]
 
     check()
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra.errors import RunError
 from recurra.files import write_atomically
+from recurra.page.parts import DataTable
 from recurra.series.backtest import MODEL, Backtest
 from recurra.series.forecast import Forecast
 from recurra.series.naive import naive_forecasts
@@ -18,7 +19,7 @@ from recurra.series.results import fields_of, times_column
 from recurra.series.units import steps_in_words
 from recurra.tasks.series.backtesting import period_of
 from recurra.tasks.series.picture.chart import Chart, Fan, TimesAsText
-from recurra.tasks.series.picture.page import MOST_CHARTS, FigureTable, Page
+from recurra.tasks.series.picture.page import MOST_CHARTS, Page
 from recurra.tasks.series.verdict import best_naive, rows_of, training_sentences
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ def _median(tested: Backtest, name: str, row: int, place: int) -> NDArray[np.flo
     return np.asarray(tested.quantiles[name][row, place][:, tested.levels.index(0.5)])
 
 
-def _table(caption: str, measures: Mapping[str, Measures] | None) -> FigureTable | None:
+def _table(caption: str, measures: Mapping[str, Measures] | None) -> DataTable | None:
     if measures is None:
         return None
     head, *rows = rows_of(measures)
-    return FigureTable(caption, head, tuple(rows))
+    return DataTable(caption, head, tuple(rows), own_row=0)

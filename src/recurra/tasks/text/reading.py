@@ -66,20 +66,20 @@ class TextFiles:
                 ended = part.endswith("\n")
 
 
-class Section:
-    """A section of a text.
+class Excerpt:
+    """A part of a text from one character to another.
 
     Args:
         source: the text.
-        begin: the number of characters before the section.
-        end: the number of characters of the text up to the section's end; None for all.
+        begin: the number of characters before it.
+        end: the number of characters of the text up to its end; None for all.
     """
 
     def __init__(self, source: TextSource, begin: int, end: int | None = None) -> None:
         self._source, self._begin, self._end = source, begin, end
 
     def parts(self) -> Iterator[str]:
-        """Iterate over the section."""
+        """Iterate over it."""
         before = 0
         for part in self._source.parts():
             if self._end is not None and before >= self._end:
@@ -184,7 +184,7 @@ def place_to_split(source: TextSource, characters: int, fraction: float = VALID_
     cut = characters - max(1, round(characters * fraction))
     near = cut + (characters - cut) // 2
     space, before = None, cut
-    for part in Section(source, cut, near).parts():
+    for part in Excerpt(source, cut, near).parts():
         place = part.find("\n")
         if place >= 0:
             return before + place + 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from recurra.errors import RunError
 from recurra.tasks.text.collecting import make_vocabulary
 from recurra.tasks.text.encoded import Encoder
-from recurra.tasks.text.reading import Section, TextFiles, TextSource, place_to_split
+from recurra.tasks.text.reading import Excerpt, TextFiles, TextSource, place_to_split
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.text.token_file import is_token_file, write_token_file
 from recurra.vocabulary import Vocabulary
@@ -56,8 +56,8 @@ def tokenize(
     whole = TextFiles(files, settings.level)
     characters = sum(map(len, whole.parts()))
     cut = place_to_split(whole, characters) if valid is None else characters
-    to_train = Section(whole, 0, cut)
-    to_validate = Section(whole, cut) if valid is None else TextFiles([valid], settings.level)
+    to_train = Excerpt(whole, 0, cut)
+    to_validate = Excerpt(whole, cut) if valid is None else TextFiles([valid], settings.level)
     vocabulary = make_vocabulary(Followed(to_train, cut, "tokens are collected", progress), settings, cut)
     train = Encoder(Followed(to_train, cut, "tokens are written", progress), vocabulary)
     held_out = Encoder(to_validate, vocabulary)

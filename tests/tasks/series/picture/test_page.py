@@ -1,17 +1,16 @@
 """The page is one HTML file that needs nothing else, and shows what was observed, forecast and compared."""
 
-import json
 import re
 from dataclasses import replace
-from html import unescape
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from recurra.page.parts import DataTable
 from recurra.series.forecast import LEVELS
 from recurra.tasks.series.picture.chart import Chart, Fan, svg
-from recurra.tasks.series.picture.page import FigureTable, Page
+from recurra.tasks.series.picture.page import Page
+from tests.page.elements import Elements, of_class, readout_of
 from tests.tasks.series.picture.grids import Grid
 
 MONTHS = Grid("2000-01", "M")
@@ -31,38 +30,8 @@ def chart(name="", length=36, *fans, values=None):
     return Chart(name, 0, observed, fans or (fan(length),), MONTHS, times)
 
 
-def points_of(drawn):
-    return json.loads(unescape(re.search(r'data-points="(.*?)"', drawn)[1]))
-
-
-class Elements(HTMLParser):
-    """The elements of a page; every one must be closed."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.found = [], []
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in ("meta",):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def of_class(html, kind):
-    return [attrs for _, attrs in Elements(html).found if attrs.get("class") == kind]
-
-
 def test_a_forecast():
-    table = FigureTable("On left-out data", ("", "MASE"), (("recurra", "1"),))
+    table = DataTable("On left-out data", ("", "MASE"), (("recurra", "1"),))
     html = Page("Sales", (chart(),), 1, ("Better by 12 %.",), table).html()
     assert html.startswith("<!doctype html>")
     for kind in ("observed", "median", "band80", "band90", "naive"):
@@ -88,20 +57,20 @@ def test_names_are_text_and_no_code():
 def test_several_series_are_chosen_among():
     html = Page("Sales", (chart("a"), chart("b"), chart("c")), 10_000).html()
     elements = Elements(html).found
-    figures = [attrs for tag, attrs in elements if tag == "figure"]
-    assert [(each["data-series"], "hidden" in each) for each in figures] == [("0", False), ("1", True), ("2", True)]
+    chosen = [attrs for tag, attrs in elements if "data-series" in attrs]
+    assert [(each["data-series"], "hidden" in each) for each in chosen] == [("0", False), ("1", True), ("2", True)] * 2
     assert "the first 3 of 10,000 series" in html
 
 
 def test_the_pointer_shows_numbers_at_their_times():
-    points = points_of(svg(chart(length=36)))
-    assert points["times"][0] == "2000-01"
-    assert points["times"][-1] == "2003-06"
-    rows = points["rows"]
-    assert set(rows) == {"observed", "forecast", "naive", "80 low", "80 high", "90 low", "90 high"}
-    assert rows["observed"][36:] == [""] * 6
-    assert rows["forecast"][36] == "12.00"
-    assert rows["forecast"][:36] == [""] * 36
+    _, times, rows = readout_of(svg(chart(length=36)))
+    assert times[0] == "2000-01"
+    assert times[-1] == "2003-06"
+    assert list(rows) == ["Observed", "Forecast", "80 % interval", "90 % interval", "Naive"]
+    assert rows["Observed"][36:] == [""] * 6
+    assert rows["Forecast"][36] == "12.00"
+    assert rows["80 % interval"][36] == "10.40 to 13.60"
+    assert rows["Forecast"][:36] == [""] * 36
 
 
 def test_a_backtest_shows_what_came_true():
@@ -109,7 +78,7 @@ def test_a_backtest_shows_what_came_true():
     drawn = svg(tested)
     assert len(of_class(drawn, "actual")) == 12
     assert len(of_class(drawn, "origin")) == len(of_class(drawn, "median")) == 2
-    assert points_of(drawn)["rows"]["observed"][-1]
+    assert readout_of(drawn)[2]["Observed"][-1]
     assert tested.is_backtest
     assert not chart().is_backtest
 
@@ -126,7 +95,7 @@ def test_a_gap_is_a_gap():
 
 def test_a_long_history_is_cut():
     drawn = svg(chart(length=5000))
-    assert len(points_of(drawn)["times"]) == 240 + 6
+    assert len(readout_of(drawn)[1]) == 240 + 6
     assert len(drawn) < 60_000
 
 

@@ -1,36 +1,9 @@
-"""Marks of axes stand where people expect them."""
+"""Marks of times stand where people expect them."""
 
 import pytest
 
-from recurra.tasks.series.picture.ticks import number_marks, shown, time_marks
+from recurra.tasks.series.picture.ticks import time_marks
 from tests.tasks.series.picture.grids import Grid
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "texts"),
-    [
-        (0, 620, ["0", "100", "200", "300", "400", "500", "600"]),
-        (-0.013, 0.031, ["−0.01", "0", "0.01", "0.02", "0.03"]),
-        (0, 5.2e12, ["0", "1×10¹²", "2×10¹²", "3×10¹²", "4×10¹²", "5×10¹²"]),
-        (0.99, 1.01, ["0.990", "0.995", "1.000", "1.005", "1.010"]),
-    ],
-)
-def test_round_numbers(low, high, texts):
-    assert [mark.text for mark in number_marks(low, high)] == texts
-
-
-@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
-def test_any_scale_has_marks_inside_of_the_axis(scale):
-    marks = number_marks(0.3 * scale, 7.7 * scale)
-    assert 3 <= len(marks) <= 9
-    assert all(0.29 * scale <= mark.at <= 7.71 * scale for mark in marks)
-    assert len({mark.text for mark in marks}) == len(marks)
-
-
-def test_numbers_have_the_decimals_that_their_distance_asks_for():
-    assert shown(1234.5678, 0.1) == "1,234.6"
-    assert shown(-2.0, 1.0) == "−2"
-    assert shown(1.25e-9, 1e-11) == "1.25×10⁻⁹"
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,29 @@
-"""The chart of one series as SVG: what was observed, the median, its intervals, and the naive forecast."""
+"""The chart of one series, a part of a page: what was observed, the median, its intervals, and the naive forecast."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from recurra.tasks.series.picture.ticks import number_marks, shown, time_marks
+from recurra.page import plot
+from recurra.page.plot import BOTTOM, HEIGHT, TOP, Axes, Readout
+from recurra.page.ticks import shown
+from recurra.tasks.series.picture.ticks import time_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recurra.series.frequency import Frequency
 
-WIDTH, HEIGHT = 960, 420
-LEFT, RIGHT, TOP, BOTTOM = 72, 16, 16, 40  # of the place for the axes
 INTERVALS = (("90", 0.05, 0.95), ("80", 0.1, 0.9))  # the wider one first, as it lies below the other
 LEAST_HISTORY = 240  # steps before a forecast that are drawn; before one of a long horizon five times as many
 LEAST_BACKTEST = 48  # steps before a backtest that are drawn; before a long one a quarter of its own
 
+STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 TimesAsText = Callable[["NDArray[np.int64]"], "list[str]"]
 
 
@@ -72,6 +73,13 @@ class Chart:
     frequency: Frequency
     times: TimesAsText
 
+    style: ClassVar[tuple[str, ...]] = (plot.STYLE, STYLE)
+    script: ClassVar[str] = plot.SCRIPT
+
+    def html(self) -> str:
+        """The chart as a part of a page."""
+        return f"<figure>\n{svg(self)}</figure>\n"
+
     @property
     def is_backtest(self) -> bool:
         """Whether values were observed where the first forecast lies."""
@@ -86,30 +94,11 @@ class Chart:
         return replace(self, start=self.start + skipped, values=self.values[skipped:])
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """The map from positions and values to the drawing."""
-
-    first: int
-    last: int
-    low: float
-    high: float
-
-    def x(self, position: float) -> float:
-        return LEFT + (position - self.first) / max(1, self.last - self.first) * (WIDTH - LEFT - RIGHT)
-
-    def y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
-
-    def point(self, position: float, value: float) -> str:
-        return f"{self.x(position):.1f},{self.y(value):.1f}"
-
-
 def svg(chart: Chart) -> str:
-    """Draw a chart: an ``<svg>`` element, with the numbers that a pointer shows in its ``data-points``."""
+    """Draw a chart: an ``<svg>`` element in a box that reads its numbers out at the pointer and by the arrow keys."""
     chart = chart.shown_part()
     axes = _axes_of(chart)
-    parts = [_grid(chart, axes)]
+    parts = [axes.grid(time_marks(chart.frequency, int(axes.first), int(axes.last)))]
     parts += [_bands(chart, fan, axes) for fan in chart.fans]
     parts += [_path("naive", fan.positions, fan.naive, axes) for fan in chart.fans if fan.naive is not None]
     parts.append(_path("observed", chart.start + np.arange(len(chart.values)), chart.values, axes))
@@ -117,15 +106,10 @@ def svg(chart: Chart) -> str:
     parts += [_path("median", *_led(chart, fan, fan.at(0.5)), axes) for fan in chart.fans]
     parts += [_origin(fan, axes) for fan in chart.fans]
     title = f"Forecast of {chart.name}" if chart.name else "Forecast"
-    points = escape(json.dumps(_points(chart, axes), ensure_ascii=False, separators=(",", ":")), quote=True)
-    inner = "\n".join(part for part in parts if part)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" data-points="{points}">\n'
-        f'{inner}\n<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" visibility="hidden"/>\n</svg>'
-    )
+    return plot.plot("\n".join(part for part in parts if part), title, _readout(chart, axes))
 
 
-def _axes_of(chart: Chart) -> _Axes:
+def _axes_of(chart: Chart) -> Axes:
     """The axes that hold everything that is drawn, with a little room above and below."""
     arrays = [chart.values, *(fan.quantiles for fan in chart.fans)]
     arrays += [fan.naive for fan in chart.fans if fan.naive is not None]
@@ -137,22 +121,7 @@ def _axes_of(chart: Chart) -> _Axes:
     if 0 <= low <= 0.3 * high:  # zero is near: it says how large the changes are
         low_room = 0.0
     last = max(chart.start + len(chart.values) - 1, max(int(fan.positions[-1]) for fan in chart.fans))
-    return _Axes(chart.start, last, low_room, high_room)
-
-
-def _grid(chart: Chart, axes: _Axes) -> str:
-    lines = []
-    for mark in number_marks(axes.low, axes.high):
-        y = f"{axes.y(mark.at):.1f}"
-        lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        lines.append(f'<text class="mark" x="{LEFT - 10}" y="{y}" dy="0.35em" text-anchor="end">{mark.text}</text>')
-    bottom = HEIGHT - BOTTOM
-    for mark in time_marks(chart.frequency, axes.first, axes.last):
-        x = f"{axes.x(mark.at):.1f}"
-        lines.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 5}"/>')
-        lines.append(f'<text class="mark" x="{x}" y="{bottom + 20}" text-anchor="middle">{escape(mark.text)}</text>')
-    lines.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-    return "\n".join(lines)
+    return Axes(chart.start, last, low_room, high_room)
 
 
 def _led(
@@ -165,7 +134,7 @@ def _led(
     return np.concatenate([[fan.start - 1], fan.positions]), np.concatenate([[chart.values[before]], values])
 
 
-def _bands(chart: Chart, fan: Fan, axes: _Axes) -> str:
+def _bands(chart: Chart, fan: Fan, axes: Axes) -> str:
     parts = []
     for name, below, above in INTERVALS:
         positions, low = _led(chart, fan, fan.at(below))
@@ -178,19 +147,13 @@ def _bands(chart: Chart, fan: Fan, axes: _Axes) -> str:
     return "\n".join(parts)
 
 
-def _path(kind: str, positions: NDArray[np.int64], values: NDArray[np.float64] | None, axes: _Axes) -> str:
+def _path(kind: str, positions: NDArray[np.int64], values: NDArray[np.float64] | None, axes: Axes) -> str:
     """A line through the values, broken where they are missing."""
-    if values is None:
-        return ""
-    commands, is_down = [], False
-    for position, value in zip(positions.tolist(), values.tolist(), strict=True):
-        if np.isfinite(value):
-            commands.append(f"{'L' if is_down else 'M'}{axes.point(position, value)}")
-        is_down = bool(np.isfinite(value))
-    return f'<path class="{kind}" d="{"".join(commands)}"/>' if commands else ""
+    commands = "" if values is None else axes.path(positions.tolist(), values.tolist())
+    return f'<path class="{kind}" d="{commands}"/>' if commands else ""
 
 
-def _dots(chart: Chart, axes: _Axes) -> str:
+def _dots(chart: Chart, axes: Axes) -> str:
     """Dots where a line cannot show a value: it has no neighbour, or it is one that a forecast is compared with."""
     there = np.isfinite(chart.values)
     around = np.concatenate([[False], there, [False]])
@@ -202,7 +165,7 @@ def _dots(chart: Chart, axes: _Axes) -> str:
     return "".join('<circle class="actual" r="2.6" cx="{}" cy="{}"/>'.format(*each.split(",")) for each in places)
 
 
-def _origin(fan: Fan, axes: _Axes) -> str:
+def _origin(fan: Fan, axes: Axes) -> str:
     """A line between what was known and what is forecast; a dot for a forecast of one step, which no line shows."""
     x = axes.x(max(fan.start - 0.5, axes.first))
     line = f'<line class="origin" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
@@ -213,31 +176,33 @@ def _origin(fan: Fan, axes: _Axes) -> str:
     return f'{line}<circle class="point" r="4" cx="{place[0]}" cy="{place[1]}"/>'
 
 
-def _points(chart: Chart, axes: _Axes) -> dict[str, object]:
-    """What a pointer shows: the place of the first step and the width of one, the times, and numbers as texts."""
-    positions = np.arange(axes.first, axes.last + 1)
+def _readout(chart: Chart, axes: Axes) -> Readout:
+    """The numbers at each step: what was observed, the forecast with its intervals, the naive one."""
+    positions = np.arange(chart.start, int(axes.last) + 1)
     every = chart.values[np.isfinite(chart.values)]
     span = float(np.ptp(every)) if len(every) > 1 else 0.0
     step = 10.0 ** np.floor(np.log10(span / 100 if span > 0 else max(abs(axes.high), 1e-300) / 1000))
-    rows: dict[str, NDArray[np.float64]] = {"observed": np.full(len(positions), np.nan)}
-    rows["observed"][: len(chart.values)] = chart.values
+    rows: dict[str, list[str]] = {"Observed": [""] * len(positions)}
+    rows["Observed"][: len(chart.values)] = _texts(chart.values, step)
     for fan in chart.fans:
-        begin = fan.start - axes.first
-        for name, values in _of_fan(fan):
-            rows.setdefault(name, np.full(len(positions), np.nan))[begin : begin + len(values)] = values
-    return {
-        "x": round(axes.x(axes.first), 2),
-        "step": (WIDTH - LEFT - RIGHT) / max(1, axes.last - axes.first),
-        "times": chart.times(positions),
-        "rows": {
-            name: [shown(value, step) if np.isfinite(value) else "" for value in values.tolist()]
-            for name, values in rows.items()
-        },
-    }
+        begin = fan.start - chart.start
+        for name, texts in _of_fan(fan, step):
+            rows.setdefault(name, [""] * len(positions))[begin : begin + len(texts)] = texts
+    return Readout([axes.x(position) for position in positions.tolist()], chart.times(positions), rows)
 
 
-def _of_fan(fan: Fan) -> list[tuple[str, NDArray[np.float64]]]:
-    rows = [("forecast", fan.at(0.5)), ("naive", fan.naive)]
-    for name, below, above in INTERVALS:
-        rows += [(f"{name} low", fan.at(below)), (f"{name} high", fan.at(above))]
-    return [(name, values) for name, values in rows if values is not None]
+def _of_fan(fan: Fan, step: float) -> Iterator[tuple[str, list[str]]]:
+    median = fan.at(0.5)
+    if median is not None:
+        yield "Forecast", _texts(median, step)
+    for name, below, above in reversed(INTERVALS):
+        low, high = fan.at(below), fan.at(above)
+        if low is not None and high is not None:
+            ends = zip(_texts(low, step), _texts(high, step), strict=True)
+            yield f"{name} % interval", [f"{lower} to {upper}" if lower and upper else "" for lower, upper in ends]
+    if fan.naive is not None:
+        yield "Naive", _texts(fan.naive, step)
+
+
+def _texts(values: NDArray[np.float64], step: float) -> list[str]:
+    return [shown(value, step) if np.isfinite(value) else "" for value in values.tolist()]

@@ -1,14 +1,13 @@
-"""Marks of a chart's axes: round numbers, and the beginnings of years, months, days, hours."""
+"""Marks of an axis of times: the beginnings of years, months, days, hours."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recurra.page.ticks import Mark, number_marks
 from recurra.series.zones import local_of
 
 if TYPE_CHECKING:
@@ -28,41 +27,6 @@ _UNITS = (
     *(("Y", count) for count in (1, 2, 5, 10, 20, 50, 100)),
 )
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A mark of an axis: the value, or the position, where it stands, and its text."""
-
-    at: float
-    text: str
-
-
-def number_marks(low: float, high: float, most: int = 7) -> list[Mark]:
-    """Marks at round numbers from `low` to `high`, at most about so many.
-
-    Args:
-        low: the axis' lowest value.
-        high: its highest value, above `low`.
-        most: the number of intervals between marks, about. Default 7.
-    """
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [Mark(number * step, shown(number * step, step)) for number in range(first, last + 1)]
-
-
-def shown(value: float, step: float) -> str:
-    """A number with as many decimals as numbers a step apart need; very large and small ones with a power of ten."""
-    if value == 0 or abs(value) < step * 1e-9:
-        return "0"
-    if abs(value) >= 1e7 or step < 1e-4:
-        exponent = math.floor(math.log10(abs(value)))
-        decimals = min(max(0, exponent - math.floor(math.log10(step) + 1e-9)), 12)
-        return f"{value / 10.0**exponent:.{decimals}f}×10{str(exponent).translate(_SUPERSCRIPTS)}"
-    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}".replace("-", "−")
 
 
 def time_marks(frequency: Frequency, first: int, last: int) -> list[Mark]:
