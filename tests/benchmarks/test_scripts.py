@@ -1,10 +1,13 @@
 """The scripts of benchmarks/: the character model's data, and that its numbers are torch's; what import times mean."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 import torch
+
+import recurra
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,3 +62,18 @@ def test_import_times_are_over_the_row_before():
     text = script("import_time").report("recurra.runtime", [[0.01, 0.09, 0.12], [0.02, 0.08, 0.12], [0.01, 0.09, 0.11]])
     assert [line.split("ms")[0].split()[-1] for line in text.splitlines()] == ["10.0", "80.0", "30.0"]
     assert "recurra.runtime, over numpy" in text
+
+
+def test_both_engines_train_the_same_text(tmp_path, monkeypatch, capsys):
+    text, run = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("the cat sat on the mat\n" * 200, encoding="utf-8")
+    recurra.LanguageModel(hidden=8, batch_size=4, seq_len=16).fit(text, out=run, epochs=1)
+    monkeypatch.setattr("sys.argv", ["text_speed.py", str(run), "--threads", "1", "--rounds", "2", "--updates", "3"])
+    threads = torch.get_num_threads()
+    try:
+        script("text_speed").main()
+    finally:
+        torch.set_num_threads(threads)
+    told = capsys.readouterr().out
+    assert float(re.search(r"differ by (\S+) ", told)[1]) < 1e-6
+    assert float(re.search(r"torch.nn: (\S+)", told)[1]) > 0
