@@ -34,7 +34,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build demo bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build browser demo bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
@@ -86,11 +86,15 @@ $(COMPARED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest -n 2 --durations=25
 
-quick: $(INSTALLED)
+quick: $(INSTALLED) browser
 	$(BIN)/python -m pytest -n 2 -m 'not slow and not compat'
+
+# The tests open pages in a browser.
+browser:
+	@tools/browser.sh install > /dev/null
 
 # The libraries on whose models these tests run are large, and need older versions of packages: they stay out of .venv.
 compat: $(COMPAT)/installed
@@ -105,7 +109,7 @@ $(COMPAT)/installed: $(SOURCES) tools/compat.txt
 	@touch $@
 
 # Each Python has its own environment. PYTHONS names other interpreters.
-pythons:
+pythons: browser
 	PYTHONS="$(PYTHONS)" tools/pythons.sh
 
 # `make test` draws the same random examples in every run, so that a failure is due to a change; here they are new each time.
