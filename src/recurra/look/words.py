@@ -13,7 +13,7 @@ Words = Mapping[str, str]
 # The words that all cells share.
 STATES = {
     "x": "input of this step",
-    "h": "hidden state: what the step before showed",
+    "h": "hidden state: the output of the step before",
     "h'": "new hidden state: the output of this step",
 }
 PROJECTION = {
@@ -24,7 +24,7 @@ PROJECTION = {
 
 _LSTM_STATES = {
     **STATES,
-    "c": "cell state: the memory that the step before left",
+    "c": "cell state: the memory of the step before",
     "c'": "new cell state: what is kept of c, and what is added",
 }
 _LSTM_GATES = {
