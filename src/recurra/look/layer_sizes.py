@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from recurra import cells
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError, RecurraError
+from recurra.look.batch_form import BatchForm
 from recurra.program import Program, Sizes
 
 
@@ -128,6 +130,35 @@ class LayerSizes:
     def state_sizes(self) -> tuple[int, ...]:
         """Features of each state, the hidden state first."""
         return tuple(state.width(self.places[0].sizes) for state in self.program.states)
+
+    @property
+    def form(self) -> BatchForm:
+        """The layout of a dense batch of these sizes."""
+        return BatchForm(self.batch, self.seq_len)
+
+    @property
+    def python(self) -> str:
+        """The Python that makes such a layer: ``recurra.nn.LSTM(10, 20, num_layers=2)``."""
+        dropin = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}.get(self.cell.name)
+        zoo = cells.all()
+        if dropin is not None and zoo[self.cell.name] is self.cell:
+            return f"recurra.nn.{self.shown(dropin)}"
+        place = "recurra.cells." if zoo.get(self.cell.name) is self.cell else ""
+        return f"recurra.nn.{self.shown('Recurrent', place + self.cell.name)}"
+
+    def shown(self, kind: str, *first: str) -> str:
+        """A call with these sizes: ``LSTM(10, 20, num_layers=2)``; those that have their defaults are left out.
+
+        Args:
+            kind: what is called.
+            *first: arguments before the sizes, as Python.
+        """
+        arguments = [*first, str(self.input_size), str(self.hidden_size)]
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in ("num_layers", "bias", "batch_first", "bidirectional", "proj_size"):
+            value = getattr(self, name)
+            arguments += [f"{name}={value}"] if value != defaults[name] else []
+        return f"{kind}({', '.join(arguments)})"
 
     @property
     def places(self) -> tuple[LayerPlace, ...]:

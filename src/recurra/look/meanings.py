@@ -112,9 +112,9 @@ class _Structure:
             by = f", scaled by {', '.join(scaled)}" if scaled else ""
             return f"{maker.operation} of a sum, {_RANGES[maker.operation]}{by}"
         readers = self._readers.get(variable, [])
-        if len(readers) == 1 and len(readers[0].operands) == 1 and OPERATIONS[readers[0].operation].elementwise:
-            if readers[0].results[0].is_named:
-                return f"{readers[0].results[0].name} before its {readers[0].operation}"
+        reader = readers[0] if len(readers) == 1 and len(readers[0].operands) == 1 else None
+        if reader is not None and OPERATIONS[reader.operation].elementwise and reader.results[0].is_named:
+            return f"{reader.results[0].name} before its {reader.operation}"
         return "computed from " + _joined(self._flowing(variable))
 
     def _gate(self, variable: Variable) -> str:
@@ -207,5 +207,3 @@ class _Structure:
 def _joined(names: list[str]) -> str:
     """Names with commas, and "and" before the last one."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-
-

@@ -13,8 +13,8 @@ class Equality:
     """Two Python expressions with equal values after ``output, h_n = layer(x)``.
 
     Names: ``output``, ``h_n`` and the other last states, ``batch``, ``torch``; for a packed input also
-    ``padded, lengths = pad_packed_sequence(output)``, with the layer's ``batch_first``, and ``b``, which is any sequence
-    with at least one step.
+    ``padded, lengths = pad_packed_sequence(output)``, with the layer's ``batch_first``, and ``b``, any sequence that
+    has a step.
 
     Attributes:
         left: an expression of last states.
@@ -167,8 +167,8 @@ class _Relations:
         ahead, back = self._last_output(0), self._last_output(1)
         first_read = self._output_at("lengths[b] - 1" if self.form.is_packed else "-1", f"{self.width}:")
         why = (
-            f"The backward direction reads the last step first and step 0 last, so its state after the whole sequence is "
-            f"at {back}; {first_read} is its state after one step alone."
+            "The backward direction reads the last step first and step 0 last, so its state after the whole sequence "
+            f"is at {back}; {first_read} is its state after one step alone."
         )
         sequence = ", b" if self.form.is_packed else ""
         last = f"[{self.first}[-2{sequence}], {self.first}[-1{sequence}]]"
@@ -189,8 +189,8 @@ class _Relations:
                 f"them in. {self.first}, the other states and padded are in that order too."
             ),
             Statement(
-                f"Padding is never read: {self.first} is the state after each sequence's own last step. Padded steps are "
-                "zeros, so an index of -1 gives zeros for every sequence that is shorter than the longest."
+                f"Padding is never read: {self.first} is the state after each sequence's own last step. Padded steps "
+                "are zeros, so an index of -1 gives zeros for every sequence that is shorter than the longest."
             ),
         ]
         order, sizes = self.form.order, self.form.batch_sizes or ()

@@ -118,7 +118,7 @@ class _Builder:
         beside = ", forward beside backward" if directions == 2 else " at every step"
         shape = (*leading, Dimension(one, sizes.output_size))
         rows.append(ExplainedVariable("output", f"{shown}{of_layer}{beside}{packed}", shape))
-        rows += [ExplainedVariable(f"{name}_n", f"{name} after the last step of each run", s) for name, s in states]
+        rows += [ExplainedVariable(f"{name}_n", f"{name} after the last step that is read", s) for name, s in states]
         return tuple(rows)
 
     # ---- one layer ----
@@ -171,7 +171,9 @@ class _Builder:
 
     def _variable(self, variable: Variable, place: LayerPlace | None) -> ExplainedVariable:
         words = self.words[variable.name]
-        return ExplainedVariable(variable.name, words, self._dimensions(variable, place), self._origins(variable, place))
+        return ExplainedVariable(
+            variable.name, words, self._dimensions(variable, place), self._origins(variable, place)
+        )
 
     def _origins(self, variable: Variable, place: LayerPlace | None) -> tuple[str, ...]:
         """Where a variable comes from, in words or as the pieces of Python that it reads."""

@@ -104,10 +104,25 @@ def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | No
     layer = group[0]
     title = _group_title(group)
     if first is None:
-        return [title, *_table(layer.variables), "  parameters", *_table(layer.parameters, seen)]
+        return [title, *_table(layer.variables), *_backward(group), "  parameters", *_table(layer.parameters, seen)]
     known = {variable.name: variable.dimensions for variable in first[0].variables}
     other = [v for v in layer.variables if known[v.name] != v.dimensions or v is layer.variables[0]]
-    return [f"{title}: all other variables as in layer 0", *_table(other), "  parameters", *_table(layer.parameters, seen)]
+    return [
+        f"{title}: all other variables as in layer 0",
+        *_table(other),
+        "  parameters",
+        *_table(layer.parameters, seen),
+    ]
+
+
+def _backward(group: Sequence[ExplainedLayer]) -> list[str]:
+    """Where the states of the backward direction come from, if a group has one."""
+    back = next((layer for layer in group if layer.place is not None and layer.place.is_backward), None)
+    if back is None:
+        return []
+    forward = {variable.name: variable for variable in group[0].variables}
+    other = [v for v in back.variables if "_0[" in v.origin and v.origin != forward[v.name].origin]
+    return [f"  backward, {variable.name} ← {variable.origin}" for variable in other]
 
 
 def _group_title(group: Sequence[ExplainedLayer]) -> str:
@@ -134,14 +149,11 @@ def _costs(stack: ExplainedStack) -> list[str]:
     if stack.between:
         rows.append(("between layers, first states", "", "", size(stack.between)))
     rows.append(("all", count(stack.parameter_count), count(stack.multiplications), size(stack.kept)))
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(4)]
-    lines = []
-    for row in (head, *rows):
-        cells = [f"{text:<{widths[0]}}" if n == 0 else f"{text:>{widths[n]}}" for n, text in enumerate(row)]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+    lines = aligned_rows([head, *rows], right=range(1, 4))
     if stack.call_multiplications is not None:
         lines.append(f"  a call on this batch: {count(stack.call_multiplications)} multiply-adds")
-    return ["costs (a step is one step of one sequence)", *lines]
+    kept = "kept in training: by recurra's engine on the CPU until the backward pass; weights and input not counted"
+    return ["costs (a step is one step of one sequence)", *lines, *(f"  {line}" for line in textwrap.wrap(kept, 96))]
 
 
 def _short_title(group: Sequence[ExplainedLayer]) -> str:
@@ -150,6 +162,22 @@ def _short_title(group: Sequence[ExplainedLayer]) -> str:
         return "one step"
     text = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
     return text + (", both directions" if any(layer.place and layer.place.is_backward for layer in group) else "")
+
+
+def aligned_rows(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Rows in columns.
+
+    Args:
+        rows: the texts of each row.
+        right: the columns that are aligned to the right. Default: none.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    to_right = set(right)
+    return [
+        "  "
+        + "  ".join(text.rjust(w) if n in to_right else text.ljust(w) for n, (text, w) in enumerate(pairs)).rstrip()
+        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+    ]
 
 
 def count(value: int | None) -> str:

@@ -66,7 +66,9 @@ class Unrolled:
         """The drawing in a sentence, for those who do not see it."""
         drawn = [floor for floor in self.floors if floor.lanes]
         lanes = "; ".join(
-            f"{lane.label or self.cell}: from {lane.first} to {lane.last}" for floor in drawn[::-1] for lane in floor.lanes
+            f"{lane.label or self.cell}: from {lane.first} to {lane.last}"
+            for floor in drawn[::-1]
+            for lane in floor.lanes
         )
         states = next((text for text in self.states if text), "")
         between = f" Between steps go {states}." if states else ""

@@ -60,8 +60,8 @@ def _gates(table: Words, input_name: str, state_name: str, bias: str) -> dict[st
 def _stacked(gates: str) -> dict[str, str]:
     """The words for parameters that hold all gates, one after the other, as torch.nn's do."""
     return {
-        "weight_ih": f"input-to-hidden weights of {gates}, one after the other",
-        "weight_hh": f"hidden-to-hidden weights of {gates}, one after the other",
+        "weight_ih": f"input-to-hidden weights of {gates}",
+        "weight_hh": f"hidden-to-hidden weights of {gates}",
         "bias_ih": f"bias beside weight_ih, of {gates}",
         "bias_hh": f"bias beside weight_hh, of {gates}",
     }
@@ -97,8 +97,8 @@ WORDS: Mapping[str, Words] = {
     },
     "layer_norm_lstm": {
         **_LSTM_STATES,
-        "W": "input-to-hidden weights of i, f, g, o, side by side",
-        "U": "hidden-to-hidden weights of i, f, g, o, side by side",
+        "W": "input-to-hidden weights of i, f, g, o",
+        "U": "hidden-to-hidden weights of i, f, g, o",
         "b": "bias of i, f, g, o",
         "gamma_x": "scale of the normalised x @ W",
         "gamma_h": "scale of the normalised h @ U",
@@ -112,8 +112,8 @@ WORDS: Mapping[str, Words] = {
         **_LSTM_STATES,
         "W_m": "input's weights of the product m",
         "U_m": "state's weights of the product m",
-        "W": "input-to-hidden weights of i, f, g, o, side by side",
-        "M": "weights from m to i, f, g, o, side by side",
+        "W": "input-to-hidden weights of i, f, g, o",
+        "M": "weights from m to i, f, g, o",
         "b": "bias of i, f, g, o",
         "m": "product of input and state: what the gates see in place of h",
         **_LSTM_SUMS,
