@@ -35,7 +35,8 @@ ALLOWED = {
         "runtime", "nn",
     },
     "look": {
-        "errors", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion", "runtime", "nn",
+        "errors", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion", "runtime",
+        "nn",
     },
     "tasks": {
         "version", "errors", "files", "page", "vocabulary", "series", "program", "equations", "compiler", "cells",
@@ -55,13 +56,8 @@ ALLOWED = {
 
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
-<<<<<<< HEAD
     "numpy": {"page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
-    "torch": {"engines", "nn", "tasks", "bench", "cli"},
-=======
-    "numpy": {"vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
     "torch": {"engines", "nn", "look", "tasks", "bench", "cli"},
->>>>>>> 5295229 (recurra explain on the command line; explain takes modules of torch, models and files; the drawing as SVG)
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
     "narwhals": {"series"},

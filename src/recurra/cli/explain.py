@@ -20,7 +20,7 @@ _HELP = "A cell by name (lstm, gru, mgu …), one of your own as FILE.py:NAME, o
 TargetName = Annotated[str | None, typer.Argument(metavar="CELL", help=_HELP)]
 InputSize = Annotated[int | None, typer.Option(min=1, help="Features of the input. Default 10.", show_default=False)]
 HiddenSize = Annotated[int | None, typer.Option(min=1, help="Features of the hidden state. Default 20.")]
-Layers = Annotated[int | None, typer.Option(min=1, max=1000, help="Layers on top of each other. Default 1.")]
+LayerCount = Annotated[int | None, typer.Option(min=1, max=1000, help="Layers on top of each other. Default 1.")]
 Batch = Annotated[int, typer.Option(min=1, help="Sequences in the batch.")]
 Seq = Annotated[int, typer.Option(min=1, help="Steps of a sequence.")]
 Bidirectional = Annotated[
@@ -47,7 +47,7 @@ def explain(
     cell: TargetName = None,
     input_size: InputSize = None,
     hidden_size: HiddenSize = None,
-    num_layers: Layers = None,
+    num_layers: LayerCount = None,
     batch: Batch = 3,
     seq: Seq = 5,
     bidirectional: Bidirectional = False,
@@ -110,21 +110,12 @@ def _sizes(name: str, **sizes: int | bool) -> LayerSizes:
 
 
 def _of_model(name: str, batch: int, steps: int) -> Explanation:
-    """The explanation of the model of a file, for an input of these lengths if it runs as one."""
-    import numpy as np
+    """The explanation of the model of a file or a run's folder, for a batch of these lengths."""
+    from recurra.look.batch_form import BatchForm
+    from recurra.look.described import explained_description
+    from recurra.tasks.export import load_description, source_of
 
-    from recurra.conversion.reading import read
-    from recurra.look import explain as explained
-    from recurra.model.kinds import role
-    from recurra.tasks.export import source_of
-
-    description = read(source_of(Path(name)))
-    if role(description.root) == "models":
-        return explained(description)
-    interface = description.interface
-    lengths = {"batch": batch, "seq_len": steps, "features": 1}
-    shape = [length if isinstance(length, int) else lengths[length] for length in interface.input_shape]
-    return explained(description, np.zeros(shape, np.int64 if interface.takes_tokens else interface.dtype))
+    return explained_description(load_description(source_of(Path(name))), BatchForm(batch, steps))
 
 
 def _page(explanation: Explanation, sizes: LayerSizes | None) -> str:

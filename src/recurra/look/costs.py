@@ -45,7 +45,7 @@ def _of_product(equation: Equation, sizes: Sizes) -> int:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingFacts:
     """The settings that decide what a forward pass keeps.
 
     Attributes:
@@ -69,7 +69,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptBytes:
     """Bytes that stay in memory from the forward pass to the backward pass, weights and the input left out.
 
     Attributes:
@@ -86,7 +86,7 @@ class Kept:
         return sum(self.scans) + self.between
 
 
-def kept(sizes: LayerSizes, form: BatchForm, training: Training) -> Kept | None:
+def kept(sizes: LayerSizes, form: BatchForm, training: TrainingFacts) -> KeptBytes | None:
     """The bytes that a layer keeps in training on recurra's native engine; None where the batch is not known.
 
     Args:
@@ -109,17 +109,17 @@ def kept(sizes: LayerSizes, form: BatchForm, training: Training) -> Kept | None:
     between = per_gap * (sizes.num_layers - 1)
     if _has_first_states(program, form, training):
         between += sum(sizes.state_sizes) * len(places) * form.batch * item
-    return Kept(tuple(scans), between)
+    return KeptBytes(tuple(scans), between)
 
 
-def _has_first_states(program: Program, form: BatchForm, training: Training) -> bool:
+def _has_first_states(program: Program, form: BatchForm, training: TrainingFacts) -> bool:
     """Whether zeros are made for first states that are not given, and kept: plain dense calls do without."""
     is_plain = not form.is_packed and (form.is_batched or training.is_cell)
     return not is_plain or bool(training.checkpoint) or bool(program.masks) or training.item == HALF_ITEM
 
 
 def _of_scan(
-    program: Program, place: LayerPlace, form: BatchForm, training: Training, rows: int, input_has_gradient: bool
+    program: Program, place: LayerPlace, form: BatchForm, training: TrainingFacts, rows: int, input_has_gradient: bool
 ) -> int:
     """The bytes that one layer keeps in one direction."""
     sizes, item, batch = place.sizes, training.computed_item, form.batch or 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from recurra.compiler import TracedCell
 from recurra.look.batch_form import BatchForm
-from recurra.look.costs import Training
+from recurra.look.costs import TrainingFacts
 from recurra.look.explanation import ExplainedPart, Explanation
 from recurra.look.layer_sizes import LayerSizes
 from recurra.look.stack import Subject, explained_stack
@@ -15,32 +15,40 @@ from recurra.model.kinds import is_recurrent, role
 from recurra.model.part import Part
 
 
-def explained_description(description: Description, x: Any = None) -> Explanation:
+def explained_description(description: Description, form: BatchForm) -> Explanation:
     """The explanation of a described model.
 
     Args:
         description: the model.
-        x: an input of it, anything that numpy makes an array of; or a tuple of it and states. Default None.
+        form: the layout of its input.
 
     Raises:
-        TypeError: the model has no recurrent part, or x is not numbers.
-        ValueError: x has another shape than the model takes, or the model does not run as one.
+        TypeError: the model has no recurrent part.
     """
-    form = BatchForm() if x is None else _form(description, x[0] if isinstance(x, tuple) else x)
     parts = []
     for name, part in description.root.walk():
         if is_recurrent(part):
             parts.append(ExplainedPart(name, explained_stack(_subject(part, form, description.dtype.itemsize))))
     if not parts:
         raise TypeError(f"explain takes a model with a recurrent part; this {description.root.kind} has none")
-    return Explanation(f"{description.root.kind} of {len(parts)} recurrent parts", tuple(map(_with_shapes, parts)))
+    title = f"{description.root.kind}: {len(parts)} recurrent part{'s' * (len(parts) > 1)}"
+    return Explanation(title, tuple(map(_with_shapes, parts)))
 
 
-def _form(description: Description, x: Any) -> BatchForm:
-    """The layout of an input."""
+def form_of(description: Description, x: Any) -> BatchForm:
+    """The layout of an input of a described model.
+
+    Args:
+        description: the model.
+        x: the input, anything that numpy makes an array of; or a tuple of it and states.
+
+    Raises:
+        TypeError: x is not numbers.
+        ValueError: x has another shape than the model takes, or the model does not run as one.
+    """
     from recurra.runtime.layout import Layout
 
-    rows, is_batched = Layout(description).rows(x)
+    rows, is_batched = Layout(description).rows(x[0] if isinstance(x, tuple) else x)
     return BatchForm(rows.shape[1], rows.shape[0], is_batched)
 
 
@@ -58,7 +66,7 @@ def _subject(part: Part, form: BatchForm, item: int) -> Subject:
         **settings,
     )
     dropout = 0.0 if is_cell else part.number("dropout")
-    return Subject(sizes.shown(part.kind), part.program, sizes, form, Training(item, dropout, is_cell=is_cell))
+    return Subject(sizes.shown(part.kind), part.program, sizes, form, TrainingFacts(item, dropout, is_cell=is_cell))
 
 
 def _with_shapes(part: ExplainedPart) -> ExplainedPart:

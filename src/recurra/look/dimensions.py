@@ -20,22 +20,22 @@ class Dimension(NamedTuple):
     number: int | None
 
 
-Dimensions = tuple[Dimension, ...]
+NamedShape = tuple[Dimension, ...]
 
 
-def symbols(shape: Dimensions) -> str:
+def symbols(shape: NamedShape) -> str:
     """A shape in symbols: ``(batch, 4*hidden)``, or ``scalar``."""
     return _joined(dimension.symbol for dimension in shape)
 
 
-def numbers(shape: Dimensions) -> str:
+def numbers(shape: NamedShape) -> str:
     """A shape in numbers: ``(3, 80)``, with the symbol where a number is not known; empty where none is."""
     if shape and all(dimension.number is None for dimension in shape):
         return ""
     return _joined(d.symbol if d.number is None else str(d.number) for d in shape)
 
 
-def of_sizes(shape: Iterable[Size], sizes: Sizes | None, named: Mapping[str, Size] | None = None) -> Dimensions:
+def of_sizes(shape: Iterable[Size], sizes: Sizes | None, named: Mapping[str, Size] | None = None) -> NamedShape:
     """The dimensions of a program's shape.
 
     Args:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.compiler import trace
 from recurra.equations import Cell
+from recurra.look.batch_form import BatchForm
 from recurra.look.explanation import ExplainedPart, Explanation
 from recurra.look.layer_sizes import LayerSizes
 from recurra.look.stack import Subject, explained_stack
@@ -55,9 +56,9 @@ def explain(
         return _alone(Subject(f"cell {target.name}", trace(target)))
     described = _description(target)
     if described is not None:
-        from recurra.look.described import explained_description
+        from recurra.look.described import explained_description, form_of
 
-        return explained_description(described, x)
+        return explained_description(described, BatchForm() if x is None else form_of(described, x))
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(target, torch.nn.Module):
         from recurra.look.torch_targets import explained_module

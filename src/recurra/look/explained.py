@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recurra.look.batch_form import BatchForm
-from recurra.look.dimensions import Dimensions, numbers, symbols
+from recurra.look.dimensions import NamedShape, numbers, symbols
 from recurra.look.layer_sizes import LayerPlace, LayerSizes
 from recurra.look.relations import Relations
 from recurra.program import Program
@@ -25,7 +25,7 @@ class ExplainedVariable:
 
     name: str
     meaning: str
-    dimensions: Dimensions
+    dimensions: NamedShape
     origins: tuple[str, ...] = ()
 
     @property

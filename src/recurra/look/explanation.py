@@ -57,7 +57,7 @@ class Explanation:
         return sum(c for c in counts if c is not None) if None not in counts else None
 
     def __str__(self) -> str:
-        if self._is_one:
+        if self.is_one:
             return stack_text(self.parts[0].stack)
         lines = [self.title, "", *self._summary()]
         for part, alike in _together(self.parts):
@@ -66,7 +66,8 @@ class Explanation:
         return "\n".join(lines)
 
     @property
-    def _is_one(self) -> bool:
+    def is_one(self) -> bool:
+        """Whether the target is a recurrent layer or cell itself."""
         return len(self.parts) == 1 and not self.parts[0].name
 
     def _summary(self) -> list[str]:

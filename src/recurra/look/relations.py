@@ -78,10 +78,10 @@ def relations(sizes: LayerSizes, form: BatchForm) -> Relations:
         sizes: the layer.
         form: the layout of its input.
     """
-    return _Relations(sizes, form).all()
+    return _RelationsOf(sizes, form).all()
 
 
-class _Relations:
+class _RelationsOf:
     def __init__(self, sizes: LayerSizes, form: BatchForm) -> None:
         self.sizes, self.form = sizes, form
         self.program = sizes.program

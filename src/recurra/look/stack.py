@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from recurra.compiler import plan
 from recurra.compiler.rewrite import users
 from recurra.look.batch_form import BatchForm
-from recurra.look.costs import Kept, Training, kept, multiplications
-from recurra.look.dimensions import Dimension, Dimensions, of_sizes
+from recurra.look.costs import KeptBytes, TrainingFacts, kept, multiplications
+from recurra.look.dimensions import Dimension, NamedShape, of_sizes
 from recurra.look.explained import ExplainedLayer, ExplainedParameter, ExplainedStack, ExplainedVariable
 from recurra.look.layer_sizes import LayerPlace, LayerSizes
 from recurra.look.meanings import meanings
@@ -42,7 +42,7 @@ class Subject:
     program: Program
     sizes: LayerSizes | None = None
     form: BatchForm = field(default_factory=BatchForm)
-    training: Training = field(default_factory=Training)
+    training: TrainingFacts = field(default_factory=TrainingFacts)
     notes: tuple[str, ...] = ()
 
     @property
@@ -54,7 +54,7 @@ class Subject:
 def explained_stack(subject: Subject) -> ExplainedStack:
     """The facts about a cell or a layer."""
     bytes_kept = None if subject.sizes is None else kept(subject.sizes, subject.form, subject.training)
-    builder = _Builder(subject, bytes_kept)
+    builder = _StackFacts(subject, bytes_kept)
     layer_relations = None
     if subject.sizes is not None and not subject.is_cell:
         layer_relations = relations(subject.sizes, subject.form)
@@ -82,8 +82,8 @@ def _equations(program: Program) -> tuple[tuple[str, str], ...]:
     return tuple((text, when) for when, equations in stages for text, _ in printer.lines(equations))
 
 
-class _Builder:
-    def __init__(self, subject: Subject, bytes_kept: Kept | None) -> None:
+class _StackFacts:
+    def __init__(self, subject: Subject, bytes_kept: KeptBytes | None) -> None:
         self.subject, self.program, self.form = subject, subject.program, subject.form
         self.kept = bytes_kept
         self.words = meanings(subject.program)
@@ -157,7 +157,7 @@ class _Builder:
         parameters = set(self.program.parameters)
         return [v for v in self.program.variables() if v.is_named and v not in parameters]
 
-    def _dimensions(self, variable: Variable, place: LayerPlace | None) -> Dimensions:
+    def _dimensions(self, variable: Variable, place: LayerPlace | None) -> NamedShape:
         named: dict[str, Size] = {}
         if place is not None and place.layer > 0:  # its input is the output of the layer below
             named["input"] = self.program.output.shape[-1] * self._directions

@@ -25,7 +25,7 @@ def svg(stacks: Sequence[tuple[str, ExplainedStack]]) -> str:
     Args:
         stacks: the name of each part, empty where there is one alone, and its layers.
     """
-    drawings = [(name, _Drawing(unrolled(stack))) for name, stack in stacks]
+    drawings = [(name, _SvgDrawing(unrolled(stack))) for name, stack in stacks]
     top, parts, texts = 0.0, [], []
     for name, drawing in drawings:
         if name:
@@ -47,7 +47,7 @@ def svg(stacks: Sequence[tuple[str, ExplainedStack]]) -> str:
     )
 
 
-class _Drawing:
+class _SvgDrawing:
     """The drawing of one network; y grows downwards, so that the highest layer comes first."""
 
     def __init__(self, network: Unrolled) -> None:
@@ -68,10 +68,8 @@ class _Drawing:
         for before, after, states in zip(
             self.network.columns, self.network.columns[1:], self.network.states, strict=False
         ):
-            if before is None or after is None:
-                gap = 70.0
-            else:
-                gap = max(54 + _LETTER * len(states), caption + 30 - self.box)
+            is_cut = before is None or after is None
+            gap = 70.0 if is_cut else max(54 + _LETTER * len(states), caption + 30 - self.box)
             places.append(places[-1] + (0 if before is None else self.box) + gap)
         return places
 

@@ -15,10 +15,10 @@ def drawn(network: Unrolled) -> str:
     Args:
         network: the network.
     """
-    return _Drawing(network).text()
+    return _TextDrawing(network).text()
 
 
-class _Drawing:
+class _TextDrawing:
     def __init__(self, network: Unrolled) -> None:
         self.network = network
         name = network.cell if len(network.cell) <= _NAME else f"{network.cell[: _NAME - 1]}…"

@@ -102,9 +102,15 @@ def _relations(stack: ExplainedStack) -> list[str]:
 def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | None, seen: set[object]) -> list[str]:
     """The variables and parameters of layers of the same sizes; of upper layers what differs from the first."""
     layer = group[0]
-    title = _group_title(group)
+    title = group_title(group)
     if first is None:
-        return [title, *_table(layer.variables), *_backward(group), "  parameters", *_table(layer.parameters, seen)]
+        return [
+            title,
+            *_table(layer.variables),
+            *(f"  {line}" for line in backward_origins(group)),
+            "  parameters",
+            *_table(layer.parameters, seen),
+        ]
     known = {variable.name: variable.dimensions for variable in first[0].variables}
     other = [v for v in layer.variables if known[v.name] != v.dimensions or v is layer.variables[0]]
     return [
@@ -115,18 +121,18 @@ def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | No
     ]
 
 
-def _backward(group: Sequence[ExplainedLayer]) -> list[str]:
-    """Where the states of the backward direction come from, if a group has one."""
+def backward_origins(group: Sequence[ExplainedLayer]) -> list[str]:
+    """Where the states of the backward direction come from; empty where a group has none."""
     back = next((layer for layer in group if layer.place is not None and layer.place.is_backward), None)
     if back is None:
         return []
     forward = {variable.name: variable for variable in group[0].variables}
     other = [v for v in back.variables if "_0[" in v.origin and v.origin != forward[v.name].origin]
-    return [f"  backward, {variable.name} ← {variable.origin}" for variable in other]
+    return [f"backward, {variable.name} ← {variable.origin}" for variable in other]
 
 
-def _group_title(group: Sequence[ExplainedLayer]) -> str:
-    """``layer 0, forward and backward``, ``layers 1 to 9``."""
+def group_title(group: Sequence[ExplainedLayer]) -> str:
+    """The title of layers of the same sizes: ``layer 0, forward and backward``, ``layers 1 to 9``."""
     places = [layer.place for layer in group if layer.place is not None]
     if group[0].title == "one step" or not places:
         return group[0].title

@@ -11,7 +11,7 @@ from recurra.cells import gru, lstm, rnn
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import relu, tanh
 from recurra.look.batch_form import BatchForm
-from recurra.look.costs import Training
+from recurra.look.costs import TrainingFacts
 from recurra.look.explanation import ExplainedPart, Explanation
 from recurra.look.layer_sizes import LayerSizes
 from recurra.look.stack import Subject, explained_stack
@@ -104,7 +104,7 @@ def _subject(module: Any, x: Any, notes: tuple[str, ...] = ()) -> Subject:
     if x is not None:
         form, has_gradient = form_of(type(module).__name__, sizes, is_cell, arguments(x))
     weight = next(module.parameters(), None)
-    training = Training(
+    training = TrainingFacts(
         4 if weight is None else weight.element_size(),
         getattr(module, "dropout", 0.0),
         getattr(module, "checkpoint", None),

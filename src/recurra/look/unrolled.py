@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recurra.look.dimensions import Dimension, Dimensions, numbers, of_sizes, symbols
+from recurra.look.dimensions import Dimension, NamedShape, numbers, of_sizes, symbols
 from recurra.look.explained import ExplainedStack
 from recurra.look.layer_sizes import LayerPlace
 
@@ -80,10 +80,10 @@ class Unrolled:
 
 def unrolled(stack: ExplainedStack) -> Unrolled:
     """The drawing of a cell or a layer."""
-    return _Layout(stack).drawing()
+    return _Unrolling(stack).drawing()
 
 
-class _Layout:
+class _Unrolling:
     def __init__(self, stack: ExplainedStack) -> None:
         self.stack, self.program, self.form = stack, stack.program, stack.form
         self.steps = self._steps()
@@ -116,7 +116,7 @@ class _Layout:
 
     def _shape(self, features: Dimension, step: int | None) -> str:
         if not self.form.is_batched:
-            shape: Dimensions = (features,)
+            shape: NamedShape = (features,)
         else:
             known = self.form.batch if self.stack.is_cell or step == -1 else self.form.batch_at(step)
             shape = (Dimension("batch", known), features)

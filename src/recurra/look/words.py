@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-Words = Mapping[str, str]
+CellWords = Mapping[str, str]
 
 # The words that all cells share.
 STATES = {
@@ -46,7 +46,7 @@ _GRU_GATES = {
 }
 
 
-def _gates(table: Words, input_name: str, state_name: str, bias: str) -> dict[str, str]:
+def _gates(table: CellWords, input_name: str, state_name: str, bias: str) -> dict[str, str]:
     """The words for parameters that each gate has for itself: ``W_i``, ``U_i``, ``b_i`` …"""
     words = {}
     for gate, meaning in table.items():
@@ -67,7 +67,7 @@ def _stacked(gates: str) -> dict[str, str]:
     }
 
 
-WORDS: Mapping[str, Words] = {
+WORDS: Mapping[str, CellWords] = {
     "rnn": {
         **STATES,
         "weight_ih": "input-to-hidden weights",
