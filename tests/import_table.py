@@ -34,7 +34,10 @@ ALLOWED = {
         "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
         "runtime", "nn",
     },
-    "look": {"errors", "page", "program", "equations", "compiler", "nn"},
+    "look": {
+        "errors", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion", "runtime",
+        "nn",
+    },
     "tasks": {
         "version", "errors", "files", "page", "vocabulary", "series", "program", "equations", "compiler", "cells",
         "engines", "model", "conversion", "runtime", "nn", "look",
@@ -54,7 +57,7 @@ ALLOWED = {
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
     "numpy": {"page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
-    "torch": {"engines", "nn", "tasks", "bench", "cli"},
+    "torch": {"engines", "nn", "look", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
     "narwhals": {"series"},

@@ -11,6 +11,7 @@ import typer
 from recurra.cli import series, text
 from recurra.cli.bench import bench
 from recurra.cli.console import message_of
+from recurra.cli.explain import explain
 from recurra.cli.export import export, inspect
 from recurra.cli.processes import tell
 from recurra.version import __version__
@@ -26,6 +27,7 @@ app.add_typer(text.app, name="text")
 app.add_typer(series.app, name="series")
 app.command()(export)
 app.command()(inspect)
+app.command()(explain)
 app.command()(bench)
 
 

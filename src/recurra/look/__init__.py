@@ -1,5 +1,7 @@
-"""``explain``: the meaning and the shape of every variable of a cell."""
+"""``explain``: the meaning and the shape of everything in a recurrent network."""
 
-from recurra.look.explain import Explanation, explain
+from recurra.look.explain import explain
+from recurra.look.explanation import Explanation
+from recurra.look.layer_sizes import LayerSizes
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "LayerSizes", "explain"]

@@ -1,0 +1,84 @@
+"""Cells by the names that the command line takes: of the zoo, or FILE.py:NAME."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from recurra import cells
+from recurra.equations import Cell
+from recurra.errors import RunError, one_line
+
+
+def is_model(name: str) -> bool:
+    """Whether a name is a path of a model and not a cell: it exists, or looks like a path, and is no Python file."""
+    if name in cells.all() or ".py" in name:
+        return False
+    return Path(name).exists() or name.endswith(".safetensors") or "/" in name
+
+
+def cell_of(name: str) -> Cell:
+    """The cell of a name.
+
+    Args:
+        name: a cell of the zoo, in any case and with ``-`` for ``_``; or ``FILE.py:NAME``, whose file is executed.
+            ``FILE.py`` suffices where the file has one cell.
+
+    Raises:
+        RunError: there is no such cell; the message gives the closest names.
+    """
+    if ".py" in name:
+        path, _, attribute = name.rpartition(".py")
+        return _own(Path(f"{path}.py"), attribute.removeprefix(":"))
+    zoo = cells.all()
+    found = zoo.get(name.lower().replace("-", "_"))
+    if found is None:
+        hint = _closest(name, list(zoo))
+        raise RunError(f"there is no cell {one_line(name, 60)!r}: {hint} A cell of your own is FILE.py:NAME")
+    return found
+
+
+def _closest(name: str, known: list[str]) -> str:
+    """A hint at the names that are most like one."""
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}."
+
+
+def _own(path: Path, name: str) -> Cell:
+    """A cell that a Python file defines."""
+    module = _executed(path)
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Cell)}
+    if not found:
+        raise RunError(f"{path} has no cell: none of its names was made by @recurra.cell")
+    if name in found:
+        return found[name]
+    own = {key: value for key, value in found.items() if _is_of(value, module)} or found  # not those it imports
+    if not name and len(own) == 1:
+        return next(iter(own.values()))
+    if not name:
+        raise RunError(f"{path} has several cells: say {path}:NAME with NAME one of {', '.join(own)}")
+    raise RunError(f"{path} has no cell {one_line(name, 60)!r}: {_closest(name, list(own))}")
+
+
+def _executed(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise RunError(f"{path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(f"_recurra_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.absolute().parent))  # as Python does for a script
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise RunError(f"{path} cannot be run: {type(error).__name__}: {one_line(str(error), 200)}") from None
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _is_of(cell: Cell, module: ModuleType) -> bool:
+    return getattr(getattr(cell, "function", None), "__module__", None) == module.__name__
