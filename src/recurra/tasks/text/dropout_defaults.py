@@ -15,7 +15,7 @@ from recurra.tasks.training.settings import TrainingSettings
 # defaults are the same on every machine.
 MULTIPLICATIONS_PER_SECOND = 3.3e10
 # docs/results.md, "How the defaults were found", has the measurements that these follow.
-FEWEST_PASSES, MOST_PASSES = 3.0, 100.0  # nothing is dropped up to the one, and no more from the other on
+FEWEST_PASSES, MOST_PASSES = 2.0, 100.0  # nothing is dropped up to the one, and no more from the other on
 MOST_DROPOUT = 0.6
 WEIGHTS_DROPPED = 0.5  # the share of the dropout at which weights between states are dropped
 
@@ -37,7 +37,7 @@ def passes_of(tokens: int, weights: int, training: TrainingSettings) -> float:
 def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     """Settings whose dropout and weight drop are numbers: those given, or else what suits so many passes.
 
-    Up to 3 passes nothing is dropped; from there on dropout rises with the logarithm of their number, to 0.6 at 100.
+    Up to 2 passes nothing is dropped; from there on dropout rises with the logarithm of their number, to 0.6 at 100.
     Half as many weights between states are dropped, unless the dropout was given, or the cell has no such weights.
     """
     share = math.log(max(passes, FEWEST_PASSES) / FEWEST_PASSES) / math.log(MOST_PASSES / FEWEST_PASSES)
