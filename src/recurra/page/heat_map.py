@@ -22,7 +22,7 @@ ENOUGH_COLUMNS, MOST_COLUMNS = 300, 1_000  # of a map with too many cells, of on
 ROOM, TALL = 840, 420  # pixels that a map should fill
 LEVELS = 255  # of colours
 _ANCHORS = {  # of the scales, in hexadecimal
-    "diverging": "053061 2166ac 92c5de f4f5f7 f4a582 be322d 67001f",
+    "diverging": "0b3f8a 2f7cc4 9ccae6 f4f5f7 f6b08c d4513f 8f1030",
     "sequential": "f7f9fb c7dee2 7ab5c2 2d7c9b 164673 0c1840",
 }
 _MISSING = (138, 146, 156)
