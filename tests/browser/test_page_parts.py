@@ -13,6 +13,7 @@ STATES[2, 3] = np.nan
 TEXT = "the quick brown fox jumps over the lazy dog, twice and again"
 NORMS = 10.0 ** -np.arange(12.0)
 LOSSES = np.linspace(2.0, 1.0, 40) ** 2
+TOKENS = [token if token != " " else "␣" for token in TEXT]  # as a reader sees them
 DRAWING = '<svg viewBox="0 0 1200 40" width="1200"><text x="5" y="20" fill="currentColor">wide</text></svg>'
 
 
@@ -58,7 +59,7 @@ def test_the_pointer_reads_cells(open_page, path):
     box = map_.locator(".cells").bounding_box()
     for row, column in ((0, 0), (11, 7), (5, 20), (2, 3)):
         page.mouse.move(box["x"] + (column + 0.5) * box["width"] / 60, box["y"] + (row + 0.5) * box["height"] / 12)
-        expected = f"unit {row} · {TEXT[column]} · {STATES[row, column]:.3f}"
+        expected = f"unit {row} · {TOKENS[column]} · {STATES[row, column]:.3f}"
         assert map_.locator(".readout").text_content() == expected
     page.mouse.move(0, 0)
     assert map_.locator(".readout").text_content().startswith("Point at a cell")
@@ -82,7 +83,7 @@ def test_the_keyboard_reads_cells(open_page, path):
     ):
         cells.press(key)
         row, column = row + down, column + right
-        assert readout.text_content() == f"unit {row} · {TEXT[column]} · {STATES[row, column]:.3f}"
+        assert readout.text_content() == f"unit {row} · {TOKENS[column]} · {STATES[row, column]:.3f}"
         cursor, box = map_.locator(".cursor").bounding_box(), map_.locator(".scroll").bounding_box()
         assert box["x"] - 1 <= cursor["x"] <= box["x"] + box["width"]  # the cell is scrolled into view
 

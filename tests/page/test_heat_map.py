@@ -106,10 +106,10 @@ def test_the_ends_of_the_scale(options, ends):
 
 
 def test_names_are_text():
-    html = HeatMap('"<b>"', [[1.0]], ["<i>"], ["&\n"]).html()
+    html = HeatMap('"<b>"', [[1.0, 2.0, 3.0]], ["<i>"], ["&\n", " ", " a b"]).html()
     page = Elements(html)
     assert not page.of("b")
-    assert content_of(html)["columns"] == ["&\n"]
+    assert content_of(html)["columns"] == ["&↵", "␣", "␣a b"]
     assert "<i>" in page.text
 
 

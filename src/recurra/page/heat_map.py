@@ -22,9 +22,11 @@ ENOUGH_COLUMNS, MOST_COLUMNS = 300, 1_000  # of a map with too many cells, of on
 ROOM, TALL = 840, 420  # pixels that a map should fill
 LEVELS = 255  # of colours
 _ANCHORS = {  # of the scales, in hexadecimal
-    "diverging": "053061 2166ac 92c5de f4f5f7 f4a582 be322d 67001f",
+    "diverging": "0b3f8a 2f7cc4 9ccae6 f4f5f7 f6b08c d4513f 8f1030",
     "sequential": "f7f9fb c7dee2 7ab5c2 2d7c9b 164673 0c1840",
 }
+_SIGNS = str.maketrans({"\n": "↵", "\r": "␍", "\t": "⇥"})
+_EDGES = re.compile(r"^ | $")
 _MISSING = (138, 146, 156)
 
 
@@ -49,7 +51,8 @@ class HeatMap:
         title: what it shows.
         values: the numbers: (rows, columns), at least one; NaN is grey.
         row_labels: a text for each row.
-        column_labels: a text for each column.
+        column_labels: a text for each column, such as a token; a space at its ends and a line break are
+            shown as signs.
         scale: ``diverging``, blue to red with zero in the middle, or ``sequential``, light to dark.
         low: the number of the first colour; default the lowest one, on a diverging scale `high` with the other sign.
         high: the number of the last colour; default the highest one, on a diverging scale the largest size.
@@ -78,7 +81,7 @@ class HeatMap:
         rows, columns = kept = _kept(*values.shape)
         low, high = self._ends(values)
         shown = values[:rows, :columns]
-        layout = _layout(self.row_labels[:rows], self.column_labels[:columns])
+        layout = _layout(self.row_labels[:rows], self._columns()[:columns])
         picture = base64.b64encode(png(colours(shown, low, high, self.scale))).decode()
         summary = escape(self._summary(values, kept))
         cells = json.dumps(self._content(shown), ensure_ascii=False, separators=(",", ":"))
@@ -93,7 +96,7 @@ class HeatMap:
             f'data-cells="{escape(cells)}">'
             f'<img alt="{summary}" src="data:image/png;base64,{picture}"><div class="cursor" hidden></div></div>\n'
             f'<div class="columns{" upright" if layout.is_upright else ""}" aria-hidden="true">'
-            f"{_labels(self.column_labels[:columns], layout.every_column)}</div>\n</div></div>\n"
+            f"{_labels(self._columns()[:columns], layout.every_column)}</div>\n</div></div>\n"
             f"{self._key(low, high)}<figcaption>{summary}</figcaption>\n</figure>\n"
         )
 
@@ -105,6 +108,10 @@ class HeatMap:
         if values.shape != labels:
             raise ValueError(f"values {values.shape} need as many labels of rows and columns; got {labels}")
         return values
+
+    def _columns(self) -> list[str]:
+        """The labels of the columns, without characters that are not seen."""
+        return [_EDGES.sub("␣", label.translate(_SIGNS)) for label in self.column_labels]
 
     def _ends(self, values: NDArray[np.float64]) -> tuple[float, float]:
         """The numbers of the first and the last colour."""
@@ -134,12 +141,12 @@ class HeatMap:
             return f"{text}No cell has a number."
         for name, find in (("Lowest", np.nanargmin), ("highest", np.nanargmax)):
             row, column = divmod(int(find(np.where(np.isfinite(shown), shown, np.nan))), shown.shape[1])
-            text += f"{name} {self._text(shown[row, column])} at {self.row_labels[row]}, {self.column_labels[column]}; "
+            text += f"{name} {self._text(shown[row, column])} at {self.row_labels[row]}, {self._columns()[column]}; "
         return text[:-2] + "."
 
     def _content(self, shown: NDArray[np.float64]) -> dict[str, object]:
         """What the script reads: the labels, and the numbers as texts, or without their points in base 64."""
-        names = {"rows": list(self.row_labels[: len(shown)]), "columns": list(self.column_labels[: shown.shape[1]])}
+        names = {"rows": list(self.row_labels[: len(shown)]), "columns": self._columns()[: shown.shape[1]]}
         texts = [self._text(value) for value in shown.ravel().tolist()]
         fixed = re.fullmatch(r"\.(\d)f", self.value_format)
         if not fixed or np.isinf(shown).any():

@@ -91,7 +91,8 @@ class LineChart:
         whole = [self._finite(line) for line in self.lines]
         drawn = [_thinned(x, y) for x, y in whole]
         axes = self._axes(drawn)
-        inner = [axes.grid(number_marks(axes.first, axes.last))]
+        marks = number_marks(axes.first, axes.last)
+        inner = []
         for number, (x, y) in enumerate(drawn):
             inner.append(f'<path class="{self._class(number)}" d="{axes.path(x.tolist(), y.tolist())}"/>')
             inner += _dots(number, x, y, axes)
@@ -99,7 +100,7 @@ class LineChart:
             f'<figure class="line-chart">\n<figcaption class="title">{escape(self.title)}</figcaption>\n'
             + self._legend()
             + f'<p class="axis-name">{escape(self.y_label)}</p>\n'
-            + plot.plot("\n".join(inner), self.title, self._readout(drawn, axes))
+            + plot.plot(axes, marks, "\n".join(inner), self.title, self._readout(drawn, axes))
             + f'<p class="axis-name of-x">{escape(self.x_label)}</p>\n'
             + self._left_out(whole, drawn)
             + Details("In numbers", [self._table(drawn)]).html()
@@ -195,5 +196,5 @@ def _dots(number: int, x: NDArray[np.float64], y: NDArray[np.float64], axes: Axe
     """Dots for points without neighbours, which no line shows."""
     around = np.pad(np.isfinite(y), 1)
     lone = np.flatnonzero(around[1:-1] & ~around[:-2] & ~around[2:]).tolist()
-    places = [axes.point(float(x[each]), float(y[each])).split(",") for each in lone]
-    return [f'<circle class="series{number % COLOURS}" r="3" cx="{left}" cy="{top}"/>' for left, top in places]
+    kind = f"dot series{number % COLOURS}"
+    return [plot.dot(kind, axes, float(x[each]), float(y[each])) for each in lone]

@@ -1,5 +1,5 @@
 for (const plot of document.querySelectorAll(".plot")) {
-  const svg = plot.querySelector("svg"), tip = plot.querySelector(".tip"), cursor = svg.querySelector(".cursor");
+  const svg = plot.querySelector("svg"), tip = plot.querySelector(".tip"), cursor = plot.querySelector(".cursor");
   const points = JSON.parse(svg.dataset.points), places = points.places, heads = points.heads.split("\n");
   const rows = Object.entries(points.rows).map(([name, texts]) => [name, texts.split("|")]);
   let at = -1;
@@ -8,11 +8,7 @@ for (const plot of document.querySelectorAll(".plot")) {
     made.textContent = text;
     return made;
   };
-  const scale = () => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-  const hide = () => {
-    tip.style.visibility = "hidden";
-    cursor.setAttribute("visibility", "hidden");
-  };
+  const hide = () => { tip.style.visibility = cursor.style.visibility = "hidden"; };
   const show = (place) => {
     at = place;
     const found = rows.filter(([, texts]) => texts[at]);
@@ -24,15 +20,14 @@ for (const plot of document.querySelectorAll(".plot")) {
       element("dt", name, list);
       element("dd", texts[at], list);
     }
-    for (const end of ["x1", "x2"]) cursor.setAttribute(end, places[at]);
-    cursor.setAttribute("visibility", "visible");
-    tip.style.visibility = "visible";
+    tip.style.visibility = cursor.style.visibility = "visible";
   };
   const put = (y) => {
-    const x = places[at] * scale(), from = plot.scrollLeft, to = from + plot.clientWidth;
-    const left = x + 16 + tip.offsetWidth > to ? x - 16 - tip.offsetWidth : x + 16;
-    tip.style.left = Math.max(left, from) + "px";
-    tip.style.top = Math.max(0, Math.min(y, plot.clientHeight) - tip.offsetHeight) + "px";
+    const box = svg.getBoundingClientRect(), x = (places[at] / svg.viewBox.baseVal.width) * box.width;
+    const left = x + 16 + tip.offsetWidth > box.width ? x - 16 - tip.offsetWidth : x + 16;
+    cursor.style.left = x + "px";
+    tip.style.left = Math.max(left, 0) + "px";
+    tip.style.top = Math.max(0, Math.min(y, box.height - tip.offsetHeight)) + "px";
   };
   const nearest = (x) => {
     let best = 0;
@@ -42,15 +37,12 @@ for (const plot of document.querySelectorAll(".plot")) {
   };
   const showKey = (place) => {
     show(Math.max(0, Math.min(places.length - 1, place)));
-    const x = places[at] * scale();
-    if (x < plot.scrollLeft + 40) plot.scrollLeft = x - 40;
-    if (x > plot.scrollLeft + plot.clientWidth - 40) plot.scrollLeft = x - plot.clientWidth + 40;
-    put(plot.clientHeight / 2);
+    put(0);
   };
   const follow = (event) => {
     const box = svg.getBoundingClientRect();
-    show(nearest((event.clientX - box.left) / scale()));
-    put(event.clientY - box.top + tip.offsetHeight / 2);
+    show(nearest(((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width));
+    put(event.clientY - box.top - tip.offsetHeight / 2);
   };
   svg.addEventListener("pointermove", follow);
   svg.addEventListener("pointerdown", follow);

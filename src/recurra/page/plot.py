@@ -1,4 +1,7 @@
-"""The frame of a chart: axes with their marks, and the numbers that a pointer or the arrow keys show."""
+"""The frame of a chart: axes with their marks, and the numbers that the pointer or the arrow keys show.
+
+The drawing is stretched to the width of the page; marks are texts beside it, so that they stay as large as any text.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from pathlib import Path
 
 from recurra.page.ticks import Mark, log_marks, number_marks
 
-WIDTH, HEIGHT = 960, 420
-RIGHT, TOP, BOTTOM = 16, 16, 34  # beside, above and below the axes
-CHARACTER = 9  # the width of one of a mark, about, also on a phone
+WIDTH, HEIGHT = 1000, 400  # units of the drawing, which is stretched to the page
 STYLE, SCRIPT = (Path(__file__).with_suffix(kind).read_text(encoding="utf-8") for kind in (".css", ".js"))
 
 
@@ -36,27 +36,16 @@ class Axes:
     high: float
     log_y: bool = False
 
-    @cached_property
-    def marks(self) -> list[Mark]:
-        """The marks of the vertical axis, at round numbers."""
-        return (log_marks if self.log_y else number_marks)(self.low, self.high)
-
-    @cached_property
-    def left(self) -> int:
-        """The room on the left, which holds the marks of the vertical axis."""
-        return 20 + CHARACTER * max((len(mark.text) for mark in self.marks), default=0)
-
     def x(self, position: float) -> float:
         """The place of a position from the drawing's left."""
-        share = (position - self.first) / ((self.last - self.first) or 1)
-        return self.left + share * (WIDTH - self.left - RIGHT)
+        return (position - self.first) / ((self.last - self.first) or 1) * WIDTH
 
     def y(self, value: float) -> float:
         """The place of a value from the drawing's top; of one below a logarithmic axis, the axis' lower end."""
         low, high = self.low, self.high
         if self.log_y:
             value, low, high = (math.log(max(each, self.low)) for each in (value, low, high))
-        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - (value - low) / (high - low) * HEIGHT
 
     def point(self, position: float, value: float) -> str:
         """The place of a value as SVG writes points."""
@@ -72,36 +61,13 @@ class Axes:
             is_down = is_there
         return "".join(commands)
 
-    def grid(self, x_marks: Sequence[Mark]) -> str:
-        """The axes with their marks, as SVG.
-
-        Args:
-            x_marks: the marks of the horizontal axis.
-        """
-        lines = []
-        for mark in self.marks:
-            y = f"{self.y(mark.at):.1f}"
-            lines.append(f'<line class="grid" x1="{self.left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-            lines.append(
-                f'<text class="mark" x="{self.left - 10}" y="{y}" dy="0.35em" text-anchor="end">{mark.text}</text>'
-            )
-        bottom = HEIGHT - BOTTOM
-        for mark in x_marks:
-            x = f"{self.x(mark.at):.1f}"
-            lines.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 5}"/>')
-            lines.append(
-                f'<text class="mark" x="{x}" y="{bottom + 22}" text-anchor="middle">{escape(mark.text)}</text>'
-            )
-        lines.append(f'<line class="axis" x1="{self.left}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-        return "\n".join(lines)
-
 
 @dataclass(frozen=True)
 class Readout:
     """What the pointer and the arrow keys show at each place of a chart.
 
     Attributes:
-        places: the places from the drawing's left, ascending.
+        places: the places from the drawing's left, ascending, in its units.
         heads: a headline for each place, without line breaks.
         rows: named rows of numbers as texts, one for each place; an empty text is not shown.
     """
@@ -120,19 +86,35 @@ class Readout:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def plot(inner: str, title: str, readout: Readout) -> str:
-    """A chart as HTML: the drawing, and what is read out of it; its page needs `STYLE` and `SCRIPT`.
+def plot(axes: Axes, x_marks: Sequence[Mark], inner: str, title: str, readout: Readout) -> str:
+    """A chart as HTML, as wide as the page; its page needs `STYLE` and `SCRIPT`.
 
     Args:
-        inner: the content of the ``<svg>`` element of 960 × 420 units.
-        title: what it shows.
+        axes: the axes; the vertical one has marks at round numbers.
+        x_marks: the marks of the horizontal axis.
+        inner: what is drawn over them, as SVG of 1000 × 400 units. They are stretched: a dot is a line without length.
+        title: what the chart shows.
         readout: the numbers to show.
     """
-    name, points = escape(title), escape(readout.as_json())
+    y_marks = (log_marks if axes.log_y else number_marks)(axes.low, axes.high)
+    lines = [f'<path class="grid" d="M0,{axes.y(mark.at):.1f}H{WIDTH}"/>' for mark in y_marks]
+    lines += [f'<path class="tick" d="M{axes.x(mark.at):.1f},{HEIGHT}v-5"/>' for mark in x_marks]
+    lines.append(f'<path class="axis" d="M0,{HEIGHT}H{WIDTH}"/>')
+    beside = "".join(f'<span style="top:{axes.y(mark.at) / HEIGHT:.2%}">{mark.text}</span>' for mark in y_marks)
+    below = "".join(f'<span style="left:{axes.x(mark.at) / WIDTH:.2%}">{escape(mark.text)}</span>' for mark in x_marks)
+    characters = max((len(mark.text) for mark in y_marks), default=0)
+    name, points, newline = escape(title), escape(readout.as_json()), "\n"
     return (
         f'<div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label="{name}. '
-        f'The arrow keys, Home and End read it out.">\n'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}" data-points="{points}">\n'
-        f'{inner}\n<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" visibility="hidden"/>\n</svg>\n'
-        f'<div class="tip" aria-live="polite"></div>\n</div>\n'
+        f'The arrow keys, Home and End read it out." style="--characters:{characters}">\n'
+        f'<div class="y-marks" aria-hidden="true">{beside}</div>\n<div class="area">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}" '
+        f'data-points="{points}">\n{newline.join(lines)}\n{inner}\n</svg>'
+        f'<div class="cursor"></div><div class="tip" aria-live="polite"></div></div>\n'
+        f'<div class="x-marks" aria-hidden="true">{below}</div>\n</div>\n'
     )
+
+
+def dot(kind: str, axes: Axes, position: float, value: float) -> str:
+    """A dot as SVG, of a class that says how wide its line is."""
+    return f'<path class="{kind}" d="M{axes.point(position, value)}h0"/>'

@@ -8,7 +8,7 @@ import pytest
 
 from recurra.page.parts import DataTable
 from recurra.series.forecast import LEVELS
-from recurra.tasks.series.picture.chart import Chart, Fan, svg
+from recurra.tasks.series.picture.chart import Chart, Fan, drawing
 from recurra.tasks.series.picture.page import Page
 from tests.page.elements import Elements, of_class, readout_of
 from tests.tasks.series.picture.grids import Grid
@@ -63,7 +63,7 @@ def test_several_series_are_chosen_among():
 
 
 def test_the_pointer_shows_numbers_at_their_times():
-    _, times, rows = readout_of(svg(chart(length=36)))
+    _, times, rows = readout_of(drawing(chart(length=36)))
     assert times[0] == "2000-01"
     assert times[-1] == "2003-06"
     assert list(rows) == ["Observed", "Forecast", "80 % interval", "90 % interval", "Naive"]
@@ -75,7 +75,7 @@ def test_the_pointer_shows_numbers_at_their_times():
 
 def test_a_backtest_shows_what_came_true():
     tested = chart("", 36, fan(24), fan(30))
-    drawn = svg(tested)
+    drawn = drawing(tested)
     assert len(of_class(drawn, "actual")) == 12
     assert len(of_class(drawn, "origin")) == len(of_class(drawn, "median")) == 2
     assert readout_of(drawn)[2]["Observed"][-1]
@@ -87,14 +87,14 @@ def test_a_gap_is_a_gap():
     values = np.arange(36.0)
     values[10:13] = np.nan
     values[20] = values[22] = np.nan
-    drawn = svg(chart(values=values))
+    drawn = drawing(chart(values=values))
     (line,) = of_class(drawn, "observed")
     assert line["d"].count("M") == 4
     assert len(of_class(drawn, "actual")) == 1  # the one between two gaps, which has no line
 
 
 def test_a_long_history_is_cut():
-    drawn = svg(chart(length=5000))
+    drawn = drawing(chart(length=5000))
     assert len(readout_of(drawn)[1]) == 240 + 6
     assert len(drawn) < 60_000
 
@@ -110,7 +110,7 @@ def test_a_long_history_is_cut():
     ],
 )
 def test_any_numbers_are_drawn(values, forecast):
-    drawn = svg(Chart("", 0, values, (Fan(len(values), LEVELS, forecast),), MONTHS, times))
+    drawn = drawing(Chart("", 0, values, (Fan(len(values), LEVELS, forecast),), MONTHS, times))
     for number in re.findall(r'(?:cx|cy|x|y|x1|x2|y1|y2|points|d)="([^"]*)"', drawn):
         assert "nan" not in number
         assert "inf" not in number
@@ -118,6 +118,6 @@ def test_any_numbers_are_drawn(values, forecast):
 
 def test_other_levels_have_the_intervals_that_they_give():
     levels = (0.1, 0.5, 0.9)
-    drawn = svg(chart("", 36, replace(fan(36), levels=levels, quantiles=np.ones((6, 3)))))
+    drawn = drawing(chart("", 36, replace(fan(36), levels=levels, quantiles=np.ones((6, 3)))))
     assert of_class(drawn, "band80")
     assert not of_class(drawn, "band90")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from recurra.page import plot
-from recurra.page.plot import BOTTOM, HEIGHT, TOP, Axes, Readout
+from recurra.page.plot import Axes, Readout
 from recurra.page.ticks import shown
 from recurra.tasks.series.picture.ticks import time_marks
 
@@ -78,7 +78,7 @@ class Chart:
 
     def html(self) -> str:
         """The chart as a part of a page."""
-        return f"<figure>\n{svg(self)}</figure>\n"
+        return f"<figure>\n{drawing(self)}</figure>\n"
 
     @property
     def is_backtest(self) -> bool:
@@ -94,19 +94,19 @@ class Chart:
         return replace(self, start=self.start + skipped, values=self.values[skipped:])
 
 
-def svg(chart: Chart) -> str:
-    """Draw a chart: an ``<svg>`` element in a box that reads its numbers out at the pointer and by the arrow keys."""
+def drawing(chart: Chart) -> str:
+    """Draw a chart, as HTML, whose numbers are read out at the pointer and by the arrow keys."""
     chart = chart.shown_part()
     axes = _axes_of(chart)
-    parts = [axes.grid(time_marks(chart.frequency, int(axes.first), int(axes.last)))]
-    parts += [_bands(chart, fan, axes) for fan in chart.fans]
+    parts = [_bands(chart, fan, axes) for fan in chart.fans]
     parts += [_path("naive", fan.positions, fan.naive, axes) for fan in chart.fans if fan.naive is not None]
     parts.append(_path("observed", chart.start + np.arange(len(chart.values)), chart.values, axes))
     parts += [_dots(chart, axes)]
     parts += [_path("median", *_led(chart, fan, fan.at(0.5)), axes) for fan in chart.fans]
     parts += [_origin(fan, axes) for fan in chart.fans]
     title = f"Forecast of {chart.name}" if chart.name else "Forecast"
-    return plot.plot("\n".join(part for part in parts if part), title, _readout(chart, axes))
+    marks = time_marks(chart.frequency, int(axes.first), int(axes.last))
+    return plot.plot(axes, marks, "\n".join(part for part in parts if part), title, _readout(chart, axes))
 
 
 def _axes_of(chart: Chart) -> Axes:
@@ -161,19 +161,17 @@ def _dots(chart: Chart, axes: Axes) -> str:
     compared = np.arange(len(there)) + chart.start >= chart.fans[0].start
     steps = sum(len(fan.quantiles) for fan in chart.fans)
     wanted = there & (~neighbours | (compared & (steps <= 200)))
-    places = [axes.point(chart.start + index, chart.values[index]) for index in np.flatnonzero(wanted).tolist()]
-    return "".join('<circle class="actual" r="2.6" cx="{}" cy="{}"/>'.format(*each.split(",")) for each in places)
+    places = np.flatnonzero(wanted).tolist()
+    return "".join(plot.dot("actual", axes, chart.start + index, chart.values[index]) for index in places)
 
 
 def _origin(fan: Fan, axes: Axes) -> str:
     """A line between what was known and what is forecast; a dot for a forecast of one step, which no line shows."""
-    x = axes.x(max(fan.start - 0.5, axes.first))
-    line = f'<line class="origin" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+    line = f'<path class="origin" d="M{axes.x(max(fan.start - 0.5, axes.first)):.1f},0V{plot.HEIGHT}"/>'
     median = fan.at(0.5)
     if median is None or len(median) > 1:
         return line
-    place = axes.point(fan.start, median[0]).split(",")
-    return f'{line}<circle class="point" r="4" cx="{place[0]}" cy="{place[1]}"/>'
+    return line + plot.dot("point", axes, fan.start, float(median[0]))
 
 
 def _readout(chart: Chart, axes: Axes) -> Readout:
