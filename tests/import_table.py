@@ -56,7 +56,9 @@ ALLOWED = {
 
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
-    "numpy": {"page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "tasks", "bench"},
+    "numpy": {
+        "page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "look", "tasks", "bench",
+    },
     "torch": {"engines", "nn", "look", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},
     "safetensors": set(),
@@ -69,7 +71,7 @@ THIRD_PARTY = {
     "openvino": {"bench"},
     "jax": {"bench"},
     "torchrecurrent": {"bench"},
-}
+}  # fmt: skip
 
 
 def titled(part):

@@ -13,6 +13,7 @@ from recurra.cli.bench import bench
 from recurra.cli.console import message_of
 from recurra.cli.explain import explain
 from recurra.cli.export import export, inspect
+from recurra.cli.look import look
 from recurra.cli.processes import tell
 from recurra.version import __version__
 
@@ -29,6 +30,7 @@ app.command()(export)
 app.command()(inspect)
 app.command()(explain)
 app.command()(bench)
+app.command()(look)
 
 
 def run(argv: Sequence[str] | None) -> int:

@@ -1,7 +1,28 @@
-"""``explain``: the meaning and the shape of everything in a recurrent network."""
+"""``explain`` for shapes; ``gates``, ``gradient_reach`` and ``units`` for what goes on inside; ``PaintedText``."""
 
 from recurra.look.explain import explain
 from recurra.look.explanation import Explanation
 from recurra.look.layer_sizes import LayerSizes
+from recurra.look.seeing.gates import LayerGates, gates
+from recurra.look.seeing.painting import PaintedText
+from recurra.look.seeing.properties import Property
+from recurra.look.seeing.ranking import Units, units
+from recurra.look.seeing.reach import Reach, gradient_reach
+from recurra.look.seeing.series_properties import series_properties
+from recurra.look.seeing.text_properties import text_properties
 
-__all__ = ["Explanation", "LayerSizes", "explain"]
+__all__ = [
+    "Explanation",
+    "LayerGates",
+    "LayerSizes",
+    "PaintedText",
+    "Property",
+    "Reach",
+    "Units",
+    "explain",
+    "gates",
+    "gradient_reach",
+    "series_properties",
+    "text_properties",
+    "units",
+]

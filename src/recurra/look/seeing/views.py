@@ -1,0 +1,174 @@
+"""Parts of pages: heat maps of gates and gradients, saturated units, how far the gradient reaches, and rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recurra.look.seeing.gates import LayerGates, bounds, liveliest
+from recurra.look.seeing.painting import visible
+from recurra.look.seeing.ranking import CAUTION, Units, table_row
+from recurra.look.seeing.saturation import DEFINITIONS
+from recurra.look.seeing.step_arrays import GatePlace
+from recurra.page.document import Document, PagePart
+from recurra.page.heat_map import HeatMap
+from recurra.page.line_chart import Line, LineChart
+from recurra.page.parts import DataTable, Details, Section, Text
+
+if TYPE_CHECKING:
+    from recurra.look.seeing.reach import Reach
+
+ROOM = 130_000  # bytes of a page for all its heat maps
+MOST_STEPS = 160  # of a heat map
+_LABEL, _CELL = 45, 4.5  # bytes of a column's label and of a cell, about
+_HEIGHT = 640  # pixels of a page in a notebook
+
+
+def gate_sections(
+    gates: LayerGates,
+    names: Sequence[str] | None = None,
+    places: Sequence[tuple[int, int]] | None = None,
+    also: Sequence[int] = (),
+    room: int = ROOM,
+) -> list[PagePart]:
+    """Sections of heat maps, one for each layer and direction: units over steps, then the gradients of the states.
+
+    Args:
+        gates: the gates.
+        names: the variables. Default: those that are shown.
+        places: the layers and directions. Default: all.
+        also: units to show besides those that change most.
+        room: the bytes that all maps may take, about.
+    """
+    chosen = gates.values.places if places is None else places
+    wanted = gates.shown if names is None else names
+    keys = [(name, layer, way) for layer, way in chosen for name in wanted if (name, layer, way) in gates.values]
+    slopes = [(name, *place) for place in chosen for name in gates.states if (name, *place) in gates.gradients]
+    columns, cells = _sizes(room / max(1, len(keys) + 2 * len(slopes)), gates.steps)
+    labels = [visible(label) for label in gates.labels[:columns]]
+    sections: list[PagePart] = []
+    for layer, direction in chosen:
+        maps: list[PagePart] = [_map(gates, key, labels, cells, also) for key in keys if key[1:] == (layer, direction)]
+        for key in slopes:
+            if key[1:] == (layer, direction):
+                title, values = f"gradient of the loss for {key[0]}", gates.gradients[key]
+                maps.append(_units_map(title, values, labels, cells, also, is_slope=True))
+        sections.append(Section(gates.place_name(layer, direction).capitalize(), maps))
+    return sections
+
+
+def _map(gates: LayerGates, key: GatePlace, labels: Sequence[str], cells: int, also: Sequence[int]) -> HeatMap:
+    operation = gates.operations.get(key[0], "")
+    what = {"sigmoid": "gate, 0 closed to 1 open", "tanh": "−1 to 1"}.get(operation, "")
+    kind = "state" if key[0] in gates.states else what
+    title = f"{key[0]} ({kind})" if kind else key[0]
+    return _units_map(title, gates.values[key], labels, cells, also, operation=operation)
+
+
+def _units_map(
+    title: str,
+    values: np.ndarray,
+    labels: Sequence[str],
+    cells: int,
+    also: Sequence[int],
+    *,
+    operation: str = "",
+    is_slope: bool = False,
+) -> HeatMap:
+    """A heat map of the units that change most, and of those that are wanted."""
+    rows = max(1, cells // len(labels))
+    wanted = [unit for unit in also if unit < values.shape[1]]
+    lively = [unit for unit in liveliest(values, rows) if unit not in wanted]
+    units = sorted([*wanted, *lively[: max(0, rows - len(wanted))]])
+    some = f": {len(units)} of {values.shape[1]} units, those that change most" if len(units) < values.shape[1] else ""
+    low, high = bounds(values[: len(labels)], operation)
+    return HeatMap(
+        title + some,
+        values[: len(labels), units].T,
+        [f"unit {unit}" for unit in units],
+        labels,
+        scale="sequential" if operation == "sigmoid" else "diverging",
+        low=low,
+        high=high,
+        value_format=".1e" if is_slope else ".3f",
+    )
+
+
+def _sizes(room: float, steps: int) -> tuple[int, int]:
+    """The columns and the cells of a map that may take so many bytes."""
+    columns = max(1, int(min(steps, MOST_STEPS, room / 2 / _LABEL)))
+    return columns, max(columns, int((room - columns * _LABEL) / _CELL))
+
+
+def saturation_section(gates: LayerGates) -> Section:
+    """The shares of saturated steps, and the numbers of saturated and dead units."""
+    rows = []
+    for each in gates.saturation:
+        shares = (f"{each.low.mean():.1%}", f"{each.high.mean():.1%}", str(int(each.saturated.sum())))
+        rows.append(
+            (
+                f"{each.name}, {gates.place_name(each.layer, each.direction)}",
+                *(shares if each.can_saturate else ("–", "–", "–")),
+                str(int(each.dead.sum())),
+                str(len(each.dead)),
+            )
+        )
+    head = ("variable", "steps low", "steps high", "saturated units", "dead units", "units")
+    return Section(
+        "Saturated and dead units", [DataTable("", head, rows), Details("Definitions", [Text([DEFINITIONS])])]
+    )
+
+
+def reach_section(reach: Reach) -> Section:
+    """How far back the gradient reaches: the norms of ∂h_T/∂s_t on a logarithmic axis."""
+    several = len(reach.names) > 1
+    lines = []
+    for (name, state), norms in reach.norms.items():
+        first = next(own for each, own in reach.norms if each == name) == state
+        label = f"∂h_T/∂{state}_t" + (f", {name}" if several else "")
+        back = np.arange(len(norms))
+        lines.append(Line(label, back, norms[::-1], "solid" if first else "dashed"))
+    sentences = [
+        f"{name}: above 1 % of the norm at T for {reach.steps_back(name)} steps back, of {len(norms)}."
+        for name, norms in ((name, reach[name]) for name in reach.names)
+    ]
+    how = "exact, by autograd" if reach.samples is None else f"estimated with {reach.samples} random vectors"
+    title = f"Norm of ∂h_T/∂s_t ({reach.norm}, {how})"
+    chart = LineChart(title, lines, "steps back from T", "norm", log_y=True)
+    return Section("How far back the gradient reaches", [chart, Text(sentences)])
+
+
+def ranking_section(units: Units, count: int = 3) -> Section:
+    """The best units of each property, with what chance gives."""
+    head = ("property", "unit", "score", "held out", "by chance", "")
+    rows = [
+        (f"{ranking.what.name}: {ranking.what.meaning}", *table_row(ranking, unit)[1:])
+        for ranking in units.rankings.values()
+        for number, unit in enumerate(ranking.units[:count])
+        if not number or unit.follows
+    ]
+    parts: list[PagePart] = []
+    if rows:
+        parts.append(DataTable(f"Units that follow a property, over {units.steps:,} steps", head, rows))
+    if units.left_out:
+        left_out = [f"{name}: {reason}." for name, reason in units.left_out.items()]
+        parts.append(Details("Properties of which nothing can be said here", [Text(left_out)]))
+    parts.append(Details("How to read the scores", [Text([CAUTION])]))
+    return Section("Units by what they follow", parts)
+
+
+def gates_page(gates: LayerGates) -> Document:
+    """The page of gates alone."""
+    lead = [f"{gates.steps:,} steps. Rows are units, columns steps."]
+    return Document(gates.title, [*gate_sections(gates), saturation_section(gates)], lead)
+
+
+def in_notebook(page: Document, height: int = _HEIGHT) -> str:
+    """A page as a notebook shows it: in a frame of its own, so that its style stays inside."""
+    return (
+        f'<iframe srcdoc="{escape(page.html())}" title="{escape(page.title)}" '
+        f'style="width: 100%; height: {height}px; border: 0"></iframe>'
+    )
