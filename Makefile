@@ -34,11 +34,12 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build browser demo bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build browser demo docs bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
 	@echo 'make demo    show what recurra does'
+	@echo 'make docs    build the documentation into build/docs; begin with index.html'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
 	@echo 'make bench-load  the same on a machine that others keep busy'
 	@echo 'make test    lint, then all the tests; the slowest are listed'
@@ -66,11 +67,16 @@ $(INSTALLED): $(SOURCES) $(ANOTHER)
 	@$(BIN)/python -c 'import pip' 2>/dev/null || { echo 'Making .venv with $(PYTHON)'; "$(PYTHON)" -m venv --clear .venv; }
 	@echo 'Installing recurra and what it needs into .venv; the first time takes some minutes'
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch,cli,bpe,onnx,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch,cli,bpe,onnx,docs,dev]'
 	@touch $@
 
 demo: $(INSTALLED)
 	@$(BIN)/recurra demo
+
+# A warning is an error: a name that does not exist, a link that leads nowhere. `make test` builds the same site elsewhere.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -b html -c tools/site -d build/docs-cache -W --keep-going -q docs build/docs
+	@echo 'The documentation is build/docs/index.html'
 
 # The other libraries are large and needed for benchmarks alone, so the first run installs them.
 bench: $(COMPARED)

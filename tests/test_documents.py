@@ -1,4 +1,4 @@
-"""The code and claims of README and docs are true."""
+"""Claims of README and docs are true; tests/documents runs the code."""
 
 import re
 
@@ -8,7 +8,7 @@ import torch
 import recurra
 from recurra.compiler import trace
 from recurra.errors import EquationError
-from tests.pages import ROOT, blocks
+from tests.pages import ROOT
 
 
 def run(source, tmp_path, **names):
@@ -17,17 +17,6 @@ def run(source, tmp_path, **names):
     file.write_text(source, encoding="utf-8")
     exec(compile(source, file, "exec"), names)
     return names
-
-
-def test_the_first_screen(tmp_path):
-    names = run(blocks("README.md", "python")[0], tmp_path, x=torch.randn(5, 3, 100))
-    assert names["output"].shape == (5, 3, 40)
-    assert names["h_n"].shape == names["c_n"].shape == (4, 3, 20)
-    assert "weight" not in dict(names["layer"].named_parameters())
-
-
-def test_the_imports(tmp_path):
-    assert run(blocks("README.md", "python")[1], tmp_path)["LSTMCell"] is recurra.nn.LSTMCell
 
 
 def test_the_message_about_shapes(tmp_path):
@@ -43,19 +32,6 @@ def test_the_message_about_dimensions():
     with pytest.raises(RuntimeError) as error:
         recurra.nn.LSTM(100, 20)(torch.zeros(3, 10, 99))
     assert str(error.value) in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_cell_of_the_guide(tmp_path):
-    names = run("from recurra import *\nimport recurra\n" + blocks("docs/cells.md", "python")[0], tmp_path)
-    assert trace(names["gru"]) == trace(recurra.cells.gru)
-
-
-def test_an_existing_model_is_accelerated(tmp_path, capsys):
-    model = torch.nn.Sequential(torch.nn.LSTM(3, 4))
-    for document, number in (("README.md", 2), ("docs/accelerate.md", 0)):
-        run("import recurra\n" + blocks(document, "python")[number], tmp_path, model=model)
-    assert capsys.readouterr().out == "replaced 0 (LSTM)\n"
-    assert type(model[0]) is torch.nn.LSTM
 
 
 def test_the_guide_lists_every_function():

@@ -147,9 +147,10 @@ class LanguageModel:
             out: the folder of the run, which must not exist; ``LanguageModel.resume`` goes on with it if the texts
                 are files. Default: none is kept.
             callbacks: followers of the training, ``recurra.tasks.Callback``.
-            optimizer, lr, weight_decay, schedule, warmup, clip, clip_value, accumulate, precision, epochs, minutes,
-                evaluate_every, patience, checkpoint_minutes: see ``recurra.tasks.training.settings.TrainingSettings``;
-                without epochs and minutes training takes five minutes.
+            epochs, minutes, patience: the end of the training; without epochs and minutes it takes five minutes. See
+                ``recurra.tasks.training.settings.TrainingSettings``, as for all that follow.
+            optimizer, lr, weight_decay, schedule, warmup, clip, clip_value, accumulate, precision: of the updates.
+            evaluate_every, checkpoint_minutes: how often the model is measured, and a checkpoint written.
 
         Returns:
             This model.
