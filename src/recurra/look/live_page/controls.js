@@ -137,10 +137,11 @@ at("drawing").addEventListener("keydown", (event) => {
   event.preventDefault();
   move(steps);
 });
-for (const button of root.querySelectorAll("[data-step]")) {
-  button.addEventListener("click", () => {
-    const input = control(button.dataset.for);
-    input.value = Math.max(Number(input.min), (Number(input.value) || 0) + Number(button.dataset.step));
+for (const step of root.querySelectorAll("[data-step]")) {
+  step.addEventListener("click", () => {
+    const input = control(step.dataset.for);
+    if (input.disabled) return;
+    input.value = Math.max(Number(input.min), (Number(input.value) || 0) + Number(step.dataset.step));
     update();
   });
 }
@@ -162,5 +163,6 @@ for (const { key, label, group } of content.cells) {
   into.label = group;
   into.appendChild(new Option(label, key));
 }
+show(layerOf(cellOf(content.start.cell), content.start));  // what is seen below problems that the address brings
 put(settingsOfAddress());
 update();

@@ -87,14 +87,14 @@ class _LiveShapes:
 
 
 def _number(name: str, kind: str, least: int) -> str:
-    """A field for a whole number, with buttons for one less and one more."""
-    step = '<button type="button" tabindex="-1" data-step="{}" data-for="{}" aria-label="{} {}">{}</button>'
+    """A field for a whole number, with a minus and a plus for the pointer; the arrow keys do the same."""
+    step = '<span class="step" aria-hidden="true" data-step="{}" data-for="{}">{}</span>'
     return (
         f'<div class="field"><label for="ls-{name}" class="d-{kind}">{name}</label><div class="number">'
-        f"{step.format(-1, name, 'less', name, '−')}"
+        f"{step.format(-1, name, '−')}"
         f'<input id="ls-{name}" name="{name}" type="number" inputmode="numeric" step="1" min="{least}" '
         f'aria-describedby="ls-problem-{name}">'
-        f"{step.format(1, name, 'more', name, '+')}</div>"
+        f"{step.format(1, name, '+')}</div>"
         f'<p class="problem" id="ls-problem-{name}" data-at="problem-{name}" aria-live="polite"></p></div>\n'
     )
 
