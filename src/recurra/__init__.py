@@ -50,7 +50,7 @@ from recurra.errors import EngineError, EquationError, ProgramError, RecurraErro
 from recurra.version import __version__ as __version__
 
 if TYPE_CHECKING:  # imported on first use
-    from recurra import cells, nn, runtime
+    from recurra import cells, look, nn, runtime
     from recurra import onnx as onnx
     from recurra.look.explain import explain
     from recurra.nn import load, save
@@ -94,6 +94,7 @@ __all__ = [
     "layer_norm",
     "load",
     "log",
+    "look",
     "maximum",
     "mean",
     "minimum",
@@ -120,7 +121,7 @@ def __getattr__(name: str) -> object:
     """Import on first use: ``recurra.nn`` and the modules that import it need torch, the others take time."""
     import importlib
 
-    if name in ("cells", "nn", "onnx", "runtime"):
+    if name in ("cells", "look", "nn", "onnx", "runtime"):
         return importlib.import_module(f"recurra.{name}")
     if name in ("accelerate", "frozen", "load", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
