@@ -12,6 +12,7 @@ HEAD, RULE = "| folder | what it is | may import |\n", "|---|---|---|\n"
 ALLOWED = {
     "version": set(),
     "errors": set(),
+    "mistakes": {"errors"},
     "files": {"errors"},
     "page": {"version", "errors", "files"},
     "vocabulary": {"errors"},
@@ -26,17 +27,20 @@ ALLOWED = {
     "model": {"errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells"},
     "conversion": {"errors", "program", "equations", "compiler", "cells", "model"},
     "runtime": {
-        "errors", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines", "model",
+        "errors", "mistakes", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines", "model",
         "conversion",
     },
-    "nn": {"errors", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model", "conversion"},
+    "nn": {
+        "errors", "mistakes", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model",
+        "conversion",
+    },
     "onnx": {
         "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
         "runtime", "nn",
     },
     "look": {
-        "errors", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion", "runtime",
-        "nn",
+        "errors", "mistakes", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion",
+        "runtime", "nn",
     },
     "tasks": {
         "version", "errors", "files", "page", "vocabulary", "series", "program", "equations", "compiler", "cells",
@@ -48,8 +52,8 @@ ALLOWED = {
     },
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
-        "version", "errors", "files", "page", "series", "equations", "compiler", "cells", "_native", "engines", "model",
-        "runtime", "nn", "onnx", "look", "tasks", "bench",
+        "version", "errors", "mistakes", "files", "page", "series", "equations", "compiler", "cells", "_native",
+        "engines", "model", "runtime", "nn", "onnx", "look", "tasks", "bench",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -1,5 +1,6 @@
-"""``explain`` for shapes; ``gates``, ``gradient_reach`` and ``units`` for what goes on inside; ``PaintedText``."""
+"""``explain`` for shapes, ``check`` for mistakes, ``gates``, ``gradient_reach`` and ``units`` for what goes on inside."""
 
+from recurra.look.check import Inspection, Suspicion, check
 from recurra.look.explain import explain
 from recurra.look.explanation import Explanation
 from recurra.look.layer_sizes import LayerSizes
@@ -13,12 +14,15 @@ from recurra.look.seeing.text_properties import text_properties
 
 __all__ = [
     "Explanation",
+    "Inspection",
     "LayerGates",
     "LayerSizes",
     "PaintedText",
     "Property",
     "Reach",
+    "Suspicion",
     "Units",
+    "check",
     "explain",
     "gates",
     "gradient_reach",

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.mistakes import address
+from recurra.nn.packed_checks import check_packed
 from recurra.nn.running.autocast import is_autocast
 
 
@@ -70,7 +72,7 @@ def check_dropout(dropout: object, num_layers: int, stacklevel: int) -> float:
     if value > 0 and num_layers == 1:
         warnings.warn(
             "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-            f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+            f"greater than 1, but got dropout={dropout} and num_layers={num_layers} {address('dropout-in-one-layer')}",
             stacklevel=stacklevel + 1,
         )
     return value
@@ -122,7 +124,9 @@ class InputCheck:
             RuntimeError: it has the wrong number of features, no time steps, or another device than the weights.
         """
         if not isinstance(x, Tensor):
-            raise TypeError(f"{self.kind} input must be a tensor or a PackedSequence, not {type(x).__name__}")
+            raise TypeError(
+                f"{self.kind} input must be a tensor or a PackedSequence, not {type(x).__name__}{_returned(x)}"
+            )
         names = "batch, seq_len" if self.batch_first else "seq_len, batch"
         wanted = (
             f"{self.kind} input must be ({names}, input_size={self.input_size}) because batch_first={self.batch_first}"
@@ -131,13 +135,15 @@ class InputCheck:
             wanted = f"{self.kind} input of 2 dimensions must be (seq_len, input_size={self.input_size}), unbatched"
         got = f"got {tuple(x.shape)}"
         if x.dim() not in (2, 3):
-            raise ValueError(f"{wanted}, or unbatched (seq_len, input_size); {got}: {x.dim()} dimensions")
+            raise ValueError(
+                f"{wanted}, or unbatched (seq_len, input_size); {got}: {x.dim()} dimensions "
+                f"{address('input-dimensions')}"
+            )
         self._kind_of_numbers(x, weight)
         if x.shape[-1] != self.input_size:
-            hint = swapped(x.shape, -1, self.input_size, "input_size")
-            raise RuntimeError(f"{wanted}; {got}: the last dimension is {x.shape[-1]}{hint}")
+            raise RuntimeError(f"{wanted}; {got}: {self._features(x)}")
         if x.shape[1 if self.batch_first and x.dim() == 3 else 0] == 0:
-            raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0")
+            raise RuntimeError(f"{wanted}; {got}: seq_len must be larger than 0 {address('empty-sequences')}")
 
     def packed(self, packed: PackedSequence, weight: Tensor | None) -> int:
         """Check a layer's packed input.
@@ -156,10 +162,14 @@ class InputCheck:
         data = packed.data
         wanted = f"{self.kind} packed input must have data (sum of lengths, input_size={self.input_size})"
         if data.dim() != 2:
-            raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: {data.dim()} dimensions")
+            raise RuntimeError(
+                f"{wanted}; got {tuple(data.shape)}: {data.dim()} dimensions {address('input-dimensions')}"
+            )
         self._kind_of_numbers(data, weight)
         if data.shape[-1] != self.input_size:
-            raise RuntimeError(f"{wanted}; got {tuple(data.shape)}: the last dimension is {data.shape[-1]}")
+            raise RuntimeError(
+                f"{wanted}; got {tuple(data.shape)}: the last dimension is {data.shape[-1]} {address('input-features')}"
+            )
         return check_packed(packed)
 
     def cell(self, x: object) -> None:
@@ -172,23 +182,56 @@ class InputCheck:
         """
         wanted = f"{self.kind} input must be (batch, input_size={self.input_size}), or unbatched ({self.input_size},)"
         if not isinstance(x, Tensor):
-            raise TypeError(f"{wanted}; got a {type(x).__name__}")
+            raise TypeError(f"{wanted}; got a {type(x).__name__}{_returned(x)}")
         if x.dim() not in (1, 2):
-            raise ValueError(f"{wanted}; got {tuple(x.shape)}: {x.dim()} dimensions")
+            hint = "; a cell takes one step, a layer all of them" if x.dim() == 3 else ""
+            raise ValueError(
+                f"{wanted}; got {tuple(x.shape)}: {x.dim()} dimensions{hint} "
+                f"{address('cell-for-layer' if x.dim() == 3 else 'input-dimensions')}"
+            )
         if x.shape[-1] != self.input_size:
-            hint = swapped(x.shape, -1, self.input_size, "input_size")
-            raise RuntimeError(f"{wanted}; got {tuple(x.shape)}: the last dimension is {x.shape[-1]}{hint}")
+            raise RuntimeError(f"{wanted}; got {tuple(x.shape)}: {self._features(x)}")
+
+    def _features(self, x: Tensor) -> str:
+        """The end of a message about the number of features, with a hint where the reason shows."""
+        hint, name = swapped(x.shape, -1, self.input_size, "input_size"), "features-not-last"
+        if not hint:
+            name = "input-features"
+            if x.dim() == 2 and self.input_size == 1:
+                hint, name = "; for one feature a step, give x.unsqueeze(-1)", "input-dimensions"
+        return f"the last dimension is {x.shape[-1]}{hint} {address(name)}"
 
     def _kind_of_numbers(self, x: Tensor, weight: Tensor | None) -> None:
         if weight is None:
             return
         if x.dtype != weight.dtype and not is_autocast(x):
-            raise ValueError(
-                f"{self.kind} input has dtype {x.dtype}, but its weights have {weight.dtype}: convert the input with "
-                f"x.to({weight.dtype}), or the module with .to({x.dtype})"
-            )
+            raise ValueError(f"{self.kind} input {other_dtype(x, weight)}")
         if x.device != weight.device:
-            raise RuntimeError(f"{self.kind} input is on {x.device}, but its weights are on {weight.device}")
+            raise RuntimeError(f"{self.kind} input {other_device(x, weight)}")
+
+
+def other_dtype(x: Tensor, weight: Tensor) -> str:
+    """The end of a message about an input of another dtype than the weights."""
+    has = f"has dtype {x.dtype}, but its weights have {weight.dtype}"
+    if not x.is_floating_point() and not x.is_complex():
+        return f"{has}: tokens go through an nn.Embedding first, numbers through .to({weight.dtype}) " + address(
+            "tokens-without-embedding"
+        )
+    return f"{has}: convert the input with x.to({weight.dtype}), or the module with .to({x.dtype}) " + address(
+        "another-dtype"
+    )
+
+
+def other_device(x: Tensor, weight: Tensor) -> str:
+    """The end of a message about an input on another device than the weights."""
+    return f"is on {x.device}, but its weights are on {weight.device} {address('another-device')}"
+
+
+def _returned(x: object) -> str:
+    """A hint for an input that looks like what a recurrent module returned."""
+    if not isinstance(x, tuple):
+        return ""
+    return f"; a layer returns (output, states): give the output alone {address('output-tuple')}"
 
 
 def check_weights(
@@ -219,63 +262,6 @@ def check_weights(
                 f"{kind}.{name} must be {first.dtype} on {first.device}, as {names[0]} is; it is {weight.dtype} on "
                 f"{weight.device}"
             )
-
-
-def check_packed(packed: PackedSequence) -> int:
-    """Check a packed sequence: step sizes are positive and never increase, and they and the indices fit the data.
-
-    The numbers of indices on a device are not checked, as the host would have to wait for them.
-
-    Returns:
-        the number of sequences, with those of length 0.
-
-    Raises:
-        ValueError: the packed sequence is malformed; a well-made one is never refused.
-        RuntimeError: it has no time steps.
-    """
-    data, batch_sizes, order, back = packed
-    if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
-        raise ValueError(f"packed batch_sizes must be whole numbers (steps,); got {tuple(batch_sizes.shape)}")
-    if batch_sizes.shape[0] == 0:
-        raise RuntimeError("packed input must have at least one time step: all of its sequences are empty")
-    if torch.compiler.is_compiling():  # numbers are not known while a graph is made
-        return int(batch_sizes[0]) if order is None else order.shape[0]
-    sizes = batch_sizes.tolist()
-    if min(sizes) <= 0 or sizes != sorted(sizes, reverse=True):
-        raise ValueError(f"packed batch_sizes must be positive and never increase; got {sizes}")
-    if sum(sizes) != data.shape[0]:
-        raise ValueError(
-            f"packed batch_sizes add up to {sum(sizes)} rows, but the packed data has {data.shape[0]}: {sizes}"
-        )
-    if order is None and back is None:
-        return int(sizes[0])
-    counts = [
-        _check_order(name, indices, sizes[0]) for name, indices in zip(packed._fields[2:], (order, back), strict=True)
-    ]
-    if counts[0] != counts[1]:
-        raise ValueError(f"packed sorted_indices are for {counts[0]} sequences, unsorted_indices for {counts[1]}")
-    if order is not None and back is not None and _is_readable(order, back) and not _reverses(order, back):
-        raise ValueError(f"packed unsorted_indices do not undo sorted_indices: {back.tolist()} and {order.tolist()}")
-    return counts[0]
-
-
-def _check_order(name: str, indices: Tensor | None, least: int) -> int:
-    """Check an order of sequences, which holds each of 0, 1, … once, and return the number of sequences."""
-    if indices is None or indices.dim() != 1 or indices.shape[0] < least:
-        raise ValueError(f"packed {name} must be (batch,), for at least the {least} sequences of the first step")
-    if _is_readable(indices) and sorted(indices.tolist()) != list(range(indices.shape[0])):
-        raise ValueError(f"packed {name} must hold each of 0 … {indices.shape[0] - 1} once; got {indices.tolist()}")
-    return int(indices.shape[0])
-
-
-def _is_readable(*indices: Tensor) -> bool:
-    """Tell whether numbers can be read without waiting for a device."""
-    return all(each.is_cpu for each in indices)
-
-
-def _reverses(order: Tensor, back: Tensor) -> bool:
-    """Tell whether one order of sequences reverses another."""
-    return bool(order[back].tolist() == list(range(len(order))))
 
 
 def check_autocast(kind: str, operands: Sequence[Tensor]) -> None:
@@ -313,22 +299,35 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
     """
     wanted = f"{kind} {name} must be a tensor ({', '.join(f'{label}={length}' for label, length in expected)})"
     if not isinstance(state, Tensor):
-        raise TypeError(f"{wanted}; got a {type(state).__name__}")
+        raise TypeError(f"{wanted}; got a {type(state).__name__} {address('h0-shape')}")
     lengths = tuple(length for _, length in expected)
     got = f"got {tuple(state.shape)}"
     if state.dim() != len(lengths):
         batched = "batched" if len(expected) == 3 or (len(expected) == 2 and expected[0][0] == "batch") else "unbatched"
-        raise RuntimeError(f"{wanted} for {batched} input; {got}: {state.dim()} dimensions")
+        raise RuntimeError(f"{wanted} for {batched} input; {got}: {state.dim()} dimensions {address('h0-shape')}")
     for position, (label, length) in enumerate(expected):
         if state.shape[position] != length:
-            hint = ""
-            if len(lengths) == 3 and (state.shape[1], state.shape[0], state.shape[2]) == lengths:
-                hint = "; the first two are swapped: states have the batch second, with batch_first too"
+            hint = _state_hint(state, lengths, label, position, x)
             raise RuntimeError(f"{wanted}; {got}: {label} is {state.shape[position]}{hint}")
     if state.device != x.device:
-        raise RuntimeError(f"{wanted} on {x.device}, where the input is; it is on {state.device}")
+        raise RuntimeError(
+            f"{wanted} on {x.device}, where the input is; it is on {state.device} {address('another-device')}"
+        )
     if state.dtype != x.dtype and not is_autocast(x):
-        raise RuntimeError(f"{wanted} of the input's dtype {x.dtype}; it has {state.dtype}")
+        raise RuntimeError(f"{wanted} of the input's dtype {x.dtype}; it has {state.dtype} {address('another-dtype')}")
+
+
+def _state_hint(state: Tensor, expected: tuple[int, ...], label: str, position: int, x: Tensor) -> str:
+    """The end of a message about a state of the right number of dimensions and of a wrong length of one of them."""
+    if len(expected) == 3 and (state.shape[1], state.shape[0], state.shape[2]) == expected:
+        hint = "the first two are swapped: states have the batch second, with batch_first too"
+        return f"; {hint} {address('h0-shape')}"
+    if label != "batch":
+        return f" {address('h0-shape')}"
+    if x.dim() == 3 and x.shape[0] == state.shape[position]:  # steps first, however the caller's input is laid out
+        hint = f"the input has {x.shape[0]} steps: are its batch and time swapped, or is batch_first not as meant?"
+        return f"; {hint} {address('batch-and-time-swapped')}"
+    return f" {address('smaller-last-batch')}"
 
 
 def check_states(kind: str, names: Sequence[str], given: Any) -> list[Any]:
@@ -345,14 +344,17 @@ def check_states(kind: str, names: Sequence[str], given: Any) -> list[Any]:
     """
     if len(names) == 1:
         if isinstance(given, (tuple, list)):
-            raise TypeError(f"{kind} has one state, {names[0]}: give the tensor itself, not a {type(given).__name__}")
+            raise TypeError(
+                f"{kind} has one state, {names[0]}: give the tensor itself, not a {type(given).__name__} "
+                f"{address('lstm-state-for-gru')}"
+            )
         return [given]
     count = "two" if len(names) == 2 else str(len(names))
     wanted = f"{kind} has {count} states: give them as a tuple ({', '.join(names)})"
     if not isinstance(given, (tuple, list)):
-        raise TypeError(f"{wanted}, not a {type(given).__name__}")
+        raise TypeError(f"{wanted}, not a {type(given).__name__} {address('lstm-state-for-gru')}")
     if len(given) != len(names):
-        raise RuntimeError(f"{wanted}; got {len(given)}")
+        raise RuntimeError(f"{wanted}; got {len(given)} {address('lstm-state-for-gru')}")
     return list(given)
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.utils import rnn
 from torch.nn.utils.rnn import PackedSequence, invert_permutation, pad_sequence
 
-from recurra.nn.checks import check_packed
+from recurra.mistakes import address
+from recurra.nn.packed_checks import check_packed
 
 __all__ = [
     "PackedSequence",
@@ -61,14 +62,14 @@ def pack_padded_sequence(
     if enforce_sorted and numbers != sorted(numbers, reverse=True):
         raise RuntimeError(
             f"lengths must be in decreasing order with enforce_sorted=True; got {numbers}: sort them, or give "
-            "enforce_sorted=False"
+            f"enforce_sorted=False {address('lengths-not-sorted')}"
         )
     if 0 not in numbers:
         return rnn.pack_padded_sequence(input, torch.tensor(numbers), batch_first, enforce_sorted)
     order = sorted(range(len(numbers)), key=lambda row: -numbers[row])
     filled = [row for row in order if numbers[row] > 0]
     if not filled:
-        raise RuntimeError("all sequences are empty: at least one must have a time step")
+        raise RuntimeError(f"all sequences are empty: at least one must have a time step {address('empty-sequences')}")
     sorted_indices = torch.tensor(order, device=input.device)
     part = input.index_select(0 if batch_first else 1, sorted_indices[: len(filled)])
     packed = rnn.pack_padded_sequence(part, torch.tensor([numbers[row] for row in filled]), batch_first)
@@ -84,13 +85,14 @@ def _check_lengths(input: Tensor, lengths: Lengths, batch_first: bool, least: in
     batch, steps = input.shape[:2] if batch_first else (input.shape[1], input.shape[0])
     names = "(batch, seq_len, …)" if batch_first else "(seq_len, batch, …)"
     if len(numbers) != batch:
+        hint = f", as many as seq_len: is batch_first as meant? {address('batch-first-on-one-side')}"
         raise RuntimeError(
             f"lengths must be one for each of the batch={batch} sequences of input {names} {tuple(input.shape)}; "
-            f"got {len(numbers)}"
+            f"got {len(numbers)}{hint if len(numbers) == steps else ''}"
         )
     for row, length in enumerate(numbers):
         if length < least:
-            hint = "; allow_empty=True admits empty sequences" if length == 0 else ""
+            hint = f"; allow_empty=True admits empty sequences {address('empty-sequences')}" if length == 0 else ""
             raise RuntimeError(f"lengths must be at least {least}; sequence {row} has {length}{hint}")
         if length > steps:
             raise RuntimeError(f"sequence {row} has length {length}, beyond seq_len={steps} of input {names}")

@@ -10,6 +10,7 @@ from torch import Tensor
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
 from recurra.errors import EquationError
+from recurra.mistakes import address
 from recurra.nn.checks import (
     InputCheck,
     as_int,
@@ -17,6 +18,8 @@ from recurra.nn.checks import (
     check_state,
     check_states,
     check_weights,
+    other_device,
+    other_dtype,
     state_label,
 )
 from recurra.nn.fixed import FixedConfiguration
@@ -149,9 +152,9 @@ class RecurrentCell(FixedConfiguration):
             return
         kind, weight = type(self).__name__, weights[0]
         if x.dtype != weight.dtype and not is_autocast(x):
-            raise RuntimeError(f"{kind} input has dtype {x.dtype}, but its weights have {weight.dtype}")
+            raise RuntimeError(f"{kind} input {other_dtype(x, weight)}")
         if x.device != weight.device:
-            raise RuntimeError(f"{kind} input is on {x.device}, but its weights are on {weight.device}")
+            raise RuntimeError(f"{kind} input {other_device(x, weight)}")
 
     def _states(self, x: Tensor, given: Any) -> list[Tensor]:
         """The states that enter the step: the given ones, checked, or zeros; unbatched where x is."""
@@ -165,7 +168,7 @@ class RecurrentCell(FixedConfiguration):
             if isinstance(state, Tensor) and state.dim() not in (1, 2):
                 raise ValueError(
                     f"{kind} {name} must be (batch, {label}={size}), or unbatched ({size},); got "
-                    f"{tuple(state.shape)}: {state.dim()} dimensions"
+                    f"{tuple(state.shape)}: {state.dim()} dimensions {address('h0-shape')}"
                 )
             check_state(kind, name, state, (*batch, (label, size)), x)
         return states

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import RecurraError
+from recurra.mistakes import address
 from recurra.model import Description
 from recurra.model.interface import StateInterface
 from recurra.runtime.inputs import numbers, tokens
@@ -48,10 +49,14 @@ class Layout:
         names = interface.rows if interface.takes_tokens else (*interface.rows, "input_size")
         expected = "(" + ", ".join(f"{n}={size}" if n == "input_size" else n for n in names) + ")"
         if array.ndim not in (len(names), len(names) - 1):
-            raise RecurraError(f"the model's input must be {expected}, or without batch; got {array.shape}")
+            raise RecurraError(
+                f"the model's input must be {expected}, or without batch; got {array.shape} "
+                f"{address('input-dimensions')}"
+            )
         if not interface.takes_tokens and size not in (None, array.shape[-1]):
             raise RecurraError(
-                f"the model's input must be {expected}; got {array.shape}: the last dimension is {array.shape[-1]}"
+                f"the model's input must be {expected}; got {array.shape}: the last dimension is {array.shape[-1]} "
+                f"{address('input-features')}"
             )
         if not interface.takes_tokens and size is None and array.shape[-1] == 0:
             raise RecurraError(f"the model's input must have features in its last dimension; got {array.shape}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.errors import RecurraError
+from recurra.mistakes import address
 from recurra.model import Part
 from recurra.model.kinds import is_recurrent, role
 from recurra.runtime.inputs import array_of
@@ -47,14 +48,17 @@ class Nest:
             return
         if len(self.names) == 1:
             if isinstance(given, (tuple, list)):
-                raise RecurraError(f"{self.names[0]} is one state: give the array itself, not a {type(given).__name__}")
+                raise RecurraError(
+                    f"{self.names[0]} is one state: give the array itself, not a {type(given).__name__} "
+                    f"{address('lstm-state-for-gru')}"
+                )
             yield given
             return
         count = len(self.names) or len(self.inner)
         if given is not None and (not isinstance(given, (tuple, list)) or len(given) != count):
             what = f"({', '.join(self.names)})" if self.names else f"one for each of {count} recurrent parts"
             got = f"{len(given)}" if isinstance(given, (tuple, list)) else type(given).__name__
-            raise RecurraError(f"a state must be a tuple, {what}; got {got}")
+            raise RecurraError(f"a state must be a tuple, {what}; got {got} {address('lstm-state-for-gru')}")
         for number in range(count):
             value = None if given is None else given[number]
             if self.names:
@@ -82,5 +86,7 @@ def checked(name: str, given: Array | None, shape: Sequence[tuple[str, int]], dt
     array = array_of(f"state {name}", given)
     if array.shape != sizes or array.dtype.kind not in "fiu":
         expected = ", ".join(f"{label}={size}" for label, size in shape)
-        raise RecurraError(f"state {name} must be numbers ({expected}); got {array.dtype} {array.shape}")
+        raise RecurraError(
+            f"state {name} must be numbers ({expected}); got {array.dtype} {array.shape} {address('h0-shape')}"
+        )
     return np.ascontiguousarray(array, dtype)

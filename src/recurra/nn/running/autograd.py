@@ -13,6 +13,7 @@ from recurra.compiler import Plan
 from recurra.engines import Passes, reference
 from recurra.engines.passes import CallPasses
 from recurra.engines.torch_internals import applies_directly, is_batched, is_transformed, is_zero_tensor, version_of
+from recurra.mistakes import address
 from recurra.program import Sizes
 
 PLAIN = {Tensor, torch.nn.Parameter}
@@ -76,7 +77,7 @@ class ScanFunction(torch.autograd.Function):
         node: Node = ctx.node
         if node.is_cell:
             gradients = (None, *gradients)
-        needed, saved, output = ctx.needs_input_grad[2:], ctx.saved_tensors, ctx.output.unchanged()
+        needed, saved, output = ctx.needs_input_grad[2:], saved_by(ctx), ctx.output.unchanged()
         count = len(needed)
         number, batch_sizes, reset = ctx.beside or _NO_MASKS
         inputs, masks, kept = saved[:count], saved[count : count + number], saved[count + number :]
@@ -85,6 +86,24 @@ class ScanFunction(torch.autograd.Function):
         given = (*inputs, output, kept if ctx.is_whole else kept[0], *masks)
         threads = torch.get_num_threads()
         return (None, None, *node.passes.backward(needed, given, readable(gradients), batch_sizes, reset, threads))
+
+
+def saved_by(ctx: Any) -> tuple[Any, ...]:
+    """The tensors that a node saved for its backward pass.
+
+    Raises:
+        RuntimeError: an earlier backward pass has freed them.
+    """
+    try:
+        return ctx.saved_tensors  # type: ignore[no-any-return]
+    except RuntimeError as error:
+        if "second time" not in str(error):
+            raise
+        raise RuntimeError(
+            "Trying to backward through the graph a second time: an earlier backward pass has freed the graph of this "
+            "recurrent call. If the call's states went into the next call, detach them there: h.detach(); if both "
+            f"passes are meant, give retain_graph=True to the first {address('states-not-detached')}"
+        ) from None
 
 
 # For callers that know that no transform is active.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recurra.engines import Call, Kernel, Wishes
 from recurra.nn.checks import as_int
-from recurra.nn.running.autograd import Node, in_torch, readable, suits_backward
+from recurra.nn.running.autograd import Node, in_torch, readable, saved_by, suits_backward
 
 
 def check_checkpoint(value: object) -> bool | int | None:
@@ -161,7 +161,7 @@ class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         run: SegmentedRun = ctx.run
-        needed, saved = ctx.needs_input_grad[2:], ctx.saved_tensors
+        needed, saved = ctx.needs_input_grad[2:], saved_by(ctx)
         inputs, masks = saved[: len(needed)], saved[len(needed) : len(needed) + ctx.masks]
         kept = saved[len(needed) + ctx.masks :]
         if not suits_backward(saved, gradients):
