@@ -1,4 +1,4 @@
-"""``explain`` for shapes, ``check`` for mistakes, ``gates``, ``gradient_reach`` and ``units`` for what goes on inside."""
+"""``explain``: shapes; ``check``: mistakes; ``gates``, ``gradient_reach``, ``units``: what goes on inside."""
 
 from recurra.look.check import Inspection, Suspicion, check
 from recurra.look.explain import explain

@@ -20,7 +20,9 @@ from recurra.engines.torch_internals import has_bfloat16
 WORKSPACE_BYTES = 64 * 2**20
 # From so many tokens on, `auto` computes in bfloat16: the products are then nearly all of a training step.
 BFLOAT16_TOKENS = 10_000
-Run: TypeAlias = "Callable[[Tensor, Tensor, Tensor | None, tuple[bool, ...]], tuple[Tensor, list[Tensor | None]]]"
+NatsAndGradients: TypeAlias = (
+    "Callable[[Tensor, Tensor, Tensor | None, tuple[bool, ...]], tuple[Tensor, list[Tensor | None]]]"
+)
 _FAINT = 1e-30  # a target's probability, below which its logarithm is computed in another way
 
 
@@ -95,7 +97,7 @@ class NatsOfLogits(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, run: Run) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, run: NatsAndGradients) -> Tensor:
         """The sum of nats."""
         ctx.save_for_backward(hidden, weight, bias)
         ctx.run, ctx.wanted = run, tuple(ctx.needs_input_grad[:3])

@@ -97,11 +97,11 @@ def _run(
     sample: TokenSample,
     how: Computation,
 ) -> tuple[Tensor, list[Tensor | None]]:
-    rows = _Rows(hidden.to(weight.dtype), weight, bias, targets, sample, how)
+    rows = _SampledRows(hidden.to(weight.dtype), weight, bias, targets, sample, how)
     return rows.nats().sum(), rows.gradients(wanted)
 
 
-class _Rows:
+class _SampledRows:
     """The rows of a call and their probabilities: of the sample's tokens, and in the last column of the target."""
 
     def __init__(
