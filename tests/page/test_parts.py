@@ -26,6 +26,19 @@ def test_a_table_tells_numbers_from_texts():
     assert (box["tabindex"], box["aria-label"]) == ("0", "Counts & shapes")
 
 
+def test_long_texts_and_code_are_marked():
+    html = DataTable("", ("name", "shape", "meaning"), [("f", "(3, 20)", "how much " * 9)], code=(0, 1)).html()
+    assert html.count("<code>") == 2
+    assert '<th scope="row"><code>f</code></th>' in html
+    assert [attrs.get("class") for attrs in Elements(html).of("td")] == [None, "long"]
+
+
+def test_a_table_of_numbers_marks_no_cell():
+    html = DataTable("", ("", "MASE", "CRPS"), [("recurra", "0.7", "–"), ("naive", "1", "2e-05")]).html()
+    assert len(of_class(html, "numbers")) == 1
+    assert not of_class(html, "number")
+
+
 def test_a_table_may_be_empty():
     assert len(Elements(DataTable("", ("a", "b"), []).html()).of("tr")) == 1
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from recurra.page.document import PagePart
 
 _NUMBER = re.compile(r"[+−-]?(\d[\d,.]*(e[+-]?\d+)?(×10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)?( ?%)?|inf|nan)|[–—]?")
+_LONG = 32  # characters of a text that a cell may break into lines
 
 
 @dataclass(frozen=True)
@@ -53,41 +54,61 @@ class Text:
 class DataTable:
     """A table, which scrolls sideways in a box of its own where the page is too narrow for it.
 
-    The first column names its row. A column of numbers alone stands to the right.
+    The first column names its row, and stays where it is. A column of numbers alone stands to the right; texts stay on
+    one line, unless the column has a long one.
 
     Attributes:
         caption: what it shows; empty for nothing to be said.
         head: the names of the columns.
         rows: the texts of the cells.
         own_row: the index of the row that stands out. Default none.
+        code: the indices of columns of code, such as names and shapes. Default none.
     """
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     own_row: int | None = None
+    code: Collection[int] = ()
 
     def html(self) -> str:
         """The table as HTML."""
-        columns = list(zip(*self.rows, strict=True))
-        numeric = [any(column) and all(map(_NUMBER.fullmatch, column)) for column in columns]
-        only_numbers = ' class="numbers"' if columns and all(numeric[1:]) else ""  # in place of a class for each cell
-        kinds = [' class="number"' if each and not only_numbers else "" for each in numeric] or [""] * len(self.head)
+        kinds = [_kind_of(column) for column in zip(*self.rows, strict=True)] or [""] * len(self.head)
+        only_numbers = ""
+        if len(kinds) > 1 and set(kinds[1:]) == {"number"}:  # one class in place of one for each cell
+            kinds, only_numbers = [""] * len(kinds), ' class="numbers"'
         head = "".join(
-            f'<th scope="col"{kind}>{escape(name)}</th>' if name else f"<td{kind}></td>"
+            _cell("th", name, kind, ' scope="col"') if name else _cell("td", "", kind)
             for name, kind in zip(self.head, kinds, strict=True)
         )
         rows = []
         for index, row in enumerate(self.rows):
             own = ' class="own"' if index == self.own_row else ""
-            cells = [f'<th scope="row"{kinds[0]}>{escape(row[0])}</th>']
-            cells += [f"<td{kind}>{escape(text)}</td>" for text, kind in zip(row[1:], kinds[1:], strict=True)]
+            cells = [
+                _cell(
+                    "td" if column else "th", text, kind, "" if column else ' scope="row"', is_code=column in self.code
+                )
+                for column, (text, kind) in enumerate(zip(row, kinds, strict=True))
+            ]
             rows.append(f"<tr{own}>{''.join(cells)}</tr>\n")
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
-        return (
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(self.caption or "Table")}">\n'
-            f"<table{only_numbers}>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody></table>\n</div>\n"
+        table = (
+            f"<table{only_numbers}>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody></table>"
         )
+        label = escape(self.caption or "Table")
+        return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">\n{table}\n</div>\n'
+
+
+def _kind_of(column: Sequence[str]) -> str:
+    if any(column) and all(map(_NUMBER.fullmatch, column)):
+        return "number"
+    return "long" if max(map(len, column)) > _LONG else ""
+
+
+def _cell(tag: str, text: str, kind: str, scope: str = "", *, is_code: bool = False) -> str:
+    shown = f"<code>{escape(text)}</code>" if is_code and text else escape(text)
+    classes = f' class="{kind}"' if kind else ""
+    return f"<{tag}{scope}{classes}>{shown}</{tag}>"
 
 
 @dataclass(frozen=True)
