@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recurra.look.batch_form import BatchForm
 from recurra.look.dimensions import NamedShape, numbers, symbols
@@ -107,7 +107,7 @@ class ExplainedStack:
 
     title: str
     program: Program
-    sizes: LayerSizes | None
+    sizes: LayerSizes | None = field(compare=False)  # all else follows from them
     form: BatchForm
     is_cell: bool
     sequences: tuple[ExplainedVariable, ...]

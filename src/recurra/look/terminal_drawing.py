@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from recurra.look.unrolled import Floor, Lane, Unrolled
 
 WIDTH = 100
@@ -12,10 +15,40 @@ _NAME = 10  # the most characters of a cell's name
 def drawn(network: Unrolled) -> str:
     """The drawing as lines of text: time to the right, layers upwards, each arrow with its shape.
 
+    The second step is left out where the drawing would be too wide, then the shapes of states, then their names.
+
     Args:
         network: the network.
     """
-    return _TextDrawing(network).text()
+    text = ""
+    for candidate in (network, *_narrower(network)):
+        text = _TextDrawing(candidate).text()
+        if max(map(len, text.splitlines())) <= WIDTH:
+            break
+    return text
+
+
+def _narrower(network: Unrolled) -> Iterator[Unrolled]:
+    """The same network with less and less shown."""
+    if len(network.columns) > 2:
+        last = len(network.columns) - 1
+        columns = (network.columns[0], None, network.columns[last])
+        gap = ("", "")
+        floors = tuple(
+            replace(f, entering=(f.entering[0], "", f.entering[last]) if f.entering else ()) for f in network.floors
+        )
+        network = replace(
+            network,
+            columns=columns,
+            floors=floors,
+            inputs=(network.inputs[0], gap, network.inputs[last]),
+            outputs=(network.outputs[0], gap, network.outputs[last]),
+            states=(network.states[0], ""),
+        )
+        yield network
+    for states in ("states", ""):
+        network = replace(network, states=tuple(states if text else "" for text in network.states))
+        yield network
 
 
 class _TextDrawing:
@@ -42,10 +75,10 @@ class _TextDrawing:
         """The position of the box of each column; of a column that is left out the position of its dots."""
         places = [self.label + 2 + self.end + 4 if self.label else self.end + 4]
         labelled = False
-        for number, step in enumerate(self.network.columns[1:]):
+        for number in range(len(self.network.columns) - 1):
             before = 1 if self.network.columns[number] is None else len(self.box)
             gap = _DOTS
-            if step is not None and self.network.columns[number] is not None and not labelled:
+            if self.network.states[number] and not labelled:
                 gap, labelled = len(self.network.states[number]) + 5, True
             places.append(places[-1] + before + max(gap, self._least_gap(number)))
         return places
@@ -94,9 +127,8 @@ class _TextDrawing:
             self._put(line, place, text)
             if number + 1 == len(columns):
                 break
-            is_plain = step is not None and columns[number + 1] is not None
-            label = self.network.states[number] if is_plain and not shown else ""
-            shown = shown or is_plain
+            label = "" if shown else self.network.states[number]
+            shown = shown or bool(label)
             self._put(line, place + len(text), _arrow(self.columns[number + 1] - place - len(text), label, lane))
         self._put(line, self.columns[-1] + len(self.box), f"←── {right}" if lane.is_backward else f"──→ {right}")
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from recurra.look.explained import ExplainedLayer, ExplainedParameter, ExplainedStack, ExplainedVariable
 from recurra.look.terminal_drawing import WIDTH, drawn
 from recurra.look.unrolled import unrolled
-from recurra.program.text import aligned
 
 _MOST_ROWS = 8  # rows of h_n that are listed; of more, the first two and those of the last layer
 
@@ -24,9 +23,19 @@ def stack_text(stack: ExplainedStack) -> str:
     seen: set[object] = set()
     for number, group in enumerate(stack.groups):
         parts += ["", *_group(group, stack.groups[0] if number else None, seen)]
-    parts += ["", *_costs(stack), "", "equations, and when they run"]
-    parts.append(aligned([("  " + text, when) for text, when in stack.equations]))
-    return "\n".join(parts)
+    return "\n".join([*parts, "", *_costs(stack), "", *_equations(stack)])
+
+
+def _equations(stack: ExplainedStack) -> list[str]:
+    """The equations below the time at which they run."""
+    lines = ["equations, and when they run"]
+    before = ""
+    for text, when in stack.equations:
+        if when != before:
+            lines.append(f"  {when}")
+            before = when
+        lines += textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
+    return lines
 
 
 def _table(rows: Sequence[ExplainedVariable], seen: set[object] | None = None) -> list[str]:
@@ -108,7 +117,7 @@ def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | No
             title,
             *_table(layer.variables),
             *(f"  {line}" for line in backward_origins(group)),
-            "  parameters",
+            f"  {parameters_title(group)}",
             *_table(layer.parameters, seen),
         ]
     known = {variable.name: variable.dimensions for variable in first[0].variables}
@@ -116,7 +125,7 @@ def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | No
     return [
         f"{title}: all other variables as in layer 0",
         *_table(other),
-        "  parameters",
+        f"  {parameters_title(group)}",
         *_table(layer.parameters, seen),
     ]
 
@@ -138,9 +147,21 @@ def group_title(group: Sequence[ExplainedLayer]) -> str:
         return group[0].title
     layers = sorted({place.layer for place in places})
     text = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
+    return text + (", forward and backward" if any(place.is_backward for place in places) else "")
+
+
+def parameters_title(group: Sequence[ExplainedLayer]) -> str:
+    """The title of the parameters of layers of the same sizes, of which the first layer's are shown."""
+    places = [layer.place for layer in group if layer.place is not None]
+    notes = []
+    layers = sorted({place.layer for place in places})
+    if len(layers) > 1:
+        notes.append(
+            f"other layers: _l{layers[1]} to _l{layers[-1]}" if len(layers) > 2 else f"layer {layers[1]}: _l{layers[1]}"
+        )
     if any(place.is_backward for place in places):
-        text += ", forward and backward (whose parameters end in _reverse)"
-    return text if len(layers) == 1 else f"{text}, with the number of each in its parameters' names"
+        notes.append("backward: and then _reverse" if len(layers) > 1 else "backward: the same names and then _reverse")
+    return "parameters" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _costs(stack: ExplainedStack) -> list[str]:

@@ -90,7 +90,10 @@ class _Unrolling:
 
     def drawing(self) -> Unrolled:
         columns = tuple(None if step is None else self._named(step) for step in self.steps)
-        gaps = [self._states(after) for after in self.steps[1:]]
+        gaps = [
+            "" if before is None else self._states(after)
+            for before, after in zip(self.steps, self.steps[1:], strict=False)
+        ]
         return Unrolled(
             self.program.name,
             columns,
