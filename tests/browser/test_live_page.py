@@ -30,6 +30,7 @@ READ = """() => {
     slices: [...at("rows").querySelectorAll("tbody tr")].map(
       (row) => row.cells[4].querySelector("code")?.textContent ?? ""),
     variables: rows("variables"), parameters: rows("parameters"), total: at("count").textContent,
+    costs: [at("step-cost").textContent, at("call-cost").textContent],
     heads: [...at("variables").querySelectorAll("thead th")].slice(4).map((cell) => cell.textContent),
     boxes: [...at("boxes").querySelectorAll(".box")].map((box) => [box.querySelector("code").textContent,
       [...box.querySelectorAll(".dim b")].map((number) => Number(number.textContent))]),
@@ -136,25 +137,23 @@ def check_rows(read, names, settings):
             assert shape(re.match(r"\([\d, ]*\)", comment)[0]) == tuple(result.shape)
 
 
-def check_variables(read, settings):
-    """Every variable of every layer has the size that Python computes for it."""
-    given = {name: settings[name] for name in (*NUMBERS[:4], *SWITCHES[:3])}
-    sizes = LayerSizes(CELLS[settings["cell"]], **given, batch=settings["batch"])
-    varying = sizes.program.varying()
-    batch = () if settings["unbatched"] else (settings["batch"],)
-    shown = {row[0]: row[4:] for row in read["variables"] if len(row) > 1}
+def check_variables(read, names, settings):
+    """Every variable of every layer has the words and the size of ``explain``, and the call its cost."""
+    (part,) = recurra.explain(names["layer"], names["x"]).parts
+    shown = {row[0]: (row[1], row[4:]) for row in read["variables"] if len(row) > 1}
     columns = [
         range(int(first), int(last or first) + 1)
         for first, last in (re.fullmatch(r"layers? (\d+)(?: to (\d+))?", head).groups() for head in read["heads"])
     ]
     assert [layer for column in columns for layer in column] == list(range(settings["num_layers"]))
-    for place in sizes.places:
-        column = next(number for number, layers in enumerate(columns) if place.layer in layers)
-        for variable in sizes.program.variables():
-            if variable.is_named:
-                expected = tuple(size.value(place.sizes) for size in variable.shape)
-                expected = (*batch, *expected) if variable in varying else expected
-                assert shape(shown[variable.name][column]) == expected, (variable.name, place)
+    for layer in part.stack.layers:
+        column = next(number for number, layers in enumerate(columns) if layer.place.layer in layers)
+        for variable in (*layer.variables, *layer.parameters):
+            meaning, sizes = shown[variable.name.removesuffix(layer.place.suffix)]
+            assert meaning == variable.meaning
+            assert shape(sizes[column]) == tuple(each.number for each in variable.dimensions), variable
+    costs = [int(cost.replace(",", "")) for cost in read["costs"]]
+    assert costs == [part.stack.multiplications, part.stack.call_multiplications]
 
 
 def check_parameters(read, layer):
@@ -182,7 +181,7 @@ def test_numbers_are_those_of_layers(open_page, path):
         assert not read["isStale"], settings
         names = check_python(read, settings)
         check_rows(read, names, settings)
-        check_variables(read, settings)
+        check_variables(read, names, settings)
         check_parameters(read, names["layer"])
 
 

@@ -120,11 +120,9 @@ def _of_model(name: str, batch: int, steps: int) -> Explanation:
 
 def _page(explanation: Explanation, sizes: LayerSizes | None) -> str:
     """The page with controls of a layer; the page of facts of a model."""
-    if sizes is None:
-        return explanation.to_html()
     from recurra.look.live_page import live_page
 
-    return live_page(sizes)
+    return explanation.to_html() if sizes is None else live_page(sizes)
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from recurra.program import Equation, Program, Size, Sizes, Variable
@@ -108,6 +108,19 @@ def _operands(equation: Equation, result: Variable, piece: Slice | None) -> Iter
     else:
         for operand in operands:
             yield operand, None
+
+
+def purpose(variable: Variable, readers: Mapping[Variable, Sequence[Equation]]) -> str:
+    """The name of the gate that a sum is for; a variable's own name where it is for several things.
+
+    Args:
+        variable: the sum.
+        readers: the equations that read each variable of the program.
+    """
+    read_by = readers.get(variable, ())
+    if len(read_by) == 1 and len(read_by[0].operands) == 1 and read_by[0].results[0].is_named:
+        return read_by[0].results[0].name
+    return variable.name
 
 
 def cuts(program: Program, origins: Origins) -> dict[Variable, dict[Slice, tuple[Variable, ...]]]:

@@ -12,7 +12,7 @@ from recurra.look.dimensions import Dimension, NamedShape, of_sizes
 from recurra.look.explained import ExplainedLayer, ExplainedParameter, ExplainedStack, ExplainedVariable
 from recurra.look.layer_sizes import LayerPlace, LayerSizes
 from recurra.look.meanings import meanings
-from recurra.look.provenance import Origins, cuts
+from recurra.look.provenance import Origins, cuts, purpose
 from recurra.look.relations import relations
 from recurra.program import Program, Size, Variable
 from recurra.program.text import Printer
@@ -206,13 +206,6 @@ class _StackFacts:
         start = "the last step" if place.is_backward else "step 0"
         return f"{new} of step {step}; at {start} {state.name}_0[{place.number}]"
 
-    def _purpose(self, variable: Variable) -> str:
-        """The name of the gate that a sum is for; a variable's own name where it is for several things."""
-        readers = self.readers.get(variable, [])
-        if len(readers) == 1 and len(readers[0].operands) == 1 and readers[0].results[0].is_named:
-            return readers[0].results[0].name
-        return variable.name
-
     def _parameter(self, parameter: Variable, place: LayerPlace | None) -> ExplainedParameter:
         sizes = None if place is None else place.sizes
         suffix = "" if place is None or self.subject.is_cell else place.suffix
@@ -220,7 +213,7 @@ class _StackFacts:
         for piece, readers in self.cuts.get(parameter, {}).items():
             begin, end = (piece.begin, piece.end) if sizes is None else piece.numbers(sizes)
             columns = ":, " if piece.axis == -1 and len(parameter.shape) == 2 else ""
-            pieces.append((f"[{columns}{begin}:{end}]", ", ".join(self._purpose(reader) for reader in readers)))
+            pieces.append((f"[{columns}{begin}:{end}]", ", ".join(purpose(reader, self.readers) for reader in readers)))
         return ExplainedParameter(
             parameter.name + suffix,
             self.words[parameter.name],

@@ -54,7 +54,7 @@ def test_what_is_computed_names_its_equation():
     assert sources["i"] == ("step", "sigmoid(a_i)")
     assert sources["x"] == ("input", "")
     (weight,) = (row for row in table["rows"] if row[0] == "weight_ih")
-    assert weight[6][1] == (0, "hidden", "2*hidden", "a_f")
+    assert weight[6][1] == (0, "hidden", "2*hidden", "f")
 
 
 def test_values_of_parameters_alone_are_told_apart():

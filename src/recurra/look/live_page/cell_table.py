@@ -8,10 +8,11 @@ from typing import Any
 
 from recurra import cells
 from recurra.compiler import TracedCell, drop_biases, trace
+from recurra.compiler.rewrite import users
 from recurra.equations import Cell
 from recurra.errors import EquationError
 from recurra.look.meanings import meanings
-from recurra.look.provenance import Origins, cuts
+from recurra.look.provenance import Origins, cuts, purpose
 from recurra.program import Program, Variable
 from recurra.program.text import Printer
 
@@ -113,6 +114,12 @@ def _form(program: Program, rows: dict[tuple[Any, ...], int]) -> dict[str, Any]:
         "states": [numbers[state] for state in program.states],
         "parameters": [numbers[parameter] for parameter in program.parameters],
         "output": [str(size) for size in program.output.shape],
+        "products": [
+            [[str(size) for size in left.shape], str(right.shape[-1]), equation.results[0] in varying]
+            for equation in program.equations
+            if equation.operation == "product"
+            for left, right in [equation.variables]
+        ],
         "gives_state": program.output == program.next_states[0],
         "fractions": [
             [variable.name, [str(size) for size in variable.shape]]
@@ -149,11 +156,13 @@ def _role(program: Program, variable: Variable, is_varying: bool) -> str:
 
 
 def _pieces(program: Program) -> dict[Variable, tuple[tuple[Any, ...], ...]]:
-    """The pieces of each parameter that is cut: axis, first index, the index after the last one, readers."""
+    """The pieces of each parameter that is cut: axis, first index, the index after the last one, what it is for."""
+    readers = users(program)
+
+    def named(variables: Sequence[Variable]) -> str:
+        return " and ".join(purpose(variable, readers) for variable in variables)
+
     return {
-        parameter: tuple(
-            (piece.axis, str(piece.begin), str(piece.end), " and ".join(variable.name for variable in readers))
-            for piece, readers in pieces.items()
-        )
+        parameter: tuple((piece.axis, str(piece.begin), str(piece.end), named(read)) for piece, read in pieces.items())
         for parameter, pieces in cuts(program, Origins(program)).items()
     }

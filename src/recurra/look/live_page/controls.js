@@ -3,7 +3,7 @@
 const content = JSON.parse(document.getElementById("live-shapes-data").textContent);
 const NUMBERS = ["input_size", "hidden_size", "num_layers", "proj_size", "batch", "seq_len"];
 const SWITCHES = ["bidirectional", "batch_first", "bias", "unbatched"];
-const LIMITS = { num_layers: 64, input_size: 1e6, hidden_size: 1e6, proj_size: 1e6, batch: 1e6, seq_len: 1e6 };
+const limitOf = (name) => Math.max(name === "num_layers" ? 64 : 1e6, content.start[name]);
 const root = document.querySelector(".live-shapes");
 const control = (name) => root.querySelector(`[name="${name}"]`);
 const at = (name) => root.querySelector(`[data-at="${name}"]`);
@@ -35,9 +35,9 @@ function read() {
   const settings = { cell: control("cell").value }, problems = [];
   for (const name of NUMBERS) {
     const input = control(name), value = input.valueAsNumber;
-    if (Number.isInteger(value) && value <= LIMITS[name]) { settings[name] = value; continue; }
+    if (Number.isInteger(value) && value <= limitOf(name)) { settings[name] = value; continue; }
     const whole = name === "batch" || name === "seq_len" ? "a whole number" : "an int";
-    const message = Number.isInteger(value) ? `this page shows up to ${LIMITS[name].toLocaleString("en")}`
+    const message = Number.isInteger(value) ? `this page shows up to ${limitOf(name).toLocaleString("en")}`
       : Number.isNaN(value) ? `${name} is missing: ${whole}` : `${name} must be ${whole}, not float (${value})`;
     problems.push({ control: name, type: Number.isInteger(value) || Number.isNaN(value) ? "" : "TypeError", message });
   }
@@ -92,6 +92,9 @@ function show(layer) {
   at("variables").innerHTML = variablesHtml(layer);
   at("count").textContent = total.toLocaleString("en");
   at("parameters").innerHTML = html;
+  const costs = costsOf(layer);
+  at("step-cost").textContent = costs.step.toLocaleString("en");
+  at("call-cost").textContent = costs.call.toLocaleString("en");
   light("");
 }
 
@@ -107,7 +110,7 @@ function light(part) {
 }
 
 function lightKind(kind) {
-  for (const each of root.querySelectorAll(".part[data-kind]")) each.classList.toggle("kind", each.dataset.kind === kind);
+  for (const part of root.querySelectorAll(".part")) part.classList.toggle("kind", part.dataset.kind === kind);
 }
 
 /** The parts of the drawing one by one, as the arrow keys pass through them. */
@@ -158,8 +161,8 @@ at("reset").addEventListener("click", () => { put(content.start); update(); });
 root.addEventListener("input", update);
 addEventListener("hashchange", () => { put(settingsOfAddress()); update(); });
 for (const { key, label, group } of content.cells) {
-  const groups = [...control("cell").children];
-  const into = groups.find((each) => each.label === group) ?? control("cell").appendChild(document.createElement("optgroup"));
+  const chooser = control("cell"), made = [...chooser.children].find((each) => each.label === group);
+  const into = made ?? chooser.appendChild(document.createElement("optgroup"));
   into.label = group;
   into.appendChild(new Option(label, key));
 }

@@ -57,8 +57,8 @@ function argumentProblems(cell, settings) {
   const kind = classOf(cell, settings);
   const { hidden_size, proj_size } = settings;
   if (kind !== "Recurrent" && !cell.layer_projects && proj_size !== 0) {
-    add("proj_size", "ValueError", `${kind} has no proj_size: its update mixes the old hidden state with the new one. ` +
-      "LSTM has it, and so has recurra.nn.Recurrent for every cell whose state is only multiplied by matrices");
+    add("proj_size", "ValueError", `${kind} has no proj_size: its update mixes the old hidden state with the new ` +
+      "one. LSTM has it, and so has recurra.nn.Recurrent for every cell whose state is only multiplied by matrices");
   }
   for (const name of ["input_size", "hidden_size", "num_layers"]) {
     if (settings[name] <= 0) add(name, "ValueError", `${name} must be greater than zero; got ${settings[name]}`);
@@ -183,4 +183,13 @@ function groupsOf({ layers }) {
     else groups.push({ from: number, to: number, sizes });
   }
   return groups;
+}
+
+/** The multiply-adds of one step of one sequence through all layers, and those of the whole call. */
+function costsOf({ form, layers, directions, settings }) {
+  const ofLayer = (sizes, wanted) => form.products.reduce((count, [left, size, isVarying]) =>
+    count + (isVarying === wanted ? widthOf(left, sizes) * valueOf(size, sizes) : 0), 0);
+  const ofAll = (wanted) => directions * layers.reduce((total, { sizes }) => total + ofLayer(sizes, wanted), 0);
+  const step = ofAll(true), rows = settings.seq_len * (settings.unbatched ? 1 : settings.batch);
+  return { step, call: rows * step + ofAll(false) };
 }
