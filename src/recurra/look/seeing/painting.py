@@ -21,7 +21,7 @@ _VISIBLE = {"\n": "↵", "\t": "⇥", "\r": "␍", " ": "␣", "": "∅"}
 
 @dataclass(frozen=True, eq=False)
 class PaintedText:
-    """A text with a colour behind each token: blue below zero, orange above, the stronger the further away.
+    """A text with a colour behind each token: blue below the centre, orange above, the stronger the further away.
 
     Pointing at a token, or the arrow keys, show its value. A page shows at most 1,500 tokens, the first ones.
 
@@ -29,13 +29,13 @@ class PaintedText:
         title: what the values are.
         tokens: the tokens, which joined are the text.
         values: float (tokens,).
-        bound: the size of the strongest colours. Default: the largest size of a value.
+        centre: the value without colour. Default 0.
     """
 
     title: str
     tokens: Sequence[str]
     values: NDArray[np.floating]
-    bound: float | None = None
+    centre: float = 0.0
 
     style: ClassVar[str] = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     script: ClassVar[str] = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
@@ -49,9 +49,11 @@ class PaintedText:
     def html(self) -> str:
         """The text as HTML."""
         tokens, values = self.tokens[:MOST_TOKENS], np.asarray(self.values[:MOST_TOKENS], np.float64)
-        finite = np.abs(values[np.isfinite(values)])
-        bound = self.bound or float(finite.max(initial=0.0)) or 1.0
-        spans = "".join(_span(token, value, bound) for token, value in zip(tokens, values.tolist(), strict=True))
+        away = np.abs(values[np.isfinite(values)] - self.centre)
+        bound = float(away.max(initial=0.0)) or 1.0
+        shares = ((values - self.centre) / bound).tolist()
+        triples = zip(tokens, values.tolist(), shares, strict=True)
+        spans = "".join(_span(token, value, share) for token, value, share in triples)
         title = escape(self.title)
         rest = len(self.tokens) - len(tokens)
         left_out = f" Shown are the first {len(tokens):,} of {len(self.tokens):,} tokens." if rest else ""
@@ -60,7 +62,8 @@ class PaintedText:
             f'<p class="readout" aria-live="polite">Point at a token, or use the arrow keys, to read its value.</p>\n'
             f'<div class="text" tabindex="0" role="application" aria-roledescription="painted text" '
             f'aria-label="{title}. The arrow keys, Home and End read it out.">{spans}</div>\n'
-            f'<div class="ramp"><i></i><div><span>{-bound:.3f}</span><span>0</span><span>{bound:.3f}</span>'
+            f'<div class="ramp"><i></i><div><span>{self.centre - bound:.3f}</span>'
+            f"<span>{self.centre:.3f}</span><span>{self.centre + bound:.3f}</span>"
             f"</div></div>\n"
             f"<figcaption>{escape(self._summary(tokens, values))}{left_out}</figcaption>\n</figure>\n"
         )
@@ -86,10 +89,10 @@ def visible(token: str) -> str:
     return token.strip("\n\r\t ")
 
 
-def _span(token: str, value: float, bound: float) -> str:
-    """A token as HTML, with the class of its colour and its value."""
+def _span(token: str, value: float, share: float) -> str:
+    """A token as HTML, with the class of its colour, which follows from a share from -1 to 1, and its value."""
     number = f"{value:.3f}"
-    shade = min(10, round(10 * abs(value) / bound)) if np.isfinite(value) else 0
-    kind = f' class="{"p" if value > 0 else "n"}{shade}"' if shade else ""
+    shade = min(10, round(10 * abs(share))) if np.isfinite(share) else 0
+    kind = f' class="{"p" if share > 0 else "n"}{shade}"' if shade else ""
     shown = escape(token).replace("\n", '<i aria-hidden="true">↵</i>\n') if token else '<i aria-hidden="true">∅</i>'
     return f'<b{kind} data-v="{number}">{shown}</b>'

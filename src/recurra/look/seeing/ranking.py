@@ -56,9 +56,9 @@ class UnitScore:
 
     @property
     def place(self) -> str:
-        """Where the unit is, such as ``c[3] of layer 0``; with the direction where it is reverse."""
+        """Where the unit is, such as ``c[3], layer 0``; with the direction where it is reverse."""
         direction = f", {DIRECTIONS[1]}" if self.direction else ""
-        return f"{self.name or 'unit '}[{self.unit}] of layer {self.layer}{direction}"
+        return f"{self.name or 'unit '}[{self.unit}], layer {self.layer}{direction}"
 
     @property
     def auc(self) -> float:

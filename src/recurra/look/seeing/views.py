@@ -10,9 +10,9 @@ import numpy as np
 
 from recurra.look.seeing.gates import LayerGates, bounds, liveliest
 from recurra.look.seeing.painting import visible
+from recurra.look.seeing.properties import Property
 from recurra.look.seeing.ranking import CAUTION, Units, table_row
 from recurra.look.seeing.saturation import DEFINITIONS
-from recurra.look.seeing.step_arrays import GatePlace
 from recurra.page.document import Document, PagePart
 from recurra.page.heat_map import HeatMap
 from recurra.page.line_chart import Line, LineChart
@@ -21,8 +21,8 @@ from recurra.page.parts import DataTable, Details, Section, Text
 if TYPE_CHECKING:
     from recurra.look.seeing.reach import Reach
 
-ROOM = 130_000  # bytes of a page for all its heat maps
-MOST_STEPS = 160  # of a heat map
+ROOM = 150_000  # bytes of a page for all its heat maps
+MOST_STEPS = 120  # of a heat map
 _LABEL, _CELL = 45, 4.5  # bytes of a column's label and of a cell, about
 _HEIGHT = 640  # pixels of a page in a notebook
 
@@ -51,40 +51,43 @@ def gate_sections(
     labels = [visible(label) for label in gates.labels[:columns]]
     sections: list[PagePart] = []
     for layer, direction in chosen:
-        maps: list[PagePart] = [_map(gates, key, labels, cells, also) for key in keys if key[1:] == (layer, direction)]
-        for key in slopes:
-            if key[1:] == (layer, direction):
-                title, values = f"gradient of the loss for {key[0]}", gates.gradients[key]
-                maps.append(_units_map(title, values, labels, cells, also, is_slope=True))
+        memory = gates.values[gates.memory(layer), layer, direction]
+        units = _chosen(memory, max(1, cells // columns), also)
+        maps: list[PagePart] = [
+            _units_map(_title(gates, key[0]), gates.values[key], labels, units, gates.operations.get(key[0], ""))
+            for key in keys
+            if key[1:] == (layer, direction)
+        ]
+        maps += [
+            _units_map(f"gradient of the loss for {key[0]}", gates.gradients[key], labels, units, None)
+            for key in slopes
+            if key[1:] == (layer, direction)
+        ]
         sections.append(Section(gates.place_name(layer, direction).capitalize(), maps))
     return sections
 
 
-def _map(gates: LayerGates, key: GatePlace, labels: Sequence[str], cells: int, also: Sequence[int]) -> HeatMap:
-    operation = gates.operations.get(key[0], "")
-    what = {"sigmoid": "gate, 0 closed to 1 open", "tanh": "−1 to 1"}.get(operation, "")
-    kind = "state" if key[0] in gates.states else what
-    title = f"{key[0]} ({kind})" if kind else key[0]
-    return _units_map(title, gates.values[key], labels, cells, also, operation=operation)
+def _chosen(memory: np.ndarray, count: int, also: Sequence[int]) -> list[int]:
+    """The units that are wanted, and those whose memory changes most."""
+    wanted = [unit for unit in also if unit < memory.shape[1]]
+    lively = [unit for unit in liveliest(memory, count) if unit not in wanted]
+    return sorted([*wanted, *lively[: max(0, count - len(wanted))]])
+
+
+def _title(gates: LayerGates, name: str) -> str:
+    bounded = {"sigmoid": "gate, 0 closed to 1 open", "tanh": "−1 to 1"}
+    kind = "state" if name in gates.states else bounded.get(gates.operations.get(name, ""), "")
+    return f"{name} ({kind})" if kind else name
 
 
 def _units_map(
-    title: str,
-    values: np.ndarray,
-    labels: Sequence[str],
-    cells: int,
-    also: Sequence[int],
-    *,
-    operation: str = "",
-    is_slope: bool = False,
+    title: str, values: np.ndarray, labels: Sequence[str], units: Sequence[int], operation: str | None
 ) -> HeatMap:
-    """A heat map of the units that change most, and of those that are wanted."""
-    rows = max(1, cells // len(labels))
-    wanted = [unit for unit in also if unit < values.shape[1]]
-    lively = [unit for unit in liveliest(values, rows) if unit not in wanted]
-    units = sorted([*wanted, *lively[: max(0, rows - len(wanted))]])
-    some = f": {len(units)} of {values.shape[1]} units, those that change most" if len(units) < values.shape[1] else ""
-    low, high = bounds(values[: len(labels)], operation)
+    """A heat map of some units; of gradients the operation is None."""
+    width = values.shape[1]
+    units = [unit for unit in units if unit < width]
+    some = f": {len(units)} of {width} units, those whose state changes most" if len(units) < width else ""
+    low, high = bounds(values[: len(labels)], operation or "")
     return HeatMap(
         title + some,
         values[: len(labels), units].T,
@@ -93,7 +96,7 @@ def _units_map(
         scale="sequential" if operation == "sigmoid" else "diverging",
         low=low,
         high=high,
-        value_format=".1e" if is_slope else ".3f",
+        value_format=".1e" if operation is None else ".3f",
     )
 
 
@@ -145,7 +148,7 @@ def ranking_section(units: Units, count: int = 3) -> Section:
     """The best units of each property, with what chance gives."""
     head = ("property", "unit", "score", "held out", "by chance", "")
     rows = [
-        (f"{ranking.what.name}: {ranking.what.meaning}", *table_row(ranking, unit)[1:])
+        (_said(ranking.what), *table_row(ranking, unit)[1:])
         for ranking in units.rankings.values()
         for number, unit in enumerate(ranking.units[:count])
         if not number or unit.follows
@@ -158,6 +161,11 @@ def ranking_section(units: Units, count: int = 3) -> Section:
         parts.append(Details("Properties of which nothing can be said here", [Text(left_out)]))
     parts.append(Details("How to read the scores", [Text([CAUTION])]))
     return Section("Units by what they follow", parts)
+
+
+def _said(what: Property) -> str:
+    """A property by its meaning, and by its name if that is not in it."""
+    return what.meaning if what.name in what.meaning else f"{what.name}: {what.meaning}"
 
 
 def gates_page(gates: LayerGates) -> Document:

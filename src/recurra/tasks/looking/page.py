@@ -18,7 +18,8 @@ from recurra.page.parts import Section, Text
 from recurra.tasks.looking.seen import SeenModel
 
 PAINTED = 3  # units of a page
-PAINTED_TOKENS = 700  # of each
+PAINTED_TOKENS = 500  # of each
+DRAWN_STEPS = 150  # of a series beside a unit
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _layer(choice: Choice, seen: SeenModel) -> int:
     """The layer whose gates are shown."""
     if choice.layer is not None:
         return choice.layer
-    following = () if seen.ranked is None else seen.ranked.following
-    return following[0][1].layer if following and choice.unit is None else seen.layers - 1
+    rankings = [] if seen.ranked is None else list(seen.ranked.rankings.values())
+    following = [ranking.best.layer for ranking in rankings if ranking.best.follows]
+    return following[0] if following and choice.unit is None else seen.layers - 1
 
 
 def _units(choice: Choice, seen: SeenModel) -> list[tuple[UnitScore, str]]:
@@ -163,8 +165,7 @@ def _units(choice: Choice, seen: SeenModel) -> list[tuple[UnitScore, str]]:
     rankings = [] if seen.ranked is None else list(seen.ranked.rankings.values())
     pairs = [(ranking, unit) for ranking in rankings for unit in ranking.units[:1]]
     pairs = [pair for pair in pairs if choice.layer in (None, pair[1].layer)]
-    pairs.sort(key=lambda pair: (not pair[1].follows, -abs(pair[1].score)))
-    pairs = [pair for pair in pairs if pair[1].follows] or pairs[:1]
+    pairs = [pair for pair in pairs if pair[1].follows] or sorted(pairs, key=lambda pair: -abs(pair[1].score))[:1]
     found: dict[tuple[int, int], tuple[UnitScore, list[str]]] = {}
     for ranking, unit in pairs:
         score = f"{ranking.what.meaning} ({ranking.score_name} {unit.score:+.2f}, by chance ±{ranking.chance:.2f})"
@@ -179,11 +180,11 @@ def _shown(seen: SeenModel, unit: UnitScore, follows: str) -> PagePart:
     values = seen.whole[unit.name, unit.layer, unit.direction][:, unit.unit]
     title = unit.place + (f": {follows}" if follows else "")
     if seen.kind == "text":
-        return PaintedText(title, seen.whole.labels[:PAINTED_TOKENS], values[:PAINTED_TOKENS])
-    steps = np.arange(1, len(values) + 1)
-    observed = np.asarray(seen.values, np.float64)
+        return PaintedText(title, seen.whole.labels[:PAINTED_TOKENS], values[:PAINTED_TOKENS], float(np.median(values)))
+    values, observed = values[-DRAWN_STEPS:], np.asarray(seen.values, np.float64)[-DRAWN_STEPS:]
+    steps = np.arange(1 - len(values), 1)
     lines = [Line(unit.place, steps, _standard(values)), Line("the series", steps, _standard(observed), "dashed")]
-    return LineChart(title, lines, f"steps up to {seen.whole.labels[-1]}", "in standard deviations from the mean")
+    return LineChart(title, lines, f"steps before {seen.whole.labels[-1]}", "in standard deviations from the mean")
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
