@@ -144,12 +144,14 @@ def test_the_list_fits_a_terminal():
     ],
 )
 def test_an_unknown_name_leads_to_those_that_are_close(given, meant):
-    with pytest.raises(RunError, match=rf"there is no mistake {given!r}; did you mean .*\b{meant}\b.*list shows all"):
+    with pytest.raises(RunError, match=r" recurra explain --mistake list shows all$") as error:
         mistake(given)
+    assert str(error.value).startswith(f"there is no mistake {given!r}: did you mean ")
+    assert meant in re.split(r"[ ?]", str(error.value))
 
 
 def test_a_name_like_no_other():
-    with pytest.raises(RunError, match=r"there is no mistake 'zzz'; recurra explain --mistake list shows all"):
+    with pytest.raises(RunError, match=r"there is no mistake 'zzz'\. recurra explain --mistake list shows all"):
         mistake("zzz")
 
 

@@ -32,6 +32,10 @@ NoBias = Annotated[bool, typer.Option("--no-bias", help="Without the parameters 
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page; of a cell one with controls.")]
 Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the drawing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print all facts as JSON.")]
+MistakeName = Annotated[
+    str | None,
+    typer.Option("--mistake", metavar="NAME", help="Explain a mistake that a message names; list: all names."),
+]
 
 # Options by the names that LayerSizes has for them.
 _OPTIONS = {
@@ -57,8 +61,14 @@ def explain(
     html: Html = None,
     svg: Svg = None,
     as_json: Json = False,
+    mistake: MistakeName = None,
 ) -> None:
     """Explain every shape of a recurrent layer: what each variable is, where it comes from, what it costs."""
+    if mistake is not None:
+        if cell is not None or html is not None or svg is not None or as_json:
+            raise RunError("--mistake NAME stands alone, without CELL, --html, --svg and --json")
+        _explain_mistake(mistake)
+        return
     from recurra.look import explain as explained
 
     if cell is None:
@@ -91,6 +101,12 @@ def explain(
         print(json.dumps(explanation.to_dict(), ensure_ascii=False, indent=2))
     elif html is None and svg is None:
         print(explanation)
+
+
+def _explain_mistake(name: str) -> None:
+    from recurra.mistakes.page import listing, mistake
+
+    print(listing() if name == "list" else mistake(name))
 
 
 def _sizes(name: str, **sizes: int | bool) -> LayerSizes:

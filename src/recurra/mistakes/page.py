@@ -48,7 +48,7 @@ def mistake(name: str) -> Mistake:
     """
     if name not in NAMES:
         raise RunError(
-            f"there is no mistake {one_line(name, 60)!r}{_hint(name)}; recurra explain --mistake list shows all"
+            f"there is no mistake {one_line(name, 60)!r}{_hint(name)} recurra explain --mistake list shows all"
         )
     text = (_PAGES / f"{name}.md").read_text(encoding="utf-8")
     head, *sections = re.split(r"^## ", text, flags=re.M)
@@ -74,7 +74,7 @@ def _hint(given: str) -> str:
     close += [each for each in NAMES if any(word in each for word in words)]
     close += [each for each in NAMES if any(word in _head(each) for word in words)]
     found = list(dict.fromkeys(close))[:3]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    return f": did you mean {' or '.join(found)}?" if found else "."
 
 
 def _head(name: str) -> str:
