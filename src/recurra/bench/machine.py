@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from recurra.tasks.provenance import cpuinfo
+
 PACKAGES = ("recurra", "torch", "numpy", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "torchrecurrent")
 CPUS = Path("/sys/devices/system/cpu")
 
@@ -60,7 +62,7 @@ class Machine:
 
 def machine() -> Machine:
     """Describe this machine."""
-    info = _cpuinfo()
+    info = cpuinfo()
     return Machine(
         cpu=info.get("model name") or platform.processor() or platform.machine(),
         cores=len(processors()),
@@ -116,13 +118,6 @@ def _read(path: Path) -> str:
 def _bytes(text: str) -> int:
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
     return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text or 0)
-
-
-def _cpuinfo() -> dict[str, str]:
-    """The first processor's entry in /proc/cpuinfo; empty if there is none."""
-    entry = _read(Path("/proc/cpuinfo")).split("\n\n")[0]
-    pairs = (line.partition(":") for line in entry.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _per_cycle(info: dict[str, str]) -> int:

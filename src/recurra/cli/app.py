@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recurra.cli import series, text
 from recurra.cli.bench import bench
+from recurra.cli.compare import compare
 from recurra.cli.console import message_of
 from recurra.cli.explain import explain
 from recurra.cli.export import export, inspect
 from recurra.cli.look import look
 from recurra.cli.processes import tell
+from recurra.cli.report import report
 from recurra.version import __version__
 
 app = typer.Typer(
@@ -31,6 +34,8 @@ app.command()(inspect)
 app.command()(explain)
 app.command()(bench)
 app.command()(look)
+app.command()(report)
+app.command()(compare)
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -39,7 +44,9 @@ def run(argv: Sequence[str] | None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:
-        result = command.main(args=None if argv is None else list(argv), prog_name="recurra", standalone_mode=False)
+        arguments = sys.argv[1:] if argv is None else list(argv)
+        whole = ["recurra", *arguments]
+        result = command.main(args=arguments, prog_name="recurra", standalone_mode=False, obj=whole)
     except typer.Abort:
         return 130
     except SystemExit as leaving:
@@ -70,11 +77,15 @@ def _options(
 
 
 @app.command()
-def demo() -> None:
-    """Train a small model on Python's own source, sample from it, and time it; about a minute."""
+def demo(
+    html: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Page to write; by default recurra-demo.html.")
+    ] = None,
+) -> None:
+    """Show a language model, shapes, a forecast and races beside torch; about a minute, and a page at the end."""
     from recurra.cli.demo import demo as command
 
-    command()
+    command(html)
 
 
 @app.command()

@@ -120,6 +120,19 @@ def unpack(path: str | os.PathLike[str], take: Callable[[Mapping[str, Tensor], M
         return unpack_from(file, os.fstat(file.fileno()).st_size, take)
 
 
+def metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read a file's metadata alone; its numbers are not read.
+
+    Raises:
+        FileFormatError: the header is damaged, or exceeds a cap.
+        OSError, ValueError: the file cannot be read.
+    """
+    with open(_opened(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = _length(file.read(8), size)
+        return _contents(file.read(length), size - 8 - length)[1]
+
+
 def unpack_from(file: BufferedIOBase, size: int, take: Callable[[Mapping[str, Tensor], Mapping[str, str]], T]) -> T:
     """Do what ``unpack`` does, for an open file of ``size`` bytes."""
     length = _length(file.read(8), size)

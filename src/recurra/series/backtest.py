@@ -142,6 +142,41 @@ def backtest(
     )
 
 
+def collected(
+    panel: Panel,
+    rows: NDArray[np.int64],
+    origins: NDArray[np.int64],
+    quantiles: NDArray[np.float64],
+    period: int,
+) -> Backtest:
+    """The backtest of forecasts that are there already, one from each window, beside the naive ones.
+
+    Each window counts as a series of its own.
+
+    Args:
+        panel: the series; all steps of each forecast are among them.
+        rows: int64 (windows,), the series of each window.
+        origins: int64 (windows,), the steps of the series that its forecast knew.
+        quantiles: float64 (windows, horizon, levels), of the levels ``LEVELS``.
+        period: the season in steps of the scales and the naive forecasts.
+    """
+    taken, horizon = panel.take(rows), quantiles.shape[1]
+    cuts = _Cuts(taken, np.arange(len(rows)), np.zeros(len(rows), np.int64), origins, horizon)
+    pairs = zip(taken.target, origins, strict=True)
+    return Backtest(
+        taken.ids,
+        origins[:, None],
+        (taken.starts + origins)[:, None],
+        cuts.actual()[:, None],
+        LEVELS,
+        {name: each[:, None] for name, each in {MODEL: quantiles, **cuts.naive(period)}.items()},
+        np.array([scale_of(values[:origin], period) for values, origin in pairs]),
+        period,
+        horizon,
+        True,
+    )
+
+
 def _given(forecaster: PanelForecaster | None) -> PanelForecaster:
     assert forecaster is not None  # backtest has checked it
     return forecaster

@@ -1,4 +1,4 @@
-"""The run folder: config.json, model.safetensors, metrics.jsonl and a checkpoint; plain data, never pickled."""
+"""The run folder: config.json, model.safetensors, metrics.jsonl, a checkpoint and a report; never pickled."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 METRICS = "metrics.jsonl"
+REPORT = "report.html"
 CHECKPOINT = "checkpoint.safetensors"
 JOURNAL = "journal.bin"
 FORMAT = 1
@@ -69,6 +70,11 @@ class RunFolder:
             save(module, self.folder / MODEL, annotations=annotations)
         except FileFormatError as error:
             raise RunError(str(error)) from None
+
+    @property
+    def report(self) -> Path:
+        """The path of the page that says how the training went."""
+        return self.folder / REPORT
 
     def has_begun(self) -> bool:
         """Whether there is a checkpoint, a model or metrics; a process may be killed before it has written any."""
@@ -156,12 +162,12 @@ def create_run(folder: Path, config: Mapping[str, object]) -> RunFolder:
     return RunFolder(folder, content)
 
 
-def open_run(folder: Path, task: str) -> RunFolder:
+def open_run(folder: Path, task: str | None = None) -> RunFolder:
     """Open a folder that :func:`create_run` made, for reading.
 
     Args:
         folder: the folder's path.
-        task: the task that the run must be of, such as ``"text"``.
+        task: the task that the run must be of, such as ``"text"``. Default: any.
 
     Raises:
         RunError: the folder is missing, is no run, is of another task or format, or its configuration is damaged.
@@ -184,7 +190,7 @@ def open_run(folder: Path, task: str) -> RunFolder:
         raise RunError(f"{path} is of format {config['format']}, of a newer recurra; read is format {FORMAT}")
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunError(f"{path} is not the configuration of a run in format {FORMAT}")
-    if config.get("task") != task:
+    if task is not None and config.get("task") != task:
         raise RunError(f"{folder} is a run of the task {config.get('task')!r}, not of {task!r}")
     return RunFolder(folder, config)
 

@@ -23,7 +23,8 @@ def test_train_sample_eval(train: Call, call: Call, text_file: Path, tmp_path: P
     assert (code, err) == (0, "")
     assert "perplexity" in out
     assert f"recurra text sample '{run}'" in out
-    files = {"config.json", "model.safetensors", "metrics.jsonl", "checkpoint.safetensors"}
+    files = {"config.json", "model.safetensors", "metrics.jsonl", "checkpoint.safetensors", "report.html"}
+    assert f"its report in {run / 'report.html'}" in out
     assert {path.name for path in run.iterdir()} == files
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     keys = "step epoch train_loss valid_loss perplexity bits_per_char tokens_per_second seconds lr"

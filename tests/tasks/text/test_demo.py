@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from recurra.errors import RunError
+from recurra.tasks.demo import races
 from recurra.tasks.text import demo
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.text.token_model import TokenModel
@@ -16,7 +17,7 @@ def model() -> TokenModel:
 
 
 def test_race(model: TokenModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "ROUNDS", 6)
+    monkeypatch.setattr(races, "ROUNDS", 6)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     inputs, targets = torch.randint(0, 7, (2, 5, 3))
     assert isinstance(demo.on_torch(model).recurrent, torch.nn.LSTM)
@@ -44,7 +45,7 @@ def test_no_times_for_different_numbers(model: TokenModel, monkeypatch: pytest.M
 def test_the_job_is_that_of_the_demo() -> None:
     job = demo.demo_job()
     assert job.settings.model.cell == "lstm"
-    assert job.settings.training.seconds == 45
+    assert job.settings.training.seconds == 20
     assert job.windows_per_epoch > 300
 
 
@@ -52,7 +53,7 @@ def test_the_job_is_that_of_the_demo() -> None:
 def test_threads(monkeypatch: pytest.MonkeyPatch, milliseconds: dict[int, float], expected: int) -> None:
     job = demo.demo_job()
     before = torch.get_num_threads()
-    monkeypatch.setattr(demo, "_milliseconds", lambda step: milliseconds[torch.get_num_threads()])
+    monkeypatch.setattr(demo, "milliseconds", lambda step: milliseconds[torch.get_num_threads()])
     with demo.threads(2):
         assert demo.thread_counts() == [1, 2]
         assert demo.faster_threads(job) == expected

@@ -82,7 +82,7 @@ def train(
     """Train a forecaster on a table. What is not said is found out and printed; Ctrl-C stops, --resume RUN goes on."""
     reporter: Follower = JsonReporter() if json else Reporter(item="value")
     if resume is None:
-        _tell(_begin(context.params, reporter), out, reporter)
+        _tell(_begin({**context.params, "command": context.obj}, reporter), out, reporter)
     else:
         _refuse_options(context, file, out)
         _tell(_go_on(resume, reporter), resume, reporter)
@@ -120,7 +120,9 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
         introduce(opened, settings, reporter)
         from recurra.tasks.series.runs import train_table
 
-        return train_table(opened, settings, said, out, source=source, callbacks=[reporter], warn=note)
+        return train_table(
+            opened, settings, said, out, source=source, command=options["command"], callbacks=[reporter], warn=note
+        )
 
 
 def _refuse_options(context: typer.Context, file: Path | None, out: Path | None) -> None:
@@ -133,10 +135,10 @@ def _refuse_options(context: typer.Context, file: Path | None, out: Path | None)
 
 def _go_on(folder: Path, reporter: Follower) -> TrainingOutcome | None:
     """Go on with a run; None if it is finished already."""
+    from recurra.tasks.report.writing import end_with_report
     from recurra.tasks.run import open_run
     from recurra.tasks.series.configuration import TASK
-    from recurra.tasks.series.runs import job_of, reopened
-    from recurra.tasks.series.training import train_series
+    from recurra.tasks.series.runs import reopened, resume_table
     from recurra.tasks.training.loop import finished_outcome
 
     run = open_run(folder, TASK)
@@ -144,11 +146,12 @@ def _go_on(folder: Path, reporter: Follower) -> TrainingOutcome | None:
     finished = finished_outcome(run)
     if finished is not None:
         reporter.on_end(finished)
+        end_with_report(run, note)
         note(f"the run {folder} is finished: nothing is left to train")
         return None
     with reporter:
         introduce(opened, settings, reporter)
-        return train_series(job_of(opened, settings), run, [reporter], resumes=True, warn=note)
+        return resume_table(opened, settings, run, [reporter], note)
 
 
 def introduce(opened: OpenedTable, settings: AnySettings, reporter: Follower) -> None:
@@ -174,13 +177,15 @@ def introduce(opened: OpenedTable, settings: AnySettings, reporter: Follower) ->
 
 def _conclude(folder: Path, reporter: Follower) -> None:
     """Say how good the forecaster is, and what can be done next."""
+    from recurra.tasks.run import REPORT
     from recurra.tasks.series.loading import load_forecast_model
     from recurra.tasks.series.verdict import training_facts, training_sentences
 
     recipe = load_forecast_model(folder).recipe
     ahead = "--template future.csv" if recipe.known else "--out forecast.csv --plot forecast.html"
     hint = f"recurra series forecast {_quoted(folder)} {ahead}"
-    reporter.conclude([*training_sentences(recipe), f"The model is in {folder}. Next: {hint}"], training_facts(recipe))
+    said = [*training_sentences(recipe), f"The model is in {folder}, and its report in {folder / REPORT}. Next: {hint}"]
+    reporter.conclude(said, training_facts(recipe))
 
 
 def _quoted(folder: Path) -> str:

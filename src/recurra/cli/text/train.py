@@ -104,7 +104,7 @@ def train(
     given = {name: value for name, value in context.params.items() if _is_given(context, name)}
     if resume is None:
         _refuse_options_of_tokens(files or [], given)
-        outcome, folder = _begin(context.params, reporter), out
+        outcome, folder = _begin({**context.params, "command": context.obj}, reporter), out
     else:
         outcome, folder = _go_on(resume, given, reporter), resume
     if outcome is not None and folder is not None and is_first() and not json:
@@ -152,7 +152,7 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
         corpus = read_corpus(files, valid, settings)
         sources = sources_of(files, valid)
         job = TextJob(corpus, settings, processes)
-        run = create_text_run(job, out, sources)
+        run = create_text_run(job, out, sources, options["command"])
         with _reporting(job, reporter):
             return train_text(job, run, followers, warn=note)
 
@@ -161,6 +161,7 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Traini
     """Go on with a run; None if it is finished already."""
     if "out" in given:
         raise RunError("--resume goes on in the run's own folder: leave out --out")
+    from recurra.tasks.report.writing import end_with_report
     from recurra.tasks.run import open_run
     from recurra.tasks.text.job import open_text, settings_of_run, train_text
     from recurra.tasks.text.loading import TASK
@@ -177,6 +178,7 @@ def _go_on(folder: Path, given: Mapping[str, Any], reporter: Follower) -> Traini
         if finished is not None:
             if processes.is_first:
                 reporter.on_end(finished)
+                end_with_report(run, note)
                 note(f"the run {folder} is finished: nothing is left to train")
             return None
         job = open_text(run, processes)
@@ -256,6 +258,8 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
 
 def _tell(outcome: TrainingOutcome, folder: Path) -> None:
     """Say where the model is, and what can be done next."""
+    from recurra.tasks.run import REPORT
+
     hint = f'recurra text sample {_quoted(folder)} --prompt "…"'
     best = outcome.best
     if outcome.signal is not None:
@@ -267,7 +271,7 @@ def _tell(outcome: TrainingOutcome, folder: Path) -> None:
     if best:
         figures = f"perplexity {best['perplexity'] or math.inf:.2f}, {best['bits_per_char']:.3f} bits per character"
         print(f"Best: step {best['step']}, {figures}")
-    print(f"The model is in {folder}. To sample from it: {hint}")
+    print(f"The model is in {folder}, and its report in {folder / REPORT}. To sample from it: {hint}")
 
 
 def _quoted(folder: Path) -> str:

@@ -48,12 +48,14 @@ class Networks:
         Returns:
             Each member's outputs, (horizon, windows, outputs).
         """
-        outputs = []
-        for encoder, decoder in self._pairs:
-            _, state = encoder(past)
-            output, _ = decoder(future, state)
-            outputs.append(output)
-        return outputs
+        return [self.run(number, past, future) for number in range(len(self._pairs))]
+
+    def run(self, number: int, past: NDArray[np.float32], future: NDArray[np.float32]) -> Array:
+        """Run one member on arrays as of a call; return its outputs, (horizon, windows, outputs)."""
+        encoder, decoder = self._pairs[number]
+        _, state = encoder(past)
+        output: Array = decoder(future, state)[0]
+        return output
 
     def repeated(self, past: NDArray[np.float32], future: NDArray[np.float32]) -> RepeatedNetworks:
         """Prepare runs over arrays that stay where they are, and may change between runs; shaped as in a call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def judged(data: ForecasterData, networks: NDArray[np.float64], disagreement: fl
         networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
         disagreement: the mean squared distance of the members' medians from their mean, in scales.
     """
-    judge = _Judge(data, disagreement)
+    judge = _Judge(data, data.left_out, disagreement)
     errors = judge.naive_errors()
     best = min(errors, key=lambda name: errors[name])
     found = judge.measured(data.recipe, judge.windows, networks, best, errors[best])
@@ -44,15 +45,38 @@ def judged(data: ForecasterData, networks: NDArray[np.float64], disagreement: fl
     return replace(judge.measured(alone, windows, None, best, errors[best]), gain=found.gain)
 
 
-class _Judge:
-    """The left-out windows, with what was observed in them."""
+def judged_forecasts(
+    data: ForecasterData,
+    left_out: Sequence[NDArray[np.int64]],
+    networks: NDArray[np.float64],
+    disagreement: float,
+    trained: Recipe,
+) -> NDArray[np.float64]:
+    """The forecasts by which a trained forecaster is judged: float64 (left-out windows, horizon, levels).
 
-    def __init__(self, data: ForecasterData, disagreement: float) -> None:
+    Args:
+        data: the windows.
+        left_out: for each member the windows that it left out, or some of them.
+        networks: float64 (left-out windows, horizon, levels), the members' forecasts in scales, member by member.
+        disagreement: as in :func:`judged`.
+        trained: the recipe of :func:`judged`.
+    """
+    judge = _Judge(data, left_out, disagreement)
+    if trained.gain is not None and trained.gain > 0:
+        return judge.forecast(data.recipe, judge.windows, networks)
+    alone, windows = judge.naive_alone(trained.naive)
+    return judge.forecast(alone, windows, None)
+
+
+class _Judge:
+    """Left-out windows, with what was observed in them."""
+
+    def __init__(self, data: ForecasterData, left_out: Sequence[NDArray[np.int64]], disagreement: float) -> None:
         self.data, self.disagreement = data, disagreement
-        self.rows = np.concatenate(data.left_out)
+        self.rows = np.concatenate(left_out)
         self.windows, self.actual = data.windows.without_inputs().take(self.rows), data.actual[self.rows]
-        owners = np.repeat(np.arange(len(data.left_out)), [len(rows) for rows in data.left_out])
-        self.blocks = [owners == member for member in range(len(data.left_out))]
+        owners = np.repeat(np.arange(len(left_out)), [len(rows) for rows in left_out])
+        self.blocks = [owners == member for member in range(len(left_out))]
         self.true = self._exact(self.actual)
         self.seen = np.isfinite(self.true)
         size = np.where(self.seen, np.abs(self.true), 0.0).sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1)
@@ -79,7 +103,7 @@ class _Judge:
     ) -> Recipe:
         """The calibrated recipe with its figures on left-out windows, beside a naive forecast of that error."""
         whole = calibrated(recipe, windows, networks, self.actual, self.disagreement)
-        forecast = self._forecast(recipe, windows, networks)
+        forecast = self.forecast(recipe, windows, networks)
         gain = 1 - self._error(forecast[..., recipe.median]) / error if error > 0 else 0.0
         levels = recipe.levels
         coverage = tuple(
@@ -88,7 +112,7 @@ class _Judge:
         )
         return replace(whole, naive=naive, gain=gain, coverage=coverage, left_out=int(self.seen.sum()))
 
-    def _forecast(
+    def forecast(
         self, recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         """The forecasts of all windows, each block's calibrated on the other blocks, or on itself if it is alone."""

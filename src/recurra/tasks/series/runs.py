@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.series.panels import Note
+from recurra.tasks.provenance import provenance
+from recurra.tasks.report.page import TrainedData
+from recurra.tasks.report.writing import end_with_report
 from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.series.autoregressive.job import AutoregressiveJob
 from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
@@ -53,10 +56,11 @@ def train_table(
     folder: Path,
     *,
     source: Source | None = None,
+    command: Sequence[str] | None = None,
     callbacks: Sequence[Callback] = (),
     warn: Callable[[str], None] = _logger.warning,
 ) -> TrainingOutcome:
-    """Train a forecaster on a table into a new run folder.
+    """Train a forecaster on a table into a new run folder, and write its report.
 
     Args:
         opened: the table and its series.
@@ -64,14 +68,52 @@ def train_table(
         table: what was said about the table.
         folder: a path where nothing exists.
         source: the table's file. Default: there is none, and the run cannot be resumed.
+        command: the command line, word by word. Default: there is none.
         callbacks: followers of the training.
-        warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
+        warn: gets a line if a checkpoint, metrics or the report cannot be written. Default: the log.
 
     Raises:
         RunError: no series is long enough, the folder exists or cannot be made, or the loss is no longer a number.
     """
     job = job_of(opened, settings)
-    return train_series(job, create_run(folder, config_of(settings, table, source)), callbacks, warn=warn)
+    run = create_run(folder, {**config_of(settings, table, source), "made": provenance(command, threads=1)})
+    return _reported(job, run, opened, callbacks, warn)
+
+
+def resume_table(
+    opened: OpenedTable,
+    settings: AnySettings,
+    run: RunFolder,
+    callbacks: Sequence[Callback] = (),
+    warn: Callable[[str], None] = _logger.warning,
+) -> TrainingOutcome:
+    """Go on with a run of :func:`train_table`, and write its report anew.
+
+    Args:
+        opened: the table and its series, of :func:`reopened`, as the settings.
+        settings: the settings of networks and training.
+        run: the folder.
+        callbacks: followers of the training.
+        warn: gets a line if a checkpoint, metrics or the report cannot be written. Default: the log.
+
+    Raises:
+        RunError: the checkpoint cannot be read, or the loss is no longer a number.
+    """
+    return _reported(job_of(opened, settings), run, opened, callbacks, warn, resumes=True)
+
+
+def _reported(
+    job: SeriesJob | AutoregressiveJob,
+    run: RunFolder,
+    opened: OpenedTable,
+    callbacks: Sequence[Callback],
+    warn: Callable[[str], None],
+    *,
+    resumes: bool = False,
+) -> TrainingOutcome:
+    outcome = train_series(job, run, callbacks, resumes=resumes, warn=warn)
+    end_with_report(run, warn, TrainedData(opened, job.data if isinstance(job, SeriesJob) else None))
+    return outcome
 
 
 def reopened(run: RunFolder, note: Note) -> tuple[AnySettings, OpenedTable]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from recurra.errors import RunError
 from recurra.model.file import CONFIG
 from recurra.model.vocabulary import to_content
+from recurra.tasks.provenance import provenance
+from recurra.tasks.report.writing import end_with_report
 from recurra.tasks.run import RunFolder, create_run, refuse_newer
 from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
@@ -179,13 +181,16 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
 
-def create_text_run(job: TextJob, folder: Path, sources: Sources | None = None) -> RunFolder:
+def create_text_run(
+    job: TextJob, folder: Path, sources: Sources | None = None, command: Sequence[str] | None = None
+) -> RunFolder:
     """Make the run folder of a training that begins; process 0 makes it for all.
 
     Args:
         job: the model and the text.
         folder: a path where nothing exists.
         sources: the files of the text, without which the run cannot be resumed.
+        command: the command line, word by word. Default: there is none.
 
     Raises:
         RunError: the folder exists or cannot be made, or the processes have different texts or settings.
@@ -194,7 +199,9 @@ def create_text_run(job: TextJob, folder: Path, sources: Sources | None = None) 
     config = {"task": TASK, **config_of(job.settings, sources), "vocabulary": vocabulary}
     if not job.processes.same(json.dumps(config).encode()):
         raise RunError("the processes have different texts or settings: all must read the same files")
-    return create_run(folder, config) if job.processes.is_first else RunFolder(folder, config)
+    if not job.processes.is_first:
+        return RunFolder(folder, config)
+    return create_run(folder, {**config, "made": provenance(command, torch.get_num_threads(), job.processes.count)})
 
 
 def train_text(
@@ -203,22 +210,27 @@ def train_text(
     callbacks: Sequence[Callback] = (),
     *,
     resumes: bool = False,
+    reports: bool = True,
     warn: Callable[[str], None] = _logger.warning,
 ) -> TrainingOutcome:
-    """Train a language model into a run folder, as ``fit`` does.
+    """Train a language model into a run folder, as ``fit`` does, and write its report.
 
     Args:
         job: the model and the text.
         run: the folder, of :func:`create_text_run`, or of ``open_run`` if the training goes on.
         callbacks: they follow each update and each evaluation.
         resumes: whether to go on from the folder's checkpoint.
-        warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
+        reports: whether to write report.html in the end.
+        warn: gets a line if a checkpoint, metrics or the report cannot be written. Default: the log.
 
     Raises:
         RunError: the loss is no longer a number; the checkpoint cannot be read; or the model cannot be written.
     """
     settings = job.settings.training
-    return fit(job, settings, run, callbacks, processes=job.processes, resumes=resumes, warn=warn)
+    outcome = fit(job, settings, run, callbacks, processes=job.processes, resumes=resumes, warn=warn)
+    if reports and job.processes.is_first:
+        end_with_report(run, warn)
+    return outcome
 
 
 def settings_of_run(run: RunFolder) -> tuple[TextSettings, Sources]:

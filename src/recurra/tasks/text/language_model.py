@@ -181,7 +181,7 @@ class LanguageModel:
         settings.check()
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run" if out is None else Path(out)
-            self._train(texts, valid, run, settings, callbacks)
+            self._train(texts, valid, run, settings, callbacks, reports=out is not None)
             self._model = load_model(run)
         return self
 
@@ -192,6 +192,8 @@ class LanguageModel:
         run: Path,
         settings: TextSettings,
         callbacks: Sequence[Callback],
+        *,
+        reports: bool,
     ) -> None:
         from recurra.tasks.text.job import TextJob, create_text_run, train_text
 
@@ -200,7 +202,7 @@ class LanguageModel:
         is_on_disk = bool(files) and not isinstance(valid, str)
         job = TextJob(_corpus(texts if isinstance(texts, str) else files, valid, settings), settings)
         sources = sources_of(files, valid) if is_on_disk and not isinstance(valid, str) else None
-        self.outcome = train_text(job, create_text_run(job, run, sources), callbacks)
+        self.outcome = train_text(job, create_text_run(job, run, sources), callbacks, reports=reports)
 
     @classmethod
     def resume(cls, run: str | os.PathLike[str], callbacks: Sequence[Callback] = ()) -> LanguageModel:

@@ -18,15 +18,13 @@ from recurra.series.autoregressive.recipe import AutoregressiveRecipe, make_reci
 from recurra.series.autoregressive.windows import StepReader, StepWindows, inputs_of
 from recurra.series.likelihoods import LIKELIHOODS, check_values, likelihood_for
 from recurra.series.panel import Panel
-from recurra.tasks.series.autoregressive.judging import judged
+from recurra.tasks.series.autoregressive.judging import LEAST_VALUES, are_left_out, judged
 from recurra.tasks.series.autoregressive.network import log_densities, make_network, scaled_means
 from recurra.tasks.series.autoregressive.settings import AutoregressiveSettings
 
 if TYPE_CHECKING:
     from recurra.series.table_format import TableFormat
 
-LEAST_VALUES = 3  # observed ones of a series that can be learned from
-LEAST_HORIZONS = 3  # that a series has of which the last one is left out
 MOST_VALIDATED = 1024  # windows of an evaluation
 MOST_JUDGED = 128  # series whose sample paths give the figures on left-out data
 FILLS = 2  # passes that forecast missing values, so that a gap's later values follow from its earlier ones
@@ -90,8 +88,7 @@ class AutoregressiveJob:
         )
         self._reader = StepReader(panel, self.recipe)
         lengths, horizon = panel.lengths, settings.horizon
-        before = np.array([np.count_nonzero(~np.isnan(values[:-horizon])) for values in panel.target], np.int64)
-        is_left_out = (lengths >= LEAST_HORIZONS * horizon) & (before >= LEAST_VALUES)
+        is_left_out = are_left_out(panel, horizon)
         self._rows = np.flatnonzero(seen >= LEAST_VALUES)
         self._until = np.where(is_left_out, lengths - horizon, lengths)[self._rows]  # the steps that are trained on
         self._last = np.maximum(self._until - horizon, 1)  # origins whose horizon is trained on whole, if possible

@@ -1,0 +1,1 @@
+"""Reports of runs: a page for each run, and comparisons of several."""
