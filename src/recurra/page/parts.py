@@ -9,7 +9,7 @@ from html import escape
 
 from recurra.page.document import PagePart
 
-_NUMBER = re.compile(r"[+−-]?(\d[\d,.]*(e[+-]?\d+)?(×10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)?( ?%)?|inf|nan)|[–—]?")
+_NUMBER = re.compile(r"[+−±-]?(\d[\d,.]*(e[+-]?\d+)?(×10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)?( ?%)?|inf|nan)|[–—]?")
 _LONG = 32  # characters of a text that a cell may break into lines
 
 
