@@ -87,7 +87,7 @@ def _at_series(run: Path, file: Path | None, series: str | None, wanted: str | N
             raise RunError(f'say what {run} shall read: --text "…" or --text-file FILE')
         if not run.is_dir():
             raise RunError(
-                f"{run} does not say which table it was trained on: recurra look {shlex.quote(str(run))} --series TABLE"
+                f"{run} does not say which table it was trained on: name one, recurra look {shlex.quote(str(run))} --series TABLE"
             )
         file = trained_table(run)
     return look_at_series(run, read_table(file), note, series, wanted)
