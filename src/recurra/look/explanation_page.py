@@ -47,7 +47,7 @@ def fragment(explanation: Explanation) -> str:
 
 def _parts(explanation: Explanation) -> list[PagePart]:
     if explanation.is_one:
-        return _of_stack("", explanation.parts[0].stack)
+        return stack_parts("", explanation.parts[0].stack)
     head = ("part", "layer", "in", "out", "parameters")
     rows = [
         (part.name, part.stack.title, part.arrives or "–", part.leaves or "–", count(part.stack.parameter_count))
@@ -57,10 +57,10 @@ def _parts(explanation: Explanation) -> list[PagePart]:
 
 
 def _section(part: ExplainedPart) -> Section:
-    return Section(f"{part.name}: {part.stack.title}", _of_stack(part.name, part.stack))
+    return Section(f"{part.name}: {part.stack.title}", stack_parts(part.name, part.stack))
 
 
-def _of_stack(name: str, stack: ExplainedStack) -> list[PagePart]:
+def stack_parts(name: str, stack: ExplainedStack) -> list[PagePart]:
     """All facts about a cell or a layer."""
     network = unrolled(stack)
     where = f"{name}, unrolled" if name else "Unrolled"

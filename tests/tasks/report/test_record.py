@@ -9,7 +9,7 @@ import pytest
 
 from recurra.errors import RunError
 from recurra.tasks.report.record import read_record
-from tests.tasks.report.conftest import TEXT
+from tests.tasks.report.runs import TEXT
 
 
 @pytest.fixture

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from recurra.look.seeing.gates import LayerGates
     from recurra.look.seeing.recording import RecordedLayer
     from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.panel import Panel
     from recurra.series.panels import Note
     from recurra.series.table import Table
+    from recurra.series.table_format import TableFormat
 
 MOST_STEPS = 2_000  # that are read, in windows of the forecaster's context
 
@@ -86,6 +88,27 @@ def look_at_series(
         notes=windows.notes,
         values=panel.target[0][steps - panel.starts[0]],
     )
+
+
+def gates_at_end(model: AnyForecaster, panel: Panel, form: TableFormat, title: str) -> LayerGates:
+    """The gates of a forecaster while it reads the last window of a series, without gradients.
+
+    Args:
+        model: the forecaster.
+        panel: the series; the first is read.
+        form: the meaning of the table's columns, for the times.
+        title: the name of the model.
+
+    Raises:
+        RunError: the panel does not follow the training data, or the model has no recurrent layers.
+    """
+    first = _chosen(panel, None)
+    check_panel(first, model.recipe, 0)
+    windows = _Windows(model, first)
+    recorded, _ = windows.record(len(windows.origins) - 1, is_last=False)
+    steps = first.starts[0] + windows.origins[-1] + np.arange(-model.recipe.context, 0)
+    labels = fields_of(times_column(form, steps))
+    return gates_of_layers(recorded, labels, title).at(steps >= first.starts[0])
 
 
 class _Windows:

@@ -14,6 +14,11 @@ from recurra.tasks.text.loading import load_model
 from recurra.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from recurra.look.seeing.gates import LayerGates
+    from recurra.look.seeing.recording import RecordedLayer
+    from recurra.runtime import Model
     from recurra.vocabulary import Ids
 
 MOST_TOKENS = 2_000  # that are read
@@ -37,18 +42,8 @@ def look_at_text(path: Path, text: str, wanted: str | None = None) -> SeenModel:
     ids, pieces, notes = _tokens(vocabulary, text)
     import torch
 
-    from recurra.look.seeing.recording import recording
-    from recurra.nn.parts import build
-
-    module = build(model.description).float()
-    layers = layers_of(module)
-    read = torch.tensor([vocabulary.start, *ids[:-1].tolist(), int(ids[-1])]).unsqueeze(1)
-    read = read.T if model.batch_first else read
-    with recording(layers, is_differentiable=True) as found:
-        logits = module(read)[0]
-    logits = logits[0] if model.batch_first else logits[:, 0]
+    layers, recorded, logits = _read(model, ids, is_differentiable=True)
     loss = torch.nn.functional.cross_entropy(logits[:-1], torch.from_numpy(ids.copy()), reduction="sum")
-    recorded = [found[name] for name in layers]
     gates = gates_of_layers(recorded, ["", *pieces], str(path), loss).at(slice(1, None))
     properties = text_properties(pieces)
     return SeenModel(
@@ -57,10 +52,45 @@ def look_at_text(path: Path, text: str, wanted: str | None = None) -> SeenModel:
         gates=gates,
         whole=gates,
         ranked=ranked_by(gates, properties, wanted),
-        reach=reach_of(list(layers.values()), recorded),
+        reach=reach_of(layers, recorded),
         loss="the text's cross-entropy in nats, summed over its tokens",
         notes=notes,
     )
+
+
+def gates_on_text(model: Model, text: str, title: str) -> LayerGates:
+    """The gates of a language model while it reads a text, without gradients.
+
+    Args:
+        model: the model.
+        text: the text; its first 2,000 tokens are read.
+        title: the name of the model.
+
+    Raises:
+        RunError: the text is empty, or has characters that the model does not know; or the model has no layers.
+    """
+    ids, pieces, _ = _tokens(vocabulary_of(model), text)
+    _, recorded, _ = _read(model, ids, is_differentiable=False)
+    return gates_of_layers(recorded, ["", *pieces], title).at(slice(1, None))
+
+
+def _read(model: Model, ids: Ids, *, is_differentiable: bool) -> tuple[list[nn.Module], list[RecordedLayer], Tensor]:
+    """The layers of a model that reads a start and tokens, what they computed, and the logits after each, (T, tokens).
+
+    Raises:
+        RunError: the model has no recurrent layers.
+    """
+    import torch
+
+    from recurra.look.seeing.recording import recording
+    from recurra.nn.parts import build
+
+    module = build(model.description).float()
+    layers = layers_of(module)
+    read = torch.tensor([vocabulary_of(model).start, *ids.tolist()]).unsqueeze(1)
+    with recording(layers, is_differentiable=is_differentiable) as found:
+        logits: Tensor = module(read.T if model.batch_first else read)[0]
+    return list(layers.values()), [found[name] for name in layers], logits[0] if model.batch_first else logits[:, 0]
 
 
 def _tokens(vocabulary: Vocabulary, text: str) -> tuple[Ids, list[str], tuple[str, ...]]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_CHARTS = 3
 MOST_STEPS = 400  # of a forecast that are drawn
+PAST = 240  # steps before a forecast that are drawn
+MOST_PLACES = 900  # steps of all charts together; each takes some 110 bytes of a page
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def drawn_forecasts(model: AnyForecaster, opened: OpenedTable) -> DrawnForecasts
         charts.append(_chart(panel, row, fan, opened))
     steps = steps_in_words(opened.form.frequency.name, recipe.horizon)
     return DrawnForecasts(
-        f"The next {steps}{_cut(recipe.horizon)}{_some(opened)}.", tuple(charts), recipe.naive if naive else ""
+        f"The next {steps}{_cut(recipe.horizon)}{_some(opened, recipe.horizon)}.",
+        tuple(charts),
+        recipe.naive if naive else "",
     )
 
 
@@ -75,17 +79,18 @@ def _ahead(model: AnyForecaster, opened: OpenedTable) -> Panel:
     """
     if model.recipe.known:
         opened = open_to_forecast(opened.table, opened.form, model.recipe.horizon, _quiet)
-    return _few(opened.panel)
+    return _few(opened.panel, model.recipe.horizon)
 
 
 def _last_steps(model: AnyForecaster, opened: OpenedTable) -> DrawnForecasts:
     """The last steps of the first series, forecast from before them: known inputs end with the table."""
-    panel, horizon = _few(opened.panel), model.recipe.horizon
+    horizon = model.recipe.horizon
+    panel = _few(opened.panel, horizon)
     tested = backtest(lambda each: model.forecast(each, horizon), panel, horizon, 1, period=period_of(opened))
     steps = steps_in_words(opened.form.frequency.name, horizon)
     sentence = (
-        f"The last {steps}{_cut(horizon)} of the table{_some(opened)}, as its known inputs do not reach ahead. The "
-        "model learned from these steps too, so that this flatters it."
+        f"The last {steps}{_cut(horizon)} of the table{_some(opened, horizon)}, as its known inputs end there. "
+        "The model learned from these steps too, so that this flatters it."
     )
     return drawn_backtest(tested, opened, sentence)
 
@@ -99,7 +104,7 @@ def drawn_backtest(tested: Backtest, opened: OpenedTable, sentence: str) -> Draw
         sentence: what is shown.
     """
     beside = tested.best_naive()
-    rows = np.flatnonzero(tested.origins[:MOST_CHARTS, 0] > 0).tolist()
+    rows = np.flatnonzero(tested.origins[: _most(tested.actual.shape[2]), 0] > 0).tolist()
     charts = tuple(_chart(opened.panel, row, _fan(tested, row, beside), opened) for row in rows)
     return DrawnForecasts(sentence, charts, beside or "")
 
@@ -111,21 +116,29 @@ def _fan(tested: Backtest, row: int, beside: str | None) -> Fan:
 
 
 def _chart(panel: Panel, row: int, fan: Fan, opened: OpenedTable) -> Chart:
-    values = panel.target[row][: fan.start + len(fan.quantiles) - int(panel.starts[row])]
-    return Chart(panel.ids[row], int(panel.starts[row]), values, (fan,), panel.frequency, times_of(opened.form))
+    begin = max(int(panel.starts[row]), fan.start - PAST)
+    first, last = (place - int(panel.starts[row]) for place in (begin, fan.start + len(fan.quantiles)))
+    values = panel.target[row][first:last]
+    return Chart(panel.ids[row], begin, values, (fan,), panel.frequency, times_of(opened.form))
 
 
-def _few(panel: Panel) -> Panel:
-    return panel.take(np.arange(min(len(panel), MOST_CHARTS)))
+def _few(panel: Panel, horizon: int) -> Panel:
+    """The first series, as many as there is room for."""
+    return panel.take(np.arange(min(len(panel), _most(horizon))))
+
+
+def _most(horizon: int) -> int:
+    """The most charts of forecasts of so many steps."""
+    return max(1, min(MOST_CHARTS, MOST_PLACES // (PAST + min(horizon, MOST_STEPS))))
 
 
 def _cut(horizon: int) -> str:
     return f" (of which {MOST_STEPS} are drawn)" if horizon > MOST_STEPS else ""
 
 
-def _some(opened: OpenedTable) -> str:
-    count = len(opened.panel)
-    return f", for the first {MOST_CHARTS} of {count:,} series" if count > MOST_CHARTS else ""
+def _some(opened: OpenedTable, horizon: int) -> str:
+    count, most = len(opened.panel), _most(horizon)
+    return f", for the first {most} of {count:,} series" if count > most else ""
 
 
 def _quiet(_: str) -> None:

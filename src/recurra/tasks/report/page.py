@@ -12,6 +12,7 @@ from recurra.tasks.report.curves import loss_chart, loss_of, rate_chart
 from recurra.tasks.report.facts import made_section
 from recurra.tasks.report.figures import best_sentence, end_sentence, figures_table, size_sentence
 from recurra.tasks.report.record import RunRecord, read_record
+from recurra.tasks.report.shapes import shapes_section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +74,18 @@ def _training_parts(record: RunRecord) -> list[PagePart]:
 
 
 def _text_parts(record: RunRecord) -> list[PagePart]:
-    from recurra.tasks.report.samples import sample_section
+    from recurra.tasks.report.gates import text_gates
+    from recurra.tasks.report.samples import length_for, sample_section
+    from recurra.tasks.text.loading import load_model
 
-    return [sample_section(record)]
+    model, seed = load_model(record.run.folder), record.settings.get("seed")
+    drawn = seed if isinstance(seed, int) else 0
+    length = length_for(record.weights)
+    return [
+        sample_section(model, drawn, length),
+        shapes_section(model.description),
+        text_gates(model, drawn, length),
+    ]
 
 
 def _series_parts(record: RunRecord, trained: TrainedData | None) -> list[PagePart]:
@@ -83,6 +93,7 @@ def _series_parts(record: RunRecord, trained: TrainedData | None) -> list[PagePa
     from recurra.tasks.report.errors import error_parts
     from recurra.tasks.report.fans import fan_parts
     from recurra.tasks.report.forecasts import drawn_forecasts
+    from recurra.tasks.report.gates import series_gates
     from recurra.tasks.series.configuration import read_config
     from recurra.tasks.series.left_out import forecasts_of_left_out
     from recurra.tasks.series.loading import load_forecast_model
@@ -93,7 +104,7 @@ def _series_parts(record: RunRecord, trained: TrainedData | None) -> list[PagePa
             trained = reopened(record)
     except RunError as error:
         missing = f"Forecasts and errors need the table: {error}"
-        return [Section("What it forecasts", [Text([missing])])]
+        return [Section("What it forecasts", [Text([missing])]), shapes_section(model.description)]
     try:
         forecasts: list[PagePart] = fan_parts(drawn_forecasts(model, trained.opened))
     except RunError as error:
@@ -102,7 +113,12 @@ def _series_parts(record: RunRecord, trained: TrainedData | None) -> list[PagePa
     errors: list[PagePart] = (
         [Text(["Nothing was left out of the training."])] if tested is None else error_parts(tested)
     )
-    return [Section("What it forecasts", forecasts), Section("How well it forecasts what it left out", errors)]
+    return [
+        Section("What it forecasts", forecasts),
+        Section("How well it forecasts what it left out", errors),
+        shapes_section(model.description),
+        series_gates(model, trained.opened),
+    ]
 
 
 def reopened(record: RunRecord) -> TrainedData:

@@ -8,8 +8,6 @@ from recurra.errors import RecurraError
 from recurra.page.document import PagePart
 from recurra.page.parts import CodeBlock, Section, Text
 from recurra.runtime import Model, sample
-from recurra.tasks.report.record import RunRecord
-from recurra.tasks.text.loading import load_model
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 LENGTH, LEAST = 240, 24  # tokens of a sample
@@ -17,13 +15,17 @@ MULTIPLICATIONS = 1_000_000_000  # of all samples together, about; a large model
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def sample_section(record: RunRecord) -> Section:
-    """Texts that the model writes, from likely to bold; each run's seed gives the same ones again."""
-    model = load_model(record.run.folder)
-    seed = record.settings.get("seed")
+def sample_section(model: Model, seed: int, length: int) -> Section:
+    """Texts that a model writes, from likely to bold.
+
+    Args:
+        model: the language model.
+        seed: the seed of the draws.
+        length: the tokens of each text.
+    """
     parts: list[PagePart] = []
     for temperature in TEMPERATURES:
-        text = _sampled(model, temperature, seed if isinstance(seed, int) else 0, length_for(record.weights))
+        text = _sampled(model, temperature, seed, length)
         parts += [Text([f"Temperature {temperature:g}"]), CodeBlock(text)]
     return Section("What it writes", parts)
 
