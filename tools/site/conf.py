@@ -20,6 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "tools.site.accessible",
     "tools.site.docstrings",
+    "tools.site.front",
     "tools.site.pages",
     "tools.site.references",
 ]

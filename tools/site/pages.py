@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tools.site.commands import commands_page
+from tools.site.front import frame
 from tools.site.zoo import zoo_page
 
 # Files outside of docs/ that are pages of the site, and the links to them from docs/.
@@ -15,7 +16,7 @@ OUTSIDE = {
     "benchmarks/RESULTS.md": "benchmarks.md",
 }
 _EXAMPLE = re.compile(r"\]\(((?:\.\./)+)examples/(\w+)\.py\)")
-_PARTS = {"<!-- commands -->": commands_page, "<!-- zoo -->": zoo_page}
+_PARTS = {"<!-- commands -->": commands_page, "<!-- zoo -->": zoo_page, "<!-- live shapes -->": frame}
 
 
 def read(app: Any, name: str, source: list[str]) -> None:

@@ -11,13 +11,16 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from tools.site.references import PUBLIC
 
+from tests.browser.checks import check_looks
 from tests.pages import ROOT
 
 # Names that are modules, torch's own, or described under another name.
 ELSEWHERE = {
-    "recurra": {"cells", "compiler", "nn", "runtime", "__version__"},
+    "recurra": {"cells", "compiler", "look", "nn", "runtime", "__version__"},
     "recurra.nn": {"PackedSequence", "invert_permutation", "pad_sequence", "unpack_sequence"},
 }
+# One page of each kind: the front, prose with code, tables, signatures, options.
+LOOKED_AT = ("index.html", "tour.html", "coming/keras.html", "reference/nn.html", "reference/commands.html")
 
 
 class Page(HTMLParser):
@@ -41,7 +44,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.slow
-def test_the_site(tmp_path):
+def test_the_site(tmp_path, browser):
     options = ["-b", "html", "-c", ROOT / "tools" / "site", "-d", tmp_path / "cache", "-W", "--keep-going", "-q"]
     run = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, ROOT / "docs", tmp_path / "site"],
@@ -57,6 +60,11 @@ def test_the_site(tmp_path):
     }
     check_links(pages, {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*")})
     check_reference((tmp_path / "site" / "genindex.html").read_text(encoding="utf-8"))
+    for name in LOOKED_AT:
+        page = browser.new_page()
+        page.goto((tmp_path / "site" / name).as_uri())
+        check_looks(page)
+        page.close()
 
 
 def check_links(pages, files):
@@ -81,7 +89,7 @@ def check_reference(index):
     for module in PUBLIC:
         loaded = importlib.import_module(module)
         for name in getattr(loaded, "__all__", ()):
-            if module in ("recurra.engines",) or name in ELSEWHERE.get(module, ()):
+            if module == "recurra.engines" or name in ELSEWHERE.get(module, ()):
                 continue
             assert f"{module}.{name}" in described or id(getattr(loaded, name)) in by_object, f"{module}.{name}"
 
