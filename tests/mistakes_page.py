@@ -8,6 +8,8 @@ PAGE = ROOT / "docs" / "mistakes.md"
 HEAD = """\
 # Mistakes with recurrent layers
 
+[简体中文](zh/mistakes.md)
+
 Most mistakes with recurrent layers raise no error in torch.nn: shapes fit by accident, states stay, padding counts.
 This page has {count} of them: what people write, what recurra and torch.nn answer, why, and what to write instead.
 Where

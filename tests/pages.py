@@ -21,7 +21,8 @@ CODE = ("python", "sh")
 # Blocks in languages that no test can run, and blocks without a language: output, pictures, equations.
 OTHERS = ("", "text", "json")
 _FENCED = re.compile(
-    r"(?:^<!-- (?P<marks>[^\n]+?) -->\n+)?^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<source>.*?)^(?P=fence)\n", re.M | re.S
+    r"(?:^<!-- (?P<marks>[^\n]+?) -->\n+)?^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<source>.*?)^(?P=fence)\n",
+    re.M | re.S,
 )
 
 
