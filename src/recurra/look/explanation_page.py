@@ -76,7 +76,7 @@ def stack_parts(name: str, stack: ExplainedStack) -> list[PagePart]:
     parts += [Section(_capitalised(group_title(group)), _of_group(group)) for group in stack.groups]
     if stack.sizes is not None:
         parts.append(_costs(stack))
-    equations = DataTable("", ("equation", "when it runs"), stack.equations)
+    equations = DataTable("", ("equation", "when it runs"), stack.equations, code=(0,))
     parts.append(Section("Equations, and when they run", [equations]))
     return parts
 
@@ -91,7 +91,7 @@ def _variables(caption: str, rows: Sequence[ExplainedVariable]) -> _ShapeTable:
     if any(row.origins for row in rows):
         head.append("comes from")
         cells = [[*texts, row.origin] for texts, row in zip(cells, rows, strict=True)]
-    return _ShapeTable(DataTable(caption, head, cells))
+    return _ShapeTable(DataTable(caption, head, cells, code=(0, 1, 2)))
 
 
 def _of_group(group: Sequence[ExplainedLayer]) -> list[PagePart]:
@@ -114,7 +114,7 @@ def _of_group(group: Sequence[ExplainedLayer]) -> list[PagePart]:
     return [
         _variables("Variables" if is_cell else f"One step of {first.title}", first.variables),
         *([Text(backward)] if backward else []),
-        _ShapeTable(DataTable("Parameters", head, rows)),
+        _ShapeTable(DataTable("Parameters", head, rows, code=(0, 1, 2))),
     ]
 
 
@@ -133,7 +133,9 @@ def _relations(stack: ExplainedStack) -> Section:
         )
         for row in found.rows
     ]
-    table = DataTable(f"The rows of {state}", ("row", "layer", "direction", "when", "where output has it"), rows)
+    table = DataTable(
+        f"The rows of {state}", ("row", "layer", "direction", "when", "where output has it"), rows, code=(0,)
+    )
     return Section(f"{state} and output", [table, Text([s.text for s in found.statements])])
 
 

@@ -74,9 +74,9 @@ class DataTable:
     def html(self) -> str:
         """The table as HTML."""
         kinds = [_kind_of(column) for column in zip(*self.rows, strict=True)] or [""] * len(self.head)
-        only_numbers = ""
+        classes = "data"
         if len(kinds) > 1 and set(kinds[1:]) == {"number"}:  # one class in place of one for each cell
-            kinds, only_numbers = [""] * len(kinds), ' class="numbers"'
+            kinds, classes = [""] * len(kinds), "data numbers"
         head = "".join(
             _cell("th", name, kind, ' scope="col"') if name else _cell("td", "", kind)
             for name, kind in zip(self.head, kinds, strict=True)
@@ -92,9 +92,8 @@ class DataTable:
             ]
             rows.append(f"<tr{own}>{''.join(cells)}</tr>\n")
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
-        table = (
-            f"<table{only_numbers}>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody></table>"
-        )
+        body = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>"
+        table = f'<table class="{classes}">{caption}{body}</table>'
         label = escape(self.caption or "Table")
         return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">\n{table}\n</div>\n'
 
