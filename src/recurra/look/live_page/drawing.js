@@ -1,6 +1,7 @@
 /* The drawing: the network unrolled over time, layers upwards, both directions, and the shape of every arrow. */
 
 const NODE = { width: 54, height: 34 }, CHARACTER = 6.7, MOST_STEPS = 5, MOST_LAYERS = 4, WIDEST = 1240;
+const HEAD = 'marker-end="url(#live-shapes-tip)"';
 
 /** The numbers 0 to count - 1, or the first ones, null for those left out, and the last. */
 function visible(count, most) {
@@ -83,7 +84,7 @@ function drawingHtml(layer) {
   }
   const label = drawingWords(layer, place);
   return `<svg width="${Math.round(place.width)}" height="${Math.round(bottom)}" viewBox="0 0 ${Math.round(place.width)} ` +
-    `${Math.round(bottom)}" style="min-width:${Math.round(place.width * 0.82)}px" role="img" aria-label="${escaped(label)}">
+    `${Math.round(bottom)}" style="min-width:${Math.round(place.width * 0.82)}px;max-width:${Math.round(place.width * 1.08)}px" role="img" aria-label="${escaped(label)}">
     <defs><marker id="live-shapes-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">
     <path class="arrowhead" d="M0 0.6L7.4 4L0 7.4z"/></marker></defs>${bands}${parts}</svg>`;
 }
@@ -148,7 +149,7 @@ function stateSvg(layer, place, [from, to, y], crossing, key, chain, words) {
     : states.map(({ name, step }) => `${escaped(name)} ${svgShape(step)}`);
   const texts = lines.map((line, at) => svgText(middle, at ? y + 3 + 14 * at : y - 7, line, 'text-anchor="middle"'));
   return svgPart(key, "state", words, svgLine([[from, y], [to, y]], 'class="hit"') +
-    svgLine([[from, y], [to, y]], 'class="arrow" marker-end="url(#live-shapes-tip)"') + texts.join(""), chain);
+    svgLine([[from, y], [to, y]], `class="arrow" ${HEAD}`) + texts.join(""), chain);
 }
 
 function nodeSvg(layer, x, y, t, number, isBackward) {
@@ -190,7 +191,7 @@ function upwardsSvg(layer, place, x, t, ends) {
       place.layers[1] + 1}: ${tuple([...batch, entering])}` : `${steps("x")}, the input of step ${t}: ` +
       tuple([...batch, entering]);
     const key = at ? `o-${ends[at - 1].number ?? "hidden"}-${t}` : `x-${t}`;
-    html += svgPart(key, "input", words, arrowUp(x, from, bottom, [...batch, entering]) +
+    html += svgPart(key, "input", words, arrowUp(x, from, bottom, [...batch, entering], directions === 2 || number === null) +
       (at ? "" : svgText(x, under + 16, steps("x"), 'class="name" text-anchor="middle"')));
     if (number !== null) html += insideSvg(layer, place, x, number, top, bottom);
   }
@@ -203,15 +204,17 @@ function upwardsSvg(layer, place, x, t, ends) {
     svgText(x, 14, steps("output"), 'class="name" text-anchor="middle"'));
 }
 
-function arrowUp(x, from, to, shape) {
-  return svgLine([[x, from], [x, to]], 'class="hit"') + svgLine([[x, from], [x, to]], 'class="arrow" marker-end="url(#live-shapes-tip)"') +
+/** An arrow upwards with the shape beside it; without a head where the line goes on. */
+function arrowUp(x, from, to, shape, head = true) {
+  const points = [[x, from], [x, to]];
+  return svgLine(points, 'class="hit"') + svgLine(points, `class="arrow" ${head ? HEAD : ""}`) +
     svgText(x + 9, (from + to) / 2 + 5, svgShape(shape));
 }
 
 /** The way of data inside a layer at one step: to the cell of each direction, and from them to the joined output. */
 function insideSvg(layer, place, x, number, top, bottom) {
   const forward = bottom - 22 - place.row / 2;
-  const line = (points, arrow = true) => svgLine(points, `class="arrow" ${arrow ? 'marker-end="url(#live-shapes-tip)"' : ""}`);
+  const line = (points, arrow = true) => svgLine(points, `class="arrow" ${arrow ? HEAD : ""}`);
   if (layer.directions === 1) {
     return line([[x, bottom], [x, forward + NODE.height / 2]]) + line([[x, forward - NODE.height / 2], [x, top + 4]], false);
   }

@@ -126,7 +126,8 @@ function inputProblems(kind, settings, input) {
     ? `${kind} input of 2 dimensions must be (seq_len, input_size=${settings.input_size}), unbatched`
     : `${kind} input must be (${names}, input_size=${settings.input_size}) ` +
       `because batch_first=${pythonBool(settings.batch_first)}`;
-  const message = `${wanted}; got ${tuple(input)}: seq_len must be larger than 0`;
+  const message = `${wanted}; got ${tuple(input)}: seq_len must be larger than 0 ` +
+    "(recurra explain --mistake empty-sequences)";
   return [{ control: "seq_len", type: "RuntimeError", message, at: "call" }];
 }
 

@@ -101,10 +101,10 @@ function variablesHtml(layer) {
 }
 
 /** The rows or columns of a parameter that single variables read, such as "rows 0:20 for a_i, 20:40 for a_f". */
-function piecesHtml(pieces, sizes) {
-  const [axis] = pieces[0], ranges = pieces.map(([, begin, end, readers]) =>
+function piecesHtml(pieces, rank, sizes) {
+  const [axis] = pieces[0], what = rank === 1 ? "" : axis === 0 ? "rows " : "columns ", ranges = pieces.map(([, begin, end, readers]) =>
     `<code>${valueOf(begin, sizes)}:${valueOf(end, sizes)}</code> for <code>${escaped(readers)}</code>`);
-  return `${axis === 0 ? "rows" : "columns"} ${ranges.join(", ")}`;
+  return what + ranges.join(", ");
 }
 
 function variableHtml({ batch }, groups, [name, role, meaning, right, shape, isVarying, pieces]) {
@@ -117,7 +117,7 @@ function variableHtml({ batch }, groups, [name, role, meaning, right, shape, isV
   const sources = {
     input: "<code>x[t]</code>; in the layers above, the output of the layer below",
     state: `the step before; <code>${escaped(name)}_0</code> at the first step`,
-    parameter: pieces.length ? piecesHtml(pieces, groups[0].sizes) : `<code>${escaped(name)}_l0</code> in the state_dict`,
+    parameter: pieces.length ? piecesHtml(pieces, shape.length, groups[0].sizes) : `<code>${escaped(name)}_l0</code> in the state_dict`,
   };
   const kind = role === "next" ? "state" : role, look = /^t\d+$/.test(name) && right ? ' class="between"' : "";
   return `<tr data-kind="${kind}"${look}><th scope="row"><code>${escaped(name)}</code></th>
