@@ -30,7 +30,7 @@ def _section(context: Any) -> str:
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [f"| `{_cell(name)}` | {_cell(_escaped(text))} |" for name, text in filter(None, records)]
-    table = ["| | |", "|---|---|", *rows]
+    table = ["| option | meaning |", "|---|---|", *rows]
     return "\n".join([f"## {path}", "", f"```text\n{usage}\n```", "", _escaped(command.help or ""), "", *table])
 
 

@@ -16,7 +16,6 @@ PUBLIC = (
     "recurra.onnx",
     "recurra.model",
     "recurra.errors",
-    "recurra.engines",
     "recurra.compiler",
     "recurra.tasks",
 )
