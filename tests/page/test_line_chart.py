@@ -1,5 +1,7 @@
 """Line charts: what is drawn, read out and written in the table."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,17 @@ def test_long_lines_keep_their_extremes_and_say_what_is_missing():
     assert (heads[0], heads[-1]) == ("update 0", "update 9,999")
     assert f"a: {len(heads)} of 10,000 points are drawn" in Elements(html).text
     assert len(html) < 60_000
+
+
+def test_whole_places_have_whole_marks():
+    assert re.findall('<span style="left:50.00%">(.*?)</span>', chart(Line("a", [167], [2.0]))) == ["167"]
+    assert re.findall('<span style="left:.*?%">(.*?)</span>', chart(Line("a", [1, 3], [2.0, 1.0]))) == ["1", "2", "3"]
+    assert ">1.5<" in chart(Line("a", [1.0, 1.25, 3.0], [2.0, 1.0, 1.0]))
+
+
+def test_a_lone_line_that_the_axis_names_needs_no_legend():
+    assert not of_class(chart(Line("nats", [0, 1], [2.0, 1.0])), "keys")
+    assert of_class(chart(Line("training", [0, 1], [2.0, 1.0])), "keys")
 
 
 def test_every_line_has_its_look():

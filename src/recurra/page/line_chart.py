@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from recurra.page import plot
 from recurra.page.parts import DataTable, Details
 from recurra.page.plot import Axes, Readout
-from recurra.page.ticks import number_marks
+from recurra.page.ticks import Mark, number_marks, shown
 
 COLOURS = 6  # of lines, in theme.css
 MOST_POINTS = 600  # of a line that are drawn
@@ -91,7 +91,7 @@ class LineChart:
         whole = [self._finite(line) for line in self.lines]
         drawn = [_thinned(x, y) for x, y in whole]
         axes = self._axes(drawn)
-        marks = number_marks(axes.first, axes.last)
+        marks = _x_marks(axes, drawn)
         inner = []
         for number, (x, y) in enumerate(drawn):
             inner.append(f'<path class="{self._class(number)}" d="{axes.path(x.tolist(), y.tolist())}"/>')
@@ -131,6 +131,9 @@ class LineChart:
         return f"series{number % COLOURS}{' again' if number >= COLOURS else ''}{dashed}"
 
     def _legend(self) -> str:
+        """The names of the lines; nothing for a lone line that the vertical axis names."""
+        if [line.name for line in self.lines] == [self.y_label]:
+            return ""
         keys = "".join(
             f'<li class="key"><i class="{self._class(number)}"></i>{escape(line.name)}</li>'
             for number, line in enumerate(self.lines)
@@ -171,6 +174,15 @@ class LineChart:
 def number_text(value: float) -> str:
     """A number with five significant digits, and no more of them than it has."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.5g}"
+
+
+def _x_marks(axes: Axes, drawn: Sequence[_Points]) -> list[Mark]:
+    """Marks at round numbers; at whole ones where all places are whole, such as updates."""
+    marks = number_marks(axes.first, axes.last)
+    if not all((x == x.round()).all() for x, _ in drawn):
+        return marks
+    whole = [round(mark.at) for mark in marks if math.isclose(mark.at, round(mark.at), abs_tol=1e-9)]
+    return [Mark(at, shown(at, max(1.0, marks[1].at - marks[0].at))) for at in whole]
 
 
 def _places(drawn: Sequence[_Points]) -> NDArray[np.float64]:
