@@ -43,12 +43,12 @@ def look(
     ]
     if len(given) > 1:
         raise RunError(f"{' and '.join(given)} do not go together: give one of them")
-    from recurra.tasks.looking.page import Choice, facts_of, lines_of, page_of
+    from recurra.tasks.looking.page import ViewChoice, facts_of, lines_of, page_of
 
     names = tuple(name.strip() for name in (gates or "").split(",") if name.strip())
     if gates is not None and not names:
         raise RunError("--gates must name variables, such as f,i")
-    choice = Choice(layer, unit, names)
+    choice = ViewChoice(layer, unit, names)
     if text is not None or text_file is not None:
         if series_id is not None:
             raise RunError("--id is for --series: a text has none")
@@ -86,8 +86,7 @@ def _at_series(run: Path, file: Path | None, series: str | None, wanted: str | N
         if is_of_texts(run):
             raise RunError(f'say what {run} shall read: --text "…" or --text-file FILE')
         if not run.is_dir():
-            raise RunError(
-                f"{run} does not say which table it was trained on: name one, recurra look {shlex.quote(str(run))} --series TABLE"
-            )
+            command = f"recurra look {shlex.quote(str(run))} --series TABLE"
+            raise RunError(f"{run} does not say which table it was trained on: name one, {command}")
         file = trained_table(run)
     return look_at_series(run, read_table(file), note, series, wanted)

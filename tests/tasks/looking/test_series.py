@@ -9,7 +9,7 @@ from recurra.errors import RunError
 from recurra.nn.parts import build
 from recurra.series.frames import table_of
 from recurra.series.windows import SeriesReader
-from recurra.tasks.looking.page import Choice, lines_of, page_of
+from recurra.tasks.looking.page import ViewChoice, lines_of, page_of
 from recurra.tasks.looking.series import look_at_series
 from tests.tasks.series.tables import one_series, two_shops
 
@@ -73,7 +73,7 @@ def test_a_series_of_several_and_its_autoregressive_model(tmp_path):
     assert "on south, " in seen.title
     assert seen.values[-1] == table["sales"][-7] or float(table["sales"][-7]) == pytest.approx(seen.values[-1])
     assert np.isfinite(seen.gates["c" if "c" in seen.gates.states else "h", 0]).all()
-    page_of(seen, Choice(unit=1)).html()
+    page_of(seen, ViewChoice(unit=1)).html()
     with pytest.raises(RunError, match="--id west: there is no such series; there are north"):
         look_at_series(path, table_of(table), lambda _: None, "west")
 

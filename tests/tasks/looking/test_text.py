@@ -8,7 +8,7 @@ from torch.nn import functional
 
 import recurra
 from recurra.errors import RunError
-from recurra.tasks.looking.page import Choice, facts_of, lines_of, page_of
+from recurra.tasks.looking.page import ViewChoice, facts_of, lines_of, page_of
 from recurra.tasks.looking.text import look_at_text
 from recurra.vocabulary import Vocabulary
 from tests.look.seeing.loops import LOOPS, stacked
@@ -67,7 +67,7 @@ def test_the_pieces_of_every_level_are_the_text(tmp_path, level, pieces):
     seen = look_at_text(tmp_path / "model", text)
     assert list(seen.gates.labels) == pieces
     assert seen.ranked is None  # too few steps
-    page_of(seen, Choice()).html()
+    page_of(seen, ViewChoice()).html()
     assert "too few steps to rank units" in lines_of(seen)
 
 
@@ -108,9 +108,9 @@ def test_what_is_refused(tmp_path, characters):
             look_at_text(tmp_path / "model", text, wanted)
     seen = look_at_text(tmp_path / "model", TEXT)
     for choice, message in (
-        (Choice(layer=1), "--layer must be from 0 to 0; got 1"),
-        (Choice(unit=6), "--unit must be from 0 to 5 in layer 0; got 6"),
-        (Choice(gates=("f",)), "layer 0 has no 'f'; it has r_x"),
+        (ViewChoice(layer=1), "--layer must be from 0 to 0; got 1"),
+        (ViewChoice(unit=6), "--unit must be from 0 to 5 in layer 0; got 6"),
+        (ViewChoice(gates=("f",)), "layer 0 has no 'f'; it has r_x"),
     ):
         with pytest.raises(RunError, match=message):
             choice.check(seen)

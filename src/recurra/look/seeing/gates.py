@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.look.seeing.saturation import Saturation, saturation_of
-from recurra.look.seeing.shades import shades
+from recurra.look.seeing.shades import bounds, liveliest, shades
 from recurra.look.seeing.step_arrays import StepArrays
 
 if TYPE_CHECKING:
@@ -139,26 +139,6 @@ def _drawn(used: Saturation, values: np.ndarray, rows: int) -> list[str]:
     chosen = liveliest(values, rows)
     drawn = shades(values[:, chosen], low, high, WIDTH)
     return lines + [f"  {number:4d} {line}" for number, line in zip(chosen, drawn, strict=True)]
-
-
-def liveliest(values: np.ndarray, count: int) -> list[int]:
-    """The units that change most, in their order.
-
-    Args:
-        values: (steps, units).
-        count: the most units.
-    """
-    spread = np.nan_to_num(values.std(0))
-    return sorted(np.argsort(-spread, kind="stable")[:count].tolist())
-
-
-def bounds(values: np.ndarray, operation: str) -> tuple[float, float]:
-    """The values at the ends of a scale: 0 and 1 for gates, else as far below zero as above it."""
-    if operation == "sigmoid":
-        return 0.0, 1.0
-    finite = np.abs(values[np.isfinite(values)])
-    most = 1.0 if operation == "tanh" else float(finite.max(initial=0.0)) or 1.0
-    return -most, most
 
 
 def gates(

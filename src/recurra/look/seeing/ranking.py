@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from recurra.page.document import Document
 
 LEAST_STEPS = 20
-CAUTION = (
-    "Scores are of these steps alone, at the step itself (no lag). Yes/no: 2·AUC − 1, where 1 means that the unit is "
-    "always higher with the property, −1 always lower, 0 no difference. Numbers: the correlation. Cycles and "
-    "categories: the multiple correlation, from 0 to 1. Among many units some follow anything by chance: 'by chance' "
-    "is the score that the best unit exceeds in one of twenty surrogates of the property, which are its own tenths in "
-    "random order. "
-    "'Held out' is the score in every second tenth of the steps, in the direction found in the others; for all but "
-    "yes/no around the mean of each tenth, as whatever drifts goes along with whatever else drifts. A unit counts as "
-    "following if it exceeds chance, for all but yes/no also around the mean of each tenth, and keeps half of its "
-    "score where it was held out. Even then it may follow something else that goes along with the property."
-)
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,7 @@ class UnitScore:
         layer: its layer.
         direction: its direction, 0 forward and 1 reverse.
         unit: its number.
-        score: from -1 to 1; see ``CAUTION``.
+        score: from -1 to 1; see ``CAUTION`` in ``recurra.look.seeing.scores``.
         held_out: the score where it was held out; NaN where one side lacks the property.
         follows: whether it exceeds chance, and keeps half of its score where it was held out.
     """
@@ -91,6 +80,12 @@ class Ranking:
         names = {YES_NO: "2·AUC − 1", "number": "correlation"}
         return names.get(self.what.kind, "multiple correlation")
 
+    def row(self, unit: UnitScore) -> tuple[str, ...]:
+        """A unit as texts: property, unit, score, held out, by chance, whether it follows."""
+        held_out = "–" if np.isnan(unit.held_out) else f"{unit.held_out:+.2f}"
+        verdict = "follows" if unit.follows else "not told from chance"
+        return self.what.name, unit.place, f"{unit.score:+.2f}", held_out, f"±{self.chance:.2f}", verdict
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Units(Mapping[str, Ranking]):
@@ -127,7 +122,7 @@ class Units(Mapping[str, Ranking]):
 
     def __str__(self) -> str:
         head = ("property", "best unit", "score", "held out", "by chance", "")
-        rows = [head, *(table_row(ranking, unit) for ranking in self.rankings.values() for unit in ranking.units[:1])]
+        rows = [head, *(ranking.row(unit) for ranking in self.rankings.values() for unit in ranking.units[:1])]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
         lines = [
             "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -154,13 +149,6 @@ class Units(Mapping[str, Ranking]):
         return f"<Units by {', '.join(self.rankings) or 'no property'}>"
 
 
-def table_row(ranking: Ranking, unit: UnitScore) -> tuple[str, ...]:
-    """A unit as texts: property, unit, score, held out, by chance, whether it follows."""
-    held_out = "–" if np.isnan(unit.held_out) else f"{unit.held_out:+.2f}"
-    verdict = "follows" if unit.follows else "not told from chance"
-    return ranking.what.name, unit.place, f"{unit.score:+.2f}", held_out, f"±{ranking.chance:.2f}", verdict
-
-
 def units(
     values: LayerGates | NDArray[np.floating] | Sequence[LayerGates],
     properties: Mapping[str, Any] | Sequence[Property] | None = None,
@@ -178,7 +166,7 @@ def units(
         seed: the seed of the surrogates that say what chance gives. Default 0.
 
     Returns:
-        A ranking for each property; ``CAUTION`` in ``recurra.look.seeing.ranking`` says what the scores are.
+        A ranking for each property; ``CAUTION`` in ``recurra.look.seeing.scores`` says what the scores are.
 
     Raises:
         TypeError: a property is of another kind.

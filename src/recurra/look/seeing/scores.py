@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 BLOCKS = 10  # of the steps: every second one is left out, and surrogates are joined of blocks of this length
 SURROGATES = 200
 QUANTILE = 0.95
+CAUTION = (
+    "Scores are of these steps alone, at the step itself (no lag). Yes/no: 2·AUC − 1, where 1 means that the unit is "
+    "always higher with the property, −1 always lower, 0 no difference. Numbers: the correlation. Cycles and "
+    "categories: the multiple correlation, from 0 to 1. Among many units some follow anything by chance: 'by chance' "
+    "is the score that the best unit exceeds in one of twenty surrogates of the property, which are its own tenths in "
+    "random order. "
+    "'Held out' is the score in every second tenth of the steps, in the direction found in the others; for all but "
+    "yes/no around the mean of each tenth, as whatever drifts goes along with whatever else drifts. A unit counts as "
+    "following if it exceeds chance, for all but yes/no also around the mean of each tenth, and keeps half of its "
+    "score where it was held out. Even then it may follow something else that goes along with the property."
+)
 
 
 @dataclass(frozen=True, eq=False)

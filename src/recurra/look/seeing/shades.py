@@ -1,4 +1,4 @@
-"""Arrays as text for a terminal: a row of shades for each unit."""
+"""Arrays as text for a terminal: a row of shades for each unit; which units to show, and the ends of a scale."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def sparks(values: NDArray[np.floating], low: float, high: float, width: int) ->
     """A line of bars for the values of one unit, (steps,); arguments as of :func:`shades`."""
     means = np.array([part.mean() for part in np.array_split(values, min(width, len(values)))])
     return "".join(SPARKS[level] for level in _levels(means, low, high, len(SPARKS)))
+
+
+def liveliest(values: np.ndarray, count: int) -> list[int]:
+    """The units that change most, in their order.
+
+    Args:
+        values: (steps, units).
+        count: the most units.
+    """
+    spread = np.nan_to_num(values.std(0))
+    return sorted(np.argsort(-spread, kind="stable")[:count].tolist())
+
+
+def bounds(values: np.ndarray, operation: str) -> tuple[float, float]:
+    """The values at the ends of a scale: 0 and 1 for gates, else as far below zero as above it."""
+    if operation == "sigmoid":
+        return 0.0, 1.0
+    finite = np.abs(values[np.isfinite(values)])
+    most = 1.0 if operation == "tanh" else float(finite.max(initial=0.0)) or 1.0
+    return -most, most
 
 
 def _levels(values: NDArray[np.floating], low: float, high: float, count: int) -> NDArray[np.int64]:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurra.look.seeing.gates import LayerGates, bounds, liveliest
 from recurra.look.seeing.painting import visible
 from recurra.look.seeing.properties import Property
-from recurra.look.seeing.ranking import CAUTION, Units, table_row
 from recurra.look.seeing.saturation import DEFINITIONS
+from recurra.look.seeing.scores import CAUTION
+from recurra.look.seeing.shades import bounds, liveliest
 from recurra.page.document import Document, PagePart
 from recurra.page.heat_map import HeatMap
 from recurra.page.line_chart import Line, LineChart
 from recurra.page.parts import DataTable, Details, Section, Text
 
 if TYPE_CHECKING:
+    from recurra.look.seeing.gates import LayerGates
+    from recurra.look.seeing.ranking import Units
     from recurra.look.seeing.reach import Reach
 
 ROOM = 150_000  # bytes of a page for all its heat maps
@@ -148,7 +150,7 @@ def ranking_section(units: Units, count: int = 3) -> Section:
     """The best units of each property, with what chance gives."""
     head = ("property", "unit", "score", "held out", "by chance", "")
     rows = [
-        (_said(ranking.what), *table_row(ranking, unit)[1:])
+        (_said(ranking.what), *ranking.row(unit)[1:])
         for ranking in units.rankings.values()
         for number, unit in enumerate(ranking.units[:count])
         if not number or unit.follows

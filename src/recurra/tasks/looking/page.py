@@ -23,7 +23,7 @@ DRAWN_STEPS = 150  # of a series beside a unit
 
 
 @dataclass(frozen=True)
-class Choice:
+class ViewChoice:
     """What the user wants to see.
 
     Attributes:
@@ -54,7 +54,7 @@ class Choice:
             raise RunError(f"--gates: layer {layer} has no {unknown[0]!r}; it has {names}")
 
 
-def page_of(seen: SeenModel, choice: Choice) -> Document:
+def page_of(seen: SeenModel, choice: ViewChoice) -> Document:
     """The page of a model.
 
     Args:
@@ -148,7 +148,7 @@ def _ranking_facts(ranking: Ranking, count: int = 5) -> dict[str, Any]:
     }
 
 
-def _layer(choice: Choice, seen: SeenModel) -> int:
+def _layer(choice: ViewChoice, seen: SeenModel) -> int:
     """The layer whose gates are shown."""
     if choice.layer is not None:
         return choice.layer
@@ -157,7 +157,7 @@ def _layer(choice: Choice, seen: SeenModel) -> int:
     return following[0] if following and choice.unit is None else seen.layers - 1
 
 
-def _units(choice: Choice, seen: SeenModel) -> list[tuple[UnitScore, str]]:
+def _units(choice: ViewChoice, seen: SeenModel) -> list[tuple[UnitScore, str]]:
     """The units that are shown on the text or the series, with what they follow: the wanted one, or the best ones."""
     layer = _layer(choice, seen)
     if choice.unit is not None:
@@ -171,7 +171,7 @@ def _units(choice: Choice, seen: SeenModel) -> list[tuple[UnitScore, str]]:
         score = f"{ranking.what.meaning} ({ranking.score_name} {unit.score:+.2f}, by chance ±{ranking.chance:.2f})"
         found.setdefault((unit.layer, unit.unit), (unit, []))[1].append(score)
     if not found:
-        return _units(Choice(layer, 0), seen)
+        return _units(ViewChoice(layer, 0), seen)
     return [(unit, "; ".join(scores)) for unit, scores in list(found.values())[:PAINTED]]
 
 

@@ -61,7 +61,7 @@ def look_at_series(
     opened = open_to_forecast(table, form_of(model, path), 0, note)
     panel = _chosen(opened.panel, series)
     check_panel(panel, model.recipe, 0)
-    windows = _Windows(model, panel)
+    windows = _ReadWindows(model, panel)
     positions = [panel.starts[0] + origin + np.arange(-model.recipe.context, 0) for origin in windows.origins]
     kept = [steps >= panel.starts[0] for steps in positions]
 
@@ -104,14 +104,14 @@ def gates_at_end(model: AnyForecaster, panel: Panel, form: TableFormat, title: s
     """
     first = _chosen(panel, None)
     check_panel(first, model.recipe, 0)
-    windows = _Windows(model, first)
+    windows = _ReadWindows(model, first)
     recorded, _ = windows.record(len(windows.origins) - 1, is_last=False)
     steps = first.starts[0] + windows.origins[-1] + np.arange(-model.recipe.context, 0)
     labels = fields_of(times_column(form, steps))
     return gates_of_layers(recorded, labels, title).at(steps >= first.starts[0])
 
 
-class _Windows:
+class _ReadWindows:
     """The windows of a series up to its end, and the layers that read them.
 
     Attributes:
