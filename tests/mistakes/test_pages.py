@@ -140,7 +140,7 @@ def test_the_list_fits_a_terminal():
         ("detach", "states-not-detached"),
         ("Gate Order", "gate-order"),
         ("bidirectional", "h-n-directions"),
-        ("batch-and-time-swaped", "batch-and-time-swapped"),
+        ("batch-and-time-swap", "batch-and-time-swapped"),
     ],
 )
 def test_an_unknown_name_leads_to_those_that_are_close(given, meant):
