@@ -60,7 +60,10 @@ def test_it_follows_the_checkpoint(made: Path, tmp_path: Path) -> None:
     end_with_report(run, warnings.append)
     assert run.report.read_text() == "old"  # it is newer than the checkpoint
     os.utime(run.report, (1, 1))
+    torn = run.folder / f".{24 * 'a'}.tmp"
+    torn.write_text("half of a report")
     end_with_report(run, warnings.append)
+    assert not torn.exists()
     assert run.report.read_text().startswith("<!doctype html>")
     assert warnings == []
 

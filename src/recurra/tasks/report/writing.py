@@ -44,6 +44,7 @@ def end_with_report(run: RunFolder, warn: Callable[[str], None], trained: Traine
     """
     try:
         if not _is_current(run):
+            run.remove_temporary()  # half of a report, if a process was killed while it wrote one
             write_report(run.folder, trained)
     except Exception as error:  # the run is whole: no defect of a picture of it may end the command
         reason = one_line(str(error)) or type(error).__name__
