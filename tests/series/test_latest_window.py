@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.series.latest_window import LatestValues, LatestWindow
+from recurra.series.linear import lags_of
 from recurra.series.windows import SeriesReader, steps_back
 from tests.runtime.forecasters import panel_of, recipe
 
@@ -20,6 +21,7 @@ INPUTS = st.fixed_dictionaries(
         "categories": st.sampled_from([(), (2,), (3, 1)]),
         "logarithm": st.booleans(),
         "least": st.sampled_from([None, 0.0]),
+        "linear_memory": st.sampled_from([0, 7, 40]),
     }
 )
 
@@ -38,6 +40,8 @@ def cut(panel, begin, end, horizon):
 @settings(max_examples=40, deadline=None)
 @given(FREQUENCIES, PERIODS, INPUTS, st.integers(1, 30), st.integers(1, 6), st.integers(1, 80), st.data())
 def test_it_is_the_window_of_what_it_remembers(frequency, periods, inputs, context, most, begin, data):
+    if lags := len(lags_of(context, periods)) + (inputs["linear_memory"] > 0):
+        inputs["linear_weights"] = (0.5 / lags,) * lags
     made = recipe(frequency, horizon=most, context=context, periods=periods, **inputs)
     horizon = data.draw(st.integers(1, most))
     panel = panel_of(made, begin + 12, level=30.0, seed=data.draw(st.integers(0, 99)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.series.latest_references import LatestReferences
+from recurra.series.linear import LinearMap
 from recurra.series.scaling import RELATIVE_ZERO
 from recurra.series.stacking import horizon_groups
 from recurra.series.windows import FURTHEST, Blend, SeriesReader, deviation, standard, steps_back
@@ -51,7 +52,7 @@ class LatestWindow:
         self._seen = LatestValues(history.target[0], count)
         self._values = LatestValues(reader.target.values, count) if self.is_logarithm else self._seen
         self._last = self._values.last_seen()
-        self._references = LatestReferences(horizon, recipe.periods, count)
+        self._references = LatestReferences(horizon, recipe.periods, count, LinearMap.of(recipe))
         weights = np.empty((len(recipe.reference_weights[0]), recipe.horizon))
         for steps, group in zip(horizon_groups(recipe.horizon), recipe.reference_weights, strict=True):
             weights[:, steps] = np.array(group)[:, None]

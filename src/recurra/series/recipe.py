@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from recurra.errors import FileFormatError
-from recurra.series import rules
+from recurra.series import linear, rules
 from recurra.series.forecast import LEVELS
 from recurra.series.frequency import Frequency
 from recurra.series.rules import MAX_COLUMNS, MAX_HORIZON, MAX_STEPS, NUMBER, Rule, list_of, or_null
@@ -40,6 +40,9 @@ class Recipe:
         categories: the number of categories of each static column, besides the unknown one.
         levels: the levels of the quantiles, ascending, 0.5 among them.
         reference_weights: the weights of the reference forecasts, (groups of the horizon, references).
+        linear_weights: the weights of the linear autoregression, as ``linear.linear_map`` takes them; empty where it is
+            none of the references.
+        linear_memory: the steps of its mean; 0 without one.
         reference_quantiles: the quantiles of the combined references' scaled errors, (horizon, levels); the median's
             is zero.
         network_weight: the weight of the networks' forecast beside that of the references, 0 to 1.
@@ -69,6 +72,8 @@ class Recipe:
     levels: tuple[float, ...] = LEVELS
     reference_weights: tuple[tuple[float, ...], ...] = ()
     reference_quantiles: tuple[tuple[float, ...], ...] = ()
+    linear_weights: tuple[float, ...] = ()
+    linear_memory: int = 0
     network_weight: float = 0.5
     widths: tuple[float, ...] = ()
     members: int = 1
@@ -93,6 +98,20 @@ class Recipe:
             if len(value) != rows or (columns is not None and any(len(row) != columns for row in value)):
                 shape = f"{rows} numbers" if columns is None else f"{rows} rows of {columns} numbers"
                 raise FileFormatError(f"the forecaster's {name} must be {shape}")
+
+        self._check_linear()
+
+    def _check_linear(self) -> None:
+        """Refuse weights of the linear autoregression that are of other lags, or of too large a map."""
+        if not self.linear_weights:
+            return
+        lags = linear.lags_of(min(self.context, MAX_ROW), self.periods)
+        needed = len(lags) + (self.linear_memory > 0)
+        if self.context > MAX_ROW or len(self.linear_weights) != needed:
+            raise FileFormatError(f"the forecaster's linear_weights must be none, or {needed} numbers")
+        steps = int(lags.max(initial=1))
+        if (steps + self.horizon) * (steps + 1) > linear.MOST_NUMBERS:
+            raise FileFormatError("the forecaster's linear_weights must be none for so long a horizon and context")
 
     @property
     def median(self) -> int:
@@ -134,6 +153,8 @@ _RULES: Mapping[str, Rule] = {
     "levels": Rule(f"at most {MAX_LEVELS} ascending numbers between 0 and 1, 0.5 among them", _are_levels),
     "reference_weights": list_of(_ROW, GROUPS, "rows of finite numbers"),
     "reference_quantiles": list_of(_ROW, MAX_HORIZON, "rows of finite numbers"),
+    "linear_weights": _ROW,
+    "linear_memory": rules.whole(0, MAX_STEPS),
     "network_weight": rules.SHARE,
     "widths": list_of(rules.FACTOR, MAX_LEVELS, "finite numbers from zero"),
     "members": rules.whole(1, MAX_MEMBERS),

@@ -103,7 +103,7 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
 
 
 def _references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
-    last = _last_value(windows)
+    last = last_values(windows)
     found = {"last value": np.repeat(last[:, None], horizon, axis=1)}
     for place, period in enumerate(periods):
         with warnings.catch_warnings():
@@ -114,7 +114,7 @@ def _references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dic
     return found
 
 
-def _last_value(windows: Windows) -> NDArray[np.float64]:
+def last_values(windows: Windows) -> NDArray[np.float64]:
     """The last observed value before each origin; zero where there is none."""
     last = windows.before(np.array([-1]))[:, 0]
     missing = np.isnan(last)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.series.history import History
+from recurra.series.linear import NAME as LINEAR
+from recurra.series.linear import LinearMap
 from recurra.series.references import Windows, references
 from recurra.series.references import steps_back as reference_steps_back
 from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
@@ -31,7 +33,8 @@ def steps_back(recipe: Recipe) -> int:
 
     Of what came before, only the spread of a series that is constant in all of these steps matters.
     """
-    return max(recipe.context + max(recipe.periods, default=0), reference_steps_back(recipe.periods))
+    longest = max(recipe.context + max(recipe.periods, default=0), reference_steps_back(recipe.periods))
+    return max(longest, recipe.linear_memory)
 
 
 class SeriesReader:
@@ -71,7 +74,14 @@ class SeriesReader:
 
     def references(self, windows: Windows) -> Mapping[str, NDArray[np.float64]]:
         """The reference forecasts of windows, (windows, horizon) by name, as logarithms where the series is read so."""
-        return references(windows, self.recipe.horizon, self.recipe.periods)
+        found = references(windows, self.recipe.horizon, self.recipe.periods)
+        linear = LinearMap.of(self.recipe)
+        return found if linear is None else {**found, LINEAR: linear(windows)}
+
+    @property
+    def look_back(self) -> int:
+        """The number of steps before an origin that references read."""
+        return reference_steps_back(self.recipe.periods)
 
     def windows(self, which: NDArray[np.int64], origins: NDArray[np.int64]) -> Windows:
         """The windows of series `which` that start at `origins`, both int64 (windows,)."""
@@ -90,6 +100,13 @@ class SeriesReader:
         context = windows.before(np.arange(-self.recipe.context, 0))
         return window_scales(context, self._whole[windows.which])
 
+    def fitting_scales(self, windows: Windows) -> NDArray[np.float64]:
+        """By which errors are divided in fits, float64 (windows,): the scales, at least a quarter of their series'.
+
+        A window in which little happens would count for more than its errors do otherwise.
+        """
+        return np.maximum(self.scales(windows)[1], self._whole[windows.which] / 4)
+
     def encode(self, windows: Windows) -> EncodedWindows:
         """Windows as the inputs of an encoder and a decoder."""
         count = len(windows.which)
@@ -101,6 +118,27 @@ class SeriesReader:
             part = self._encoded(windows.take(rows))
             whole = whole or part.room_for(count)
             whole.put(rows, part)
+        assert whole is not None
+        return whole
+
+    def encode_parts(
+        self, windows: Windows, recipes: Sequence[Recipe], parts: Sequence[NDArray[np.int64]]
+    ) -> EncodedWindows:
+        """Windows as the inputs of an encoder and a decoder, with references as different recipes learned them.
+
+        Args:
+            windows: the windows.
+            recipes: recipes that differ from this reader's in what their references learned.
+            parts: for each recipe the windows that it reads; each window is in one part.
+        """
+        own, whole = self.recipe, None
+        for self.recipe, rows in zip(recipes, parts, strict=True):
+            for begin in range(0, len(rows), AT_ONCE):
+                some = rows[begin : begin + AT_ONCE]
+                part = self._encoded(windows.take(some))
+                whole = whole or part.room_for(len(windows.which))
+                whole.put(some, part)
+        self.recipe = own
         assert whole is not None
         return whole
 
@@ -182,7 +220,7 @@ class EncodedWindows:
             np.empty(count),
         )
 
-    def put(self, rows: slice, part: EncodedWindows) -> None:
+    def put(self, rows: slice | NDArray[np.int64], part: EncodedWindows) -> None:
         """Take over the values of windows."""
         self.past[:, rows], self.future[:, rows] = part.past, part.future
         self.base[rows], self.scale[rows] = part.base, part.scale

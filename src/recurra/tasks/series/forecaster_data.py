@@ -15,8 +15,8 @@ from recurra.series.recipe import Recipe
 from recurra.series.references import Windows
 from recurra.series.scaling import is_multiplicative
 from recurra.series.seasons import find_periods
-from recurra.series.stacking import fit_weights
 from recurra.series.windows import SeriesReader
+from recurra.tasks.series.referencing import fit_references, owned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,6 @@ FIRST_SEASONS = 3  # that are only looked back on: the references know too littl
 LONG_SEASON = 72  # steps; of a longer one the lags tell enough
 MOST_WINDOWS, MOST_BYTES = 20_000, 64_000_000  # of all windows together, in numbers and in memory
 MOST_UNSEEN = 512  # windows at the ends
-WEIGHED = 4_000  # windows by which the references are combined
 FEW_WINDOWS, MANY_SERIES = 1_000, 10
 STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
 
@@ -47,7 +46,7 @@ class ForecasterData:
 
     Attributes:
         recipe: the facts found in the data; training gives it the networks' weight and the widths (`judged`).
-        windows: the encoded windows.
+        windows: the encoded windows; the references of each were learned from windows that are clear of its block.
         target: float64 (windows, horizon), what is to be forecast, in scales from the base; NaN where nothing was seen.
         trained: for each member the windows that it learns from.
         unseen: windows at the series' ends that no member can learn from, as not all of their targets are known.
@@ -72,20 +71,17 @@ class ForecasterData:
         chosen = _origins(self.reader, recipe, generator)
         self.places = chosen
         self.actual = self.reader.actual(chosen)
-        _, scales = self.reader.scales(chosen)
-        few = generator.permutation(len(chosen.which))[:WEIGHED]
-        found = self.reader.references(chosen.take(few))
-        weights = fit_weights(np.stack(list(found.values())), self.actual[few], scales[few])
-        self.recipe = replace(recipe, reference_weights=tuple(tuple(map(float, group)) for group in weights))
+        self.trained, self.left_out = _split(chosen, recipe.horizon, settings.members)
+        blocks = self.trained, self.left_out
+        self.recipe, parts = fit_references(self.reader, chosen, generator, *blocks)
+        self.windows = self.reader.encode_parts(chosen, parts, owned(len(chosen.which), *blocks))
         self.reader.recipe = self.recipe
-        self.windows = self.reader.encode(chosen)
         with np.errstate(all="ignore"):
             self.target = (self.actual - self.windows.base) / self.windows.scale[:, None]
         self.unseen = self.reader.encode(_last_origins(self.reader, recipe))
         self.recipe = replace(
             self.recipe, reference_quantiles=reference_quantiles(self.windows, self.actual, self.recipe)
         )
-        self.trained, self.left_out = _split(chosen, recipe.horizon, settings.members)
 
     @property
     def usual_steps(self) -> int:

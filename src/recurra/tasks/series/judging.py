@@ -26,8 +26,8 @@ def judged(data: ForecasterData, networks: NDArray[np.float64], disagreement: fl
     """The recipe after calibration on the left-out windows, with the figures that these give.
 
     Weights and widths are those that all left-out windows ask for. For the figures, what each member left out is
-    forecast with the weights and widths that the others' windows ask for, so that no window judges itself; the
-    combination of references alone has seen all windows. Where the best naive forecast is better, the recipe is that of
+    forecast with the weights and widths that the others' windows ask for, and the references learned from these too
+    (`fit_references`), so that no window judges itself. Where the best naive forecast is better, the recipe is that of
     the naive forecast alone.
 
     Args:
@@ -80,7 +80,9 @@ class _Judge:
         self.true = self._exact(self.actual)
         self.seen = np.isfinite(self.true)
         size = np.where(self.seen, np.abs(self.true), 0.0).sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1)
-        self.unit = np.where(size > 0, size, 1.0)[:, None]  # windows of all sizes count alike
+        usual = _means(size, data.places.which[self.rows])
+        size = np.maximum(size, usual)  # series of all sizes count alike, and what they grow to; quiet times do not
+        self.unit = np.where(size > 0, size, 1.0)[:, None]
 
     def _exact(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values in the units of the target."""
@@ -140,3 +142,9 @@ class _Judge:
         quantiles = reference_quantiles(windows, data.actual, data.recipe)
         alone = replace(data.recipe, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
         return alone, windows.take(self.rows)
+
+
+def _means(values: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of each value's group, (values,)."""
+    count = np.bincount(groups)
+    return np.asarray((np.bincount(groups, values) / np.maximum(count, 1))[groups])
