@@ -21,7 +21,7 @@ from recurra.tasks.demo.races import Race
 from recurra.tasks.report.shapes import shape_parts
 from recurra.tasks.series.backtesting import aligned
 from recurra.tasks.text.corpus import default_corpus
-from recurra.tasks.text.demo import SETTINGS, demo_job, faster_threads, race, thread_counts, threads
+from recurra.tasks.text.demo import SETTINGS, demo_job, faster_threads, race, threads
 from recurra.tasks.text.job import TextJob
 from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
 from recurra.tasks.training.loop import fit
@@ -56,7 +56,7 @@ def demo(html: Path | None = None) -> None:
     print(cell_source())
     lengths = line_lengths(default_corpus())
     races: dict[int, list[Race]] = {}
-    for each in thread_counts():
+    for each in sorted({1, count}):  # more threads on a busy machine would take minutes
         with threads(each):
             races[each] = [own_cell_race(), gru_race(), packed_race(lengths), race(job.model, inputs, targets)]
     said = textwrap.wrap(race_sentence(races), 110)

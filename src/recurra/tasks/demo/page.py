@@ -53,7 +53,7 @@ def demo_page(results: DemoResults) -> Document:
     sections = [
         Section("A language model of Python's own source", learned),
         Section("Shapes", results.shapes),
-        Section("A forecast with its interval", [*fan_parts(results.forecast.drawn), Text(report.sentences)]),
+        Section("A forecast with its interval", [Text(report.sentences), *fan_parts(results.forecast.drawn)]),
         Section("The same numbers as torch, and the times", raced),
     ]
     return Document(TITLE, sections)

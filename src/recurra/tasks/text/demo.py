@@ -6,6 +6,7 @@ import contextlib
 import copy
 import re
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -27,6 +28,7 @@ SETTINGS = TextSettings(
     training=TrainingSettings(lr=6e-3, minutes=20 / 60, evaluate_every=100, patience=0),
 )
 VALID_FRACTION = 0.02
+STEPS_TRIED, LEAST_TRIED, SECONDS_TRIED = 7, 3, 1.5  # with each number of threads
 
 
 def demo_job() -> TextJob:
@@ -70,8 +72,16 @@ def faster_threads(job: TextJob) -> int:
     medians = {}
     for count in thread_counts():
         with threads(count):
-            medians[count] = statistics.median([milliseconds(step) for _ in range(7)][2:])
+            medians[count] = statistics.median(_tried(step))
     return min(medians, key=medians.__getitem__)
+
+
+def _tried(step: Callable[[], None]) -> list[float]:
+    """The times of some steps in milliseconds, without the first ones; of slow steps fewer."""
+    times, begin = [milliseconds(step)], time.monotonic()
+    while len(times) < STEPS_TRIED and (len(times) < LEAST_TRIED or time.monotonic() - begin < SECONDS_TRIED):
+        times.append(milliseconds(step))
+    return times[min(2, len(times) - 1) :]
 
 
 def race(model: TokenModel, inputs: Tensor, targets: Tensor) -> Race:
