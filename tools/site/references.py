@@ -7,6 +7,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import recurra
+
 # The modules that the reference describes. A name of several is described in the first.
 PUBLIC = (
     "recurra",
@@ -41,7 +43,7 @@ def public_names() -> dict[str, str]:
 def names_of_sources() -> frozenset[str]:
     """The names of classes and types that any file of recurra defines or imports: signatures spell types by these."""
     found: set[str] = set()
-    for path in Path(importlib.import_module("recurra").__path__[0]).rglob("*.py"):
+    for path in Path(recurra.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 found.add(node.name)
