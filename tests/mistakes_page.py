@@ -12,8 +12,8 @@ HEAD = """\
 
 Most mistakes with recurrent layers raise no error in torch.nn: shapes fit by accident, states stay, padding counts.
 This page has {count} of them: what people write, what recurra and torch.nn answer, why, and what to write instead.
-Where
-recurra can tell at the call, its message ends with the mistake's address, a command that prints its part of this page:
+Where recurra can tell at the call, its message ends with the mistake's address, a command that prints its part of
+this page:
 
 ```sh
 recurra explain --mistake h0-shape

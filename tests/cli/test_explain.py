@@ -93,6 +93,9 @@ REFUSED = [
     (("{folder}/none.py",), "there is no such file"),
     (("{folder}/none.safetensors",), "there is no such model"),
     (("{folder}/own.py:leeky",), "has no cell 'leeky': did you mean leaky?"),
+    (("{folder}/other.py:bare",), "'bare' is a plain function: write @recurra.cell above its def"),
+    (("{folder}/other.py:sizes",), "'sizes' is a tuple, not a cell"),
+    (("{folder}/other.py:Kind",), "'Kind' is a Kind, not a cell"),
     (("{folder}/broken.py",), "cannot be run: ZeroDivisionError"),
     (("{folder}/empty.py",), "has no cell"),
     (("{folder}/empty.py:name",), "has no cell"),
@@ -104,6 +107,7 @@ REFUSED = [
 def test_refusals(call, own, tmp_path, arguments, message):
     (tmp_path / "broken.py").write_text("1 / 0\n")
     (tmp_path / "empty.py").write_text("")
+    (tmp_path / "other.py").write_text("def bare(x, h): return h\nsizes = 1, 2\nclass Kind: pass\n")
     before = everything(tmp_path)
     refused(call("explain", *(str(each).format(folder=tmp_path) for each in arguments)), message)
     assert everything(tmp_path) == before

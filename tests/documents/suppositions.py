@@ -1,5 +1,6 @@
 """What pages suppose that their readers have: names and files. Everybody has two texts, book.txt and other.txt."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import torch
 import recurra
 from recurra import equations
 from tests.conversion.weights import keras_weights, onnx_weights, torch_weights
-from tests.pages import blocks
+from tests.pages import ROOT, blocks
 
 
 def two_texts():
@@ -19,6 +20,7 @@ def two_texts():
 
 def readme(names):
     table_of_sales()
+    shutil.copytree(ROOT / "examples", "examples")
     names.update(x=torch.randn(5, 3, 100), model=torch.nn.Sequential(torch.nn.LSTM(3, 4)))
 
 

@@ -6,7 +6,7 @@ import difflib
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from recurra import cells
 from recurra.equations import Cell
@@ -51,16 +51,28 @@ def _own(path: Path, name: str) -> Cell:
     """A cell that a Python file defines."""
     module = _executed(path)
     found = {key: value for key, value in vars(module).items() if isinstance(value, Cell)}
-    if not found:
-        raise RunError(f"{path} has no cell: none of its names was made by @recurra.cell")
     if name in found:
         return found[name]
+    if name in vars(module):
+        raise RunError(f"{path}: {_no_cell(name, getattr(module, name))}")
+    if not found:
+        raise RunError(f"{path} has no cell: none of its names was made by @recurra.cell")
     own = {key: value for key, value in found.items() if _is_of(value, module)} or found  # not those it imports
     if not name and len(own) == 1:
         return next(iter(own.values()))
     if not name:
         raise RunError(f"{path} has several cells: say {path}:NAME with NAME one of {', '.join(own)}")
     raise RunError(f"{path} has no cell {one_line(name, 60)!r}: {_closest(name, list(own))}")
+
+
+def _no_cell(name: str, value: object) -> str:
+    """What a name of a file is that is not a cell, and what to do."""
+    if isinstance(value, FunctionType):
+        return f"{one_line(name, 60)!r} is a plain function: write @recurra.cell above its def"
+    kind = value.__name__ if isinstance(value, type) else type(value).__name__
+    return (
+        f"{one_line(name, 60)!r} is a {kind}, not a cell; in Python recurra.explain(…, x) takes layers and models too"
+    )
 
 
 def _executed(path: Path) -> ModuleType:

@@ -34,6 +34,11 @@ def as_int(name: str, value: Any, wanted: str = "an int") -> int:
         raise TypeError(f"{name} must be {wanted}, not {type(value).__name__} ({value!r})") from None
 
 
+def dimensions_of(x: Tensor) -> str:
+    """The number of a tensor's dimensions, in words."""
+    return "1 dimension" if x.dim() == 1 else f"{x.dim()} dimensions"
+
+
 def check_sizes(input_size: object, hidden_size: object, num_layers: object) -> None:
     """Check that sizes are ints, as torch.nn demands, and positive.
 
@@ -136,8 +141,7 @@ class InputCheck:
         got = f"got {tuple(x.shape)}"
         if x.dim() not in (2, 3):
             raise ValueError(
-                f"{wanted}, or unbatched (seq_len, input_size); {got}: {x.dim()} dimensions "
-                f"{address('input-dimensions')}"
+                f"{wanted}, or unbatched (seq_len, input_size); {got}: {dimensions_of(x)} {address('input-dimensions')}"
             )
         self._kind_of_numbers(x, weight)
         if x.shape[-1] != self.input_size:
@@ -163,7 +167,7 @@ class InputCheck:
         wanted = f"{self.kind} packed input must have data (sum of lengths, input_size={self.input_size})"
         if data.dim() != 2:
             raise RuntimeError(
-                f"{wanted}; got {tuple(data.shape)}: {data.dim()} dimensions {address('input-dimensions')}"
+                f"{wanted}; got {tuple(data.shape)}: {dimensions_of(data)} {address('input-dimensions')}"
             )
         self._kind_of_numbers(data, weight)
         if data.shape[-1] != self.input_size:
@@ -186,7 +190,7 @@ class InputCheck:
         if x.dim() not in (1, 2):
             hint = "; a cell takes one step, a layer all of them" if x.dim() == 3 else ""
             raise ValueError(
-                f"{wanted}; got {tuple(x.shape)}: {x.dim()} dimensions{hint} "
+                f"{wanted}; got {tuple(x.shape)}: {dimensions_of(x)}{hint} "
                 f"{address('cell-for-layer' if x.dim() == 3 else 'input-dimensions')}"
             )
         if x.shape[-1] != self.input_size:
@@ -304,7 +308,7 @@ def check_state(kind: str, name: str, state: object, expected: tuple[tuple[str, 
     got = f"got {tuple(state.shape)}"
     if state.dim() != len(lengths):
         batched = "batched" if len(expected) == 3 or (len(expected) == 2 and expected[0][0] == "batch") else "unbatched"
-        raise RuntimeError(f"{wanted} for {batched} input; {got}: {state.dim()} dimensions {address('h0-shape')}")
+        raise RuntimeError(f"{wanted} for {batched} input; {got}: {dimensions_of(state)} {address('h0-shape')}")
     for position, (label, length) in enumerate(expected):
         if state.shape[position] != length:
             hint = _state_hint(state, lengths, label, position, x)

@@ -18,6 +18,7 @@ from recurra.nn.checks import (
     check_state,
     check_states,
     check_weights,
+    dimensions_of,
     other_device,
     other_dtype,
     state_label,
@@ -168,7 +169,7 @@ class RecurrentCell(FixedConfiguration):
             if isinstance(state, Tensor) and state.dim() not in (1, 2):
                 raise ValueError(
                     f"{kind} {name} must be (batch, {label}={size}), or unbatched ({size},); got "
-                    f"{tuple(state.shape)}: {state.dim()} dimensions {address('h0-shape')}"
+                    f"{tuple(state.shape)}: {dimensions_of(state)} {address('h0-shape')}"
                 )
             check_state(kind, name, state, (*batch, (label, size)), x)
         return states

@@ -48,6 +48,16 @@ def test_a_language_model(made: Path) -> None:
     assert written in unescape(html)
 
 
+def test_one_evaluation_has_no_curve_of_rates(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made / "lstm", tmp_path / "lstm")
+    first = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)[0]
+    (folder / "metrics.jsonl").write_text(first)
+    text = text_of(report_page(folder).html())
+    assert "Learning rate" not in text
+    assert "cross-entropy, nats per token" in text
+    assert "a language model of characters" in text
+
+
 def test_it_is_the_same_again(made: Path) -> None:
     assert report_page(made / "lstm").html() == report_page(made / "lstm").html()
 

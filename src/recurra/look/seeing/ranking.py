@@ -82,7 +82,7 @@ class Ranking:
 
     def row(self, unit: UnitScore) -> tuple[str, ...]:
         """A unit as texts: property, unit, score, held out, by chance, whether it follows."""
-        held_out = "–" if np.isnan(unit.held_out) else f"{unit.held_out:+.2f}"
+        held_out = "–" if np.isnan(unit.held_out) else f"{unit.held_out:.2f}"
         verdict = "follows" if unit.follows else "not told from chance"
         return self.what.name, unit.place, f"{unit.score:+.2f}", held_out, f"±{self.chance:.2f}", verdict
 
@@ -128,7 +128,8 @@ class Units(Mapping[str, Ranking]):
             "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
         lines += [f"{name}: {reason}" for name, reason in self.left_out.items()]
-        return "\n".join([*lines, f"over {self.steps} steps; a score below 'by chance' says nothing"])
+        said = "a score below 'by chance' says nothing; one held out is negative where the direction turned round"
+        return "\n".join([*lines, f"over {self.steps} steps; {said}"])
 
     def to_html(self) -> str:
         """A page of the rankings, one HTML file that refers to no other."""

@@ -21,8 +21,9 @@ CAUTION = (
     "categories: the multiple correlation, from 0 to 1. Among many units some follow anything by chance: 'by chance' "
     "is the score that the best unit exceeds in one of twenty surrogates of the property, which are its own tenths in "
     "random order. "
-    "'Held out' is the score in every second tenth of the steps, in the direction found in the others; for all but "
-    "yes/no around the mean of each tenth, as whatever drifts goes along with whatever else drifts. A unit counts as "
+    "'Held out' is the score in every second tenth of the steps: positive if it has the direction found in the "
+    "others, negative if it turned round; for all but yes/no around the mean of each tenth, as whatever drifts goes "
+    "along with whatever else drifts. A unit counts as "
     "following if it exceeds chance, for all but yes/no also around the mean of each tenth, and keeps half of its "
     "score where it was held out. Even then it may follow something else that goes along with the property."
 )

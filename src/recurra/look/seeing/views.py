@@ -137,11 +137,11 @@ def reach_section(reach: Reach) -> Section:
         back = np.arange(len(norms))
         lines.append(Line(label, back, norms[::-1], "solid" if first else "dashed"))
     sentences = [
-        f"{name}: above 1 % of the norm at T for {reach.steps_back(name)} steps back, of {len(norms)}."
-        for name, norms in ((name, reach[name]) for name in reach.names)
+        f"{name}: above 1 % of the norm at T up to {reach.steps_back(name)} of {len(reach[name]) - 1} steps back."
+        for name in reach.names
     ]
     how = "exact, by autograd" if reach.samples is None else f"estimated with {reach.samples} random vectors"
-    title = f"Norm of ∂h_T/∂s_t ({reach.norm}, {how})"
+    title = f"{reach.norm.capitalize()} norm of ∂h_T/∂s_t ({how})"
     chart = LineChart(title, lines, "steps back from T", "norm", log_y=True)
     return Section("How far back the gradient reaches", [chart, Text(sentences)])
 

@@ -90,10 +90,8 @@ def lines_of(seen: SeenModel) -> list[str]:
         elif each.name in seen.whole.states:
             lines.append(f"{each.name}, layer {each.layer}: {dead}")
     for name in seen.reach.names:
-        steps = len(seen.reach[name])
-        lines.append(
-            f"{name}: the gradient is above 1 % of that at the end for {seen.reach.steps_back(name)} of {steps} steps"
-        )
+        back, first = seen.reach.steps_back(name), len(seen.reach[name]) - 1
+        lines.append(f"{name}: the gradient is above 1 % of that at the end up to {back} of {first} steps back")
     return lines
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from recurra.tasks.series.forecaster_data import ForecasterData
     from recurra.tasks.series.opening import OpenedTable
 
+# What a language model is of, by the level of its tokens.
+_OF_LEVELS = {"char": " of characters", "byte": " of bytes", "word": " of words", "bpe": " of byte pairs"}
+
 
 @dataclass(frozen=True, eq=False)
 class TrainedData:
@@ -54,7 +57,7 @@ def report_page(folder: Path, trained: TrainedData | None = None) -> Document:
 
 def _title_and_lead(record: RunRecord) -> tuple[str, list[str]]:
     if record.task == "text":
-        title = f"{record.name}: a language model, level {record.settings.get('level')}"
+        title = f"{record.name}: a language model{_OF_LEVELS.get(str(record.settings.get('level')), '')}"
         return title, [best_sentence(record), end_sentence(record), size_sentence(record)]
     from recurra.series.units import steps_in_words
     from recurra.tasks.series.loading import load_forecast_model
@@ -70,7 +73,8 @@ def _training_parts(record: RunRecord) -> list[PagePart]:
     table = figures_table(record)
     if table is None:
         return [Text(["There was no evaluation."])]
-    return [loss_chart(record.rows, loss_of(record)), rate_chart(record.rows), table]
+    rates = [rate_chart(record.rows)] if len(record.rows) > 1 else []  # one point says less than the table
+    return [loss_chart(record.rows, loss_of(record)), *rates, table]
 
 
 def _text_parts(record: RunRecord) -> list[PagePart]:
