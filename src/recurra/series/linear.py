@@ -81,7 +81,8 @@ class LinearMap:
         near, long = values[: -1 - self.weights.shape[1] : -1] - last, values[len(values) - self.memory :] - last
         if has_gaps:
             near, long = np.where(np.isnan(near), 0.0, near), long[~np.isnan(long)]
-        found: NDArray[np.float64] = self.weights[:horizon] @ near + last
+        # Step by step, as a product of matrices has other last bits for other numbers of steps.
+        found: NDArray[np.float64] = np.add.reduce(self.weights[:horizon] * near, axis=1) + last
         if self.memory and len(long):
             found += self.of_mean[:horizon] * (np.add.reduce(long) / len(long))
         return found

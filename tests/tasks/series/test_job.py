@@ -53,7 +53,7 @@ def test_a_seed_gives_the_same_bits_with_any_number_of_threads():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            trained = job(members=2)
+            trained = job([wave(400)], members=2)
             train_series(trained)
             found.append((bits(trained.module), trained.recipe().to_content()))
             assert torch.get_num_threads() == threads
@@ -87,13 +87,15 @@ def test_an_interrupted_training_goes_on_with_the_same_bits(tmp_path):
     assert load_forecaster(tmp_path / "run").recipe == whole.recipe()
 
 
-def test_torch_and_the_runtime_forecast_the_same(tmp_path):
-    trained = job(cell="lstm", members=2)
+@pytest.mark.parametrize("length", [120, 400])
+def test_torch_and_the_runtime_forecast_the_same(length, tmp_path):
+    trained = job([wave(length)], cell="lstm", members=2)
+    assert bool(trained.data.recipe.linear_weights) == (length == 400)
     train_series(trained)
     trained.module.eval()
     recurra.save(trained.module, tmp_path / "model.safetensors", annotations=trained.annotations)
     model = load_forecaster(tmp_path / "model.safetensors")
-    panel = make_panel([wave()], MONTHS)
+    panel = make_panel([wave(length)], MONTHS)
     reader = trained.data.reader
     encoded = reader.encode(reader.ends())
     with torch.no_grad():
