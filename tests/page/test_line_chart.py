@@ -57,6 +57,26 @@ def test_whole_places_have_whole_marks():
     assert ">1.5<" in chart(Line("a", [1.0, 1.25, 3.0], [2.0, 1.0, 1.0]))
 
 
+@pytest.mark.parametrize("log_y", [False, True])
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([0, 1], [1e308, -1e308]),
+        ([0, 1], [1.0, 1.0 + 2**-52]),
+        ([0, 1], [5e-324, 1e-323]),
+        ([1e300], [3.0]),
+        ([0, 1], [np.nan, np.inf]),
+    ],
+)
+def test_numbers_at_the_edge_of_what_there_is(x, y, log_y):
+    assert "nan" not in chart(Line("a", x, y), log_y=log_y)
+
+
+def test_places_that_are_not_finite():
+    with pytest.raises(ValueError, match="line 'a': x must be finite"):
+        chart(Line("a", [0, np.inf], [1.0, 2.0]))
+
+
 def test_a_lone_line_that_the_axis_names_needs_no_legend():
     assert not of_class(chart(Line("nats", [0, 1], [2.0, 1.0])), "keys")
     assert of_class(chart(Line("training", [0, 1], [2.0, 1.0])), "keys")

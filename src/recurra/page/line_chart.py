@@ -20,6 +20,7 @@ from recurra.page.ticks import Mark, number_marks, shown
 COLOURS = 6  # of lines, in theme.css
 MOST_POINTS = 600  # of a line that are drawn
 MOST_ROWS = 60  # of the table of numbers
+LARGEST = 1e300  # a value from here on is drawn as an infinite one is
 _Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # places and values of a line
 
 
@@ -30,7 +31,7 @@ class Line:
     Attributes:
         name: its name in the legend.
         x: the places of its points: numbers (points,), ascending.
-        y: their values: numbers (points,); the line is broken where one is NaN or infinite.
+        y: their values: numbers (points,); the line is broken where one is NaN or infinite, or beyond ±1e300.
         kind: ``solid`` or ``dashed``. Default ``solid``.
     """
 
@@ -43,13 +44,15 @@ class Line:
         """The line's places and values: float64 (points,) each.
 
         Raises:
-            ValueError: they are not as many, or not one-dimensional.
+            ValueError: they are not as many, or not one-dimensional; or a place is not finite.
         """
         x, y = np.asarray(self.x, np.float64), np.asarray(self.y, np.float64)
         if x.ndim != 1 or x.shape != y.shape:
             raise ValueError(
                 f"line {self.name!r}: x and y must be (points,) of one length; got {x.shape} and {y.shape}"
             )
+        if not np.isfinite(x).all():
+            raise ValueError(f"line {self.name!r}: x must be finite")
         return x, y
 
 
@@ -84,7 +87,7 @@ class LineChart:
         """The chart as HTML.
 
         Raises:
-            ValueError: there is no line, or one has not as many x as y.
+            ValueError: there is no line, or one has not as many x as y, or an x that is not finite.
         """
         if not self.lines:
             raise ValueError(f"the chart {self.title!r} has no lines")
@@ -109,7 +112,7 @@ class LineChart:
 
     def _finite(self, line: Line) -> _Points:
         x, y = line.points()
-        return x, np.where(np.isfinite(y) & ((y > 0) | (not self.log_y)), y, np.nan)
+        return x, np.where((np.abs(y) < LARGEST) & ((y > 0) | (not self.log_y)), y, np.nan)
 
     def _axes(self, drawn: Sequence[_Points]) -> Axes:
         """The axes that hold all lines, with a little room above and below."""
@@ -118,10 +121,12 @@ class LineChart:
         first, last = (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
         low, high = (float(y.min()), float(y.max())) if len(y) else (0.1, 1.0)
         if first == last:
-            first, last = first - 0.5, last + 0.5
+            around = max(0.5, abs(first) * 1e-6)
+            first, last = first - around, last + around
         if self.log_y:
-            room = math.exp(0.04 * (math.log(high) - math.log(low))) if high > low else 2.0
-            return Axes(first, last, max(low / room, 1e-307), min(high * room, 1e308), log_y=True)
+            decades = math.log(high) - math.log(low)
+            room = math.exp(0.04 * decades) if decades > 1e-9 else 2.0
+            return Axes(first, last, max(low / room, 1e-307), max(high * room, 1e-306), log_y=True)
         room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
         bottom = 0.0 if 0 <= low <= 0.3 * high else low - room  # zero is near: it says how large the changes are
         return Axes(first, last, bottom, high + room)

@@ -60,6 +60,15 @@ def test_different_data(made: Path, tmp_path: Path) -> None:
     assert any("do not say" in note for note in compare_runs([made / "lstm", run]).notes)
 
 
+def test_a_level_that_is_none(made: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(made / "lstm", tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text())
+    config["text"]["level"] = ["char"]
+    (run / "config.json").write_text(json.dumps(config))
+    compared = compare_runs([run, made / "gru"])
+    assert any("different tokens" in note for note in compared.notes)
+
+
 def test_refusals(made: Path, tmp_path: Path) -> None:
     for folders, said in (
         ([made / "lstm"], "two runs or more"),

@@ -62,6 +62,11 @@ def test_without_a_checkpoint(copied: Path) -> None:
     assert read_record(copied).progress is None
 
 
+def _row(**changed: int | None) -> bytes:
+    row = {"step": 1, "seconds": 1.0, "lr": 0.1, "train_loss": 1.0, "valid_loss": 1.0}
+    return json.dumps({**row, **changed}).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -69,6 +74,9 @@ def test_without_a_checkpoint(copied: Path) -> None:
         (b"\xff\n", "metrics.jsonl is damaged"),
         (b'{"step": "one"}\n', "metrics.jsonl is damaged"),
         (b'{"step": 1, "seconds": 1.0, "lr": 0.1}\n', "line 1 has no train_loss, valid_loss"),
+        (_row(step=None), "step of line 1 cannot be"),
+        (_row(step=10**18, seconds=-1), "step and seconds of line 1 cannot be"),
+        (_row(valid_loss=10**400), "metrics.jsonl is damaged"),
     ],
 )
 def test_damaged_metrics(copied: Path, content: bytes, said: str) -> None:

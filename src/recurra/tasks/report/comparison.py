@@ -151,13 +151,13 @@ def _notes(records: Sequence[RunRecord]) -> list[str]:
         notes.append("Some runs do not say what they learned from: their data may differ.")
     elif len(set(data)) > 1:
         notes.append("The runs learned from different data: their figures are not of the same values.")
-    levels = {record.settings.get("level") for record in records}
+    levels = {str(record.settings.get("level")) for record in records}
     if len(levels) > 1:
         notes.append("The runs have different tokens: compare bits per character, not perplexity or loss.")
-    horizons = {record.settings.get("horizon") for record in records}
+    horizons = {str(record.settings.get("horizon")) for record in records}
     if len(horizons) > 1:
         notes.append("The runs forecast different numbers of steps: longer horizons have larger errors.")
-    models = {record.config["model"] for record in records if record.task == "series"}
+    models = {str(record.config.get("model")) for record in records if record.task == "series"}
     if len(models) > 1:
         notes.append("The models have different losses, and left out different data.")
     return notes

@@ -21,6 +21,8 @@ from recurra.tasks.training.progress import Progress, read_progress
 
 TASKS = (TEXT, SERIES)
 _NEEDED = ("step", "train_loss", "valid_loss", "seconds", "lr")
+_COUNTED = ("step", "seconds")  # these grow from zero, and are never null
+_MOST = 1e15
 # Parts of config.json that are no settings.
 _FACTS = ("format", "version", "task", "made", "data", "vocabulary")
 _SECTIONS = ("text", "series", "table")  # settings of these are named without them
@@ -152,6 +154,9 @@ def _rows(path: Path) -> list[MetricsRow]:
         missing = [name for name in _NEEDED if name not in row]
         if missing:
             raise RunError(f"{path} is damaged: line {place} has no {', '.join(missing)}")
+        wrong = [name for name in _COUNTED if not 0 <= number(row[name]) <= _MOST]
+        if wrong:
+            raise RunError(f"{path} is damaged: {' and '.join(wrong)} of line {place} cannot be")
     return rows
 
 
