@@ -15,7 +15,7 @@ NORMAL = np.array([-1.645, -1.282, -0.842, -0.524, -0.253, 0.0, 0.253, 0.524, 0.
 def windows(count, horizon=4):
     empty = np.zeros((1, count, 1), np.float32)
     least = np.full(count, -np.inf)
-    return EncodedWindows(empty, empty, np.zeros((count, horizon)), np.ones(count), np.zeros(count, bool), least)
+    return EncodedWindows(empty, empty, *np.zeros((2, count, horizon)), np.ones(count), np.zeros(count, bool), least)
 
 
 def test_pinball_by_hand():

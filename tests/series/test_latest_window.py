@@ -41,7 +41,7 @@ def cut(panel, begin, end, horizon):
 @given(FREQUENCIES, PERIODS, INPUTS, st.integers(1, 30), st.integers(1, 6), st.integers(1, 80), st.data())
 def test_it_is_the_window_of_what_it_remembers(frequency, periods, inputs, context, most, begin, data):
     if lags := len(lags_of(context, periods)) + (inputs["linear_memory"] > 0):
-        inputs["linear_weights"] = (0.5 / lags,) * lags
+        inputs |= {"linear_weights": (0.5 / lags,) * lags, "linear_shares": (0.7,) * min(3, most)}
     made = recipe(frequency, horizon=most, context=context, periods=periods, **inputs)
     horizon = data.draw(st.integers(1, most))
     panel = panel_of(made, begin + 12, level=30.0, seed=data.draw(st.integers(0, 99)))

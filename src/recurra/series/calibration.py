@@ -56,7 +56,7 @@ def calibrated(
     seen = np.isfinite(target)
     if not seen.any():
         return replace(recipe, network_weight=0.0)
-    simple = np.broadcast_to(np.array(recipe.reference_quantiles), (*target.shape, len(recipe.levels)))[seen]
+    simple = (windows.shift[..., None] + np.array(recipe.reference_quantiles))[seen]
     if networks is None:
         return replace(recipe, network_weight=0.0, widths=_widths(simple, target[seen], recipe))
     own = networks[seen]
@@ -105,7 +105,7 @@ def _widths(blend: NDArray[np.float64], target: NDArray[np.float64], recipe: Rec
 def reference_quantiles(
     windows: EncodedWindows, actual: NDArray[np.float64], recipe: Recipe
 ) -> tuple[tuple[float, ...], ...]:
-    """The quantiles of the combined references' errors in scales, for each step of the horizon; the median's is zero.
+    """The quantiles of the references' errors in scales, for each step of the horizon; the median's is zero.
 
     Args:
         windows: windows of the training data.
@@ -113,7 +113,7 @@ def reference_quantiles(
         recipe: the recipe so far; of its fields the levels are used.
     """
     with np.errstate(all="ignore"):
-        errors = (actual - windows.base) / windows.scale[:, None]
+        errors = (actual - windows.base) / windows.scale[:, None] - windows.shift
     rows = []
     for column in errors.T:
         seen = column[np.isfinite(column)]

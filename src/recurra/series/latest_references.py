@@ -12,8 +12,6 @@ from recurra.series.references import LONG_PERIOD, MOST_SEASONS, neighbours, ste
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recurra.series.linear import LinearMap
-
 
 class LatestReferences:
     """The reference forecasts from the end of one series; ``references`` has the formulas in words.
@@ -23,16 +21,13 @@ class LatestReferences:
     Args:
         horizon: the number of steps to forecast.
         periods: the seasons in steps.
-        count: the number of values that each call is given, at least ``references.steps_back`` of the periods, and what
-            the linear autoregression reads.
-        linear: the linear autoregression. Default: it is none of the references.
+        count: the number of values that each call is given, at least ``references.steps_back`` of the periods.
     """
 
-    def __init__(self, horizon: int, periods: tuple[int, ...], count: int, linear: LinearMap | None = None) -> None:
-        self._linear = linear
+    def __init__(self, horizon: int, periods: tuple[int, ...], count: int) -> None:
         self._seasons = [_Season(horizon, period, count) for period in periods]
         rules = [season.rules for season in self._seasons]
-        self._found = np.empty((1 + sum(rules) + (linear is not None), horizon))
+        self._found = np.empty((1 + sum(rules), horizon))
         self._parts = [self._found[begin:end] for begin, end in pairwise(np.cumsum([1, *rules]))]
 
     def __call__(self, values: NDArray[np.float64], last: float, has_gaps: bool) -> NDArray[np.float64]:
@@ -46,8 +41,6 @@ class LatestReferences:
         self._found[0] = last
         for season, part in zip(self._seasons, self._parts, strict=True):
             season.write(values, last, has_gaps, part)
-        if self._linear is not None:
-            self._found[-1] = self._linear.latest(values, last, has_gaps, self._found.shape[1])
         return self._found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from recurra.series.latest_references import LatestReferences
 from recurra.series.linear import LinearMap
 from recurra.series.scaling import RELATIVE_ZERO
-from recurra.series.stacking import horizon_groups
+from recurra.series.stacking import by_step
 from recurra.series.windows import FURTHEST, Blend, SeriesReader, deviation, standard, steps_back
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ class LatestWindow:
         self._seen = LatestValues(history.target[0], count)
         self._values = LatestValues(reader.target.values, count) if self.is_logarithm else self._seen
         self._last = self._values.last_seen()
-        self._references = LatestReferences(horizon, recipe.periods, count, LinearMap.of(recipe))
-        weights = np.empty((len(recipe.reference_weights[0]), recipe.horizon))
-        for steps, group in zip(horizon_groups(recipe.horizon), recipe.reference_weights, strict=True):
-            weights[:, steps] = np.array(group)[:, None]
+        self._references = LatestReferences(horizon, recipe.periods, count)
+        weights = by_step(np.array(recipe.reference_weights), recipe.horizon).T
         self._weights = np.ascontiguousarray(weights[:, :horizon])
+        self._linear = LinearMap.of(recipe)
+        self._shares = by_step(np.array(recipe.linear_shares), recipe.horizon)[:horizon] if self._linear else None
+        self._shift = np.zeros((horizon, 1))
         self._blend = Blend(recipe, horizon)
         first = int(history.starts[0]) + len(history.target[0]) + horizon
         self._calendar = _calendar(recipe.frequency, first)
@@ -132,6 +133,9 @@ class LatestWindow:
         if not scale > 0:
             scale = deviation(values)
         self._scale = scale
+        if self._linear is not None and scale > 0:
+            linear = self._linear.latest(values, self._last, self._values.missing > 0, len(self._base))
+            self._shift[:, 0] = self._shares * ((linear - self._base) / scale)
         if with_features:
             unit = scale if scale > 0 else np.inf
             self._write_past(values, context, offset, unit)
@@ -164,7 +168,7 @@ class LatestWindow:
         Args:
             quantiles: float64 (horizon, levels), the mean of the members' `network_quantiles`.
         """
-        values = self._blend(quantiles, self._base[:, None], self._scale)
+        values = self._blend(quantiles, self._base[:, None], self._shift, self._scale)
         if self.is_logarithm:
             np.exp(values, out=values)
         np.maximum(values, self._least, out=values)

@@ -1,4 +1,4 @@
-"""The linear autoregression: a reference forecast by weights of the latest values, which are learned."""
+"""The linear autoregression: a forecast by weights of the latest values, which are learned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from recurra.series.recipe import Recipe
     from recurra.series.references import Windows
 
-NAME = "linear autoregression"
 LONGEST_SEASON = 400  # steps; of a longer one no lags are read
 MOST_NUMBERS = 2**22  # of a map
 

@@ -40,12 +40,13 @@ class Recipe:
         categories: the number of categories of each static column, besides the unknown one.
         levels: the levels of the quantiles, ascending, 0.5 among them.
         reference_weights: the weights of the reference forecasts, (groups of the horizon, references).
-        linear_weights: the weights of the linear autoregression, as ``linear.linear_map`` takes them; empty where it is
-            none of the references.
+        linear_weights: the weights of the linear autoregression, as ``linear.linear_map`` takes them; empty without.
         linear_memory: the steps of its mean; 0 without one.
-        reference_quantiles: the quantiles of the combined references' scaled errors, (horizon, levels); the median's
-            is zero.
-        network_weight: the weight of the networks' forecast beside that of the references, 0 to 1.
+        linear_shares: its weights beside the combined references, (groups of the horizon); empty without one.
+        reference_quantiles: the quantiles of the scaled errors of references and linear autoregression, (horizon,
+            levels); the median's is zero.
+        network_weight: the weight of the networks' forecast, 0 to 1; the rest is that of references and linear
+            autoregression.
         widths: the factors by which each quantile's distance from the median is multiplied, (levels).
         members: the number of networks.
         naive: the name of the naive forecast that was best on left-out data; empty before that is known.
@@ -74,6 +75,7 @@ class Recipe:
     reference_quantiles: tuple[tuple[float, ...], ...] = ()
     linear_weights: tuple[float, ...] = ()
     linear_memory: int = 0
+    linear_shares: tuple[float, ...] = ()
     network_weight: float = 0.5
     widths: tuple[float, ...] = ()
     members: int = 1
@@ -92,6 +94,7 @@ class Recipe:
             ("spreads", inputs, None),
             ("widths", levels, None),
             ("reference_weights", groups, references),
+            ("linear_shares", groups if self.linear_weights else 0, None),
             ("reference_quantiles", self.horizon, levels),
         ):
             value = getattr(self, name)
@@ -155,6 +158,7 @@ _RULES: Mapping[str, Rule] = {
     "reference_quantiles": list_of(_ROW, MAX_HORIZON, "rows of finite numbers"),
     "linear_weights": _ROW,
     "linear_memory": rules.whole(0, MAX_STEPS),
+    "linear_shares": list_of(rules.SHARE, GROUPS, "numbers from 0 to 1"),
     "network_weight": rules.SHARE,
     "widths": list_of(rules.FACTOR, MAX_LEVELS, "finite numbers from zero"),
     "members": rules.whole(1, MAX_MEMBERS),

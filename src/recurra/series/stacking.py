@@ -18,6 +18,11 @@ def horizon_groups(horizon: int) -> list[NDArray[np.int64]]:
     return np.array_split(np.arange(horizon), min(3, horizon))
 
 
+def by_step(groups: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:
+    """Values of the groups of a horizon, (groups, …), for each of its steps: (horizon, …)."""
+    return np.repeat(groups, [len(steps) for steps in horizon_groups(horizon)], axis=0)
+
+
 def fit_weights(
     forecasts: NDArray[np.float64], actual: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:

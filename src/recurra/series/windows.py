@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.series.history import History
-from recurra.series.linear import NAME as LINEAR
 from recurra.series.linear import LinearMap
 from recurra.series.references import Windows, references
 from recurra.series.references import steps_back as reference_steps_back
 from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
-from recurra.series.stacking import combine
+from recurra.series.stacking import by_step, combine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,9 +73,16 @@ class SeriesReader:
 
     def references(self, windows: Windows) -> Mapping[str, NDArray[np.float64]]:
         """The reference forecasts of windows, (windows, horizon) by name, as logarithms where the series is read so."""
-        found = references(windows, self.recipe.horizon, self.recipe.periods)
+        return references(windows, self.recipe.horizon, self.recipe.periods)
+
+    def _shift(self, windows: Windows, base: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the linear autoregression moves the combined references by, (windows, horizon), in scales."""
         linear = LinearMap.of(self.recipe)
-        return found if linear is None else {**found, LINEAR: linear(windows)}
+        if linear is None:
+            return np.zeros(base.shape)
+        shares = by_step(np.array(self.recipe.linear_shares), self.recipe.horizon)
+        unit = np.where(scale > 0, scale, np.inf)
+        return np.asarray(shares * ((linear(windows) - base) / unit[:, None]))
 
     @property
     def look_back(self) -> int:
@@ -162,6 +168,7 @@ class SeriesReader:
             _features(past, [*self._inputs(windows, past_steps, True)]),
             _features(future, [*self._inputs(windows, next_steps, False)]),
             base,
+            self._shift(windows, base, scale),
             scale,
             self.logarithms[windows.which],
             self.least[windows.which],
@@ -197,6 +204,8 @@ class EncodedWindows:
         past: float32 (context, windows, features), the encoder's input.
         future: float32 (horizon, windows, features), the decoder's input.
         base: float64 (windows, horizon), the combined reference forecast.
+        shift: float64 (windows, horizon), what the linear autoregression moves it by, in scales; networks know nothing
+            of it, as forecasts that err in different ways are better together.
         scale: float64 (windows,), the unit of the networks' outputs.
         logarithms: bool (windows,), whether `base` is of logarithms.
         least: float64 (windows,), the least value that a forecast may have.
@@ -205,6 +214,7 @@ class EncodedWindows:
     past: NDArray[np.float32]
     future: NDArray[np.float32]
     base: NDArray[np.float64]
+    shift: NDArray[np.float64]
     scale: NDArray[np.float64]
     logarithms: NDArray[np.bool_]
     least: NDArray[np.float64]
@@ -215,6 +225,7 @@ class EncodedWindows:
             np.empty((len(self.past), count, self.past.shape[2]), np.float32),
             np.empty((len(self.future), count, self.future.shape[2]), np.float32),
             np.empty((count, self.base.shape[1])),
+            np.empty((count, self.base.shape[1])),
             np.empty(count),
             np.empty(count, np.bool_),
             np.empty(count),
@@ -223,7 +234,7 @@ class EncodedWindows:
     def put(self, rows: slice | NDArray[np.int64], part: EncodedWindows) -> None:
         """Take over the values of windows."""
         self.past[:, rows], self.future[:, rows] = part.past, part.future
-        self.base[rows], self.scale[rows] = part.base, part.scale
+        self.base[rows], self.shift[rows], self.scale[rows] = part.base, part.shift, part.scale
         self.logarithms[rows], self.least[rows] = part.logarithms, part.least
 
     def without_inputs(self) -> EncodedWindows:
@@ -236,6 +247,7 @@ class EncodedWindows:
             self.past[:, rows],
             self.future[:, rows],
             self.base[rows],
+            self.shift[rows],
             self.scale[rows],
             self.logarithms[rows],
             self.least[rows],
@@ -249,7 +261,8 @@ class EncodedWindows:
             recipe: the facts of the forecaster.
         """
         horizon = quantiles.shape[1]
-        values = Blend(recipe, horizon)(quantiles, self.base[:, :horizon, None], self.scale[:, None, None])
+        base, shift = self.base[:, :horizon, None], self.shift[:, :horizon, None]
+        values = Blend(recipe, horizon)(quantiles, base, shift, self.scale[:, None, None])
         values[self.logarithms] = np.exp(values[self.logarithms])
         return np.asarray(np.maximum(values, self.least[:, None, None]))
 
@@ -264,22 +277,29 @@ class Blend:
 
     def __init__(self, recipe: Recipe, horizon: int) -> None:
         self._weight, self._median = recipe.network_weight, recipe.median
-        self._simple = (1 - self._weight) * np.array(recipe.reference_quantiles[:horizon])
+        self._others = 1 - self._weight
+        self._simple = self._others * np.array(recipe.reference_quantiles[:horizon])
         self._widths = np.array(recipe.widths)
 
     def __call__(
-        self, quantiles: NDArray[np.float64], base: NDArray[np.float64], scale: NDArray[np.float64] | float
+        self,
+        quantiles: NDArray[np.float64],
+        base: NDArray[np.float64],
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64] | float,
     ) -> NDArray[np.float64]:
         """The forecast in the units of ``base``: float64 (…, horizon, levels).
 
         Args:
             quantiles: float64 (…, horizon, levels), the mean of the members' `network_quantiles`.
             base: float64 (…, horizon, 1), the combined reference forecast.
+            shift: float64 (…, horizon, 1), what the linear autoregression moves it by, in scales.
             scale: the unit of the quantiles, which fits their shape.
         """
         blend: NDArray[np.float64] = (
             self._weight * np.minimum(np.maximum(quantiles, -FURTHEST), FURTHEST) + self._simple
         )
+        blend += self._others * shift
         middle = blend[..., self._median, None]
         values: NDArray[np.float64] = middle + (blend - middle) * self._widths
         values.sort(axis=-1)

@@ -30,7 +30,15 @@ def cut(panel: Panel, end: int, horizon: int) -> Panel:
     [
         ("step", {"periods": ()}),
         ("MS", {"periods": (4,), "logarithm": True}),
-        ("D", {"periods": (7,), "linear_weights": (0.3, -0.1, 0.1, 0.1, 0.2, -0.2, 0.1), "linear_memory": 50}),
+        (
+            "D",
+            {
+                "periods": (7,),
+                "linear_weights": (0.3, -0.1, 0.1, 0.1, 0.2, -0.2, 0.1),
+                "linear_memory": 50,
+                "linear_shares": (0.8, 0.4),
+            },
+        ),
         ("h", {"periods": (2, 5), "known": ("promo",), "past": ("rain", "sun"), "categories": (2,)}),
     ],
 )

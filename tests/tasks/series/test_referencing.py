@@ -31,13 +31,16 @@ def test_references_of_a_block_were_learned_from_the_others():
         assert part.reference_weights != whole.reference_weights
         data.reader.recipe = part
         some = data.places.take(rows)
-        np.testing.assert_array_equal(data.reader.encode(some).base, data.windows.base[rows])
+        encoded = data.reader.encode(some)
+        np.testing.assert_array_equal(encoded.base, data.windows.base[rows])
+        np.testing.assert_array_equal(encoded.shift, data.windows.shift[rows])
+        assert encoded.shift.any()
         assert not np.isin(rows, clear).any()
 
 
 def _first(data):
     """The recipe before its references learned anything."""
-    return replace(data.recipe, linear_weights=(), linear_memory=0, reference_weights=((1.0,),) * 3)
+    return replace(data.recipe, linear_weights=(), linear_memory=0, linear_shares=(), reference_weights=((1.0,),) * 3)
 
 
 def test_few_windows_teach_all_blocks_the_same():

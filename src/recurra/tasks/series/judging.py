@@ -138,9 +138,10 @@ class _Judge:
         found = data.reader.references(data.places)
         weights = tuple(tuple(float(name == naive) for name in found) for _ in data.recipe.reference_weights)
         base = combine(np.stack(list(found.values())), np.array(weights))
-        windows = replace(data.windows.without_inputs(), base=base)
+        windows = replace(data.windows.without_inputs(), base=base, shift=np.zeros(base.shape))
         quantiles = reference_quantiles(windows, data.actual, data.recipe)
-        alone = replace(data.recipe, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
+        without = replace(data.recipe, linear_weights=(), linear_memory=0, linear_shares=())
+        alone = replace(without, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
         return alone, windows.take(self.rows)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.series.linear import LinearMap
-from recurra.series.linear_fitting import LinearFit, fit_linear
-from recurra.series.stacking import fit_weights
+from recurra.series.linear_fitting import fit_linear
+from recurra.series.stacking import combine, fit_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,18 +60,19 @@ def fit_references(
         return whole, [whole] * len(clear)
     linear = fit_linear(some, actual, scale, recipe, _memory(reader), clear, left_out)
     forecasts = np.stack(list(reader.references(some).values()))
-    recipes = [recipe] * len(clear)
-    if linear is not None:
-        recipe, recipes = _with_linear(recipe, linear)
-        own = np.empty((1, *actual.shape))
-        for each, rows in zip(recipes, owned(len(chosen), clear, left_out), strict=True):
-            own[0, rows] = _linear(each)(some.take(rows))
-        forecasts = np.concatenate([forecasts, own])
     whole = _weighed(recipe, forecasts, actual, scale)
-    parts = [
-        _weighed(each, forecasts[:, rows], actual[rows], scale[rows]) for each, rows in zip(recipes, clear, strict=True)
+    parts = [_weighed(recipe, forecasts[:, rows], actual[rows], scale[rows]) for rows in clear]
+    if linear is None:
+        return whole, parts
+    both = np.empty((2, *actual.shape))  # the combined references and the linear autoregression, which did not learn it
+    for place, rows in enumerate(owned(len(chosen), clear, left_out)):
+        parts[place] = own = _with_linear(parts[place], linear.without[place], linear.memory)
+        both[0, rows] = combine(forecasts[:, rows], np.array(own.reference_weights))
+        both[1, rows] = _map(own)(some.take(rows))
+    whole = _shared(_with_linear(whole, linear.weights, linear.memory), both, actual, scale)
+    return whole, [
+        _shared(part, both[:, rows], actual[rows], scale[rows]) for part, rows in zip(parts, clear, strict=True)
     ]
-    return whole, parts
 
 
 def owned(
@@ -93,15 +94,23 @@ def _memory(reader: SeriesReader) -> int:
     return min(int(np.median(reader.target.lengths)) // MEMORY, reader.look_back)
 
 
-def _with_linear(recipe: Recipe, linear: LinearFit) -> tuple[Recipe, list[Recipe]]:
-    changed = replace(recipe, linear_weights=linear.weights, linear_memory=linear.memory)
-    return changed, [replace(changed, linear_weights=weights) for weights in linear.without]
+def _with_linear(recipe: Recipe, weights: tuple[float, ...], memory: int) -> Recipe:
+    shares = (0.0,) * len(recipe.reference_weights)
+    return replace(recipe, linear_weights=weights, linear_memory=memory, linear_shares=shares)
 
 
-def _linear(recipe: Recipe) -> LinearMap:
+def _map(recipe: Recipe) -> LinearMap:
     found = LinearMap.of(recipe)
     assert found is not None
     return found
+
+
+def _shared(
+    recipe: Recipe, both: NDArray[np.float64], actual: NDArray[np.float64], scale: NDArray[np.float64]
+) -> Recipe:
+    """The recipe with the linear autoregression's shares that fit best, from both forecasts (2, windows, horizon)."""
+    shares = fit_weights(both, actual, scale)[:, 1]
+    return replace(recipe, linear_shares=tuple(np.clip(shares, 0.0, 1.0).tolist()))
 
 
 def _weighed(
