@@ -38,6 +38,13 @@ READ = """() => {
     isStale: document.querySelector(".live-shapes").classList.contains("stale"),
   };
 }"""
+# Of each switch its name, the pixels between it and its name, and by how much both are too wide.
+SWITCH_PLACES = """(switches) => switches.map((each) => {
+  const name = document.createRange();
+  name.selectNodeContents([...each.childNodes].find((node) => node.textContent.trim()));
+  const words = name.getBoundingClientRect(), box = each.querySelector("input").getBoundingClientRect();
+  return [each.textContent.trim(), words.left - box.right, words.right - each.getBoundingClientRect().right];
+})"""
 
 
 @pytest.fixture
@@ -291,3 +298,12 @@ def test_plus_and_minus(open_page, path):
     assert page.evaluate(READ)["boxes"][2] == ["h_n", [6, 3, 20]]
     page.get_by_label("num_layers", exact=True).press("ArrowDown")
     assert page.evaluate(READ)["boxes"][2] == ["h_n", [4, 3, 20]]
+
+
+@pytest.mark.parametrize("width", [320, 500, 790])
+def test_a_switch_stands_beside_its_own_name_on_narrow_screens(open_page, path, width):
+    page = open_page(path)
+    page.set_viewport_size({"width": width, "height": 620})
+    for name, gap, overflow in page.eval_on_selector_all(".switch", SWITCH_PLACES):
+        assert 0 <= gap <= 12, name
+        assert overflow <= 0, name

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import recurra
 from recurra import cells
+from recurra.errors import RecurraError
 from recurra.look import LayerSizes
 from recurra.nn import GRU, LSTM, GRUCell, Recurrent, RecurrentCell, Stack, WeightDrop
 from tests.look.written import gated, hidden_output, no_state
@@ -230,3 +231,19 @@ def test_what_cannot_be_explained(tmp_path):
     recurra.save(torch.nn.Linear(1, 2), path)
     with pytest.raises(TypeError, match="recurrent part; this Linear has none"):
         recurra.explain(path)
+
+
+def test_a_cell_has_no_time_loop_of_its_own():
+    for target in (cells.lstm, torch.nn.LSTMCell(4, 6)):
+        text = str(recurra.explain(target))
+        assert "time loop" not in text
+        assert "no state needed: a layer computes it for all steps at once" in text
+    assert "before the time loop" in str(recurra.explain(LSTM(4, 6)))
+
+
+def test_a_name_of_the_zoo_is_its_cell(tmp_path, monkeypatch):
+    assert str(recurra.explain("gru")) == str(recurra.explain(cells.gru))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gru").write_bytes(b"")
+    with pytest.raises(RecurraError):  # a file of that name comes first
+        recurra.explain("gru")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recurra import cells
 from recurra.compiler import trace
 from recurra.equations import Cell
 from recurra.look.batch_form import BatchForm
@@ -29,9 +31,9 @@ def explain(
     """Explain every variable, shape and cost of a recurrent network, and how its output and last states relate.
 
     Args:
-        target: a cell; a layer or a cell of ``recurra.nn`` or ``torch.nn``, accelerated or not; a model of torch, whose
-            recurrent parts are explained; a ``recurra.runtime.Model``; the path of a file of ``recurra.save``, which is
-            read without torch; or a ``LayerSizes``.
+        target: a cell, or the name of one in ``recurra.cells``; a layer or a cell of ``recurra.nn`` or ``torch.nn``,
+            accelerated or not; a model of torch, whose recurrent parts are explained; a ``recurra.runtime.Model``; the
+            path of a file of ``recurra.save``, which is read without torch; or a ``LayerSizes``.
         x: an input, as the target takes it: (seq_len, batch, input_size) or in the layer's own layout, unbatched or
             packed; for several arguments a tuple, such as ``(x, (h_0, c_0))``. Shapes then have batch and seq_len in
             numbers. A whole model of torch is run on it once, in evaluation mode and without gradients. Default None.
@@ -50,6 +52,8 @@ def explain(
         if x is not None:
             raise ValueError("explain(LayerSizes) takes no input: its batch and seq_len are among the sizes")
         return _of_sizes(target)
+    if isinstance(target, str) and not Path(target).exists():
+        target = cells.all().get(target, target)
     if isinstance(target, Cell):
         if x is not None:
             raise ValueError("explain(cell) takes no input: a bare cell has no sizes; give a layer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recurra.compiler import plan
@@ -22,6 +23,12 @@ _TIMES = (
     "before the time loop, all steps at once",
     "in every step",
     "after the time loop, all steps at once",
+)
+_TIMES_OF_A_CELL = (
+    "parameters alone",
+    "no state needed: a layer computes it for all steps at once",
+    "in every step",
+    "no state depends on it: a layer computes it for all steps at once",
 )
 
 
@@ -66,7 +73,7 @@ def explained_stack(subject: Subject) -> ExplainedStack:
         subject.is_cell,
         () if subject.is_cell else builder.sequences(),
         builder.layers(),
-        _equations(subject.program),
+        _equations(subject.program, _TIMES_OF_A_CELL if subject.is_cell else _TIMES),
         layer_relations,
         None if bytes_kept is None else bytes_kept.between,
         subject.training.computed_item,
@@ -74,11 +81,11 @@ def explained_stack(subject: Subject) -> ExplainedStack:
     )
 
 
-def _equations(program: Program) -> tuple[tuple[str, str], ...]:
+def _equations(program: Program, times: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The equations after the passes, and the time at which each runs."""
     scheduled = plan(program)
     printer = Printer(scheduled.program, scheduled.stages)
-    stages = zip(_TIMES, scheduled.stages, strict=True)
+    stages = zip(times, scheduled.stages, strict=True)
     return tuple((text, when) for when, equations in stages for text, _ in printer.lines(equations))
 
 
