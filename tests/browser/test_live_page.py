@@ -192,6 +192,16 @@ def test_numbers_are_those_of_layers(open_page, path):
         check_parameters(read, names["layer"])
 
 
+def test_large_numbers_are_exact(open_page, path):
+    page = open_page(path)
+    drive(page, {**START, "input_size": 999_999, "hidden_size": 999_983, "batch": 999_979, "seq_len": 999_961})
+    sizes = LayerSizes(cells.lstm, 999_999, 999_983, 2, bidirectional=True, batch=999_979, seq_len=999_961)
+    (part,) = recurra.explain(sizes).parts
+    read = page.evaluate(READ)
+    assert read["total"] == f"{part.stack.parameter_count:,}"
+    assert read["costs"] == [f"{part.stack.multiplications:,}", f"{part.stack.call_multiplications:,}"]
+
+
 PROBLEMS = (
     ({"num_layers": 0}, "num_layers"),
     ({"hidden_size": -3}, "hidden_size"),

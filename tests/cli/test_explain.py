@@ -97,6 +97,8 @@ REFUSED = [
     (("{folder}/other.py:sizes",), "'sizes' is a tuple, not a cell"),
     (("{folder}/other.py:Kind",), "'Kind' is a Kind, not a cell"),
     (("{folder}/broken.py",), "cannot be run: ZeroDivisionError"),
+    (("{folder}/ends.py:name",), "cannot be run: SystemExit"),
+    (("lstm", "--html", "{folder}/one.html", "--svg", "{folder}/one.html"), "--html and --svg are one file"),
     (("{folder}/empty.py",), "has no cell"),
     (("{folder}/empty.py:name",), "has no cell"),
     (("{folder}",), "there is no such model"),
@@ -108,6 +110,7 @@ def test_refusals(call, own, tmp_path, arguments, message):
     (tmp_path / "broken.py").write_text("1 / 0\n")
     (tmp_path / "empty.py").write_text("")
     (tmp_path / "other.py").write_text("def bare(x, h): return h\nsizes = 1, 2\nclass Kind: pass\n")
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)\n")
     before = everything(tmp_path)
     refused(call("explain", *(str(each).format(folder=tmp_path) for each in arguments)), message)
     assert everything(tmp_path) == before

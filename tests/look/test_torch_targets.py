@@ -57,6 +57,11 @@ def test_subclasses_of_torch_s_layers():
     assert "lstm" in recurra.explain(Own(3, 4)).to_svg()
 
 
+def test_a_parametrized_layer_has_its_own_name():
+    layer = nn.utils.parametrizations.weight_norm(nn.LSTM(3, 4), "weight_hh_l0")
+    assert recurra.explain(layer, torch.zeros(5, 2, 3)).title == "torch.nn.LSTM(3, 4)"
+
+
 def test_the_same_facts_before_and_after_accelerate():
     layer, x = nn.GRU(3, 5, 2, bidirectional=True), torch.randn(7, 2, 3)
     before = recurra.explain(layer, x)

@@ -85,7 +85,7 @@ def _executed(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.absolute().parent))  # as Python does for a script
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself
         raise RunError(f"{path} cannot be run: {type(error).__name__}: {one_line(str(error), 200)}") from None
     finally:
         sys.path.pop(0)

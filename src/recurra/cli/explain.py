@@ -71,6 +71,8 @@ def explain(
         return
     from recurra.look import explain as explained
 
+    if html is not None and svg is not None and html.resolve() == svg.resolve():
+        raise RunError(f"--html and --svg are one file, {html}: name two")
     if cell is None:
         raise RunError("say what to explain: a cell, such as lstm; FILE.py:NAME; or the file of a model")
     sizes: LayerSizes | None = None

@@ -18,7 +18,7 @@ from recurra.look.stack import Subject, explained_stack
 from recurra.look.torch_inputs import arguments, form_of
 from recurra.look.torch_run import Visit, visits
 from recurra.nn import Recurrent, RecurrentCell
-from recurra.nn.acceleration.classes import Accelerated
+from recurra.nn.acceleration.classes import Accelerated, own_class
 from recurra.nn.acceleration.fitness import is_torch_recurrent
 from recurra.program import Program
 
@@ -115,7 +115,10 @@ def _subject(module: Any, x: Any, notes: tuple[str, ...] = ()) -> Subject:
 
 
 def _title(module: nn.Module) -> str:
-    return f"torch.nn.{module}" if type(module).__module__.startswith("torch.") else str(module)
+    """The layer as Python shows it; of a parametrized one on one line, by the class that it had before."""
+    kind = own_class(module)
+    shown = str(module) if kind is type(module) else f"{kind.__name__}({module.extra_repr()})"
+    return f"torch.nn.{shown}" if kind.__module__.startswith("torch.") else shown
 
 
 def _notes(module: Any, is_ours: bool) -> tuple[str, ...]:

@@ -109,6 +109,23 @@ class Model(nn.Module):
         return self.output(self.dropout(self.second(self.first(self.embedding(tokens))[0])[0]))
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_gradients_where_the_caller_has_turned_them_off(off, x):
+    layer = layer_of("GRU")
+    expected = look.gates(layer, x, gradients=True).gradients["h"]
+    assert np.abs(expected).max() > 0
+    with off():
+        np.testing.assert_array_equal(look.gates(layer, x.clone(), gradients=True).gradients["h"], expected)
+        if off is torch.no_grad:
+            seen = look.gates(nn.Sequential(layer), x, loss=lambda result: result[0][-1, 0].sum())
+            np.testing.assert_array_equal(seen.gradients["h"], expected)
+
+
+def test_a_batch_without_sequences():
+    with pytest.raises(ValueError, match="the batch has no sequences"):
+        look.gates(nn.GRU(3, 4), torch.zeros(5, 0, 3))
+
+
 def test_a_layer_inside_of_a_model():
     torch.manual_seed(0)
     model, tokens = Model(), torch.arange(12).reshape(2, 6) % 9

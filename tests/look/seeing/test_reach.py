@@ -36,6 +36,18 @@ def test_the_norms_are_autograd_s(kind, norm, direction):
     assert reach[kind][-1] == pytest.approx(2.0 if norm == "frobenius" else 1.0)
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_where_the_caller_has_turned_gradients_off(off, dtype):
+    layer = nn.LSTM(3, 4, dtype=dtype)
+    x = torch.randn(6, 1, 3, dtype=dtype)
+    expected = look.gradient_reach(layer, x)
+    with off():
+        found = look.gradient_reach(layer, x.clone())
+    for key, norms in expected.norms.items():
+        np.testing.assert_array_equal(found.norms[key], norms)
+
+
 def test_upper_layers_see_the_input_through_the_lower_ones():
     torch.manual_seed(0)
     layer, x = nn.GRU(F, H, num_layers=2).double(), torch.randn(T, F)

@@ -46,6 +46,8 @@ def test_the_encoder_s_numbers(tmp_path):
     assert np.abs(seen.gates.gradients["h"]).max() > 0
     assert "of the first of 2 networks" in seen.notes[1]
     assert lines_of(seen)[0].endswith(f"up to {table['month'][-1]}")
+    with pytest.raises(RunError, match="--id: the table has one series, which has no name"):
+        look_at_series(tmp_path / "model.safetensors", table_of(table), unnoted, "west")
 
 
 def test_the_gradient_is_that_of_the_median_forecast(tmp_path):

@@ -173,7 +173,7 @@ function parametersOf({ cell, form, layers, directions }) {
     })));
 }
 
-function countOf(shape) { return shape.reduce((count, each) => count * each.value, 1); }
+function countOf(shape) { return shape.reduce((count, each) => count * BigInt(each.value), 1n); }
 
 /** Runs of layers whose inputs have one width: all sizes in them are equal. */
 function groupsOf({ layers }) {
@@ -189,8 +189,8 @@ function groupsOf({ layers }) {
 /** The multiply-adds of one step of one sequence through all layers, and those of the whole call. */
 function costsOf({ form, layers, directions, settings }) {
   const ofLayer = (sizes, wanted) => form.products.reduce((count, [left, size, isVarying]) =>
-    count + (isVarying === wanted ? widthOf(left, sizes) * valueOf(size, sizes) : 0), 0);
-  const ofAll = (wanted) => directions * layers.reduce((total, { sizes }) => total + ofLayer(sizes, wanted), 0);
-  const step = ofAll(true), rows = settings.seq_len * (settings.unbatched ? 1 : settings.batch);
+    count + (isVarying === wanted ? BigInt(widthOf(left, sizes)) * BigInt(valueOf(size, sizes)) : 0n), 0n);
+  const ofAll = (wanted) => BigInt(directions) * layers.reduce((sum, { sizes }) => sum + ofLayer(sizes, wanted), 0n);
+  const step = ofAll(true), rows = BigInt(settings.seq_len) * BigInt(settings.unbatched ? 1 : settings.batch);
   return { step, call: rows * step + ofAll(false) };
 }

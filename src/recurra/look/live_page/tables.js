@@ -130,7 +130,7 @@ function parametersHtml({ parameters }) {
   const rows = parameters.map(({ name, shape }) => `<tr><th scope="row"><code>${escaped(name)}</code></th>
     <td class="n">${shapeHtml(shape)}</td>
     <td class="n">${countOf(shape).toLocaleString("en")}</td></tr>`);
-  const total = parameters.reduce((sum, { shape }) => sum + countOf(shape), 0);
+  const total = parameters.reduce((sum, { shape }) => sum + countOf(shape), 0n);
   return { total, html: `<table><caption class="sr">The parameters</caption><thead><tr><th>name in state_dict</th>
     <th class="n">shape</th><th class="n">numbers</th></tr></thead><tbody>${rows.join("")}</tbody>
     <tfoot><tr><th scope="row">all</th><td></td><td class="n">${total.toLocaleString("en")}</td></tr></tfoot></table>` };

@@ -181,22 +181,23 @@ def gates(
         IndexError: the batch has no such sequence.
     """
     from recurra.look.seeing.layers import is_layer
-    from recurra.look.seeing.recording import evaluating, gradients_of, record_layer, recording
+    from recurra.look.seeing.recording import differentiating, evaluating, gradients_of, record_layer, recording
 
     wants = gradients or loss is not None
-    if is_layer(module):
-        recorded = record_layer(module, sequence, x, state, reset, is_differentiable=wants)
-        result: Any = recorded.run.output
-    else:
-        if state is not None or reset is not None:
-            raise ValueError("state and reset are a layer's: give a model all its arguments as a tuple, x=(…)")
-        name, layer = _layer_of(module, part)
-        with evaluating(module), recording({name: layer}, sequence, is_differentiable=wants) as found:
-            result = module(*(x if isinstance(x, tuple) else (x,)))
-        if name not in found:
-            raise ValueError(f"the model did not run its layer {name}")
-        recorded = found[name]
-    slopes = gradients_of((loss or _last_step)(result), [recorded]) if wants else None
+    with differentiating(wants):
+        if is_layer(module):
+            recorded = record_layer(module, sequence, x, state, reset, is_differentiable=wants)
+            result: Any = recorded.run.output
+        else:
+            if state is not None or reset is not None:
+                raise ValueError("state and reset are a layer's: give a model all its arguments as a tuple, x=(…)")
+            name, layer = _layer_of(module, part)
+            with evaluating(module), recording({name: layer}, sequence, is_differentiable=wants) as found:
+                result = module(*(x if isinstance(x, tuple) else (x,)))
+            if name not in found:
+                raise ValueError(f"the model did not run its layer {name}")
+            recorded = found[name]
+        slopes = gradients_of((loss or _last_step)(result), [recorded]) if wants else None
     return gates_of(recorded, labels, slopes)
 
 

@@ -162,6 +162,8 @@ def _steps_of(layer: StepLayer, number: int, x: Any) -> tuple[Tensor, list[tuple
 
 
 def _numbered(number: int, batch: int) -> int:
+    if not batch:
+        raise ValueError("the batch has no sequences: there is nothing to see")
     if not -batch <= number < batch:
         raise IndexError(f"the batch has {batch} sequences, from 0 to {batch - 1}; got sequence={number}")
     return number % batch
@@ -172,7 +174,9 @@ def _computed(dtype: torch.dtype) -> torch.dtype:
 
 
 def _ready(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to("cpu", dtype)
+    """A value on the CPU; autograd saves no tensor of inference mode, so that of one a copy."""
+    value = value.to("cpu", dtype)
+    return value.clone() if value.is_inference() else value
 
 
 def _weights(module: nn.Module, scan: Any, names: Sequence[str], dtype: torch.dtype | None) -> dict[str, Tensor]:

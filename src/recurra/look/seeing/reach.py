@@ -77,7 +77,9 @@ class Reach:
         for (name, state), norms in self.norms.items():
             line = sparks(logs[name, state], low, high, _WIDTH)
             label, back = f"{name} {state}", self.steps_back(name, state)
-            lines.append(f"  {label:<{width}} {line}  {norms[0]:.2g} at step 1, above 1 % for {back} steps")
+            lines.append(
+                f"  {label:<{width}} {line}  {norms[0]:.2g} at step 1, above 1 % for {back} step{'s' * (back != 1)}"
+            )
         return "\n".join(lines)
 
     def to_html(self) -> str:
@@ -149,14 +151,16 @@ def gradient_reach(
     if seq_len < 1:
         raise ValueError(f"seq_len must be positive; got {seq_len}")
     from recurra.look.seeing.jacobians import Jacobians, resolved, run_to
+    from recurra.look.seeing.recording import differentiating
 
     width = input_size if x is None else _width_of(x)
     found: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for name, module in resolved(cells, width, hidden_size, seed).items():
-        scan, steps, first, reset = run_to(module, x, state, seq_len, layer, direction, sequence, seed)
-        jacobians = Jacobians(scan, steps, first, reset)
-        for own, values in jacobians.norms(norm, samples, seed).items():
-            found[name, own] = values
+    with differentiating():
+        for name, module in resolved(cells, width, hidden_size, seed).items():
+            scan, steps, first, reset = run_to(module, x, state, seq_len, layer, direction, sequence, seed)
+            jacobians = Jacobians(scan, steps, first, reset)
+            for own, values in jacobians.norms(norm, samples, seed).items():
+                found[name, own] = values
     return Reach(found, norm, samples)
 
 

@@ -131,6 +131,20 @@ def recording(
 
 
 @contextmanager
+def differentiating(is_wanted: bool = True) -> Iterator[None]:
+    """Let autograd record, even inside of a caller's ``torch.no_grad()`` or ``torch.inference_mode()``.
+
+    Args:
+        is_wanted: False leaves everything as it is. Default True.
+    """
+    if not is_wanted:
+        yield
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Set a module to evaluation mode, and each of its parts back afterwards."""
     training = [part for part in module.modules() if part.training]

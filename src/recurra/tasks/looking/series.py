@@ -179,6 +179,8 @@ def _chosen(panel: Panel, series: str | None) -> Panel:
     """
     if series is None:
         return panel.take(np.array([0]))
+    if not any(panel.ids):
+        raise RunError("--id: the table has one series, which has no name: leave it out")
     if series not in panel.ids:
         raise RunError(f"--id {one_line(series, 60)}: there is no such series; there are {listed(list(panel.ids), 3)}")
     return panel.take(np.array([panel.ids.index(series)]))

@@ -47,7 +47,7 @@ def look_at_text(path: Path, text: str, wanted: str | None = None) -> SeenModel:
     gates = gates_of_layers(recorded, ["", *pieces], str(path), loss).at(slice(1, None))
     properties = text_properties(pieces)
     return SeenModel(
-        title=f"{path} on {len(pieces):,} tokens of text",
+        title=f"{path} on {len(pieces):,} token{'s' * (len(pieces) != 1)} of text",
         kind="text",
         gates=gates,
         whole=gates,
