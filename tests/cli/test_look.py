@@ -61,7 +61,7 @@ def test_a_series_run_and_its_file(call: Call, tmp_path: Path) -> None:
     before = everything(tmp_path)
     refused(call("look", tmp_path / "model"), "name one, recurra look")
     refused(call("look", tmp_path / "run", "--text", "a"), "not of 'text'")
-    refused(call("look", tmp_path / "model", *with_table, "--id", "x"), "no such series")
+    refused(call("look", tmp_path / "model", *with_table, "--id", "x"), "the table has one series, which has no name")
     assert everything(tmp_path) == before
 
 

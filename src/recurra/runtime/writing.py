@@ -118,7 +118,7 @@ def unknown_in_prompt(vocabulary: Vocabulary, prompt: str) -> list[str]:
     """
     unknown = sorted(vocabulary.unknown(prompt)) if prompt else []
     if unknown and vocabulary.level == "char":
-        shown = ", ".join(f"{character!a} (U+{ord(character):04X})" for character in unknown[:5])
+        shown = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise RecurraError(f"the prompt has characters that the model's text had not: {shown}{more}")
     return unknown

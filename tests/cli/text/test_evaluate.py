@@ -39,7 +39,7 @@ def test_unknown_characters_are_counted(call: Call, runs: Path, tmp_path: Path) 
     assert "unknown tokens      3" in out
     assert "tokens              23 (23 characters, 26 bytes)" in out
     assert len(err.splitlines()) == 1
-    assert "3 tokens ('\\xe4', '\\xe9')" in err
+    assert "3 tokens ('ä', 'é')" in err
 
 
 def test_json(call: Call, runs: Path, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_what_is_refused(tmp_path, characters):
     for text, wanted, message in (
         ("", None, "the text is empty"),
         ("the Zebra", None, r"does not know: 'Z', 'b', 'r'"),
+        ("the 猫", None, "does not know: '猫'"),
         (TEXT, "colour", "--property must be one of quotes, brackets"),
         (TEXT, "comment", "nothing can be said of the property 'comment'"),
         ("the cat", "letter", "7 steps are too few"),

@@ -80,6 +80,6 @@ def json_text(content: Mapping[str, object]) -> str:
 
 def listed(unknown: Counter[str], total: int | None = None) -> str:
     """The number of unknown tokens, by default as many as are counted, and the most frequent ones."""
-    kinds = ", ".join(f"{token!a}" for token, _ in unknown.most_common(5))
+    kinds = ", ".join(f"{token!r}" for token, _ in unknown.most_common(5))
     count = unknown.total() if total is None else total
     return f"{count} tokens ({kinds}{', …' if len(unknown) > 5 else ''})"

@@ -103,7 +103,7 @@ def _tokens(vocabulary: Vocabulary, text: str) -> tuple[Ids, list[str], tuple[st
         raise RunError("the text is empty: give --text some, or a --text-file with some")
     unknown, notes = vocabulary.unknown(text), []
     if unknown and vocabulary.level == "char":
-        shown = ", ".join(f"{each!a}" for each, _ in unknown.most_common(MOST_SHOWN))
+        shown = ", ".join(f"{each!r}" for each, _ in unknown.most_common(MOST_SHOWN))
         more = ", …" if len(unknown) > MOST_SHOWN else ""
         raise RunError(f"the text has characters that the model does not know: {shown}{more}; leave them out")
     ids = vocabulary.encode(text)
