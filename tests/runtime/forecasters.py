@@ -17,6 +17,7 @@ from tests.runtime.models import described, layer, linear, stack
 
 def recipe(frequency="step", horizon=3, context=5, periods=(), **others):
     """A recipe of references that all have the same weight, and of quantiles that are straight lines."""
+    linear = {name: others.pop(name) for name in ("linear_weights", "linear_memory", "blend_weights") if name in others}
     given = Recipe(
         frequency=Frequency(frequency),
         horizon=horizon,
@@ -30,7 +31,7 @@ def recipe(frequency="step", horizon=3, context=5, periods=(), **others):
     )
     reader = SeriesReader(panel_of(given, 1), given)
     count = len(reader.references(reader.ends()))
-    return dataclasses.replace(given, reference_weights=((1 / count,) * count,) * min(3, horizon))
+    return dataclasses.replace(given, reference_weights=((1 / count,) * count,) * min(3, horizon), **linear)
 
 
 def panel_of(recipe, *lengths, seed=0, level=0.0):

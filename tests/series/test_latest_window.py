@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recurra.series.latest_window import LatestValues, LatestWindow
 from recurra.series.linear import lags_of
+from recurra.series.references import LONG_PERIOD
 from recurra.series.windows import SeriesReader, steps_back
 from tests.runtime.forecasters import panel_of, recipe
 
@@ -41,7 +42,9 @@ def cut(panel, begin, end, horizon):
 @given(FREQUENCIES, PERIODS, INPUTS, st.integers(1, 30), st.integers(1, 6), st.integers(1, 80), st.data())
 def test_it_is_the_window_of_what_it_remembers(frequency, periods, inputs, context, most, begin, data):
     if lags := len(lags_of(context, periods)) + (inputs["linear_memory"] > 0):
-        inputs |= {"linear_weights": (0.5 / lags,) * lags, "linear_shares": (0.7,) * min(3, most)}
+        rules = 2 + sum(7 if period >= LONG_PERIOD else 6 for period in periods)
+        blend = ((0.3 / rules,) * (rules - 1) + (0.7,),) * min(3, most)
+        inputs |= {"linear_weights": (0.5 / lags,) * lags, "blend_weights": blend}
     made = recipe(frequency, horizon=most, context=context, periods=periods, **inputs)
     horizon = data.draw(st.integers(1, most))
     panel = panel_of(made, begin + 12, level=30.0, seed=data.draw(st.integers(0, 99)))

@@ -112,21 +112,25 @@ def test_few_windows_are_not_enough():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"linear_weights": (0.1,), "linear_shares": (0.5,) * 3}, {"linear_shares": (0.5,) * 3}, {"linear_memory": -1}],
+    [
+        {"linear_weights": (0.1,), "blend_weights": ((0.5,) * 2,) * 3},
+        {"blend_weights": ((0.5,) * 2,) * 3},
+        {"linear_memory": -1},
+    ],
 )
 def test_weights_that_do_not_fit_are_refused(changes):
-    with pytest.raises(FileFormatError, match=r"linear_(weights|memory|shares) must be"):
+    with pytest.raises(FileFormatError, match=r"(linear|blend)_(weights|memory) must be"):
         dataclasses.replace(recipe(context=4), **changes)
 
 
 def test_weights_of_too_large_a_map_are_refused():
     with pytest.raises(FileFormatError, match="so long a horizon"):
-        recipe(horizon=9000, context=900, linear_weights=(0.0,) * 899, linear_shares=(0.5,) * 3)
+        recipe(horizon=9000, context=900, linear_weights=(0.0,) * 899, blend_weights=((0.5,) * 2,) * 3)
 
 
 def test_a_recipe_without_weights_has_no_map():
     assert LinearMap.of(recipe()) is None
     weights = (0.1,) * len(lags_of(12, (12,)))
-    made = LinearMap.of(recipe(context=12, periods=(12,), linear_weights=weights, linear_shares=(0.5,) * 3))
+    made = LinearMap.of(recipe(context=12, periods=(12,), linear_weights=weights, blend_weights=((0.125,) * 8,) * 3))
     assert made is not None
     assert made.weights.shape == (3, 13)

@@ -56,7 +56,8 @@ class LatestWindow:
         weights = by_step(np.array(recipe.reference_weights), recipe.horizon).T
         self._weights = np.ascontiguousarray(weights[:, :horizon])
         self._linear = LinearMap.of(recipe)
-        self._shares = by_step(np.array(recipe.linear_shares), recipe.horizon)[:horizon] if self._linear else None
+        blend = recipe.blend_weights or recipe.reference_weights
+        self._blend_weights = by_step(np.array(blend), recipe.horizon)[:horizon].T
         self._shift = np.zeros((horizon, 1))
         self._blend = Blend(recipe, horizon)
         first = int(history.starts[0]) + len(history.target[0]) + horizon
@@ -135,7 +136,8 @@ class LatestWindow:
         self._scale = scale
         if self._linear is not None and scale > 0:
             linear = self._linear.latest(values, self._last, self._values.missing > 0, len(self._base))
-            self._shift[:, 0] = self._shares * ((linear - self._base) / scale)
+            blend = np.add.accumulate(self._blend_weights * np.vstack([found, linear]), axis=0)[-1]
+            self._shift[:, 0] = (blend - self._base) / scale
         if with_features:
             unit = scale if scale > 0 else np.inf
             self._write_past(values, context, offset, unit)

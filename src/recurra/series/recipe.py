@@ -42,11 +42,11 @@ class Recipe:
         reference_weights: the weights of the reference forecasts, (groups of the horizon, references).
         linear_weights: the weights of the linear autoregression, as ``linear.linear_map`` takes them; empty without.
         linear_memory: the steps of its mean; 0 without one.
-        linear_shares: its weights beside the combined references, (groups of the horizon); empty without one.
-        reference_quantiles: the quantiles of the scaled errors of references and linear autoregression, (horizon,
-            levels); the median's is zero.
-        network_weight: the weight of the networks' forecast, 0 to 1; the rest is that of references and linear
-            autoregression.
+        blend_weights: the weights of the reference forecasts and, last, of the linear autoregression, in the forecast
+            that networks are blended with, (groups of the horizon, references + 1); empty without one.
+        reference_quantiles: the quantiles of the scaled errors of the forecast beside the networks, (horizon, levels);
+            the median's is zero.
+        network_weight: the weight of the networks' forecast, 0 to 1; the rest is that of the forecast beside them.
         widths: the factors by which each quantile's distance from the median is multiplied, (levels).
         members: the number of networks.
         naive: the name of the naive forecast that was best on left-out data; empty before that is known.
@@ -75,7 +75,7 @@ class Recipe:
     reference_quantiles: tuple[tuple[float, ...], ...] = ()
     linear_weights: tuple[float, ...] = ()
     linear_memory: int = 0
-    linear_shares: tuple[float, ...] = ()
+    blend_weights: tuple[tuple[float, ...], ...] = ()
     network_weight: float = 0.5
     widths: tuple[float, ...] = ()
     members: int = 1
@@ -94,7 +94,7 @@ class Recipe:
             ("spreads", inputs, None),
             ("widths", levels, None),
             ("reference_weights", groups, references),
-            ("linear_shares", groups if self.linear_weights else 0, None),
+            ("blend_weights", groups if self.linear_weights else 0, references + 1),
             ("reference_quantiles", self.horizon, levels),
         ):
             value = getattr(self, name)
@@ -158,7 +158,7 @@ _RULES: Mapping[str, Rule] = {
     "reference_quantiles": list_of(_ROW, MAX_HORIZON, "rows of finite numbers"),
     "linear_weights": _ROW,
     "linear_memory": rules.whole(0, MAX_STEPS),
-    "linear_shares": list_of(rules.SHARE, GROUPS, "numbers from 0 to 1"),
+    "blend_weights": list_of(_ROW, GROUPS, "rows of finite numbers"),
     "network_weight": rules.SHARE,
     "widths": list_of(rules.FACTOR, MAX_LEVELS, "finite numbers from zero"),
     "members": rules.whole(1, MAX_MEMBERS),

@@ -12,7 +12,7 @@ from recurra.series.linear import LinearMap
 from recurra.series.references import Windows, references
 from recurra.series.references import steps_back as reference_steps_back
 from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
-from recurra.series.stacking import by_step, combine
+from recurra.series.stacking import combine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,14 +75,15 @@ class SeriesReader:
         """The reference forecasts of windows, (windows, horizon) by name, as logarithms where the series is read so."""
         return references(windows, self.recipe.horizon, self.recipe.periods)
 
-    def _shift(self, windows: Windows, base: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What the linear autoregression moves the combined references by, (windows, horizon), in scales."""
+    def _shift(
+        self, windows: Windows, found: NDArray[np.float64], base: NDArray[np.float64], unit: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What the linear autoregression changes in combined references (references, windows, horizon), in scales."""
         linear = LinearMap.of(self.recipe)
         if linear is None:
             return np.zeros(base.shape)
-        shares = by_step(np.array(self.recipe.linear_shares), self.recipe.horizon)
-        unit = np.where(scale > 0, scale, np.inf)
-        return np.asarray(shares * ((linear(windows) - base) / unit[:, None]))
+        blend = combine(np.concatenate([found, linear(windows)[None]]), np.array(self.recipe.blend_weights))
+        return np.asarray((blend - base) / unit)
 
     @property
     def look_back(self) -> int:
@@ -159,7 +160,8 @@ class SeriesReader:
             return drawn_in((values - offset[:, None]) / unit)
 
         found = self.references(windows)
-        base = combine(np.stack(list(found.values())), np.array(recipe.reference_weights))
+        stacked = np.stack(list(found.values()))
+        base = combine(stacked, np.array(recipe.reference_weights))
         lags = [context - windows.before(past_steps - period) for period in recipe.periods]
         past = [level(context), np.isnan(context), *(drawn_in(lag / unit) for lag in lags)]
         position = np.broadcast_to(next_steps / recipe.horizon, base.shape)
@@ -168,7 +170,7 @@ class SeriesReader:
             _features(past, [*self._inputs(windows, past_steps, True)]),
             _features(future, [*self._inputs(windows, next_steps, False)]),
             base,
-            self._shift(windows, base, scale),
+            self._shift(windows, stacked, base, unit),
             scale,
             self.logarithms[windows.which],
             self.least[windows.which],
@@ -204,8 +206,8 @@ class EncodedWindows:
         past: float32 (context, windows, features), the encoder's input.
         future: float32 (horizon, windows, features), the decoder's input.
         base: float64 (windows, horizon), the combined reference forecast.
-        shift: float64 (windows, horizon), what the linear autoregression moves it by, in scales; networks know nothing
-            of it, as forecasts that err in different ways are better together.
+        shift: float64 (windows, horizon), what the linear autoregression changes in it, in scales; networks know
+            nothing of it, as forecasts that err in different ways are better together.
         scale: float64 (windows,), the unit of the networks' outputs.
         logarithms: bool (windows,), whether `base` is of logarithms.
         least: float64 (windows,), the least value that a forecast may have.
@@ -293,7 +295,7 @@ class Blend:
         Args:
             quantiles: float64 (…, horizon, levels), the mean of the members' `network_quantiles`.
             base: float64 (…, horizon, 1), the combined reference forecast.
-            shift: float64 (…, horizon, 1), what the linear autoregression moves it by, in scales.
+            shift: float64 (…, horizon, 1), what the linear autoregression changes in it, in scales.
             scale: the unit of the quantiles, which fits their shape.
         """
         blend: NDArray[np.float64] = (

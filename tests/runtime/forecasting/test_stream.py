@@ -36,7 +36,7 @@ def cut(panel: Panel, end: int, horizon: int) -> Panel:
                 "periods": (7,),
                 "linear_weights": (0.3, -0.1, 0.1, 0.1, 0.2, -0.2, 0.1),
                 "linear_memory": 50,
-                "linear_shares": (0.8, 0.4),
+                "blend_weights": ((0.1, 0.1, 0, 0, 0, 0, 0.1, 0.7), (0, 0.2, 0.1, 0, 0, 0, 0, 0.7)),
             },
         ),
         ("h", {"periods": (2, 5), "known": ("promo",), "past": ("rain", "sun"), "categories": (2,)}),

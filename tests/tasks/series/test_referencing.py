@@ -40,7 +40,7 @@ def test_references_of_a_block_were_learned_from_the_others():
 
 def _first(data):
     """The recipe before its references learned anything."""
-    return replace(data.recipe, linear_weights=(), linear_memory=0, linear_shares=(), reference_weights=((1.0,),) * 3)
+    return replace(data.recipe, linear_weights=(), linear_memory=0, blend_weights=(), reference_weights=((1.0,),) * 3)
 
 
 def test_few_windows_teach_all_blocks_the_same():

@@ -54,7 +54,7 @@ class ForecastModel:
 
     def _check_fit(self) -> None:
         """Refuse networks that do not take what the recipe makes of series."""
-        recipe = replace(self.recipe, context=1, linear_weights=(), linear_memory=0, linear_shares=())
+        recipe = replace(self.recipe, context=1, linear_weights=(), linear_memory=0, blend_weights=())
         reader = SeriesReader(_example(recipe), recipe)
         rules, weights = len(reader.references(reader.ends())), len(recipe.reference_weights[0])
         if rules != weights:

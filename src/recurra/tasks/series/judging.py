@@ -140,7 +140,7 @@ class _Judge:
         base = combine(np.stack(list(found.values())), np.array(weights))
         windows = replace(data.windows.without_inputs(), base=base, shift=np.zeros(base.shape))
         quantiles = reference_quantiles(windows, data.actual, data.recipe)
-        without = replace(data.recipe, linear_weights=(), linear_memory=0, linear_shares=())
+        without = replace(data.recipe, linear_weights=(), linear_memory=0, blend_weights=())
         alone = replace(without, reference_weights=weights, reference_quantiles=quantiles, network_weight=0.0)
         return alone, windows.take(self.rows)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurra.series.linear import LinearMap
+from recurra.series.linear import lags_of, linear_map
 from recurra.series.linear_fitting import fit_linear
-from recurra.series.stacking import combine, fit_weights
+from recurra.series.stacking import fit_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,15 +64,16 @@ def fit_references(
     parts = [_weighed(recipe, forecasts[:, rows], actual[rows], scale[rows]) for rows in clear]
     if linear is None:
         return whole, parts
-    both = np.empty((2, *actual.shape))  # the combined references and the linear autoregression, which did not learn it
+    lags = lags_of(recipe.context, recipe.periods)
+    own = np.empty((1, *actual.shape))  # the linear autoregression that did not learn a window's block
     for place, rows in enumerate(owned(len(chosen), clear, left_out)):
-        parts[place] = own = _with_linear(parts[place], linear.without[place], linear.memory)
-        both[0, rows] = combine(forecasts[:, rows], np.array(own.reference_weights))
-        both[1, rows] = _map(own)(some.take(rows))
-    whole = _shared(_with_linear(whole, linear.weights, linear.memory), both, actual, scale)
-    return whole, [
-        _shared(part, both[:, rows], actual[rows], scale[rows]) for part, rows in zip(parts, clear, strict=True)
+        own[0, rows] = linear_map(np.array(linear.without[place]), lags, recipe.horizon, linear.memory)(some.take(rows))
+    every = np.concatenate([forecasts, own])
+    parts = [
+        _with_linear(part, fit, linear.memory, every[:, rows], actual[rows], scale[rows])
+        for part, fit, rows in zip(parts, linear.without, clear, strict=True)
     ]
+    return _with_linear(whole, linear.weights, linear.memory, every, actual, scale), parts
 
 
 def owned(
@@ -94,28 +95,25 @@ def _memory(reader: SeriesReader) -> int:
     return min(int(np.median(reader.target.lengths)) // MEMORY, reader.look_back)
 
 
-def _with_linear(recipe: Recipe, weights: tuple[float, ...], memory: int) -> Recipe:
-    shares = (0.0,) * len(recipe.reference_weights)
-    return replace(recipe, linear_weights=weights, linear_memory=memory, linear_shares=shares)
-
-
-def _map(recipe: Recipe) -> LinearMap:
-    found = LinearMap.of(recipe)
-    assert found is not None
-    return found
-
-
-def _shared(
-    recipe: Recipe, both: NDArray[np.float64], actual: NDArray[np.float64], scale: NDArray[np.float64]
+def _with_linear(
+    recipe: Recipe,
+    weights: tuple[float, ...],
+    memory: int,
+    forecasts: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    scale: NDArray[np.float64],
 ) -> Recipe:
-    """The recipe with the linear autoregression's shares that fit best, from both forecasts (2, windows, horizon)."""
-    shares = fit_weights(both, actual, scale)[:, 1]
-    return replace(recipe, linear_shares=tuple(np.clip(shares, 0.0, 1.0).tolist()))
+    """The recipe with a linear autoregression, and the weights that fit forecasts (references + 1, …) best."""
+    blend = _rows(fit_weights(forecasts, actual, scale))
+    return replace(recipe, linear_weights=weights, linear_memory=memory, blend_weights=blend)
 
 
 def _weighed(
     recipe: Recipe, forecasts: NDArray[np.float64], actual: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> Recipe:
     """The recipe with the weights that fit forecasts (references, windows, horizon) best."""
-    weights = fit_weights(forecasts, actual, scale)
-    return replace(recipe, reference_weights=tuple(tuple(map(float, group)) for group in weights))
+    return replace(recipe, reference_weights=_rows(fit_weights(forecasts, actual, scale)))
+
+
+def _rows(weights: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, group)) for group in weights)
