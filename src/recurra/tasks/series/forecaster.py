@@ -13,21 +13,16 @@ import numpy as np
 from recurra.errors import RunError
 from recurra.series.columns import NamedColumns
 from recurra.series.forecast import SAMPLES
-from recurra.series.frames import frame_of
-from recurra.series.future import future_template
-from recurra.series.results import forecast_table, paths_table
 from recurra.tasks import checks
-from recurra.tasks.series.levels import of_intervals
-from recurra.tasks.series.models import AnySettings, make_settings
-from recurra.tasks.series.opening import OpenedTable, open_table, open_to_forecast, table_from
 from recurra.tasks.series.settings import SeriesSettings
 from recurra.tasks.series.table_settings import TableSettings
-from recurra.tasks.series.verdict import training_sentences
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a method needs is imported in it: a program that only names Forecaster starts at once
     from recurra.runtime.forecasting import AnyForecaster
     from recurra.series.table_format import TableFormat
     from recurra.tasks.series.backtesting import BacktestReport
+    from recurra.tasks.series.models import AnySettings
+    from recurra.tasks.series.opening import OpenedTable
     from recurra.tasks.training.events import Callback
 
 _logger = logging.getLogger("recurra")
@@ -105,6 +100,8 @@ class Forecaster:
         self._like: Any = None  # a frame of the kind of the results
 
     def _settings(self, horizon: int) -> AnySettings:
+        from recurra.tasks.series.models import make_settings
+
         return make_settings(horizon, **self._options)
 
     def fit(
@@ -123,6 +120,7 @@ class Forecaster:
         Raises:
             RunError: the table has a fault, and the message has its place and the remedy; or no series is long enough.
         """
+        from recurra.tasks.series.opening import open_table, table_from
         from recurra.tasks.series.runs import train_alone, train_table
         from recurra.tasks.sources import plain_source
 
@@ -159,6 +157,8 @@ class Forecaster:
     @property
     def verdict(self) -> str:
         """What left-out data say: how much better than the best naive forecast it is, and of its intervals."""
+        from recurra.tasks.series.verdict import training_sentences
+
         return "\n".join(training_sentences(self.runtime.recipe))
 
     def predict(self, frame: Any = None, future: Any = None, level: float | Sequence[float] | None = None) -> Any:
@@ -178,6 +178,9 @@ class Forecaster:
             RunError: the table does not follow the training data, known inputs do not reach far enough, or there is no
                 such interval.
         """
+        from recurra.series.results import forecast_table
+        from recurra.tasks.series.levels import of_intervals
+
         opened = self._to_forecast(frame, future)
         intervals = [level] if isinstance(level, (int, float)) else level
         forecast = of_intervals(self.runtime.forecast(opened.panel), intervals)
@@ -192,6 +195,8 @@ class Forecaster:
         Raises:
             RunError: the forecaster takes no known inputs, or the table does not follow the training data.
         """
+        from recurra.series.future import future_template
+
         if not self._form.known:
             raise RunError("the forecaster takes no known inputs: there is nothing to fill in")
         opened = self._to_forecast(frame, None, needs_known=False)
@@ -216,6 +221,7 @@ class Forecaster:
             RunError: as :meth:`predict`; or the model is another one.
         """
         from recurra.runtime.forecasting import AutoregressiveModel
+        from recurra.series.results import paths_table
 
         model = self.runtime
         if not isinstance(model, AutoregressiveModel):
@@ -305,6 +311,8 @@ class Forecaster:
 
     def _to_forecast(self, frame: Any, future: Any, *, needs_known: bool = True) -> OpenedTable:
         """The table to forecast, on the grid of the trained model."""
+        from recurra.tasks.series.opening import open_to_forecast, table_from
+
         ahead = None if future is None else table_from(future)
         horizon = self.horizon if needs_known else 0
         if frame is not None:
@@ -322,6 +330,8 @@ class Forecaster:
         return form_of(self.runtime, "the forecaster")
 
     def _framed(self, table: Any, frame: Any) -> Any:
+        from recurra.series.frames import frame_of
+
         return frame_of(table, self._like if frame is None else _kind_of(frame))
 
     def __repr__(self) -> str:

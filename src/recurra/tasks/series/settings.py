@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from recurra import cells
 from recurra.tasks import checks
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -53,6 +52,8 @@ class SeriesSettings:
         Raises:
             RunError: a setting is refused; the message names the option and its range.
         """
+        from recurra import cells  # the zoo takes a while
+
         checks.whole("--horizon", self.horizon, most=MOST_HORIZON)
         for option, value in (("--context", self.context), ("--steps", self.steps)):
             if value is not None:

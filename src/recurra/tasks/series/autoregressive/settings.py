@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from recurra import cells
-from recurra.series.likelihoods import LIKELIHOODS
 from recurra.tasks import checks
 from recurra.tasks.series.settings import MOST_HORIZON
 from recurra.tasks.training.settings import TrainingSettings
@@ -56,6 +54,9 @@ class AutoregressiveSettings:
         Raises:
             RunError: a setting is refused; the message names the option and its range.
         """
+        from recurra import cells  # the zoo takes a while
+        from recurra.series.likelihoods import LIKELIHOODS
+
         checks.whole("--horizon", self.horizon, most=MOST_HORIZON)
         if self.context is not None:
             checks.whole("--context", self.context)
