@@ -40,6 +40,12 @@ def test_there_and_back(sources: Sources) -> None:
     assert read_config(through_json(TextSettings(), alone))[1] == alone
 
 
+def test_a_run_of_before_there_were_samples_of_tokens(sources: Sources) -> None:
+    content = through_json(SETTINGS, sources)
+    del content["model"]["sampled"]
+    assert read_config(content) == read_config(through_json(SETTINGS, sources))
+
+
 def test_changed_files(sources: Sources, tmp_path: Path) -> None:
     sources.check()
     for name in ("b", "valid"):

@@ -12,6 +12,8 @@ from recurra.tasks.stored_settings import read_settings, read_training, training
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
 
+_ADDED = {"sampled": 0}  # settings that runs of older versions lack, with what these did
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -76,12 +78,17 @@ def read_config(config: Mapping[str, object]) -> tuple[TextSettings, Sources]:
     if not isinstance(config.get("text"), dict):
         raise RunError("'text' must hold the settings of the text")
     inner = {
-        "model": read_settings("model", ModelSettings, config.get("model")),
+        "model": read_settings("model", ModelSettings, _complete(config.get("model"))),
         "training": read_training(config.get("training")),
     }
     settings = read_settings("text", TextSettings, config.get("text"), **inner)
     settings.check()
     return settings, _sources(config.get("data"))
+
+
+def _complete(model: object) -> object:
+    """The settings of a model with those that runs of older versions lack, as these versions worked."""
+    return {**_ADDED, **model} if isinstance(model, dict) else model
 
 
 def _sources(content: object) -> Sources:
