@@ -105,7 +105,7 @@ def test_pieces_come_as_they_are_drawn():
 
 def test_prompts():
     assert unknown_in_prompt(CHARACTERS, "") == []
-    with pytest.raises(RecurraError, match=r"'\\xe9' \(U\+00E9\)"):
+    with pytest.raises(RecurraError, match=r"'é' \(U\+00E9\)"):
         sample(writer(CHARACTERS), "abcé")
     with pytest.raises(RecurraError, match="and 3 more"):
         unknown_in_prompt(CHARACTERS, "fghijklm")
