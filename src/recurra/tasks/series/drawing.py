@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurra.errors import RunError
-from recurra.files import write_atomically
 from recurra.page.parts import DataTable
 from recurra.series.backtest import MODEL, Backtest
 from recurra.series.forecast import Forecast
@@ -144,10 +142,7 @@ def write_page(page: Page, path: Path) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    try:
-        write_atomically(path, page.html().encode())
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from None
+    page.document().write(path)
 
 
 def apart(positions: NDArray[np.int64], horizon: int) -> list[int]:

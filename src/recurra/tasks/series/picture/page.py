@@ -42,13 +42,17 @@ class Page:
 
     def html(self) -> str:
         """The page as HTML that refers to no other file."""
+        return self.document().html()
+
+    def document(self) -> Document:
+        """The page in its frame."""
         charts, tables = self._fitting()
         parts: list[PagePart] = [Text(self.sentences)]
         if len(charts) > 1:
             parts.append(_Chooser(tuple(chart.name for chart in self.charts[: len(charts)]), self.total))
         parts += [Keys(self.charts, self.naive), *charts]
         parts += [] if self.table is None else [self.table]
-        return Document(self.title, [*parts, *tables]).html()
+        return Document(self.title, [*parts, *tables])
 
     def _fitting(self) -> tuple[list[_OfSeries], list[_OfSeries]]:
         """The charts of the first series and the tables of their numbers, as many as fit in a page."""
