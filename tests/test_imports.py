@@ -132,6 +132,20 @@ def test_importing_recurra_does_not_import_torch():
     assert run.stdout.strip() == "False"
 
 
+def test_layers_and_training_start_without_torchs_compiler():
+    """Its import takes a second or more and 70 MB."""
+    code = (
+        "import sys, torch, recurra.nn\n"
+        "layer = recurra.nn.LSTM(3, 4)\n"
+        "layer(torch.zeros(5, 2, 3))[0].sum().backward()\n"
+        "model = recurra.LanguageModel(hidden=8)\n"
+        "model.fit('to be or not to be ' * 400, epochs=1)\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "False"
+
+
 def test_the_runtime_starts_without_what_it_seldom_needs():
     """A process that predicts once spends most of its time on imports: benchmarks/import_time.py."""
     code = "import sys, numpy; known = set(sys.modules)\nimport recurra.runtime; print(*set(sys.modules) - known)"

@@ -173,3 +173,8 @@ def test_instructions_for_bfloat16_are_known():
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     if "avx512_bf16" in capabilities:
         assert torch_internals.has_bfloat16() == capabilities["avx512_bf16"]
+
+
+def test_functions_are_marked_constant_as_torch_marks_them():
+    marked = [mark(lambda: None) for mark in (torch.compiler.assume_constant_result, torch_internals.constant_when_compiled)]
+    assert vars(marked[0]) == vars(marked[1]) != {}

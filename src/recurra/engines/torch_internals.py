@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from operator import attrgetter
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch._C._dynamo import eval_frame
 from torch.autograd import forward_ad
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Every call uses these. They are torch's functions themselves, as a Python function around each would cost time.
 
@@ -63,6 +65,12 @@ def leave_to_python(code: CodeType) -> None:
     """Keep torch.compile from compiling parts of a function, or of its callees, if it cannot compile all of it."""
     skip = eval_frame._FrameAction.SKIP
     eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, skip))
+
+
+def constant_when_compiled(function: Function) -> Function:
+    """Mark a function as ``torch.compiler.assume_constant_result`` does, which imports all of torch's compiler first."""
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
 
 
 def has_bfloat16() -> bool:

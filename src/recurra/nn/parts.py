@@ -130,7 +130,11 @@ def _embedding(module: nn.Embedding) -> Settings:
 
 
 def _make_embedding(part: Part) -> nn.Embedding:
-    return nn.Embedding(**cast(dict[str, Any], part.settings))
+    settings = cast(dict[str, Any], part.settings)
+    shape = settings["num_embeddings"], settings["embedding_dim"]
+    others = {name: value for name, value in settings.items() if name not in ("num_embeddings", "embedding_dim")}
+    # With given weights none are drawn: torch imports its compiler to draw normal numbers on the device `meta`.
+    return nn.Embedding.from_pretrained(torch.empty(shape), freeze=False, **others)
 
 
 def _features(module: nn.LayerNorm | nn.RMSNorm) -> int:

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+from recurra.engines.torch_internals import constant_when_compiled
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+
+@constant_when_compiled
 def _has_autocast(kind: str) -> bool:
     """Whether a kind of device has autocast at all; torch.compile of torch 2.10 cannot trace this query."""
     return torch.amp.is_autocast_available(kind)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recurra.compiler import Plan, plan
 from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
-from recurra.engines.torch_internals import recording_gradients
+from recurra.engines.torch_internals import constant_when_compiled, recording_gradients
 from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
@@ -63,7 +63,7 @@ def compiled_scan(
     return [value.to(dtype) if value.is_floating_point() else value for value in results]
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@constant_when_compiled
 def _settled(program: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
     """The name of the engine that runs a program, and the dtype that it computes in."""
     name, scheduled = dtype.removeprefix("torch."), _plan_of(program, traced)

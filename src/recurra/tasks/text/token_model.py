@@ -142,15 +142,14 @@ def _recurrent(width: int, settings: ModelSettings, layers: int = 1, dropout: fl
         ) from None
 
 
-def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> TokenModel:
-    """Make a model with random weights from torch's generator; on the device ``meta`` it has shapes alone.
+def build(vocabulary: int, settings: ModelSettings) -> TokenModel:
+    """Make a model with random weights from torch's generator.
 
     Raises:
         RunError: there is not enough memory, or settings contradict each other.
     """
     try:
-        with torch.device(device):
-            return TokenModel(vocabulary, settings)
+        return TokenModel(vocabulary, settings)
     except (RuntimeError, MemoryError, OverflowError) as error:
         if isinstance(error, RuntimeError) and "alloc" not in str(error) and "overflow" not in str(error):
             raise
@@ -160,7 +159,8 @@ def build(vocabulary: int, settings: ModelSettings, device: str = "cpu") -> Toke
 
 def weights_of_a_token(vocabulary: int, settings: ModelSettings) -> int:
     """The number of weights that a token is multiplied by in training: all but those of an embedding of its own."""
-    model = build(vocabulary, settings, "meta")
+    # Not on the device `meta`, where random numbers import torch's compiler: it takes longer than to draw them.
+    model = build(vocabulary, settings)
     count = sum(weight.numel() for weight in model.parameters())
     if not settings.tied:
         count -= model.embedding.weight.numel()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.tasks.training.checkpoint import TrainingCheckpoint, grouped, require_same
-from recurra.tasks.training.optimizers import KEPT, average, give_back, kept_by, make_optimizer, scale_and_clip
+from recurra.tasks.training.optimizers import Optimizer, average, scale_and_clip
 from recurra.tasks.training.settings import TrainingSettings
 from recurra.tasks.training.weights import NamedTensors, copied, lent, overwrite, weights_of
 
@@ -28,7 +28,7 @@ class Learner:
     def __init__(self, module: nn.Module, settings: TrainingSettings) -> None:
         self.module, self.settings = module, settings
         self.parameters = {name: each for name, each in module.named_parameters() if each.requires_grad}
-        self.optimizer = make_optimizer(list(self.parameters.values()), settings)
+        self.optimizer = Optimizer(self.parameters, settings)
         self.best: NamedTensors | None = None
         self.averages: NamedTensors | None = None
 
@@ -47,10 +47,9 @@ class Learner:
             rate: the learning rate.
             averaged: the number of weights that the averages are means of.
         """
-        scale_and_clip(self.gradients(), items, self.settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        gradients = self.gradients()
+        scale_and_clip(gradients, items, self.settings)
+        self.optimizer.update(gradients, rate)
         if self.averages is not None:
             average(self.averages, weights_of(self.module), averaged)
 
@@ -76,7 +75,7 @@ class Learner:
             **grouped("weights", weights_of(self.module)),
             **grouped("best", self.best or {}),
             **grouped("average", self.averages or {}),
-            **grouped("optimizer", kept_by(self.optimizer, self.parameters)),
+            **grouped("optimizer", self.optimizer.tensors()),
         }
 
     def load(self, checkpoint: TrainingCheckpoint) -> None:
@@ -91,19 +90,9 @@ class Learner:
         require_same("weights", weights, own)
         require_same("best", best, {} if progress.best is None else own)
         require_same("average", averages, own if progress.averaged else {})
-        self._check_kept(kept)
+        require_same("optimizer", kept, self.optimizer.tensors())
         overwrite(own, weights)
         device = next(iter(own.values())).device
         self.best = {name: tensor.to(device) for name, tensor in best.items()} or None
         self.averages = {name: tensor.to(device) for name, tensor in averages.items()} or None
-        give_back(self.optimizer, self.parameters, kept)
-
-    def _check_kept(self, kept: dict[str, Tensor]) -> None:
-        known = KEPT[self.settings.optimizer]
-        expected = {
-            f"{name}/{key}": torch.zeros(()) if key == "step" else parameter
-            for name, parameter in self.parameters.items()
-            for key in known
-            if any(f"{name}/{each}" in kept for each in known)
-        }
-        require_same("optimizer", kept, expected)
+        self.optimizer.load(kept)

@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from recurra.tasks.training.settings import TrainingSettings
+from recurra.tasks.training.weights import overwrite
 
 # The decay of the mean of squared gradients is below torch's 0.999: trainings of minutes have few updates to adapt in.
 BETAS = (0.9, 0.98)
+EPSILON = 1e-8  # torch's
 PATIENCE = 5  # evaluations: n of NT-ASGD, Merity et al. (2018), section 3
 
-# The values that torch's optimizers keep for a parameter, by the optimizer's name; `step` is a number, others have the
-# parameter's shape.
+# The values that an optimizer keeps for a parameter, by its name; `step` is a number, others have the parameter's
+# shape.
 KEPT: Mapping[str, tuple[str, ...]] = {
     "adamw": ("exp_avg", "exp_avg_sq", "step"),
     "adam": ("exp_avg", "exp_avg_sq", "step"),
@@ -24,36 +29,81 @@ KEPT: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def make_optimizer(parameters: Sequence[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Make torch's optimizer of the settings' name; its update is one fused operation where there is one."""
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
-    rate, decay = settings.rate, settings.weight_decay
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=fused)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=fused)
-    return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, fused=fused)
+class Optimizer:
+    """The update of named parameters by one of torch's optimizers, and the tensors that it keeps between updates.
 
+    It calls the functions behind torch's classes: making one of the classes imports torch's compiler, which takes
+    seconds and 70 MB.
 
-def kept_by(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """The tensors that an optimizer keeps, by names ``parameter/value``."""
-    return {
-        f"{name}/{key}": value
-        for name, parameter in parameters.items()
-        for key, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
-    }
+    Args:
+        parameters: the parameters by name.
+        settings: the optimizer's name and its numbers.
 
+    Attributes:
+        kept: the tensors kept, by the names of :data:`KEPT` and then of the parameters.
+    """
 
-def give_back(
-    optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], kept: Mapping[str, Tensor]
-) -> None:
-    """Give an optimizer the tensors of :func:`kept_by`."""
-    for name, parameter in parameters.items():
-        found = {full.rpartition("/")[2]: value for full, value in kept.items() if full.rpartition("/")[0] == name}
-        if found:
-            device = {key: "cpu" if key == "step" and parameter.is_cpu else parameter.device for key in found}
-            optimizer.state[parameter] = {key: value.to(device[key]) for key, value in found.items()}
+    def __init__(self, parameters: Mapping[str, nn.Parameter], settings: TrainingSettings) -> None:
+        self.parameters, self.settings = parameters, settings
+        # The update is one fused operation where there is one.
+        self._fused = all(each.device.type in ("cpu", "cuda") for each in parameters.values())
+        self.kept = {
+            key: {name: self._zeros(key, each) for name, each in parameters.items()} for key in KEPT[settings.optimizer]
+        }
+
+    def _zeros(self, key: str, parameter: nn.Parameter) -> Tensor:
+        if key == "step":
+            return torch.zeros((), device=parameter.device if self._fused else "cpu")
+        return torch.zeros_like(parameter.detach())
+
+    @torch.no_grad()
+    def update(self, gradients: Sequence[Tensor], rate: float) -> None:
+        """Update the parameters by their gradients, which are in the parameters' order, at a learning rate."""
+        parameters, decay = list(self.parameters.values()), self.settings.weight_decay
+        if not self.kept:
+            sgd(
+                parameters,
+                list(gradients),
+                [None] * len(parameters),
+                fused=self._fused,
+                weight_decay=decay,
+                momentum=0.0,
+                lr=rate,
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+            )
+            return
+        averages, squares, steps = (list(self.kept[key].values()) for key in ("exp_avg", "exp_avg_sq", "step"))
+        (adamw if self.settings.optimizer == "adamw" else adam)(
+            parameters,
+            list(gradients),
+            averages,
+            squares,
+            [],
+            steps,
+            fused=self._fused,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=rate,
+            weight_decay=decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
+    def zero_grad(self) -> None:
+        """Forget the parameters' gradients."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors kept, by names ``parameter/value``."""
+        return {f"{name}/{key}": tensor for key, tensors in self.kept.items() for name, tensor in tensors.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the tensors of :meth:`tensors`."""
+        overwrite(self.tensors(), tensors)
 
 
 @torch.no_grad()
