@@ -176,5 +176,6 @@ def test_instructions_for_bfloat16_are_known():
 
 
 def test_functions_are_marked_constant_as_torch_marks_them():
-    marked = [mark(lambda: None) for mark in (torch.compiler.assume_constant_result, torch_internals.constant_when_compiled)]
+    marks = torch.compiler.assume_constant_result, torch_internals.constant_when_compiled
+    marked = [mark(lambda: None) for mark in marks]
     assert vars(marked[0]) == vars(marked[1]) != {}

@@ -68,7 +68,7 @@ def leave_to_python(code: CodeType) -> None:
 
 
 def constant_when_compiled(function: Function) -> Function:
-    """Mark a function as ``torch.compiler.assume_constant_result`` does, which imports all of torch's compiler first."""
+    """Mark a function as ``torch.compiler.assume_constant_result`` does, without its import of torch's compiler."""
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
     return function
 

@@ -134,7 +134,9 @@ def _make_embedding(part: Part) -> nn.Embedding:
     shape = settings["num_embeddings"], settings["embedding_dim"]
     others = {name: value for name, value in settings.items() if name not in ("num_embeddings", "embedding_dim")}
     # With given weights none are drawn: torch imports its compiler to draw normal numbers on the device `meta`.
-    return nn.Embedding.from_pretrained(torch.empty(shape), freeze=False, **others)
+    rows = torch.empty(shape)
+    made: nn.Embedding = nn.Embedding.from_pretrained(rows, freeze=False, **others)  # type: ignore[no-untyped-call]
+    return made
 
 
 def _features(module: nn.LayerNorm | nn.RMSNorm) -> int:

@@ -6,7 +6,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 

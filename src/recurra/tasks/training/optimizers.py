@@ -59,7 +59,8 @@ class Optimizer:
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor], rate: float) -> None:
         """Update the parameters by their gradients, which are in the parameters' order, at a learning rate."""
-        parameters, decay = list(self.parameters.values()), self.settings.weight_decay
+        parameters: list[Tensor] = list(self.parameters.values())
+        decay = self.settings.weight_decay
         if not self.kept:
             sgd(
                 parameters,
