@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_SEASON = 400  # steps; of a longer one no lags are read
 MOST_NUMBERS = 2**22  # of a map
+MEANS_AT_ONCE = 200  # windows; a memory has hundreds of steps
 
 
 def lags_of(context: int, periods: tuple[int, ...]) -> NDArray[np.int64]:
@@ -116,6 +117,10 @@ def differences(windows: Windows, last: NDArray[np.float64], steps: int) -> NDAr
 
 def mean_differences(windows: Windows, last: NDArray[np.float64], memory: int) -> NDArray[np.float64]:
     """The difference of the mean of the latest values from the last one: float64 (windows,)."""
-    found = windows.before(np.arange(-memory, 0)) - last[:, None]
-    seen = ~np.isnan(found)
-    return np.asarray(np.where(seen, found, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1))
+    steps, means = np.arange(-memory, 0), np.empty(len(last))
+    for begin in range(0, len(last), MEANS_AT_ONCE):
+        rows = slice(begin, begin + MEANS_AT_ONCE)
+        found = windows.take(rows).before(steps) - last[rows, None]
+        seen = ~np.isnan(found)
+        means[rows] = np.where(seen, found, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return means

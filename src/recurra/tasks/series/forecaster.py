@@ -54,7 +54,7 @@ class Forecaster:
             ``"negative-binomial"`` or ``"poisson"``. Default: negative binomial for small counts, else Student's t.
         cell: the name of a cell of the zoo. Default: the model's.
         hidden: the units of each network. Default: the model's.
-        members: the networks of the direct model; each leaves out a block of time. Default: 3.
+        members: the networks of the direct model; each leaves out a block of time. Default: 5.
         steps: the updates of the direct model's training. Default: a number that follows from the data.
         seed: the seed of all random numbers; the same one gives the same forecast to the bit.
         minutes: training stops after so long, if it has not ended yet. Default: no limit.

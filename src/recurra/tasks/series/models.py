@@ -35,7 +35,7 @@ def make_settings(
         likelihood: the distribution of a value, which the autoregressive model alone has. Default: by the data.
         cell: the name of a cell of the zoo. Default: the model's.
         hidden: the units of each network. Default: the model's.
-        members: the networks, of which the direct model alone has several. Default: 3.
+        members: the networks, of which the direct model alone has several. Default: 5.
         steps: the updates of the direct model. Default: by the data.
         seed: the seed of all random numbers.
         minutes: training stops after so long. Default: no limit.

@@ -36,7 +36,7 @@ class SeriesSettings:
     context: int | None = None
     cell: str = "gru"
     hidden: int = 64
-    members: int = 3
+    members: int = 5
     dropout: float = 0.0
     noise: float = 0.1
     batch_size: int = 64
