@@ -58,7 +58,7 @@ def train(
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
-    embedding: Annotated[int | None, typer.Option(help="Width of the embedding; by default --hidden, or 64.")] = None,
+    embedding: Annotated[int | None, typer.Option(help="Width; by default --hidden, or less for few tokens.")] = None,
     tied: Annotated[bool, typer.Option(help="The output's weights are the embedding's.")] = _Model.tied,
     dropout: Annotated[
         float | None,

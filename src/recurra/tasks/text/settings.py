@@ -12,8 +12,9 @@ from recurra.tasks.training.settings import TrainingSettings
 LEVELS = ("byte", "char", "word", "bpe")
 MOST_LAYERS = 100
 MOST_CUTOFFS = 10
-DEFAULT_VOCABULARY = 4000  # tokens of a BPE
-FEW_TOKENS, NARROW = 1000, 64  # a vocabulary below this has by default an embedding of at most this width
+DEFAULT_VOCABULARY = 1000  # tokens of a BPE: minutes of training are too few for more
+# A vocabulary of fewer tokens than the first number has by default an embedding of at most the second as its width.
+NARROW = (1000, 64), (8000, 128)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ModelSettings:
         hidden: the number of units per layer.
         layers: the number of recurrent layers.
         embedding: the width of the embedding; by default that of the layers, `hidden`, and at most 64 where there are
-            fewer than 1,000 tokens, as a wide one only makes the first layer slower there.
+            fewer than 1,000 tokens, 128 below 8,000, as a wide one only makes the first layer slower there.
         tied: whether the output's weights are the embedding's (Press & Wolf 2017; Inan et al. 2017). Where `embedding`
             is not `hidden`, a linear map from one to the other comes before the output.
         dropout: the probability of dropping an output between layers and before the output's linear map. None stands
@@ -59,7 +60,8 @@ class ModelSettings:
         """The width of the embedding of so many tokens."""
         if self.embedding is not None:
             return self.embedding
-        return self.hidden if self.tied or vocabulary >= FEW_TOKENS else min(self.hidden, NARROW)
+        widths = (width for tokens, width in NARROW if vocabulary < tokens and not self.tied)
+        return min(self.hidden, next(widths, self.hidden))
 
     def check(self) -> None:
         """Refuse settings out of range.
@@ -90,7 +92,7 @@ class TextSettings:
             bytes that are joined (Sennrich et al. 2016).
         min_count: the number of times that a token must occur not to be read as ``<unk>``; by default 1 for characters
             and 2 for words. For ``bpe``, the number of times that a pair must occur to be joined, by default 2.
-        vocabulary_size: the number of tokens; for ``bpe`` 4000 by default, for characters and words the largest number,
+        vocabulary_size: the number of tokens; for ``bpe`` 1000 by default, for characters and words the largest number,
             by default any.
         seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
         batch_size: the number of parts of the text that are read side by side.
