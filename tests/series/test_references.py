@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.series.history import History
-from recurra.series.references import NAIVE, Windows, is_naive, references
+from recurra.series.references import NAIVE, Windows, is_naive, neighbours, references
 
 
 def forecasts(values, origin, horizon, periods):
@@ -37,6 +37,17 @@ def test_missing_values_and_a_short_history_fall_back_on_the_last_value():
     for name, values in found.items():
         assert values.tolist() == [7.0] * 3, name
     assert forecasts([np.nan, np.nan], 2, 2, (2,))["last value"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("day", "week"), [(24, 168), (48, 336)])
+def test_the_mean_of_a_week_keeps_the_shape_of_its_days(day, week):
+    """Neighbours within the reach of a week's 24th part are hours of another time of day."""
+    steps = np.arange(6 * week)
+    values = 10 * np.sin(2 * np.pi * steps / day) + 5.0 * (steps % week < 2 * day)
+    found = forecasts(values[: 5 * week], 5 * week, week, (day, week))
+    far = (np.arange(week) % day > 2) & (np.arange(week) % day < day - 2)  # from the weekend's beginning and end
+    np.testing.assert_allclose(found[f"seasonal mean {week}"][far], values[5 * week :][far], atol=0.25)  # of 15
+    np.testing.assert_array_equal(neighbours(7 * 52, 7), [-14, -7, 0, 7, 14])
 
 
 @settings(max_examples=30, deadline=None)

@@ -23,6 +23,8 @@ def times_of(texts, **options):
 
 
 FORMS = [
+    (["2020-W01", "2020-W53"], "2020-12-28"),
+    (["2020W011", "2021W527"], "2022-01-02"),
     (["1949-01", "1950-12"], "1950-12-01"),
     (["2020-01-01", "2020-12-31"], "2020-12-31"),
     (["1700", "1701"], "1701-01-01"),
@@ -74,9 +76,19 @@ def test_python_reads_and_writes_the_same(times):
     assert write_times(pattern, local, np.zeros_like(local)) == texts
 
 
+@given(st.lists(st.dates(datetime.date(1700, 1, 1), datetime.date(2200, 1, 1)), min_size=1, max_size=5))
+def test_weeks_are_those_of_iso_8601(days):
+    texts = ["{:04d}-W{:02d}-{}".format(*day.isocalendar()) for day in days]
+    local, _, wrong = read_times("%G-W%V-%u", texts)
+    assert wrong == -1
+    assert local.view("datetime64[us]").astype("datetime64[D]").tolist() == days
+    assert write_times("%G-W%V-%u", local, np.zeros_like(local)) == texts
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
+        (["2020-W53", "2021-W53"], "'2021-W53' at line 3 is no date of the form %G-W%V"),
         (
             ["01/02/2020", "02/02/2020"],
             r"two ways, such as '01/02/2020': name --time-format %d/%m/%Y or --time-format %m/%d",
@@ -102,6 +114,9 @@ def test_a_form_that_is_named():
         times_of(["01/32/2020"], pattern="%Y %W")
     with pytest.raises(RunError, match="must have a year"):
         times_of(["01/02"], pattern="%m/%d")
+    for pattern in ("%Y-W%V", "%G-%m", "%G-W%V-%d"):
+        with pytest.raises(RunError, match="must have year and week of ISO 8601"):
+            times_of(["2020-W02"], pattern=pattern)
 
 
 def test_offsets_that_differ_are_in_utc_unless_a_zone_is_named():

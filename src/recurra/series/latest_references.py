@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recurra.series.references import LONG_PERIOD, MOST_SEASONS, neighbours, steps_before
+from recurra.series.references import LONG_PERIOD, MOST_SEASONS, neighbours, steps_before, with_shorter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class LatestReferences:
     """
 
     def __init__(self, horizon: int, periods: tuple[int, ...], count: int) -> None:
-        self._seasons = [_Season(horizon, period, count) for period in periods]
+        self._seasons = [_Season(horizon, period, shorter, count) for period, shorter in with_shorter(periods)]
         rules = [season.rules for season in self._seasons]
         self._found = np.empty((1 + sum(rules), horizon))
         self._parts = [self._found[begin:end] for begin, end in pairwise(np.cumsum([1, *rules]))]
@@ -47,13 +47,13 @@ class LatestReferences:
 class _Season:
     """The references of one season. Places count from the first of the values."""
 
-    def __init__(self, horizon: int, period: int, count: int) -> None:
+    def __init__(self, horizon: int, period: int, shorter: int, count: int) -> None:
         seasons, back = steps_before(horizon, period)
         self.period, self.rules = period, 7 if period >= LONG_PERIOD else 6
         self._quarter = max(1, period // 4)
         self._back = count + back
         # A last column: the mean of a season before the last value, from which its anomaly is measured.
-        means = np.append(back, -1 - period) + neighbours(period)[:, None]
+        means = np.append(back, -1 - period) + neighbours(period, shorter)[:, None]
         earlier = period * np.arange(MOST_SEASONS)[:, None, None]
         self._means = (count + np.minimum(means, -1) - earlier).reshape(-1, horizon + 1)
         # Rows: naive, with growth, with drift, with recent growth, moved to the last value.

@@ -64,10 +64,24 @@ def steps_before(horizon: int, period: int) -> tuple[NDArray[np.int64], NDArray[
     return seasons, ahead - period * seasons
 
 
-def neighbours(period: int) -> NDArray[np.int64]:
-    """The steps around a step, int64, that a seasonal mean is taken over: the step alone in short seasons."""
+def neighbours(period: int, shorter: int = 0) -> NDArray[np.int64]:
+    """The steps around a step, int64, that a seasonal mean is taken over: the step alone in short seasons.
+
+    Args:
+        period: the season in steps.
+        shorter: the next shorter season, whose shape the mean must keep: neighbours are whole shorter seasons away, or
+            as near as that season's own; 0 where there is none.
+    """
     reach = period // 24 if period >= LONG_PERIOD else 0
-    return np.arange(-reach, reach + 1, max(1, period // 72))
+    if not shorter:
+        return np.arange(-reach, reach + 1, max(1, period // 72))
+    whole = shorter * np.arange(-(reach // shorter), reach // shorter + 1)
+    return (whole[:, None] + neighbours(shorter)).reshape(-1)
+
+
+def with_shorter(periods: tuple[int, ...]) -> zip[tuple[int, int]]:
+    """Each season with the next shorter one, 0 for the first."""
+    return zip(periods, (0, *periods), strict=False)
 
 
 def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
@@ -81,7 +95,8 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
     - ``… with drift``: the growth is the mean one of up to eight seasons;
     - ``… with recent growth``: the growth is that of the last quarter of a season;
     - ``… moved to the last value``: the last value's difference from the one a season before is added once;
-    - ``seasonal mean``: the mean of up to eight seasons, for long seasons of neighbouring steps too;
+    - ``seasonal mean``: the mean of up to eight seasons, for long seasons of neighbouring steps too, which keep the
+      shape of shorter seasons;
     - ``seasonal mean with anomaly``: the last value's difference from that mean is added.
 
     The second and each further season's names end with its steps.
@@ -105,10 +120,10 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
 def _references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     last = last_values(windows)
     found = {"last value": np.repeat(last[:, None], horizon, axis=1)}
-    for place, period in enumerate(periods):
+    for place, (period, shorter) in enumerate(with_shorter(periods)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a mean of nothing is NaN, as it should be
-            seasonal = _seasonal(windows, horizon, period, last)
+            seasonal = _seasonal(windows, horizon, (period, shorter), last)
         suffix = f" {period}" if place else ""
         found |= {f"{name}{suffix}": values for name, values in seasonal.items()}
     return found
@@ -123,7 +138,11 @@ def last_values(windows: Windows) -> NDArray[np.float64]:
     return last
 
 
-def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _seasonal(
+    windows: Windows, horizon: int, season_and_shorter: tuple[int, int], last: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    period, shorter = season_and_shorter
+    near = neighbours(period, shorter)
     seasons, back = steps_before(horizon, period)
     value = windows.before(back)
     known = ~np.isnan(value)
@@ -138,7 +157,7 @@ def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.floa
         longer = _mean(newest - windows.before(season - period * count)) / count
         drift = np.where(np.isnan(longer), drift, longer)
     moved = last - windows.before(np.array([-1 - period]))[:, 0]
-    mean = _seasonal_mean(windows, back, period, last)
+    mean = _seasonal_mean(windows, back, period, near, last)
     found = {
         "seasonal naive": naive,
         "seasonal naive with growth": naive + _per_season(growth, seasons, known),
@@ -148,7 +167,7 @@ def _seasonal(windows: Windows, horizon: int, period: int, last: NDArray[np.floa
         "seasonal mean": mean,
     }
     if period >= LONG_PERIOD:
-        now = _seasonal_mean(windows, np.array([-1 - period]), period, last)
+        now = _seasonal_mean(windows, np.array([-1 - period]), period, near, last)
         found["seasonal mean with anomaly"] = mean + (last[:, None] - now)
     return found
 
@@ -164,10 +183,9 @@ def _per_season(
 
 
 def _seasonal_mean(
-    windows: Windows, back: NDArray[np.int64], period: int, last: NDArray[np.float64]
+    windows: Windows, back: NDArray[np.int64], period: int, near: NDArray[np.int64], last: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The mean over seasons at steps `back`, all below zero; the last value where nothing was observed."""
-    near = neighbours(period)
+    """The mean over seasons, and steps `near`, at steps `back`, below zero; the last value where none was observed."""
     total = np.zeros((len(windows.which), len(back)))
     count = np.zeros_like(total)
     for earlier in range(MOST_SEASONS):

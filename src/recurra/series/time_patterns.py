@@ -1,9 +1,9 @@
 """Patterns of times in texts, as strptime writes them: read and written for whole arrays.
 
-Beside strptime's ``%Y %y %m %d %H %I %M %S %p %b %B %z`` a pattern may have ``%q`` for the quarter, ``%1f`` to ``%9f``
-for so many digits of a second's fraction, ``%:z`` for an offset with a colon, and ``%-m %-d %-H %-I`` for numbers
-without a zero in front. ``%s`` alone is for the seconds since 1970 in UTC, ``%3s`` and ``%6s`` for a thousandth and a
-millionth of them.
+Beside strptime's ``%Y %y %m %d %G %V %u %H %I %M %S %p %b %B %z`` a pattern may have ``%q`` for the quarter, ``%1f``
+to ``%9f`` for so many digits of a second's fraction, ``%:z`` for an offset with a colon, and ``%-m %-d %-H %-I`` for
+numbers without a zero in front. ``%s`` alone is for the seconds since 1970 in UTC, ``%3s`` and ``%6s`` for a
+thousandth and a millionth of them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-_DIRECTIVE = re.compile(r"%(-?[YymdHIMSpbBzq]|:z|[1-9]?f|[36]?s|%)")
+_DIRECTIVE = re.compile(r"%(-?[YymdGVuHIMSpbBzq]|:z|[1-9]?f|[36]?s|%)")
 _TWO = r"(\d{1,2})"
 _FORMS = {
-    "Y": r"(\d{4})", "y": r"(\d\d)", "m": _TWO, "d": _TWO, "H": _TWO, "I": _TWO, "M": _TWO, "S": _TWO,
-    "p": r"([AaPp][Mm])", "b": r"([A-Za-z]{3})\.?", "B": r"([A-Za-z]{3,9})", "q": r"([1-4])", "f": r"(\d{1,9})",
-    "z": r"(Z|[+-]\d\d:?\d\d)", "s": r"(-?\d{1,17})",
+    "Y": r"(\d{4})", "y": r"(\d\d)", "m": _TWO, "d": _TWO, "G": r"(\d{4})", "V": _TWO, "u": r"([1-7])",
+    "H": _TWO, "I": _TWO, "M": _TWO, "S": _TWO, "p": r"([AaPp][Mm])", "b": r"([A-Za-z]{3})\.?", "B": r"([A-Za-z]{3,9})",
+    "q": r"([1-4])", "f": r"(\d{1,9})", "z": r"(Z|[+-]\d\d:?\d\d)", "s": r"(-?\d{1,17})",
 }  # fmt: skip
 _NUMBERS = {name.casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
 _NUMBERS |= {name[:3].casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
@@ -54,7 +54,7 @@ def _pieces(pattern: str) -> list[tuple[str, str]]:
 
 
 def check_pattern(pattern: str) -> None:
-    """Refuse a pattern that says no year, says something twice, or has unknown directives.
+    """Refuse a pattern that says no year, says something twice, mixes months and weeks, or has unknown directives.
 
     Raises:
         RunError: one of these.
@@ -62,7 +62,13 @@ def check_pattern(pattern: str) -> None:
     letters = [letter for letter, _ in _pieces(pattern) if letter]
     if letters == ["s"]:
         return
-    if not {"Y", "y"} & set(letters) or len(set(letters)) < len(letters):
+    weeks = set(letters) & set("GVu")
+    if weeks and (not weeks >= set("GV") or set(letters) & set("YymdbBq")):
+        raise RunError(
+            f"the time format {one_line(pattern, 40)} must have year and week of ISO 8601 (%G and %V) together, and no "
+            "month"
+        )
+    if not {"Y", "y", "G"} & set(letters) or len(set(letters)) < len(letters):
         raise RunError(f"the time format {one_line(pattern, 40)} must have a year (%Y or %y), and nothing twice")
 
 
@@ -153,7 +159,7 @@ def _width(letter: str, flag: str) -> int:
         return 0
     if letter == "f":
         return int(flag or 6)
-    return {"Y": 4, "b": 3, "q": 1, "z": 6 if flag == ":" else 5}.get(letter, 2)
+    return {"Y": 4, "G": 4, "b": 3, "q": 1, "u": 1, "z": 6 if flag == ":" else 5}.get(letter, 2)
 
 
 def _unit(pattern: str) -> int:
@@ -185,25 +191,47 @@ def offset_of(text: str) -> int:
 def _combined(
     fields: dict[str, NDArray[np.int64]], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
-    zero, one = np.zeros(count, np.int64), np.ones(count, np.int64)
+    zero = np.zeros(count, np.int64)
+    days, right = _days_of_weeks(fields, count) if "G" in fields else _days_of_months(fields, count)
+    hour = fields.get("H", zero)
+    if "I" in fields:
+        hour = fields["I"] % 12 + fields.get("p", zero)
+        right &= (fields["I"] >= 1) & (fields["I"] <= 12)
+    minute, second = fields.get("M", zero), fields.get("S", zero)
+    right &= (hour < 24) & (minute < 60) & (second < 60)
+    wrong = int(np.flatnonzero(~right)[0]) if not right.all() else -1
+    seconds = days * 86_400 + hour * 3600 + minute * 60 + second
+    return seconds * SECOND + fields.get("f", zero), fields.get("z"), wrong
+
+
+def _days_of_months(fields: dict[str, NDArray[np.int64]], count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The days since 1970 of years, months or quarters, and days; and whether there are such days."""
+    one = np.ones(count, np.int64)
     year = fields["Y"] if "Y" in fields else fields["y"] + np.where(fields["y"] < 69, 2000, 1900)
     named = fields.get("b", fields.get("B"))
     month = 3 * fields["q"] - 2 if "q" in fields else fields.get("m", one) if named is None else named
-    day, hour = fields.get("d", one), fields.get("H", zero)
-    if "I" in fields:
-        hour = fields["I"] % 12 + fields.get("p", zero)
-    minute, second = fields.get("M", zero), fields.get("S", zero)
+    day = fields.get("d", one)
     months = np.clip((year - 1970) * 12 + month - 1, -23_640, 96_359)  # the years 0 to 9999
-    begin = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    end = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    right = (
-        (month >= 1) & (month <= 12) & (day >= 1) & (day <= end - begin) & (hour < 24) & (minute < 60) & (second < 60)
-    )
-    if "I" in fields:
-        right &= (fields["I"] >= 1) & (fields["I"] <= 12)
-    wrong = int(np.flatnonzero(~right)[0]) if not right.all() else -1
-    seconds = (begin + day - 1) * 86_400 + hour * 3600 + minute * 60 + second
-    return seconds * SECOND + fields.get("f", zero), fields.get("z"), wrong
+    begin, end = _first_days(months), _first_days(months + 1)
+    return begin + day - 1, (month >= 1) & (month <= 12) & (day >= 1) & (day <= end - begin)
+
+
+def _days_of_weeks(fields: dict[str, NDArray[np.int64]], count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The days since 1970 of years, weeks and weekdays of ISO 8601, by default Mondays; and whether there are such."""
+    year, week, weekday = fields["G"], fields["V"], fields.get("u", np.ones(count, np.int64))
+    begin, end = _first_week(year), _first_week(year + 1)
+    return begin + 7 * (week - 1) + weekday - 1, (week >= 1) & (7 * week <= end - begin)
+
+
+def _first_week(year: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The Monday of a year's first week, which has the fourth of January in it; in days since 1970, a Thursday."""
+    fourth = _first_days((year - 1970) * 12) + 3
+    return fourth - (fourth + 3) % 7
+
+
+def _first_days(months: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first day of months since 1970, in days since 1970."""
+    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def write_times(pattern: str, local: NDArray[np.int64], offsets: NDArray[np.int64]) -> list[str]:
@@ -222,13 +250,19 @@ def write_times(pattern: str, local: NDArray[np.int64], offsets: NDArray[np.int6
     months = days.astype("datetime64[M]")
     year, month = np.divmod(months.astype(np.int64) + 1970 * 12, 12)
     day = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
-    seconds, fraction = np.divmod(local - days.astype(np.int64) * 86_400 * SECOND, SECOND)
-    rows = zip(*(each.tolist() for each in (year, month + 1, day, seconds, fraction, offsets)), strict=True)
+    number = days.astype(np.int64)
+    weekday = (number + 3) % 7
+    # A week belongs to the year of its Thursday.
+    week_year = (number - weekday + 3).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    week = (number - _first_week(week_year)) // 7 + 1
+    seconds, fraction = np.divmod(local - number * 86_400 * SECOND, SECOND)
+    columns = (year, month + 1, day, seconds, fraction, offsets, week_year, week, weekday + 1)
+    rows = zip(*(each.tolist() for each in columns), strict=True)
     return ["".join(_written(letter, flag, row) for letter, flag in pieces) for row in rows]
 
 
 def _written(letter: str, flag: str, row: tuple[int, ...]) -> str:
-    year, month, day, seconds, fraction, offset = row
+    year, month, day, seconds, fraction, offset, week_year, week, weekday = row
     if not letter:
         return flag
     if letter in "bB":
@@ -242,11 +276,13 @@ def _written(letter: str, flag: str, row: tuple[int, ...]) -> str:
     if letter == "z":
         hours, minutes = divmod(abs(offset) // (60 * SECOND), 60)
         return f"{'-' if offset < 0 else '+'}{hours:02d}{':' if flag == ':' else ''}{minutes:02d}"
-    if letter == "Y":
-        return f"{year:04d}"
+    if letter in "YG":
+        return f"{year if letter == 'Y' else week_year:04d}"
+    if letter == "u":
+        return str(weekday)
     hour = seconds // 3600
     values = {
         "y": year % 100, "m": month, "d": day, "H": hour, "I": (hour + 11) % 12 + 1, "M": seconds // 60 % 60,
-        "S": seconds % 60,
+        "S": seconds % 60, "V": week,
     }  # fmt: skip
     return f"{values[letter]:d}" if flag == "-" else f"{values[letter]:02d}"

@@ -49,7 +49,7 @@ def test_direct(opened):
 
 def test_some_of_many(opened, monkeypatch):
     monkeypatch.setattr("recurra.tasks.series.left_out.MOST_VALUES", 6 * 3 * 2)
-    settings = SeriesSettings(6, hidden=8, training=SHORT)
+    settings = SeriesSettings(6, hidden=8, members=3, training=SHORT)
     tested = forecasts_of_left_out(train_alone(opened, settings), opened, settings)
     assert tested.actual.shape == (6, 1, 6)
 
