@@ -140,6 +140,16 @@ class Recorder:
             if isinstance(held, Value) and held.recorder is self and self.names[held.number] is None:
                 self.names[held.number] = name
 
+    def named(self) -> dict[str, int]:
+        """The value of each name of the source: an argument, or what a local variable holds in the end."""
+        made = {result for record in self.records for result in record.results}
+        found = {name: number for number, name in enumerate(self.names) if name is not None}
+        for name, held in (self.frame.f_locals if self.frame else {}).items():
+            if isinstance(held, Value) and held.recorder is self:
+                found[name] = held.number
+        found.update({name: number for number, name in enumerate(self.names) if name and number not in made})
+        return found
+
     def place(self) -> SourceLine | None:
         """The line of the cell that runs now; None outside of a call."""
         frame = _frame_of(self.code)

@@ -2,7 +2,9 @@
 
 import re
 
-from recurra import cell, concat, eye, heads, scalar, sigmoid, split, tanh
+import pytest
+
+from recurra import EquationError, cell, concat, eye, heads, scalar, sigmoid, split, tanh
 from recurra.compiler import trace
 from recurra.program import shape_text
 from tests.compiler.traced import refused, shapes
@@ -96,3 +98,65 @@ def test_a_size_that_nothing_fixes():
     message = refused(open_size)
     assert "parameter `A`" in message
     assert "(input, ·)" in message
+
+
+def free(x, h, *, D, b, W):
+    d = tanh(x @ D + b)
+    return tanh(concat(d, h) @ W)
+
+
+def test_sizes_by_name():
+    assert shapes(cell(free), sizes={"d": 23}) == {"D": "(input, 23)", "b": "(23)", "W": "(hidden + 23, hidden)"}
+    assert shapes(cell(free), sizes={"D": ("input", "hidden/4")}) == shapes(cell(free), sizes={"b": "hidden/4"})
+    assert shapes(cell(sizes={"d": 7})(free))["b"] == "(7)"
+    assert shapes(cell(sizes={"d": 7})(free), sizes={"d": 9})["b"] == "(9)"
+
+
+def test_the_sizes_of_states_and_of_the_output():
+    @cell(output="y", sizes={"y": 23, "s": 48, "U": ("hidden", 8)})
+    def several(x, h, s, *, W, U, V, A, B):
+        h = tanh(x @ W + h @ (U @ V))
+        s = tanh(s * (h @ A))
+        y = concat(h, s) @ B
+        return h, s
+
+    program = trace(several)
+    assert [shape_text(state.shape) for state in program.states] == ["(hidden)", "(48)"]
+    assert shape_text(program.output.shape) == "(23)"
+    assert shapes(several)["V"] == "(8, hidden)"
+    assert shapes(several)["B"] == "(hidden + 48, 23)"
+
+
+def test_a_name_that_is_assigned_again_has_the_size_of_its_last_value():
+    @cell(sizes={"d": 5})
+    def again(x, h, *, D, E, W):
+        d = tanh(x @ D)
+        d = tanh((d * d) @ E)
+        return tanh(concat(d, h) @ W)
+
+    assert shapes(again, sizes={"D": ("input", 3)})["E"] == "(3, 5)"
+
+
+def test_the_entry_that_would_fix_an_open_size():
+    assert refused(free).endswith("give the size: sizes={'d': n}")
+
+    def low_rank(x, h, *, W, A, B):
+        return tanh(x @ W + h @ (A @ B))
+
+    assert refused(low_rank).endswith("give the size: sizes={'A': ('hidden', n)}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"q": 3}, r"sizes= names 'q', which is no variable of its equations: x, h, D, b, W, d"),
+        ({"h": 3}, r"sizes= gives `h` the shape \(3\), but it is \(hidden\): the layer's input_size, hidden_size"),
+        ({"x": 3}, r"sizes= gives `x` the shape \(3\), but it is \(input\)"),
+        ({"d": 3, "b": 4}, r"shapes do not match: .*; sizes= gives d \(3\), b \(4\)"),
+        ({"D": 3}, r"shapes do not match: .*; sizes= gives D \(3\)"),
+    ],
+    ids=str,
+)
+def test_sizes_that_cannot_be(sizes, message):
+    with pytest.raises(EquationError, match=message):
+        trace(cell(free), sizes=sizes)

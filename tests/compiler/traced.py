@@ -11,8 +11,8 @@ from recurra.errors import EquationError
 from recurra.program import shape_text
 
 
-def shapes(target, **options):
-    return {variable.name: shape_text(variable.shape) for variable in trace(target, options).parameters}
+def shapes(target, sizes=None, **options):
+    return {variable.name: shape_text(variable.shape) for variable in trace(target, options, sizes=sizes).parameters}
 
 
 def refused(function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NoReturn
 
@@ -12,7 +12,14 @@ from recurra.program.solver import Mismatch, Solver
 from recurra.values import Record, Recorder
 
 
-def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_hidden: int | None) -> list[Shape]:
+def infer(
+    recorder: Recorder,
+    states: list[int],
+    output: int,
+    first: Size,
+    new_hidden: int | None,
+    given: Mapping[str, Shape],
+) -> list[Shape]:
     """The shape of every value of a recorded cell.
 
     Certain facts are stated until nothing new follows. Only then is one assumption made, and so on. Assumptions are
@@ -25,6 +32,7 @@ def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_h
         output: the value that a layer returns.
         first: the size of the first state.
         new_hidden: the first state's new value before its projection, where there is one.
+        given: shapes of variables by name, which are certain facts too.
 
     Raises:
         EquationError: names the cell, the variable, the line, and both shapes.
@@ -36,6 +44,7 @@ def infer(recorder: Recorder, states: list[int], output: int, first: Size, new_h
         solver.need(1, (first,))
     for number in range(2, 1 + len(states)):
         solver.need(number, (solver.unknown(),))
+    inference.state_given(given)
     facts: list[tuple[int, Callable[[], None]]] = [
         (new, partial(_same_state, solver, old, new)) for old, new in enumerate(states, start=1)
     ]
@@ -58,6 +67,7 @@ class _Inference:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.solver = Solver(len(recorder.names))
+        self.given = ""  # the shapes that are given by name, for messages
         # Each literal is a scalar value of its own.
         self.uses = [
             Usage(
@@ -69,6 +79,21 @@ class _Inference:
             )
             for record in recorder.records
         ]
+
+    def state_given(self, given: Mapping[str, Shape]) -> None:
+        """State the shapes that are given by name."""
+        self.given = ", ".join(f"{name} {shape_text(shape)}" for name, shape in given.items())
+        named = self.recorder.named() if given else {}
+        for name, shape in given.items():
+            if name not in named:
+                self.recorder.fail(f"sizes= names {name!r}, which is no variable of its equations: {', '.join(named)}")
+            try:
+                self.solver.need(named[name], shape)
+            except Mismatch as mismatch:
+                self.recorder.fail(
+                    f"sizes= gives `{name}` the shape {shape_text(shape)}, but it is {shape_text(mismatch.have)}: the "
+                    "layer's input_size, hidden_size or proj_size gives that"
+                )
 
     def settle(self, facts: list[tuple[int, Callable[[], None]]]) -> None:
         """State all certain facts until nothing new follows."""
@@ -108,10 +133,14 @@ class _Inference:
         return list(reached)
 
     def assume_hidden(self, values: list[int]) -> bool:
-        """Give the first vector of unknown size the size `hidden`."""
+        """Give the first vector of unknown size the size `hidden`, unless another size would come out as none."""
         for value in values:
             shape = self.solver.shape(value)
-            if shape and len(shape) == 1 and any(symbol.startswith("?") for symbol in shape[0].symbols):
+            unknown = next((s for s in shape[0].symbols if s.startswith("?")), None) if shape else None
+            if shape is None or unknown is None or len(shape) > 1:
+                continue
+            rest = HIDDEN - shape[0] + Size.symbol(unknown) * shape[0].factor(unknown)
+            if rest.terms and all(factor > 0 for _, factor in rest.terms):
                 self.solver.need(value, (HIDDEN,))
                 return True
         return False
@@ -136,12 +165,26 @@ class _Inference:
         users = [r for r in self.recorder.records if value in r.operands or value in r.results]
         place = users[0].place if users else None
         what = self._what(value)
+        entry = self._entry(value, shape)
         known = "nothing is known of its shape" if shape is None else f"its shape is {shape_text(shape)}"
         self.recorder.fail(
             f"the shape of {what} does not follow from its use: {known}, and no equation fixes the rest "
-            "(shown as ·). Let its result meet a state, or write `scalar(…)` if it is one number",
+            f"(shown as ·). Let its result meet a state, or write `scalar(…)` if it is one number{entry}",
             place,
         )
+
+    def _entry(self, value: int, shape: Shape | None) -> str:
+        """The end of a message about an open shape: the entry of ``sizes=`` that would fix it, where one would."""
+        is_open = {symbol for size in shape or () for symbol in size.symbols if symbol.startswith("?")}
+        vectors, others = [], []
+        made = {result for record in self.recorder.records for result in record.results}
+        for name, number in sorted(self.recorder.named().items(), key=lambda item: item[1] not in made):
+            texts = ["n" if is_open.intersection(s.symbols) else repr(str(s)) for s in self.solver.shape(number) or ()]
+            if texts == ["n"] or (shape is None and number == value):
+                vectors.append(f"{{{name!r}: n}}")
+            elif "n" in texts:
+                others.append(f"{{{name!r}: ({', '.join(texts)})}}")
+        return f", or give the size: sizes={(vectors + others)[0]}" if vectors or others else ""
 
     def _maker(self, value: int) -> Record | None:
         return next((record for record in self.recorder.records if value in record.results), None)
@@ -156,7 +199,8 @@ class _Inference:
         else:
             use = use or (f"in `{record.operation}`" if record else "")
             fact = f"{what} has shape {have}{self._elsewhere(mismatch.value, record)}, but {use} it must have {need}"
-        self.recorder.fail(f"shapes do not match: {fact}", record.place if record else None)
+        given = f"; sizes= gives {self.given}" if self.given else ""
+        self.recorder.fail(f"shapes do not match: {fact}{given}", record.place if record else None)
 
     def _what(self, value: int) -> str:
         if value >= len(self.recorder.names):

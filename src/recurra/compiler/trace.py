@@ -10,7 +10,7 @@ from typing import Any
 from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
 from recurra.errors import EquationError
-from recurra.program import HIDDEN, PROJ, Equation, Program, Variable, check
+from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Variable, check
 from recurra.values import Recorder, Value, recording
 
 
@@ -30,6 +30,7 @@ class TracedCell(Cell):
         self.parameters = tuple(parameter.name for parameter in program.parameters)
         self.options = {}
         self.init = dict(init or {})
+        self.sizes = {}
         is_state = program.output in program.next_states[:1]
         self.output = None if is_state or not program.states else program.output.name
 
@@ -41,39 +42,61 @@ class TracedCell(Cell):
         """
         raise EquationError(f"cell {self.name!r} comes from a file: other cells cannot be written with it")
 
+    def resolve_sizes(self, given: Mapping[str, Any] | None) -> dict[str, Shape]:
+        """No shapes by name: the program has its sizes already.
+
+        Raises:
+            EquationError: sizes are given.
+        """
+        if given:
+            raise EquationError(f"cell {self.name!r} comes from a file, and has its sizes: it takes no sizes=")
+        return {}
+
     def __reduce__(self) -> tuple[Any, ...]:
         return TracedCell, (self.program, self.init)
 
 
-def trace(cell: Cell, options: Mapping[str, Any] | None = None, *, projected: bool = False) -> Program:
+def trace(
+    cell: Cell,
+    options: Mapping[str, Any] | None = None,
+    *,
+    sizes: Mapping[str, Any] | None = None,
+    projected: bool = False,
+) -> Program:
     """The program of a cell.
 
     Args:
         cell: the equations.
         options: values for the cell's options; the others keep their defaults.
+        sizes: sizes of variables by name, as ``@recurra.cell`` takes them; the others keep the cell's own.
         projected: whether the first state is multiplied by a further parameter ``weight_hr`` of shape (proj, hidden)
             before it is handed on (Sak et al. 2014, the LSTMP layer).
 
     Raises:
         EquationError: the equations contradict themselves, or leave a shape open; names cell, variable and line.
-        TypeError: an option that the cell does not have.
+        TypeError: an option that the cell does not have, or sizes that are no dictionary of sizes.
     """
+    shapes = cell.resolve_sizes(sizes)
     if isinstance(cell, TracedCell):
         return cell.program
     chosen = cell.resolve_options(options or {})
+    typed = tuple((name, value, type(value)) for name, value in chosen.items())
     try:
-        return _cached(cell, tuple((name, value, type(value)) for name, value in chosen.items()), projected)
+        hash(typed)
     except TypeError:  # an option that cannot be hashed
-        return _trace(cell, chosen, projected)
+        return _trace(cell, chosen, shapes, projected)
+    return _cached(cell, typed, tuple(shapes.items()), projected)
 
 
 @lru_cache(maxsize=256)
-def _cached(cell: Cell, options: tuple[tuple[str, Any, type], ...], projected: bool) -> Program:
+def _cached(
+    cell: Cell, options: tuple[tuple[str, Any, type], ...], shapes: tuple[tuple[str, Shape], ...], projected: bool
+) -> Program:
     """The program, traced once. The key holds types too, as 1, 1.0 and True are equal, but not the same option."""
-    return _trace(cell, {name: value for name, value, _ in options}, projected)
+    return _trace(cell, {name: value for name, value, _ in options}, dict(shapes), projected)
 
 
-def _trace(cell: Cell, options: Mapping[str, Any], projected: bool) -> Program:
+def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], projected: bool) -> Program:
     function = cell.function
     code = function.__code__ if isinstance(function, FunctionType) else type(function).__call__.__code__
     recorder = Recorder(cell.name, code, tuple(FUNCTIONS))
@@ -95,7 +118,7 @@ def _trace(cell: Cell, options: Mapping[str, Any], projected: bool) -> Program:
                 recorder.names[states[0].number] = cell.states[0]
             output = _output(cell, recorder, states)
     _refuse_unused(cell, recorder, [state.number for state in (*states, output)])
-    return _program(cell, recorder, states, output, new_hidden)
+    return _program(cell, recorder, states, output, new_hidden, given)
 
 
 def _results(cell: Cell, recorder: Recorder, returned: object, wanted: Sequence[str]) -> list[Value]:
@@ -153,9 +176,16 @@ def _refuse_unused(cell: Cell, recorder: Recorder, roots: list[int]) -> None:
         recorder.fail(f"{', '.join(texts)} is not used: no new state depends on it")
 
 
-def _program(cell: Cell, recorder: Recorder, states: list[Value], output: Value, new_hidden: int | None) -> Program:
+def _program(
+    cell: Cell,
+    recorder: Recorder,
+    states: list[Value],
+    output: Value,
+    new_hidden: int | None,
+    given: Mapping[str, Shape],
+) -> Program:
     first = PROJ if new_hidden is not None else HIDDEN
-    shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden)
+    shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden, given)
     names = _unique_names(recorder)
     variables = [Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)]
     count = 1 + len(cell.states)

@@ -31,6 +31,7 @@ def converted(
     table: str | None,
     linear: Names | None,
     batch_first: bool,
+    sizes: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> Description:
     """The model that ``recurra.convert`` returns; the arguments are the same.
@@ -41,7 +42,7 @@ def converted(
     """
     arrays = Arrays.of(source)
     try:
-        choice = Choice(_cell(cell), options, order, batch_first)
+        choice = Choice(_cell(cell), options, sizes, order, batch_first)
         several = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
         if not several:
             raise RecurraError("names is an empty list: a model needs a layer")

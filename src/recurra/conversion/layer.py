@@ -71,12 +71,14 @@ class Choice:
     Attributes:
         cell: the cell of the layers; None to tell it from the shapes.
         options: values for the cell's options.
+        sizes: sizes that the cell's equations leave open, by the name of a variable.
         order: torch, keras or onnx; None to tell it from the names.
         batch_first: whether the layers have the batch first.
     """
 
     cell: Cell | None
     options: Mapping[str, Any]
+    sizes: Mapping[str, Any] | None
     order: str | None
     batch_first: bool
 
@@ -86,7 +88,7 @@ class Choice:
         Raises:
             RecurraError: ``order`` is not known.
         """
-        program = trace(lstm) if self.cell is None else trace(self.cell, self.options)
+        program = trace(lstm) if self.cell is None else trace(self.cell, self.options, sizes=self.sizes)
         optional = [parameter.name for parameter in biases(program)]
         required = [parameter.name for parameter in program.parameters if parameter.name not in optional]
         own = torch_scheme(required, [*optional, "weight_hr"])
@@ -112,7 +114,7 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
     scans: Scans = [[arrays.by_role(roles) for roles in level] for level in found.scans]
     first, library = scans[0][0], _LIBRARIES.get(found.order)
     cell = choice.cell or (_torch_cell(first) if library is None else library.cell(first))
-    program = trace(cell, choice.options, projected="weight_hr" in first)
+    program = trace(cell, choice.options, sizes=choice.sizes, projected="weight_hr" in first)
     own, scans = _own(program, scans) if library is None else _converted(library, program, scans)
     has_biases = len(own.parameters) == len(program.parameters)
     part = _part(cell, own, scans, has_biases=has_biases, batch_first=choice.batch_first)

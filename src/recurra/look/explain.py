@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 def explain(
     target: Cell | LayerSizes | nn.Module | Model | Description | str | os.PathLike[str],
     x: Tensor | PackedSequence | ArrayLike | tuple[Any, ...] | None = None,
+    *,
+    sizes: Mapping[str, Any] | None = None,
 ) -> Explanation:
     """Explain every variable, shape and cost of a recurrent network, and how its output and last states relate.
 
@@ -37,6 +40,8 @@ def explain(
         x: an input, as the target takes it: (seq_len, batch, input_size) or in the layer's own layout, unbatched or
             packed; for several arguments a tuple, such as ``(x, (h_0, c_0))``. Shapes then have batch and seq_len in
             numbers. A whole model of torch is run on it once, in evaluation mode and without gradients. Default None.
+        sizes: of a bare cell, sizes that its equations leave open, by the name of a variable, as
+            ``recurra.nn.Recurrent`` takes them; a layer knows its own. Default none.
 
     Returns:
         An explanation: ``print`` shows it, a notebook draws it, ``to_html()`` and ``to_svg()`` give a page and a
@@ -44,20 +49,22 @@ def explain(
 
     Raises:
         TypeError: target is something else, or x is no input of it.
-        ValueError: x is given for a bare cell, or the model of a file does not run as one.
+        ValueError: x is given for a bare cell or sizes for anything else, or the model of a file does not run as one.
         RuntimeError: x has another shape than the target takes; the message names the dimensions.
         FileFormatError: the file cannot be read.
     """
-    if isinstance(target, LayerSizes):
-        if x is not None:
-            raise ValueError("explain(LayerSizes) takes no input: its batch and seq_len are among the sizes")
-        return _of_sizes(target)
     if isinstance(target, str) and not Path(target).exists():
         target = cells.all().get(target, target)
     if isinstance(target, Cell):
         if x is not None:
             raise ValueError("explain(cell) takes no input: a bare cell has no sizes; give a layer")
-        return _alone(Subject(f"cell {target.name}", trace(target)))
+        return _alone(Subject(f"cell {target.name}", trace(target, sizes=sizes)))
+    if sizes is not None:
+        raise ValueError("explain takes sizes= for a bare cell alone: a layer knows its sizes")
+    if isinstance(target, LayerSizes):
+        if x is not None:
+            raise ValueError("explain(LayerSizes) takes no input: its batch and seq_len are among the sizes")
+        return _of_sizes(target)
     described = _description(target)
     if described is not None:
         from recurra.look.described import explained_description, form_of

@@ -12,7 +12,7 @@ from recurra.nn.running.checkpoint import check_checkpoint
 # Attributes that decide what a module's scans compute.
 _FIXED = frozenset(
     (
-        *("cell", "options", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
+        *("cell", "options", "sizes", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
         *("nonlinearity", "mode", "_all_weights", "_flat_weights_names"),
     )
 )
@@ -23,6 +23,7 @@ class FixedConfiguration(nn.Module):
 
     cell: Cell
     options: dict[str, Any]
+    sizes: dict[str, Any]
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
@@ -34,9 +35,9 @@ class FixedConfiguration(nn.Module):
             nn.Module.__setattr__(self, name, value)
 
     def _shown_options(self) -> list[str]:
-        """The cell's options that differ from their defaults, for ``repr``."""
+        """The layer's sizes, and the cell's options that differ from their defaults, for ``repr``."""
         chosen = self.cell.resolve_options(self.options)
-        return [
+        return [f"sizes={self.sizes}"] * bool(self.sizes) + [
             f"{name}={getattr(value, '__name__', value)}"
             for name, value in chosen.items()
             if value is not self.cell.options[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.engines import ENGINES
 from recurra.engines.torch_internals import leave_to_python
 from recurra.equations import Cell
+from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
 from recurra.nn.checks import (
     InputCheck,
@@ -90,6 +91,8 @@ class Recurrent(FixedConfiguration):
         dropout: probability of zeroing an element of the output of each layer but the last, in training. Default 0.
         bidirectional: a second run from the last step to the first; outputs are concatenated. Default False.
         proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014). Default 0.
+        sizes: sizes that the cell's equations leave open, by the name of a variable, as ``@recurra.cell`` takes them;
+            the cell's own for the others. Default none.
         checkpoint: in training, keep only the states of every so many steps, and compute the steps between again for
             the gradients; True for every √T steps, or 32 in graphs of torch.compile. Default None: keep what makes the
             backward pass fast, within bounds.
@@ -115,6 +118,7 @@ class Recurrent(FixedConfiguration):
         bidirectional: bool = False,
         *,
         proj_size: int = 0,
+        sizes: Mapping[str, Any] | None = None,
         checkpoint: bool | int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -133,6 +137,7 @@ class Recurrent(FixedConfiguration):
         proj_size = check_proj(proj_size, hidden_size)
         self.cell = cell
         self.options = dict(options)
+        self.sizes = {name: size_argument(shape) for name, shape in free_sizes(cell.name, sizes).items()}
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -152,7 +157,7 @@ class Recurrent(FixedConfiguration):
 
     def _make_scans(self) -> list[Scan]:
         """One scan for each layer and direction, layer by layer."""
-        program = trace(self.cell, self.options, projected=self.proj_size > 0)
+        program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0)
         if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
         scans: list[Scan] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from recurra.compiler import TracedCell, drop_biases, trace
 from recurra.equations import Cell
+from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
 from recurra.mistakes import address
 from recurra.nn.checks import (
@@ -44,6 +46,8 @@ class RecurrentCell(FixedConfiguration):
         bias: False drops every parameter that is only ever added. Default True.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
+        sizes: sizes that the cell's equations leave open, by the name of a variable, as ``@recurra.cell`` takes them;
+            the cell's own for the others. Default none.
         **options: values for the cell's options.
 
     Raises:
@@ -61,6 +65,8 @@ class RecurrentCell(FixedConfiguration):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        sizes: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(cell, Cell):
@@ -76,10 +82,11 @@ class RecurrentCell(FixedConfiguration):
         super().__init__()
         self.cell = cell
         self.options = dict(options)
+        self.sizes = {name: size_argument(shape) for name, shape in free_sizes(cell.name, sizes).items()}
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        program = trace(cell, options)
+        program = trace(cell, options, sizes=self.sizes)
         if not bias and not isinstance(cell, TracedCell):
             kept = drop_biases(program)
             dropped = [p.name for p in program.parameters if p not in kept.parameters]

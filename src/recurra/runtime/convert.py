@@ -19,6 +19,7 @@ def convert(
     embedding: str | None = None,
     output: str | Mapping[str, str] | None = None,
     batch_first: bool = False,
+    sizes: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Model:
     """Convert weights of another library to a model: recurrent layers, an embedding before, a linear map behind.
@@ -44,6 +45,7 @@ def convert(
         output: the linear map behind the layers: the prefix of its arrays' names, or a segment of it, or a mapping with
             ``weight`` (out, in) or ``kernel`` (in, out), and ``bias``. Default None.
         batch_first: whether input and output are (batch, seq_len, features), as in Keras. Default False.
+        sizes: sizes that the cell's equations leave open, as ``Recurrent`` takes them. Default none.
         **options: values for the cell's options, such as ``nonlinearity="relu"`` of an RNN.
 
     Raises:
@@ -53,4 +55,4 @@ def convert(
     """
     from recurra.conversion.build import converted  # its imports, zipfile among them, take longer than all others
 
-    return Model(converted(source, cell, order, names, embedding, output, batch_first, options))
+    return Model(converted(source, cell, order, names, embedding, output, batch_first, sizes, options))

@@ -1,19 +1,16 @@
-"""The language of cells: ``@cell``, and the operations of its equations.
+"""The functions of the language of cells.
 
-A cell describes one example at one time step. Every function here takes and returns values of the cell that is being
-traced; Python numbers may stand wherever a value may.
+Every function here takes and returns values of the cell that is being traced; Python numbers may stand wherever a value
+may.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any
 
-from recurra.errors import EquationError
 from recurra.values import Value, current_recorder
 
 ValueOrNumber = Value | float
@@ -273,159 +270,3 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         )
     }
 )  # fmt: skip
-
-
-# Options are passed to a layer by name, beside these arguments of its own.
-_LAYER_ARGUMENTS = (
-    "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
-    "device", "dtype",
-)  # fmt: skip
-
-
-class Cell:
-    """The equations of one time step, made by ``@recurra.cell``. A cell holds no weights.
-
-    Attributes:
-        name: the function's name.
-        input: the name of the first argument.
-        states: the names of the other arguments before the star.
-        parameters: the names after the star that have no default.
-        options: the names after the star that have a default, with that default; fixed when a layer is made.
-        output: the local variable that a layer returns; None for the first state.
-        init: initial values of parameters that do not start uniformly random.
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        *,
-        output: str | None = None,
-        init: Mapping[str, float] | None = None,
-        feed_forward: bool = False,
-    ) -> None:
-        self.function = function
-        self.name = function.__name__
-        self.output = output
-        self.init = dict(init or {})
-        functools.update_wrapper(self, function)
-        flowing, keywords = _signature(self.name, function)
-        if len(flowing) < 2 and not (feed_forward and len(flowing) == 1):
-            raise EquationError(
-                f"cell {self.name!r}: before the star stand the input and at least one state, as in (x, h, *, W, U, b);"
-                f" got ({', '.join(flowing)})"
-            )
-        self.input, self.states = flowing[0], tuple(flowing[1:])
-        self.parameters = tuple(name for name, default in keywords.items() if default is inspect.Parameter.empty)
-        self.options = {name: value for name, value in keywords.items() if name not in self.parameters}
-        taken = [name for name in self.options if name in _LAYER_ARGUMENTS]
-        if taken:
-            raise EquationError(f"cell {self.name!r}: an option cannot be called {taken[0]}: layers have that argument")
-        unknown = sorted(set(self.init) - set(self.parameters))
-        if unknown:
-            raise EquationError(f"cell {self.name!r}: init names {', '.join(unknown)}, which is no parameter")
-        for name, value in self.init.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise EquationError(f"cell {self.name!r}: init[{name!r}] must be a number, not {value!r}")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the equations, so that one cell can be written with another."""
-        current_recorder(f"{self.name}(…)")
-        return self.function(*args, **kwargs)
-
-    def resolve_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All options: the given values, and defaults for the others. Functions may be given by name.
-
-        Raises:
-            TypeError: an option that the cell does not have.
-            EquationError: a name that is not that of a function of the cell language.
-        """
-        unknown = sorted(set(given) - set(self.options))
-        if unknown:
-            known = ", ".join(self.options) or "none"
-            raise TypeError(f"cell {self.name!r} has no option {', '.join(unknown)}; its options: {known}")
-        options = {**self.options, **given}
-        for name, value in options.items():
-            if callable(self.options[name]) and isinstance(value, str):
-                if value not in FUNCTIONS:
-                    raise EquationError(
-                        f"cell {self.name!r}: {name}={value!r} is no function of the cell language; there are: "
-                        + ", ".join(FUNCTIONS)
-                    )
-                options[name] = FUNCTIONS[value]
-        return options
-
-    def __repr__(self) -> str:
-        return f"<cell {self.name}({self.input}, {', '.join(self.states)})>"
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        return self.__qualname__ if hasattr(self, "__qualname__") else object.__reduce__(self)
-
-    def __deepcopy__(self, memo: object) -> Cell:
-        return self  # immutable, as a function is
-
-    def __copy__(self) -> Cell:
-        return self
-
-
-def _signature(name: str, function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
-    """The arguments before the star, and those after it with their defaults."""
-    flowing: list[str] = []
-    keywords: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise EquationError(f"cell {name!r}: *{parameter.name} is not possible; a cell names its arguments")
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            keywords[parameter.name] = parameter.default
-        elif parameter.default is not parameter.empty:
-            raise EquationError(
-                f"cell {name!r}: {parameter.name} has a default, but stands before the star; options stand after it"
-            )
-        else:
-            flowing.append(parameter.name)
-    return flowing, keywords
-
-
-@overload
-def cell(function: Callable[..., Any], /) -> Cell: ...
-
-
-@overload
-def cell(
-    *, output: str | None = None, init: Mapping[str, float] | None = None
-) -> Callable[[Callable[..., Any]], Cell]: ...
-
-
-def cell(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    output: str | None = None,
-    init: Mapping[str, float] | None = None,
-) -> Cell | Callable[[Callable[..., Any]], Cell]:
-    """Make a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
-
-    Arguments before the star differ from step to step: the input, then the states, which are returned in the same
-    order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from use.
-
-    Args:
-        function: the equations.
-        output: the local variable that a layer returns as its output; default: the first state.
-        init: initial values of parameters by name, such as ``{"b_f": 1.0}``; default: uniform in ±1/√hidden.
-
-    Raises:
-        EquationError: the signature is not of that form. Errors in the equations are raised when they are traced.
-    """
-    if function is None:
-        return lambda function: Cell(function, output=output, init=init)
-    return Cell(function)
-
-
-def feed_forward(function: Callable[..., Any], /) -> Cell:
-    """Make a cell without states, ``(x, *, parameters, options) -> output``, such as a linear map or a norm.
-
-    Recurrent layers refuse it; the compiler and the engines treat it as any other cell.
-
-    Raises:
-        EquationError: the signature is not of that form.
-    """
-    return Cell(function, feed_forward=True)
