@@ -277,9 +277,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            sigmoid, tanh, relu, hard_sigmoid, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum, maximum, clip,
-            where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu, layer_norm, rms_norm,
-            bernoulli, dropout,
+            sigmoid, tanh, relu, hard_sigmoid, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum,
+            maximum, clip, where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu,
+            layer_norm, rms_norm, bernoulli, dropout,
         )
     }
 )  # fmt: skip

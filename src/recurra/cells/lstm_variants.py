@@ -138,8 +138,8 @@ def janet(x, h, *, W_f, U_f, b_f, W_g, U_g, b_g, beta=1.0):
     the forget gate").
 
     What is written is 1 − σ(s − β), a little less than what the forget gate σ(s) leaves free. Cell state and
-    output are one. The paper begins with chrono initialisation: ``b_f`` as the logarithm of uniform numbers from 1 to the longest
-    dependency, and 0 for ``b_g``; set them so after the layer is made if sequences are long.
+    output are one. The paper begins with chrono initialisation: ``b_f`` as the logarithm of uniform numbers from 1 to
+    the longest dependency, and 0 for ``b_g``. Set them so after the layer is made if sequences are long.
     """
     s = x @ W_f + h @ U_f + b_f
     g = tanh(x @ W_g + h @ U_g + b_g)
