@@ -79,15 +79,15 @@ def li_gru(x, h, *, W_z, U_z, b_z, W_n, U_n, b_n):
 
 
 @cell
-def minimal_rnn(x, h, *, W_n, b_n, U_u, V_u, b_u):
+def minimal_rnn(x, h, *, W_z, b_z, W_u, U_u, b_u):
     """MinimalRNN: the input is mapped to the space of the state, then only mixed in (Chen, 2017, "MinimalRNN: toward
     more interpretable and trainable recurrent neural networks", NIPS symposium on interpretable machine learning).
 
-    The candidate ``n``, the paper's z, is Φ(x): one tanh layer, as in the paper's experiments.
+    The candidate ``z`` is Φ(x): one tanh layer, as in the paper's experiments.
     """
-    n = tanh(x @ W_n + b_n)
-    u = sigmoid(h @ U_u + n @ V_u + b_u)
-    h = u * h + (1 - u) * n
+    z = tanh(x @ W_z + b_z)
+    u = sigmoid(z @ W_u + h @ U_u + b_u)
+    h = u * h + (1 - u) * z
     return h
 
 

@@ -34,27 +34,27 @@ def mgu(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n):
 
 
 @cell
-def miru1(x, h, *, W_r, U_r, b_r, W_n, U_n, b_n, update_coefficient=0.5):
+def miru1(x, h, *, W_r, U_r, b_r, W_n, U_n, b_n, update=0.5):
     """Minion recurrent unit 1: a GRU whose update gate is one fixed number (Zyarah & Kudithipudi, 2026, "Minion gated
     recurrent unit for continual learning", Neurocomputing).
 
-    ``update_coefficient`` is the paper's λ, the share of the old state.
+    ``update`` is the paper's λ, the share of the old state.
     """
     r = sigmoid(x @ W_r + h @ U_r + b_r)
     n = tanh(x @ W_n + (r * h) @ U_n + b_n)
-    h = update_coefficient * h + (1 - update_coefficient) * n
+    h = update * h + (1 - update) * n
     return h
 
 
 @cell
-def miru2(x, h, *, W_n, U_n, b_n, update_coefficient=0.5, reset_coefficient=0.5):
+def miru2(x, h, *, W_n, U_n, b_n, update=0.5, reset=0.5):
     """Minion recurrent unit 2: a GRU whose gates are two fixed numbers (Zyarah & Kudithipudi, 2026, "Minion gated
     recurrent unit for continual learning", Neurocomputing).
 
-    ``update_coefficient`` is the share of the old state, ``reset_coefficient`` the share of it that the candidate sees.
+    ``update`` is the share of the old state, ``reset`` the share of it that the candidate sees.
     """
-    n = tanh(x @ W_n + (reset_coefficient * h) @ U_n + b_n)
-    h = update_coefficient * h + (1 - update_coefficient) * n
+    n = tanh(x @ W_n + (reset * h) @ U_n + b_n)
+    h = update * h + (1 - update) * n
     return h
 
 

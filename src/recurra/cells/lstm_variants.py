@@ -133,15 +133,15 @@ def res_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, 
 
 
 @cell
-def janet(x, h, *, W_f, U_f, b_f, W_g, U_g, b_g, beta=1.0):
+def janet(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n, beta=1.0):
     """Just another network, a forget gate alone (van der Westhuizen & Lasenby, 2018, "The unreasonable effectiveness of
     the forget gate").
 
     What is written is 1 − σ(s − β), a little less than what the forget gate σ(s) leaves free. Cell state and
     output are one. The paper begins with chrono initialisation: ``b_f`` as the logarithm of uniform numbers from 1 to
-    the longest dependency, and 0 for ``b_g``. Set them so after the layer is made if sequences are long.
+    the longest dependency, and 0 for ``b_n``. Set them so after the layer is made if sequences are long.
     """
     s = x @ W_f + h @ U_f + b_f
-    g = tanh(x @ W_g + h @ U_g + b_g)
-    h = sigmoid(s) * h + (1 - sigmoid(s - beta)) * g
+    n = tanh(x @ W_n + h @ U_n + b_n)
+    h = sigmoid(s) * h + (1 - sigmoid(s - beta)) * n
     return h
