@@ -7,7 +7,10 @@ from recurra.look.layer_sizes import LayerSizes
 from recurra.nn import Recurrent
 
 # The others compute with h as with a vector of the size `hidden`.
-PROJECTED = {"layer_norm_lstm", "lstm", "multiplicative_lstm", "peephole_lstm", "rnn"}
+PROJECTED = {
+    "coupled_lstm", "layer_norm_lstm", "lstm", "mc_lstm", "multiplicative_lstm", "nas", "original_lstm",
+    "peephole_lstm", "ran", "res_lstm", "rnn", "scrn", "wmc_lstm",
+}  # fmt: skip
 
 
 @recurra.cell

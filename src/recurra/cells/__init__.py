@@ -1,33 +1,85 @@
-"""The zoo: each cell is its equations and the paper that they are from."""
+"""The zoo: each cell is its equations and the paper that they are from. A file holds one family."""
 
-from recurra.cells.standard import gru, lstm, rnn
-from recurra.cells.zoo import (
-    antisymmetric_rnn,
-    fast_rnn,
-    gru_reset_before,
-    indrnn,
-    layer_norm_lstm,
-    mgu,
-    min_gru,
-    multiplicative_lstm,
-    peephole_lstm,
+from recurra.cells.additive import ran, scrn
+from recurra.cells.bistable import br, nbr
+from recurra.cells.differential import antisymmetric_rnn
+from recurra.cells.fast import fast_grnn, fast_rnn
+from recurra.cells.gated import (
+    atr,
+    cfn,
+    intersection_rnn,
+    li_gru,
+    light_ru,
+    minimal_rnn,
+    sgrn,
+    star,
+    ugrnn,
 )
+from recurra.cells.gru_variants import dsgu, gru_reset_before, mgu, miru1, miru2, sgu
+from recurra.cells.independent import indrnn
+from recurra.cells.layer_normalised import layer_norm_gru, layer_norm_lstm
+from recurra.cells.lstm_variants import (
+    coupled_lstm,
+    janet,
+    mc_lstm,
+    multiplicative_lstm,
+    original_lstm,
+    peephole_lstm,
+    res_lstm,
+    wmc_lstm,
+)
+from recurra.cells.parallel import min_gru
+from recurra.cells.searched import mut1, mut2, mut3, nas
+from recurra.cells.standard import gru, lstm, rnn
+from recurra.cells.strongly_typed import t_gru, t_lstm, t_rnn
 from recurra.equations import Cell
 
 __all__ = [
     "all",
     "antisymmetric_rnn",
+    "atr",
+    "br",
+    "cfn",
+    "coupled_lstm",
+    "dsgu",
+    "fast_grnn",
     "fast_rnn",
     "gru",
     "gru_reset_before",
     "indrnn",
+    "intersection_rnn",
+    "janet",
+    "layer_norm_gru",
     "layer_norm_lstm",
+    "li_gru",
+    "light_ru",
     "lstm",
+    "mc_lstm",
     "mgu",
     "min_gru",
+    "minimal_rnn",
+    "miru1",
+    "miru2",
     "multiplicative_lstm",
+    "mut1",
+    "mut2",
+    "mut3",
+    "nas",
+    "nbr",
+    "original_lstm",
     "peephole_lstm",
+    "ran",
+    "res_lstm",
     "rnn",
+    "scrn",
+    "sgrn",
+    "sgu",
+    "star",
+    "t_gru",
+    "t_lstm",
+    "t_rnn",
+    "ugrnn",
+    "wmc_lstm",
 ]
 
 

@@ -35,6 +35,16 @@ def relu(x: ValueOrNumber) -> Value:
     return _apply("relu", x)[0]
 
 
+def hard_sigmoid(x: ValueOrNumber, slope: float = 1 / 6) -> Value:
+    """The sigmoid in three straight pieces: ``clip(slope * x + 0.5, 0, 1)``, elementwise (Courbariaux et al. 2015).
+
+    Args:
+        x: the value.
+        slope: of the middle piece. Default 1/6, as in torch and Keras 3; Keras 2's and ONNX's default is 0.2.
+    """
+    return clip(slope * x + 0.5, 0.0, 1.0)
+
+
 def exp(x: ValueOrNumber) -> Value:
     """The exponential, elementwise."""
     return _apply("exp", x)[0]
@@ -264,9 +274,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            sigmoid, tanh, relu, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum, maximum, clip,
-            where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu, layer_norm, rms_norm,
-            bernoulli, dropout,
+            sigmoid, tanh, relu, hard_sigmoid, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum,
+            maximum, clip, where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu,
+            layer_norm, rms_norm, bernoulli, dropout,
         )
     }
 )  # fmt: skip

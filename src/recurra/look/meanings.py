@@ -27,7 +27,8 @@ _RANGES = {
 def meanings(program: Program) -> dict[str, str]:
     """The words for each named variable of a program.
 
-    Words of the table are used where the program computes what the cell of that name in ``recurra.cells`` does.
+    Words of the table are used where the program computes what the cell of that name in ``recurra.cells`` does; all
+    others follow from the equations.
     """
     words = _Structure(program).words()
     if not _is_known(program):
@@ -41,12 +42,13 @@ def meanings(program: Program) -> dict[str, str]:
 
 
 def _is_known(program: Program) -> bool:
-    """Whether a program is that of a cell in the zoo, whatever the numbers among its options are."""
-    cell = cells.all().get(program.name)
-    if cell is None:
+    """Whether a program is that of a cell of the table, whatever the numbers among its options are."""
+    words, cell = WORDS.get(program.name), cells.all().get(program.name)
+    if words is None or cell is None:
         return False
     is_projected = any("proj" in size.symbols for variable in program.sources for size in variable.shape)
-    functions = [name for name, default in cell.options.items() if default is tanh]
+    has_ranges = any("from -1 to 1" in text for text in words.values())  # those of tanh
+    functions = [] if has_ranges else [name for name, default in cell.options.items() if default is tanh]
     signature = _signature(program)
     for options in ({}, dict.fromkeys(functions, relu)):
         whole = trace(cell, options, projected=is_projected)

@@ -66,9 +66,9 @@ class Origins:
         return self._makers.get(variable)
 
     def _of(self, variable: Variable) -> tuple[Origin, ...]:
-        """The origins of a variable, one named variable back; each piece of a variable without a name is read once."""
+        """The origins of a variable, one named variable back: pieces, or all where a part of it needs all."""
         found: dict[Origin, None] = {}
-        seen: set[tuple[Variable, Slice | None]] = set()
+        seen: set[tuple[Variable, Slice | None]] = set()  # each piece of a variable without a name is read once
         waiting: list[tuple[Variable, Slice | None]] = [(variable, None)]
         while waiting:
             read, piece = waiting.pop()
@@ -77,7 +77,8 @@ class Origins:
             elif (read, piece) not in seen:
                 seen.add((read, piece))
                 waiting.extend(list(_operands(self._makers[read], read, piece))[::-1])
-        return tuple(found)
+        whole = {origin.variable for origin in found if origin.piece is None}
+        return tuple(origin for origin in found if origin.piece is None or origin.variable not in whole)
 
 
 def _is_whole(piece: Slice, variable: Variable) -> bool:
