@@ -103,6 +103,10 @@ class Recorder:
         self.records.append(Record(operation, literals, tuple(v.number for v in new), attributes, place))
         return new
 
+    def is_varying(self, value: object) -> bool:
+        """Whether something is a value that depends on the input, a state or chance."""
+        return isinstance(value, Value) and self.varying[value.number]
+
     def _operand(self, operation: str, operand: object, kind: str) -> int | float:
         if isinstance(operand, Value):
             if operand.recorder is not self:
@@ -328,7 +332,16 @@ class Value:
         self._refuse(f"{self._describe()} has no length while the equations are read")
 
     def __getitem__(self, key: object) -> Value:
-        self._refuse(f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts")
+        """``v[:, None]``: a vector of parameters as a column, ``v[None, :]`` as a row, which meet a matrix."""
+        whole = slice(None)
+        if key in ((whole, None), (None, whole)):
+            if self.recorder.varying[self.number]:
+                self._refuse(f"{self._describe()} changes from step to step: only a vector of parameters is a column")
+            return self.recorder.apply("broadcast", (self,), {"axis": 1 if key == (whole, None) else 0})[0]
+        self._refuse(
+            f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts, and "
+            f"`{self._plain()}[:, None]` makes a vector of parameters a column"
+        )
 
     def __float__(self) -> float:
         self._refuse(
