@@ -12,10 +12,11 @@ from recurra.onnx.exporting.operations import WRITERS, operator_of
 from recurra.program import OPERATIONS, Program
 
 ELEMENTWISE = {name for name, row in OPERATIONS.items() if row.elementwise}
-# Operations that Python writes with operators, and those that only the compiler makes.
+# Operations that Python writes with operators, forms of functions, and those that only the compiler makes.
 NO_FUNCTION = {
     "add", "subtract", "multiply", "divide", "power", "negative", "less", "less_equal", "greater", "greater_equal",
-    "equal", "not_equal", "product", "transpose", "partition", "mask",
+    "equal", "not_equal", "product", "transpose", "partition", "mask", "sum_along", "mean_along", "max_along",
+    "broadcast",
 }  # fmt: skip
 # Operations that the exporter makes of several nodes.
 COMPOSED = {"clip", "not_equal"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import linecache
 import numbers
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -13,19 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from recurra.errors import EquationError
 from recurra.program.operations import OPERATIONS, AttributeValue
-
-
-class SourceLine(NamedTuple):
-    """A line of a cell's source."""
-
-    file: str
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        from pathlib import Path  # late: only messages need it, and it takes a tenth of recurra's import time
-
-        return f"{Path(self.file).name}:{self.line}" + (f": `{self.text}`" if self.text else "")
+from recurra.source_lines import SourceLine, first_line, running_line
 
 
 class Record(NamedTuple):
@@ -103,6 +90,10 @@ class Recorder:
         self.records.append(Record(operation, literals, tuple(v.number for v in new), attributes, place))
         return new
 
+    def is_varying(self, value: object) -> bool:
+        """Whether something is a value that depends on the input, a state or chance."""
+        return isinstance(value, Value) and self.varying[value.number]
+
     def _operand(self, operation: str, operand: object, kind: str) -> int | float:
         if isinstance(operand, Value):
             if operand.recorder is not self:
@@ -153,31 +144,27 @@ class Recorder:
     def place(self) -> SourceLine | None:
         """The line of the cell that runs now; None outside of a call."""
         frame = _frame_of(self.code)
-        if frame is None:
-            return None
-        file, line = frame.f_code.co_filename, frame.f_lineno
-        return SourceLine(file, line, linecache.getline(file, line, frame.f_globals).strip())
+        return None if frame is None else running_line(frame)
 
     def fail(self, fact: str, place: SourceLine | None = None) -> NoReturn:
-        """Refuse the cell with a message that names it and the line.
-
-        Args:
-            fact: the fault.
-            place: the line. Default: the one that runs now, else the one that the cell starts on.
+        """Refuse the cell with the message of `refusal`.
 
         Raises:
             EquationError: always.
         """
-        raise EquationError(f"cell {self.cell!r} ({place or self.place() or self.definition()}): {fact}")
+        raise EquationError(self.refusal(fact, place))
 
-    def definition(self) -> SourceLine:
-        """The line that the cell starts on."""
-        file = self.code.co_filename
-        first = line = self.code.co_firstlineno
-        while linecache.getline(file, line).lstrip().startswith("@"):
-            line += 1
-        text = linecache.getline(file, line).strip()
-        return SourceLine(file, line if text else first, text)
+    def refusal(self, fact: str, place: SourceLine | None = None, notes: Sequence[str] = ()) -> str:
+        """The message that refuses the cell: cell, file and fault in a line, the line with marks, and notes.
+
+        Args:
+            fact: the fault.
+            place: the line. Default: the one that runs now, else the one that the cell starts on.
+            notes: further lines. Default none.
+        """
+        place = place or self.place() or first_line(self.code)
+        drawn = [f"    {line}" for line in place.drawing.splitlines()]
+        return "\n".join([f"cell {self.cell!r} ({place.name}): {fact}", *drawn, *(f"  {note}" for note in notes)])
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recurra_recorder", default=None)
@@ -328,7 +315,16 @@ class Value:
         self._refuse(f"{self._describe()} has no length while the equations are read")
 
     def __getitem__(self, key: object) -> Value:
-        self._refuse(f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts")
+        """``v[:, None]``: a vector of parameters as a column, ``v[None, :]`` as a row, which meet a matrix."""
+        whole = slice(None)
+        if key in ((whole, None), (None, whole)):
+            if self.recorder.varying[self.number]:
+                self._refuse(f"{self._describe()} changes from step to step: only a vector of parameters is a column")
+            return self.recorder.apply("broadcast", (self,), {"axis": 1 if key == (whole, None) else 0})[0]
+        self._refuse(
+            f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts, and "
+            f"`{self._plain()}[:, None]` makes a vector of parameters a column"
+        )
 
     def __float__(self) -> float:
         self._refuse(

@@ -241,6 +241,15 @@ def binary(f):
     return [lambda *v, k=k: v[0] * 0.5 + f(*k(*v)) for k in pairs]
 
 
+def along(f):
+    """A reduction of the rows and of the columns of a matrix, as a vector and as a matrix."""
+    return [
+        lambda a, b, p, s, M: square(a, M) + a @ (M * f(M * M, axis=0)) + b * f(M, axis=1),
+        lambda a, b, p, s, M: square(a, M) + a @ (M * f(s * M, axis=-1, keepdims=True) - f(M, axis=0, keepdims=True)),
+        lambda a, b, p, s, M: square(a, M) + a * f(M) + f(p, axis=0, keepdims=True) * a,
+    ]
+
+
 def square(a, *matrices):
     """A term that makes matrices (hidden, hidden)."""
     return sum(0.1 * a * (a @ M) for M in matrices)
@@ -306,6 +315,14 @@ ALONE = {
     "mean": [lambda a, b, p, s: a * recurra.mean(b) + recurra.mean(p), lambda a, b, p, s: recurra.mean(a) - b],
     "sum": [lambda a, b, p, s: a * recurra.sum(b) + recurra.sum(p), lambda a, b, p, s: recurra.sum(a) - b],
     "max": [lambda a, b, p, s: a * recurra.max(b) + recurra.max(p), lambda a, b, p, s: recurra.max(a) - b],
+    "sum_along": along(recurra.sum),
+    "mean_along": along(recurra.mean),
+    "max_along": along(recurra.max),
+    "broadcast": [
+        lambda a, b, p, s, M: square(a, M) + a @ (M / p[:, None] - recurra.tanh(p[:, None] * p)) + b,
+        lambda a, b, p, s, M: square(a, M) + a @ (p[None, :] * M + recurra.maximum(M, p)) + b,
+        lambda a, b, p, s, M: square(a, M) + a @ recurra.where(p > 0, M, p[:, None]) + b,
+    ],
     "cumsum": [lambda a, b, p, s: recurra.cumsum(a * b) + recurra.cumsum(p)],
     "scalar": [lambda a, b, p, s: s * a],
 }

@@ -273,6 +273,55 @@ def _max(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contr
     return [lambda: tape.multiply(_of_one(gradients), tape.where(largest, share, 0.0))]
 
 
+def _axis(equation: Equation) -> int:
+    return int(equation.attributes["axis"])
+
+
+def _repeated(tape: Tape, d: Variable, like: Equation) -> Variable:
+    """A vector repeated along the axis that an equation reduces."""
+    return tape.one("broadcast", d, shape=like.variables[0].shape, axis=_axis(like))
+
+
+def _sum_along(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
+    return [lambda: _repeated(tape, _of_one(gradients), equation)]
+
+
+def _mean_along(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
+    count = tape.total(tape.expand(1.0, (equation.variables[0].shape[_axis(equation)],)))
+
+    def share() -> Operand:
+        mean = tape.multiply(_of_one(gradients), tape.divide(1.0, count))
+        assert isinstance(mean, Variable)
+        return _repeated(tape, mean, equation)
+
+    return [share]
+
+
+def _max_along(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
+    """The gradient goes to the largest element along the axis, in equal shares if there are several."""
+    (x,), y = equation.variables, equation.results[0]
+
+    def shares() -> Operand:
+        largest = tape.elementwise("equal", x, _repeated(tape, y, equation))
+        ones = tape.where(largest, 1.0, 0.0)
+        count = tape.one("sum_along", ones, shape=y.shape, axis=_axis(equation))
+        share = tape.elementwise("divide", _of_one(gradients), count)
+        return tape.where(largest, _repeated(tape, share, equation), 0.0)
+
+    return [shares]
+
+
+def _broadcast(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
+    source, axis = equation.variables[0], _axis(equation)
+
+    def summed() -> Operand:
+        d = _of_one(gradients)
+        total = tape.one("sum_along", d, shape=(d.shape[1 - axis],), axis=axis)
+        return total if len(source.shape) == 1 else tape.one("broadcast", total, shape=source.shape, axis=axis)
+
+    return [summed]
+
+
 def _cumsum(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Contribution]:
     return [lambda: tape.one("reverse_cumsum", _of_one(gradients), shape=equation.results[0].shape)]
 
@@ -304,6 +353,10 @@ RULES: Mapping[str, DerivativeRule] = {
     "mean": _mean,
     "sum": _sum,
     "max": _max,
+    "sum_along": _sum_along,
+    "mean_along": _mean_along,
+    "max_along": _max_along,
+    "broadcast": _broadcast,
     "cumsum": _cumsum,
     "scalar": _same,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import NoReturn
 
+from recurra.compiler.broadcast import ALONG, REDUCTIONS, traced_rule
+from recurra.compiler.gains import gain
 from recurra.program.operations import OPERATIONS, Usage
 from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
 from recurra.program.solver import Mismatch, Solver
@@ -52,7 +54,7 @@ def infer(
         facts.append((new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
     inference.settle(facts)
     recurrent = inference.depending_on(range(1, 1 + len(states)))
-    while inference.assume_elementwise() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
+    while inference.assume_parameters() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
         inference.settle(facts)
     return inference.shapes()
 
@@ -80,6 +82,9 @@ class _Inference:
             for record in recorder.records
         ]
 
+        # The shapes of these follow from their operands'.
+        self.reduced = {r.results[0] for r in recorder.records if r.operation in (*ALONG, "broadcast")}
+
     def state_given(self, given: Mapping[str, Shape]) -> None:
         """State the shapes that are given by name."""
         self.given = ", ".join(f"{name} {shape_text(shape)}" for name, shape in given.items())
@@ -102,7 +107,7 @@ class _Inference:
             self.solver.progress = False
             for record, use in zip(self.recorder.records, self.uses, strict=True):
                 try:
-                    OPERATIONS[record.operation].rule(use)
+                    traced_rule(record.operation, use.varying)(use)
                 except Mismatch as mismatch:
                     self._refuse(mismatch, record)
             for value, fact in facts:
@@ -111,17 +116,56 @@ class _Inference:
                 except Mismatch as mismatch:
                     self._refuse(mismatch, self._maker(value), "as a new state")
 
-    def assume_elementwise(self) -> bool:
-        """Give one operand of unknown shape its elementwise result's shape; if no such shape is known, a scalar's."""
-        for to_scalars in (False, True):
-            for record, use in zip(self.recorder.records, self.uses, strict=True):
-                if not OPERATIONS[record.operation].elementwise:
-                    continue
-                result = use.result() if not to_scalars else ()
-                for value in use.operands:
-                    if result is not None and self.solver.shape(value) is None:
-                        self.solver.need(value, result)
-                        return True
+    def assume_parameters(self) -> bool:
+        """Give one value that is computed from parameters, or a parameter, the likeliest shape."""
+        return (
+            self._assume_elementwise(varying=True)
+            or self._assume_dimensions(ALONG, 2)
+            or self._assume_dimensions(("broadcast",), 1)
+            or self._assume_gain()
+            or self._assume_elementwise(varying=False)
+            or self._assume_dimensions(REDUCTIONS, 1)
+            or self._assume_scalar()
+        )
+
+    def _assume_dimensions(self, operations: Collection[str], dimensions: int) -> bool:
+        """Give one operand of unknown shape this number of dimensions."""
+        for record, use in zip(self.recorder.records, self.uses, strict=True):
+            if record.operation in operations and use.operand(0) is None:
+                self.solver.need(use.operands[0], tuple(self.solver.unknown() for _ in range(dimensions)))
+                return True
+        return False
+
+    def _assume_gain(self) -> bool:
+        """Give one parameter that scales a matrix the shape of the norm beside it."""
+        found = gain(self.recorder.records, self.recorder.varying, self.solver)
+        if found is not None:
+            self.solver.need(*found)
+        return found is not None
+
+    def _assume_elementwise(self, varying: bool) -> bool:
+        """Give one operand of unknown shape its elementwise result's shape, or the result that of its operands.
+
+        Args:
+            varying: whether the result changes from step to step, so that the operand is a vector like it.
+        """
+        for record, use in zip(self.recorder.records, self.uses, strict=True):
+            if OPERATIONS[record.operation].elementwise and self.recorder.varying[record.results[0]] == varying:
+                values = [v for v in use.operands if self.solver.shape(v) is None and v not in self.reduced]
+                shape = use.result() or max(filter(None, map(self.solver.shape, use.operands)), key=len, default=None)
+                if values and shape:
+                    self.solver.need(use.results[0], shape)
+                    self.solver.need(values[0], shape)
+                    return True
+        return False
+
+    def _assume_scalar(self) -> bool:
+        """Make one operand of an elementwise operation a number."""
+        for record, use in zip(self.recorder.records, self.uses, strict=True):
+            for value in use.operands if OPERATIONS[record.operation].elementwise else ():
+                if self.solver.shape(value) is None:
+                    self.solver.need(value, ())
+                    return True
         return False
 
     def depending_on(self, sources: Iterable[int]) -> list[int]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
+from recurra.compiler.broadcast import explicit
 from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
 from recurra.errors import EquationError
@@ -209,6 +210,7 @@ def _program(
         next_states=tuple(variables[state.number] for state in states),
         output=variables[output.number],
     )
+    program = explicit(program)
     check(program)
     return program
 

@@ -115,19 +115,48 @@ def where(condition: Value, a: ValueOrNumber, b: ValueOrNumber) -> Value:
     return _apply("where", condition, a, b)[0]
 
 
-def mean(x: Value) -> Value:
-    """The mean over the features: a scalar for each example."""
-    return _apply("mean", x)[0]
+def mean(x: Value, axis: int | None = None, keepdims: bool = False) -> Value:
+    """The mean over the features, a scalar for each example; of a parameter, over all elements or along an axis.
+
+    Args:
+        x: the value.
+        axis: of a matrix that is computed from parameters: 0 gives a number for each column, 1 or -1 one for each row.
+            Default None: over all elements.
+        keepdims: whether a matrix stays a matrix, of one row or column, so that it meets ``x`` elementwise. Default
+            False; a row meets a matrix without it.
+
+    Raises:
+        EquationError: ``axis`` or ``keepdims`` is something else.
+    """
+    return _reduced("mean", x, axis, keepdims)
 
 
-def sum(x: Value) -> Value:
-    """The sum over the features: a scalar for each example."""
-    return _apply("sum", x)[0]
+def sum(x: Value, axis: int | None = None, keepdims: bool = False) -> Value:
+    """The sum over the features, a scalar for each example; of a parameter, over all elements or along an axis.
+
+    ``w / sqrt(sum(w ** 2, axis=0)) * g`` normalises the columns of ``w``. Arguments and errors are those of `mean`.
+    """
+    return _reduced("sum", x, axis, keepdims)
 
 
-def max(x: Value) -> Value:
-    """The largest feature: a scalar for each example."""
-    return _apply("max", x)[0]
+def max(x: Value, axis: int | None = None, keepdims: bool = False) -> Value:
+    """The largest feature, a scalar for each example; of a parameter, of all elements or along an axis.
+
+    Arguments and errors are those of `mean`.
+    """
+    return _reduced("max", x, axis, keepdims)
+
+
+def _reduced(function: str, x: Value, axis: int | None, keepdims: bool) -> Value:
+    recorder = current_recorder(function)
+    if axis is None or recorder.is_varying(x):
+        if axis not in (None, 0, -1):
+            recorder.fail(f"{function}: what differs from step to step has one axis, 0 or -1, not {axis!r}")
+        return _apply(function, x)[0]
+    if type(axis) is not int or not -2 <= axis <= 1:
+        recorder.fail(f"{function}: axis must be 0 (a number for each column) or 1 (one for each row), not {axis!r}")
+    result = _apply(f"{function}_along", x, axis=axis)[0]
+    return _apply("broadcast", result, axis=axis)[0] if keepdims else result
 
 
 def cumsum(x: Value) -> Value:

@@ -81,6 +81,8 @@ def _check_equation(equation: Equation, known: dict[str, Variable], varying: set
     if any(variable.kind != operation.result for variable in equation.results):
         raise ProgramError(f"the result is {operation.result}")
     is_varying = [operand in varying for operand in equation.operands]
+    if operation.once and any(is_varying):
+        raise ProgramError("it takes what is computed from parameters alone")
     _check_shapes(equation, operation, is_varying)
     if equation.operation == "mask" or any(is_varying):
         varying.update(equation.results)

@@ -53,6 +53,8 @@ class Operation(NamedTuple):
         attributes: for each attribute, a function that tells whether a value is valid.
         text: its printed form, with ``{0}`` for the first operand; empty for the form of a function call.
         binding: its precedence when printed, as in Python: larger binds more tightly; 9 for a function call.
+        function: the name of the function of the language; empty for the operation's own name.
+        once: whether its operands must be computed from parameters alone, once per call.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Operation(NamedTuple):
     attributes: Mapping[str, Callable[[AttributeValue], bool]] = MappingProxyType({})
     text: str = ""
     binding: int = 9
+    function: str = ""
+    once: bool = False
 
 
 def _elementwise(use: Usage) -> None:
@@ -192,6 +196,28 @@ def _reduce(use: Usage) -> None:
     use.solver.need(use.results[0], ())
 
 
+def _along(use: Usage) -> None:
+    """A matrix becomes a vector: axis 0 is the one of the rows, so that a number for each column is left."""
+    solver, shape = use.solver, use.operand(0)
+    if shape is None:
+        shape = (solver.unknown(), solver.unknown())
+    if len(shape) != 2:
+        raise Mismatch(use.operands[0], shape, (solver.unknown(), solver.unknown()))
+    solver.need(use.operands[0], shape)
+    solver.need(use.results[0], (shape[1 - int(use.attributes["axis"])],))
+
+
+def _broadcast(use: Usage) -> None:
+    """A vector, or a matrix of one row or column, repeated along an axis; the size of the result there is free."""
+    solver, axis = use.solver, int(use.attributes["axis"])
+    shape, result = use.operand(0), use.result()
+    if result is None or len(result) != 2:
+        raise Mismatch(use.results[0], result or (), (solver.unknown(), solver.unknown()))
+    one, kept = Size.constant(1), result[1 - axis]
+    along = (one, kept) if axis == 0 else (kept, one)
+    solver.need(use.operands[0], along if shape is not None and len(shape) == 2 else (kept,))
+
+
 def _running(use: Usage) -> None:
     shape = _vector_if_varying(use) or (use.solver.unknown(),)
     use.solver.need(use.operands[0], (shape[-1],))
@@ -237,6 +263,8 @@ _MASK_ATTRIBUTES: dict[str, Callable[[AttributeValue], bool]] = {
     "per": lambda value: value in ("step", "sequence"),
 }
 
+_AXIS: dict[str, Callable[[AttributeValue], bool]] = {"axis": lambda value: type(value) is int and value in (0, 1)}
+
 _ROWS = [
     _binary("add", "{0} + {1}", 5),
     _binary("subtract", "{0} - {1}", 5),
@@ -265,6 +293,11 @@ _ROWS = [
     Operation("mean", ("real",), _reduce),
     Operation("sum", ("real",), _reduce),
     Operation("max", ("real",), _reduce),
+    *(
+        Operation(f"{name}_along", ("real",), _along, attributes=_AXIS, function=name, once=True)
+        for name in ("sum", "mean", "max")
+    ),
+    Operation("broadcast", ("real",), _broadcast, attributes=_AXIS, once=True),
     Operation("cumsum", ("real",), _running),
     Operation("eye", (), _eye),
     Operation("scalar", ("real",), _scalar),

@@ -283,7 +283,7 @@ def _equation_in(content: Any, known: dict[str, Variable], room: Room) -> Equati
     room.take("operands", len(operands))
     attributes = fields["attributes"]
     if attributes:
-        _fields(attributes, set(), ("count", "probability", "on", "mean", "per"))
+        _fields(attributes, set(), ("count", "axis", "probability", "on", "mean", "per"))
         if not all(type(value) in (int, float, str) for value in attributes.values()):
             raise ProgramError("attributes are numbers or words")
     elif not isinstance(attributes, dict):

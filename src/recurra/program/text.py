@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from recurra.program.operations import OPERATIONS
 from recurra.program.program import Equation, Operand, Program, Variable
-from recurra.program.sizes import shape_text
+from recurra.program.sizes import Size, shape_text
 
 _DEEPEST = 20  # operations nested in one line
 
@@ -51,11 +51,16 @@ class Printer:
         maker = self._makers.get(operand)
         if maker is None or not self._is_inlined(maker):
             return self._name(operand)
+        if maker.operation == "broadcast" and not _index(maker):
+            return self._operand(maker.operands[0], binding)
         text = self._right_side(maker)
         return f"({text})" if OPERATIONS[maker.operation].binding < binding else text
 
     def _right_side(self, equation: Equation) -> str:
         row = OPERATIONS[equation.operation]
+        if row.name == "broadcast":
+            index = _index(equation)
+            return self._operand(equation.operands[0], row.binding if index else 0) + index
         if row.text:
             # The second operand of - and / must bind tighter than the operation itself, and so must the first of **;
             # brackets around (r * h) @ U are for the reader.
@@ -67,7 +72,7 @@ class Printer:
             widths = ", ".join(str(variable.shape[-1]) for variable in equation.results)
             arguments.append(str(len(equation.results)) if row.name == "split" else f"[{widths}]")
         arguments += [f"{name}={value}" for name, value in equation.attributes.items()]
-        return f"{row.name}({', '.join(arguments)})"
+        return f"{row.function or row.name}({', '.join(arguments)})"
 
     def lines(self, equations: Iterable[Equation]) -> list[tuple[str, str]]:
         """Pairs of an equation and the shapes of its results, as text."""
@@ -78,6 +83,16 @@ class Printer:
                 shapes = list(dict.fromkeys(shape_text(variable.shape) for variable in equation.results))
                 lines.append((f"{left} = {self._right_side(equation)}", ", ".join(shapes)))
         return lines
+
+
+def _index(equation: Equation) -> str:
+    """The index that makes a column or a row of a broadcast vector; empty where broadcasting goes without saying."""
+    source, result = equation.variables[0], equation.results[0]
+    if len(source.shape) != 1:
+        return ""
+    if equation.attributes["axis"] == 1:
+        return "[:, None]"
+    return "[None, :]" if result.shape[0] == Size.constant(1) else ""
 
 
 def aligned(lines: Iterable[tuple[str, str]], limit: int = 64) -> str:

@@ -142,6 +142,7 @@ EVERYTHING = each(
 def everywhere(x, h, c, *, W, U, R, M, b, p, s, q):
     """A cell with every operation on parameters, on inputs, in the loop and after it."""
     A = M - M.T - scalar(s) * eye() + 0.1 * (M @ M)
+    A = A / sqrt(sum(A**2, axis=1, keepdims=True)) + 0.1 * max(A, axis=0) - mean(A, axis=0) * b[:, None]
     before = tanh(x @ W + EVERYTHING(x @ W) + EVERYTHING(b))
     blocks = (heads(h, 2) * mean(h)) @ R + (heads(before, 2) * 0.5) @ R
     h = tanh(before * dropout(h, 0.3) + h @ A + EVERYTHING(h @ U) + blocks + 0.1 * concat(p, split(c, 2)[0]))

@@ -9,6 +9,7 @@ from recurra.engines.native.moves import moves
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
 _VIEWS = ("transpose", "concat", "split", "partition", "scalar")
+_REDUCTIONS = ("sum", "mean", "max")  # in the order of the instruction's kinds
 _MOST_PARTS = 64  # of a matrix; one of more parts is computed as one value
 _NEST = 50  # depth of nested equations that one recursion computes, as Python's stack is limited
 
@@ -143,6 +144,10 @@ class Constants:
             add(stage, Instruction.EYE, rows, width, [self._new(maker.results[0]).number])
         elif operation in ("split", "partition", "concat"):
             self._move(stage, maker)
+        elif operation == "broadcast":
+            self._broadcast(stage, maker)
+        elif operation.endswith("_along"):
+            self._along(stage, maker)
         else:
             source = self.value(maker.operands[0])
             result = self._new(maker.results[0])
@@ -151,8 +156,8 @@ class Constants:
                 add(stage, Instruction.GATHER, rows, width, words)
             elif operation == "total":
                 add(stage, Instruction.TOTAL, source.rows, source.width, [0, result.number, source.number])
-            elif operation in ("sum", "mean", "max"):
-                kind = ("sum", "mean", "max").index(operation)
+            elif operation in _REDUCTIONS:
+                kind = _REDUCTIONS.index(operation)
                 add(stage, Instruction.REDUCE, 1, source.width, [kind, result.number, source.number])
             else:
                 flag = int(operation == "reverse_cumsum")
@@ -175,10 +180,44 @@ class Constants:
     def _outer(self, stage: str, maker: Equation) -> None:
         """Lower aᵀb: row r is b times element r of a."""
         left, right = (self.value(variable) for variable in maker.variables)
+        self._rows_times(stage, self._new(maker.results[0]), self._column(stage, left), right)
+
+    def _broadcast(self, stage: str, maker: Equation) -> None:
+        """Lower the product of a column and a row, of which one is ones."""
+        source, result = self.value(maker.variables[0]), self._new(maker.results[0])
+        if maker.attributes["axis"] == 0:
+            self._rows_times(stage, result, self._ones(stage, result.rows, 1), source)
+        else:
+            self._rows_times(stage, result, self._column(stage, source), self._ones(stage, 1, result.width))
+
+    def _along(self, stage: str, maker: Equation) -> None:
+        """Lower a reduction of each row, of the transpose where it is one of columns; the numbers become one row."""
+        source, add = self.value(maker.variables[0]), self._code.add
+        if maker.attributes["axis"] == 0:
+            rows = self._code.value(Space.CONSTANT, source.rows, source.width)
+            add(stage, Instruction.GATHER, rows.rows, rows.width, [rows.number, source.number, 1])
+            source = rows
+        numbers = self._code.value(Space.CONSTANT, 1, source.rows, scalar=True)
+        kind = _REDUCTIONS.index(maker.operation.removesuffix("_along"))
+        add(stage, Instruction.REDUCE, source.rows, source.width, [kind, numbers.number, source.number])
         result = self._new(maker.results[0])
-        column = self._code.value(Space.CONSTANT, 1, result.rows)
-        self._code.add(stage, Instruction.GATHER, result.rows, 1, [column.number, left.number, 2])
-        matrix = self._code.matrix(1, 0, [Columns(right, 0, 0, result.width)])
+        add(stage, Instruction.GATHER, 1, result.width, [result.number, numbers.number, 2])
+
+    def _column(self, stage: str, vector: CodeValue) -> CodeValue:
+        """The elements of a constant as rows of one element."""
+        column = self._code.value(Space.CONSTANT, 1, vector.rows * vector.width)
+        self._code.add(stage, Instruction.GATHER, column.rows, 1, [column.number, vector.number, 2])
+        return column
+
+    def _ones(self, stage: str, rows: int, width: int) -> CodeValue:
+        ones = self._code.value(Space.CONSTANT, width, rows)
+        words = [1, OPS["copy"], ones.number, self._code.literal(1.0).number, -1, -1, 0]
+        self._code.add(stage, Instruction.ELEMENTWISE, rows, self._code.vectors(width), words)
+        return ones
+
+    def _rows_times(self, stage: str, result: CodeValue, column: CodeValue, row: CodeValue) -> None:
+        """Write each row of the result: a row times an element of a column."""
+        matrix = self._code.matrix(1, 0, [Columns(row, 0, 0, result.width)])
         self._code.add(stage, Instruction.PRODUCT, result.rows, 0, [column.number, 0, matrix, 1, result.number, -1, 0])
 
     def _move(self, stage: str, maker: Equation) -> None:

@@ -13,6 +13,9 @@ from recurra.program import Equation, Sizes, Variable
 # Operations whose operands must all be arrays of the run's dtype, even where the program has a number.
 _ARRAYS_ONLY = ("where", "minimum", "maximum", "clip")
 
+# Reductions of a matrix along an axis, by the functions that reduce features.
+_ALONG = {"sum_along": "total", "mean_along": "mean", "max_along": "largest"}
+
 Values = dict[Variable, Array]
 EquationFunction = Callable[[Values], None]
 
@@ -72,6 +75,12 @@ def function_of(equation: Equation, lib: ModuleType, sizes: Sizes) -> Callable[.
         return elementwise[operation]
     widths = [result.shape[-1].value(sizes) for result in equation.results if result.shape]
     headed = any(len(variable.shape) == 3 for variable in equation.variables)
+    if operation in _ALONG:
+        axis, reduce = int(equation.attributes["axis"]), getattr(lib, _ALONG[operation])
+        return lambda x: reduce(x.swapaxes(axis, 1))[:, 0]
+    if operation == "broadcast":
+        shape = tuple(size.value(sizes) for size in equation.results[0].shape)
+        return lambda x: lib.expanded(x.reshape((1, -1) if equation.attributes["axis"] == 0 else (-1, 1)), shape)
     functions: dict[str, Callable[..., Array]] = {
         "mean": lib.mean,
         "sum": lib.total,

@@ -171,6 +171,18 @@ def _reduction(use: Use) -> list[str]:
     return use.node(_REDUCTIONS[use.equation.operation], *use.inputs, use.graph.whole(-1), keepdims=1)
 
 
+def _reduction_along(use: Use) -> list[str]:
+    operator = _REDUCTIONS[use.equation.operation.removesuffix("_along")]
+    return use.node(operator, *use.inputs, use.graph.whole(int(use.equation.attributes["axis"])), keepdims=0)
+
+
+def _broadcast(use: Use) -> list[str]:
+    [x], graph = use.inputs, use.graph
+    if use.equation.attributes["axis"] == 1 and len(use.shape(0)) == 1:
+        x = graph.node("Unsqueeze", x, graph.whole(1))
+    return use.node("Expand", x, graph.whole(*use.result_shape))
+
+
 def _running_sum(use: Use) -> list[str]:
     return use.node("CumSum", *use.inputs, use.graph.index(-1))
 
@@ -234,6 +246,8 @@ def _same(use: Use) -> list[str]:
 WRITERS: Mapping[str, OperationWriter] = {
     **{name: _one_operator for name, row in OPERATIONS.items() if row.elementwise},
     **dict.fromkeys(_REDUCTIONS, _reduction),
+    **{f"{name}_along": _reduction_along for name in _REDUCTIONS},
+    "broadcast": _broadcast,
     "softplus": _softplus,
     "erf": _erf,
     "clip": _clip,
