@@ -51,10 +51,11 @@ class Printer:
         maker = self._makers.get(operand)
         if maker is None or not self._is_inlined(maker):
             return self._name(operand)
-        text = self._right_side(maker)
+        text = self.right_side(maker)
         return f"({text})" if OPERATIONS[maker.operation].binding < binding else text
 
-    def _right_side(self, equation: Equation) -> str:
+    def right_side(self, equation: Equation) -> str:
+        """The right side of an equation, as text."""
         row = OPERATIONS[equation.operation]
         if row.text:
             # The second operand of - and / must bind tighter than the operation itself, and so must the first of **;
@@ -76,7 +77,7 @@ class Printer:
             if not self._is_inlined(equation):
                 left = ", ".join(self._name(variable) for variable in equation.results)
                 shapes = list(dict.fromkeys(shape_text(variable.shape) for variable in equation.results))
-                lines.append((f"{left} = {self._right_side(equation)}", ", ".join(shapes)))
+                lines.append((f"{left} = {self.right_side(equation)}", ", ".join(shapes)))
         return lines
 
 
