@@ -278,7 +278,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 # Options are passed to a layer by name, beside these arguments of its own.
 _LAYER_ARGUMENTS = (
     "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
-    "device", "dtype",
+    "zoneout", "recurrent_dropout", "weight_drop", "device", "dtype",
 )  # fmt: skip
 
 
