@@ -22,7 +22,7 @@ def check_probability(name: str, value: object) -> float:
     Raises:
         ValueError: it is no number from 0 to 1.
     """
-    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    number = math.nan if isinstance(value, bool) or not isinstance(value, (float, numbers.Real)) else float(value)
     if not 0 <= number <= 1:
         raise ValueError(f"{name} must be a probability from 0 to 1; got {value!r}")
     return number
