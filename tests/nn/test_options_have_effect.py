@@ -68,6 +68,9 @@ OPTIONS = {
     "dropout": (0.5, "values"),
     "bidirectional": (True, "shape"),
     "proj_size": (2, "shape"),
+    "zoneout": (0.5, "values"),
+    "recurrent_dropout": (0.5, "values"),
+    "weight_drop": (0.5, "values"),
     "checkpoint": (3, "kept"),
     "dtype": (torch.float64, "dtype"),
     "device": ("meta", "error"),
@@ -113,7 +116,7 @@ def kept(way, layer):
 
 def test_every_option_is_here():
     names = set(inspect.signature(Recurrent.__init__).parameters) | set(inspect.signature(LSTM.__init__).parameters)
-    assert names - {"self", "cell", "options"} == set(OPTIONS)
+    assert names - {"self", "cell", "options", "regularisers"} == set(OPTIONS)
     assert set(inspect.signature(Recurrent.forward).parameters) == {"self", "x", "state", "reset", "return_trace"}
 
 
@@ -126,6 +129,10 @@ def test_an_option_of_the_constructor(option, way, caplog):
     if shows == "error":
         with pytest.raises(Exception, match=r"(?i)input_size|device|meta|same"):
             result(way, other, x_of(plain))
+        return
+    if way == "torch" and option in ("zoneout", "recurrent_dropout"):
+        with pytest.raises(recurra.EngineError, match="torch has no fused layer for these equations"):
+            result(way, other, x_of(other))
         return
     if shows == "kept":
         if way == "vmap":

@@ -8,7 +8,7 @@ import recurra
 from recurra import cells
 from recurra.compiler import trace
 from recurra.nn import Recurrent, WeightDrop, frozen
-from recurra.nn.weight_drop import state_matrices
+from recurra.nn.regularisation import state_matrices
 
 MATRICES = {
     "antisymmetric_rnn": ["M"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from recurra.compiler.hoist import hoist
+from recurra.compiler.loop_kind import LoopKind, loop_kind
 from recurra.compiler.merge import merge
 from recurra.compiler.schedule import Schedule, program_schedule
 from recurra.compiler.simplify import simplify
@@ -40,6 +41,16 @@ class Plan:
         before = {*map(id, schedule.before), *map(id, self.program.masks)}
         drawn = tuple(equation for equation in self.program.equations if id(equation) in before)
         return schedule.once, drawn, schedule.step, schedule.after
+
+    @property
+    def kind(self) -> LoopKind:
+        """The kind of the time loop: ``"product"``, ``"elementwise"`` or ``"affine"``; see ``loop_kind``."""
+        return loop_kind(self.source).kind
+
+    @property
+    def reason(self) -> str:
+        """The sentence that says why the time loop is of its kind."""
+        return loop_kind(self.source).reason
 
     def __str__(self) -> str:
         titles = (

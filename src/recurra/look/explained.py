@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from recurra.compiler.loop_kind import Classified, loop_kind
 from recurra.look.batch_form import BatchForm
 from recurra.look.dimensions import NamedShape, numbers, symbols
 from recurra.look.layer_sizes import LayerPlace, LayerSizes
@@ -126,6 +127,11 @@ class ExplainedStack:
             place = layer.place
             found.setdefault(None if place is None else (place.layer > 0, place.sizes), []).append(layer)
         return tuple(map(tuple, found.values()))
+
+    @property
+    def loop(self) -> Classified:
+        """The kind of the time loop, and why it is of that kind."""
+        return loop_kind(self.program)
 
     @property
     def parameter_count(self) -> int | None:

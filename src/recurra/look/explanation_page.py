@@ -77,7 +77,8 @@ def stack_parts(name: str, stack: ExplainedStack) -> list[PagePart]:
     if stack.sizes is not None:
         parts.append(_costs(stack))
     equations = DataTable("", ("equation", "when it runs"), stack.equations, code=(0,))
-    parts.append(Section("Equations, and when they run", [equations]))
+    loop = Text([f"The loop over time is of the kind {stack.loop.kind}: {stack.loop.reason}"])
+    parts.append(Section("Equations, and when they run", [equations, loop]))
     return parts
 
 

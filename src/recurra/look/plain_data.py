@@ -37,6 +37,7 @@ def _stack(stack: ExplainedStack) -> dict[str, Any]:
         "layers": [_layer(layer) for layer in stack.layers],
         "states_and_output": relations,
         "equations": [{"equation": text, "runs": when} for text, when in stack.equations],
+        "loop": stack.loop._asdict(),
         "parameters": stack.parameter_count,
         "multiply_adds_per_step": stack.multiplications,
         "multiply_adds_per_call": stack.call_multiplications,

@@ -35,7 +35,8 @@ def _equations(stack: ExplainedStack) -> list[str]:
             lines.append(f"  {when}")
             before = when
         lines += textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
-    return lines
+    kind, reason = stack.loop
+    return lines + textwrap.wrap(f"the loop over time is of the kind {kind!r}: {reason}", WIDTH, break_on_hyphens=False)
 
 
 def _table(rows: Sequence[ExplainedVariable], seen: set[object] | None = None) -> list[str]:

@@ -100,6 +100,7 @@ class RNN(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
+        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -120,12 +121,13 @@ class RNN(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
+        **regularisers: Any,
     ) -> None:
         _refuse_proj("RNN", proj_size)
         _check_nonlinearity("RNN", nonlinearity)
         super().__init__(
             rnn, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype, checkpoint=checkpoint, nonlinearity=_NONLINEARITIES[nonlinearity],
+            dtype=dtype, checkpoint=checkpoint, **regularisers, nonlinearity=_NONLINEARITIES[nonlinearity],
         )  # fmt: skip
         self.nonlinearity = nonlinearity
         self.mode = f"RNN_{nonlinearity.upper()}"
@@ -146,6 +148,7 @@ class LSTM(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
+        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -167,10 +170,11 @@ class LSTM(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
+        **regularisers: Any,
     ) -> None:
         super().__init__(
             lstm, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size=proj_size,
-            device=device, dtype=dtype, checkpoint=checkpoint,
+            device=device, dtype=dtype, checkpoint=checkpoint, **regularisers,
         )  # fmt: skip
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
@@ -193,6 +197,7 @@ class GRU(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
+        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -214,11 +219,12 @@ class GRU(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
+        **regularisers: Any,
     ) -> None:
         _refuse_proj("GRU", proj_size)
         super().__init__(
             gru, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype, checkpoint=checkpoint,
+            dtype=dtype, checkpoint=checkpoint, **regularisers,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.compiler import TracedCell, drop_biases, trace
+from recurra.compiler.regularise import Probabilities
 from recurra.engines import ENGINES
 from recurra.engines.torch_internals import leave_to_python
 from recurra.equations import Cell
@@ -32,6 +33,13 @@ from recurra.nn.checks import (
     state_label,
 )
 from recurra.nn.fixed import FixedConfiguration
+from recurra.nn.regularisation import (
+    check_probabilities,
+    check_weight_drop,
+    drop_weights,
+    regularised,
+    state_matrices,
+)
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers
@@ -93,6 +101,16 @@ class Recurrent(FixedConfiguration):
         proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014). Default 0.
         sizes: sizes that the cell's equations leave open, by the name of a variable, as ``@recurra.cell`` takes them;
             the cell's own for the others. Default none.
+        zoneout: in training, the probability that a unit of a state keeps its old value in a step; outside of training
+            the expectation, p old + (1 - p) new (Krueger et al. 2017). For all states, or by name:
+            ``{"h": 0.05, "c": 0.5}``. Default 0.
+        recurrent_dropout: in training, the probability of dropping a unit of the vectors computed from states where a
+            matrix multiplies them (Gal & Ghahramani 2016); by name, of a state there, or of another value of the cell:
+            ``{"g": 0.25}`` is the candidate of an LSTM (Semeniuta et al. 2016). One mask for each sequence of a call;
+            units that stay are divided by 1 - p. Default 0.
+        weight_drop: in training, the probability of dropping a weight of every matrix that multiplies a state, or a
+            value computed from one: DropConnect (Wan et al. 2013; Merity et al. 2018, section 2). One mask for each
+            call; weights that stay are divided by 1 - p. Files hold the layer without it. Default 0.
         checkpoint: in training, keep only the states of every so many steps, and compute the steps between again for
             the gradients; True for every √T steps, or 32 in graphs of torch.compile. Default None: keep what makes the
             backward pass fast, within bounds.
@@ -105,6 +123,11 @@ class Recurrent(FixedConfiguration):
         ValueError: a size or probability out of range; EquationError, a ValueError, where the cell's equations
             contradict themselves or do not fit the sizes.
     """
+
+    # Modules that ``accelerate`` has changed have none of these.
+    zoneout: Probabilities = 0.0
+    recurrent_dropout: Probabilities = 0.0
+    weight_drop = 0.0
 
     def __init__(
         self,
@@ -119,6 +142,9 @@ class Recurrent(FixedConfiguration):
         *,
         proj_size: int = 0,
         sizes: Mapping[str, Any] | None = None,
+        zoneout: Probabilities = 0.0,
+        recurrent_dropout: Probabilities = 0.0,
+        weight_drop: float = 0.0,
         checkpoint: bool | int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -145,8 +171,13 @@ class Recurrent(FixedConfiguration):
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.proj_size = proj_size
+        self.zoneout = check_probabilities("zoneout", zoneout)
+        self.recurrent_dropout = check_probabilities("recurrent_dropout", recurrent_dropout)
         self.checkpoint = checkpoint
         self._scans = self._make_scans()
+        self.weight_drop = check_weight_drop(weight_drop, self.program)
+        matrices = state_matrices(self.program)
+        self._dropped_names = [name + self._suffix(number) for number in range(len(self._scans)) for name in matrices]
         self._calls = DirectCalls()
         self._all_weights = [
             register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
@@ -160,6 +191,7 @@ class Recurrent(FixedConfiguration):
         program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0)
         if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
+        program = regularised(program, zoned=self.zoneout, dropped=self.recurrent_dropout)
         scans: list[Scan] = []
         width = self.input_size
         for _ in range(self.num_layers):
@@ -242,11 +274,17 @@ class Recurrent(FixedConfiguration):
         return self._forward(x, state, reset, return_trace)
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
-        if reset is None and not return_trace and not torch.compiler.is_compiling():
-            result: tuple[Any, ...] | None = direct_layer(self, x, state)
-            if result is not None:
-                return result
-        return self._checked_call(x, state, reset, return_trace)
+        own = drop_weights(self, self._dropped_names, self.weight_drop) if self.weight_drop and self.training else None
+        try:
+            is_direct = reset is None and not return_trace and not torch.compiler.is_compiling()
+            if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
+                result: tuple[Any, ...] | None = direct_layer(self, x, state)
+                if result is not None:
+                    return result
+            return self._checked_call(x, state, reset, return_trace)
+        finally:
+            if own is not None:
+                self.__dict__["_parameters"] = own
 
     leave_to_python(_forward.__code__)
 
@@ -283,17 +321,18 @@ class Recurrent(FixedConfiguration):
     ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
         """Run all layers: the output, each state's last values, and the traced variables."""
         batch_sizes, reset = sequences.batch_sizes, sequences.reset
+        scans = [scan.in_mode(self.training) for scan in self._scans]
         tensors = [*states, *(weight for group in weights for weight in group)]
-        engine = engine_of(self, self._scans[0], sequences, tensors, traced)
+        engine = engine_of(self, scans[0], sequences, tensors, traced)
         if not traced:
-            whole = run_whole(self, engine, self._scans, sequences, states, weights)
+            whole = run_whole(self, engine, scans, sequences, states, weights)
             if whole is not None:
                 return (*whole, {})
         last: list[list[Tensor]] = [[] for _ in states]
         traces: dict[tuple[str, int, int], Tensor] = {}
 
         def run_scan(number: int, x: Tensor) -> Tensor:
-            scan, inputs = self._scans[number], Sequences(x, batch_sizes, reset)
+            scan, inputs = scans[number], Sequences(x, batch_sizes, reset)
             first = [state[number] for state in states]
             masks = scan.draw(inputs, batch, self.training, traced)
             values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
@@ -399,6 +438,9 @@ class Recurrent(FixedConfiguration):
             "bias": True,
             "batch_first": False,
             "dropout": 0.0,
+            "zoneout": 0.0,
+            "recurrent_dropout": 0.0,
+            "weight_drop": 0.0,
         }
         for name, default in {**defaults, "bidirectional": False}.items():
             if getattr(self, name) != default:

@@ -145,10 +145,10 @@ class RecurrentCell(FixedConfiguration):
             x, *states = autocast([x, *states])
             weights = autocast(weights)
             check_autocast(kind, [x, *states, *weights])
-        sequences = Sequences(x.unsqueeze(0), None, None)
-        masks = self._scan.draw(sequences, x.shape[0], self.training)
-        engine = engine_of(self, self._scan, sequences, [*states, *weights], False)
-        output, *new = run(engine, self._scan, sequences, states, weights, masks, training=self.training)
+        sequences, scan = Sequences(x.unsqueeze(0), None, None), self._scan.in_mode(self.training)
+        masks = scan.draw(sequences, x.shape[0], self.training)
+        engine = engine_of(self, scan, sequences, [*states, *weights], False)
+        output, *new = run(engine, scan, sequences, states, weights, masks, training=self.training)
         new = [value if is_batched else value.squeeze(0) for value in new]
         result = tuple(new) if len(new) > 1 else new[0]
         if self.cell.output is None:

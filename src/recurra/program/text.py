@@ -53,10 +53,11 @@ class Printer:
             return self._name(operand)
         if maker.operation == "broadcast" and not _index(maker):
             return self._operand(maker.operands[0], binding)
-        text = self._right_side(maker)
+        text = self.right_side(maker)
         return f"({text})" if OPERATIONS[maker.operation].binding < binding else text
 
-    def _right_side(self, equation: Equation) -> str:
+    def right_side(self, equation: Equation) -> str:
+        """The right side of an equation, as text."""
         row = OPERATIONS[equation.operation]
         if row.name == "broadcast":
             index = _index(equation)
@@ -81,7 +82,7 @@ class Printer:
             if not self._is_inlined(equation):
                 left = ", ".join(self._name(variable) for variable in equation.results)
                 shapes = list(dict.fromkeys(shape_text(variable.shape) for variable in equation.results))
-                lines.append((f"{left} = {self._right_side(equation)}", ", ".join(shapes)))
+                lines.append((f"{left} = {self.right_side(equation)}", ", ".join(shapes)))
         return lines
 
 

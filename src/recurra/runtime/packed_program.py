@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra.compiler import plan
+from recurra.compiler.expectation import expectation
 from recurra.engines import Call, DType, Kernel, Result, ScanSpec, choose
 from recurra.program import Program, Sizes
 
@@ -16,7 +17,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class MaskMean(NamedTuple):
-    """A program's random mask outside of training: its mean in every element.
+    """A random mask that a program needs outside of training too, as it gives a shape: its mean in every element.
 
     Attributes:
         width: the number of its features.
@@ -30,9 +31,7 @@ class MaskMean(NamedTuple):
 class PackedProgram:
     """A program at fixed sizes with weights that are packed once: one layer in one direction, or a feed-forward part.
 
-    The kernel gets masks as arrays of their means, as the torch front gives them in evaluation mode. Numbers in their
-    place (``compiler.expectation``) would give other last bits: a result such as ``1 - m`` is rounded to the arrays'
-    dtype here, and would not be if ``m`` were a number in the program.
+    Numbers stand in place of random masks, as in the torch front outside of training.
 
     Args:
         program: the program to run.
@@ -49,7 +48,7 @@ class PackedProgram:
         self.input_size = self.sizes.input
         self.output_size = program.output.width(self.sizes)
         self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
-        self.plan = plan(program)
+        self.plan = plan(expectation(program))
         self.masks = tuple(
             MaskMean(mask.results[0].width(self.sizes), float(mask.attributes["mean"]))
             for mask in self.plan.program.masks

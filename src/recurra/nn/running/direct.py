@@ -40,14 +40,14 @@ class DirectCalls:
     """A module's cache of direct calls. A copy of the module begins with an empty one.
 
     Attributes:
-        by_engine: the direct calls, by engine and dtype.
+        by_engine: the direct calls, by engine, dtype, and whether random masks are drawn where the cell has some.
         layers: by engine, its call of all scans at once; None where it has none.
         is_frozen: whether the weights are promised to stay as they are.
         announced: the kinds of devices on which the log has said that the module runs step by step.
     """
 
     def __init__(self) -> None:
-        self.by_engine: dict[tuple[str, torch.dtype], _EngineCalls] = {}
+        self.by_engine: dict[tuple[str, torch.dtype, bool], _EngineCalls] = {}
         self.layers: dict[str, Layers | None] = {}
         self.is_frozen = False
         self.announced: set[str] = set()
@@ -126,10 +126,12 @@ def _run(
     """
     if x.__class__ is not Tensor or x.dtype not in _DTYPES or is_watched() or torch.is_autocast_enabled("cpu"):
         return None
-    cache, key = module._calls, (asked(), x.dtype)
+    training = not scans[0].masks or module.training
+    cache, key = module._calls, (asked(), x.dtype, training)
     calls = cache.by_engine.get(key)
     batch_first, directions, is_cell = shape
     if calls is None:
+        scans = [scan.in_mode(training) for scan in scans]
         calls = cache.by_engine.setdefault(key, _EngineCalls(_direct(scans, names, directions, is_cell, x.dtype)))
     direct = calls.direct
     if direct is None:
@@ -143,7 +145,9 @@ def _run(
     answer = direct.run(x, given, module._parameters, batch_first, differentiate, has_dropout, threads, packed)
     if answer is direct.general:
         return None
-    return train(module, calls, scans, x, given, has_dropout) if answer is direct.autograd else answer
+    if answer is direct.autograd:
+        return train(module, calls, [scan.in_mode(training) for scan in scans], x, given, has_dropout)
+    return answer
 
 
 def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:

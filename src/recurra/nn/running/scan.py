@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recurra.compiler import Plan, plan
+from recurra.compiler.expectation import expectation
 from recurra.compiler.plan import traceable
 from recurra.compiler.rewrite import needed
 from recurra.engines import ScanSpec
@@ -46,6 +47,8 @@ class Scan:
         traced_masks: the random masks that a traced run needs: a trace shows every mask with a name, used or not.
         traced: the name and size of each traced variable.
         reverse: whether it runs from the last step to the first.
+        in_evaluation: the scan of the same program with numbers in place of masks, which runs outside of training; None
+            where there are no masks.
     """
 
     plan: Plan
@@ -58,6 +61,7 @@ class Scan:
     traced_masks: tuple[Mask, ...]
     traced: tuple[tuple[str, int], ...]
     reverse: bool
+    in_evaluation: Scan | None = None
 
     @staticmethod
     def of(program: Program, input_size: int, hidden_size: int, proj_size: int = 0, reverse: bool = False) -> Scan:
@@ -72,6 +76,13 @@ class Scan:
                 _ = [size.value(sizes) for size in variable.shape]
         except EquationError as error:
             raise EquationError(f"cell {program.name!r}, `{variable.name}`: {error}") from None
+        scan = Scan._at(program, sizes, reverse)
+        if not scan.traced_masks:
+            return scan
+        return replace(scan, in_evaluation=Scan._at(expectation(program), sizes, reverse))
+
+    @staticmethod
+    def _at(program: Program, sizes: Sizes, reverse: bool) -> Scan:
         scheduled = plan(program)
         return Scan(
             plan=scheduled,
@@ -96,6 +107,10 @@ class Scan:
     def program(self) -> Program:
         """The program as it was given."""
         return self.plan.source
+
+    def in_mode(self, training: bool) -> Scan:
+        """The scan as it runs in training, or outside of it."""
+        return self if training or self.in_evaluation is None else self.in_evaluation
 
     def spec(self, traced: bool = False) -> ScanSpec:
         """The scan as engines take it; with ``traced`` it gives every named variable at every step."""
