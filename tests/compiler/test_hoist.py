@@ -11,17 +11,30 @@ def test_products_left_in_the_loop():
     }
     assert counts == {
         "antisymmetric_rnn": 1,
+        "co_rnn": 2,
+        "ema": 0,
         "fast_rnn": 1,
+        "gated_antisymmetric_rnn": 1,
         "gru": 1,
         "gru_reset_before": 2,
         "indrnn": 0,
         "layer_norm_lstm": 1,
+        "lem": 2,
+        "lru": 0,
         "lstm": 1,
         "mgu": 2,
         "min_gru": 0,
+        "min_lstm": 0,
         "multiplicative_lstm": 2,
+        "on_lstm": 1,
         "peephole_lstm": 1,
+        "rg_lru": 0,
+        "rhn": 3,
         "rnn": 1,
+        "slstm": 1,
+        "sru": 0,
+        "sru_v1": 0,
+        "unicornn": 0,
     }
 
 
