@@ -9,9 +9,9 @@ def slstm(
 ):
     """LSTM with exponential gates, a normaliser n and a stabiliser m (Beck et al. 2024, xLSTM, eqs. 8–17).
 
-    A unit sees the units of its own head alone: with several heads R_i … R_o are block-diagonal, (num_heads,
-    hidden/num_heads, hidden/num_heads); the paper has 4 heads. The forget gate is sigmoid or exp, as the paper allows. While n is still 0
-    the stabiliser is that of the input gate, so that c / n is never 0 / 0.
+    A unit sees the units of its own head alone: with several heads R_i … R_o are block-diagonal, of the shape
+    (num_heads, hidden/num_heads, hidden/num_heads); the paper has 4. The forget gate is sigmoid or exp, as the paper
+    allows. While n is still 0 the stabiliser is that of the input gate, so that c / n is never 0 / 0.
     """
     blocks = heads(h, num_heads) if num_heads > 1 else h
     a_i = x @ W_i + blocks @ R_i + b_i
