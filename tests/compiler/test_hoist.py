@@ -11,7 +11,9 @@ def test_products_left_in_the_loop():
     }
     assert counts == {
         "antisymmetric_rnn": 1,
+        "clockwork_rnn": 4,
         "co_rnn": 2,
+        "echo_state": 1,
         "ema": 0,
         "fast_rnn": 1,
         "gated_antisymmetric_rnn": 1,
@@ -20,6 +22,7 @@ def test_products_left_in_the_loop():
         "indrnn": 0,
         "layer_norm_lstm": 1,
         "lem": 2,
+        "lmu": 3,
         "lru": 0,
         "lstm": 1,
         "mgu": 2,

@@ -1,12 +1,15 @@
 """The zoo: each cell is its equations and the paper that they are from."""
 
 from recurra.cells.antisymmetric import gated_antisymmetric_rnn
+from recurra.cells.clockwork import clockwork_rnn
 from recurra.cells.elementwise import min_lstm, sru, sru_v1
 from recurra.cells.exponential import slstm
 from recurra.cells.highway import rhn
+from recurra.cells.legendre import lmu
 from recurra.cells.linear import ema, lru, rg_lru
 from recurra.cells.ordered import on_lstm
 from recurra.cells.oscillators import co_rnn, lem, unicornn
+from recurra.cells.reservoir import echo_state
 from recurra.cells.standard import gru, lstm, rnn
 from recurra.cells.zoo import (
     antisymmetric_rnn,
@@ -24,7 +27,9 @@ from recurra.equations import Cell
 __all__ = [
     "all",
     "antisymmetric_rnn",
+    "clockwork_rnn",
     "co_rnn",
+    "echo_state",
     "ema",
     "fast_rnn",
     "gated_antisymmetric_rnn",
@@ -33,6 +38,7 @@ __all__ = [
     "indrnn",
     "layer_norm_lstm",
     "lem",
+    "lmu",
     "lru",
     "lstm",
     "mgu",

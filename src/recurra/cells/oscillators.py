@@ -1,5 +1,6 @@
 """Networks of oscillators, and of units with learnt time scales: steps of ordinary differential equations."""
 
+from recurra.cells.initial_values import uniform
 from recurra.equations import cell, sigmoid, tanh
 
 
@@ -16,13 +17,13 @@ def co_rnn(x, h, z, *, W, U, V, b, dt=0.042, gamma=2.7, epsilon=4.7):
     return h, z
 
 
-@cell(init={"b": 0.0})
+@cell(init={"w": uniform(0.0, 1.0), "c": uniform(-0.1, 0.1), "b": 0.0})
 def unicornn(x, h, z, *, W, w, b, c, dt=0.19, alpha=30.65):
     """Undamped independent oscillators, each with a time scale of its own (Rusch & Mishra 2021, UnICORNN, ICML, eq. 3).
 
     A unit sees itself alone, by the vector w, so that no product stays in the loop. The position h moves with the
-    velocity z after its step. The defaults are the authors' values for permuted digits; other implementations have
-    dt = 1 and alpha = 0.
+    velocity z after its step. w starts in 0 to 1, c in ±0.1. The defaults are the authors'
+    values for permuted digits; other implementations have dt = 1 and alpha = 0.
     """
     step = dt * sigmoid(c)
     z = z - step * (tanh(x @ W + w * h + b) + alpha * h)
