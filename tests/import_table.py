@@ -62,7 +62,8 @@ ALLOWED = {
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
     "numpy": {
-        "page", "vocabulary", "series", "engines", "model", "conversion", "runtime", "onnx", "look", "tasks", "bench",
+        "page", "vocabulary", "series", "cells", "engines", "model", "conversion", "runtime", "onnx", "look", "tasks",
+        "bench",
     },
     "torch": {"engines", "nn", "look", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},

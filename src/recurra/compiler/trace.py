@@ -10,6 +10,7 @@ from typing import Any
 from recurra.compiler.broadcast import explicit
 from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
+from recurra.equations.initial import restored
 from recurra.errors import EquationError
 from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Variable, check
 from recurra.values import Recorder, Value, recording
@@ -20,17 +21,17 @@ class TracedCell(Cell):
 
     Args:
         program: the program: options are chosen, a projection is added, and dropped biases are gone.
-        init: initial values of parameters, as ``@recurra.cell`` takes them.
+        init: initial values of parameters, as ``Cell.stored_init`` gives them. Default none.
     """
 
-    def __init__(self, program: Program, init: Mapping[str, float] | None = None) -> None:
+    def __init__(self, program: Program, init: Mapping[str, float | str] | None = None) -> None:
         self.program = program
         self.name = program.name
         self.input = program.input.name
         self.states = tuple(state.name for state in program.states)
         self.parameters = tuple(parameter.name for parameter in program.parameters)
         self.options = {}
-        self.init = dict(init or {})
+        self.init, self.untrained = restored(self.name, init or {})
         self.sizes = {}
         is_state = program.output in program.next_states[:1]
         self.output = None if is_state or not program.states else program.output.name
@@ -54,7 +55,7 @@ class TracedCell(Cell):
         return {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TracedCell, (self.program, self.init)
+        return TracedCell, (self.program, self.stored_init)
 
 
 def trace(

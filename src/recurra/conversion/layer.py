@@ -154,7 +154,7 @@ def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch
         "bidirectional": len(scans[0]) == 2,
         "proj_size": sizes.proj,
         "program": program,
-        "init": dict(cell.init),
+        "init": dict(cell.stored_init),
     }
     return Part(_KINDS.get(cell, "Recurrent"), settings)
 

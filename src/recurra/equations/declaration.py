@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, overload
 
 from recurra.equations.free_sizes import free_sizes
 from recurra.equations.functions import FUNCTIONS
+from recurra.equations.initial import InitialValue, check_initial_values, stored
 from recurra.errors import EquationError
 from recurra.program import Shape
 from recurra.values import current_recorder
@@ -30,7 +31,8 @@ class Cell:
         parameters: the names after the star that have no default.
         options: the names after the star that have a default, with that default; fixed when a layer is made.
         output: the local variable that a layer returns; None for the first state.
-        init: initial values of parameters that do not start uniformly random.
+        init: initial values of parameters that do not start uniformly random: numbers, or functions that fill them.
+        untrained: the names of parameters that start without ``requires_grad``.
         sizes: shapes of states, parameters and local variables by name, where a layer gives no others.
     """
 
@@ -39,7 +41,8 @@ class Cell:
         function: Callable[..., Any],
         *,
         output: str | None = None,
-        init: Mapping[str, float] | None = None,
+        init: Mapping[str, InitialValue] | None = None,
+        untrained: Collection[str] = (),
         sizes: Mapping[str, Any] | None = None,
         feed_forward: bool = False,
     ) -> None:
@@ -47,6 +50,7 @@ class Cell:
         self.name = function.__name__
         self.output = output
         self.init = dict(init or {})
+        self.untrained = tuple(untrained)
         self.sizes = free_sizes(self.name, sizes)
         functools.update_wrapper(self, function)
         flowing, keywords = _signature(self.name, function)
@@ -61,12 +65,12 @@ class Cell:
         taken = [name for name in self.options if name in _LAYER_ARGUMENTS]
         if taken:
             raise EquationError(f"cell {self.name!r}: an option cannot be called {taken[0]}: layers have that argument")
-        unknown = sorted(set(self.init) - set(self.parameters))
-        if unknown:
-            raise EquationError(f"cell {self.name!r}: init names {', '.join(unknown)}, which is no parameter")
-        for name, value in self.init.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise EquationError(f"cell {self.name!r}: init[{name!r}] must be a number, not {value!r}")
+        check_initial_values(self.name, self.init, self.untrained, self.parameters, self.options)
+
+    @property
+    def stored_init(self) -> dict[str, float | str]:
+        """The initial values as a file holds them: numbers, and words for functions and untrained parameters."""
+        return stored(self.init, self.untrained)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the equations, so that one cell can be written with another."""
@@ -143,7 +147,8 @@ def cell(function: Callable[..., Any], /) -> Cell: ...
 def cell(
     *,
     output: str | None = None,
-    init: Mapping[str, float] | None = None,
+    init: Mapping[str, InitialValue] | None = None,
+    untrained: Collection[str] = (),
     sizes: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
@@ -153,7 +158,8 @@ def cell(
     /,
     *,
     output: str | None = None,
-    init: Mapping[str, float] | None = None,
+    init: Mapping[str, InitialValue] | None = None,
+    untrained: Collection[str] = (),
     sizes: Mapping[str, Any] | None = None,
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
@@ -164,7 +170,11 @@ def cell(
     Args:
         function: the equations.
         output: the local variable that a layer returns as its output; default: the first state.
-        init: initial values of parameters by name, such as ``{"b_f": 1.0}``; default: uniform in ±1/√hidden.
+        init: initial values of parameters by name, such as ``{"b_f": 1.0, "U": torch.nn.init.orthogonal_}``: a number,
+            or a function that fills the parameter in place. A function's keyword-only arguments are options of the
+            cell, or parameters that are named before it in ``init``. Default: uniform in ±1/√hidden.
+        untrained: names of parameters that start without ``requires_grad``, such as the weights of a reservoir.
+            Default none.
         sizes: sizes that the equations leave open, by the name of a state, a parameter or a local variable (of one that
             is assigned several times, its last value): a whole number, or a text such as ``"hidden/4"`` or ``"input"``;
             for a matrix a tuple of two, ``{"U": ("hidden", 8)}``. A layer's own ``sizes`` win.
@@ -173,7 +183,7 @@ def cell(
         EquationError: the signature is not of that form. Errors in the equations are raised when they are traced.
     """
     if function is None:
-        return lambda function: Cell(function, output=output, init=init, sizes=sizes)
+        return lambda function: Cell(function, output=output, init=init, untrained=untrained, sizes=sizes)
     return Cell(function)
 
 

@@ -14,6 +14,7 @@ from recurra.cells import feed_forward
 from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR, adaptive_softmax, cluster_widths
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
+from recurra.equations.initial import STORED_WORDS
 from recurra.errors import FileFormatError
 from recurra.model.part import Part
 from recurra.program import Program, Sizes
@@ -113,11 +114,11 @@ CUTOFFS = SettingRule(
     ),
 )
 INIT = SettingRule(
-    f"at most {MAX_INIT} numbers by name",
+    f"at most {MAX_INIT} numbers, or {' or '.join(map(repr, STORED_WORDS))}, by name",
     lambda value: (
         isinstance(value, Mapping)
         and len(value) <= MAX_INIT
-        and all(isinstance(k, str) and _is_number(v) for k, v in value.items())
+        and all(isinstance(k, str) and (_is_number(v) or v in STORED_WORDS) for k, v in value.items())
     ),
 )
 

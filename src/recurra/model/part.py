@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from recurra.program import Program
 
-Setting = bool | int | float | str | None | tuple[int, ...] | Program | Mapping[str, float]
+Setting = bool | int | float | str | None | tuple[int, ...] | Program | Mapping[str, float | str]
 
 
 @dataclass(frozen=True)

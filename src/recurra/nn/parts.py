@@ -50,12 +50,20 @@ class ModuleRow:
 
 def _layer(module: Recurrent) -> Settings:
     names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
-    return {**{name: getattr(module, name) for name in names}, "program": module.program, "init": module.cell.init}
+    return {
+        **{name: getattr(module, name) for name in names},
+        "program": module.program,
+        "init": module.cell.stored_init,
+    }
 
 
 def _cell(module: RecurrentCell) -> Settings:
     names = ("input_size", "hidden_size", "bias")
-    return {**{name: getattr(module, name) for name in names}, "program": module.program, "init": module.cell.init}
+    return {
+        **{name: getattr(module, name) for name in names},
+        "program": module.program,
+        "init": module.cell.stored_init,
+    }
 
 
 def _arguments(part: Part) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def _arguments(part: Part) -> dict[str, Any]:
 
 
 def _traced(part: Part) -> Cell:
-    return TracedCell(part.program, cast(Mapping[str, float], part.settings["init"]))
+    return TracedCell(part.program, cast(Mapping[str, "float | str"], part.settings["init"]))
 
 
 def _make_layer(part: Part) -> Recurrent:
@@ -339,9 +347,12 @@ def put_weights(module: nn.Module, weights: Mapping[str, Weight]) -> None:
     parameters: dict[int, nn.Parameter] = {}
     for name, weight in weights.items():
         owner, _, last = name.rpartition(".")
+        place = module.get_submodule(owner)
         if id(weight) not in parameters:
-            parameters[id(weight)] = nn.Parameter(tensor_of(weight))
-        setattr(module.get_submodule(owner), last, parameters[id(weight)])
+            earlier = getattr(place, last, None)
+            is_trained = not isinstance(earlier, nn.Parameter) or earlier.requires_grad
+            parameters[id(weight)] = nn.Parameter(tensor_of(weight), requires_grad=is_trained)
+        setattr(place, last, parameters[id(weight)])
 
 
 def tensor_of(weight: Weight) -> Tensor:

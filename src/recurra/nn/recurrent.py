@@ -46,7 +46,7 @@ from recurra.nn.running.layers import through_layers
 from recurra.nn.running.run import engine_of, run, run_whole
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace, Traced
-from recurra.nn.weights import FlatWeights, assign, register, reset_uniformly, weight_of
+from recurra.nn.weights import FlatWeights, assign, register, reset, weight_of
 from recurra.program import Program
 
 State = Tensor | tuple[Tensor, ...]
@@ -180,7 +180,7 @@ class Recurrent(FixedConfiguration):
         self._dropped_names = [name + self._suffix(number) for number in range(len(self._scans)) for name in matrices]
         self._calls = DirectCalls()
         self._all_weights = [
-            register(self, scan.shapes, self._suffix(number), device=device, dtype=dtype)
+            register(self, scan.shapes, self._suffix(number), cell.untrained, device=device, dtype=dtype)
             for number, scan in enumerate(self._scans)
         ]
         self._flat_weights_names = [name for names in self._all_weights for name in names]
@@ -242,13 +242,8 @@ class Recurrent(FixedConfiguration):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
-        constants = {
-            name + self._suffix(number): value
-            for number, scan in enumerate(self._scans)
-            for name, value in self.cell.init.items()
-            if name in dict(scan.shapes)
-        }
-        reset_uniformly(self, self.hidden_size, constants)
+        suffixes = [self._suffix(number) for number in range(len(self._scans))]
+        reset(self, self.hidden_size, self.cell, self.cell.resolve_options(self.options), suffixes)
 
     def forward(
         self, x: Input, state: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False

@@ -30,7 +30,7 @@ from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
-from recurra.nn.weights import register, reset_uniformly, weight_of
+from recurra.nn.weights import register, reset, weight_of
 from recurra.program import Program
 
 
@@ -95,7 +95,7 @@ class RecurrentCell(FixedConfiguration):
             dropped = []
         self._scan = Scan.of(program, input_size, hidden_size)
         self._calls = DirectCalls()
-        self._names = register(self, self._scan.shapes, "", device=device, dtype=dtype)
+        self._names = register(self, self._scan.shapes, "", cell.untrained, device=device, dtype=dtype)
         for name in dropped:
             self.register_parameter(name, None)
         self.reset_parameters()
@@ -107,8 +107,7 @@ class RecurrentCell(FixedConfiguration):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
-        constants = {name: value for name, value in self.cell.init.items() if name in self._names}
-        reset_uniformly(self, self.hidden_size, constants)
+        reset(self, self.hidden_size, self.cell, self.cell.resolve_options(self.options))
 
     def forward(self, x: Tensor, state: Any = None) -> Any:
         """Run one step.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from recurra.equations import Cell
+from recurra.equations.initial import InitialValue, keep, keywords_of
 from recurra.errors import EquationError
 
 
 def register(
-    module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]], suffix: str, **factory: Any
+    module: nn.Module,
+    shapes: Sequence[tuple[str, tuple[int, ...]]],
+    suffix: str,
+    untrained: Collection[str] = (),
+    **factory: Any,
 ) -> list[str]:
     """Register a parameter for each name and shape in a module.
 
@@ -21,6 +27,7 @@ def register(
         module: the module.
         shapes: the names and shapes.
         suffix: the end of each parameter's name.
+        untrained: the names of those that are made without ``requires_grad``. Default none.
         **factory: ``device`` and ``dtype`` of the parameters.
 
     Returns:
@@ -34,18 +41,53 @@ def register(
         full = name + suffix
         if hasattr(module, full) or full.startswith("_"):
             raise EquationError(f"parameter {full!r} cannot be registered: {type(module).__name__} uses that name")
-        setattr(module, full, nn.Parameter(torch.empty(shape, **factory)))
+        setattr(module, full, nn.Parameter(torch.empty(shape, **factory), requires_grad=name not in untrained))
         names.append(full)
     return names
 
 
-def reset_uniformly(module: nn.Module, hidden_size: int, constants: Mapping[str, float]) -> None:
-    """Draw all parameters in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then set the constants."""
+def reset(
+    module: nn.Module, hidden_size: int, cell: Cell, options: Mapping[str, Any], suffixes: Sequence[str] = ("",)
+) -> None:
+    """Draw all parameters in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then as the cell says.
+
+    On the device meta there are no numbers to draw.
+
+    Args:
+        module: the module of the parameters.
+        hidden_size: its hidden size.
+        cell: its cell.
+        options: all options of the cell.
+        suffixes: for each scan of the cell, the end of its parameters' names. Default one scan, without.
+
+    Raises:
+        EquationError: a function of the cell gives a value instead of filling the parameter.
+    """
+    if any(parameter.is_meta for parameter in module.parameters()):
+        return
     bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
-    for parameter in module.parameters():
-        nn.init.uniform_(parameter, -bound, bound)
-    for name, value in constants.items():
-        nn.init.constant_(getattr(module, name), value)
+    kept = {name + suffix for suffix in suffixes for name, value in cell.init.items() if value is keep}
+    for name, parameter in module.named_parameters():
+        if name not in kept:
+            nn.init.uniform_(parameter, -bound, bound)
+    for suffix in suffixes:
+        held = {name: getattr(module, name + suffix, None) for name in cell.parameters}
+        own = {name: value for name, value in held.items() if isinstance(value, Tensor)}
+        for name in [name for name in cell.init if name in own]:
+            _fill(f"cell {cell.name!r}: init[{name!r}]", own[name], cell.init[name], {**options, **own})
+
+
+@torch.no_grad()
+def _fill(what: str, parameter: Tensor, value: InitialValue, given: Mapping[str, Any]) -> None:
+    if not callable(value):
+        parameter.fill_(value)
+        return
+    result = value(parameter, **{name: given[name] for name in keywords_of(value) if name in given})
+    if result is not None and result is not parameter:
+        raise EquationError(
+            f"{what} returns a {type(result).__name__}: it must fill the parameter that it is given in place, as the "
+            "functions of torch.nn.init do, for example by parameter.copy_(…)"
+        )
 
 
 def weight_of(module: nn.Module, name: str) -> Tensor:
