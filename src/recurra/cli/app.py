@@ -11,6 +11,7 @@ import typer
 
 from recurra.cli import series, text
 from recurra.cli.bench import bench
+from recurra.cli.cells import cells
 from recurra.cli.compare import compare
 from recurra.cli.console import message_of
 from recurra.cli.explain import explain
@@ -32,6 +33,7 @@ app.add_typer(series.app, name="series")
 app.command()(export)
 app.command()(inspect)
 app.command()(explain)
+app.command()(cells)
 app.command()(bench)
 app.command()(look)
 app.command()(report)
