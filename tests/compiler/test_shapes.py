@@ -79,7 +79,7 @@ def test_a_parameter_in_two_sizes():
     message = refused(twice)
     assert "parameter `W` has shape (input, ·)" in message
     assert "`z = x @ W`" in message
-    assert "`return tanh(z + h @ W)`" in message
+    assert "    return tanh(z + h @ W)" in message
     assert "(hidden, ·)" in message
 
 
