@@ -78,14 +78,21 @@ def _reached(program: Program) -> dict[Variable, frozenset[Variable]]:
     return reached
 
 
+def states_over_time(program: Program) -> dict[Variable, frozenset[Variable]]:
+    """For each state, the states whose earlier values decide it, over any number of steps."""
+    reached = _reached(program)
+    deciding = {s: reached[new] for s, new in zip(program.states, program.next_states, strict=True)}
+    for _ in program.states:
+        deciding = {s: found.union(*(deciding[other] for other in found)) for s, found in deciding.items()}
+    return deciding
+
+
 def _obstacle(
     program: Program, loop: Iterable[Equation], reached: Mapping[Variable, frozenset[Variable]]
 ) -> _NonlinearEquation | None:
     """The first equation because of which a new state is not affine; None where all are."""
     new = dict(zip(program.states, program.next_states, strict=True))
-    deciding = {state: reached[new[state]] for state in program.states}  # then over any number of steps
-    for _ in program.states:
-        deciding = {s: d.union(*(deciding[other] for other in d)) for s, d in deciding.items()}
+    deciding = states_over_time(program)
     for state in program.states:
         together = frozenset(other for other in deciding[state] if state in deciding[other])
         equation = _not_affine(needed(loop, [new[state]]), together)

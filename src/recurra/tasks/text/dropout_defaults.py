@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from recurra import cells
 from recurra.compiler import trace
-from recurra.nn.regularisation import state_matrices
+from recurra.compiler.state_weights import state_matrices
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.training.settings import TrainingSettings
 
