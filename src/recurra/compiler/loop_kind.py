@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from recurra.compiler.expectation import expectation
 from recurra.compiler.rewrite import needed
+from recurra.compiler.simplify import simplify
 from recurra.program import OPERATIONS, Equation, Program, Variable
 from recurra.program.text import Printer
 
@@ -39,6 +41,8 @@ def loop_kind(program: Program) -> Classified:
       of a value that no state decides. So a scan in parallel over time can take the place of the loop. A state
       may also decide factors of another one, if that other one does not decide it: the scans follow each other.
     """
+    if program.masks:
+        program = simplify(expectation(program), program.named().values())
     reached = _reached(program)
     loop = [e for e in needed(program.computed, program.next_states) if any(reached[v] for v in e.variables)]
     printer = Printer(program)
@@ -145,12 +149,14 @@ def _quoted(equation: Equation, printer: Printer) -> str:
 
 
 def _text(equation: Equation, printer: Printer) -> str:
-    """An equation's right side; of one that is too long, its operation."""
+    """An equation's right side; of one that is too long, its operation and first operand."""
     text = printer.right_side(equation)
     if len(text) <= _LONGEST:
         return text
     form = OPERATIONS[equation.operation].text
-    return form.format("…", "…") if form else f"{equation.operation}(…)"
+    first = printer.operand(equation.operands[0], OPERATIONS[equation.operation].binding + 1)
+    first = first if len(first) <= _LONGEST else "…"
+    return form.format(first, "…") if form else f"{equation.operation}(…)"
 
 
 def _listed(texts: list[str]) -> str:
