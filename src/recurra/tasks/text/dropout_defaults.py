@@ -42,7 +42,7 @@ def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     """
     share = math.log(max(passes, FEWEST_PASSES) / FEWEST_PASSES) / math.log(MOST_PASSES / FEWEST_PASSES)
     chosen = round(MOST_DROPOUT * min(1.0, share), 2)
-    dropped = round(WEIGHTS_DROPPED * chosen, 2) if settings.dropout is None and _has_matrices(settings.cell) else 0.0
+    dropped = round(WEIGHTS_DROPPED * chosen, 2) if settings.dropout is None and has_state_matrices(settings.cell) else 0.0
     return replace(
         settings,
         dropout=chosen if settings.dropout is None else settings.dropout,
@@ -50,6 +50,6 @@ def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     )
 
 
-def _has_matrices(cell: str) -> bool:
-    """Whether a cell has matrices that multiply its state."""
+def has_state_matrices(cell: str) -> bool:
+    """Whether a cell of the zoo has matrices that multiply its states."""
     return bool(state_matrices(trace(cells.all()[cell])))
