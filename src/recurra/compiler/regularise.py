@@ -70,7 +70,7 @@ def recurrent_dropout(program: Program, probabilities: Probabilities) -> Program
             state or computed from old states (Gal & Ghahramani 2016, section 4). The states themselves stay, and so do
             products that read new states, such as a projection. Or probabilities by name: of a state, for products of
             that state alone; of another value, such as the candidate of an LSTM, which is dropped wherever it is read
-            (Semeniuta et al. 2016, section 4).
+            (Semeniuta et al. 2016).
 
     Raises:
         EquationError: a name is that of no state and no value of the cell, or no product has what would be dropped.

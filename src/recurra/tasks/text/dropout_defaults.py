@@ -42,7 +42,8 @@ def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     """
     share = math.log(max(passes, FEWEST_PASSES) / FEWEST_PASSES) / math.log(MOST_PASSES / FEWEST_PASSES)
     chosen = round(MOST_DROPOUT * min(1.0, share), 2)
-    dropped = round(WEIGHTS_DROPPED * chosen, 2) if settings.dropout is None and has_state_matrices(settings.cell) else 0.0
+    is_dropped = settings.dropout is None and has_state_matrices(settings.cell)
+    dropped = round(WEIGHTS_DROPPED * chosen, 2) if is_dropped else 0.0
     return replace(
         settings,
         dropout=chosen if settings.dropout is None else settings.dropout,
