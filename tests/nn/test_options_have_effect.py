@@ -71,6 +71,7 @@ OPTIONS = {
     "zoneout": (0.5, "values"),
     "recurrent_dropout": (0.5, "values"),
     "weight_drop": (0.5, "values"),
+    "weight_norm": (True, "values"),
     "checkpoint": (3, "kept"),
     "dtype": (torch.float64, "dtype"),
     "device": ("meta", "error"),

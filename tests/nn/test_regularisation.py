@@ -216,6 +216,69 @@ def test_own_cells_with_masks_give_the_same_bits_everywhere_in_evaluation(tmp_pa
     assert torch.equal(one(x[0]), output[0])
 
 
+def test_weight_norm_beside_torchs(x):
+    layer = seeded(0, LSTM, F, H, 2, bidirectional=True, weight_norm=True, dtype=D)
+    plain = seeded(0, LSTM, F, H, 2, bidirectional=True, dtype=D)
+    names = [name for name, _ in plain.named_parameters()]
+    assert [name for name, _ in layer.named_parameters() if "gain" not in name] == names
+    with torch.no_grad():
+        for name in names:
+            getattr(plain, name).copy_(getattr(layer, name))
+    torch.testing.assert_close(layer(x)[0], plain(x)[0])  # the gains begin as the norms
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            if "gain" in name:
+                parameter.uniform_(0.5, 2)
+    for name in [name for name in names if "hh" in name and "weight" in name]:
+        torch.nn.utils.parametrizations.weight_norm(plain, name, dim=0)
+        one = plain.parametrizations[name]
+        with torch.no_grad():
+            one.original0.copy_(getattr(layer, name.replace("_hh", "_hh_gain"))[:, None])
+            one.original1.copy_(getattr(layer, name))
+    output, expected = layer(x)[0], plain(x)[0]
+    torch.testing.assert_close(output, expected)
+    ours = torch.autograd.grad(output.square().sum(), list(layer.parameters()))
+    theirs = dict(
+        zip(
+            dict(plain.named_parameters()),
+            torch.autograd.grad(expected.square().sum(), list(plain.parameters())),
+            strict=True,
+        )
+    )
+    for (name, _), found in zip(layer.named_parameters(), ours, strict=True):
+        full = name.replace("_gain", "")
+        key = f"parametrizations.{full}.original{int('gain' not in name)}" if "weight_hh" in name else name
+        torch.testing.assert_close(found, theirs[key].view_as(found), msg=name)
+
+
+def test_weight_norm_of_named_matrices_by_the_units_of_their_products(x):
+    layer = seeded(0, Recurrent, cells.gru_reset_before, F, H, weight_norm=["W_n", "U_n"], dtype=D)
+    assert layer.W_n_gain_l0.shape == layer.U_n_gain_l0.shape == (H,)
+    torch.testing.assert_close(layer.W_n_gain_l0, layer.W_n_l0.norm(dim=0))
+    plain = Recurrent(cells.gru_reset_before, F, H, dtype=D)
+    with torch.no_grad():
+        layer.U_n_gain_l0.copy_(torch.arange(1, H + 1))
+        weights = dict(layer.named_parameters())
+        for name, parameter in plain.named_parameters():
+            parameter.copy_(weights[name])
+        plain.U_n_l0.copy_(plain.U_n_l0 / plain.U_n_l0.norm(dim=0) * torch.arange(1, H + 1))
+    torch.testing.assert_close(layer(x)[0], plain(x)[0])
+
+
+def test_weight_norm_in_files_and_streams(tmp_path):
+    layer = seeded(0, LSTM, F, H, weight_norm=True, recurrent_dropout=0.2).eval()
+    x = torch.randn(T, B, F)
+    with torch.no_grad():
+        layer.weight_hh_gain_l0.mul_(1.5)
+    expected = layer(x)[0]
+    recurra.save(layer, tmp_path / "model")
+    assert torch.equal(recurra.load(tmp_path / "model")(x)[0], expected)
+    model = recurra.runtime.load(tmp_path / "model")
+    assert np.array_equal(model(x.numpy())[0], expected.detach().numpy())
+    stream = model.stream(batch=B)
+    assert np.array_equal(np.stack([stream.step(row) for row in x.numpy()]), expected.detach().numpy())
+
+
 def test_wrong_arguments():
     for wrong in (-0.1, 1.5, True, "0.1", None, float("nan")):
         with pytest.raises(ValueError, match=r"zoneout must be a probability from 0 to 1"):
@@ -234,3 +297,13 @@ def test_wrong_arguments():
         LSTM(F, H, recurrent_dropout={"c": 0.1})
     with pytest.raises(AttributeError, match=r"LSTM was made with zoneout=0\.0, which cannot become 0.5"):
         LSTM(F, H).zoneout = 0.5
+    with pytest.raises(ValueError, match="weight_drop and weight_norm exclude each other"):
+        LSTM(F, H, weight_drop=0.1, weight_norm=True)
+    with pytest.raises(
+        ValueError, match=r"weight_norm names 'b_f', which is no matrix .* there are: W_f, U_f, W_n, U_n"
+    ):
+        Recurrent(cells.mgu, F, H, weight_norm=["b_f"])
+    with pytest.raises(ValueError, match="cell 'indrnn' has no matrix that multiplies a state"):
+        Recurrent(cells.indrnn, F, H, weight_norm=True)
+    with pytest.raises(TypeError, match="weight_norm must be True, False, or a list of names of matrices; got 'U'"):
+        LSTM(F, H, weight_norm="U")

@@ -7,8 +7,8 @@ from torch.nn import functional
 import recurra
 from recurra import cells
 from recurra.compiler import trace
+from recurra.compiler.state_weights import state_matrices
 from recurra.nn import Recurrent, WeightDrop, frozen
-from recurra.nn.regularisation import state_matrices
 
 MATRICES = {
     "antisymmetric_rnn": ["M"],

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from recurra.compiler.expectation import expectation
 from recurra.compiler.rewrite import needed
+from recurra.compiler.simplify import simplify
 from recurra.program import OPERATIONS, Equation, Program, Variable
 from recurra.program.text import Printer
 
@@ -39,6 +41,8 @@ def loop_kind(program: Program) -> Classified:
       of a value that no state decides. So a scan in parallel over time can take the place of the loop. A state
       may also decide factors of another one, if that other one does not decide it: the scans follow each other.
     """
+    if program.masks:
+        program = simplify(expectation(program), program.named().values())
     reached = _reached(program)
     loop = [e for e in needed(program.computed, program.next_states) if any(reached[v] for v in e.variables)]
     printer = Printer(program)
@@ -78,14 +82,21 @@ def _reached(program: Program) -> dict[Variable, frozenset[Variable]]:
     return reached
 
 
+def states_over_time(program: Program) -> dict[Variable, frozenset[Variable]]:
+    """For each state, the states whose earlier values decide it, over any number of steps."""
+    reached = _reached(program)
+    deciding = {s: reached[new] for s, new in zip(program.states, program.next_states, strict=True)}
+    for _ in program.states:
+        deciding = {s: found.union(*(deciding[other] for other in found)) for s, found in deciding.items()}
+    return deciding
+
+
 def _obstacle(
     program: Program, loop: Iterable[Equation], reached: Mapping[Variable, frozenset[Variable]]
 ) -> _NonlinearEquation | None:
     """The first equation because of which a new state is not affine; None where all are."""
     new = dict(zip(program.states, program.next_states, strict=True))
-    deciding = {state: reached[new[state]] for state in program.states}  # then over any number of steps
-    for _ in program.states:
-        deciding = {s: d.union(*(deciding[other] for other in d)) for s, d in deciding.items()}
+    deciding = states_over_time(program)
     for state in program.states:
         together = frozenset(other for other in deciding[state] if state in deciding[other])
         equation = _not_affine(needed(loop, [new[state]]), together)
@@ -138,12 +149,14 @@ def _quoted(equation: Equation, printer: Printer) -> str:
 
 
 def _text(equation: Equation, printer: Printer) -> str:
-    """An equation's right side; of one that is too long, its operation."""
+    """An equation's right side; of one that is too long, its operation and first operand."""
     text = printer.right_side(equation)
     if len(text) <= _LONGEST:
         return text
     form = OPERATIONS[equation.operation].text
-    return form.format("…", "…") if form else f"{equation.operation}(…)"
+    first = printer.operand(equation.operands[0], OPERATIONS[equation.operation].binding + 1)
+    first = first if len(first) <= _LONGEST else "…"
+    return form.format(first, "…") if form else f"{equation.operation}(…)"
 
 
 def _listed(texts: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from recurra.compiler.loop_kind import states_over_time
 from recurra.compiler.rewrite import Temporaries, substitute
 from recurra.errors import EquationError
 from recurra.program import Equation, Operand, Program, Variable, check
@@ -69,7 +70,7 @@ def recurrent_dropout(program: Program, probabilities: Probabilities) -> Program
             state or computed from old states (Gal & Ghahramani 2016, section 4). The states themselves stay, and so do
             products that read new states, such as a projection. Or probabilities by name: of a state, for products of
             that state alone; of another value, such as the candidate of an LSTM, which is dropped wherever it is read
-            (Semeniuta et al. 2016, section 4).
+            (Semeniuta et al. 2016).
 
     Raises:
         EquationError: a name is that of no state and no value of the cell, or no product has what would be dropped.
@@ -182,15 +183,15 @@ class _Dropping:
 
 
 def _remembering(program: Program) -> list[str]:
-    """The names of the states that remember: computed anew in each step, and from the input at last."""
-    seen: set[Variable] = {program.input}
-    for _ in program.states:
-        reached = _depending(program.equations, seen, ())
-        seen.update(s for s, new in zip(program.states, program.next_states, strict=True) if new in reached)
+    """The names of the states that remember: computed anew in each step, from themselves and from the input at last."""
+    new = dict(zip(program.states, program.next_states, strict=True))
+    deciding = states_over_time(program)
+    from_input = _depending(program.equations, [program.input], ())
     copied = {*program.sources}
     names = []
-    for state, value in zip(program.states, program.next_states, strict=True):
-        if state in seen and value not in copied:
+    for state, value in new.items():
+        sees_input = any(new[other] in from_input for other in (state, *deciding[state]))
+        if sees_input and state in deciding[state] and value not in copied:
             names.append(state.name)
         copied.add(value)
     return names

@@ -17,7 +17,7 @@ from recurra.values import current_recorder
 # Options are passed to a layer by name, beside these arguments of its own.
 _LAYER_ARGUMENTS = (
     "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
-    "sizes", "zoneout", "recurrent_dropout", "weight_drop", "device", "dtype",
+    "sizes", "zoneout", "recurrent_dropout", "weight_drop", "weight_norm", "device", "dtype",
 )  # fmt: skip
 
 

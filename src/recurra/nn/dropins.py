@@ -100,7 +100,7 @@ class RNN(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
+        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -148,7 +148,7 @@ class LSTM(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
+        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -197,7 +197,7 @@ class GRU(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout`` and ``weight_drop`` of ``Recurrent``. Default none.
+        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.

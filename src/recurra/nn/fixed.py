@@ -13,7 +13,7 @@ from recurra.nn.running.checkpoint import check_checkpoint
 _FIXED = frozenset(
     (
         *("cell", "options", "sizes", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
-        *("zoneout", "recurrent_dropout"),
+        *("zoneout", "recurrent_dropout", "weight_norm"),
         *("nonlinearity", "mode", "_all_weights", "_flat_weights_names"),
     )
 )

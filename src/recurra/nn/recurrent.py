@@ -32,14 +32,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
-from recurra.nn.fixed import FixedConfiguration
-from recurra.nn.regularisation import (
-    check_probabilities,
-    check_weight_drop,
-    drop_weights,
-    regularised,
-    state_matrices,
-)
+from recurra.nn.regularisation import Regularised
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers
@@ -83,7 +76,7 @@ class _Form:
         return values.transpose(0, 1) if batch_first else values
 
 
-class Recurrent(FixedConfiguration):
+class Recurrent(Regularised):
     """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
 
     Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's
@@ -111,6 +104,9 @@ class Recurrent(FixedConfiguration):
         weight_drop: in training, the probability of dropping a weight of every matrix that multiplies a state, or a
             value computed from one: DropConnect (Wan et al. 2013; Merity et al. 2018, section 2). One mask for each
             call; weights that stay are divided by 1 - p. Files hold the layer without it. Default 0.
+        weight_norm: True takes w = g v / ‖v‖ for every matrix that multiplies a state, a list of names for these
+            matrices (Salimans & Kingma 2016, eq. 2). The parameter is v, and ``<name>_gain`` is g, a number for each
+            unit, which starts as ‖v‖. Default False.
         checkpoint: in training, keep only the states of every so many steps, and compute the steps between again for
             the gradients; True for every √T steps, or 32 in graphs of torch.compile. Default None: keep what makes the
             backward pass fast, within bounds.
@@ -123,11 +119,6 @@ class Recurrent(FixedConfiguration):
         ValueError: a size or probability out of range; EquationError, a ValueError, where the cell's equations
             contradict themselves or do not fit the sizes.
     """
-
-    # Modules that ``accelerate`` has changed have none of these.
-    zoneout: Probabilities = 0.0
-    recurrent_dropout: Probabilities = 0.0
-    weight_drop = 0.0
 
     def __init__(
         self,
@@ -145,6 +136,7 @@ class Recurrent(FixedConfiguration):
         zoneout: Probabilities = 0.0,
         recurrent_dropout: Probabilities = 0.0,
         weight_drop: float = 0.0,
+        weight_norm: bool | Sequence[str] = False,
         checkpoint: bool | int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -171,13 +163,9 @@ class Recurrent(FixedConfiguration):
         self.batch_first = batch_first
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        self.zoneout = check_probabilities("zoneout", zoneout)
-        self.recurrent_dropout = check_probabilities("recurrent_dropout", recurrent_dropout)
+        self._set_regularisers(zoneout, recurrent_dropout, weight_drop, weight_norm)
         self.checkpoint = checkpoint
         self._scans = self._make_scans()
-        self.weight_drop = check_weight_drop(weight_drop, self.program)
-        matrices = state_matrices(self.program)
-        self._dropped_names = [name + self._suffix(number) for number in range(len(self._scans)) for name in matrices]
         self._calls = DirectCalls()
         self._all_weights = [
             register(self, scan.shapes, self._suffix(number), cell.untrained, device=device, dtype=dtype)
@@ -191,7 +179,7 @@ class Recurrent(FixedConfiguration):
         program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0)
         if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
-        program = regularised(program, zoned=self.zoneout, dropped=self.recurrent_dropout)
+        program = self._regularised(program)
         scans: list[Scan] = []
         width = self.input_size
         for _ in range(self.num_layers):
@@ -244,6 +232,7 @@ class Recurrent(FixedConfiguration):
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
         suffixes = [self._suffix(number) for number in range(len(self._scans))]
         reset(self, self.hidden_size, self.cell, self.cell.resolve_options(self.options), suffixes)
+        self._reset_gains()
 
     def forward(
         self, x: Input, state: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
@@ -269,7 +258,7 @@ class Recurrent(FixedConfiguration):
         return self._forward(x, state, reset, return_trace)
 
     def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
-        own = drop_weights(self, self._dropped_names, self.weight_drop) if self.weight_drop and self.training else None
+        own = self._drop_weights() if self.weight_drop and self.training else None
         try:
             is_direct = reset is None and not return_trace and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
@@ -436,6 +425,7 @@ class Recurrent(FixedConfiguration):
             "zoneout": 0.0,
             "recurrent_dropout": 0.0,
             "weight_drop": 0.0,
+            "weight_norm": False,
         }
         for name, default in {**defaults, "bidirectional": False}.items():
             if getattr(self, name) != default:

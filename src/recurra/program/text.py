@@ -43,7 +43,7 @@ class Printer:
             return variable.name
         return self._temporaries.setdefault(variable, f"t{len(self._temporaries) + 1}")
 
-    def _operand(self, operand: Operand, binding: int = 0) -> str:
+    def operand(self, operand: Operand, binding: int = 0) -> str:
         """The text of an operand inside an operation that binds this tightly."""
         if not isinstance(operand, Variable):
             text = f"{operand:g}" if float(f"{operand:g}") == operand else repr(operand)
@@ -52,7 +52,7 @@ class Printer:
         if maker is None or not self._is_inlined(maker):
             return self._name(operand)
         if maker.operation == "broadcast" and not _index(maker):
-            return self._operand(maker.operands[0], binding)
+            return self.operand(maker.operands[0], binding)
         text = self.right_side(maker)
         return f"({text})" if OPERATIONS[maker.operation].binding < binding else text
 
@@ -61,14 +61,14 @@ class Printer:
         row = OPERATIONS[equation.operation]
         if row.name == "broadcast":
             index = _index(equation)
-            return self._operand(equation.operands[0], row.binding if index else 0) + index
+            return self.operand(equation.operands[0], row.binding if index else 0) + index
         if row.text:
             # The second operand of - and / must bind tighter than the operation itself, and so must the first of **;
             # brackets around (r * h) @ U are for the reader.
             first = row.binding + 1 if row.name in ("power", "product") else row.binding
             inner = [first, row.binding if row.name == "power" else row.binding + 1]
-            return row.text.format(*(self._operand(o, b) for o, b in zip(equation.operands, inner, strict=False)))
-        arguments = [self._operand(operand) for operand in equation.operands]
+            return row.text.format(*(self.operand(o, b) for o, b in zip(equation.operands, inner, strict=False)))
+        arguments = [self.operand(operand) for operand in equation.operands]
         if row.results is None:
             widths = ", ".join(str(variable.shape[-1]) for variable in equation.results)
             arguments.append(str(len(equation.results)) if row.name == "split" else f"[{widths}]")

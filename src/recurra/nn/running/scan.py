@@ -125,7 +125,7 @@ class Scan:
             shape = (batch, mask.size) if mask.per_sequence else (*x.shape[:-1], mask.size)
             values = torch.full(shape, mask.mean, dtype=x.dtype, device=x.device)
             if training:
-                values = torch.empty_like(values).bernoulli_(mask.probability) * mask.on
+                values = torch.bernoulli(values, mask.probability) * mask.on  # vmap takes it, but not bernoulli_
             if mask.per_sequence:
                 values = sequences.repeat(values)
             drawn.append(values)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from recurra import cells
 from recurra.compiler import trace
-from recurra.nn.regularisation import state_matrices
+from recurra.compiler.state_weights import state_matrices
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -42,7 +42,8 @@ def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     """
     share = math.log(max(passes, FEWEST_PASSES) / FEWEST_PASSES) / math.log(MOST_PASSES / FEWEST_PASSES)
     chosen = round(MOST_DROPOUT * min(1.0, share), 2)
-    dropped = round(WEIGHTS_DROPPED * chosen, 2) if settings.dropout is None and _has_matrices(settings.cell) else 0.0
+    is_dropped = settings.dropout is None and has_state_matrices(settings.cell)
+    dropped = round(WEIGHTS_DROPPED * chosen, 2) if is_dropped else 0.0
     return replace(
         settings,
         dropout=chosen if settings.dropout is None else settings.dropout,
@@ -50,6 +51,6 @@ def with_dropout(settings: ModelSettings, passes: float) -> ModelSettings:
     )
 
 
-def _has_matrices(cell: str) -> bool:
-    """Whether a cell has matrices that multiply its state."""
+def has_state_matrices(cell: str) -> bool:
+    """Whether a cell of the zoo has matrices that multiply its states."""
     return bool(state_matrices(trace(cells.all()[cell])))

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recurra import cells
-from recurra.errors import EquationError, RunError
-from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout, WeightDrop
+from recurra.errors import RunError
+from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, VariationalDropout
 from recurra.nn.linear_nats import Workspace, linear_nats
 from recurra.nn.sampled_nats import draw_tokens, sampled_nats
 from recurra.nn.stack import run_parts
 from recurra.tasks.text.batching import PADDING
+from recurra.tasks.text.dropout_defaults import has_state_matrices
 from recurra.tasks.text.settings import ModelSettings
 
 # The state of the model: that of its one recurrent part, a tensor or a tuple where the cell has several states; a tuple
@@ -131,14 +132,9 @@ def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Modul
 
 def _recurrent(width: int, settings: ModelSettings, layers: int = 1, dropout: float = 0.0) -> Recurrent:
     cell, hidden = cells.all()[settings.cell], settings.hidden
-    if not settings.weight_drop:
-        return Recurrent(cell, width, hidden, layers, dropout=dropout)
-    try:
-        return WeightDrop(cell, width, hidden, layers, dropout=dropout, weight_drop=settings.weight_drop)
-    except EquationError:
-        raise RunError(
-            f"--weight-drop has no effect on --cell {settings.cell}: no matrix of it multiplies a state"
-        ) from None
+    if settings.weight_drop and not has_state_matrices(settings.cell):
+        raise RunError(f"--weight-drop has no effect on --cell {settings.cell}: no matrix of it multiplies a state")
+    return Recurrent(cell, width, hidden, layers, dropout=dropout, weight_drop=settings.weight_drop or 0.0)
 
 
 def build(vocabulary: int, settings: ModelSettings) -> TokenModel:
