@@ -22,7 +22,7 @@ ALLOWED = {
     "values": {"errors", "program", "source_lines"},
     "equations": {"errors", "program", "values"},
     "compiler": {"errors", "program", "source_lines", "values", "equations"},
-    "cells": {"program", "equations", "compiler"},
+    "cells": {"errors", "program", "equations", "compiler"},
     "_native": set(),
     "engines": {"errors", "program", "compiler", "cells", "_native"},
     "model": {"errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells"},

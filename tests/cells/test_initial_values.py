@@ -9,6 +9,33 @@ from recurra import cells
 from recurra.nn import Recurrent
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(3, 5), (5, 5), (7, 5)])
+def test_orthogonal_matrices(rows, columns):
+    layer = Recurrent(cells.star, rows, columns, dtype=torch.float64)
+    for matrix in (layer.W_z_l0, layer.W_k_l0, layer.U_k_l0):
+        small = matrix @ matrix.T if len(matrix) <= columns else matrix.T @ matrix
+        torch.testing.assert_close(small, torch.eye(len(small), dtype=torch.float64))
+    assert not torch.equal(layer.W_z_l0, layer.W_k_l0)
+
+
+def test_forget_gates_keep_for_as_long_as_is_asked():
+    layer = Recurrent(cells.janet, 3, 1000, t_max=101)
+    assert not layer.b_n_l0.any()
+    steps = layer.b_f_l0.exp()
+    assert 1 <= steps.min() < 2
+    assert 99 < steps.max() <= 100.001
+    assert abs(steps.mean().item() - 50.5) < 4
+    assert (Recurrent(cells.janet, 3, 4).b_f_l0 == 1).all()
+    with pytest.raises(ValueError, match="t_max must be at least 2 steps; got 1"):
+        Recurrent(cells.janet, 3, 4, t_max=1)
+
+
+def test_units_that_see_themselves_begin_between_forgetting_and_keeping():
+    u = Recurrent(cells.indrnn, 3, 400).u_l0
+    assert 0 <= u.min() < 0.05
+    assert 0.95 < u.max() <= 1
+
+
 @pytest.mark.parametrize(("radius", "density"), [(0.9, 1.0), (1.25, 0.3)])
 def test_a_reservoir_has_its_spectral_radius_and_density(radius, density):
     layer = Recurrent(cells.echo_state, 3, 60, spectral_radius=radius, density=density, input_scaling=0.2)

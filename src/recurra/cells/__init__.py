@@ -1,11 +1,10 @@
 """The zoo: each cell is its equations and the paper that they are from. A file holds one family."""
 
 from recurra.cells.additive import ran, scrn
-from recurra.cells.antisymmetric import gated_antisymmetric_rnn
+from recurra.cells.antisymmetric import antisymmetric_rnn, gated_antisymmetric_rnn
 from recurra.cells.bistable import br, nbr
 from recurra.cells.clockwork import clockwork_rnn
-from recurra.cells.differential import antisymmetric_rnn
-from recurra.cells.elementwise import min_lstm, sru, sru_v1
+from recurra.cells.elementwise import min_gru, min_lstm, sru, sru_v1
 from recurra.cells.exponential import slstm
 from recurra.cells.fast import fast_grnn, fast_rnn
 from recurra.cells.gated import atr, cfn, intersection_rnn, li_gru, light_ru, minimal_rnn, sgrn, star, ugrnn
@@ -27,7 +26,6 @@ from recurra.cells.lstm_variants import (
 )
 from recurra.cells.ordered import on_lstm
 from recurra.cells.oscillators import co_rnn, lem, unicornn
-from recurra.cells.parallel import min_gru
 from recurra.cells.reservoir import echo_state
 from recurra.cells.searched import mut1, mut2, mut3, nas
 from recurra.cells.standard import gru, lstm, rnn

@@ -31,6 +31,19 @@ def sru_v1(x, c, *, W, W_f, b_f, W_r, b_r, W_s, activation=tanh):
 
 
 @cell
+def min_gru(x, h, *, W_z, b_z, W_n, b_n):
+    """GRU whose gate and candidate do not see the state (Feng et al., 2024, "Were RNNs all we needed?", section 3.1).
+
+    The candidate is linear, as in the section's equations; the code that computes in logarithms maps it to positive
+    numbers.
+    """
+    z = sigmoid(x @ W_z + b_z)
+    n = x @ W_n + b_n
+    h = (1 - z) * h + z * n
+    return h
+
+
+@cell
 def min_lstm(x, h, *, W_f, b_f, W_i, b_i, W_n, b_n):
     """LSTM whose gates do not see the state, and sum to 1 (Feng et al. 2024, Were RNNs all we needed?, section 3.2.3).
 

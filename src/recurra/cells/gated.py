@@ -1,5 +1,6 @@
 """Cells of one gated state, with one product of the state at most for each gate, none after another."""
 
+from recurra.cells.initial_values import orthogonal
 from recurra.equations import cell, relu, sigmoid, tanh
 
 
@@ -17,13 +18,13 @@ def atr(x, h, *, W, U):
     return h
 
 
-@cell
+@cell(init={"b_f": 1.0, "b_i": -1.0})
 def cfn(x, h, *, W_f, U_f, b_f, W_i, U_i, b_i, W_n):
     """Chaos-free network, whose state decays to zero without input (Laurent & von Brecht, 2017, "A recurrent neural
     network without chaos", ICLR).
 
     The state passes through tanh before the forget gate, and the candidate has no bias. The paper calls the gates
-    θ (here ``f``) and η (``i``).
+    θ (here ``f``) and η (``i``); their biases begin with 1 and -1, as in its experiments.
     """
     f = sigmoid(x @ W_f + h @ U_f + b_f)
     i = sigmoid(x @ W_i + h @ U_i + b_i)
@@ -63,14 +64,15 @@ def light_ru(x, h, *, W_f, U_f, b_f, W_n):
     return h
 
 
-@cell
+@cell(init={"U_z": orthogonal, "U_n": orthogonal})
 def li_gru(x, h, *, W_z, U_z, b_z, W_n, U_n, b_n):
     """Light GRU: no reset gate, and ReLU (Ravanelli et al., 2018, "Light gated recurrent units for speech
     recognition", IEEE Transactions on Emerging Topics in Computational Intelligence 2).
 
     The paper has batch normalisation on ``x @ W``, with its shift in place of a bias. A trained one is a scale of
     ``W`` and a shift of ``b``, and belongs in the weights here. Without it the ReLU can let the state grow, so clip
-    gradients. SpeechBrain's code normalises as the paper does; torchrecurrent's does not.
+    gradients. SpeechBrain's code normalises as the paper does; torchrecurrent's does not. Matrices of the state begin
+    orthogonal, as in the paper.
     """
     z = sigmoid(x @ W_z + h @ U_z + b_z)
     n = relu(x @ W_n + h @ U_n + b_n)
@@ -104,12 +106,13 @@ def sgrn(x, h, *, W, U, b):
     return h
 
 
-@cell(init={"b_z": 0.0, "b_k": 0.0})
+@cell(init={"W_z": orthogonal, "b_z": 0.0, "W_k": orthogonal, "U_k": orthogonal, "b_k": 0.0})
 def star(x, h, *, W_z, b_z, W_k, U_k, b_k):
     """Stackable recurrent cell, made to keep the size of gradients over many layers (Turkoglu et al., 2021, "Gating
     revisited: deep multi-layer RNNs that can be trained", IEEE TPAMI).
 
-    The new state passes through tanh once more. The authors begin with orthogonal matrices and biases of 0.
+    The new state passes through tanh once more. It begins with orthogonal matrices and biases of 0, as the
+    authors' code does.
     """
     z = tanh(x @ W_z + b_z)
     k = sigmoid(x @ W_k + h @ U_k + b_k)

@@ -29,6 +29,34 @@ def uniform_by_rows(parameter: Tensor) -> None:
     parameter.uniform_(-bound, bound)
 
 
+def orthogonal(parameter: Tensor) -> None:
+    """Fill a matrix with orthonormal columns, or rows where it is wide, drawn evenly (Saxe et al. 2014)."""
+    from numpy import copysign
+    from numpy.linalg import qr
+
+    rows, columns = parameter.shape
+    tall = parameter.new_empty(max(rows, columns), min(rows, columns)).normal_().double().numpy(force=True)
+    q, r = qr(tall)
+    columns_of_length_1 = parameter.new_tensor(q * copysign(1.0, r.diagonal()))
+    parameter.copy_(columns_of_length_1 if rows >= columns else columns_of_length_1.T)
+
+
+def chrono(parameter: Tensor, *, t_max: float | None) -> None:
+    """Fill a forget gate's bias with log(u), u uniform from 1 to ``t_max`` - 1 (Tallec & Ollivier 2018, section 2).
+
+    The gate then keeps for up to ``t_max`` steps. Without ``t_max`` all are 1.
+
+    Raises:
+        ValueError: ``t_max`` is below 2.
+    """
+    if t_max is None:
+        parameter.fill_(1.0)
+    elif t_max < 2:
+        raise ValueError(f"t_max must be at least 2 steps; got {t_max}")
+    else:
+        parameter.uniform_(1.0, t_max - 1.0).log_()
+
+
 # ---- echo state networks ----
 
 

@@ -1,5 +1,6 @@
 """Relatives of long short-term memory: other gates around a cell state."""
 
+from recurra.cells.initial_values import chrono
 from recurra.equations import cell, sigmoid, split, tanh
 
 
@@ -98,8 +99,8 @@ def wmc_lstm(x, h, c, *, W_i, U_i, V_i, b_i, W_f, U_f, V_f, b_f, W_g, U_g, b_g, 
 
 @cell(output="h")
 def mc_lstm(x, v, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, W_m, U_m, b_m):
-    """Memory controller LSTM: one gate shows the cell state to the outside, another to the gates (2017, workshop on
-    sequence modelling at NIPS).
+    """Memory controller LSTM: one gate shows the cell state to the outside, another to the gates (Intel AI, 2017, a
+    workshop paper on sequence modelling at NIPS).
 
     The output ``h`` is no state: the gates see the control vector ``v`` of the step before. Not the mass-conserving
     LSTM, which has the same letters.
@@ -132,14 +133,14 @@ def res_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, 
     return h, c
 
 
-@cell
-def janet(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n, beta=1.0):
+@cell(init={"b_f": chrono, "b_n": 0.0})
+def janet(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n, beta=1.0, t_max=None):
     """Just another network, a forget gate alone (van der Westhuizen & Lasenby, 2018, "The unreasonable effectiveness of
     the forget gate").
 
     What is written is 1 − σ(s − β), a little less than what the forget gate σ(s) leaves free. Cell state and
-    output are one. The paper begins with chrono initialisation: ``b_f`` as the logarithm of uniform numbers from 1 to
-    the longest dependency, and 0 for ``b_n``. Set them so after the layer is made if sequences are long.
+    output are one. ``t_max`` is the longest dependency in steps, for the paper's chrono initialisation of ``b_f``;
+    without it ``b_f`` begins with 1. ``b_n`` begins with 0.
     """
     s = x @ W_f + h @ U_f + b_f
     n = tanh(x @ W_n + h @ U_n + b_n)

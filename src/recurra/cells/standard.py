@@ -1,6 +1,7 @@
 """The cells of torch.nn, with its parameter names, layouts and gate orders."""
 
 from recurra.equations import cell, clip, sigmoid, split, tanh
+from recurra.errors import EquationError
 
 
 @cell
@@ -24,9 +25,15 @@ def lstm(
     i, f, g, o = recurrent_activation(a_i), recurrent_activation(a_f), activation(a_g), recurrent_activation(a_o)
     c = f * c + i * g
     if cell_clip is not None:
-        c = clip(c, -cell_clip, cell_clip)
+        c = _clipped(c, cell_clip)
     h = o * activation(c)
     return h, c
+
+
+def _clipped(c, bound):
+    if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not bound > 0:
+        raise EquationError(f"cell 'lstm': cell_clip must be a number above 0, or None for no bound; got {bound!r}")
+    return clip(c, -bound, bound)
 
 
 @cell
