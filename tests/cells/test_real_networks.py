@@ -63,7 +63,7 @@ def check(layer, loop, x, tmp_path):
 
 @cell
 def sentiment_lstm(x, h, c, *, wx, wh, wmx, wmh, gx, gh, gmx, gmh, b):
-    """The multiplicative LSTM with normalised weights of Radford et al. 2017, whose gates are in the order i, f, o, u."""
+    """The multiplicative LSTM with normalised weights of Radford et al. 2017; gates in the order i, f, o, u."""
 
     def normalised(w, g):
         return w / sqrt(maximum(sum(w**2, axis=0), 1e-12)) * g
