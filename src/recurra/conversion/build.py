@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, cast
 
@@ -73,7 +74,9 @@ def _cell(given: str | Cell | None) -> Cell | None:
         return given
     zoo = cells.all()
     if not isinstance(given, str) or given not in zoo:
-        raise RecurraError(f"cell must be a cell, or one of {', '.join(zoo)}; got {given!r}"[:500])
+        near = get_close_matches(str(given).lower(), zoo, 1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise RecurraError(f"cell must be a cell, or the name of one in recurra.cells.all(); got {given!r:.100}{hint}")
     return zoo[given]
 
 
