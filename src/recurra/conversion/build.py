@@ -16,7 +16,7 @@ from recurra.conversion.arrays import Arrays, ArraySource
 from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
-from recurra.errors import RecurraError, one_line
+from recurra.errors import EquationError, RecurraError, one_line
 from recurra.model import Description, Part, Weight
 from recurra.model.kinds import features
 
@@ -56,6 +56,8 @@ def converted(
             parts.append(output(arrays, linear, width))
         _check_chain(parts)
         description = _description(parts)
+    except EquationError:  # of the cell, whatever the source
+        raise
     except RecurraError as error:
         raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
     unused = arrays.unused()
