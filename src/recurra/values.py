@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -115,11 +115,15 @@ class Recorder:
         """A value's name, or the expression that computes it."""
         name = self.names[number]
         maker = next((record for record in self.records if number in record.results), None)
-        if name is not None or maker is None or depth == 0:
-            return name or "…"
-        operands = [self._expression(o, depth - 1) if isinstance(o, int) else f"{o:g}" for o in maker.operands]
-        text = OPERATIONS[maker.operation].text
-        return text.format(*operands) if text else f"{maker.operation}({', '.join(operands)})"
+        return name or "…" if name is not None or maker is None or depth == 0 else self.right_side(maker, depth)
+
+    def right_side(self, record: Record, depth: int = 2) -> str:
+        """The expression of an operation, whose operands without a name are expressions of a depth below this one."""
+        operands = [self._expression(o, depth - 1) if isinstance(o, int) else f"{o:g}" for o in record.operands]
+        row = OPERATIONS[record.operation]
+        if row.name == "broadcast":  # `keepdims=True` says it, or an index such as `[:, None]`
+            return operands[0]
+        return row.text.format(*operands) if row.text else f"{row.function or row.name}({', '.join(operands)})"
 
     def see_names(self) -> None:
         """Name each value that has no name yet after the local variable of the cell that holds it."""
@@ -154,17 +158,16 @@ class Recorder:
         """
         raise EquationError(self.refusal(fact, place))
 
-    def refusal(self, fact: str, place: SourceLine | None = None, notes: Sequence[str] = ()) -> str:
-        """The message that refuses the cell: cell, file and fault in a line, the line with marks, and notes.
+    def refusal(self, fact: str, place: SourceLine | None = None) -> str:
+        """The message that refuses the cell: cell, file and fault in a line, then the source line with marks.
 
         Args:
             fact: the fault.
             place: the line. Default: the one that runs now, else the one that the cell starts on.
-            notes: further lines. Default none.
         """
         place = place or self.place() or first_line(self.code)
         drawn = [f"    {line}" for line in place.drawing.splitlines()]
-        return "\n".join([f"cell {self.cell!r} ({place.name}): {fact}", *drawn, *(f"  {note}" for note in notes)])
+        return "\n".join([f"cell {self.cell!r} ({place.name}): {fact}", *drawn])
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recurra_recorder", default=None)
@@ -316,15 +319,15 @@ class Value:
 
     def __getitem__(self, key: object) -> Value:
         """``v[:, None]``: a vector of parameters as a column, ``v[None, :]`` as a row, which meet a matrix."""
-        whole = slice(None)
-        if key in ((whole, None), (None, whole)):
-            if self.recorder.varying[self.number]:
-                self._refuse(f"{self._describe()} changes from step to step: only a vector of parameters is a column")
-            return self.recorder.apply("broadcast", (self,), {"axis": 1 if key == (whole, None) else 0})[0]
-        self._refuse(
-            f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts, and "
-            f"`{self._plain()}[:, None]` makes a vector of parameters a column"
-        )
+        axis = _new_axis(key)
+        if axis is None:
+            self._refuse(
+                f"{self._describe()} cannot be indexed; `split({self._plain()}, n)` cuts it in equal parts, and "
+                f"`{self._plain()}[:, None]` makes a vector of parameters a column"
+            )
+        if self.recorder.varying[self.number]:
+            self._refuse(f"{self._describe()} changes from step to step: only a vector of parameters becomes a column")
+        return self.recorder.apply("broadcast", (self,), {"axis": axis})[0]
 
     def __float__(self) -> float:
         self._refuse(
@@ -340,10 +343,11 @@ class Value:
         self._unknown(f".{name}")
 
     def _unknown(self, operation: str) -> NoReturn:
-        self._refuse(
-            f"unknown operation `{operation}` on {self._describe()}. There are: @ + - * / ** < <= > >= == != .T and "
-            + ", ".join(self.recorder.functions)
-        )
+        name = operation.rpartition(".")[2]
+        unknown = f"unknown operation `{operation}` on {self._describe()}"
+        if name in self.recorder.functions:
+            self._refuse(f"{unknown}: write recurra's `{name}({self._describe().strip('`')})`")
+        self._refuse(f"{unknown}. There are: @ + - * / ** < <= > >= == != .T and {', '.join(self.recorder.functions)}")
 
     def __mod__(self, other: object) -> NoReturn:
         self._unknown("%")
@@ -383,6 +387,15 @@ class Value:
 
     def __repr__(self) -> str:
         return f"<{self._describe().strip('`')} of cell {self.recorder.cell!r}>"
+
+
+def _new_axis(key: object) -> int | None:
+    """The position of the new axis in an index such as ``[:, None]``; None where it is another one."""
+    if not isinstance(key, tuple) or len(key) != 2:
+        return None
+    new = [part is None for part in key]
+    whole = [isinstance(part, slice) and part == slice(None) for part in key]
+    return new.index(True) if sorted(new) == sorted(whole) == [False, True] else None
 
 
 def _flatten(items: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import recurra
-from recurra import cell, maximum, sigmoid, split, sqrt, sum, tanh
+from recurra import cell, concat, layer_norm, maximum, relu, sigmoid, split, sqrt, sum, tanh
 from recurra.compiler import plan
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
@@ -63,7 +63,7 @@ def check(layer, loop, x, tmp_path):
 
 @cell
 def sentiment_lstm(x, h, c, *, wx, wh, wmx, wmh, gx, gh, gmx, gmh, b):
-    """The multiplicative LSTM with normalised weights of Radford et al. 2017, whose gates are in the order i, f, o, u."""
+    """The multiplicative LSTM with normalised weights of Radford et al. 2017; gates in the order i, f, o, u."""
 
     def normalised(w, g):
         return w / sqrt(maximum(sum(w**2, axis=0), 1e-12)) * g
@@ -100,3 +100,99 @@ def test_a_weight_normalised_multiplicative_lstm(tmp_path):
     made = {equation.operation for stage in later for equation in stage}
     assert {"sqrt", "sum_along", "broadcast"} <= {equation.operation for equation in once}
     assert not made & {"sqrt", "sum_along", "divide", "power"}
+
+
+def keras_gru(x, h, W, U, b, activation):
+    """A GRU that resets before the product, with gates in the order z, r, candidate."""
+    z_x, r_x, n_x = split(x @ W + b, 3)
+    U_z, U_r, U_n = split(U, 3)
+    z, r = sigmoid(z_x + h @ U_z), sigmoid(r_x + h @ U_r)
+    return z * h + (1 - z) * activation(n_x + (r * h) @ U_n)
+
+
+@cell(output="y", sizes={"vad": 24, "noise": 48, "dense": 24, "gains": 22, "speech": 1})
+def noise_suppressor(x, denoise, noise, vad, *, D, d, W_v, U_v, b_v, W_n, U_n, b_n, W_d, U_d, b_d, G, g, S, s):
+    """RNNoise (Valin 2018): three GRUs with skips that see the features again; the gains of 22 bands, and speech."""
+    dense = tanh(x @ D + d)
+    vad = keras_gru(dense, vad, W_v, U_v, b_v, tanh)
+    noise = keras_gru(concat(dense, vad, x), noise, W_n, U_n, b_n, relu)
+    denoise = keras_gru(concat(vad, noise, x), denoise, W_d, U_d, b_d, tanh)
+    gains = sigmoid(denoise @ G + g)
+    speech = sigmoid(vad @ S + s)
+    y = concat(gains, speech)
+    return denoise, noise, vad
+
+
+def noise_loop(x, p):
+    def gru(x, h, name, activation):
+        W, U, b, n = p[f"W_{name}"], p[f"U_{name}"], p[f"b_{name}"], h.shape[1]
+        gates = torch.sigmoid(x @ W[:, : 2 * n] + h @ U[:, : 2 * n] + b[: 2 * n])
+        z, r = gates[:, :n], gates[:, n:]
+        candidate = activation(x @ W[:, 2 * n :] + (r * h) @ U[:, 2 * n :] + b[2 * n :])
+        return candidate + z * (h - candidate)
+
+    denoise, noise, vad = (x.new_zeros(x.shape[1], size) for size in (96, 48, 24))
+    outputs = []
+    for step in x:
+        dense = torch.tanh(torch.addmm(p["d"], step, p["D"]))
+        vad = gru(dense, vad, "v", torch.tanh)
+        noise = gru(torch.cat([dense, vad, step], 1), noise, "n", torch.relu)
+        denoise = gru(torch.cat([vad, noise, step], 1), denoise, "d", torch.tanh)
+        gains = torch.sigmoid(torch.addmm(p["g"], denoise, p["G"]))
+        outputs.append(torch.cat([gains, torch.sigmoid(torch.addmm(p["s"], vad, p["S"]))], 1))
+    return torch.stack(outputs), (denoise, noise, vad)
+
+
+def test_three_recurrent_layers_with_skips(tmp_path):
+    layer = layer_of(noise_suppressor, 42, 96)
+    assert tuple(layer.W_n_l0.shape) == (90, 144)
+    assert tuple(layer.W_d_l0.shape) == (114, 288)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(0.3)  # gates that are not all shut
+    check(layer, noise_loop, torch.randn(4, 2, 42, dtype=torch.float64), tmp_path)
+
+
+@cell
+def bodies_gru(x, h, *, M, W, U, gamma_x, beta_x, gamma_h, beta_h, bodies=3):
+    """A GRU with layer normalisation whose state is one of each body; each gets a message of all others."""
+    states = split(h, bodies)
+    new = []
+    for body, (features, state) in enumerate(zip(split(x, bodies), states, strict=True)):
+        message = 0.0
+        for other, sender in enumerate(states):
+            if other != body:
+                message = message + relu(concat(sender, state) @ M)
+        r_x, z_x, n_x = split(layer_norm(concat(features, message) @ W, gamma_x, beta_x), 3)
+        r_h, z_h, n_h = split(layer_norm(state @ U, gamma_h, beta_h), 3)
+        r, z = sigmoid(r_x + r_h), sigmoid(z_x + z_h)
+        new.append((1 - z) * tanh(n_x + r * n_h) + z * state)
+    h = concat(*new)
+    return h
+
+
+def bodies_loop(x, p):
+    """The same on tensors (batch, bodies, features), with the messages of all pairs at once."""
+    bodies, size = 3, p["U"].shape[0]
+    h = x.new_zeros(x.shape[1], bodies, size)
+    apart = 1 - torch.eye(bodies, dtype=x.dtype)
+    outputs = []
+    for step in x:
+        pairs = torch.cat([h[:, None].expand(-1, bodies, -1, -1), h[:, :, None].expand(-1, -1, bodies, -1)], -1)
+        messages = (torch.relu(pairs @ p["M"]) * apart[..., None]).sum(2)
+        given = torch.cat([step.unflatten(1, (bodies, -1)), messages], -1) @ p["W"]
+        given = torch.nn.functional.layer_norm(given, given.shape[-1:], p["gamma_x"], p["beta_x"])
+        known = torch.nn.functional.layer_norm(h @ p["U"], given.shape[-1:], p["gamma_h"], p["beta_h"])
+        r = torch.sigmoid((given + known)[..., :size])
+        z = torch.sigmoid((given + known)[..., size : 2 * size])
+        n = torch.tanh(given[..., 2 * size :] + r * known[..., 2 * size :])
+        h = n + z * (h - n)
+        outputs.append(h.flatten(1))
+    return torch.stack(outputs), (h.flatten(1),)
+
+
+@pytest.mark.parametrize("messages", [5, "hidden/3"])
+def test_messages_between_bodies(tmp_path, messages):
+    layer = layer_of(bodies_gru, 6, 12, sizes={"M": ("2*hidden/3", messages)})
+    assert tuple(layer.M_l0.shape) == (8, 5 if messages == 5 else 4)
+    check(layer, bodies_loop, torch.randn(5, 2, 6, dtype=torch.float64), tmp_path)

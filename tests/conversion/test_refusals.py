@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import recurra
 from recurra.errors import RecurraError
 from recurra.runtime import convert
 from tests.conversion.weights import close, keras_weights, onnx_weights, torch_weights, waves
@@ -35,7 +36,7 @@ def test_the_other_layout_is_recognised():
         ({"a.weight_ih_l0": np.ones((8, 3))}, {}, r"complete; 'a.' has weight_ih \(torch\), but no weight_hh"),
         (torch_weights(2), {}, r"weight_hh.* of shape \(8, 4\) has 2 gates; an RNN has 1, a GRU 3, an LSTM 4"),
         (torch_weights(4), {"cell": "gru"}, r"have shape \(12, 3\), \(3\*hidden, input\) of cell 'gru'; got \(16, 3\)"),
-        (torch_weights(4), {"cell": "LSTM"}, "cell must be a cell, or one of antisymmetric_rnn, .*; got 'LSTM'"),
+        (torch_weights(4), {"cell": "LSTM"}, r"the name of one in recurra\.cells\.all\(\); got 'LSTM': .* 'lstm'\?"),
         (torch_weights(4), {"cell": 3}, "cell must be a cell, .*; got 3"),
         (torch_weights(4), {"cell": ["lstm"]}, r"cell must be a cell, .*; got \['lstm'\]"),
         (torch_weights(4), {"order": "tf"}, "order must be 'torch', 'keras', 'onnx' or None; got 'tf'"),
@@ -122,3 +123,47 @@ def test_what_stands_around_must_fit():
         convert(torch_weights(4))(np.ones((2, 1, 3)))[0].sum(-1, keepdims=True) + np.zeros(7),
         1e-6,
     )
+
+
+def _parts(**shapes):
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
+@recurra.cell
+def joined(x, h, *, W, U):
+    third, _, _ = recurra.split(x, 3)
+    return recurra.tanh(recurra.concat(third, h, h) @ W + h @ U)
+
+
+@recurra.cell
+def open_sum(x, h, *, W, b):
+    return recurra.tanh(recurra.concat(x, h) @ W + b)
+
+
+@pytest.mark.parametrize(
+    ("cell", "source", "message"),
+    [
+        (joined, _parts(W=(410, 300), U=(300, 300)), r"410 = input/3 \+ 2\*hidden of W cannot hold with hidden=300"),
+        (
+            joined,
+            _parts(W=(410, 96), U=(96, 95)),
+            r"U must have shape \(96, 96\), .*; got \(96, 95\): 95 = hidden cannot",
+        ),
+        (open_sum, _parts(W=(7, 7), b=(7,)), r"7 = input \+ hidden of W cannot hold with hidden=7: input would be 0$"),
+    ],
+)
+def test_the_one_equation_that_cannot_hold(cell, source, message):
+    with pytest.raises(RecurraError, match=message) as refused:
+        convert(source, cell=cell)
+    assert len(str(refused.value)) < 250
+
+
+def test_sizes_that_several_equations_give_together():
+    @recurra.cell
+    def scaled(x, h, *, b, c):
+        return recurra.tanh(h * recurra.mean(recurra.concat(x, h) * b) + recurra.mean(recurra.concat(x, h, h) * c))
+
+    model = convert(_parts(b=(3 + 4,), c=(3 + 2 * 4,)), cell=scaled)
+    assert model(np.zeros((2, 1, 3), np.float32))[0].shape == (2, 1, 4)
+    with pytest.raises(RecurraError, match=r"7 = input \+ hidden of b cannot hold with input=7: hidden would be 0"):
+        convert(_parts(b=(7,), c=(7,)), cell=scaled)

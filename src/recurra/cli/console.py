@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from recurra.errors import RecurraError
+from recurra.errors import EquationError, RecurraError
 
 if TYPE_CHECKING:
     from recurra.tasks.training.events import Evaluation, Step, TrainingOutcome
@@ -38,7 +38,17 @@ class _UsageError(Protocol):
 
 
 def message_of(error: Exception) -> str | None:
-    """The message of an error for a user; None for a defect, which keeps its traceback."""
+    """The message of an error for a user; None for a defect, which keeps its traceback.
+
+    It is one line, except that of a cell's equations, which draws the line of the source.
+    """
+    message = _text_of(error)
+    if message is None or isinstance(error, EquationError):
+        return message
+    return " ".join(message.split())
+
+
+def _text_of(error: Exception) -> str | None:
     if isinstance(error, RecurraError):
         return str(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error)):
@@ -51,13 +61,13 @@ def message_of(error: Exception) -> str | None:
 
 
 def error_line(message: str) -> None:
-    """Print a message as a single line on stderr."""
-    print(f"recurra: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    """Print a message on stderr."""
+    print(f"recurra: {message}", file=sys.stderr, flush=True)
 
 
 def note(message: str) -> None:
     """Print a remark on stderr, apart from the results on stdout."""
-    error_line(f"note: {message}")
+    error_line(f"note: {' '.join(message.split())}")
 
 
 class Follower(Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurra.cli.cell_names import cell_of, is_model
-from recurra.errors import RecurraError, RunError
+from recurra.errors import EquationError, RecurraError, RunError
 from recurra.files import write_atomically
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def _sizes(name: str, **sizes: int | bool) -> LayerSizes:
         return LayerSizes(cell, **sizes)  # type: ignore[arg-type]
     except RecurraError as error:
         names = "|".join(_OPTIONS)
-        raise RunError(re.sub(rf"\b({names})\b", lambda found: _OPTIONS[found[1]], str(error))) from None
+        message = re.sub(rf"\b({names})\b", lambda found: _OPTIONS[found[1]], str(error))
+        raise (EquationError if isinstance(error, EquationError) else RunError)(message) from None
 
 
 def _of_model(name: str, batch: int, steps: int) -> Explanation:

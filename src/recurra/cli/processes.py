@@ -88,7 +88,7 @@ def _found(launch: Launch) -> TorchrunProcesses:
         return TorchrunProcesses(launch)
     except RunError as error:
         if launch.local_rank == 0:  # once on each machine, as the others are not found
-            error_line(str(error))
+            error_line(message_of(error) or "")
         else:
             _let_tell()
         raise ToldError from None

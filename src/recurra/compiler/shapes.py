@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import NamedTuple
 
 from recurra.compiler.broadcast import ALONG, REDUCTIONS, traced_rule
 from recurra.compiler.gains import gain
+from recurra.compiler.refusals import Refusals
 from recurra.program.operations import OPERATIONS, Usage
 from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
 from recurra.program.solver import Mismatch, Solver
-from recurra.values import Record, Recorder
+from recurra.values import Recorder
 
 
 def infer(
@@ -47,16 +48,25 @@ def infer(
     for number in range(2, 1 + len(states)):
         solver.need(number, (solver.unknown(),))
     inference.state_given(given)
-    facts: list[tuple[int, Callable[[], None]]] = [
-        (new, partial(_same_state, solver, old, new)) for old, new in enumerate(states, start=1)
+    facts = [
+        _StateFact(recorder.names[old] or "", new, partial(_same_state, solver, old, new))
+        for old, new in enumerate(states, start=1)
     ]
     if new_hidden is not None:
-        facts.append((new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
+        facts.append(_StateFact(facts[0].state, new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
     inference.settle(facts)
     recurrent = inference.depending_on(range(1, 1 + len(states)))
     while inference.assume_parameters() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
         inference.settle(facts)
     return inference.shapes()
+
+
+class _StateFact(NamedTuple):
+    """A state's name, its new value, and what states the value's shape."""
+
+    state: str
+    value: int
+    apply: Callable[[], None]
 
 
 def _same_state(solver: Solver, old: int, new: int) -> None:
@@ -69,7 +79,7 @@ class _Inference:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.solver = Solver(len(recorder.names))
-        self.given = ""  # the shapes that are given by name, for messages
+        self.refusals = Refusals(recorder, self.solver)
         # Each literal is a scalar value of its own.
         self.uses = [
             Usage(
@@ -87,7 +97,7 @@ class _Inference:
 
     def state_given(self, given: Mapping[str, Shape]) -> None:
         """State the shapes that are given by name."""
-        self.given = ", ".join(f"{name} {shape_text(shape)}" for name, shape in given.items())
+        self.refusals.given = ", ".join(f"{name} {shape_text(shape)}" for name, shape in given.items())
         named = self.recorder.named() if given else {}
         for name, shape in given.items():
             if name not in named:
@@ -100,7 +110,7 @@ class _Inference:
                     "layer's input_size, hidden_size or proj_size gives that"
                 )
 
-    def settle(self, facts: list[tuple[int, Callable[[], None]]]) -> None:
+    def settle(self, facts: Sequence[_StateFact]) -> None:
         """State all certain facts until nothing new follows."""
         self.solver.progress = True
         while self.solver.progress:
@@ -109,12 +119,12 @@ class _Inference:
                 try:
                     traced_rule(record.operation, use.varying)(use)
                 except Mismatch as mismatch:
-                    self._refuse(mismatch, record)
-            for value, fact in facts:
+                    self.refusals.mismatch(mismatch, record)
+            for state, value, apply in facts:
                 try:
-                    fact()
+                    apply()
                 except Mismatch as mismatch:
-                    self._refuse(mismatch, self._maker(value), "as a new state")
+                    self.refusals.mismatch(mismatch, self.refusals.maker(value), state)
 
     def assume_parameters(self) -> bool:
         """Give one value that is computed from parameters, or a parameter, the likeliest shape."""
@@ -195,66 +205,8 @@ class _Inference:
         for value in range(len(self.recorder.names)):
             shape = self.solver.shape(value)
             if shape is None or any(symbol.startswith("?") for size in shape for symbol in size.symbols):
-                self._refuse_open(value, shape)
+                self.refusals.open_shape(value, shape)
             if any(factor <= 0 for size in shape for _, factor in size.terms) or any(not s.terms for s in shape):
-                maker = self._maker(value)
-                self.recorder.fail(
-                    f"{self._what(value)} would have shape {shape_text(shape)}, and no size is below 1",
-                    maker.place if maker else None,
-                )
+                self.refusals.no_size(value, shape)
             shapes.append(shape)
         return shapes
-
-    def _refuse_open(self, value: int, shape: Shape | None) -> NoReturn:
-        users = [r for r in self.recorder.records if value in r.operands or value in r.results]
-        place = users[0].place if users else None
-        what = self._what(value)
-        entry = self._entry(value, shape)
-        known = "nothing is known of its shape" if shape is None else f"its shape is {shape_text(shape)}"
-        self.recorder.fail(
-            f"the shape of {what} does not follow from its use: {known}, and no equation fixes the rest "
-            f"(shown as ·). Let its result meet a state, or write `scalar(…)` if it is one number{entry}",
-            place,
-        )
-
-    def _entry(self, value: int, shape: Shape | None) -> str:
-        """The end of a message about an open shape: the entry of ``sizes=`` that would fix it, where one would."""
-        is_open = {symbol for size in shape or () for symbol in size.symbols if symbol.startswith("?")}
-        vectors, others = [], []
-        made = {result for record in self.recorder.records for result in record.results}
-        for name, number in sorted(self.recorder.named().items(), key=lambda item: item[1] not in made):
-            texts = ["n" if is_open.intersection(s.symbols) else repr(str(s)) for s in self.solver.shape(number) or ()]
-            if texts == ["n"] or (shape is None and number == value):
-                vectors.append(f"{{{name!r}: n}}")
-            elif "n" in texts:
-                others.append(f"{{{name!r}: ({', '.join(texts)})}}")
-        return f", or give the size: sizes={(vectors + others)[0]}" if vectors or others else ""
-
-    def _maker(self, value: int) -> Record | None:
-        return next((record for record in self.recorder.records if value in record.results), None)
-
-    def _refuse(self, mismatch: Mismatch, record: Record | None, use: str = "") -> NoReturn:
-        what = self._what(mismatch.value)
-        have, need = shape_text(mismatch.have), shape_text(mismatch.need)
-        if record is not None and OPERATIONS[record.operation].elementwise and mismatch.value in record.operands:
-            operands = [operand for operand in record.operands if isinstance(operand, int)]
-            texts = [f"{self._what(o)} {shape_text(self.solver.shape(o) or ())}" for o in operands]
-            fact = f"{' and '.join(texts)} meet elementwise (`{record.operation}`), but their shapes differ"
-        else:
-            use = use or (f"in `{record.operation}`" if record else "")
-            fact = f"{what} has shape {have}{self._elsewhere(mismatch.value, record)}, but {use} it must have {need}"
-        given = f"; sizes= gives {self.given}" if self.given else ""
-        self.recorder.fail(f"shapes do not match: {fact}{given}", record.place if record else None)
-
-    def _what(self, value: int) -> str:
-        if value >= len(self.recorder.names):
-            return "a number"
-        is_parameter = self._maker(value) is None and not self.recorder.varying[value]
-        return ("parameter " if is_parameter else "") + self.recorder.describe(value)
-
-    def _elsewhere(self, value: int, record: Record | None) -> str:
-        """Another use of a parameter, which its shape comes from, as text for a message; empty for other values."""
-        if not self._what(value).startswith("parameter"):
-            return ""
-        places = [r.place for r in self.recorder.records if r is not record and value in r.operands and r.place]
-        return f" by its use at {places[0]}" if places else ""

@@ -8,11 +8,12 @@ from types import FunctionType
 from typing import Any
 
 from recurra.compiler.broadcast import explicit
+from recurra.compiler.refusals import ShapeError
 from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
 from recurra.equations.initial import restored
 from recurra.errors import EquationError
-from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Variable, check
+from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Sizes, Variable, check
 from recurra.values import Recorder, Value, recording
 
 
@@ -64,6 +65,7 @@ def trace(
     *,
     sizes: Mapping[str, Any] | None = None,
     projected: bool = False,
+    at: Sizes | None = None,
 ) -> Program:
     """The program of a cell.
 
@@ -73,6 +75,7 @@ def trace(
         sizes: sizes of variables by name, as ``@recurra.cell`` takes them; the others keep the cell's own.
         projected: whether the first state is multiplied by a further parameter ``weight_hr`` of shape (proj, hidden)
             before it is handed on (Sak et al. 2014, the LSTMP layer).
+        at: the numbers of a layer's sizes, which only messages about shapes use. Default: they are not known.
 
     Raises:
         EquationError: the equations contradict themselves, or leave a shape open; names cell, variable and line.
@@ -84,10 +87,19 @@ def trace(
     chosen = cell.resolve_options(options or {})
     typed = tuple((name, value, type(value)) for name, value in chosen.items())
     try:
-        hash(typed)
-    except TypeError:  # an option that cannot be hashed
-        return _trace(cell, chosen, shapes, projected)
-    return _cached(cell, typed, tuple(shapes.items()), projected)
+        if not _can_be_hashed(typed):
+            return _trace(cell, chosen, shapes, projected)
+        return _cached(cell, typed, tuple(shapes.items()), projected)
+    except ShapeError as error:
+        raise (error if at is None else error.at(at)) from None
+
+
+def _can_be_hashed(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)

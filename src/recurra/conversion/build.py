@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from recurra.conversion.arrays import Arrays, ArraySource
 from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
-from recurra.errors import RecurraError, one_line
+from recurra.errors import EquationError, RecurraError, one_line
 from recurra.model import Description, Part, Weight
 from recurra.model.kinds import features
 
@@ -55,6 +56,8 @@ def converted(
             parts.append(output(arrays, linear, width))
         _check_chain(parts)
         description = _description(parts)
+    except EquationError:  # of the cell, whatever the source
+        raise
     except RecurraError as error:
         raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
     unused = arrays.unused()
@@ -73,7 +76,9 @@ def _cell(given: str | Cell | None) -> Cell | None:
         return given
     zoo = cells.all()
     if not isinstance(given, str) or given not in zoo:
-        raise RecurraError(f"cell must be a cell, or one of {', '.join(zoo)}; got {given!r}"[:500])
+        near = get_close_matches(str(given).lower(), zoo, 1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise RecurraError(f"cell must be a cell, or the name of one in recurra.cells.all(); got {given!r:.100}{hint}")
     return zoo[given]
 
 

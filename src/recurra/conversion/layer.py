@@ -12,17 +12,17 @@ from recurra.conversion import keras, onnx
 from recurra.conversion.arrays import Array, Arrays, Item, RoleArrays
 from recurra.conversion.gates import Stacked, cell_of, layout_of, parameters
 from recurra.conversion.names import Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
+from recurra.conversion.sizes import broken_equations, solved_sizes
 from recurra.equations import Cell
 from recurra.errors import RecurraError
 from recurra.model import Part, recurrent_weights
 from recurra.model.layouts import TORCH_CELLS, GateLayout
 from recurra.model.part import Setting
 from recurra.program import Program
-from recurra.program.sizes import HIDDEN, INPUT, PROJ, Size, Sizes, ratio, shape_text
+from recurra.program.sizes import shape_text
 
 Scans = Sequence[Sequence[RoleArrays]]  # by layer and direction
 
-_SYMBOLS = (INPUT, HIDDEN, PROJ)
 _KINDS = {cell: kind for kind, cell in TORCH_CELLS.items()}
 
 
@@ -143,7 +143,7 @@ def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
 
 def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch_first: bool) -> Part:
     """The layer of a cell that is traced as ``program``, with the sizes of the first scan's arrays."""
-    sizes = _solved(program, scans[0][0])
+    sizes = solved_sizes(program, scans[0][0])
     settings: dict[str, Setting] = {
         "input_size": sizes.input,
         "hidden_size": sizes.hidden,
@@ -187,30 +187,6 @@ def _torch_cell(scan: RoleArrays) -> Cell:
     return cell_of(weight.shape[0] // hidden[0], weight)
 
 
-def _solved(program: Program, scan: RoleArrays) -> Sizes:
-    """The sizes that follow from a scan's shapes; sizes that are one symbol, as in (4*hidden, hidden), come first."""
-    pairs: list[tuple[Size, int]] = []
-    for parameter in program.parameters:
-        item = scan[parameter.name]
-        if len(parameter.shape) != len(item.shape):
-            raise item.mismatch(shape_text(parameter.shape))
-        pairs += zip(parameter.shape, item.shape, strict=True)
-    pairs.sort(key=lambda pair: pair[0] not in _SYMBOLS)
-    sizes: dict[str, int] = {}
-    for _ in _SYMBOLS:
-        for size, number in pairs:
-            left = size.substitute({symbol: Size.constant(known) for symbol, known in sizes.items()})
-            if len(left.symbols) == 1:
-                value = ratio(number - left.factor(""), left.factor(left.symbols[0]))
-                if value.denominator == 1 and value > 0:
-                    sizes[left.symbols[0]] = int(value)
-    missing = [symbol for symbol in ("input", "hidden") if symbol not in sizes]
-    if missing:
-        shapes = ", ".join(f"{item.label} {item.shape}" for item in scan.values())
-        raise RecurraError(f"the {' and '.join(missing)} size of cell {program.name!r} does not follow from {shapes}")
-    return Sizes(**sizes)
-
-
 def _checked(part: Part, scans: Scans) -> dict[str, Item]:
     """The weights of a layer, by name, with shapes checked against the program."""
     weights: dict[str, Item] = {}
@@ -221,7 +197,8 @@ def _checked(part: Part, scans: Scans) -> dict[str, Item]:
             role = name.removesuffix(suffix)
             item = scan[role]
             if item.shape != shape:
-                raise item.mismatch(f"{shape}, {shape_text(symbols[role])} of cell {part.program.name!r}", _hint(scan))
+                hint = _hint(scan) or broken_equations(symbols[role], shape, item.shape)
+                raise item.mismatch(f"{shape}, {shape_text(symbols[role])} of cell {part.program.name!r}", hint)
             weights[name] = item
     return weights
 

@@ -90,12 +90,13 @@ class LayerSizes:
         """Refuse sizes that the cell's equations do not fit."""
         if not self.cell.states:
             raise EquationError(f"cell {self.cell.name!r} has no state: there is nothing to run over sequences")
-        unprojected = trace(self.cell)
+        unprojected = trace(self.cell, at=Sizes(self.input_size, self.hidden_size))
         try:
             program = self.program
         except EquationError as error:
             name = unprojected.name
-            raise EquationError(f"proj_size: cell {name!r} cannot have a projected hidden state: {error}") from None
+            reason = str(error).partition("\n")[0]
+            raise EquationError(f"proj_size: cell {name!r} cannot have a projected hidden state: {reason}") from None
         different = {place.sizes for place in self.places}
         widths = {tuple(state.width(sizes) for state in program.states) for sizes in different}
         for sizes in different:

@@ -40,7 +40,7 @@ from recurra.nn.running.run import engine_of, run, run_whole
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace, Traced
 from recurra.nn.weights import FlatWeights, assign, register, reset, weight_of
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 State = Tensor | tuple[Tensor, ...]
 Input = Tensor | PackedSequence
@@ -176,7 +176,8 @@ class Recurrent(Regularised):
 
     def _make_scans(self) -> list[Scan]:
         """One scan for each layer and direction, layer by layer."""
-        program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0)
+        at = Sizes(self.input_size, self.hidden_size, self.proj_size)
+        program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0, at=at)
         if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
         program = self._regularised(program)

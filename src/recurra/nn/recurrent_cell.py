@@ -31,7 +31,7 @@ from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset, weight_of
-from recurra.program import Program
+from recurra.program import Program, Sizes
 
 
 class RecurrentCell(FixedConfiguration):
@@ -86,7 +86,7 @@ class RecurrentCell(FixedConfiguration):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        program = trace(cell, options, sizes=self.sizes)
+        program = trace(cell, options, sizes=self.sizes, at=Sizes(self.input_size, self.hidden_size))
         if not bias and not isinstance(cell, TracedCell):
             kept = drop_biases(program)
             dropped = [p.name for p in program.parameters if p not in kept.parameters]
