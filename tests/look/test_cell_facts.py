@@ -20,6 +20,7 @@ def reader(x, h, *, W, U, V, C):
         ("A unit (Li et al. 2018, eq. 2).", "Li et al. 2018"),
         ("A unit of Oliva, Póczos & Schneider (2017), eq. 3; see Li et al. (2019).", "Oliva, Póczos & Schneider 2017"),
         ("A unit\n(Gers & Schmidhuber\n2000) and more (Li 2018).", "Gers & Schmidhuber 2000"),
+        ('A unit (Li & Ba, 2018, "Units", eq. 2).', "Li & Ba 2018"),
         ("A unit (of 1024 features, or 2).", ""),
         ("", ""),
     ],

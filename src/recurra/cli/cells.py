@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from recurra.cli.cell_names import cell_of
+from recurra.cli.explain import Json
 from recurra.equations import Cell
 
 _HELP = "A cell by name, or one of your own as FILE.py:NAME. Default: a table of all ready cells."
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help=_HELP)]
-Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+ListedName = Annotated[str | None, typer.Argument(metavar="NAME", help=_HELP)]
 
 
-def cells(name: Name = None, as_json: Json = False) -> None:
+def cells(name: ListedName = None, as_json: Json = False) -> None:
     """List the ready cells: paper, states, products per step, parameters; or show one with its equations and shapes."""
     from recurra.look.cell_facts import zoo_facts
 

@@ -86,7 +86,7 @@ def paper(about: str) -> str:
     if not found:
         return ""
     first = min(found, key=lambda match: match.start())
-    return " ".join(" ".join(first.groups()).split())
+    return re.sub(r",? (\d{4})$", r" \1", " ".join(" ".join(first.groups()).split()))
 
 
 def _first_sentence(about: str) -> str:
