@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from recurra import cells
@@ -25,6 +25,7 @@ def check(
     seq_len: int = ...,
     seconds: float = ...,
     seed: int = ...,
+    sizes: Mapping[str, Any] | None = ...,
     **options: Any,
 ) -> CellCheck: ...
 
@@ -57,8 +58,8 @@ def check(target: Cell | str | nn.Module, x: Any = None, state: Any = None, **se
         **settings: of a module ``lengths``, the length of each sequence of a padded batch, (batch,); default None: all
             steps count. Of a cell ``input_size`` and ``hidden_size``, the sizes at which it is timed, default 128 and
             256, or the nearest that its equations fit; ``batch`` and ``seq_len``, default 32 and 100; ``seconds``, the
-            time for measuring speed, default 3, 0 to leave that out; ``seed`` of the random numbers, default 0; and
-            values for the cell's options.
+            time for measuring speed, default 3, 0 to leave that out; ``seed`` of the random numbers, default 0;
+            ``sizes`` and values for the cell's options, as a layer takes them.
 
     Returns:
         A ``CellCheck`` of a cell, an ``Inspection`` of a module; ``str()`` prints either.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from recurra import cells
@@ -25,6 +26,7 @@ def check_cell(
     seq_len: int = 100,
     seconds: float = 3.0,
     seed: int = 0,
+    sizes: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> CellCheck:
     """Check a cell; the arguments are those of ``recurra.check``.
@@ -42,6 +44,7 @@ def check_cell(
     if not cell.states:
         raise EquationError(f"cell {cell.name!r} has no state: there is nothing to run over sequences")
     cell.resolve_options(options)
+    options["sizes"] = sizes
     import torch
 
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
@@ -59,24 +62,24 @@ def _checked(
     seed: int,
 ) -> CellCheck:
     try:
-        program = trace(cell, options)
         layer = fitting_sizes(cell, options, input_size, hidden_size)
         found = properties(cell, options, seed)
     except EquationError as error:
         return CellCheck(cell.name, (CheckedProperty("traces", False, str(error)),))
     from recurra.nn import LSTM
 
-    scheduled, sizes = plan(program), layer._scans[0].sizes
+    program, numbers = layer.program, layer._scans[0].sizes
+    scheduled = plan(program)
     lstm, theirs = LSTM(layer.input_size, layer.hidden_size), plan(trace(cells.lstm))
     names = ", ".join(state.name for state in program.states)
     traced = f"{len(program.equations)} operations; states {names}; {len(program.parameters)} parameters"
     return CellCheck(
         cell.name,
         (CheckedProperty("traces", True, traced), *found),
-        cell_facts(cell, options),
+        cell_facts(cell, program),
         loop_facts(scheduled),
-        kept_bytes(scheduled, sizes),
+        kept_bytes(scheduled, numbers),
         kept_bytes(theirs, lstm._scans[0].sizes),
-        estimated_ratio(scheduled, theirs, sizes),
+        estimated_ratio(scheduled, theirs, numbers),
         measured(layer, lstm, batch, seq_len, seconds) if seconds else None,
     )

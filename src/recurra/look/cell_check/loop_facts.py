@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from recurra.compiler import Plan
 from recurra.engines import Wishes
 from recurra.engines.saved import derive
-from recurra.program import Equation, Program, Sizes, Variable
+from recurra.program import Equation, Operand, Program, Sizes, Variable
 from recurra.program.text import Printer
 
 _WHY = {
@@ -97,16 +97,16 @@ class _Expressions:
 
     def product(self, equation: Equation) -> str:
         """``h @ [U_i, U_f]`` for one product of two joined matrices."""
-        left, right = (self._name(operand) for operand in equation.variables)
+        left, right = (self._name(operand) for operand in equation.operands)
         return f"{left} @ {right}"
 
-    def _name(self, variable: Variable) -> str:
-        if variable.is_named:
-            return variable.name
-        maker = self._makers.get(variable)
-        if maker is None:
-            return variable.name
-        names = [self._name(each) for each in maker.variables]
+    def _name(self, operand: Operand) -> str:
+        if not isinstance(operand, Variable):
+            return f"{operand:g}"
+        maker = self._makers.get(operand)
+        if operand.is_named or maker is None:
+            return operand.name
+        names = [self._name(each) for each in maker.operands]
         if maker.operation == "concat":
             return f"[{', '.join(names)}]"
         if maker.operation == "transpose":

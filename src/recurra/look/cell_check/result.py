@@ -71,7 +71,8 @@ class CellCheck:
         """The lines on what the cell costs, each with its title."""
         assert self.facts is not None
         assert self.loop is not None
-        rows = [("parameters", self.facts.parameters), *_loop_rows(self.loop)]
+        kind = ("kind of loop", f"{self.facts.kind}: {self.facts.reason}")
+        rows = [("parameters", self.facts.parameters), kind, *_loop_rows(self.loop)]
         if self.kept is not None and self.lstm_kept is not None:
             text = f"{size(self.kept)} for each step of each sequence, in float32 (LSTM {size(self.lstm_kept)})"
             rows.append(("training keeps", text))

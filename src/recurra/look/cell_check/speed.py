@@ -10,6 +10,7 @@ from recurra.compiler import Plan
 from recurra.compiler.schedule import program_schedule
 from recurra.engines import ENGINES, Call
 from recurra.look.cell_check.estimate import work
+from recurra.look.cell_check.trials import trained
 from recurra.look.timing import medians
 from recurra.program import Equation, Program, Sizes, Variable
 
@@ -106,7 +107,7 @@ def _inference(layer: Recurrent, x: Tensor) -> Callable[[], object]:
 def _training(layer: Recurrent, x: Tensor) -> Callable[[], object]:
     import torch
 
-    weights = list(layer.parameters())
+    weights = list(trained(layer).values())
 
     def call() -> None:
         if weights:

@@ -12,6 +12,7 @@ from recurra.errors import EquationError
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Parameter
 
     from recurra.nn import Recurrent
 
@@ -99,6 +100,11 @@ def trials(cell: Cell, options: Mapping[str, Any], seed: int, count: int) -> Ite
         if not all(bool(state.isfinite().all()) for state in states):  # from zeros it reaches none
             states = tuple(torch.randn_like(state) for state in states)
         yield Trial(layer, x, states)
+
+
+def trained(layer: Recurrent) -> dict[str, Parameter]:
+    """The parameters that training changes, by name."""
+    return {name: parameter for name, parameter in layer.named_parameters() if parameter.requires_grad}
 
 
 def _spread(layer: Recurrent) -> None:
