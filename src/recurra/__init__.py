@@ -53,6 +53,7 @@ from recurra.version import __version__ as __version__
 if TYPE_CHECKING:  # imported on first use
     from recurra import cells, look, nn, runtime
     from recurra import onnx as onnx
+    from recurra.look.check import check
     from recurra.look.explain import explain
     from recurra.nn import load, save
     from recurra.nn.acceleration.accelerate import accelerate, restore
@@ -76,6 +77,7 @@ __all__ = [
     "bernoulli",
     "cell",
     "cells",
+    "check",
     "clip",
     "compiler",
     "concat",
@@ -131,6 +133,6 @@ def __getattr__(name: str) -> object:
         return importlib.import_module("recurra.runtime").convert
     if name in ("Forecaster", "LanguageModel"):
         return getattr(importlib.import_module("recurra.tasks"), name)
-    if name == "explain":
-        return importlib.import_module("recurra.look").explain
+    if name in ("check", "explain"):
+        return getattr(importlib.import_module("recurra.look"), name)
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 import pytest
 
 from recurra import cell, cells, sigmoid, tanh
+from recurra.compiler import trace
 from recurra.look.cell_facts import cell_facts, paper, zoo_facts
 
 
@@ -20,6 +21,8 @@ def reader(x, h, *, W, U, V, C):
         ("A unit (Li et al. 2018, eq. 2).", "Li et al. 2018"),
         ("A unit of Oliva, Póczos & Schneider (2017), eq. 3; see Li et al. (2019).", "Oliva, Póczos & Schneider 2017"),
         ("A unit\n(Gers & Schmidhuber\n2000) and more (Li 2018).", "Gers & Schmidhuber 2000"),
+        ('A unit (Li & Ba, 2018, "Units", eq. 2).', "Li & Ba 2018"),
+        ("A unit (2017, at a workshop).", "2017"),
         ("A unit (of 1024 features, or 2).", ""),
         ("", ""),
     ],
@@ -35,6 +38,11 @@ def test_products_inside_and_outside_of_the_loop():
     assert facts.states == ("h",)
     assert cell_facts(cells.mgu).products == 2  # the reset state is multiplied after the gate
     assert cell_facts(cells.min_gru).products == 0
+    assert [cell_facts(cells.all()[name]).kind for name in ("mgu", "indrnn", "min_gru")] == [
+        "product",
+        "elementwise",
+        "affine",
+    ]
 
 
 def test_an_option_changes_the_facts():
@@ -43,7 +51,7 @@ def test_an_option_changes_the_facts():
         gate = x @ W + b
         return h * sigmoid(gate if is_plain else gate + h @ U)
 
-    assert cell_facts(optional, {"is_plain": False}).products == 1
+    assert cell_facts(optional, trace(optional, {"is_plain": False})).products == 1
 
 
 def test_every_cell_of_the_zoo_has_a_paper():

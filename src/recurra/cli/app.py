@@ -12,6 +12,7 @@ import typer
 from recurra.cli import series, text
 from recurra.cli.bench import bench
 from recurra.cli.cells import cells
+from recurra.cli.check import check
 from recurra.cli.compare import compare
 from recurra.cli.console import message_of
 from recurra.cli.explain import explain
@@ -34,6 +35,7 @@ app.command()(export)
 app.command()(inspect)
 app.command()(explain)
 app.command()(cells)
+app.command()(check)
 app.command()(bench)
 app.command()(look)
 app.command()(report)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from recurra.cli.cell_names import cell_of
+from recurra.cli.explain import Json
 from recurra.equations import Cell
 
 _HELP = "A cell by name, or one of your own as FILE.py:NAME. Default: a table of all ready cells."
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help=_HELP)]
-Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+ListedName = Annotated[str | None, typer.Argument(metavar="NAME", help=_HELP)]
 
 
-def cells(name: Name = None, as_json: Json = False) -> None:
+def cells(name: ListedName = None, as_json: Json = False) -> None:
     """List the ready cells: paper, states, products per step, parameters; or show one with its equations and shapes."""
     from recurra.look.cell_facts import zoo_facts
 
@@ -29,12 +30,11 @@ def cells(name: Name = None, as_json: Json = False) -> None:
         return
     from recurra.look.terminal_text import aligned_rows
 
-    head = ("cell", "paper", "states", "products", "parameters")
-    rows = [(f.name, f.paper or "–", ", ".join(f.states), str(f.products), f.parameters) for f in facts]
-    print("\n".join(line.removeprefix("  ") for line in aligned_rows([head, *rows], right=(3,))))
-    print(
-        f"\n{len(facts)} cells. products: matrix products in each step of the time loop; the others run outside of it."
-    )
+    head = ("cell", "paper", "states", "loop", "products", "parameters")
+    rows = [(f.name, f.paper, ", ".join(f.states), f.kind, str(f.products), f.parameters) for f in facts]
+    print("\n".join(line.removeprefix("  ") for line in aligned_rows([head, *rows], right=(4,))))
+    print(f"\n{len(facts)} cells. products: matrix products in each step of the loop over time.")
+    print("loop: what it computes from the states: a product, elementwise functions, or affine sums alone.")
     print("recurra cells NAME shows a cell's equations; recurra.nn.Recurrent(recurra.cells.NAME, …) is its layer.")
 
 
@@ -53,7 +53,8 @@ def _show(cell: Cell, as_json: bool) -> None:
         print(f"{docstring(cell)}\n")
     print(program)
     print(f"\nparameters  {facts.parameters}")
-    print(f"products    {facts.products} in each step of the time loop, {facts.products_outside} outside of it")
+    print(f"products    {facts.products} in each step of the loop over time, {facts.products_outside} outside of it")
+    print(textwrap.fill(f"loop        {facts.kind}: {facts.reason}", 100, subsequent_indent=" " * 12))
     if cell.options:
         print(f"options     {_listed(cell.options)}")
     if cell.init:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +11,11 @@ from recurra import cells
 from recurra.compiler import Plan, plan, trace
 from recurra.equations import Cell
 from recurra.look.parameter_formula import parameter_formula
+from recurra.program import Program
 
 # Authors and year in brackets, or the year alone in brackets behind the authors.
 _IN_BRACKETS = re.compile(r"\(([^()]*?[^\W\d_][^()]*?\b(?:19|20)\d\d)\b")
+_YEAR_ALONE = re.compile(r"\(((?:19|20)\d\d)\b")
 _BEHIND_NAMES = re.compile(r"([A-Z][^\s().:;]*(?:(?:,| &| and| et al\.)(?: [A-Z][^\s().:;]*)?)*)\s*\(((?:19|20)\d\d)\b")
 
 
@@ -27,6 +28,8 @@ class CellFacts:
         summary: the first sentence of its docstring; empty without one.
         paper: authors and year of the first paper that its docstring names; empty where it names none.
         states: the names of its states, the hidden state first.
+        kind: of the loop over time: ``"product"``, ``"elementwise"`` or ``"affine"`` in the states.
+        reason: why it is of this kind, in a sentence.
         products: matrix products in each step of the time loop, one after the other or side by side.
         products_outside: matrix products of the input, which run before the loop, and of results, which run after it.
         parameters: the number of parameters, as a formula in ``input`` and ``hidden``.
@@ -36,6 +39,8 @@ class CellFacts:
     summary: str
     paper: str
     states: tuple[str, ...]
+    kind: str
+    reason: str
     products: int
     products_outside: int
     parameters: str
@@ -45,22 +50,30 @@ class CellFacts:
         return asdict(self)
 
 
-def cell_facts(cell: Cell, options: Mapping[str, Any] | None = None) -> CellFacts:
+def cell_facts(cell: Cell, program: Program | None = None) -> CellFacts:
     """The facts of a cell.
 
     Args:
         cell: any cell with a state.
-        options: values for the cell's options. Default: all at their defaults.
+        program: the cell as it was traced, with its options and sizes. Default: all at their defaults.
 
     Raises:
         EquationError: the cell's equations contradict themselves.
     """
-    program = trace(cell, options or {})
+    program = program or trace(cell)
     scheduled = plan(program)
     about = docstring(cell)
     inside, outside = loop_products(scheduled)
     return CellFacts(
-        cell.name, _first_sentence(about), paper(about), cell.states, inside, outside, parameter_formula(program)
+        name=cell.name,
+        summary=_first_sentence(about),
+        paper=paper(about),
+        states=cell.states,
+        kind=scheduled.kind,
+        reason=scheduled.reason,
+        products=inside,
+        products_outside=outside,
+        parameters=parameter_formula(program),
     )
 
 
@@ -81,12 +94,13 @@ def docstring(cell: Cell) -> str:
 
 
 def paper(about: str) -> str:
-    """Authors and year of the first paper that a docstring names; empty where it names none."""
+    """Authors and year of the first paper that a docstring names, or the year alone; empty where it names none."""
     found = [match for match in (_IN_BRACKETS.search(about), _BEHIND_NAMES.search(about)) if match]
+    found = found or [match for match in (_YEAR_ALONE.search(about),) if match]
     if not found:
         return ""
     first = min(found, key=lambda match: match.start())
-    return " ".join(" ".join(first.groups()).split())
+    return re.sub(r",? (\d{4})$", r" \1", " ".join(" ".join(first.groups()).split()))
 
 
 def _first_sentence(about: str) -> str:

@@ -11,7 +11,7 @@ from itertools import product
 from recurra.program import Program, Size
 
 _Monomial = tuple[str, ...]  # the symbols that are multiplied, sorted; the empty one is the constant term
-_Polynomial = Mapping[_Monomial, Fraction]
+_Factors = Mapping[_Monomial, Fraction]
 
 
 def parameter_formula(program: Program) -> str:
@@ -35,7 +35,7 @@ def _elements(shape: Iterable[Size]) -> dict[_Monomial, Fraction]:
     return found
 
 
-def _written(total: _Polynomial) -> str:
+def _written(total: _Factors) -> str:
     """A polynomial; the symbol that most of its terms have stands outside of a bracket."""
     often = Counter(symbol for monomial in total for symbol in sorted(set(monomial)))
     if not often:
@@ -59,7 +59,7 @@ def _without(symbol: str, monomial: _Monomial) -> _Monomial:
     return (*monomial[:place], *monomial[place + 1 :])
 
 
-def _sum(terms: _Polynomial) -> str:
+def _sum(terms: _Factors) -> str:
     """The terms, all with whole factors, one after the other; long products first, the constant last."""
     texts = []
     for monomial, factor in sorted(terms.items(), key=lambda term: (-len(term[0]), _order(term[0]))):

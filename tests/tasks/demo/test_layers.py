@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.demo import layers, races
+from recurra.look import timing
+from recurra.tasks.demo import layers
 from recurra.tasks.demo.own_cell import cell_source, coupled_lstm, loop
 
 
@@ -12,7 +13,7 @@ from recurra.tasks.demo.own_cell import cell_source, coupled_lstm, loop
 def small(monkeypatch):
     for name, value in (("STEPS", 5), ("BATCH", 3), ("INPUT", 4), ("HIDDEN", 6)):
         monkeypatch.setattr(layers, name, value)
-    monkeypatch.setattr(races, "ROUNDS", 5)
+    monkeypatch.setattr(timing, "ROUNDS", 5)
 
 
 @pytest.mark.parametrize(

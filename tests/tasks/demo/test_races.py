@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.demo import races
+from recurra.look import timing
 from recurra.tasks.demo.races import Contender, raced
 
 
@@ -13,7 +13,7 @@ def contender(number, calls, name):
 
 
 def test_turns(monkeypatch):
-    monkeypatch.setattr(races, "ROUNDS", 6)
+    monkeypatch.setattr(timing, "ROUNDS", 6)
     calls = []
     found = raced("adding", contender(2.0, calls, "ours"), contender(2.0, calls, "theirs"))
     assert calls == ["ours", "theirs", "theirs", "ours"] * 3
@@ -30,7 +30,7 @@ def test_different_numbers():
 
 def test_medians_leave_out_the_first_rounds(monkeypatch):
     times = iter([99.0, 99.0, 99.0, 99.0, 1.0, 5.0, 6.0, 2.0, 3.0, 7.0])
-    monkeypatch.setattr(races, "milliseconds", lambda step: next(times))
-    monkeypatch.setattr(races, "ROUNDS", 5)
+    monkeypatch.setattr(timing, "milliseconds", lambda step: next(times))
+    monkeypatch.setattr(timing, "ROUNDS", 5)
     found = raced("adding", contender(1.0, [], ""), contender(1.0, [], ""))
     assert (found.ours, found.theirs) == (2.0, 6.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import RunError
+from recurra.look.timing import medians
 
 # Sums in another order round differently; over some dozen steps in float32 correct engines differ by far less.
 TOLERANCE = 1e-3
-ROUNDS, FEWEST = 25, 5
 SECONDS = 1.5
-WARM = 2  # the first rounds, which also allocate memory and fill caches
 
 
 @dataclass(frozen=True)
@@ -64,21 +61,8 @@ def raced(name: str, ours: Contender, theirs: Contender) -> Race:
         raise RunError(
             f"{name}: recurra and torch differ by {difference:.1e} from the same weights: no times are given"
         )
-    sides = [(each.step, list[float]()) for each in (ours, theirs)]
-    begin, rounds = time.monotonic(), 0
-    while rounds < FEWEST or (rounds < ROUNDS and time.monotonic() - begin < SECONDS):
-        for step, times in sides if rounds % 2 == 0 else reversed(sides):
-            times.append(milliseconds(step))
-        rounds += 1
-    mine, other = (statistics.median(times[WARM:]) for _, times in sides)
+    (mine, other), rounds = medians([ours.step, theirs.step], SECONDS)
     return Race(name, mine, other, rounds, difference)
-
-
-def milliseconds(step: Callable[[], object]) -> float:
-    """The time of a call."""
-    start = time.perf_counter()
-    step()
-    return 1000 * (time.perf_counter() - start)
 
 
 def of_calls(call: Callable[[], Tensor], weights: Sequence[nn.Parameter]) -> Contender:

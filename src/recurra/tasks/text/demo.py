@@ -13,7 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from recurra.tasks.demo.races import Contender, Race, milliseconds, raced
+from recurra.look.timing import milliseconds
+from recurra.tasks.demo.races import Contender, Race, raced
 from recurra.tasks.text.corpus import default_corpus, make_corpus
 from recurra.tasks.text.job import TextJob
 from recurra.tasks.text.reading import split_text

@@ -135,5 +135,5 @@ def test_a_model_without_recurrent_layers_says_so():
 
 
 def test_something_else_is_refused():
-    with pytest.raises(TypeError, match=r"check takes a torch\.nn\.Module, not a Cell"):
-        check(recurra.cells.lstm, X)
+    with pytest.raises(TypeError, match=r"check takes a cell, or a torch\.nn\.Module and its input; not a Tensor"):
+        check(X, X)
