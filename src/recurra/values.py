@@ -134,11 +134,11 @@ class Recorder:
     def named(self) -> dict[str, int]:
         """The value of each name of the source: an argument, or what a local variable holds in the end."""
         made = {result for record in self.records for result in record.results}
-        found = {name: number for number, name in enumerate(self.names) if name is not None}
+        found = {name: number for number, name in enumerate(self.names) if name and not name.startswith("%")}
         for name, held in (self.frame.f_locals if self.frame else {}).items():
             if isinstance(held, Value) and held.recorder is self:
                 found[name] = held.number
-        found.update({name: number for number, name in enumerate(self.names) if name and number not in made})
+        found.update({name: number for number, name in enumerate(self.names) if name in found and number not in made})
         return found
 
     def place(self) -> SourceLine | None:

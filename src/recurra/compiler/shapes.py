@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ def infer(
     first: Size,
     new_hidden: int | None,
     given: Mapping[str, Shape],
+    inputs: Sequence[str] = (),
 ) -> list[Shape]:
     """The shape of every value of a recorded cell.
 
@@ -35,18 +36,21 @@ def infer(
         first: the size of the first state.
         new_hidden: the first state's new value before its projection, where there is one.
         given: shapes of variables by name, which are certain facts too.
+        inputs: the names of several inputs, which lie side by side in value 0; empty where that is the only input.
 
     Raises:
         EquationError: names the cell, the variable, the line, and both shapes.
     """
     inference = _Inference(recorder)
     solver = inference.solver
-    solver.need(0, (INPUT,))
+    if not inputs:
+        solver.need(0, (INPUT,))
     if states:
         solver.need(1, (first,))
     for number in range(2, 1 + len(states)):
         solver.need(number, (solver.unknown(),))
-    inference.state_given(given)
+    inference.state_inputs(inputs, given)
+    inference.state_given({name: shape for name, shape in given.items() if name not in inputs[1:]})
     facts: list[tuple[int, Callable[[], None]]] = [
         (new, partial(_same_state, solver, old, new)) for old, new in enumerate(states, start=1)
     ]
@@ -84,6 +88,14 @@ class _Inference:
 
         # The shapes of these follow from their operands'.
         self.reduced = {r.results[0] for r in recorder.records if r.operation in (*ALONG, "broadcast")}
+
+    def state_inputs(self, inputs: Sequence[str], given: Mapping[str, Shape]) -> None:
+        """State the sizes of several inputs, which the first record cuts: those given, and one number for others."""
+        for name, part in zip(inputs, self.recorder.records[0].results if inputs else (), strict=True):
+            shape = (INPUT,) if name == inputs[0] else given.get(name, (Size.constant(1),))
+            if len(shape) > 1:
+                self.recorder.fail(f"sizes= gives the input `{name}` the shape {shape_text(shape)}: it is a vector")
+            self.solver.need(part, shape)
 
     def state_given(self, given: Mapping[str, Shape]) -> None:
         """State the shapes that are given by name."""

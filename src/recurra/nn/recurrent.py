@@ -32,6 +32,7 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
+from recurra.nn.further_inputs import FurtherInput, GivenInputs, further_inputs, layer_rows
 from recurra.nn.regularisation import Regularised
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
@@ -120,6 +121,8 @@ class Recurrent(Regularised):
             contradict themselves or do not fit the sizes.
     """
 
+    _further: tuple[FurtherInput, ...] = ()  # the inputs beside the first one
+
     def __init__(
         self,
         cell: Cell,
@@ -172,6 +175,7 @@ class Recurrent(Regularised):
             for number, scan in enumerate(self._scans)
         ]
         self._flat_weights_names = [name for names in self._all_weights for name in names]
+        self._further = further_inputs(self._scans)
         self.reset_parameters()
 
     def _make_scans(self) -> list[Scan]:
@@ -235,7 +239,13 @@ class Recurrent(Regularised):
         self._reset_gains()
 
     def forward(
-        self, x: Input, state: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
+        self,
+        x: Input,
+        state: State | None = None,
+        *,
+        reset: Tensor | None = None,
+        return_trace: bool = False,
+        **inputs: Input,
     ) -> tuple[Any, ...]:
         """Run the cell over sequences.
 
@@ -247,6 +257,10 @@ class Recurrent(Regularised):
             reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, in every
                 layer and direction; always in the caller's batch order.
             return_trace: return a ``Trace`` of every named variable as a third value.
+            **inputs: the cell's other inputs by name, ``layer(x, dt=dt)``: laid out as x, each with its own features, or
+                without a dimension for them where it is one number. Beside a packed x they are packed with the same
+                lengths, or padded. Bools and whole numbers become x's dtype. Each layer of a stack gets them, beside the
+                output of the layer below.
 
         Returns:
             output, (seq_len, batch, directions * size) or laid out as x is, and the last states, shaped as ``state``;
@@ -255,24 +269,29 @@ class Recurrent(Regularised):
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's layers do; messages name the dimensions.
         """
-        return self._forward(x, state, reset, return_trace)
+        return self._forward(x, state, reset, return_trace, inputs)
 
-    def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _forward(
+        self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
+    ) -> tuple[Any, ...]:
         own = self._drop_weights() if self.weight_drop and self.training else None
         try:
-            is_direct = reset is None and not return_trace and not torch.compiler.is_compiling()
+            is_plain = reset is None and not return_trace and not inputs and not self._further
+            is_direct = is_plain and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
                 result: tuple[Any, ...] | None = direct_layer(self, x, state)
                 if result is not None:
                     return result
-            return self._checked_call(x, state, reset, return_trace)
+            return self._checked_call(x, state, reset, return_trace, inputs)
         finally:
             if own is not None:
                 self.__dict__["_parameters"] = own
 
     leave_to_python(_forward.__code__)
 
-    def _checked_call(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _checked_call(
+        self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
+    ) -> tuple[Any, ...]:
         """Run a call with all checks; ``direct_layer`` runs plain calls."""
         weights = self._weights()
         flat = [weight for group in weights for weight in group]
@@ -280,12 +299,17 @@ class Recurrent(Regularised):
         check_weights(type(self).__name__, self._flat_weights_names, flat, shapes)
         sequences, form = self._sequences(x, reset, flat[0] if flat else None)
         states = self._states(state, sequences.x, form)
+        further = layer_rows(
+            type(self).__name__, self._further, inputs, x, sequences.x, form.batch, form.rows_in, self.batch_first
+        )
         if is_autocast(sequences.x):
             data, *states = autocast([sequences.x, *states])
+            further = autocast(further)
             sequences = Sequences(data, sequences.batch_sizes, sequences.reset)
             weights = [autocast(group) for group in weights]
-            check_autocast(type(self).__name__, [data, *states, *(weight for group in weights for weight in group)])
-        output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
+            others = [*states, *further, *(weight for group in weights for weight in group)]
+            check_autocast(type(self).__name__, [data, *others])
+        output, last, traced = self._run(sequences, further, states, weights, form.batch, return_trace)
         result: tuple[Any, ...] = (
             form.steps_out(output, self.batch_first),
             tuple(form.rows_out(value) for value in last) if len(last) > 1 else form.rows_out(last[0]),
@@ -298,6 +322,7 @@ class Recurrent(Regularised):
     def _run(
         self,
         sequences: Sequences,
+        further: Sequence[Tensor],
         states: Sequence[Tensor],
         weights: Sequence[Sequence[Tensor]],
         batch: int,
@@ -308,7 +333,7 @@ class Recurrent(Regularised):
         scans = [scan.in_mode(self.training) for scan in self._scans]
         tensors = [*states, *(weight for group in weights for weight in group)]
         engine = engine_of(self, scans[0], sequences, tensors, traced)
-        if not traced:
+        if not traced and not further:
             whole = run_whole(self, engine, scans, sequences, states, weights)
             if whole is not None:
                 return (*whole, {})
@@ -316,7 +341,8 @@ class Recurrent(Regularised):
         traces: dict[tuple[str, int, int], Tensor] = {}
 
         def run_scan(number: int, x: Tensor) -> Tensor:
-            scan, inputs = scans[number], Sequences(x, batch_sizes, reset)
+            scan = scans[number]
+            inputs = Sequences(torch.cat([x, *further], -1) if further else x, batch_sizes, reset)
             first = [state[number] for state in states]
             masks = scan.draw(inputs, batch, self.training, traced)
             values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
