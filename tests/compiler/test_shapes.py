@@ -138,12 +138,12 @@ def test_a_name_that_is_assigned_again_has_the_size_of_its_last_value():
 
 
 def test_the_entry_that_would_fix_an_open_size():
-    assert refused(free).endswith("give the size: sizes={'d': n}")
+    assert "give the size: sizes={'d': n}" in refused(free)
 
     def low_rank(x, h, *, W, A, B):
         return tanh(x @ W + h @ (A @ B))
 
-    assert refused(low_rank).endswith("give the size: sizes={'A': ('hidden', n)}")
+    assert "give the size: sizes={'A': ('hidden', n)}" in refused(low_rank)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from recurra.compiler.gains import gain
 from recurra.program.operations import OPERATIONS, Usage
 from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
 from recurra.program.solver import Mismatch, Solver
-from recurra.values import Record, Recorder
+from recurra.values import EarlierValues, Record, Recorder
+
+_Fact = tuple[int, str, Callable[[], None]]  # about a value, in words for messages; states it
 
 
 def infer(
     recorder: Recorder,
-    states: list[int],
+    states: Sequence[tuple[int, int]],
     output: int,
     first: Size,
     new_hidden: int | None,
@@ -30,8 +32,8 @@ def infer(
     that depends on a state has the size `hidden` where nothing fixes its size.
 
     Args:
-        recorder: the cell's values and operations; value 0 is the input, the next ones are the states.
-        states: the new value of each state.
+        recorder: the cell's values and operations; value 0 is the input, value 1 the first state.
+        states: each state that enters a step, and its new value.
         output: the value that a layer returns.
         first: the size of the first state.
         new_hidden: the first state's new value before its projection, where there is one.
@@ -47,18 +49,22 @@ def infer(
         solver.need(0, (INPUT,))
     if states:
         solver.need(1, (first,))
-    for number in range(2, 1 + len(states)):
-        solver.need(number, (solver.unknown(),))
+    for old, _ in states[1:]:
+        solver.need(old, (solver.unknown(),))
     inference.state_inputs(inputs, given)
     inference.state_given({name: shape for name, shape in given.items() if name not in inputs[1:]})
-    facts: list[tuple[int, Callable[[], None]]] = [
-        (new, partial(_same_state, solver, old, new)) for old, new in enumerate(states, start=1)
+    cuts = {record.operands[0]: record.results for record in recorder.records if record.operation == "partition"}
+    facts: list[_Fact] = [
+        (history.of, "to have a history", partial(_same_history, solver, history, cuts.get(history.state, ())))
+        for history in recorder.histories
     ]
+    facts += [(new, "as a new state", partial(_same_state, solver, old, new)) for old, new in states]
     if new_hidden is not None:
-        facts.append((new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
+        facts.append((new_hidden, "as a new state", lambda: solver.need(new_hidden, (HIDDEN,))))
     inference.settle(facts)
-    recurrent = inference.depending_on(range(1, 1 + len(states)))
-    while inference.assume_parameters() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
+    entering = [old for old, _ in states]
+    recurrent = inference.depending_on(entering)
+    while inference.assume_parameters() or inference.assume_hidden([*entering, output, *recurrent]):
         inference.settle(facts)
     return inference.shapes()
 
@@ -67,6 +73,15 @@ def _same_state(solver: Solver, old: int, new: int) -> None:
     shape = solver.shape(old)
     if shape is not None:
         solver.need(new, shape)
+
+
+def _same_history(solver: Solver, history: EarlierValues, cut: Sequence[int]) -> None:
+    """State that a history holds so many vectors of the size of its value, and is cut before the last of them."""
+    shape = solver.shape(history.of) or (solver.unknown(),)
+    solver.need(history.of, shape[:1])
+    solver.need(history.state, (shape[0] * history.steps,))
+    for part, steps in zip(cut, (history.steps - 1, 1), strict=False):
+        solver.need(part, (shape[0] * steps,))
 
 
 class _Inference:
@@ -112,7 +127,7 @@ class _Inference:
                     "layer's input_size, hidden_size or proj_size gives that"
                 )
 
-    def settle(self, facts: list[tuple[int, Callable[[], None]]]) -> None:
+    def settle(self, facts: list[_Fact]) -> None:
         """State all certain facts until nothing new follows."""
         self.solver.progress = True
         while self.solver.progress:
@@ -122,11 +137,11 @@ class _Inference:
                     traced_rule(record.operation, use.varying)(use)
                 except Mismatch as mismatch:
                     self._refuse(mismatch, record)
-            for value, fact in facts:
+            for value, what, fact in facts:
                 try:
                     fact()
                 except Mismatch as mismatch:
-                    self._refuse(mismatch, self._maker(value), "as a new state")
+                    self._refuse(mismatch, self._maker(value), what)
 
     def assume_parameters(self) -> bool:
         """Give one value that is computed from parameters, or a parameter, the likeliest shape."""

@@ -122,7 +122,11 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
                 states[0] = states[0] @ weight.T
                 recorder.names[states[0].number] = cell.states[0]
             output = _output(cell, recorder, states)
-    _refuse_unused(cell, recorder, [value.number for value in inputs], [v.number for v in (*states, output)])
+    histories = recorder.histories
+    if histories and not cell.states:
+        recorder.fail("a program without states has no history: `history` and `delay` make states")
+    roots = [*(value.number for value in (*states, output)), *(history.new for history in histories)]
+    _refuse_unused(cell, recorder, [value.number for value in inputs], roots)
     return _program(cell, recorder, states, output, new_hidden, given)
 
 
@@ -192,7 +196,11 @@ def _program(
 ) -> Program:
     first = PROJ if new_hidden is not None else HIDDEN
     inputs = tuple(cell.inputs) if len(cell.inputs) > 1 else ()
-    shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden, given, inputs)
+    pairs = [
+        *enumerate((state.number for state in states), 1),
+        *((each.state, each.new) for each in recorder.histories),
+    ]
+    shapes = infer(recorder, pairs, output.number, first, new_hidden, given, inputs)
     names = _unique_names(recorder)
     variables = [Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)]
     count = 1 + len(cell.states)
@@ -202,7 +210,7 @@ def _program(
     program = Program(
         name=cell.name[:100],
         input=variables[0],
-        states=tuple(variables[1:count]),
+        states=tuple(variables[old] for old, _ in pairs),
         parameters=tuple(parameters),
         equations=tuple(
             Equation(
@@ -213,7 +221,7 @@ def _program(
             )
             for record in recorder.records
         ),
-        next_states=tuple(variables[state.number] for state in states),
+        next_states=tuple(variables[new] for _, new in pairs),
         output=variables[output.number],
         inputs=_step_inputs(cell, variables),
     )

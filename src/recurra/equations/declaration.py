@@ -193,7 +193,8 @@ def cell(
     """Make a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
 
     Arguments before the star differ from step to step: the input or inputs, then the states, which are returned in the
-    same order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from use.
+    same order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from
+    use.
 
     Args:
         function: the equations.

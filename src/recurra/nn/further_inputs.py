@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.errors import EquationError
+from recurra.nn.input_form import Input, InputForm
 from recurra.nn.running.autocast import is_autocast
 from recurra.nn.running.scan import Scan
 
-GivenInputs = Mapping[str, Tensor | PackedSequence]  # of a call, by name
+GivenInputs = Mapping[str, Input]  # of a call, by name
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def further_inputs(scans: Sequence[Scan]) -> tuple[FurtherInput, ...]:
     for each in program.further_inputs:
         if len({each.size.value(scan.sizes) for scan in scans}) > 1:
             raise EquationError(
-                f"cell {program.name!r}: the size of input {each.name} follows the first input's, which differs between "
-                "layers here: use one layer, or equal sizes"
+                f"cell {program.name!r}: the size of input {each.name} follows the first input's, which differs "
+                "between layers here: use one layer, or equal sizes"
             )
     return tuple(FurtherInput(i.name, i.size.value(scans[0].sizes), i.default) for i in program.further_inputs)
 
@@ -127,10 +128,8 @@ def layer_rows(
     kind: str,
     wanted: Sequence[FurtherInput],
     given: GivenInputs,
-    x: Tensor | PackedSequence,
     rows: Tensor,
-    batch: int,
-    in_order: Callable[[Tensor], Tensor],
+    form: InputForm,
     batch_first: bool,
 ) -> list[Tensor]:
     """The inputs beside x, laid out as x's rows: (T, batch, size), or (rows, size) of packed sequences.
@@ -139,24 +138,21 @@ def layer_rows(
         kind: the module's class name.
         wanted: the inputs.
         given: those that the call gives, laid out as x.
-        x: the first input as it was given.
         rows: the first input's rows.
-        batch: the number of sequences.
-        in_order: brings the batch, in dimension 1, to the order of the rows.
+        form: the layout of x.
         batch_first: whether the batch is the first dimension.
 
     Raises:
         TypeError: an input is missing or not known, or no tensor.
         RuntimeError: one has another shape, dtype or device, or is packed otherwise.
     """
-    packed = x if isinstance(x, PackedSequence) else None
-    is_batched = packed is not None or rows.dim() == x.dim()  # type: ignore[union-attr]
-    swap = batch_first and is_batched
-    names = ("batch", "seq_len") if swap else ("seq_len", "batch") if is_batched else ("seq_len",)
+    packed = form.packed
+    swap = batch_first and form.is_batched
+    names = ("batch", "seq_len") if swap else ("seq_len", "batch") if form.is_batched else ("seq_len",)
     check = _Check(kind, wanted, names, rows)
     check.refuse_unknown(given)
     steps = rows.shape[0] if packed is None else packed.batch_sizes.shape[0]
-    leading = (batch, steps) if swap else (steps, batch) if is_batched else (steps,)
+    leading = (form.batch, steps) if swap else (steps, form.batch) if form.is_batched else (steps,)
     found = []
     for each in wanted:
         value = given.get(each.name)
@@ -166,10 +162,10 @@ def layer_rows(
             _check_same_packing(kind, each.name, value, packed)
             found.append(check.featured(each, value.data, rows.shape[:1], packed=True))
         elif packed is not None:
-            found.append(_packed(check.featured(each, value, _longest(value, leading, swap)), packed, in_order, swap))
+            found.append(_packed(check.featured(each, value, _longest(value, leading, swap)), packed, form, swap))
         else:
             dense = check.featured(each, value, leading)
-            found.append(dense.transpose(0, 1) if swap else dense if is_batched else dense.unsqueeze(1))
+            found.append(dense.transpose(0, 1) if swap else dense if form.is_batched else dense.unsqueeze(1))
     return found
 
 
@@ -181,10 +177,10 @@ def _longest(value: object, leading: Sequence[int], swap: bool) -> tuple[int, ..
     return tuple(leading)
 
 
-def _packed(value: Tensor, x: PackedSequence, in_order: Callable[[Tensor], Tensor], swap: bool) -> Tensor:
+def _packed(value: Tensor, packed: PackedSequence, form: InputForm, swap: bool) -> Tensor:
     """A padded input as the rows of packed sequences."""
-    ordered = in_order(value.transpose(0, 1) if swap else value)
-    return torch.cat([ordered[t, :size] for t, size in enumerate(x.batch_sizes.tolist())])
+    ordered = form.rows_in(value.transpose(0, 1) if swap else value)
+    return torch.cat([ordered[t, :size] for t, size in enumerate(packed.batch_sizes.tolist())])
 
 
 def _check_same_packing(kind: str, name: str, given: PackedSequence, x: PackedSequence) -> None:

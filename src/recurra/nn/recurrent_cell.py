@@ -173,7 +173,7 @@ class RecurrentCell(FixedConfiguration):
 
     def _states(self, x: Tensor, given: Any) -> list[Tensor]:
         """The states that enter the step: the given ones, checked, or zeros; unbatched where x is."""
-        kind, names, sizes = type(self).__name__, self.cell.states, self._scan.state_sizes
+        kind, names, sizes = type(self).__name__, [state.name for state in self.program.states], self._scan.state_sizes
         if given is None:
             return [x.new_zeros((*x.shape[:-1], size)) for size in sizes]
         states = check_states(kind, names, given)
