@@ -25,6 +25,28 @@ class Record(NamedTuple):
     place: SourceLine | None
 
 
+HISTORY = "_history"  # in the names of states that hold earlier values
+
+
+@dataclass
+class EarlierValues:
+    """The earlier values of a value, which are a state of their own.
+
+    Attributes:
+        name: its name, which the histories of one value share.
+        of: the value.
+        steps: the number of earlier values, which lie one after the other.
+        state: the state that entered the step.
+        new: the state that the step hands on.
+    """
+
+    name: str
+    of: int
+    steps: int
+    state: int
+    new: int
+
+
 @dataclass
 class Recorder:
     """Records the operations of a cell's equations, and the local variables that hold their values.
@@ -37,6 +59,7 @@ class Recorder:
         varying: whether each value depends on the input, a state or chance, and not on parameters alone.
         kinds: of each value ``"real"`` or ``"bool"``.
         records: the operations, in the order in which they ran.
+        histories: the states that hold earlier values.
         frame: the running call of the cell's function, once it was seen.
     """
 
@@ -47,6 +70,7 @@ class Recorder:
     varying: list[bool] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    histories: list[EarlierValues] = field(default_factory=list)
     frame: FrameType | None = None
 
     def argument(self, name: str, varying: bool) -> Value:
@@ -89,6 +113,21 @@ class Recorder:
         literals = tuple(n if is_value else float(n) for n, is_value in zip(given, of_values, strict=True))
         self.records.append(Record(operation, literals, tuple(v.number for v in new), attributes, place))
         return new
+
+    def remember(self, value: Value, steps: int) -> Value:
+        """Make the state that holds the values that a value had in the steps before; ``keep`` gives its new value."""
+        self.see_names()
+        name = (self.names[value.number] or "value") + HISTORY
+        count = sum(history.name == name for history in self.histories)
+        state = self._value(f"{name}_{count + 1}" if count else name, True, "real")
+        self.histories.append(EarlierValues(name, value.number, steps, state.number, state.number))
+        return state
+
+    def keep(self, state: Value, new: Value) -> None:
+        """State the new value of a history."""
+        next(history for history in self.histories if history.state == state.number).new = new.number
+        if self.names[new.number] is None:
+            self.names[new.number] = self.names[state.number]
 
     def is_varying(self, value: object) -> bool:
         """Whether something is a value that depends on the input, a state or chance."""
@@ -138,11 +177,11 @@ class Recorder:
     def named(self) -> dict[str, int]:
         """The value of each name of the source: an argument, or what a local variable holds in the end."""
         made = {result for record in self.records for result in record.results}
-        found = {name: number for number, name in enumerate(self.names) if name is not None}
+        found = {name: number for number, name in enumerate(self.names) if name and not name.startswith("%")}
         for name, held in (self.frame.f_locals if self.frame else {}).items():
             if isinstance(held, Value) and held.recorder is self:
                 found[name] = held.number
-        found.update({name: number for number, name in enumerate(self.names) if name and number not in made})
+        found.update({name: number for number, name in enumerate(self.names) if name in found and number not in made})
         return found
 
     def place(self) -> SourceLine | None:

@@ -9,6 +9,7 @@ from recurra.compiler.loop_kind import states_over_time
 from recurra.compiler.rewrite import Temporaries, substitute
 from recurra.errors import EquationError
 from recurra.program import Equation, Operand, Program, Variable, check
+from recurra.values import HISTORY
 
 Probabilities = float | Mapping[str, float]
 _MOVES = ("concat", "heads")  # operations that a mask of their operands serves as well
@@ -191,7 +192,8 @@ def _remembering(program: Program) -> list[str]:
     names = []
     for state, value in new.items():
         sees_input = any(new[other] in from_input for other in (state, *deciding[state]))
-        if sees_input and state in deciding[state] and value not in copied:
+        is_kept = value in copied or HISTORY in state.name
+        if sees_input and state in deciding[state] and not is_kept:
             names.append(state.name)
         copied.add(value)
     return names

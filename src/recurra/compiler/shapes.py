@@ -12,16 +12,17 @@ from recurra.compiler.refusals import Refusals
 from recurra.program.operations import OPERATIONS, Usage
 from recurra.program.sizes import HIDDEN, INPUT, Shape, Size, shape_text
 from recurra.program.solver import Mismatch, Solver
-from recurra.values import Recorder
+from recurra.values import EarlierValues, Recorder
 
 
 def infer(
     recorder: Recorder,
-    states: list[int],
+    states: Sequence[tuple[int, int]],
     output: int,
     first: Size,
     new_hidden: int | None,
     given: Mapping[str, Shape],
+    inputs: Sequence[str] = (),
 ) -> list[Shape]:
     """The shape of every value of a recorded cell.
 
@@ -30,33 +31,43 @@ def infer(
     that depends on a state has the size `hidden` where nothing fixes its size.
 
     Args:
-        recorder: the cell's values and operations; value 0 is the input, the next ones are the states.
-        states: the new value of each state.
+        recorder: the cell's values and operations; value 0 is the input, value 1 the first state.
+        states: each state that enters a step, and its new value.
         output: the value that a layer returns.
         first: the size of the first state.
         new_hidden: the first state's new value before its projection, where there is one.
         given: shapes of variables by name, which are certain facts too.
+        inputs: the names of several inputs, which lie side by side in value 0; empty where that is the only input.
 
     Raises:
         EquationError: names the cell, the variable, the line, and both shapes.
     """
     inference = _Inference(recorder)
     solver = inference.solver
-    solver.need(0, (INPUT,))
+    if not inputs:
+        solver.need(0, (INPUT,))
     if states:
         solver.need(1, (first,))
-    for number in range(2, 1 + len(states)):
-        solver.need(number, (solver.unknown(),))
-    inference.state_given(given)
+    for old, _ in states[1:]:
+        solver.need(old, (solver.unknown(),))
+    inference.state_inputs(inputs, given)
+    inference.state_given({name: shape for name, shape in given.items() if name not in inputs[1:]})
+    cuts = {record.operands[0]: record.results for record in recorder.records if record.operation == "partition"}
     facts = [
-        _StateFact(recorder.names[old] or "", new, partial(_same_state, solver, old, new))
-        for old, new in enumerate(states, start=1)
+        _StateFact(
+            recorder.names[history.of] or "",
+            history.of,
+            partial(_same_history, solver, history, cuts.get(history.state, ())),
+        )
+        for history in recorder.histories
     ]
+    facts += [_StateFact(recorder.names[old] or "", new, partial(_same_state, solver, old, new)) for old, new in states]
     if new_hidden is not None:
-        facts.append(_StateFact(facts[0].state, new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
+        facts.append(_StateFact(facts[-len(states)].state, new_hidden, lambda: solver.need(new_hidden, (HIDDEN,))))
     inference.settle(facts)
-    recurrent = inference.depending_on(range(1, 1 + len(states)))
-    while inference.assume_parameters() or inference.assume_hidden([*range(1, 1 + len(states)), output, *recurrent]):
+    entering = [old for old, _ in states]
+    recurrent = inference.depending_on(entering)
+    while inference.assume_parameters() or inference.assume_hidden([*entering, output, *recurrent]):
         inference.settle(facts)
     return inference.shapes()
 
@@ -73,6 +84,15 @@ def _same_state(solver: Solver, old: int, new: int) -> None:
     shape = solver.shape(old)
     if shape is not None:
         solver.need(new, shape)
+
+
+def _same_history(solver: Solver, history: EarlierValues, cut: Sequence[int]) -> None:
+    """State that a history holds so many vectors of the size of its value, and is cut before the last of them."""
+    shape = solver.shape(history.of) or (solver.unknown(),)
+    solver.need(history.of, shape[:1])
+    solver.need(history.state, (shape[0] * history.steps,))
+    for part, steps in zip(cut, (history.steps - 1, 1), strict=False):
+        solver.need(part, (shape[0] * steps,))
 
 
 class _Inference:
@@ -94,6 +114,14 @@ class _Inference:
 
         # The shapes of these follow from their operands'.
         self.reduced = {r.results[0] for r in recorder.records if r.operation in (*ALONG, "broadcast")}
+
+    def state_inputs(self, inputs: Sequence[str], given: Mapping[str, Shape]) -> None:
+        """State the sizes of several inputs, which the first record cuts: those given, and one number for others."""
+        for name, part in zip(inputs, self.recorder.records[0].results if inputs else (), strict=True):
+            shape = (INPUT,) if name == inputs[0] else given.get(name, (Size.constant(1),))
+            if len(shape) > 1:
+                self.recorder.fail(f"sizes= gives the input `{name}` the shape {shape_text(shape)}: it is a vector")
+            self.solver.need(part, shape)
 
     def state_given(self, given: Mapping[str, Shape]) -> None:
         """State the shapes that are given by name."""

@@ -13,8 +13,10 @@ from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
 from recurra.equations.initial import restored
 from recurra.errors import EquationError
-from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Sizes, Variable, check
+from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Sizes, StepInput, Variable, check
 from recurra.values import Recorder, Value, recording
+
+ALL_INPUTS = "%inputs"  # the name of the variable that holds several inputs side by side
 
 
 class TracedCell(Cell):
@@ -28,7 +30,7 @@ class TracedCell(Cell):
     def __init__(self, program: Program, init: Mapping[str, float | str] | None = None) -> None:
         self.program = program
         self.name = program.name
-        self.input = program.input.name
+        self.inputs = {each.name: each.default for each in program.inputs} or {program.input.name: None}
         self.states = tuple(state.name for state in program.states)
         self.parameters = tuple(parameter.name for parameter in program.parameters)
         self.options = {}
@@ -115,13 +117,14 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
     code = function.__code__ if isinstance(function, FunctionType) else type(function).__call__.__code__
     recorder = Recorder(cell.name, code, tuple(FUNCTIONS))
     with recording(recorder):
-        flowing = [recorder.argument(name, varying=True) for name in (cell.input, *cell.states)]
+        whole = recorder.argument(ALL_INPUTS if len(cell.inputs) > 1 else next(iter(cell.inputs)), varying=True)
+        states = [recorder.argument(name, varying=True) for name in cell.states]
         parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}
-        returned = function(*flowing, **parameters, **options)
+        inputs = [whole] if len(cell.inputs) == 1 else _unpacked(cell, recorder, whole, given)
+        returned = function(*inputs, *states, **parameters, **options)
         recorder.see_names()
         new_hidden = None
         if not cell.states:
-            states: list[Value] = []
             [output] = _results(cell, recorder, returned, ("output",))
         else:
             states = _results(cell, recorder, returned, cell.states)
@@ -131,7 +134,11 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
                 states[0] = states[0] @ weight.T
                 recorder.names[states[0].number] = cell.states[0]
             output = _output(cell, recorder, states)
-    _refuse_unused(cell, recorder, [state.number for state in (*states, output)])
+    histories = recorder.histories
+    if histories and not cell.states:
+        recorder.fail("a program without states has no history: `history` and `delay` make states")
+    roots = [*(value.number for value in (*states, output)), *(history.new for history in histories)]
+    _refuse_unused(cell, recorder, [value.number for value in inputs], roots)
     return _program(cell, recorder, states, output, new_hidden, given)
 
 
@@ -176,16 +183,17 @@ def _output(cell: Cell, recorder: Recorder, states: list[Value]) -> Value:
     return held
 
 
-def _refuse_unused(cell: Cell, recorder: Recorder, roots: list[int]) -> None:
+def _refuse_unused(cell: Cell, recorder: Recorder, inputs: list[int], roots: list[int]) -> None:
     """Refuse arguments that have no influence on a new state or the output."""
     used = set(roots)
     for record in reversed(recorder.records):
         if used.intersection(record.results):
             used.update(operand for operand in record.operands if isinstance(operand, int))
-    arguments = (cell.input, *cell.states, *cell.parameters)
-    unused = [name for number, name in enumerate(arguments) if number not in used]
+    arguments = dict(zip(cell.inputs, inputs, strict=True))
+    arguments |= {name: number for number, name in enumerate((*cell.states, *cell.parameters), 1)}
+    unused = [name for name, number in arguments.items() if number not in used]
     if unused:
-        kinds = {cell.input: "input", **dict.fromkeys(cell.states, "state")}
+        kinds = {**dict.fromkeys(cell.inputs, "input"), **dict.fromkeys(cell.states, "state")}
         texts = [f"{kinds.get(name, 'parameter')} `{name}`" for name in unused]
         recorder.fail(f"{', '.join(texts)} is not used: no new state depends on it")
 
@@ -199,7 +207,12 @@ def _program(
     given: Mapping[str, Shape],
 ) -> Program:
     first = PROJ if new_hidden is not None else HIDDEN
-    shapes = infer(recorder, [state.number for state in states], output.number, first, new_hidden, given)
+    inputs = tuple(cell.inputs) if len(cell.inputs) > 1 else ()
+    pairs = [
+        *enumerate((state.number for state in states), 1),
+        *((each.state, each.new) for each in recorder.histories),
+    ]
+    shapes = infer(recorder, pairs, output.number, first, new_hidden, given, inputs)
     names = _unique_names(recorder)
     variables = [Variable(name, shape, kind) for name, shape, kind in zip(names, shapes, recorder.kinds, strict=True)]
     count = 1 + len(cell.states)
@@ -209,7 +222,7 @@ def _program(
     program = Program(
         name=cell.name[:100],
         input=variables[0],
-        states=tuple(variables[1:count]),
+        states=tuple(variables[old] for old, _ in pairs),
         parameters=tuple(parameters),
         equations=tuple(
             Equation(
@@ -220,12 +233,35 @@ def _program(
             )
             for record in recorder.records
         ),
-        next_states=tuple(variables[state.number] for state in states),
+        next_states=tuple(variables[new] for _, new in pairs),
         output=variables[output.number],
+        inputs=_step_inputs(cell, variables),
     )
     program = explicit(program)
     check(program)
     return program
+
+
+def _unpacked(cell: Cell, recorder: Recorder, whole: Value, given: Mapping[str, Shape]) -> list[Value]:
+    """The inputs of a step, cut out of all of them side by side; one without a size is a number, not a vector."""
+    first, *others = cell.inputs
+    parts = recorder.apply("partition", (whole,), {}, len(cell.inputs))
+    recorder.names[parts[0].number] = first
+    values = [parts[0]]
+    for name, part in zip(others, parts[1:], strict=True):
+        value = part if name in given else recorder.apply("sum", (part,), {})[0]
+        recorder.names[part.number] = f"%{name}"
+        recorder.names[value.number] = name
+        values.append(value)
+    return values
+
+
+def _step_inputs(cell: Cell, variables: Sequence[Variable]) -> tuple[StepInput, ...]:
+    """The inputs of a step, where there are several."""
+    if len(cell.inputs) == 1:
+        return ()
+    sizes = {variable.name.lstrip("%"): variable.shape[0] for variable in variables if variable.shape}
+    return tuple(StepInput(name, sizes[name], default) for name, default in cell.inputs.items())
 
 
 def _unique_names(recorder: Recorder) -> list[str]:

@@ -46,6 +46,7 @@ from recurra.equations.functions import (
 from recurra.equations.functions import (
     sum as sum,
 )
+from recurra.equations.history import delay, history
 
 __all__ = [
     "FUNCTIONS",
@@ -57,6 +58,7 @@ __all__ = [
     "concat",
     "cos",
     "cumsum",
+    "delay",
     "dropout",
     "erf",
     "exp",
@@ -66,6 +68,7 @@ __all__ = [
     "gelu",
     "hard_sigmoid",
     "heads",
+    "history",
     "layer_norm",
     "log",
     "max",

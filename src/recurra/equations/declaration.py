@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, overload
 
 from recurra.equations.free_sizes import free_sizes
@@ -26,7 +27,8 @@ class Cell:
 
     Attributes:
         name: the function's name.
-        input: the name of the first argument.
+        inputs: the names of the first arguments, which are the inputs of a step, with the number that each of them is
+            where a call does not give it; None if every call must.
         states: the names of the other arguments before the star.
         parameters: the names after the star that have no default.
         options: the names after the star that have a default, with that default; fixed when a layer is made.
@@ -44,6 +46,7 @@ class Cell:
         init: Mapping[str, InitialValue] | None = None,
         untrained: Collection[str] = (),
         sizes: Mapping[str, Any] | None = None,
+        inputs: Sequence[str] | Mapping[str, float | None] | None = None,
         feed_forward: bool = False,
     ) -> None:
         self.function = function
@@ -54,12 +57,13 @@ class Cell:
         self.sizes = free_sizes(self.name, sizes)
         functools.update_wrapper(self, function)
         flowing, keywords = _signature(self.name, function)
-        if len(flowing) < 2 and not (feed_forward and len(flowing) == 1):
+        self.inputs = _inputs(self.name, flowing, inputs)
+        self.states = tuple(flowing[len(self.inputs) :])
+        if not self.inputs or bool(self.states) == feed_forward:
             raise EquationError(
                 f"cell {self.name!r}: before the star stand the input and at least one state, as in (x, h, *, W, U, b);"
                 f" got ({', '.join(flowing)})"
             )
-        self.input, self.states = flowing[0], tuple(flowing[1:])
         self.parameters = tuple(name for name, default in keywords.items() if default is inspect.Parameter.empty)
         self.options = {name: value for name, value in keywords.items() if name not in self.parameters}
         taken = [name for name in self.options if name in _LAYER_ARGUMENTS]
@@ -109,7 +113,7 @@ class Cell:
         return {**self.sizes, **free_sizes(self.name, given)}
 
     def __repr__(self) -> str:
-        return f"<cell {self.name}({self.input}, {', '.join(self.states)})>"
+        return f"<cell {self.name}({', '.join([*self.inputs, *self.states])})>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__qualname__ if hasattr(self, "__qualname__") else object.__reduce__(self)
@@ -119,6 +123,28 @@ class Cell:
 
     def __copy__(self) -> Cell:
         return self
+
+
+def _inputs(
+    name: str, flowing: Sequence[str], given: Sequence[str] | Mapping[str, float | None] | None
+) -> dict[str, float | None]:
+    """The inputs with their defaults: the first argument, or those that the cell declares."""
+    if given is None:
+        return dict.fromkeys(flowing[:1])
+    names = [] if isinstance(given, str) else list(given)
+    if not names or names != list(flowing[: len(names)]):
+        raise EquationError(
+            f"cell {name!r}: inputs names the first arguments in their order, as in inputs=('x', 'dt'); the arguments "
+            f"are ({', '.join(flowing)}), inputs is {given!r}"
+        )
+    defaults = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names)
+    for each, default in defaults.items():
+        is_number = isinstance(default, (int, float)) and not isinstance(default, bool) and math.isfinite(default)
+        if not is_number and default is not None:
+            raise EquationError(f"cell {name!r}: inputs[{each!r}] must be a number, or None for none; not {default!r}")
+    if defaults[names[0]] is not None:
+        raise EquationError(f"cell {name!r}: the first input, {names[0]}, can have no default")
+    return defaults
 
 
 def _signature(name: str, function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
@@ -150,6 +176,7 @@ def cell(
     init: Mapping[str, InitialValue] | None = None,
     untrained: Collection[str] = (),
     sizes: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] | Mapping[str, float | None] | None = None,
 ) -> Callable[[Callable[..., Any]], Cell]: ...
 
 
@@ -161,11 +188,13 @@ def cell(
     init: Mapping[str, InitialValue] | None = None,
     untrained: Collection[str] = (),
     sizes: Mapping[str, Any] | None = None,
+    inputs: Sequence[str] | Mapping[str, float | None] | None = None,
 ) -> Cell | Callable[[Callable[..., Any]], Cell]:
     """Make a cell of a function that is its equations: ``(x, *states, *, parameters, options) -> states``.
 
-    Arguments before the star differ from step to step: the input, then the states, which are returned in the same
-    order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from use.
+    Arguments before the star differ from step to step: the input or inputs, then the states, which are returned in the
+    same order. Arguments after it stay the same: parameters, and, with a default value, options. Shapes follow from
+    use.
 
     Args:
         function: the equations.
@@ -178,12 +207,19 @@ def cell(
         sizes: sizes that the equations leave open, by the name of a state, a parameter or a local variable (of one that
             is assigned several times, its last value): a whole number, or a text such as ``"hidden/4"`` or ``"input"``;
             for a matrix a tuple of two, ``{"U": ("hidden", 8)}``. A layer's own ``sizes`` win.
+        inputs: the names of the first arguments, where a step has several inputs: ``("x", "dt")``, or a dictionary with
+            the number that an input is where a call does not give it, ``{"x": None, "dt": 1.0}``. A layer is then
+            called with them by name, ``layer(x, dt=dt)``. The first input has ``input_size`` features; each other one
+            is one number, which meets vectors of any size, or a vector of the size that ``sizes`` gives it. Default:
+            the first argument alone.
 
     Raises:
         EquationError: the signature is not of that form. Errors in the equations are raised when they are traced.
     """
     if function is None:
-        return lambda function: Cell(function, output=output, init=init, untrained=untrained, sizes=sizes)
+        return lambda function: Cell(
+            function, output=output, init=init, untrained=untrained, sizes=sizes, inputs=inputs
+        )
     return Cell(function)
 
 

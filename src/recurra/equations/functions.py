@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from recurra.equations.history import delay, history
 from recurra.values import Value, current_recorder
 
 ValueOrNumber = Value | float
@@ -305,7 +306,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         for function in (
             sigmoid, tanh, relu, hard_sigmoid, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum,
             maximum, clip, where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu,
-            layer_norm, rms_norm, bernoulli, dropout,
+            layer_norm, rms_norm, bernoulli, dropout, delay, history,
         )
     }
 )  # fmt: skip

@@ -127,7 +127,7 @@ def _of_scan(
     if training.checkpoint:
         return item * (_segments(form, training.checkpoint) - 1) * batch * sum(states)
     wanted = (input_has_gradient, *(False for _ in program.states), *(True for _ in program.parameters))
-    keeps = keeps_products(rows, item, sizes.input, states)
+    keeps = keeps_products(rows, item, program.input.width(sizes), states)
     scheduled = plan(program)
     values = derive(scheduled, Wishes(wanted, (True,), keeps)).kept
     masks = sum(

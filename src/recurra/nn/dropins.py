@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.cells import gru, lstm, rnn
 from recurra.equations import relu, tanh
 from recurra.nn.checks import InputCheck, check_states
-from recurra.nn.recurrent import Input, Recurrent, State
+from recurra.nn.input_form import Input
+from recurra.nn.recurrent import Recurrent, State
 from recurra.nn.recurrent_cell import RecurrentCell
 
 _NONLINEARITIES = {"tanh": tanh, "relu": relu}
@@ -40,11 +41,11 @@ class _DropIn(Recurrent):
 
     mode: str
 
-    def forward(
+    def forward(  # type: ignore[override]  # torch.nn's layers have one input
         self, input: Input, hx: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
     ) -> tuple[Any, ...]:
         """Run the layer, as ``Recurrent.forward`` does; the arguments have torch.nn's names."""
-        return self._forward(input, hx, reset, return_trace)
+        return self._forward(input, hx, reset, return_trace, {})
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Refuse an input that ``forward`` would refuse; with ``batch_sizes`` it is a packed sequence's data."""
@@ -231,7 +232,7 @@ class GRU(_DropIn):
 class _DropInCell(RecurrentCell):
     """Base of the drop-in cells: the argument names of torch.nn's cells."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Tensor, hx: Any = None) -> Any:  # type: ignore[override]  # torch.nn's cells have one input
         """Run one step, as ``RecurrentCell.forward`` does; the arguments have torch.nn's names."""
         return super().forward(input, hx)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -24,7 +26,7 @@ class FixedConfiguration(nn.Module):
 
     cell: Cell
     options: dict[str, Any]
-    sizes: dict[str, Any]
+    sizes: Mapping[str, Any] = MappingProxyType({})
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__

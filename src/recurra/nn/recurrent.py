@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,48 +32,19 @@ from recurra.nn.checks import (
     check_weights,
     state_label,
 )
+from recurra.nn.further_inputs import FurtherInput, GivenInputs, further_inputs, layer_rows
+from recurra.nn.input_form import Input, InputForm
 from recurra.nn.regularisation import Regularised
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.layers import through_layers
 from recurra.nn.running.run import engine_of, run, run_whole
 from recurra.nn.running.scan import Scan, Sequences
-from recurra.nn.trace import Trace, Traced
+from recurra.nn.trace import Trace
 from recurra.nn.weights import FlatWeights, assign, register, reset, weight_of
 from recurra.program import Program, Sizes
 
 State = Tensor | tuple[Tensor, ...]
-Input = Tensor | PackedSequence
-
-
-@dataclass(frozen=True)
-class _Form:
-    """The layout of the caller's input, in which the results are returned too."""
-
-    packed: PackedSequence | None
-    is_batched: bool
-    batch: int
-
-    def rows_in(self, values: Tensor) -> Tensor:
-        """Values with the batch in dimension 1, from the caller's order to the order of the rows."""
-        order = self.packed.sorted_indices if self.packed is not None else None
-        return values if order is None else values.index_select(1, order)
-
-    def rows_out(self, values: Tensor) -> Tensor:
-        """Values with the batch in dimension 1, from the order of the rows to the caller's order and layout."""
-        order = self.packed.unsorted_indices if self.packed is not None else None
-        values = values if order is None else values.index_select(1, order)
-        return values if self.is_batched else values.squeeze(1)
-
-    def steps_out(self, values: Tensor, batch_first: bool) -> Traced:
-        """Values of every step, laid out as the input was."""
-        if self.packed is not None:
-            return PackedSequence(
-                values, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices
-            )
-        if not self.is_batched:
-            return values.squeeze(1)
-        return values.transpose(0, 1) if batch_first else values
 
 
 class Recurrent(Regularised):
@@ -119,6 +90,8 @@ class Recurrent(Regularised):
         ValueError: a size or probability out of range; EquationError, a ValueError, where the cell's equations
             contradict themselves or do not fit the sizes.
     """
+
+    _further: tuple[FurtherInput, ...] = ()  # the inputs beside the first one
 
     def __init__(
         self,
@@ -172,6 +145,7 @@ class Recurrent(Regularised):
             for number, scan in enumerate(self._scans)
         ]
         self._flat_weights_names = [name for names in self._all_weights for name in names]
+        self._further = further_inputs(self._scans)
         self.reset_parameters()
 
     def _make_scans(self) -> list[Scan]:
@@ -192,7 +166,7 @@ class Recurrent(Regularised):
             width = self._directions * layer[0].output_size
         different = [
             name
-            for position, name in enumerate(self.cell.states)
+            for position, name in enumerate(state.name for state in program.states)
             if len({scan.state_sizes[position] for scan in scans}) > 1
         ]
         if different:
@@ -236,7 +210,13 @@ class Recurrent(Regularised):
         self._reset_gains()
 
     def forward(
-        self, x: Input, state: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
+        self,
+        x: Input,
+        state: State | None = None,
+        *,
+        reset: Tensor | None = None,
+        return_trace: bool = False,
+        **inputs: Input,
     ) -> tuple[Any, ...]:
         """Run the cell over sequences.
 
@@ -248,6 +228,10 @@ class Recurrent(Regularised):
             reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, in every
                 layer and direction; always in the caller's batch order.
             return_trace: return a ``Trace`` of every named variable as a third value.
+            **inputs: the cell's other inputs by name, ``layer(x, dt=dt)``: laid out as x, each with its own features,
+                or without a dimension for them where it is one number. Beside a packed x they are packed with the same
+                lengths, or padded. Bools and whole numbers become x's dtype. Each layer of a stack gets them, beside
+                the output of the layer below.
 
         Returns:
             output, (seq_len, batch, directions * size) or laid out as x is, and the last states, shaped as ``state``;
@@ -256,24 +240,29 @@ class Recurrent(Regularised):
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's layers do; messages name the dimensions.
         """
-        return self._forward(x, state, reset, return_trace)
+        return self._forward(x, state, reset, return_trace, inputs)
 
-    def _forward(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _forward(
+        self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
+    ) -> tuple[Any, ...]:
         own = self._drop_weights() if self.weight_drop and self.training else None
         try:
-            is_direct = reset is None and not return_trace and not torch.compiler.is_compiling()
+            is_plain = reset is None and not return_trace and not inputs and not self._further
+            is_direct = is_plain and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
                 result: tuple[Any, ...] | None = direct_layer(self, x, state)
                 if result is not None:
                     return result
-            return self._checked_call(x, state, reset, return_trace)
+            return self._checked_call(x, state, reset, return_trace, inputs)
         finally:
             if own is not None:
                 self.__dict__["_parameters"] = own
 
     leave_to_python(_forward.__code__)
 
-    def _checked_call(self, x: Input, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _checked_call(
+        self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
+    ) -> tuple[Any, ...]:
         """Run a call with all checks; ``direct_layer`` runs plain calls."""
         weights = self._weights()
         flat = [weight for group in weights for weight in group]
@@ -281,11 +270,15 @@ class Recurrent(Regularised):
         check_weights(type(self).__name__, self._flat_weights_names, flat, shapes)
         sequences, form = self._sequences(x, reset, flat[0] if flat else None)
         states = self._states(state, sequences.x, form)
+        if inputs or self._further:
+            further = layer_rows(type(self).__name__, self._further, inputs, sequences.x, form, self.batch_first)
+            sequences = replace(sequences, further=tuple(further))
         if is_autocast(sequences.x):
             data, *states = autocast([sequences.x, *states])
-            sequences = Sequences(data, sequences.batch_sizes, sequences.reset)
+            sequences = replace(sequences, x=data, further=tuple(autocast(sequences.further)))
             weights = [autocast(group) for group in weights]
-            check_autocast(type(self).__name__, [data, *states, *(weight for group in weights for weight in group)])
+            others = [*states, *sequences.further, *(weight for group in weights for weight in group)]
+            check_autocast(type(self).__name__, [data, *others])
         output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
         result: tuple[Any, ...] = (
             form.steps_out(output, self.batch_first),
@@ -305,7 +298,6 @@ class Recurrent(Regularised):
         traced: bool,
     ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
         """Run all layers: the output, each state's last values, and the traced variables."""
-        batch_sizes, reset = sequences.batch_sizes, sequences.reset
         scans = [scan.in_mode(self.training) for scan in self._scans]
         tensors = [*states, *(weight for group in weights for weight in group)]
         engine = engine_of(self, scans[0], sequences, tensors, traced)
@@ -317,7 +309,7 @@ class Recurrent(Regularised):
         traces: dict[tuple[str, int, int], Tensor] = {}
 
         def run_scan(number: int, x: Tensor) -> Tensor:
-            scan, inputs = scans[number], Sequences(x, batch_sizes, reset)
+            scan, inputs = scans[number], sequences.over(x)
             first = [state[number] for state in states]
             masks = scan.draw(inputs, batch, self.training, traced)
             values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
@@ -335,12 +327,12 @@ class Recurrent(Regularised):
         """The input of the next layer: an output after dropout."""
         return functional.dropout(output, self.dropout, True) if self.dropout > 0 and self.training else output
 
-    def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, _Form]:
+    def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, InputForm]:
         """The input as the scans take it, checked, and its layout."""
         check = InputCheck(type(self).__name__, self.input_size, self.batch_first)
         if isinstance(x, PackedSequence):
             batch = check.packed(x, weight)
-            form = _Form(x, True, batch)
+            form = InputForm(x, True, batch)
             if reset is not None:
                 check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
                 rows = form.rows_in(reset)
@@ -355,11 +347,11 @@ class Recurrent(Regularised):
         if reset is not None:
             check_reset(check.kind, reset, x.shape[0], x.shape[1] if is_batched else None, x)
             reset = reset if is_batched else reset.unsqueeze(1)
-        return Sequences(x, None, reset), _Form(None, is_batched, x.shape[1])
+        return Sequences(x, None, reset), InputForm(None, is_batched, x.shape[1])
 
-    def _states(self, given: object, x: Tensor, form: _Form) -> list[Tensor]:
+    def _states(self, given: object, x: Tensor, form: InputForm) -> list[Tensor]:
         """The first states, (layers * directions, batch, size) in the order of rows: those given, checked, or zeros."""
-        kind, names = type(self).__name__, [f"{name}_0" for name in self.cell.states]
+        kind, names = type(self).__name__, [f"{state.name}_0" for state in self.program.states]
         sizes = self.state_sizes
         count = ("num_layers" + (" * 2" if self.bidirectional else ""), len(self._scans))
         if given is None:

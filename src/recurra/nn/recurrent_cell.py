@@ -26,6 +26,7 @@ from recurra.nn.checks import (
     state_label,
 )
 from recurra.nn.fixed import FixedConfiguration
+from recurra.nn.further_inputs import FurtherInput, GivenInputs, cell_rows, further_inputs
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run
@@ -56,6 +57,8 @@ class RecurrentCell(FixedConfiguration):
         ValueError: a hidden size of 0, as of a layer; an input size of 0 is accepted, as in torch.nn.
         EquationError: the cell's equations contradict themselves or do not fit the sizes.
     """
+
+    _further: tuple[FurtherInput, ...] = ()  # the inputs beside the first one
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class RecurrentCell(FixedConfiguration):
         else:
             dropped = []
         self._scan = Scan.of(program, input_size, hidden_size)
+        self._further = further_inputs([self._scan])
         self._calls = DirectCalls()
         self._names = register(self, self._scan.shapes, "", cell.untrained, device=device, dtype=dtype)
         for name in dropped:
@@ -109,13 +113,15 @@ class RecurrentCell(FixedConfiguration):
         """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
         reset(self, self.hidden_size, self.cell, self.cell.resolve_options(self.options))
 
-    def forward(self, x: Tensor, state: Any = None) -> Any:
+    def forward(self, x: Tensor, state: Any = None, **inputs: Tensor) -> Any:
         """Run one step.
 
         Args:
             x: (batch, input_size), or unbatched (input_size).
             state: the value of each state, (batch, size) or unbatched (size): a tensor for one state, a tuple or list
                 for several. Default zeros.
+            **inputs: the cell's other inputs by name, ``cell(x, dt=dt)``: each (batch, size) or unbatched (size,),
+                without the last dimension where it is one number.
 
         Returns:
             The new states, shaped as ``state``; before them the output, where the cell's output is no state.
@@ -123,13 +129,13 @@ class RecurrentCell(FixedConfiguration):
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's cells do; messages name the dimensions.
         """
-        if not torch.compiler.is_compiling():
+        if not inputs and not self._further and not torch.compiler.is_compiling():
             result = direct_cell(self, x, state)
             if result is not None:
                 return result
-        return self._checked_call(x, state)
+        return self._checked_call(x, state, inputs)
 
-    def _checked_call(self, x: Tensor, state: Any) -> Any:
+    def _checked_call(self, x: Tensor, state: Any, inputs: GivenInputs) -> Any:
         """Run a call with all checks; ``direct_cell`` runs plain calls."""
         kind = type(self).__name__
         InputCheck(kind, self.input_size, False).cell(x)
@@ -138,6 +144,8 @@ class RecurrentCell(FixedConfiguration):
         check_weights(kind, self._names, weights, self._scan.shapes)
         self._check_numbers(x, weights)
         states = self._states(x, state)
+        if inputs or self._further:
+            x = torch.cat([x, *cell_rows(kind, self._further, inputs, x)], -1)
         if not is_batched:
             x, states = x.unsqueeze(0), [value.unsqueeze(0) for value in states]
         if is_autocast(x):
@@ -165,7 +173,7 @@ class RecurrentCell(FixedConfiguration):
 
     def _states(self, x: Tensor, given: Any) -> list[Tensor]:
         """The states that enter the step: the given ones, checked, or zeros; unbatched where x is."""
-        kind, names, sizes = type(self).__name__, self.cell.states, self._scan.state_sizes
+        kind, names, sizes = type(self).__name__, [state.name for state in self.program.states], self._scan.state_sizes
         if given is None:
             return [x.new_zeros((*x.shape[:-1], size)) for size in sizes]
         states = check_states(kind, names, given)

@@ -2,7 +2,7 @@
 
 from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
-from recurra.program.program import Equation, Operand, Program, Variable, depending
+from recurra.program.program import Equation, Operand, Program, StepInput, Variable, depending
 from recurra.program.serial import from_json, to_json
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, Sizes, shape_text
 
@@ -18,6 +18,7 @@ __all__ = [
     "Shape",
     "Size",
     "Sizes",
+    "StepInput",
     "Variable",
     "check",
     "depending",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recurra.errors import ProgramError
 from recurra.program.operations import OPERATIONS, Operation, Usage
-from recurra.program.program import Equation, Program, Variable
+from recurra.program.program import Equation, Program, StepInput, Variable
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Sizes, shape_text
 from recurra.program.solver import Mismatch, Solver
 
@@ -56,14 +56,25 @@ def _define(known: dict[str, Variable], variable: Variable) -> None:
 def _check_sources(program: Program) -> None:
     if any(variable.kind != "real" for variable in program.sources):
         raise ProgramError("input, states and parameters are real numbers")
-    if program.input.shape != (INPUT,):
-        raise ProgramError(f"input {program.input.name} must have shape (input)")
+    _check_inputs(program)
     if len(program.states) != len(program.next_states):
         raise ProgramError("a program needs a new value for each of its states")
     if program.states and program.states[0].shape not in ((HIDDEN,), (PROJ,)):
         raise ProgramError(f"state {program.states[0].name} must have shape (hidden) or (proj)")
     if any(len(state.shape) != 1 for state in program.states):
         raise ProgramError("states are vectors")
+
+
+def _check_inputs(program: Program) -> None:
+    """Refuse an input of another shape than (input), or than all of several inputs side by side."""
+    inputs = program.inputs or (StepInput(program.input.name, INPUT),)
+    if len(program.inputs) == 1 or len({each.name for each in inputs}) < len(inputs):
+        raise ProgramError("inputs: the names of at least two, which differ")
+    if inputs[0].size != INPUT or any(factor <= 0 for each in inputs for _, factor in each.size.terms):
+        raise ProgramError("inputs: the first has the size input, the others positive sizes")
+    total = sum((each.size for each in inputs[1:]), INPUT)
+    if program.input.shape != (total,):
+        raise ProgramError(f"input {program.input.name} must have shape {shape_text((total,))}")
 
 
 def _check_equation(equation: Equation, known: dict[str, Variable], varying: set[Variable]) -> None:

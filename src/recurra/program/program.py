@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from recurra.program.operations import AttributeValue
-from recurra.program.sizes import Shape, Sizes
+from recurra.program.sizes import Shape, Size, Sizes
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,34 @@ class Equation:
 
 
 @dataclass(frozen=True)
+class StepInput:
+    """One of several inputs of a step.
+
+    Attributes:
+        name: its name in the cell's signature.
+        size: the number of its features.
+        default: the number that it is where a call does not give it; None if every call must.
+    """
+
+    name: str
+    size: Size
+    default: float | None = None
+
+
+@dataclass(frozen=True)
 class Program:
     """A cell as data; ``str()`` prints it as equations with shapes.
 
     Attributes:
         name: the cell's name.
-        input: the input of a step.
+        input: the input of a step; of a program with several inputs all of them, side by side.
         states: the states that the step before handed on, the hidden state first; empty in a feed-forward program.
         parameters: the parameters, in the order of the cell's signature.
         equations: in an order in which each can be computed.
         next_states: for each state, the variable that this step hands on; of the same shape.
         output: the variable that a layer returns at this step: the first new state, unless the cell says otherwise.
+        inputs: the inputs that lie side by side in ``input``, which an equation `partition` cuts; empty where there is
+            one input. The first has the size `input`.
     """
 
     name: str
@@ -85,6 +102,7 @@ class Program:
     equations: tuple[Equation, ...]
     next_states: tuple[Variable, ...]
     output: Variable
+    inputs: tuple[StepInput, ...] = ()
 
     def __hash__(self) -> int:
         """A cheap hash, as programs are looked up: of names and operations, not of shapes."""
@@ -94,6 +112,21 @@ class Program:
     def sources(self) -> tuple[Variable, ...]:
         """Every variable that no equation computes."""
         return (self.input, *self.states, *self.parameters)
+
+    @property
+    def further_inputs(self) -> tuple[StepInput, ...]:
+        """The inputs beside the first one."""
+        return self.inputs[1:]
+
+    @property
+    def unpacking(self) -> tuple[Equation, ...]:
+        """The equations that give the inputs of a program with several their names; printed forms leave them out."""
+        found: list[Equation] = []
+        for equation in self.equations if self.inputs else ():
+            is_cut = equation.operation == "partition" and equation.operands == (self.input,)
+            if is_cut or (found and equation.operation == "sum" and equation.operands[0] in found[0].results):
+                found.append(equation)
+        return tuple(found)
 
     @property
     def roots(self) -> tuple[Variable, ...]:

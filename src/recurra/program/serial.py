@@ -11,7 +11,7 @@ from typing import Any
 
 from recurra.errors import ProgramError, one_line
 from recurra.program.check import check
-from recurra.program.program import Equation, Operand, Program, Variable
+from recurra.program.program import Equation, Operand, Program, StepInput, Variable
 from recurra.program.sizes import Size
 
 FORMAT = "recurra-program"
@@ -23,6 +23,7 @@ MAX_OBJECTS = 60_000  # braces of a text
 MAX_LISTS = 60_000  # brackets of a text
 MAX_DIGITS = 20  # of a whole number
 MAX_STATES = 100
+MAX_INPUTS = 20
 MAX_EQUATIONS = 3_000
 MAX_VARIABLES = 6_000
 MAX_OPERANDS = 12_000
@@ -79,7 +80,7 @@ def to_json(program: Program) -> str:
 
 def to_content(program: Program) -> dict[str, Any]:
     """The program as lists, objects, texts and numbers, as JSON has them."""
-    return {
+    content = {
         "format": FORMAT,
         "version": VERSION,
         "name": program.name,
@@ -98,6 +99,9 @@ def to_content(program: Program) -> dict[str, Any]:
         "next_states": [variable.name for variable in program.next_states],
         "output": program.output.name,
     }
+    if program.inputs:
+        content["inputs"] = [_input_out(each) for each in program.inputs]
+    return content
 
 
 def from_json(text: str) -> Program:
@@ -158,7 +162,7 @@ def from_content(content: Any, room: Room) -> Program:
 
 
 def _program_in(content: Any, room: Room) -> Program:
-    fields = _fields(content, _PROGRAM)
+    fields = _fields(content, _PROGRAM, ("inputs",))
     if fields["format"] != FORMAT or type(fields["version"]) is not int or fields["version"] != VERSION:
         raise ProgramError(f"not a program of format {FORMAT}, version {VERSION}")
     states, equations = _items(fields["states"], MAX_STATES), _items(fields["equations"], MAX_EQUATIONS)
@@ -172,12 +176,18 @@ def _program_in(content: Any, room: Room) -> Program:
         equations=tuple(_equation_in(item, known, room) for item in equations),
         next_states=tuple(_known(item, known) for item in _items(fields["next_states"], MAX_STATES)),
         output=_known(fields["output"], known),
+        inputs=tuple(_input_in(item, room) for item in _items(fields.get("inputs", []), MAX_INPUTS)),
     )
 
 
 def _variable_out(variable: Variable) -> dict[str, Any]:
     content: dict[str, Any] = {"name": variable.name, "shape": [str(size) for size in variable.shape]}
     return content if variable.kind == "real" else {**content, "kind": variable.kind}
+
+
+def _input_out(given: StepInput) -> dict[str, Any]:
+    content: dict[str, Any] = {"name": given.name, "size": str(given.size)}
+    return content if given.default is None else {**content, "default": given.default}
 
 
 def _operand_out(operand: Operand) -> str | float | dict[str, str]:
@@ -208,6 +218,7 @@ _PROGRAM = dict.fromkeys(
     ("format", "version", "name", "input", "states", "parameters", "equations", "next_states", "output")
 ).keys()
 _EQUATION = dict.fromkeys(("operation", "operands", "results", "attributes")).keys()
+_INPUT = dict.fromkeys(("name", "size")).keys()
 _VARIABLE = dict.fromkeys(("name", "shape")).keys()
 
 
@@ -262,6 +273,16 @@ def _variable_in(content: Any, known: dict[str, Variable], room: Room) -> Variab
     if known.setdefault(variable.name, variable) is not variable:
         raise ProgramError(f"{variable.name} is defined twice")
     return variable
+
+
+def _input_in(content: Any, room: Room) -> StepInput:
+    fields = _fields(content, _INPUT, ("default",))
+    size, default = fields["size"], fields.get("default")
+    if not isinstance(size, str):
+        raise ProgramError("the size of an input is a text such as '4*hidden'")
+    if default is not None and (type(default) not in (int, float) or not math.isfinite(default)):
+        raise ProgramError(f"{shown(default)} is no default of an input")
+    return StepInput(_name(fields["name"]), room.size(size), None if default is None else float(default))
 
 
 def _operand_in(content: Any, known: dict[str, Variable]) -> Operand:

@@ -45,7 +45,7 @@ class PackedProgram:
         self.parameters = [np.asarray(parameter, order="C") for parameter in parameters]
         self.sizes = sizes
         self.reverse = reverse
-        self.input_size = self.sizes.input
+        self.input_size = program.input.width(self.sizes)
         self.output_size = program.output.width(self.sizes)
         self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
         self.plan = plan(expectation(program))

@@ -99,6 +99,7 @@ class NativeEngine(Engine):
         told: list[Any] = []
         for scan in scans:
             kernel, sizes = self.build(scan.spec.plan), scan.spec.sizes
-            told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), sizes.input))
+            width = scan.spec.plan.program.input.width(sizes)
+            told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), width))
         rows = None if table is None else np.ascontiguousarray(table, dtype)
         return native.stream(told, rows, batch, threads(), double, np.empty, dtype)

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.engines.torch_internals import is_jit_traced
 from recurra.nn import dropins
+from recurra.nn.further_inputs import GivenInputs
 from recurra.nn.weights import weight_of
 
 _logger = logging.getLogger("recurra")
@@ -92,11 +93,13 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
         """Run recurra's layer; ``reset`` and ``return_trace`` are keyword arguments."""
         return super().forward(input, hx, **recurras)
 
-    def _checked_call(self, x: Any, state: object, reset: Tensor | None, return_trace: bool) -> tuple[Any, ...]:
+    def _checked_call(
+        self, x: Any, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
+    ) -> tuple[Any, ...]:
         if reset is None and not return_trace and not _runs_on_recurra(x):
             result: tuple[Any, ...] = self._on_torch(x, state)
             return result
-        return super()._checked_call(x, state, reset, return_trace)
+        return super()._checked_call(x, state, reset, return_trace, inputs)
 
     def _weights(self) -> list[list[Tensor]]:
         names = self._flat_weights_names
@@ -124,10 +127,10 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
 class _AcceleratedCell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
-    def _checked_call(self, x: Any, state: Any) -> Any:
+    def _checked_call(self, x: Any, state: Any, inputs: GivenInputs) -> Any:
         if not _runs_on_recurra(x):
             return self._on_torch(x, state)
-        return super()._checked_call(x, state)
+        return super()._checked_call(x, state, inputs)
 
 
 class RNN(_AcceleratedLayer, dropins.RNN, nn.RNN):  # type: ignore[misc]

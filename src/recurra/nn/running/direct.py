@@ -96,7 +96,7 @@ def _train(
 ) -> Any:
     """Run one scan under autograd: output and last states for x (steps, batch, input); of a cell its new states."""
     wanted = tuple(value is not None and value.requires_grad for value in (x, *firsts, *parameters))
-    width = scan.sizes.input
+    width = x.shape[-1]
     keep = keeps_products(x.numel() // max(1, width), x.element_size(), width, scan.state_sizes)
     node = _node(calls, scan, number, wanted, keep, is_cell)
     return run_node(node, None, x, *firsts, *parameters)

@@ -41,7 +41,13 @@ def run_whole(
     weights: Sequence[Sequence[Tensor]],
 ) -> tuple[Tensor, list[Tensor]] | None:
     """Run all layers in one call of the engine: output and last states; None where there is no such call."""
-    if engine is None or sequences.reset is not None or module.checkpoint or any(scan.masks for scan in scans):
+    if (
+        engine is None
+        or sequences.further
+        or sequences.reset is not None
+        or module.checkpoint
+        or any(scan.masks for scan in scans)
+    ):
         return None
     known: dict[str, Layers | None] = module._calls.layers
     if engine.name not in known:

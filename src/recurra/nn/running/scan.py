@@ -165,11 +165,17 @@ class Sequences:
         x: (T, batch, input), or with ``batch_sizes`` the rows of all steps, (rows, input).
         batch_sizes: int64 (T,) on the CPU, as in torch's packed sequences; None for a dense batch.
         reset: bool (T, batch), or (rows,) beside packed rows; None for no resets.
+        further: the inputs beside the first one, each with x's leading dimensions.
     """
 
     x: Tensor
     batch_sizes: Tensor | None
     reset: Tensor | None
+    further: tuple[Tensor, ...] = ()
+
+    def over(self, x: Tensor) -> Sequences:
+        """The sequences as a scan over x takes them: the inputs beside the first one lie beside x."""
+        return Sequences(torch.cat([x, *self.further], -1) if self.further else x, self.batch_sizes, self.reset)
 
     def repeat(self, values: Tensor) -> Tensor:
         """The values of each sequence, (batch, size), repeated at each of its steps."""
