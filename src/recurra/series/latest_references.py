@@ -49,16 +49,13 @@ class _Season:
 
     def __init__(self, horizon: int, period: int, shorter: int, count: int) -> None:
         seasons, back = steps_before(horizon, period)
-        self.period, self._has_anomalies = period, period >= LONG_PERIOD
-        nears = neighbours(period, shorter)
-        self.rules = 5 + len(nears) * (1 + self._has_anomalies)
+        self.period, self.rules = period, 7 if period >= LONG_PERIOD else 6
         self._quarter = max(1, period // 4)
         self._back = count + back
         # A last column: the mean of a season before the last value, from which its anomaly is measured.
-        steps, earlier = np.append(back, -1 - period), period * np.arange(MOST_SEASONS)[:, None, None]
-        self._means = [
-            (count + np.minimum(steps + near[:, None], -1) - earlier).reshape(-1, horizon + 1) for near in nears
-        ]
+        means = np.append(back, -1 - period) + neighbours(period, shorter)[:, None]
+        earlier = period * np.arange(MOST_SEASONS)[:, None, None]
+        self._means = (count + np.minimum(means, -1) - earlier).reshape(-1, horizon + 1)
         # Rows: naive, with growth, with drift, with recent growth, moved to the last value.
         ones = np.ones(horizon)
         self._factors = np.stack([0 * ones, seasons, seasons, seasons, ones])
@@ -78,13 +75,10 @@ class _Season:
         rows += naive
         if has_gaps:
             rows[:, np.isnan(naive)] = last
-        row = 5
-        for places in self._means:
-            means = _seasonal_means(values.take(places), last, has_gaps)
-            found[row] = means[:-1]
-            if self._has_anomalies:
-                np.add(means[:-1], last - means[-1], out=found[row + 1])
-            row += 1 + self._has_anomalies
+        means = self._seasonal_means(values, last, has_gaps)
+        found[5] = means[:-1]
+        if self.rules == 7:
+            np.add(means[:-1], last - means[-1], out=found[6])
 
     def _drift(self, values: NDArray[np.float64], growth: float) -> float:
         """The mean growth of the most seasons that are known."""
@@ -96,15 +90,15 @@ class _Season:
                 return drift
         return growth
 
-
-def _seasonal_means(taken: NDArray[np.float64], last: float, has_gaps: bool) -> NDArray[np.float64]:
-    """The means of values (values, steps): at the horizon's steps, and in the last column a season before the last."""
-    if not has_gaps:
-        return np.asarray(np.add.reduce(taken, axis=0) / len(taken))
-    seen = ~np.isnan(taken)
-    count = seen.sum(axis=0)
-    total = np.add.reduce(np.where(seen, taken, 0.0), axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), last)
+    def _seasonal_means(self, values: NDArray[np.float64], last: float, has_gaps: bool) -> NDArray[np.float64]:
+        """The means at the steps of the horizon, and in the last column at a season before the last value."""
+        taken = values.take(self._means)
+        if not has_gaps:
+            return np.asarray(np.add.reduce(taken, axis=0) / len(taken))
+        seen = ~np.isnan(taken)
+        count = seen.sum(axis=0)
+        total = np.add.reduce(np.where(seen, taken, 0.0), axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), last)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -64,22 +64,19 @@ def steps_before(horizon: int, period: int) -> tuple[NDArray[np.int64], NDArray[
     return seasons, ahead - period * seasons
 
 
-def neighbours(period: int, shorter: int = 0) -> list[NDArray[np.int64]]:
-    """The steps around a step, int64, that seasonal means are taken over: the step alone in short seasons.
-
-    Where the neighbours blur the next shorter season there are two means: the first keeps its shape, as its neighbours
-    are whole shorter seasons away, or as near as that season's own; the second is the smooth one.
+def neighbours(period: int, shorter: int = 0) -> NDArray[np.int64]:
+    """The steps around a step, int64, that a seasonal mean is taken over: the step alone in short seasons.
 
     Args:
         period: the season in steps.
-        shorter: the next shorter season; 0 where there is none.
+        shorter: the next shorter season, 0 where there is none. If it is long, the mean keeps its shape: neighbours
+            are whole shorter seasons away, or as near as that season's own.
     """
     reach = period // 24 if period >= LONG_PERIOD else 0
-    smooth = np.arange(-reach, reach + 1, max(1, period // 72))
-    if not shorter or not reach:
-        return [smooth]
+    if shorter < LONG_PERIOD:
+        return np.arange(-reach, reach + 1, max(1, period // 72))
     whole = shorter * np.arange(-(reach // shorter), reach // shorter + 1)
-    return [(whole[:, None] + neighbours(shorter)[0]).reshape(-1), smooth]
+    return (whole[:, None] + neighbours(shorter)).reshape(-1)
 
 
 def with_shorter(periods: tuple[int, ...]) -> zip[tuple[int, int]]:
@@ -99,9 +96,8 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
     - ``… with recent growth``: the growth is that of the last quarter of a season;
     - ``… moved to the last value``: the last value's difference from the one a season before is added once;
     - ``seasonal mean``: the mean of up to eight seasons, for long seasons of neighbouring steps too, which keep the
-      shape of shorter seasons;
-    - ``smooth seasonal mean``: the same without regard to shorter seasons, where there are such;
-    - ``… mean with anomaly``: the last value's difference from that mean is added.
+      shape of a shorter long season;
+    - ``seasonal mean with anomaly``: the last value's difference from that mean is added.
 
     The second and each further season's names end with its steps.
 
@@ -146,6 +142,7 @@ def _seasonal(
     windows: Windows, horizon: int, season_and_shorter: tuple[int, int], last: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     period, shorter = season_and_shorter
+    near = neighbours(period, shorter)
     seasons, back = steps_before(horizon, period)
     value = windows.before(back)
     known = ~np.isnan(value)
@@ -160,18 +157,18 @@ def _seasonal(
         longer = _mean(newest - windows.before(season - period * count)) / count
         drift = np.where(np.isnan(longer), drift, longer)
     moved = last - windows.before(np.array([-1 - period]))[:, 0]
+    mean = _seasonal_mean(windows, back, period, near, last)
     found = {
         "seasonal naive": naive,
         "seasonal naive with growth": naive + _per_season(growth, seasons, known),
         "seasonal naive with drift": naive + _per_season(drift, seasons, known),
         "seasonal naive with recent growth": naive + _per_season(recent, seasons, known),
         "seasonal naive moved to the last value": naive + np.where(known, np.nan_to_num(moved)[:, None], 0.0),
+        "seasonal mean": mean,
     }
-    for name, near in zip(("seasonal mean", "smooth seasonal mean"), neighbours(period, shorter), strict=False):
-        found[name] = mean = _seasonal_mean(windows, back, period, near, last)
-        if period >= LONG_PERIOD:
-            now = _seasonal_mean(windows, np.array([-1 - period]), period, near, last)
-            found[f"{name} with anomaly"] = mean + (last[:, None] - now)
+    if period >= LONG_PERIOD:
+        now = _seasonal_mean(windows, np.array([-1 - period]), period, near, last)
+        found["seasonal mean with anomaly"] = mean + (last[:, None] - now)
     return found
 
 
