@@ -1,8 +1,8 @@
 """Quasi-recurrent networks: convolutions over the last inputs, and a recurrence that only pools.
 
-W holds the filters side by side, (input, width*gates*hidden): those of all gates for this input, then for the one before,
-and so on. The states ``a_history`` are sums that wait for the next inputs, not the inputs themselves, so that layers of
-different widths can be stacked. Before a sequence there are zeros.
+W holds the filters side by side, (input, width*gates*hidden): those of all gates for this input, then for the one
+before, and so on. The states ``a_history`` are sums that wait for the next inputs, not the inputs themselves, so that
+layers of different widths can be stacked. Before a sequence there are zeros.
 """
 
 from recurra.equations import cell, delay, sigmoid, split, tanh
