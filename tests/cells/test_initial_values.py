@@ -1,5 +1,7 @@
 """The initial values that papers give, by what they are for."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,16 @@ def test_gated_linear_recurrent_units_start_slow():
     decay = torch.sigmoid(Recurrent(cells.rg_lru, 3, 400, c=4.0).Lambda_l0) ** 4
     assert 0.899 <= decay.min() < 0.902
     assert 0.997 < decay.max() <= 0.9991
+
+
+def test_phases_start_within_their_periods():
+    layer = Recurrent(cells.phased_lstm, 3, 400)
+    tau, shift = layer.tau_l0, layer.s_l0
+    assert tau.min() >= 1
+    assert tau.max() <= math.exp(3)
+    assert (shift >= 0).all()
+    assert (shift <= tau).all()
+    assert torch.equal(layer.r_on_l0, torch.full((400,), 0.05))
 
 
 def test_bits_of_untrained_weights_travel(tmp_path):

@@ -74,7 +74,7 @@ def values_of(program, parameters):
     """The traced variables after one step."""
     draw = np.random.default_rng(0)
     call = Call(
-        draw.normal(size=(1, 2, 3)),
+        draw.normal(size=(1, 2, program.input.width(SIZES))),
         None,
         [draw.normal(size=(2, state.width(SIZES))) for state in program.states],
         parameters,
@@ -83,13 +83,21 @@ def values_of(program, parameters):
     return reference().build(plan(program, traced=True)).forward(call).traced
 
 
-@pytest.mark.parametrize("cell", [*cells.all().values(), hidden_output], ids=lambda cell: cell.name)
+# Not those with parts that other parts of the step read, so that a variable changes with more than its own piece.
+LAYERED = (cells.rhn, cells.clockwork_rnn)
+
+
+@pytest.mark.parametrize(
+    "cell", [cell for cell in (*cells.all().values(), hidden_output) if cell not in LAYERED], ids=lambda cell: cell.name
+)
 def test_a_piece_of_a_parameter_is_all_that_its_variables_read(cell):
     program = trace(cell)
     draw = np.random.default_rng(1)
     shapes = [tuple(size.value(SIZES) for size in parameter.shape) for parameter in program.parameters]
     parameters = [draw.normal(size=shape) for shape in shapes]
     before = values_of(program, parameters)
+    named = [variable for equation in program.equations for variable in equation.results if variable.is_named]
+    latest = {variable.name.partition("'")[0]: variable for variable in named}  # what traces have under each name
     origins = Origins(program)
     for parameter, pieces in cuts(program, origins).items():
         number = program.parameters.index(parameter)
@@ -103,9 +111,9 @@ def test_a_piece_of_a_parameter_is_all_that_its_variables_read(cell):
             changed = [array.copy() for array in parameters]
             changed[number][place] += 1
             moved = values_of(program, changed)
-            for reader in readers:
-                assert np.allclose(after[reader.name], before[reader.name]), (parameter.name, reader.name)
-                assert not np.allclose(moved[reader.name], before[reader.name]), (parameter.name, reader.name)
+            for name in [name for name, variable in latest.items() if variable in readers and name in before]:
+                assert np.allclose(after[name], before[name]), (parameter.name, name)
+                assert not np.allclose(moved[name], before[name]), (parameter.name, name)
 
 
 @pytest.mark.parametrize("cell", [cells.lstm, cells.gru], ids=lambda cell: cell.name)

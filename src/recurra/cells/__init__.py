@@ -4,6 +4,8 @@ from recurra.cells.additive import ran, scrn
 from recurra.cells.antisymmetric import antisymmetric_rnn, gated_antisymmetric_rnn
 from recurra.cells.bistable import br, nbr
 from recurra.cells.clockwork import clockwork_rnn
+from recurra.cells.continuous import cfc, ltc
+from recurra.cells.delayed import tau_gru
 from recurra.cells.elementwise import min_gru, min_lstm, sru, sru_v1
 from recurra.cells.exponential import slstm
 from recurra.cells.fast import fast_grnn, fast_rnn
@@ -26,10 +28,12 @@ from recurra.cells.lstm_variants import (
 )
 from recurra.cells.ordered import on_lstm
 from recurra.cells.oscillators import co_rnn, lem, unicornn
+from recurra.cells.quasi_recurrent import qrnn_f, qrnn_fo, qrnn_ifo
 from recurra.cells.reservoir import echo_state
 from recurra.cells.searched import mut1, mut2, mut3, nas
 from recurra.cells.standard import gru, lstm, rnn
 from recurra.cells.strongly_typed import t_gru, t_lstm, t_rnn
+from recurra.cells.timed import gru_d, phased_lstm, time_lstm_1, time_lstm_2, time_lstm_3
 from recurra.equations import Cell
 
 __all__ = [
@@ -37,6 +41,7 @@ __all__ = [
     "antisymmetric_rnn",
     "atr",
     "br",
+    "cfc",
     "cfn",
     "clockwork_rnn",
     "co_rnn",
@@ -48,6 +53,7 @@ __all__ = [
     "fast_rnn",
     "gated_antisymmetric_rnn",
     "gru",
+    "gru_d",
     "gru_reset_before",
     "indrnn",
     "intersection_rnn",
@@ -60,6 +66,7 @@ __all__ = [
     "lmu",
     "lru",
     "lstm",
+    "ltc",
     "mc_lstm",
     "mgu",
     "min_gru",
@@ -76,6 +83,10 @@ __all__ = [
     "on_lstm",
     "original_lstm",
     "peephole_lstm",
+    "phased_lstm",
+    "qrnn_f",
+    "qrnn_fo",
+    "qrnn_ifo",
     "ran",
     "res_lstm",
     "rg_lru",
@@ -91,6 +102,10 @@ __all__ = [
     "t_gru",
     "t_lstm",
     "t_rnn",
+    "tau_gru",
+    "time_lstm_1",
+    "time_lstm_2",
+    "time_lstm_3",
     "ugrnn",
     "unicornn",
     "wmc_lstm",

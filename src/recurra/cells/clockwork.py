@@ -15,15 +15,14 @@ def clockwork_rnn(x, h, t, *, W, U, b, periods=(1, 2, 4, 8)):
     modulo the least common multiple of the periods.
     """
     count = len(periods)
-    modules, drives = split(h, count), split(x @ W + b, count)
+    modules, sums = split(h, count), list(split(x @ W + b, count))
     blocks = iter(split(U, count * (count + 1) // 2))
     clock = sum(t)
     new = []
     for number, period in enumerate(periods):
-        a = drives[number]
-        for slower in modules[number:]:
-            a = a + slower @ next(blocks)
-        new.append(where(floor(clock / period) * period == clock, tanh(a), modules[number]))
+        for slower in range(number, count):
+            sums[number] = sums[number] + modules[slower] @ next(blocks)
+        new.append(where(floor(clock / period) * period == clock, tanh(sums[number]), modules[number]))
     h = concat(*new)
     t = where(t + 1 < math.lcm(*periods), t + 1, 0)
     return h, t

@@ -11,11 +11,10 @@ def rhn(x, h, *, W, W_t, R, R_t, b, b_t, depth=3):
     The input enters the first layer alone. R and R_t hold the layers' matrices side by side, (hidden, depth*hidden).
     Each layer is one product behind the one before it.
     """
-    layers = zip(split(R, depth), split(R_t, depth), split(b, depth), split(b_t, depth), strict=True)
-    for layer, (R_l, R_tl, b_l, b_tl) in enumerate(layers):
-        a, a_t = h @ R_l + b_l, h @ R_tl + b_tl
-        if layer == 0:
-            a, a_t = x @ W + a, x @ W_t + a_t
-        t = sigmoid(a_t)
-        h = t * tanh(a) + (1 - t) * h
+    candidates, gates = list(split(b, depth)), list(split(b_t, depth))
+    candidates[0], gates[0] = x @ W + candidates[0], x @ W_t + gates[0]
+    matrices, gate_matrices = split(R, depth), split(R_t, depth)
+    for layer in range(depth):
+        t = sigmoid(h @ gate_matrices[layer] + gates[layer])
+        h = t * tanh(h @ matrices[layer] + candidates[layer]) + (1 - t) * h
     return h

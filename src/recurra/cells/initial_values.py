@@ -125,3 +125,16 @@ def griffin_decay(parameter: Tensor, *, c: float) -> None:
     """Fill with Λ so that sigmoid(Λ)^c is uniform from 0.9 to 0.999 (De et al. 2024, section 2.4)."""
     log_a = parameter.uniform_(0.9, 0.999).log() / c
     parameter.copy_(log_a - (-log_a.expm1()).log())
+
+
+# ---- oscillations that open gates ----
+
+
+def periods(parameter: Tensor) -> None:
+    """Fill with periods exp(u), u drawn uniformly from 0 to 3 (Neil et al. 2016, section 2.1)."""
+    parameter.uniform_(0.0, 3.0).exp_()
+
+
+def shifts(parameter: Tensor, *, tau: Tensor) -> None:
+    """Fill with phase shifts drawn uniformly from 0 to each unit's period tau (Neil et al. 2016, section 2.1)."""
+    parameter.uniform_(0.0, 1.0).mul_(tau)
