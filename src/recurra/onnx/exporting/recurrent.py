@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.model import recurrent_weights
-from recurra.model.kinds import directions, layer_sizes
+from recurra.model.recurrent_parts import directions, layer_sizes
 from recurra.onnx.exporting.programs import WrittenProgram, all_steps, on_rows
 from recurra.onnx.exporting.recurrent_nodes import NodeWeights, RecurrentNode, find_node
 from recurra.onnx.exporting.scope import Scope, Written
