@@ -111,7 +111,7 @@ def test_onnx(runs, call, tmp_path):
     ids = np.arange(6).reshape(3, 2)
     model = runtime.load(runs / "char" / "model.safetensors")
     names = [each.name for each in session(tmp_path / "m.onnx").get_inputs()]
-    hidden = model.recurrent[0].state_sizes[0]
+    hidden = model.recurrent[0].state_shapes[0][1]
     feeds = {names[0]: ids, **{name: np.zeros((1, 2, hidden), np.float32) for name in names[1:]}}
     output = session(tmp_path / "m.onnx").run(None, feeds)[0]
     np.testing.assert_allclose(output, model(ids)[0], atol=1e-5)

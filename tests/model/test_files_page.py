@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from recurra.model import content, cost, kinds, safetensors, serial, vocabulary
+from recurra.cells import adaptive_softmax
+from recurra.model import content, cost, safetensors, serial, setting_rules, vocabulary
 from recurra.program import serial as programs
 from recurra.runtime.forecasting import model as forecasting
 from recurra.series import recipe, rules
@@ -52,8 +53,8 @@ CAPS = {
     ],
     "sizes that differ in all programs together": [programs.MAX_SIZES],
     "states of a program": [programs.MAX_STATES],
-    "layers of a part": [kinds.MAX_LAYERS],
-    "clusters of an adaptive softmax": [kinds.MAX_CUTOFFS],
+    "layers of a part": [setting_rules.MAX_LAYERS],
+    "clusters of an adaptive softmax": [adaptive_softmax.MAX_CUTOFFS],
     "variables of all layers and directions, each with its own": [cost.MAX_VARIABLES],
     "numbers that one step computes with": [cost.FREE, cost.TIMES],
     "multiplications of one step, and once per call": [cost.MAX_MULTIPLICATIONS],

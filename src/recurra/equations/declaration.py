@@ -18,7 +18,8 @@ from recurra.values import current_recorder
 # Options are passed to a layer by name, beside these arguments of its own.
 _LAYER_ARGUMENTS = (
     "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
-    "sizes", "zoneout", "recurrent_dropout", "weight_drop", "weight_norm", "device", "dtype",
+    "sizes", "zoneout", "recurrent_dropout", "weight_drop", "weight_norm", "learn_initial_state", "residual",
+    "tie_directions", "merge_mode", "device", "dtype",
 )  # fmt: skip
 
 

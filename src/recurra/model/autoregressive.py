@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recurra.model.interface import leaves
-from recurra.model.kinds import directions, is_recurrent, role
+from recurra.model.kinds import is_recurrent, role
 from recurra.model.members import sizes_of
 from recurra.model.part import Part
+from recurra.model.recurrent_parts import directions
 
 if TYPE_CHECKING:
     from recurra.series.autoregressive.recipe import AutoregressiveRecipe

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from recurra.errors import EquationError, FileFormatError
-from recurra.model.kinds import MAX_SIZE, directions, is_recurrent, layer_sizes, weights_of
+from recurra.model.kinds import is_recurrent, weights_of
 from recurra.model.part import Part
+from recurra.model.recurrent_parts import arrangement, layer_sizes
+from recurra.model.setting_rules import MAX_SIZE
 from recurra.program import Equation, Program, Shape, Sizes
 
 MAX_VARIABLES = 200_000  # in all layers and directions, each counted separately
@@ -49,7 +52,7 @@ def check_cost(root: Part, stored: int) -> None:
     recurrent = [(name or "the model", part) for name, part in root.walk() if is_recurrent(part)]
     programs = {id(part.program): part.program for _, part in recurrent}
     counts = {key: sum(1 for _ in program.variables()) for key, program in programs.items()}
-    variables = sum(_runs(part) * counts[id(part.program)] for _, part in recurrent)
+    variables = sum(arrangement(part).count * counts[id(part.program)] for _, part in recurrent)
     if variables > MAX_VARIABLES:
         raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
     total = Cost()
@@ -69,11 +72,6 @@ def check_cost(root: Part, stored: int) -> None:
             raise FileFormatError(f"it would compute with {amount} {what}; a file of this size may have {most}")
 
 
-def _runs(part: Part) -> int:
-    layers = part.settings.get("num_layers", 1)
-    return directions(part) * (layers if isinstance(layers, int) else 1)
-
-
 def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
     """The cost of all of a part's layers and directions; `known` saves the costs of programs at their sizes."""
     program = part.program
@@ -84,12 +82,11 @@ def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
             known[key] = _cost(program, sizes)
         return known[key]
 
-    first, *others = layer_sizes(part)[:2]
-    total = Cost().plus(cost(first), directions(part))
-    for later in others:
-        if any(state.shape[0].value(later) != state.shape[0].value(first) for state in program.states):
+    arranged, layers, total = arrangement(part), layer_sizes(part), Cost()
+    for sizes, count in Counter(layers).items():
+        if not arranged.by_layer and any(state.width(sizes) != state.width(layers[0]) for state in program.states):
             raise FileFormatError("the size of a state differs between layers")
-        total = total.plus(cost(later), _runs(part) - directions(part))
+        total = total.plus(cost(sizes), count * arranged.directions)
     return total
 
 

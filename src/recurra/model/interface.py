@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import FileFormatError
-from recurra.model.kinds import directions, features, is_recurrent, layer_sizes, role
+from recurra.model.kinds import features, is_recurrent, role
 from recurra.model.part import Part
+from recurra.model.recurrent_parts import arrangement, layer_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +20,10 @@ class StateInterface:
     """A state of a recurrent part.
 
     Attributes:
-        name: its name in the cell, such as ``h``.
+        name: its name in the cell, such as ``h``; where states come layer by layer, with the layer: ``h_l0``.
         part: the name of its part where the model has several recurrent parts; else empty.
-        count: the number of layers times directions; None for a cell, whose state has no such dimension.
+        count: the number of layers times directions, or of directions where states come layer by layer; None for a
+            cell, whose state has no such dimension.
         size: the number of its features.
     """
 
@@ -37,7 +39,7 @@ class StateInterface:
 
     @property
     def shape(self) -> tuple[int | str, ...]:
-        """``("batch", size)``; for a layer, the number of layers times directions comes first."""
+        """``("batch", size)``; for a layer, ``count`` comes first."""
         return *self.leading, "batch", self.size
 
     @property
@@ -136,10 +138,14 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
 
 
 def _states(name: str, part: Part) -> Iterator[StateInterface]:
-    sizes = layer_sizes(part)[0]
-    count = directions(part) * part.size("num_layers") if role(part) == "layer" else None
+    layers, arranged = layer_sizes(part), arrangement(part)
+    count = arranged.count if role(part) == "layer" else None
     for state in part.program.states:
-        yield StateInterface(state.name, name, count, state.width(sizes))
+        if arranged.by_layer:
+            for layer, sizes in enumerate(layers):
+                yield StateInterface(f"{state.name}_l{layer}", name, arranged.directions, state.width(sizes))
+        else:
+            yield StateInterface(state.name, name, count, state.width(layers[0]))
 
 
 def leaves(root: Part, model: str = "") -> Iterator[tuple[str, Part]]:

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from recurra.cells import feed_forward
-from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR, adaptive_softmax, cluster_widths
+from recurra.cells.adaptive_softmax import adaptive_softmax, cluster_widths
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
-from recurra.equations.initial import STORED_WORDS
 from recurra.errors import FileFormatError
-from recurra.model.part import Part
+from recurra.model.part import Part, Setting
+from recurra.model.recurrent_parts import (
+    ARRANGEMENT_DEFAULTS,
+    Shapes,
+    recurrent_features,
+    recurrent_problem,
+    recurrent_shapes,
+)
+from recurra.model.setting_rules import (
+    APPROXIMATE,
+    CUTOFFS,
+    EPS,
+    FACTOR,
+    FLAG,
+    INDEX,
+    INIT,
+    LAST,
+    LAYERS,
+    MERGE_MODE,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    PROBABILITY,
+    PROGRAM,
+    SIZE,
+    SIZE_OR_0,
+    SIZES,
+    SettingRule,
+)
 from recurra.program import Program, Sizes
 
-MAX_SIZE = 2**31 - 1  # features or tokens of one dimension
-MAX_LAYERS = 1_000
-MAX_INIT = 100  # parameters with an initial value of their own
-MAX_NUMBER = 2**53  # largest whole number among numbers: float64 holds all whole numbers up to it
-Shapes = dict[str, tuple[int, ...]]
 Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
 """Makes the program of a part that computes in a dtype, float32 or float64."""
@@ -41,31 +61,20 @@ Role = Literal["container", "models", "layer", "cell", "table", "rows", "nothing
 """
 
 
-class SettingRule(NamedTuple):
-    """The values that a setting may have.
-
-    Attributes:
-        text: the rule in words that complete "must be …".
-        is_valid: whether a value keeps the rule.
-    """
-
-    text: str
-    is_valid: Callable[[object], bool]
-
-
 @dataclass(frozen=True)
 class Kind:
     """A row of the table.
 
     Attributes:
         role: the part's role in a model.
-        settings: every setting that such a part has; none may be missing, and there are no others.
+        settings: every setting that such a part has; there are no others.
         weights: gives the names and shapes of the part's own weights.
         problem: finds a contradiction between the part's settings; None where there is none.
         program: makes the program of a part whose role is ``rows``; None for other roles: a recurrent part's program is
             one of its settings.
         features: gives the numbers of features that the part takes and gives. None: it takes any number and gives as
             many, or it takes tokens.
+        defaults: the settings that may be missing, with the values that they then have.
     """
 
     role: Role
@@ -74,109 +83,7 @@ class Kind:
     problem: Callable[[Part], str | None] = lambda part: None
     program: MakeProgram | None = None
     features: Callable[[Part], Features] = lambda part: (None, None)
-
-
-def _is_whole(value: object, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
-
-
-def _is_number(value: object) -> bool:
-    return _is_whole(value, -MAX_NUMBER, MAX_NUMBER) or (type(value) is float and math.isfinite(value))
-
-
-SIZE = SettingRule(f"a whole number from 1 to {MAX_SIZE}", lambda value: _is_whole(value, 1, MAX_SIZE))
-SIZE_OR_0 = SettingRule(f"a whole number from 0 to {MAX_SIZE}", lambda value: _is_whole(value, 0, MAX_SIZE))
-LAYERS = SettingRule(f"a whole number from 1 to {MAX_LAYERS}", lambda value: _is_whole(value, 1, MAX_LAYERS))
-INDEX = SettingRule("null or a whole number", lambda value: value is None or _is_whole(value, 0, MAX_SIZE))
-FLAG = SettingRule("true or false", lambda value: type(value) is bool)
-NUMBER = SettingRule("a finite number", _is_number)
-POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
-NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
-EPS = SettingRule(
-    "null or a number that is not negative",
-    lambda value: value is None or (_is_number(value) and value >= 0),  # type: ignore[operator]
-)
-PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
-LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
-APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
-PROGRAM = SettingRule("a program", lambda value: isinstance(value, Program))
-FACTOR = SettingRule(
-    f"a number from 1 to {MAX_FACTOR}",
-    lambda value: _is_number(value) and 1 <= value <= MAX_FACTOR,  # type: ignore[operator]
-)
-CUTOFFS = SettingRule(
-    f"1 to {MAX_CUTOFFS} whole numbers from 1, ascending",
-    lambda value: (
-        isinstance(value, tuple)
-        and 1 <= len(value) <= MAX_CUTOFFS
-        and all(_is_whole(number, 1, MAX_SIZE) for number in value)
-        and all(one < other for one, other in pairwise(value))
-    ),
-)
-INIT = SettingRule(
-    f"at most {MAX_INIT} numbers, or {' or '.join(map(repr, STORED_WORDS))}, by name",
-    lambda value: (
-        isinstance(value, Mapping)
-        and len(value) <= MAX_INIT
-        and all(isinstance(k, str) and (_is_number(v) or v in STORED_WORDS) for k, v in value.items())
-    ),
-)
-
-
-def layer_sizes(part: Part) -> list[Sizes]:
-    """The sizes that the program's symbols stand for in each layer of a recurrent part; a cell has one layer.
-
-    Raises:
-        RecurraError: the size of the output is no whole number.
-    """
-    is_cell = role(part) == "cell"
-    sizes = Sizes(part.size("input_size"), part.size("hidden_size"), 0 if is_cell else part.size("proj_size"))
-    later = sizes._replace(input=directions(part) * part.program.output.shape[0].value(sizes))
-    return [sizes, *[later] * (0 if is_cell else part.size("num_layers") - 1)]
-
-
-def directions(part: Part) -> int:
-    """The number of directions of each layer of a recurrent part: 1 or 2."""
-    return 2 if part.settings.get("bidirectional") is True else 1
-
-
-def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
-    """The weights of a recurrent part for each layer and direction: the suffix of their names, and shapes by full name.
-
-    Raises:
-        RecurraError: a size of the program is no whole number.
-    """
-    runs = []
-    for layer, sizes in enumerate(layer_sizes(part)):
-        for direction in range(directions(part)):
-            suffix = "" if role(part) == "cell" else f"_l{layer}" + ("_reverse" if direction else "")
-            shapes = {
-                parameter.name + suffix: tuple(size.value(sizes) for size in parameter.shape)
-                for parameter in part.program.parameters
-            }
-            runs.append((suffix, shapes))
-    return runs
-
-
-def _recurrent(part: Part) -> Shapes:
-    return {name: shape for _, shapes in recurrent_weights(part) for name, shape in shapes.items()}
-
-
-def _recurrent_features(part: Part) -> Features:
-    output = part.program.output.shape[0].value(layer_sizes(part)[-1])
-    return part.size("input_size"), directions(part) * output
-
-
-def _recurrent_problem(part: Part) -> str | None:
-    program, projection = part.program, part.settings.get("proj_size", 0)
-    if not program.states:
-        return "its program has no state"
-    projects = any("proj" in size.symbols for variable in program.sources for size in variable.shape)
-    if projects != (projection != 0):
-        return "proj_size does not fit its program"
-    if projects and part.size("proj_size") >= part.size("hidden_size"):
-        return "proj_size must be smaller than hidden_size"
-    return None
+    defaults: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def _linear(part: Part) -> Shapes:
@@ -246,7 +153,7 @@ def _norm_features(part: Part) -> Features:
 _CELL_SETTINGS = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
 _LAYER_SETTINGS = {
     "input_size": SIZE,
-    "hidden_size": SIZE,
+    "hidden_size": SIZES,
     "num_layers": LAYERS,
     "bias": FLAG,
     "batch_first": FLAG,
@@ -255,6 +162,8 @@ _LAYER_SETTINGS = {
     "proj_size": SIZE_OR_0,
     "program": PROGRAM,
     "init": INIT,
+    "merge_mode": MERGE_MODE,
+    **dict.fromkeys(("residual", "tie_directions", "learn_initial_state"), FLAG),
 }
 
 
@@ -299,8 +208,15 @@ def _rows(
     return Kind("rows", settings, weights, problem, make, features)
 
 
-_LAYER = Kind("layer", _LAYER_SETTINGS, _recurrent, _recurrent_problem, features=_recurrent_features)
-_CELL = Kind("cell", _CELL_SETTINGS, _recurrent, _recurrent_problem, features=_recurrent_features)
+_LAYER = Kind(
+    "layer",
+    _LAYER_SETTINGS,
+    recurrent_shapes,
+    recurrent_problem,
+    features=recurrent_features,
+    defaults=ARRANGEMENT_DEFAULTS,
+)
+_CELL = Kind("cell", _CELL_SETTINGS, recurrent_shapes, recurrent_problem, features=recurrent_features)
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
@@ -404,13 +320,14 @@ def check(root: Part) -> None:
         kind = KINDS.get(part.kind)
         if kind is None:
             raise FileFormatError(f"{name or 'the model'} is of the unknown kind {part.kind[:60]!r}")
-        if set(part.settings) != set(kind.settings):
-            missing = sorted(set(kind.settings) - set(part.settings))
+        missing = sorted(set(kind.settings) - set(part.settings) - set(kind.defaults))
+        if missing or not set(part.settings) <= set(kind.settings):
             extra = sorted(setting[:60] for setting in set(part.settings) - set(kind.settings))
             raise FileFormatError(f"{where}: settings missing: {missing}; not known: {extra[:5]}")
-        for setting, row in kind.settings.items():
-            if not row.is_valid(part.settings[setting]):
-                raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(part.settings[setting])}")
+        for setting, value in part.settings.items():
+            row = kind.settings[setting]
+            if not row.is_valid(value):
+                raise FileFormatError(f"{where}: {setting} must be {row.text}, not {_shown(value)}")
         if part.children and kind.role not in ("container", "models"):
             raise FileFormatError(f"{where} cannot have parts inside")
         problem = kind.problem(part)

@@ -9,8 +9,9 @@ from typing import Any
 from recurra.errors import FileFormatError, ProgramError
 from recurra.model import annotations as table
 from recurra.model.content import fields, is_name
-from recurra.model.kinds import KINDS, PROGRAM
+from recurra.model.kinds import KINDS
 from recurra.model.part import Part, Setting
+from recurra.model.setting_rules import PROGRAM
 from recurra.program import Program
 from recurra.program.serial import Room, from_content, shown, strict_json, to_content
 

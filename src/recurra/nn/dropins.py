@@ -36,10 +36,19 @@ def _refuse_proj(kind: str, proj_size: object) -> None:
         )
 
 
+def _refuse_sizes(kind: str, hidden_size: object) -> None:
+    if isinstance(hidden_size, (list, tuple)):
+        raise TypeError(
+            f"{kind} has one hidden_size for all layers, an int, as torch.nn.{kind} has; for one for each layer, "
+            f"recurra.nn.Recurrent(recurra.cells.{kind.lower()}, input_size, {list(hidden_size)}, …)"
+        )
+
+
 class _DropIn(Recurrent):
     """Base of the drop-in layers: the methods and argument names of torch.nn's layers."""
 
     mode: str
+    hidden_size: int
 
     def forward(  # type: ignore[override]  # torch.nn's layers have one input
         self, input: Input, hx: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
@@ -101,7 +110,8 @@ class RNN(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
+        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+            ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -122,13 +132,14 @@ class RNN(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
-        **regularisers: Any,
+        **options: Any,
     ) -> None:
+        _refuse_sizes("RNN", hidden_size)
         _refuse_proj("RNN", proj_size)
         _check_nonlinearity("RNN", nonlinearity)
         super().__init__(
             rnn, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype, checkpoint=checkpoint, **regularisers, nonlinearity=_NONLINEARITIES[nonlinearity],
+            dtype=dtype, checkpoint=checkpoint, **options, nonlinearity=_NONLINEARITIES[nonlinearity],
         )  # fmt: skip
         self.nonlinearity = nonlinearity
         self.mode = f"RNN_{nonlinearity.upper()}"
@@ -149,7 +160,8 @@ class LSTM(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
+        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+            ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -171,11 +183,12 @@ class LSTM(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
-        **regularisers: Any,
+        **options: Any,
     ) -> None:
+        _refuse_sizes("LSTM", hidden_size)
         super().__init__(
             lstm, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size=proj_size,
-            device=device, dtype=dtype, checkpoint=checkpoint, **regularisers,
+            device=device, dtype=dtype, checkpoint=checkpoint, **options,
         )  # fmt: skip
 
     def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
@@ -198,7 +211,8 @@ class GRU(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **regularisers: ``zoneout``, ``recurrent_dropout``, ``weight_drop``, ``weight_norm``: see ``Recurrent``.
+        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+            ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -220,12 +234,13 @@ class GRU(_DropIn):
         dtype: torch.dtype | None = None,
         *,
         checkpoint: bool | int | None = None,
-        **regularisers: Any,
+        **options: Any,
     ) -> None:
+        _refuse_sizes("GRU", hidden_size)
         _refuse_proj("GRU", proj_size)
         super().__init__(
             gru, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device,
-            dtype=dtype, checkpoint=checkpoint, **regularisers,
+            dtype=dtype, checkpoint=checkpoint, **options,
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ _FIXED = frozenset(
     (
         *("cell", "options", "sizes", "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size"),
         *("zoneout", "recurrent_dropout", "weight_norm"),
+        *("learn_initial_state", "residual", "tie_directions", "merge_mode"),
         *("nonlinearity", "mode", "_all_weights", "_flat_weights_names"),
     )
 )

@@ -16,6 +16,7 @@ from recurra.errors import FileFormatError, RecurraError
 from recurra.model import Description, Part, Weight
 from recurra.model.kinds import role
 from recurra.model.part import Setting
+from recurra.model.recurrent_parts import ARRANGEMENT_DEFAULTS
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
 from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -50,11 +51,10 @@ class ModuleRow:
 
 def _layer(module: Recurrent) -> Settings:
     names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
-    return {
-        **{name: getattr(module, name) for name in names},
-        "program": module.program,
-        "init": module.cell.stored_init,
-    }
+    settings = {name: getattr(module, name) for name in names}
+    chosen = {name: getattr(module, name) for name in ARRANGEMENT_DEFAULTS}
+    others = {name: value for name, value in chosen.items() if value != ARRANGEMENT_DEFAULTS[name]}
+    return {**settings, "program": module.program, "init": module.cell.stored_init, **others}
 
 
 def _cell(module: RecurrentCell) -> Settings:
@@ -90,6 +90,8 @@ def _dropin(make: Callable[..., Any], *variants: Mapping[str, str]) -> Callable[
 
     def make_part(part: Part) -> nn.Module:
         given = _arguments(part)
+        if isinstance(given["hidden_size"], tuple):  # the drop-ins have one size for all layers
+            return _make_layer(part)
         if "proj_size" in given and make is not LSTM:
             del given["proj_size"]
         for variant in variants or ({},):

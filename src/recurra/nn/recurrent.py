@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.compiler import TracedCell, drop_biases, trace
@@ -18,27 +17,32 @@ from recurra.engines.torch_internals import leave_to_python
 from recurra.equations import Cell
 from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
+from recurra.nn.arranging import arrangement_of, hidden_sizes_of
 from recurra.nn.checks import (
     InputCheck,
     as_int,
     check_autocast,
     check_dropout,
     check_flags,
-    check_proj,
     check_reset,
-    check_sizes,
-    check_state,
-    check_states,
     check_weights,
-    state_label,
 )
 from recurra.nn.further_inputs import FurtherInput, GivenInputs, further_inputs, layer_rows
 from recurra.nn.input_form import Input, InputForm
+from recurra.nn.layer_states import (
+    OfScans,
+    flattened,
+    given_states,
+    last_states,
+    learned_for,
+    learned_states,
+    zero_states,
+)
 from recurra.nn.regularisation import Regularised
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
-from recurra.nn.running.layers import through_layers
-from recurra.nn.running.run import engine_of, run, run_whole
+from recurra.nn.running.learned_reset import LearnedResets
+from recurra.nn.running.run_layers import run_layers
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace
 from recurra.nn.weights import FlatWeights, assign, register, reset, weight_of
@@ -51,17 +55,20 @@ class Recurrent(Regularised):
     """Any cell as a layer, with the shapes, defaults and options of torch.nn.LSTM.
 
     Parameters are named ``<name>_l{k}`` and ``<name>_l{k}_reverse`` for layer k, in the order of the cell's
-    signature, and start uniformly in ±1/√hidden_size unless the cell says otherwise (``init``).
+    signature, and start uniformly in ±1/√hidden_size unless the cell says otherwise (``init``). Learned first states
+    come after them, as ``<state>_0_l{k}`` and ``<state>_0_l{k}_reverse``, (1, size), and start at zero.
 
     Args:
         cell: the equations of a step.
         input_size: features of the input.
-        hidden_size: features of the first state; the size that the cell's equations call `hidden`.
-        num_layers: the number of layers, each over the output of the one before. Default 1.
+        hidden_size: features of the first state; the size that the cell's equations call `hidden`. A list or tuple
+            gives one for each layer; then each state is a tuple of a tensor for each layer.
+        num_layers: the number of layers, each over the output of the one before. Default 1, or the number of sizes in
+            ``hidden_size``.
         bias: False drops every parameter that is only ever added. Default True.
         batch_first: input and output are (batch, seq_len, features); states are not changed. Default False.
         dropout: probability of zeroing an element of the output of each layer but the last, in training. Default 0.
-        bidirectional: a second run from the last step to the first; outputs are concatenated. Default False.
+        bidirectional: a second run from the last step to the first; ``merge_mode`` joins the outputs. Default False.
         proj_size: if above 0, the first state is multiplied by ``weight_hr`` to this size (Sak et al. 2014). Default 0.
         sizes: sizes that the cell's equations leave open, by the name of a variable, as ``@recurra.cell`` takes them;
             the cell's own for the others. Default none.
@@ -81,6 +88,13 @@ class Recurrent(Regularised):
         checkpoint: in training, keep only the states of every so many steps, and compute the steps between again for
             the gradients; True for every √T steps, or 32 in graphs of torch.compile. Default None: keep what makes the
             backward pass fast, within bounds.
+        learn_initial_state: the states begin with learned parameters instead of zeros where no ``state`` is given, and
+            ``reset`` puts them back to these. Default False.
+        residual: add each layer's input to its output (after its dropout) in every layer that gives as many features
+            as it takes; ``repr`` names the others. Default False.
+        tie_directions: both directions of a layer have the same weights, those without ``_reverse``. Default False.
+        merge_mode: how the outputs of both directions of a layer become one, for the next layer too: ``"concat"``, or
+            ``"sum"``, ``"mul"`` or ``"ave"`` of the two, which keep the size of one. Default ``"concat"``.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         **options: values for the cell's options.
@@ -92,12 +106,19 @@ class Recurrent(Regularised):
     """
 
     _further: tuple[FurtherInput, ...] = ()  # the inputs beside the first one
+    # Modules that ``accelerate`` has changed, and pickles from before there were these options, have the defaults.
+    learn_initial_state = residual = tie_directions = False
+    merge_mode = "concat"
+    _is_plain = True  # whether direct calls compute what the module does
+    _adds_input: tuple[bool, ...] = ()
+    _initial_names: Sequence[Sequence[str]] = ()  # of the learned first values, by state and scan
+    _learned_resets: LearnedResets | None = None
 
     def __init__(
         self,
         cell: Cell,
         input_size: int,
-        hidden_size: int,
+        hidden_size: int | Sequence[int],
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
@@ -111,6 +132,10 @@ class Recurrent(Regularised):
         weight_drop: float = 0.0,
         weight_norm: bool | Sequence[str] = False,
         checkpoint: bool | int | None = None,
+        learn_initial_state: bool = False,
+        residual: bool = False,
+        tie_directions: bool = False,
+        merge_mode: str = "concat",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -122,10 +147,14 @@ class Recurrent(Regularised):
         super().__init__()
         is_dropin = type(self).__init__ is not Recurrent.__init__
         num_layers = as_int("num_layers", num_layers)
+        hidden_size = hidden_sizes_of(hidden_size, num_layers)
+        num_layers = len(hidden_size) if isinstance(hidden_size, tuple) else num_layers
         self.dropout = check_dropout(dropout, num_layers, stacklevel=3 if is_dropin else 2)
         check_flags(bias=bias, batch_first=batch_first)
-        check_sizes(input_size, hidden_size, num_layers)
-        proj_size = check_proj(proj_size, hidden_size)
+        self._arrangement = arrangement_of(
+            input_size, hidden_size, num_layers, proj_size, bidirectional=bidirectional, merge_mode=merge_mode,
+            residual=residual, tie_directions=tie_directions, learn_initial_state=learn_initial_state,
+        )  # fmt: skip
         self.cell = cell
         self.options = dict(options)
         self.sizes = {name: size_argument(shape) for name, shape in free_sizes(cell.name, sizes).items()}
@@ -135,68 +164,85 @@ class Recurrent(Regularised):
         self.bias = bias
         self.batch_first = batch_first
         self.bidirectional = bidirectional
-        self.proj_size = proj_size
+        self.proj_size = as_int("proj_size", proj_size)
         self._set_regularisers(zoneout, recurrent_dropout, weight_drop, weight_norm)
         self.checkpoint = checkpoint
+        self.learn_initial_state = learn_initial_state
+        self.residual = residual
+        self.tie_directions = tie_directions
+        self.merge_mode = merge_mode
         self._scans = self._make_scans()
         self._calls = DirectCalls()
-        self._all_weights = [
-            register(self, scan.shapes, self._suffix(number), cell.untrained, device=device, dtype=dtype)
-            for number, scan in enumerate(self._scans)
-        ]
-        self._flat_weights_names = [name for names in self._all_weights for name in names]
+        self._register(cell.untrained, device=device, dtype=dtype)
         self._further = further_inputs(self._scans)
         self.reset_parameters()
 
     def _make_scans(self) -> list[Scan]:
         """One scan for each layer and direction, layer by layer."""
-        at = Sizes(self.input_size, self.hidden_size, self.proj_size)
+        at = Sizes(self.input_size, self._arrangement.hidden_sizes[0], self.proj_size)
         program = trace(self.cell, self.options, sizes=self.sizes, projected=self.proj_size > 0, at=at)
         if not self.bias and not isinstance(self.cell, TracedCell):
             program = drop_biases(program)
         program = self._regularised(program)
         scans: list[Scan] = []
-        width = self.input_size
-        for _ in range(self.num_layers):
-            layer = [
-                Scan.of(program, width, self.hidden_size, self.proj_size, reverse=reverse)
-                for reverse in (False, True)[: self._directions]
-            ]
-            scans += layer
-            width = self._directions * layer[0].output_size
+        layers = []
+        for sizes in self._arrangement.sizes(program, self.input_size, self.proj_size):
+            layers.append(sizes)
+            scans += [Scan.of(program, *sizes, reverse=reverse) for reverse in (False, True)[: self._directions]]
         different = [
             name
             for position, name in enumerate(state.name for state in program.states)
-            if len({scan.state_sizes[position] for scan in scans}) > 1
+            if len({scan.state_sizes[position] for scan in scans}) > 1 and not self._arrangement.by_layer
         ]
         if different:
             raise EquationError(
                 f"cell {self.cell.name!r}: the size of state {', '.join(different)} follows the input's, which differs "
-                f"between layers here ({self.input_size}, then {width}): use one layer, or equal sizes"
+                f"between layers here ({self.input_size}, then {layers[-1].input}): use one layer, or equal sizes; or "
+                f"give hidden_size={[self.hidden_size] * self.num_layers}, and states come layer by layer"
             )
+        self._adds_input = self._arrangement.adds_input(program, layers) if self.residual else ()
+        self._is_plain = not self._adds_input and self.merge_mode == "concat" and not self._arrangement.by_layer
         return scans
+
+    def _register(self, untrained: Collection[str], **factory: Any) -> None:
+        """Make the parameters: the weights of every scan, then the learned first states."""
+        self._all_weights: list[list[str]] = []
+        for number, scan in enumerate(self._scans):
+            suffix = self._arrangement.weight_suffix(number)
+            if suffix == self._suffix(number):
+                self._all_weights.append(register(self, scan.shapes, suffix, untrained, **factory))
+            else:  # the same weights as the direction before
+                self._all_weights.append(self._all_weights[-1])
+        self._flat_weights_names = [name for names in self._all_weights for name in names]
+        if self.learn_initial_state:
+            states = [state.name for state in self.program.states]
+            shapes = [
+                [(f"{name}_0", (1, size)) for name, size in zip(states, scan.state_sizes, strict=True)]
+                for scan in self._scans
+            ]
+            names = [register(self, each, self._suffix(number), **factory) for number, each in enumerate(shapes)]
+            self._initial_names = [list(of_state) for of_state in zip(*names, strict=True)]
+            self._learned_resets = LearnedResets(self._scans)
 
     @property
     def _directions(self) -> int:
         return 2 if self.bidirectional else 1
 
-    def _place(self, number: int) -> tuple[int, int]:
-        """The layer and direction of a scan."""
-        return divmod(number, self._directions)
-
     def _suffix(self, number: int) -> str:
-        layer, direction = self._place(number)
-        return f"_l{layer}" + ("_reverse" if direction else "")
+        return self._arrangement.suffix(number)
 
     @property
     def output_size(self) -> int:
         """Features of the output, of all directions together."""
-        return self._directions * self._scans[-1].output_size
+        return self._arrangement.width(self._scans[-1].output_size)
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """Features of each state."""
-        return self._scans[0].state_sizes
+    def state_sizes(self) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+        """Features of each state; where ``hidden_size`` is given layer by layer, of each state in each layer."""
+        if not self._arrangement.by_layer:
+            return self._scans[0].state_sizes
+        by_layer = [scan.state_sizes for scan in self._scans[:: self._directions]]
+        return tuple(zip(*by_layer, strict=True))
 
     @property
     def program(self) -> Program:
@@ -204,9 +250,21 @@ class Recurrent(Regularised):
         return self._scans[0].program
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says."""
-        suffixes = [self._suffix(number) for number in range(len(self._scans))]
-        reset(self, self.hidden_size, self.cell, self.cell.resolve_options(self.options), suffixes)
+        """Draw all parameters anew, in their order: U(-1/√hidden_size, 1/√hidden_size), or as the cell says.
+
+        Learned first states become zero.
+        """
+        arranged, numbers = self._arrangement, range(len(self._scans))
+        sizes = {
+            name: arranged.hidden_sizes[arranged.place(number)[0]]
+            for number in numbers
+            for name in self._all_weights[number]
+        }
+        suffixes = list(dict.fromkeys(map(arranged.weight_suffix, numbers)))
+        options = self.cell.resolve_options(self.options)
+        reset(self, arranged.hidden_sizes[0], self.cell, options, suffixes, sizes)
+        for name in [name for of_state in self._initial_names for name in of_state]:
+            torch.nn.init.zeros_(getattr(self, name))
         self._reset_gains()
 
     def forward(
@@ -224,9 +282,11 @@ class Recurrent(Regularised):
             x: (seq_len, batch, input_size); (batch, seq_len, input_size) with ``batch_first``; unbatched
                 (seq_len, input_size); or packed.
             state: the first value of each state, (num_layers * directions, batch, size), also with ``batch_first``;
-                (num_layers * directions, size) unbatched; a tensor for one state, a tuple for several. Default zeros.
-            reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, in every
-                layer and direction; always in the caller's batch order.
+                (num_layers * directions, size) unbatched; a tensor for one state, a tuple for several. Where
+                ``hidden_size`` is given layer by layer, each state is a tuple of a tensor for each layer,
+                (directions, batch, size). Default zeros, or the learned first states.
+            reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, or the
+                learned first states, in every layer and direction; always in the caller's batch order.
             return_trace: return a ``Trace`` of every named variable as a third value.
             **inputs: the cell's other inputs by name, ``layer(x, dt=dt)``: laid out as x, each with its own features,
                 or without a dimension for them where it is one number. Beside a packed x they are packed with the same
@@ -235,7 +295,7 @@ class Recurrent(Regularised):
 
         Returns:
             output, (seq_len, batch, directions * size) or laid out as x is, and the last states, shaped as ``state``;
-            with ``return_trace`` the trace too.
+            with ``return_trace`` the trace too. Without directions * if ``merge_mode`` is not ``"concat"``.
 
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's layers do; messages name the dimensions.
@@ -247,10 +307,11 @@ class Recurrent(Regularised):
     ) -> tuple[Any, ...]:
         own = self._drop_weights() if self.weight_drop and self.training else None
         try:
-            is_plain = reset is None and not return_trace and not inputs and not self._further
+            is_plain = reset is None and not return_trace and self._is_plain and not inputs and not self._further
             is_direct = is_plain and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
-                result: tuple[Any, ...] | None = direct_layer(self, x, state)
+                given = learned_for(x, self) if self._initial_names and state is None else state
+                result: tuple[Any, ...] | None = direct_layer(self, x, given)
                 if result is not None:
                     return result
             return self._checked_call(x, state, reset, return_trace, inputs)
@@ -273,59 +334,25 @@ class Recurrent(Regularised):
         if inputs or self._further:
             further = layer_rows(type(self).__name__, self._further, inputs, sequences.x, form, self.batch_first)
             sequences = replace(sequences, further=tuple(further))
+        if self._learned_resets is not None and reset is not None:  # the values are parameters of these scans
+            names = zip(*self._initial_names, strict=True)
+            weights = [
+                [*own, *(weight_of(self, name).squeeze(0) for name in each)]
+                for own, each in zip(weights, names, strict=True)
+            ]
         if is_autocast(sequences.x):
-            data, *states = autocast([sequences.x, *states])
-            sequences = replace(sequences, x=data, further=tuple(autocast(sequences.further)))
+            data, *further = autocast([sequences.x, *sequences.further])
+            sequences = replace(sequences, x=data, further=tuple(further))
+            states = [autocast([each])[0] if isinstance(each, Tensor) else autocast(each) for each in states]
             weights = [autocast(group) for group in weights]
-            others = [*states, *sequences.further, *(weight for group in weights for weight in group)]
-            check_autocast(type(self).__name__, [data, *others])
-        output, last, traced = self._run(sequences, states, weights, form.batch, return_trace)
-        result: tuple[Any, ...] = (
-            form.steps_out(output, self.batch_first),
-            tuple(form.rows_out(value) for value in last) if len(last) > 1 else form.rows_out(last[0]),
-        )
+            operands = [*flattened(states), *further, *(weight for group in weights for weight in group)]
+            check_autocast(type(self).__name__, [data, *operands])
+        output, last, traced = run_layers(self, sequences, states, weights, form.batch, return_trace)
+        result = form.steps_out(output, self.batch_first), last_states(self._arrangement, last, form.rows_out)
         if not return_trace:
             return result
         trace = Trace({key: form.steps_out(value, self.batch_first) for key, value in traced.items()})
         return (*result, trace)
-
-    def _run(
-        self,
-        sequences: Sequences,
-        states: Sequence[Tensor],
-        weights: Sequence[Sequence[Tensor]],
-        batch: int,
-        traced: bool,
-    ) -> tuple[Tensor, list[Tensor], dict[tuple[str, int, int], Tensor]]:
-        """Run all layers: the output, each state's last values, and the traced variables."""
-        scans = [scan.in_mode(self.training) for scan in self._scans]
-        tensors = [*states, *(weight for group in weights for weight in group)]
-        engine = engine_of(self, scans[0], sequences, tensors, traced)
-        if not traced:
-            whole = run_whole(self, engine, scans, sequences, states, weights)
-            if whole is not None:
-                return (*whole, {})
-        last: list[list[Tensor]] = [[] for _ in states]
-        traces: dict[tuple[str, int, int], Tensor] = {}
-
-        def run_scan(number: int, x: Tensor) -> Tensor:
-            scan, inputs = scans[number], sequences.over(x)
-            first = [state[number] for state in states]
-            masks = scan.draw(inputs, batch, self.training, traced)
-            values = run(engine, scan, inputs, first, weights[number], masks, traced, self.checkpoint, self.training)
-            for kept, value in zip(last, values[1:], strict=False):
-                kept.append(value)
-            if traced:
-                names = [(name, *self._place(number)) for name, _ in scan.traced]
-                traces.update(zip(names, values[1 + len(states) :], strict=True))
-            return values[0]
-
-        output = through_layers(len(self._scans), self._directions, sequences.x, run_scan, self._dropped)
-        return output, [torch.stack(kept) for kept in last], traces
-
-    def _dropped(self, output: Tensor) -> Tensor:
-        """The input of the next layer: an output after dropout."""
-        return functional.dropout(output, self.dropout, True) if self.dropout > 0 and self.training else output
 
     def _sequences(self, x: Input, reset: Tensor | None, weight: Tensor | None) -> tuple[Sequences, InputForm]:
         """The input as the scans take it, checked, and its layout."""
@@ -349,20 +376,14 @@ class Recurrent(Regularised):
             reset = reset if is_batched else reset.unsqueeze(1)
         return Sequences(x, None, reset), InputForm(None, is_batched, x.shape[1])
 
-    def _states(self, given: object, x: Tensor, form: InputForm) -> list[Tensor]:
-        """The first states, (layers * directions, batch, size) in the order of rows: those given, checked, or zeros."""
-        kind, names = type(self).__name__, [f"{state.name}_0" for state in self.program.states]
-        sizes = self.state_sizes
-        count = ("num_layers" + (" * 2" if self.bidirectional else ""), len(self._scans))
-        if given is None:
-            return [x.new_zeros((count[1], form.batch, size)) for size in sizes]
-        states = []
-        for position, state in enumerate(check_states(kind, names, given)):
-            label = state_label(sizes[position], self.hidden_size, self.proj_size if position == 0 else 0)
-            batch = [("batch", form.batch)] if form.is_batched else []
-            check_state(kind, names[position], state, (count, *batch, (label, sizes[position])), x)
-            states.append(form.rows_in(state) if form.is_batched else state.unsqueeze(1))
-        return states
+    def _states(self, given: object, x: Tensor, form: InputForm) -> list[OfScans]:
+        """The first states in the order of rows: those given, checked, or the learned ones, or zeros."""
+        if given is not None:
+            batch = form.batch if form.is_batched else None
+            return given_states(self, self._scans, given, x, batch, form.rows_in)
+        if self._initial_names:
+            return learned_states(self, self._initial_names, self._arrangement.by_layer, form.batch)
+        return zero_states(self._arrangement, self._scans, x, form.batch)
 
     def _weights(self) -> list[list[Tensor]]:
         """The weights for a call, by layer and direction."""
@@ -390,7 +411,7 @@ class Recurrent(Regularised):
         ``to``, ``cuda`` and similar methods call it.
         """
         weights = [self._parameters.get(name) for name in self._flat_weights_names]
-        if any(weight is None or weight.device.type in ("cpu", "meta") for weight in weights):
+        if self.tie_directions or any(weight is None or weight.device.type in ("cpu", "meta") for weight in weights):
             return
         specs = [scan.spec() for scan in self._scans]
         for engine in ENGINES.values():
@@ -407,21 +428,21 @@ class Recurrent(Regularised):
     def extra_repr(self) -> str:
         """The sizes, and the arguments that differ from their defaults."""
         parts = [] if type(self) is not Recurrent else [self.cell.name]
-        parts += [str(self.input_size), str(self.hidden_size)]
+        shown = list(self.hidden_size) if isinstance(self.hidden_size, tuple) else self.hidden_size
+        parts += [str(self.input_size), str(shown)]
         defaults = {
-            "proj_size": 0,
-            "checkpoint": None,
-            "num_layers": 1,
-            "bias": True,
-            "batch_first": False,
-            "dropout": 0.0,
-            "zoneout": 0.0,
-            "recurrent_dropout": 0.0,
-            "weight_drop": 0.0,
-            "weight_norm": False,
-        }
-        for name, default in {**defaults, "bidirectional": False}.items():
-            if getattr(self, name) != default:
-                parts.append(f"{name}={getattr(self, name)}")
+            "proj_size": 0, "checkpoint": None, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
+            "zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0, "weight_norm": False, "bidirectional": False,
+            "learn_initial_state": False, "residual": False, "tie_directions": False, "merge_mode": "concat",
+        }  # fmt: skip
+        if isinstance(self.hidden_size, tuple):  # its length is the number of layers
+            del defaults["num_layers"]
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            if value != default:
+                parts.append(f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}")
+                if name == "residual" and not all(self._adds_input):
+                    layers = [scan.sizes for scan in self._scans[:: self._directions]]
+                    parts[-1] += f" (but {self._arrangement.unequal(self.program, layers)})"
         parts += self._shown_options()
         return ", ".join(parts)

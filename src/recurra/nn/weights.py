@@ -47,7 +47,12 @@ def register(
 
 
 def reset(
-    module: nn.Module, hidden_size: int, cell: Cell, options: Mapping[str, Any], suffixes: Sequence[str] = ("",)
+    module: nn.Module,
+    hidden_size: int,
+    cell: Cell,
+    options: Mapping[str, Any],
+    suffixes: Sequence[str] = ("",),
+    others: Mapping[str, int] | None = None,
 ) -> None:
     """Draw all parameters in turn from U(-1/√hidden_size, 1/√hidden_size), as torch.nn does; then as the cell says.
 
@@ -59,16 +64,18 @@ def reset(
         cell: its cell.
         options: all options of the cell.
         suffixes: for each scan of the cell, the end of its parameters' names. Default one scan, without.
+        others: another hidden size for parameters, by name. Default none.
 
     Raises:
         EquationError: a function of the cell gives a value instead of filling the parameter.
     """
     if any(parameter.is_meta for parameter in module.parameters()):
         return
-    bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
     kept = {name + suffix for suffix in suffixes for name, value in cell.init.items() if value is keep}
     for name, parameter in module.named_parameters():
         if name not in kept:
+            size = (others or {}).get(name, hidden_size)
+            bound = 1.0 / math.sqrt(size) if size > 0 else 0
             nn.init.uniform_(parameter, -bound, bound)
     for suffix in suffixes:
         held = {name: getattr(module, name + suffix, None) for name in cell.parameters}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recurra.errors import RecurraError
 from recurra.mistakes import address
 from recurra.model import Description
+from recurra.model.initial_states import initial_states
 from recurra.model.interface import StateInterface
 from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.packed_program import Array
@@ -29,12 +32,15 @@ class Layout:
         interface: the model's interface.
         nest: the nesting of the states of the model's recurrent parts.
         dtype: the dtype of input, output and states; tokens are int64.
+        learns_states: whether a state begins with learned values.
     """
 
     def __init__(self, description: Description) -> None:
         self.interface = description.interface
         self.nest = Nest.of(description.root)
         self.dtype = self.interface.dtype
+        self._initial = initial_states(description)
+        self.learns_states = any(value is not None for value in self._initial)
 
     def rows(self, x: ArrayLike) -> tuple[Array, bool]:
         """The input as (T, batch, …), and whether it had a batch.
@@ -77,18 +83,20 @@ class Layout:
         return output.swapaxes(0, 1) if self.interface.batch_first else output
 
     def states(self, given: Any, batch: int, is_batched: bool) -> list[list[Array]]:
-        """The states of each recurrent part; zeros where none are given.
+        """The states of each recurrent part, new arrays; zeros, or learned first states, where none are given.
 
         Raises:
             RecurraError: the states have another number or shape; the message names the dimensions.
         """
-        flat = iter(list(self.nest.flatten(given)))
+        flat, initial = iter(list(self.nest.flatten(given))), iter(self._initial)
         return [
-            [self._state(state, next(flat), batch, is_batched) for state in states]
+            [self._state(state, next(flat), next(initial), batch, is_batched) for state in states]
             for states in self.interface.states.values()
         ]
 
-    def _state(self, state: StateInterface, given: Any, batch: int, is_batched: bool) -> Array:
+    def _state(self, state: StateInterface, given: Any, initial: Array | None, batch: int, is_batched: bool) -> Array:
+        if given is None and initial is not None:
+            return np.repeat(initial, batch, 1)
         shape = [("num_layers * directions", count) for count in state.leading]
         shape += [("batch", batch)] * is_batched + [(f"{state.name} features", state.size)]
         return checked(state.name, given, shape, self.dtype).reshape(state.count or 1, batch, state.size)

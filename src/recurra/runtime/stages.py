@@ -11,8 +11,10 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
+from recurra.model.arrangement import Arrangement
 from recurra.model.interface import leaves
-from recurra.model.kinds import directions, features, layer_sizes, role
+from recurra.model.kinds import features, role
+from recurra.model.recurrent_parts import adds_input, arrangement, directions, layer_sizes
 from recurra.program import Program, Sizes, Variable
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
@@ -30,6 +32,11 @@ class ModelStage(Protocol):
         ...
 
     @property
+    def is_chain(self) -> bool:
+        """Whether a step is nothing but its programs, one after the other."""
+        ...
+
+    @property
     def output_size(self) -> int | None:
         """The number of output features; None where it is the number of input features."""
         ...
@@ -39,7 +46,8 @@ class ModelStage(Protocol):
 
         Args:
             x: (T, batch, input); for a table, tokens (T, batch).
-            states: the first states, each (layers * directions, batch, size); empty where the stage has none.
+            states: the first states in the order of the model's interface, each (layers * directions, batch, size), or
+                (directions, batch, size) where they come layer by layer; empty where the stage has none.
             packing: the packing of the sequences; None where all have T steps.
 
         Returns:
@@ -79,6 +87,7 @@ class LookupStage:
 
     table: Array
     has_states = False
+    is_chain = True
 
     @property
     def output_size(self) -> int:
@@ -120,6 +129,7 @@ class ProgramStage:
     output_size: int | None
     _packed: dict[int, PackedProgram] = field(default_factory=dict)
     has_states = False
+    is_chain = True
 
     def packed(self, width: int) -> PackedProgram:
         """The program, packed for so many features."""
@@ -150,62 +160,120 @@ class RecurrentStage:
 
     Attributes:
         programs: the programs, by layer, then by direction.
-        state_names: the names of the states.
+        arrangement: how the programs are put together.
+        adds_input: for each layer, whether its input is added to its output.
     """
 
     programs: tuple[tuple[PackedProgram, ...], ...]
-    state_names: tuple[str, ...]
+    arrangement: Arrangement
+    adds_input: tuple[bool, ...]
     has_states = True
-
-    @property
-    def count(self) -> int:
-        """The number of layers times directions."""
-        return len(self.programs) * len(self.programs[0])
 
     @property
     def output_size(self) -> int:
         """The number of output features, of all directions together."""
-        return sum(program.output_size for program in self.programs[-1])
+        return self.arrangement.width(self.programs[-1][0].output_size)
 
     @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """The number of features of each state."""
-        return self.programs[0][0].state_sizes
+    def state_shapes(self) -> list[tuple[int, int]]:
+        """For each state, or each state in each layer, the length of its first dimension and its features."""
+        sizes = [layer[0].state_sizes for layer in self.programs]
+        if self.arrangement.by_layer:
+            return [(self.arrangement.directions, size) for of_state in zip(*sizes, strict=True) for size in of_state]
+        return [(self.arrangement.count, size) for size in sizes[0]]
+
+    def of_program(self, states: Sequence[Array], number: int) -> list[Array]:
+        """The states of one program, (batch, size) each: views of states that are laid out as in a call."""
+        if not self.arrangement.by_layer:
+            return [state[number] for state in states]
+        layer, direction = self.arrangement.place(number)
+        return [state[direction] for state in states[layer :: len(self.programs)]]
+
+    def joined(self, by_program: Sequence[Sequence[Array]]) -> list[Array]:
+        """The states of all programs, laid out as in a call; new arrays."""
+        of_states = list(zip(*by_program, strict=True))
+        if not self.arrangement.by_layer:
+            return [np.stack(values) for values in of_states]
+        count = self.arrangement.directions
+        cuts = range(0, len(by_program), count)
+        return [np.stack(values[begin : begin + count]) for values in of_states for begin in cuts]
 
     def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
         """See ``ModelStage``."""
         last = [np.empty_like(state) for state in states]
         number = 0
-        for layer in self.programs:
+        for layer, adds in zip(self.programs, self.adds_input, strict=True):
             outputs = []
             for program in layer:
-                output, ends = run_sequences(program, x, [state[number] for state in states], packing)
+                output, ends = run_sequences(program, x, self.of_program(states, number), packing)
                 outputs.append(output)
-                for own, end in zip(last, ends, strict=True):
-                    own[number] = end
+                for own, end in zip(self.of_program(last, number), ends, strict=True):
+                    own[...] = end
                 number += 1
-            x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, -1)
+            output = outputs[0] if len(outputs) == 1 else _merged(outputs, self.arrangement.merge_mode)
+            x = x + output if adds else output
         return x, last
 
     def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
         """See ``ModelStage``."""
         runs: list[_Run] = []
-        for layer in self.programs:
-            output = np.empty((*x.shape[:-1], sum(program.output_size for program in layer)), x.dtype)
-            begin = 0
-            for program in layer:
-                number, end = len(runs), begin + program.output_size
-                ends = [state[number] for state in last]
-                runs.append(program.repeated(x, [state[number] for state in states], output[..., begin:end], ends))
-                begin = end
+        number = 0
+        for layer, adds in zip(self.programs, self.adds_input, strict=True):
+            outputs = _outputs(layer, x, self.arrangement.merge_mode)
+            for program, output in zip(layer, outputs, strict=True):
+                own, ends = self.of_program(states, number), self.of_program(last, number)
+                runs.append(program.repeated(x, own, output, ends))
+                number += 1
+            output, merging = _merging(outputs, self.arrangement.merge_mode)
+            runs += merging
+            if adds:
+                runs.append(partial(np.add, x, output, output))
             x = output
         return x, runs
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether a step is nothing but its programs, one after the other."""
+        return not any(self.adds_input)
 
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
         """See ``ModelStage``."""
         if len(self.programs[0]) > 1:
             raise RecurraError("a bidirectional model cannot be stepped: it would need the steps to come")
         return [layer[0] for layer in self.programs]
+
+
+def _merged(outputs: Sequence[Array], mode: str) -> Array:
+    """Both directions' outputs as one."""
+    if mode == "concat":
+        return np.concatenate(outputs, -1)
+    forward, backward = outputs
+    if mode == "mul":
+        return forward * backward
+    total: Array = forward + backward
+    return total / 2 if mode == "ave" else total
+
+
+def _outputs(layer: Sequence[PackedProgram], x: Array, mode: str) -> list[Array]:
+    """Arrays for the outputs of a layer's directions over x: parts of one array where they are beside each other."""
+    shape, size = x.shape[:-1], layer[0].output_size
+    if mode != "concat":
+        return [np.empty((*shape, size), x.dtype) for _ in layer]
+    whole = np.empty((*shape, size * len(layer)), x.dtype)
+    return [whole[..., number * size : (number + 1) * size] for number in range(len(layer))]
+
+
+def _merging(outputs: Sequence[Array], mode: str) -> tuple[Array, list[_Run]]:
+    """The array that holds a layer's output after both directions, and functions that write it."""
+    if mode == "concat":
+        whole = outputs[0] if len(outputs) == 1 else outputs[0].base
+        assert whole is not None
+        return whole, []
+    forward, backward = outputs
+    runs: list[_Run] = [partial(np.multiply if mode == "mul" else np.add, forward, backward, forward)]
+    if mode == "ave":
+        runs.append(partial(np.divide, forward, 2, forward))
+    return forward, runs
 
 
 def stages(description: Description) -> list[ModelStage]:
@@ -248,6 +316,25 @@ def run_stages(
     return (np.array(x) if value is x else value), last
 
 
+def by_stage(stages: Sequence[RecurrentStage], flat: Sequence[Array]) -> list[list[Array]]:
+    """The states of all programs, given one after the other, grouped by stage and laid out as in a call; new arrays."""
+    arrays, found = iter(flat), []
+    for stage in stages:
+        programs = [program for layer in stage.programs for program in layer]
+        found.append(stage.joined([[next(arrays) for _ in program.state_sizes] for program in programs]))
+    return found
+
+
+def by_program(stages: Sequence[RecurrentStage], states: Sequence[Sequence[Array]]) -> list[Array]:
+    """The states of recurrent stages, laid out as in a call, as a list, program by program."""
+    return [
+        np.ascontiguousarray(state)
+        for stage, of_stage in zip(stages, states, strict=True)
+        for number in range(stage.arrangement.count)
+        for state in stage.of_program(of_stage, number)
+    ]
+
+
 def step_programs(stages: Sequence[ModelStage], width: int) -> list[PackedProgram]:
     """The programs that one step on ``width`` features runs, one after the other.
 
@@ -275,14 +362,13 @@ def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Mo
         parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
         return ProgramStage(program, parameters, features(part)[1])
     layers: list[tuple[PackedProgram, ...]] = []
-    named = recurrent_weights(part)
+    named, count = recurrent_weights(part), directions(part)
     for layer, symbols in enumerate(layer_sizes(part)):
-        both = named[layer * directions(part) : (layer + 1) * directions(part)]
+        both = named[layer * count : (layer + 1) * count]
         layers.append(
             tuple(
                 PackedProgram(part.program, [weights[name] for name in shapes], symbols, reverse=direction == 1)
                 for direction, (_, shapes) in enumerate(both)
             )
         )
-    names = tuple(state.name for state in part.program.states)
-    return RecurrentStage(tuple(layers), names)
+    return RecurrentStage(tuple(layers), arrangement(part), adds_input(part))

@@ -12,8 +12,8 @@ import numpy as np
 from recurra.engines import Stepper, StepScan, asked, choose, engine
 from recurra.errors import RecurraError
 from recurra.runtime.layout import Layout
-from recurra.runtime.packed_program import Array, PackedProgram
-from recurra.runtime.stages import LookupStage, ModelStage, step_programs
+from recurra.runtime.packed_program import Array
+from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, run_stages, step_programs
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
@@ -35,14 +35,14 @@ def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper
     table = next((stage for stage in stages if isinstance(stage, LookupStage)), None)
     dtype = layout.dtype.name
     engines = dict.fromkeys(choose(program.plan, dtype) for program in programs)
-    if len(engines) == 1:
+    if len(engines) == 1 and all(stage.is_chain for stage in stages):
         scans = [
             StepScan(program.spec, program.parameters, program.kernel(dtype)[1], program.masks) for program in programs
         ]
         own = next(iter(engines)).stepper(scans, None if table is None else table.table, batch, layout.dtype)
         if own is not None:
             return own
-    return PlainStepper(table, programs, layout, batch)
+    return PlainStepper(stages, layout, batch)
 
 
 BUSY = "another thread is using this stream"
@@ -64,13 +64,15 @@ def alone(lock: Lock) -> Iterator[None]:
 
 
 class PlainStepper:
-    """A stepper that works with any engine: each step runs sequences of length 1."""
+    """A stepper that works with any engine and any stages: each step runs sequences of length 1."""
 
-    def __init__(
-        self, table: LookupStage | None, programs: Sequence[PackedProgram], layout: Layout, batch: int
-    ) -> None:
-        self._table, self._programs, self._layout, self._batch = table, programs, layout, batch
-        self._states = [[np.zeros((batch, size), layout.dtype) for size in program.state_sizes] for program in programs]
+    def __init__(self, stages: Sequence[ModelStage], layout: Layout, batch: int) -> None:
+        self._stages, self._layout, self._batch = stages, layout, batch
+        self._recurrent = [stage for stage in stages if isinstance(stage, RecurrentStage)]
+        self._states = [
+            [np.zeros((count, batch, size), layout.dtype) for count, size in stage.state_shapes]
+            for stage in self._recurrent
+        ]
         self._engine = asked()
         self._lock = Lock()
 
@@ -80,37 +82,35 @@ class PlainStepper:
             return self._stepped(x)
 
     def _stepped(self, x: Any) -> Array:
-        value = np.asarray(x)
-        is_one = value.ndim == (1 if self._table is None else 0) and self._batch == 1
+        interface, value = self._layout.interface, np.asarray(x)
+        shape = (self._batch,) if interface.takes_tokens else (self._batch, interface.input_size)
+        is_one = value.ndim == len(shape) - 1 and self._batch == 1
         value = value[None] if is_one else value
-        if self._table is not None:
-            value, _ = self._table(value)
-        if value.shape != (self._batch, self._programs[0].input_size if self._programs else value.shape[-1]):
-            size = "" if self._table is not None else f", input_size={self._layout.interface.input_size}"
+        if value.shape != shape:
+            size = "" if interface.takes_tokens else f", input_size={interface.input_size}"
             raise ValueError(f"a step's input must be (batch={self._batch}{size}); got {np.shape(x)}")
-        value = np.asarray(value, self._layout.dtype)[None]
-        states = []
+        value = value if interface.takes_tokens else np.asarray(value, self._layout.dtype)
         with engine(self._engine):
-            for program, before in zip(self._programs, self._states, strict=True):
-                result = program(value, before)
-                states.append([np.array(state) for state in result.states])  # they may be views of x
-                value = result.output
-        self._states = states
-        return np.array(value[0, 0] if is_one else value[0])
+            output, self._states = run_stages(self._stages, value[None], self._states)
+        return np.array(output[0, 0] if is_one else output[0])
 
     def states(self) -> list[Array]:
         """See ``Stepper``."""
-        return [np.array(state) for states in self._states for state in states]
+        return [
+            np.array(state)
+            for stage, states in zip(self._recurrent, self._states, strict=True)
+            for number in range(stage.arrangement.count)
+            for state in stage.of_program(states, number)
+        ]
 
     def set_states(self, states: list[Array]) -> None:
         """See ``Stepper``."""
-        arrays = iter(states)
         with alone(self._lock):
-            self._states = [[np.array(next(arrays)) for _ in program.state_sizes] for program in self._programs]
+            self._states = by_stage(self._recurrent, states)
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""
         with alone(self._lock):
             for states in self._states:
                 for state in states:
-                    state[rows] = 0
+                    state[:, rows] = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from recurra.errors import RecurraError
 from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.packed_program import Array
 from recurra.runtime.snapshot import pack, unpack
-from recurra.runtime.stages import run_stages
+from recurra.runtime.stages import by_program, by_stage, run_stages
 from recurra.runtime.stepper import BUSY, MAX_BATCH, alone, stepper
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Stream:
         self._engine = asked()
         self._lock = threading.Lock()
         self._stepper = stepper(model.stages, model.layout, self.batch)
+        if model.layout.learns_states:
+            self._stepper.set_states(by_program(model.recurrent, model.layout.states(None, self.batch, True)))
         self._step = self._stepper.step
         self._dtype = None if model.takes_tokens else model.dtype
 
@@ -106,31 +108,27 @@ class Stream:
         if rows.shape[1] != self.batch:
             raise RecurraError(f"a chunk must be of batch={self.batch} sequences; got {rows.shape[1]}")
         with alone(self._lock), engine(self._engine):
-            output, last = run_stages(model.stages, rows, self._by_stage(self._stepper.states()))
-            self._stepper.set_states(_by_program(last))
+            output, last = run_stages(model.stages, rows, self._states())
+            self._stepper.set_states(by_program(model.recurrent, last))
         return layout.output(output, is_batched)
 
-    def _by_stage(self, flat: list[Array]) -> list[list[Array]]:
-        """The states of all programs, grouped by recurrent stage: (layers, batch, size)."""
-        by_stage, arrays = [], iter(flat)
-        for stage in self.model.recurrent:
-            layers = [[next(arrays) for _ in stage.state_names] for _ in stage.programs]
-            by_stage.append([np.stack([layer[n] for layer in layers]) for n in range(len(stage.state_names))])
-        return by_stage
+    def _states(self) -> list[list[Array]]:
+        """A copy of the states of each recurrent stage, as it takes them."""
+        return by_stage(self.model.recurrent, self._stepper.states())
 
     @property
     def state(self) -> Any:
         """A copy of the state, as ``model(x, state)`` returns it, with the batch. It can be set."""
-        return self.model.layout.states_out(self._by_stage(self._stepper.states()), True)
+        return self.model.layout.states_out(self._states(), True)
 
     @state.setter
     def state(self, given: Any) -> None:
-        states = _by_program(self.model.layout.states(given, self.batch, True))
+        states = by_program(self.model.recurrent, self.model.layout.states(given, self.batch, True))
         with alone(self._lock):
             self._stepper.set_states(states)
 
     def reset(self, rows: ArrayLike | None = None) -> None:
-        """Set states to zero.
+        """Set states to zero, or to the learned first states.
 
         Args:
             rows: the numbers of the sequences, or a mask of bools (batch,). Default: all sequences.
@@ -149,15 +147,22 @@ class Stream:
         wrong = given[(given < 0) | (given >= self.batch)]
         if wrong.size:
             raise RecurraError(f"there are sequences 0 … {self.batch - 1}; got {wrong.reshape(-1)[0]}")
+        chosen = given.reshape(-1).tolist()
         with alone(self._lock):
-            self._stepper.reset(given.reshape(-1).tolist())
+            if not self.model.layout.learns_states:
+                self._stepper.reset(chosen)
+                return
+            states, first = self._states(), self.model.layout.states(None, self.batch, True)
+            for own, start in zip(chain(*states), chain(*first), strict=True):
+                own[:, chosen] = start[:, chosen]
+            self._stepper.set_states(by_program(self.model.recurrent, states))
 
     def snapshot(self) -> bytes:
         """The state as bytes, for ``restore`` in any process.
 
         A stream of the same model and batch takes them, and so do as many sequences of the model's ``Streams``.
         """
-        return pack(self._flat(self._stepper.states()))
+        return pack(self._flat())
 
     def restore(self, snapshot: bytes) -> None:
         """Set the state to that of a snapshot.
@@ -167,14 +172,14 @@ class Stream:
             RuntimeError: another thread is using the stream.
         """
         with alone(self._lock):
-            values = iter(unpack(snapshot, self._flat(self._stepper.states())))
-            self._stepper.set_states(
-                _by_program([[next(values) for _ in stage.state_names] for stage in self.model.recurrent])
-            )
+            values = iter(unpack(snapshot, self._flat()))
+            recurrent = self.model.recurrent
+            states = [[next(values) for _ in stage.state_shapes] for stage in recurrent]
+            self._stepper.set_states(by_program(recurrent, states))
 
-    def _flat(self, states: list[Array]) -> list[Array]:
+    def _flat(self) -> list[Array]:
         """The states in the order of snapshots, those of ``Streams`` too: (layers, batch, size), stage by stage."""
-        return [state for stage in self._by_stage(states) for state in stage]
+        return list(chain(*self._states()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revived, (self.model, self.batch, self._engine, self.snapshot())
@@ -186,8 +191,3 @@ def _revived(model: Model, batch: int, name: str, snapshot: bytes) -> Stream:
         stream = Stream(model, batch)
     stream.restore(snapshot)
     return stream
-
-
-def _by_program(states: Sequence[Sequence[Array]]) -> list[Array]:
-    """The states of recurrent stages, (layers, batch, size), as a list, program by program."""
-    return [np.ascontiguousarray(state[n]) for stage in states for n in range(len(stage[0])) for state in stage]

@@ -37,7 +37,7 @@ class Streams:
         self.model = model
         step_programs(model.stages, model.input_size or 1)  # refuses a model that cannot be stepped
         self._tables: list[list[Array]] = [
-            [np.zeros((stage.count, 0, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
+            [np.zeros((count, 0, size), model.dtype) for count, size in stage.state_shapes] for stage in model.recurrent
         ]
         self._is_used = np.zeros(0, bool)
         self._free: list[int] = []
@@ -56,7 +56,7 @@ class Streams:
         return np.flatnonzero(self._is_used)
 
     def join(self, count: int = 1) -> NDArray[np.int64]:
-        """Add sequences, with zero states.
+        """Add sequences, with zero states, or the learned first states.
 
         Args:
             count: the number of sequences to add. Default 1.
@@ -121,7 +121,7 @@ class Streams:
         return self.model.layout.states_out([[table[:, rows] for table in tables] for tables in self._tables], True)
 
     def set_state(self, ids: ArrayLike, state: Any) -> None:
-        """Set the state of some sequences, in the form that ``state`` returns; None stands for zeros.
+        """Set the state of some sequences, in the form that ``state`` returns; None stands for the first states.
 
         Raises:
             RecurraError: the state has another shape, or there is no such sequence.
@@ -133,7 +133,7 @@ class Streams:
                 table[:, rows] = values
 
     def reset(self, ids: ArrayLike | None = None) -> None:
-        """Set the states of some sequences to zero; by default of all."""
+        """Set the states of some sequences to zero, or to the learned first states; by default of all."""
         self.set_state(self.ids if ids is None else ids, None)
 
     def snapshot(self, ids: ArrayLike) -> bytes:

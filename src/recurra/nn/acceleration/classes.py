@@ -85,7 +85,7 @@ class Accelerated(nn.Module):
 
 
 class _AcceleratedLayer(Accelerated, dropins._DropIn):
-    added = ("cell", "options", "checkpoint", "_scans", "_calls")
+    added = ("cell", "options", "checkpoint", "_scans", "_calls", "_arrangement")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
     # torch.onnx.export passes a value for every parameter that has a default, by position.

@@ -11,10 +11,11 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, checker, defs, helper
 from recurra.errors import OnnxError
 from recurra.model import Description, Interface
 from recurra.model.annotations import to_content
+from recurra.model.initial_states import initial_states
 from recurra.model.interface import StateInterface
 from recurra.model.kinds import role
 from recurra.onnx.exporting.chain import spread, write_chain
-from recurra.onnx.exporting.graph import GraphWriter, Store
+from recurra.onnx.exporting.graph import Array, GraphWriter, Store
 from recurra.onnx.exporting.pairs import FUTURE, PAST, write_pairs
 from recurra.onnx.exporting.scope import GraphWeights
 from recurra.onnx.exporting.sequences import SequenceNodes
@@ -81,7 +82,10 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
     x = graph.node("Transpose", INPUT, perm=swap) if interface.batch_first else INPUT
     sequences = SequenceNodes(graph, x, not interface.is_cell, lengths)
     weights = GraphWeights(graph.store, description)
-    first = [_entering(graph, sequences, state, optional_states) for state in interface.flat_states]
+    first = [
+        _entering(graph, sequences, state, initial, optional_states)
+        for state, initial in zip(interface.flat_states, initial_states(description), strict=True)
+    ]
     written = write_chain(graph, weights, sequences, interface, x, first)
     for state, last in zip(interface.flat_states, written.states, strict=True):
         graph.node("Identity", last, into=_last(state))
@@ -94,14 +98,18 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
         graph.node("Identity", x, into=OUTPUT)
 
 
-def _entering(graph: GraphWriter, sequences: SequenceNodes, state: StateInterface, optional: bool) -> str:
+def _entering(
+    graph: GraphWriter, sequences: SequenceNodes, state: StateInterface, initial: Array | None, optional: bool
+) -> str:
     """A state's first value, for the whole batch.
 
-    An optional state has zeros for a batch of one as its default; a node spreads them over the batch.
+    An optional state has its learned value, or zeros, for a batch of one as its default; a node spreads them over the
+    batch.
     """
     if not optional:
         return _first(state)
-    graph.store.add_default(_first(state), np.zeros((*state.leading, 1, state.size), graph.store.dtype))
+    zeros = np.zeros((*state.leading, 1, state.size), graph.store.dtype)
+    graph.store.add_default(_first(state), zeros if initial is None else initial)
     with graph.part("", _first(state)):
         return spread(graph, sequences, state, _first(state))
 

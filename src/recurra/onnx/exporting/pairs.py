@@ -8,8 +8,9 @@ from onnx import ValueInfoProto
 
 from recurra.errors import OnnxError
 from recurra.model import Description, Interface
+from recurra.model.initial_states import initial_states
 from recurra.onnx.exporting.chain import spread, write_chain
-from recurra.onnx.exporting.graph import GraphWriter
+from recurra.onnx.exporting.graph import Array, GraphWriter
 from recurra.onnx.exporting.scope import GraphWeights
 from recurra.onnx.exporting.sequences import SequenceNodes
 
@@ -18,11 +19,12 @@ _SWAP = [1, 0, 2]
 
 
 class _Pair(NamedTuple):
-    """An encoder with its decoder: its name in the description, and both interfaces."""
+    """An encoder with its decoder: its name in the description, both interfaces, and the encoder's first states."""
 
     name: str
     encoder: Interface
     decoder: Interface
+    initial: list[Array | None]
 
     @property
     def outside(self) -> tuple[object, ...]:
@@ -55,7 +57,7 @@ def write_pairs(
         graph.node("Concat", *results, into=output, axis=0)
     else:
         graph.node("Identity", results[0], into=output)
-    _, encoder, decoder = pairs[0]
+    encoder, decoder = pairs[0].encoder, pairs[0].decoder
     steps = {PAST: "past_len", FUTURE: "future_len", output: "future_len"}
     shapes = {PAST: encoder.input_shape, FUTURE: decoder.input_shape, output: decoder.output_shape}
     declared = {
@@ -71,7 +73,7 @@ def _pairs(description: Description) -> list[_Pair]:
     is_ensemble = description.root.kind == "Ensemble"
     members = description.members() if is_ensemble else [description]
     pairs = [
-        _Pair(str(number) if is_ensemble else "", *(each.interface for each in member.members()))
+        _pair(member, str(number) if is_ensemble else "")
         for number, member in enumerate(members)
         if member.root.kind == "EncoderDecoder"
     ]
@@ -84,12 +86,20 @@ def _pairs(description: Description) -> list[_Pair]:
     return pairs
 
 
+def _pair(description: Description, name: str) -> _Pair:
+    encoder, decoder = description.members()
+    return _Pair(name, encoder.interface, decoder.interface, initial_states(encoder))
+
+
 def _write(graph: GraphWriter, weights: GraphWeights, pair: _Pair) -> str:
     """Write a pair, and return the name of its output, laid out as its layers give it."""
     encoder, decoder = (".".join(piece for piece in (pair.name, part) if piece) for part in ("encoder", "decoder"))
     past, future = (graph.node("Transpose", x, perm=_SWAP) if pair.encoder.batch_first else x for x in (PAST, FUTURE))
     sequences = SequenceNodes(graph, past, True, None)
-    first = [spread(graph, sequences, state, graph.number(0.0)) for state in pair.encoder.flat_states]
+    starts = [graph.number(0.0) if value is None else graph.weight("initial", value) for value in pair.initial]
+    first = [
+        spread(graph, sequences, state, start) for state, start in zip(pair.encoder.flat_states, starts, strict=True)
+    ]
     encoded = write_chain(graph, weights, sequences, pair.encoder, past, first, encoder)
     sequences = SequenceNodes(graph, future, True, None)
     decoded = write_chain(graph, weights, sequences, pair.decoder, future, encoded.states, decoder)

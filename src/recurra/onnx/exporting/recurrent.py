@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.model import recurrent_weights
-from recurra.model.kinds import directions, layer_sizes
+from recurra.model.recurrent_parts import adds_input, arrangement, layer_sizes
 from recurra.onnx.exporting.programs import WrittenProgram, all_steps, on_rows
 from recurra.onnx.exporting.recurrent_nodes import NodeWeights, RecurrentNode, find_node
 from recurra.onnx.exporting.scope import Scope, Written
@@ -24,40 +24,54 @@ def write_cell(scope: Scope) -> Written:
 
 def write_layer(scope: Scope) -> Written:
     """Write all layers and directions, one after the other."""
-    count, known = directions(scope.part), None
-    if scope.graph.is_single:  # onnxruntime's recurrent nodes compute float32 alone
+    graph, arranged, known = scope.graph, arrangement(scope.part), None
+    if graph.is_single:  # onnxruntime's recurrent nodes compute float32 alone
         known = find_node(scope.part.program)
-    x, last = scope.x, [list[str]() for _ in scope.states]
-    for layer in range(scope.part.size("num_layers")):
-        states = [_of_layer(scope, state, layer, count) for state in scope.states]
+    x, last = scope.x, list[list[str]]()
+    for layer, adds in enumerate(adds_input(scope.part)):
+        states = _of_layer(scope, layer)
         with scope.part_of_graph(f"l{layer}", f"layer {layer}"):
             if known is not None:
-                x, ended = _node(scope, *known, layer, x, states)
+                output, ended = _node(scope, *known, layer, x, states)
             else:
-                x, ended = _scans(scope, layer, x, states)
-        for values, value in zip(last, ended, strict=True):
-            values.append(value)
+                output, ended = _scans(scope, layer, x, states)
+            x = graph.node("Add", x, output) if adds else output
+        last.append(ended)
+    by_state = list(zip(*last, strict=True))
+    if arranged.by_layer:
+        return Written(x, tuple(value for values in by_state for value in values))
     with scope.part_of_graph("", "states"):
-        return Written(x, tuple(_joined(scope, values, 0) for values in last))
+        return Written(x, tuple(_joined(scope, values, 0) for values in by_state))
 
 
 def _joined(scope: Scope, values: Sequence[str], axis: int) -> str:
     return values[0] if len(values) == 1 else scope.graph.node("Concat", *values, axis=axis)
 
 
-def _of_layer(scope: Scope, state: str, layer: int, count: int) -> str:
-    """One layer's part of a state, (directions, batch, size)."""
-    if scope.part.size("num_layers") == 1:
-        return state
-    whole = scope.graph.whole
-    return scope.graph.node("Slice", state, whole(layer * count), whole((layer + 1) * count), whole(0))
+def _of_layer(scope: Scope, layer: int) -> list[str]:
+    """One layer's part of each state, (directions, batch, size)."""
+    arranged, whole = arrangement(scope.part), scope.graph.whole
+    count, layers = arranged.directions, len(arranged.hidden_sizes)
+    if arranged.by_layer or layers == 1:
+        return list(scope.states[layer::layers] if arranged.by_layer else scope.states)
+    cut = whole(layer * count), whole((layer + 1) * count), whole(0)
+    return [scope.graph.node("Slice", state, *cut) for state in scope.states]
+
+
+def _merged(scope: Scope, outputs: Sequence[str], mode: str) -> str:
+    """Both directions' outputs, (T, batch, size), as one."""
+    if mode == "concat":
+        return _joined(scope, outputs, -1)
+    total = scope.graph.node("Mul" if mode == "mul" else "Add", *outputs)
+    return scope.graph.node("Div", total, scope.graph.number(2.0)) if mode == "ave" else total
 
 
 def _node(
     scope: Scope, kind: RecurrentNode, names: Sequence[str], layer: int, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
     """Write one of ONNX's own nodes for a layer, both directions in one; return the output and the states."""
-    graph, count, hidden = scope.graph, directions(scope.part), scope.part.size("hidden_size")
+    graph, arranged = scope.graph, arrangement(scope.part)
+    count, hidden = arranged.directions, arranged.hidden_sizes[layer]
     packed = []
     for _, shapes in recurrent_weights(scope.part)[layer * count : (layer + 1) * count]:
         packed.append(kind.pack({name: scope.weight(own).array for name, own in zip(names, shapes, strict=True)}))
@@ -77,6 +91,9 @@ def _node(
         last = [graph.node("Where", filled, *pair) for pair in zip(last, states, strict=True)]
     if count == 1:
         return graph.node("Squeeze", y, graph.whole(1)), last
+    if arranged.merge_mode != "concat":
+        both = [graph.node("Gather", y, graph.index(direction), axis=1) for direction in range(count)]
+        return _merged(scope, both, arranged.merge_mode), last
     y = graph.node("Transpose", y, perm=[0, 2, 1, 3])
     return graph.node("Reshape", y, graph.whole(0, 0, count * hidden)), last
 
@@ -89,7 +106,8 @@ def _stored(scope: Scope, name: str, packed: Sequence[NodeWeights]) -> str:
 
 def _scans(scope: Scope, layer: int, x: str, states: Sequence[str]) -> tuple[str, list[str]]:
     """Write the program over all steps, as a Scan for each direction; return the output and the states."""
-    graph, count, program = scope.graph, directions(scope.part), scope.part.program
+    graph, arranged, program = scope.graph, arrangement(scope.part), scope.part.program
+    count = arranged.directions
     outputs: list[str] = []
     last: list[list[str]] = [[] for _ in states]
     named = recurrent_weights(scope.part)
@@ -104,4 +122,4 @@ def _scans(scope: Scope, layer: int, x: str, states: Sequence[str]) -> tuple[str
             outputs.append(output)
             for values, value in zip(last, ended, strict=True):
                 values.append(graph.node("Unsqueeze", value, graph.whole(0)))
-    return _joined(scope, outputs, -1), [_joined(scope, values, 0) for values in last]
+    return _merged(scope, outputs, arranged.merge_mode), [_joined(scope, values, 0) for values in last]

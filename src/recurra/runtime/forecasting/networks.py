@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.model import Description
-from recurra.model.kinds import directions
+from recurra.model.recurrent_parts import directions
 from recurra.runtime.model import Model
 from recurra.runtime.packed_program import Array
 
@@ -83,9 +83,9 @@ class RepeatedNetworks:
         self._runs: list[Callable[[], object]] = []
         self._outputs: list[Array] = []
         for encoder, decoder in pairs:
-            zeros = _states(encoder, windows)
-            between, last = _states(encoder, windows), _states(decoder, windows)
-            self._prepare(encoder, first.get(id(past), past), zeros, between)
+            start, between = (encoder.layout.states(None, windows, True) for _ in range(2))
+            last = decoder.layout.states(None, windows, True)
+            self._prepare(encoder, first.get(id(past), past), start, between)
             self._outputs.append(self._prepare(decoder, first.get(id(future), future), between, last))
         self.outputs = np.concatenate(self._outputs, axis=1)
 
@@ -106,10 +106,3 @@ class RepeatedNetworks:
             run()
         np.concatenate(self._outputs, axis=1, out=self.outputs)
         return self.outputs
-
-
-def _states(model: Model, batch: int) -> list[list[Array]]:
-    """Zeros in the place of a model's states, each (layers * directions, batch, size)."""
-    return [
-        [np.zeros((stage.count, batch, size), model.dtype) for size in stage.state_sizes] for stage in model.recurrent
-    ]
