@@ -131,7 +131,7 @@ def test_an_option_of_the_constructor(option, way, caplog):
         with pytest.raises(Exception, match=r"(?i)input_size|device|meta|same"):
             result(way, other, x_of(plain))
         return
-    if way == "torch" and option in ("zoneout", "recurrent_dropout"):
+    if way == "torch" and option in ("zoneout", "recurrent_dropout", "weight_norm"):
         with pytest.raises(recurra.EngineError, match="torch has no fused layer for these equations"):
             result(way, other, x_of(other))
         return

@@ -169,6 +169,27 @@ def test_all_zoned_out_is_the_first_state(x):
     assert all(torch.equal(a, b) for a, b in zip(last, first, strict=True))
 
 
+def test_a_checkpointed_call_has_the_same_masks(x):
+    options = {"zoneout": 0.3, "recurrent_dropout": 0.3, "dtype": D}
+    layer, saving = LSTM(F, H, 2, **options), LSTM(F, H, 2, checkpoint=2, **options)
+    saving.load_state_dict(layer.state_dict())
+    found = [
+        torch.autograd.grad(seeded(1, each, x)[0].square().sum(), list(each.parameters())) for each in (layer, saving)
+    ]
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_reset_comes_before_zoneout(x):
+    layer = LSTM(F, H, zoneout=1.0, dtype=D)
+    first = torch.randn(1, B, H, dtype=D), torch.randn(1, B, H, dtype=D)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[3] = True
+    output, _ = layer(x, first, reset=reset)
+    assert torch.equal(output[:3], first[0].expand(3, B, H))
+    assert not output[3:].any()
+
+
 def test_copies_keep_the_options(x):
     layer = LSTM(F, H, zoneout=0.3, recurrent_dropout={"g": 0.2}, weight_drop=0.1, dtype=D)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from recurra.compiler.expectation import expectation
+from recurra.compiler.memory import reached_states, states_over_time
 from recurra.compiler.rewrite import needed
 from recurra.compiler.simplify import simplify
 from recurra.program import OPERATIONS, Equation, Program, Variable
@@ -43,7 +44,7 @@ def loop_kind(program: Program) -> Classified:
     """
     if program.masks:
         program = simplify(expectation(program), program.named().values())
-    reached = _reached(program)
+    reached = reached_states(program)
     loop = [e for e in needed(program.computed, program.next_states) if any(reached[v] for v in e.variables)]
     printer = Printer(program)
     is_affine = _obstacle(program, loop, reached) is None
@@ -70,25 +71,6 @@ class _NonlinearEquation(NamedTuple):
 
     equation: Equation
     states: frozenset[Variable]
-
-
-def _reached(program: Program) -> dict[Variable, frozenset[Variable]]:
-    """The states that each variable is computed from within a step."""
-    reached: dict[Variable, frozenset[Variable]] = {variable: frozenset() for variable in program.variables()}
-    reached.update((state, frozenset([state])) for state in program.states)
-    for equation in program.computed:
-        states = frozenset[Variable]().union(*(reached[variable] for variable in equation.variables))
-        reached.update(dict.fromkeys(equation.results, states))
-    return reached
-
-
-def states_over_time(program: Program) -> dict[Variable, frozenset[Variable]]:
-    """For each state, the states whose earlier values decide it, over any number of steps."""
-    reached = _reached(program)
-    deciding = {s: reached[new] for s, new in zip(program.states, program.next_states, strict=True)}
-    for _ in program.states:
-        deciding = {s: found.union(*(deciding[other] for other in found)) for s, found in deciding.items()}
-    return deciding
 
 
 def _obstacle(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from recurra.compiler.loop_kind import states_over_time
+from recurra.compiler.memory import depending_except, recurrent_states, remembering_states
 from recurra.compiler.rewrite import Temporaries, substitute
 from recurra.errors import EquationError
 from recurra.program import Equation, Operand, Program, Variable, check
-from recurra.values import HISTORY
 
 Probabilities = float | Mapping[str, float]
 _MOVES = ("concat", "heads")  # operations that a mask of their operands serves as well
@@ -24,7 +23,7 @@ def zoneout(program: Program, probabilities: Probabilities) -> Program:
     Args:
         program: the traced cell.
         probabilities: the probability that a unit keeps its value: for every state that remembers, or by the state's
-            name. A counter, which never depends on the input, and a copy of another value do not remember.
+            name. Counters, clocks, last observations, histories and copies of other values do not remember.
 
     Raises:
         EquationError: a name is that of no state.
@@ -33,7 +32,7 @@ def zoneout(program: Program, probabilities: Probabilities) -> Program:
         _check_names("zoneout", program, probabilities, [state.name for state in program.states])
         chosen = dict(probabilities)
     else:
-        chosen = dict.fromkeys(_remembering(program), probabilities)
+        chosen = dict.fromkeys(remembering_states(program), probabilities)
     new = Temporaries(program)
     masks: list[Equation] = []
     mixed: list[Equation] = []
@@ -69,9 +68,9 @@ def recurrent_dropout(program: Program, probabilities: Probabilities) -> Program
         program: the traced cell.
         probabilities: the probability of dropping a unit of every vector that a matrix multiplies, if it is an old
             state or computed from old states (Gal & Ghahramani 2016, section 4). The states themselves stay, and so do
-            products that read new states, such as a projection. Or probabilities by name: of a state, for products of
-            that state alone; of another value, such as the candidate of an LSTM, which is dropped wherever it is read
-            (Semeniuta et al. 2016).
+            products that read new states, such as a projection, or earlier inputs alone. Or probabilities by name: of a
+            state, for products of that state alone; of another value, such as the candidate of an LSTM, which is
+            dropped wherever it is read (Semeniuta et al. 2016).
 
     Raises:
         EquationError: a name is that of no state and no value of the cell, or no product has what would be dropped.
@@ -80,7 +79,7 @@ def recurrent_dropout(program: Program, probabilities: Probabilities) -> Program
     if isinstance(probabilities, Mapping):
         values = _droppable(program)
         _check_names("recurrent_dropout", program, probabilities, [*(state.name for state in program.states), *values])
-        wanted = {values[name]: p for name, p in probabilities.items() if name in values}
+        wanted = {values[name]: p for name, p in probabilities.items() if p and name in values}
     else:
         wanted = {}
     return rewriting.run(wanted)
@@ -96,9 +95,10 @@ class _Dropping:
         self.equations: list[Equation] = []
         self.dropped: dict[Variable, Variable] = {}  # states, and values computed from them, after dropout
         self.makers = {result: equation for equation in program.equations for result in equation.results}
-        self.from_state = _depending(program.equations, program.states, ())
-        self.from_new = _depending(program.equations, {*program.next_states} - {*program.sources}, ())
-        self.origins = {state: _depending(program.equations, [state], ("product",)) for state in program.states}
+        states = program.states if isinstance(probabilities, Mapping) else recurrent_states(program)
+        self.from_state = depending_except(program.equations, states, ())
+        self.from_new = depending_except(program.equations, {*program.next_states} - {*program.sources}, ())
+        self.origins = {state: depending_except(program.equations, [state], ("product",)) for state in program.states}
         self.served: set[str] = set()  # the states whose own probability was used
 
     def run(self, values: Mapping[Variable, float]) -> Program:
@@ -181,31 +181,6 @@ class _Dropping:
                 f"cell {self.program.name!r}: recurrent_dropout finds no product of {', '.join(idle)}, or of a value "
                 f"computed from it, with a matrix{advice}"
             )
-
-
-def _remembering(program: Program) -> list[str]:
-    """The names of the states that remember: computed anew in each step, from themselves and from the input at last."""
-    new = dict(zip(program.states, program.next_states, strict=True))
-    deciding = states_over_time(program)
-    from_input = _depending(program.equations, [program.input], ())
-    copied = {*program.sources}
-    names = []
-    for state, value in new.items():
-        sees_input = any(new[other] in from_input for other in (state, *deciding[state]))
-        is_kept = value in copied or HISTORY in state.name
-        if sees_input and state in deciding[state] and not is_kept:
-            names.append(state.name)
-        copied.add(value)
-    return names
-
-
-def _depending(equations: Iterable[Equation], sources: Iterable[Variable], except_by: tuple[str, ...]) -> set[Variable]:
-    """The sources, and what is computed from them by other operations than these."""
-    reached = set(sources)
-    for equation in equations:
-        if equation.operation not in except_by and any(variable in reached for variable in equation.variables):
-            reached.update(equation.results)
-    return reached
 
 
 def _droppable(program: Program) -> dict[str, Variable]:

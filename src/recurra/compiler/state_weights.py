@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from recurra.compiler.memory import recurrent_states
 from recurra.compiler.rewrite import Temporaries, substitute
 from recurra.errors import EquationError
 from recurra.program import Equation, Operand, Program, Variable, check
@@ -16,9 +17,9 @@ def state_matrices(program: Program) -> list[str]:
     """The names of the matrices that multiply a state, or a value computed from one, in the order of the program.
 
     A product's right side is computed from parameters alone, and all matrices among these count, such as the matrix of
-    a transpose.
+    a transpose. Those that multiply earlier inputs alone do not.
     """
-    from_state, found = set(program.states), set[str]()
+    from_state, found = set(recurrent_states(program)), set[str]()
     sources = _sources(program)
     for equation in program.equations:
         if equation.operation == "product" and equation.variables[0] in from_state:
