@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Callable, Iterator
 from itertools import islice
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class SourceLine(NamedTuple):
@@ -72,16 +73,21 @@ def first_line(code: CodeType) -> SourceLine:
 
 def _columns(frame: FrameType, line: int, text: str) -> tuple[int, int]:
     """The columns of the running expression in its first line; equal ones where Python does not tell them."""
-    positions = getattr(frame.f_code, "co_positions", None)  # since Python 3.11
+    positions = positions_of(frame.f_code)
     if positions is None:
         return 0, 0
-    found = next(islice(positions(), frame.f_lasti // 2, None), (None,) * 4)
-    first, last, begin, end = found
+    first, last, begin, end = next(islice(positions, frame.f_lasti // 2, None), (None,) * 4)
     if first != line or begin is None or end is None:
         return 0, 0
     in_bytes = text.encode()
     begin = len(in_bytes[:begin].decode(errors="ignore"))
     return begin, len(in_bytes[:end].decode(errors="ignore")) if last == first else len(text)
+
+
+def positions_of(code: CodeType) -> Iterator[tuple[int | None, int | None, int | None, int | None]] | None:
+    """First and last line, first and last column of each instruction; None before Python 3.11."""
+    positions: Callable[[], Iterator[Any]] | None = getattr(code, "co_positions", None)
+    return None if positions is None else positions()
 
 
 def _operator(expression: str) -> tuple[int, int] | None:

@@ -52,6 +52,29 @@ REFUSED = {
     "a probability above 1": program(
         equation("m", "mask", probability=1.5, on=1.0, mean=1.0, per="step"),
     ),
+    "a sum along a third axis": program(
+        equation("s", "sum_along", "W", shape=("hidden",), axis=2), parameters=[variable("W", "hidden", "hidden")]
+    ),
+    "a sum along an axis that is none": program(
+        equation("s", "sum_along", "W", shape=("hidden",), axis=True), parameters=[variable("W", "hidden", "hidden")]
+    ),
+    "a sum along the other axis": program(
+        equation("s", "sum_along", "W", shape=("2",), axis=1), parameters=[variable("W", "3", "2")]
+    ),
+    "a sum along the axis of a vector": program(
+        equation("s", "sum_along", "p", shape=("hidden",), axis=0), parameters=[variable("p", "hidden")]
+    ),
+    "a sum along an axis in every step": program(HEADS, equation("s", "sum_along", "H", shape=("4",), axis=1)),
+    "a vector of rows in every row": program(
+        equation("B", "broadcast", "p", shape=("3", "2"), axis=0), parameters=[variable("p", "3")]
+    ),
+    "a matrix broadcast to another": program(
+        equation("B", "broadcast", "W", shape=("4", "2"), axis=0), parameters=[variable("W", "2", "2")]
+    ),
+    "a vector broadcast to a vector": program(
+        equation("B", "broadcast", "p", shape=("3",), axis=0), parameters=[variable("p", "3")]
+    ),
+    "a state broadcast to a matrix": program(equation("B", "broadcast", "h", shape=("3", "hidden"), axis=0)),
     "no heads": program(equation("H", "heads", "h", shape=("1", "hidden"), count=0)),
     "millions of heads": program(equation("H", "heads", "h", shape=("1", "hidden"), count=10**7)),
 }
@@ -73,6 +96,10 @@ def test_what_these_are_variations_of_is_accepted():
         equation([variable("a", "2", "1"), variable("b", "2", "2")], "partition", "W"),
         equation("S", "add", "H", "m", shape=("4", "hidden/4")),
         equation("p", "product", "S", "R", shape=("12",)),
+        equation("s", "max_along", "W", shape=("2",), axis=1),
+        equation("A", "broadcast", "s", shape=("5", "2"), axis=0),
+        equation("B", "broadcast", "s", shape=("2", "1"), axis=1),
+        equation("C", "broadcast", "B", shape=("2", "hidden"), axis=1),
         parameters=[variable("W", "2", "3"), variable("R", "4", "hidden/4", "3")],
     )
-    assert len(from_json(json.dumps(made)).equations) == 8
+    assert len(from_json(json.dumps(made)).equations) == 12

@@ -88,9 +88,10 @@ class Refusals:
         Raises:
             ShapeError: always.
         """
+        operands = [o for o in record.operands if isinstance(o, int)] if record else []
         elementwise = record is not None and not state and OPERATIONS[record.operation].elementwise
-        if record is not None and elementwise and mismatch.value in record.operands:
-            operands = [operand for operand in record.operands if isinstance(operand, int)]
+        known = all(self._solver.shape(operand) is not None for operand in operands)
+        if record is not None and elementwise and known and mismatch.value in operands:
             texts = [f"{self.what(o)} {shape_text(self._solver.shape(o) or ())}" for o in operands]
             fact = f"{' and '.join(texts)} meet elementwise (`{record.operation}`), but their shapes differ"
             fix = self._fix_of_meeting(operands)
@@ -116,6 +117,8 @@ class Refusals:
         use = f"in {self.what(record.results[0])} " if record else ""
         has = f"{self.what(value)} has shape {shape_text(have)}{self._elsewhere(value, record)}"
         fact = f"{has}, but {use}it must have {shape_text(need)}"
+        if record is not None and OPERATIONS[record.operation].elementwise:
+            return fact, self._fix_of_meeting([*(o for o in record.operands if isinstance(o, int)), record.results[0]])
         if not self.is_parameter(value) or len(have) != 2 or len(need) != 2 or record is None:
             return fact, ""
         if record.operation != "product" or value != record.operands[1]:

@@ -157,11 +157,11 @@ class _Inference:
     def assume_parameters(self) -> bool:
         """Give one value that is computed from parameters, or a parameter, the likeliest shape."""
         return (
-            self._assume_elementwise(varying=True)
+            self._assume_elementwise(vectors=True)
             or self._assume_dimensions(ALONG, 2)
             or self._assume_dimensions(("broadcast",), 1)
             or self._assume_gain()
-            or self._assume_elementwise(varying=False)
+            or self._assume_elementwise(vectors=False)
             or self._assume_dimensions(REDUCTIONS, 1)
             or self._assume_scalar()
         )
@@ -181,20 +181,23 @@ class _Inference:
             self.solver.need(*found)
         return found is not None
 
-    def _assume_elementwise(self, varying: bool) -> bool:
+    def _assume_elementwise(self, vectors: bool) -> bool:
         """Give one operand of unknown shape its elementwise result's shape, or the result that of its operands.
 
         Args:
-            varying: whether the result changes from step to step, so that the operand is a vector like it.
+            vectors: whether the result is known to be a vector, or changes from step to step: the likeliest case.
         """
         for record, use in zip(self.recorder.records, self.uses, strict=True):
-            if OPERATIONS[record.operation].elementwise and self.recorder.varying[record.results[0]] == varying:
-                values = [v for v in use.operands if self.solver.shape(v) is None and v not in self.reduced]
-                shape = use.result() or max(filter(None, map(self.solver.shape, use.operands)), key=len, default=None)
-                if values and shape:
-                    self.solver.need(use.results[0], shape)
-                    self.solver.need(values[0], shape)
-                    return True
+            if not OPERATIONS[record.operation].elementwise:
+                continue
+            result = use.result()
+            is_vector = self.recorder.varying[record.results[0]] or (result is not None and len(result) == 1)
+            values = [v for v in use.operands if self.solver.shape(v) is None and v not in self.reduced]
+            shape = result or max(filter(None, map(self.solver.shape, use.operands)), key=len, default=None)
+            if is_vector == vectors and values and shape:
+                self.solver.need(use.results[0], shape)
+                self.solver.need(values[0], shape)
+                return True
         return False
 
     def _assume_scalar(self) -> bool:

@@ -117,7 +117,10 @@ class Size:
             below *= denominator
         if above % below or above < 0:
             given = ", ".join(f"{symbol}={getattr(sizes, symbol)}" for symbol in self.symbols)
-            raise EquationError(f"size {self} is not a whole number for {given}: it would be {ratio(above, below)}")
+            fact = f"size {self} is not a whole number for {given}: it would be {ratio(above, below)}"
+            is_part = len(self.terms) == len(self.symbols) == 1 and self.terms[0][1].denominator > 1
+            fix = f"; {self.symbols[0]} must be a multiple of {self.terms[0][1].denominator}" if is_part else ""
+            raise EquationError(fact + fix)
         return above // below
 
     def __str__(self) -> str:

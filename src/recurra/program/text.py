@@ -69,12 +69,20 @@ class Printer:
             first = row.binding + 1 if row.name in ("power", "product") else row.binding
             inner = [first, row.binding if row.name == "power" else row.binding + 1]
             return row.text.format(*(self.operand(o, b) for o, b in zip(equation.operands, inner, strict=False)))
-        arguments = [self.operand(operand) for operand in equation.operands]
+        arguments = [self.operand(operand) for operand in self._reduced(equation)]
         if row.results is None:
             widths = ", ".join(str(variable.shape[-1]) for variable in equation.results)
             arguments.append(str(len(equation.results)) if row.name == "split" else f"[{widths}]")
         arguments += [f"{name}={value}" for name, value in equation.attributes.items()]
         return f"{row.function or row.name}({', '.join(arguments)})"
+
+    def _reduced(self, equation: Equation) -> tuple[Operand, ...]:
+        """An equation's operands; of the sum over the sums of all columns, the matrix, and likewise of means."""
+        first = equation.operands[0] if equation.operands else 0.0
+        maker = self._makers.get(first) if isinstance(first, Variable) else None
+        if maker is None or not self._is_inlined(maker) or maker.operation != f"{equation.operation}_along":
+            return equation.operands
+        return maker.operands
 
     def lines(self, equations: Iterable[Equation]) -> list[tuple[str, str]]:
         """Pairs of an equation and the shapes of its results, as text."""
