@@ -34,14 +34,15 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build browser demo docs bench bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build browser demo docs bench bench-zoo bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
 	@echo 'make demo    show what recurra does'
 	@echo 'make docs    build the documentation into build/docs; begin with index.html'
 	@echo 'make bench   time recurra beside other libraries; installs them first'
-	@echo 'make bench-load  the same on a machine that others keep busy'
+	@echo 'make bench-zoo  time every cell of the zoo beside a plain loop and torchrecurrent; takes long'
+	@echo 'make bench-load  the same as bench on a machine that others keep busy'
 	@echo 'make test    lint, then all the tests; the slowest are listed'
 	@echo 'make quick   the tests that take no longer than some five seconds each'
 	@echo 'make compat  tests beside neuralforecast, darts, gluonts, Resemblyzer, Keras and g2p_en, in an environment of their own'
@@ -81,6 +82,11 @@ docs: $(INSTALLED)
 # The other libraries are large and needed for benchmarks alone, so the first run installs them.
 bench: $(COMPARED)
 	@$(BIN)/python -m benchmarks.results
+
+# Every cell at two sizes, in inference and training; writes the figures that docs/zoo.md shows.
+bench-zoo: $(COMPARED)
+	@$(BIN)/python -m benchmarks.zoo --write
+	@$(BIN)/python -m tests.zoo_page
 
 # Times layers beside other processes that keep the processors busy.
 bench-load: $(COMPARED)

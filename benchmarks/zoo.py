@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from tests.cells.loops import LOOPS, Parameters, run_loop
 from torch import Tensor, nn
 
 import recurra
 from recurra.bench.machine import machine
 from recurra.bench.side import TOLERANCE, Side, difference
 from recurra.bench.timing import QUICK, Rounds, race
-from tests.cells.loops import LOOPS, Parameters, run_loop
 
 FIGURES = Path(__file__).with_name("zoo.json")
 ROUNDS = Rounds(many=15, few=5)

@@ -27,7 +27,7 @@ def ledger(x, c, *, W_f, b_f, W_i, b_i, W_g, b_g, W_y, b_y):
 
 
 def adding(numbers):
-    """A batch of the adding problem: (STEPS, BATCH, 2) with numbers and two marks, and the sums of the marked numbers."""
+    """Numbers beside marks, (STEPS, BATCH, 2), two of which are set; and the sums of the two marked numbers."""
     values = torch.rand(STEPS, BATCH, generator=numbers)
     marks = torch.zeros(STEPS, BATCH)
     for half in (0, STEPS // 2):  # one mark in each half

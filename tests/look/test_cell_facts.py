@@ -31,6 +31,16 @@ def test_the_paper_of_a_docstring(about, expected):
     assert paper(about) == expected
 
 
+def test_the_first_sentence_leaves_the_paper_out():
+    @cell
+    def unit(x, h, *, W, U):
+        """A unit (Li & Ba, 2018, "Units (U)", eq. 2) of sums: plain. It has no gate."""
+        return tanh(x @ W + h @ U)
+
+    facts = cell_facts(unit)
+    assert (facts.summary, facts.paper) == ("A unit of sums: plain", "Li & Ba 2018")
+
+
 def test_products_inside_and_outside_of_the_loop():
     facts = cell_facts(reader)
     assert (facts.products, facts.products_outside) == (1, 3)

@@ -15,6 +15,7 @@ from recurra.program import Program
 
 # Authors and year in brackets, or the year alone in brackets behind the authors.
 _IN_BRACKETS = re.compile(r"\(([^()]*?[^\W\d_][^()]*?\b(?:19|20)\d\d)\b")
+_YEAR_IN_BRACKETS = re.compile(r"\((?=[^()]*\b(?:19|20)\d\d\b)")
 _YEAR_ALONE = re.compile(r"\(((?:19|20)\d\d)\b")
 _BEHIND_NAMES = re.compile(r"([A-Z][^\s().:;]*(?:(?:,| &| and| et al\.)(?: [A-Z][^\s().:;]*)?)*)\s*\(((?:19|20)\d\d)\b")
 
@@ -68,7 +69,7 @@ def cell_facts(cell: Cell, program: Program | None = None) -> CellFacts:
         name=cell.name,
         summary=_first_sentence(about),
         paper=paper(about),
-        states=cell.states,
+        states=tuple(state.name for state in program.states),
         kind=scheduled.kind,
         reason=scheduled.reason,
         products=inside,
@@ -106,5 +107,12 @@ def paper(about: str) -> str:
 def _first_sentence(about: str) -> str:
     """The first sentence of a docstring's first paragraph, without the paper in brackets behind it."""
     text = " ".join(about.partition("\n\n")[0].split())
-    text = re.sub(r"\s*\([^()]*\b(?:19|20)\d\d\b[^()]*\)", "", text, count=1)
-    return re.split(r"(?<=[a-z)])[.;] ", text, maxsplit=1)[0].rstrip(".")
+    found = _YEAR_IN_BRACKETS.search(text)
+    if found:
+        before, rest, depth = text[: found.start()].rstrip(), text[found.start() :], 0
+        for number, letter in enumerate(rest):
+            depth += (letter == "(") - (letter == ")")
+            if depth == 0:
+                text = before + rest[number + 1 :]
+                break
+    return re.split(r"(?<=[a-z0-9)])[.;] ", text, maxsplit=1)[0].rstrip(".")

@@ -1,6 +1,6 @@
 """Cells of one's own: sound ones, and one for each thing that can be wrong."""
 
-from recurra import bernoulli, cell, sigmoid, split, sqrt, tanh
+from recurra import bernoulli, cell, delay, exp, sigmoid, softplus, split, sqrt, tanh
 from recurra import sum as total
 
 
@@ -36,6 +36,19 @@ def noisy(x, h, *, W, U):
     """Zoneout."""
     m = bernoulli(0.3)
     return m * h + (1 - m) * tanh(x @ W + h @ U)
+
+
+@cell(inputs={"x": None, "dt": 1.0, "m": None}, sizes={"m": 2})
+def timed(x, dt, m, h, *, W, M, u):
+    """Several inputs, and what was two steps ago."""
+    return tanh(x @ W + m @ M + delay(h)) * exp(-dt * softplus(u))
+
+
+@cell(sizes={"d": "hidden/2"})
+def narrow(x, h, *, D, U, b):
+    """A size of its own."""
+    d = tanh(x @ D + b)
+    return tanh(h @ U + sigmoid(total(d)))
 
 
 @cell

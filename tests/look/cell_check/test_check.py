@@ -10,14 +10,27 @@ from recurra import cells
 from recurra.compiler import derivatives
 from recurra.look import CellCheck, Inspection
 from recurra.look.cell_check import soundness
-from tests.look.cell_check.own_cells import contradictory, coupled, exploding, noisy, reader, thirds, unbounded
+from tests.look.cell_check.own_cells import (
+    contradictory,
+    coupled,
+    exploding,
+    narrow,
+    noisy,
+    reader,
+    thirds,
+    unbounded,
+)
 
 
 def quick(cell, **settings):
     return recurra.check(cell, seconds=0, **settings)
 
 
-@pytest.mark.parametrize("cell", [coupled, reader, thirds, noisy, cells.lstm, cells.indrnn], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "cell",
+    [coupled, reader, thirds, noisy, narrow, cells.clockwork_rnn, cells.echo_state, cells.lstm],
+    ids=lambda c: c.name,
+)
 def test_sound_cells(cell):
     found = quick(cell)
     assert isinstance(found, CellCheck)
@@ -117,6 +130,11 @@ def test_speed_is_measured_beside_an_lstm():
 
 def test_sizes_that_do_not_fit_are_replaced_by_the_nearest():
     assert recurra.check(thirds, input_size=3, hidden_size=4, batch=1, seq_len=2, seconds=0.01).speed.hidden_size == 6
+
+
+def test_free_sizes_reach_the_cell():
+    widths = [quick(narrow, sizes=sizes, hidden_size=8, input_size=8).estimated for sizes in (None, {"d": 64})]
+    assert widths[0] < widths[1]
 
 
 def test_options_reach_the_cell():

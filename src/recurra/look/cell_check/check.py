@@ -13,7 +13,7 @@ from recurra.look.cell_check.loop_facts import kept_bytes, loop_facts
 from recurra.look.cell_check.result import CellCheck
 from recurra.look.cell_check.soundness import CheckedProperty, properties
 from recurra.look.cell_check.speed import estimated_ratio, measured
-from recurra.look.cell_check.trials import fitting_sizes
+from recurra.look.cell_check.trials import fitting_sizes, state_names
 from recurra.look.cell_facts import cell_facts
 
 
@@ -71,7 +71,7 @@ def _checked(
     program, numbers = layer.program, layer._scans[0].sizes
     scheduled = plan(program)
     lstm, theirs = LSTM(layer.input_size, layer.hidden_size), plan(trace(cells.lstm))
-    names = ", ".join(state.name for state in program.states)
+    names = ", ".join(state_names(layer))
     traced = f"{len(program.equations)} operations; states {names}; {len(program.parameters)} parameters"
     return CellCheck(
         cell.name,

@@ -6,13 +6,13 @@ import math
 import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.engines import ENGINES, engine
 from recurra.equations import Cell
-from recurra.look.cell_check.trials import Trial, fitting_sizes, trained, trials
+from recurra.look.cell_check.trials import Trial, fitting_sizes, random_inputs, results, trained, trials
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,18 +94,21 @@ def _results(trial: Trial, name: str, weights: Sequence[Tensor]) -> tuple[dict[s
     """
     import torch
 
-    x = trial.x.clone().requires_grad_()
-    states = [state.clone().requires_grad_() for state in trial.states]
-    parameters = trained(trial.layer)
-    sources = {"x": x, **{f"{n}_0": s for n, s in zip(trial.layer.cell.states, states, strict=True)}, **parameters}
+    inputs, states = _leaves(trial.inputs), _leaves(trial.states)
+    sources = {**inputs, **{f"{name}_0": state for name, state in states.items()}, **trained(trial.layer)}
     with engine(name):
-        results = _flat(trial.layer(x, tuple(states) if len(states) > 1 else states[0]))
-        total = torch.stack([(value * weight).sum() for value, weight in zip(results, weights, strict=True)]).sum()
-        found = torch.autograd.grad(total, list(sources.values()), allow_unused=True)
-    pairs = zip(sources.items(), found, strict=True)
+        found = Trial(trial.layer, inputs, states).run()
+        total = torch.stack([(value * weight).sum() for value, weight in zip(found, weights, strict=True)]).sum()
+        raw = torch.autograd.grad(total, list(sources.values()), allow_unused=True)
+    pairs = zip(sources.items(), raw, strict=True)
     gradients = {key: torch.zeros_like(source) if gradient is None else gradient for (key, source), gradient in pairs}
-    names = ["output", *(f"{state}_n" for state in trial.layer.cell.states)]
-    return {key: value.detach() for key, value in zip(names, results, strict=True)}, gradients
+    names = ["output", *(f"{state}_n" for state in states)]
+    return {key: value.detach() for key, value in zip(names, found, strict=True)}, gradients
+
+
+def _leaves(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of arrays that get gradients."""
+    return {name: array.clone().requires_grad_() for name, array in arrays.items()}
 
 
 def _weights(trial: Trial, seed: int) -> list[Tensor]:
@@ -113,8 +116,8 @@ def _weights(trial: Trial, seed: int) -> list[Tensor]:
 
     numbers = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        results = _flat(trial.layer(trial.x))
-    return [torch.randn(value.shape, generator=numbers, dtype=value.dtype) for value in results]
+        found = trial.run()
+    return [torch.randn(value.shape, generator=numbers, dtype=value.dtype) for value in found]
 
 
 def _furthest(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[float, str]:
@@ -217,16 +220,15 @@ def _moved(trial: Trial, key: str, change: Tensor) -> Trial:
 
     import torch
 
-    if key == "x":
-        return Trial(trial.layer, trial.x + change, trial.states)
-    names = [f"{name}_0" for name in trial.layer.cell.states]
-    if key in names:
-        states = [s + change if name == key else s for name, s in zip(names, trial.states, strict=True)]
-        return Trial(trial.layer, trial.x, tuple(states))
+    state = key.removesuffix("_0")
+    if key in trial.inputs:
+        return replace(trial, inputs={**trial.inputs, key: trial.inputs[key] + change})
+    if state != key and state in trial.states:
+        return replace(trial, states={**trial.states, state: trial.states[state] + change})
     layer = copy.deepcopy(trial.layer)
     with torch.no_grad():
-        dict(layer.named_parameters())[key].add_(change)
-    return Trial(layer, trial.x, trial.states)
+        layer.get_parameter(key).add_(change)
+    return replace(trial, layer=layer)
 
 
 def _total(trial: Trial, name: str, weights: Sequence[Tensor]) -> float:
@@ -234,8 +236,8 @@ def _total(trial: Trial, name: str, weights: Sequence[Tensor]) -> float:
     import torch
 
     with torch.no_grad(), engine(name):
-        results = _flat(trial.layer(trial.x, trial.states if len(trial.states) > 1 else trial.states[0]))
-    return sum(float((value * weight).sum()) for value, weight in zip(results, weights, strict=True))
+        found = trial.run()
+    return sum(float((value * weight).sum()) for value, weight in zip(found, weights, strict=True))
 
 
 def _finite(cell: Cell, options: Mapping[str, Any], seed: int) -> CheckedProperty:
@@ -245,7 +247,7 @@ def _finite(cell: Cell, options: Mapping[str, Any], seed: int) -> CheckedPropert
     torch.manual_seed(seed)
     layer = fitting_sizes(cell, options, 8, 16)
     for steps, count in ((1, "one step"), (20, "20 steps"), (_LONG, f"{_LONG:,} steps")):
-        values = _flat(layer(torch.randn(steps, 2, layer.input_size)))
+        values = results(layer, random_inputs(layer, steps, 2))
         if not all(bool(value.isfinite().all()) for value in values):
             text = f"from zero states, numbers are not finite after {count}"
             return CheckedProperty("finite", False, f"{text}{_hint(layer)}")
@@ -275,26 +277,21 @@ def _hint(layer: Recurrent) -> str:
     return f"; look at {' and '.join(found)}" if found else ""
 
 
-def _flat(result: tuple[Any, ...]) -> list[Tensor]:
-    """The output and each last state of a layer's result."""
-    output, last = result
-    return [output, *(last if isinstance(last, tuple) else (last,))]
-
-
 def _packed(drawn: Sequence[Trial]) -> CheckedProperty:
     """Each sequence of a packed batch gives what it gives alone."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
     trial, draw = drawn[-1], random.Random(len(drawn))
-    steps, batch = trial.x.shape[:2]
+    steps, batch, *_ = trial.sizes
     lengths = [draw.randrange(1, steps + 1) for _ in range(batch)]
+    packed = {name: pack_padded_sequence(x, lengths, enforce_sorted=False) for name, x in trial.inputs.items()}
     worst = 0.0
     with torch.no_grad():
-        packed, last = trial.layer(pack_padded_sequence(trial.x, lengths, enforce_sorted=False))
-        output, *ends = _flat((pad_packed_sequence(packed)[0], last))
+        rows, *ends = results(trial.layer, packed)
+        output = pad_packed_sequence(rows)[0]
         for row, length in enumerate(lengths):
-            alone = _flat(trial.layer(trial.x[:length, row : row + 1]))
+            alone = results(trial.layer, {name: x[:length, row : row + 1] for name, x in trial.inputs.items()})
             mine = [output[:length, row : row + 1], *(end[:, row : row + 1] for end in ends)]
             names = [str(number) for number in range(len(mine))]
             off, _ = _furthest(dict(zip(names, mine, strict=True)), dict(zip(names, alone, strict=True)))
@@ -315,16 +312,17 @@ def _streams(cell: Cell, options: Mapping[str, Any], seed: int) -> CheckedProper
 
     torch.manual_seed(seed)
     layer = fitting_sizes(cell, options, 6, 12).eval()
-    x = torch.randn(9, 2, layer.input_size)
+    inputs = random_inputs(layer, 9, 2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cell.safetensors"
         nn.save(layer, path)
         model = runtime.load(path)
     with torch.no_grad():
-        expected = layer(x)[0].numpy()
-    whole, _ = model(x.numpy())
+        expected = results(layer, inputs)[0].numpy()
+    (_, x), *others = ((name, array.numpy()) for name, array in inputs.items())
+    whole, _ = model(x, **dict(others))
     stream = model.stream(2)
-    stepped = np.stack([stream.step(step) for step in x.numpy()])
+    stepped = np.stack([stream.step(step, **{name: array[t] for name, array in others}) for t, step in enumerate(x)])
     if not np.array_equal(stepped, whole, equal_nan=True):
         off = float(np.abs(stepped - whole).max())
         return CheckedProperty("streams", False, f"step by step, a stream differs from the whole sequence by {off:.0e}")

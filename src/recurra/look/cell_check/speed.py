@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from recurra.compiler import Plan
 from recurra.compiler.schedule import program_schedule
 from recurra.engines import ENGINES, Call
 from recurra.look.cell_check.estimate import work
-from recurra.look.cell_check.trials import trained
+from recurra.look.cell_check.trials import random_inputs, results, trained
 from recurra.look.timing import medians
 from recurra.program import Equation, Program, Sizes, Variable
 
@@ -77,9 +77,10 @@ def measured(layer: Recurrent, lstm: LSTM, batch: int, seq_len: int, seconds: fl
     """
     import torch
 
-    x = torch.randn(seq_len, batch, layer.input_size)
-    inference, _ = medians([_inference(layer, x), _inference(lstm, x)], 0.3 * seconds)
-    training, _ = medians([_training(layer, x), _training(lstm, x)], 0.5 * seconds)
+    inputs = random_inputs(layer, seq_len, batch)
+    theirs = dict(list(inputs.items())[:1])
+    inference, _ = medians([_inference(layer, inputs), _inference(lstm, theirs)], 0.3 * seconds)
+    training, _ = medians([_training(layer, inputs), _training(lstm, theirs)], 0.5 * seconds)
     return CellSpeed(
         seq_len,
         batch,
@@ -90,35 +91,35 @@ def measured(layer: Recurrent, lstm: LSTM, batch: int, seq_len: int, seconds: fl
         training[0],
         inference[1],
         training[1],
-        _loop_share(layer, x, 0.2 * seconds),
+        _loop_share(layer, inputs, 0.2 * seconds),
     )
 
 
-def _inference(layer: Recurrent, x: Tensor) -> Callable[[], object]:
+def _inference(layer: Recurrent, inputs: Mapping[str, Tensor]) -> Callable[[], object]:
     import torch
 
     def call() -> None:
         with torch.no_grad():
-            layer(x)
+            results(layer, inputs)
 
     return call
 
 
-def _training(layer: Recurrent, x: Tensor) -> Callable[[], object]:
+def _training(layer: Recurrent, inputs: Mapping[str, Tensor]) -> Callable[[], object]:
     import torch
 
     weights = list(trained(layer).values())
 
     def call() -> None:
         if weights:
-            torch.autograd.grad(layer(x)[0].sum(), weights, allow_unused=True)
+            torch.autograd.grad(results(layer, inputs)[0].sum(), weights, allow_unused=True)
         else:
-            layer(x)
+            results(layer, inputs)
 
     return call
 
 
-def _loop_share(layer: Recurrent, x: Tensor, seconds: float) -> float | None:
+def _loop_share(layer: Recurrent, inputs: Mapping[str, Tensor], seconds: float) -> float | None:
     """The share of the loop: the time of a call less that of the equations outside of it, which run on their own."""
     import torch
 
@@ -130,6 +131,7 @@ def _loop_share(layer: Recurrent, x: Tensor, seconds: float) -> float | None:
     rest = _without_loop(plan)
     if rest is None:
         return 1.0
+    x = torch.cat(list(inputs.values()), dim=-1)  # as programs take several inputs
     steps, batch, width = x.shape[0], x.shape[1], rest.program.input.width(sizes)
     masks = [mask.numpy() for mask in layer._scans[0].draw(Sequences(x, None, None), batch, False)]
     parameters = [parameter.detach().numpy() for parameter in layer._parameters.values() if parameter is not None]

@@ -22,23 +22,57 @@ _HIDDEN = (5, 6, 8, 9, 12, 16, 24, 30, 48, 60, 64, 96, 120)
 
 @dataclass(frozen=True)
 class Trial:
-    """A layer of one cell with an input and first states, all in float64.
+    """A layer of one cell with inputs and first states, all in float64.
 
     Attributes:
         layer: one layer, forwards, in evaluation mode.
-        x: (seq_len, batch, input_size).
-        states: the first states, which the layer itself has reached from zeros if it can, each (1, batch, size).
+        inputs: the inputs of the cell by name, the first one first, each (seq_len, batch, features).
+        states: the first states by name, which the layer itself has reached from zeros if it can, (1, batch, size).
     """
 
     layer: Recurrent
-    x: Tensor
-    states: tuple[Tensor, ...]
+    inputs: Mapping[str, Tensor]
+    states: Mapping[str, Tensor]
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
         """seq_len, batch, input_size and hidden_size."""
-        steps, batch, width = self.x.shape
+        steps, batch, width = next(iter(self.inputs.values())).shape
         return steps, batch, width, self.layer.hidden_size
+
+    def run(self) -> list[Tensor]:
+        """The output and each last state."""
+        states = tuple(self.states.values())
+        return results(self.layer, self.inputs, states if len(states) > 1 else states[0])
+
+
+def results(layer: Recurrent, inputs: Mapping[str, Any], state: Any = None) -> list[Any]:
+    """The output and each last state of a call.
+
+    Args:
+        layer: the layer.
+        inputs: the inputs by name, the first one first.
+        state: the first states, as the layer takes them. Default None: zeros.
+    """
+    first, *others = inputs
+    output, last = layer(inputs[first], state, **{name: inputs[name] for name in others})
+    return [output, *(last if isinstance(last, tuple) else (last,))]
+
+
+def random_inputs(layer: Recurrent, steps: int, batch: int) -> dict[str, Tensor]:
+    """Inputs of a layer by name: the first around 0; the others, such as times and masks, from 0 to 1."""
+    import torch
+
+    dtype = next((parameter.dtype for parameter in layer.parameters()), torch.get_default_dtype())
+    found = {next(iter(layer.cell.inputs)): torch.randn(steps, batch, layer.input_size, dtype=dtype)}
+    for each in layer._further:
+        found[each.name] = torch.rand(steps, batch, each.size, dtype=dtype)
+    return found
+
+
+def state_names(layer: Recurrent) -> list[str]:
+    """The names of all states, those that the language adds to the cell's own included."""
+    return [state.name for state in layer.program.states]
 
 
 def fitting_sizes(
@@ -93,13 +127,11 @@ def trials(cell: Cell, options: Mapping[str, Any], seed: int, count: int) -> Ite
         layer = fitting_sizes(cell, options, width, hidden, dtype=torch.float64).eval()
         _spread(layer)
         steps, batch = draw.randrange(2, 9), 1 if number == 0 else draw.randrange(2, 6)
-        before, x = torch.randn(2, steps, batch, layer.input_size, dtype=torch.float64)
         with torch.no_grad():
-            _, last = layer(before)
-        states = last if isinstance(last, tuple) else (last,)
+            _, *states = results(layer, random_inputs(layer, steps, batch))
         if not all(bool(state.isfinite().all()) for state in states):  # from zeros it reaches none
-            states = tuple(torch.randn_like(state) for state in states)
-        yield Trial(layer, x, states)
+            states = [torch.randn_like(state) for state in states]
+        yield Trial(layer, random_inputs(layer, steps, batch), dict(zip(state_names(layer), states, strict=True)))
 
 
 def trained(layer: Recurrent) -> dict[str, Parameter]:
