@@ -14,7 +14,7 @@ from recurra.program.sizes import Shape, shape_text
 _SYMBOLS = (INPUT, HIDDEN, PROJ)
 
 
-class _Dimension(NamedTuple):
+class _Extent(NamedTuple):
     """One dimension of an array: its size in symbols, and its number of elements."""
 
     label: str
@@ -34,12 +34,12 @@ def solved_sizes(program: Program, scan: RoleArrays) -> Sizes:
         RecurraError: an array has another number of dimensions, or a size does not follow; the message names the
             equations that it stands in.
     """
-    dimensions: list[_Dimension] = []
+    dimensions: list[_Extent] = []
     for parameter in program.parameters:
         item = scan[parameter.name]
         if len(parameter.shape) != len(item.shape):
             raise item.mismatch(shape_text(parameter.shape))
-        dimensions += [_Dimension(item.label, *pair) for pair in zip(parameter.shape, item.shape, strict=True)]
+        dimensions += [_Extent(item.label, *pair) for pair in zip(parameter.shape, item.shape, strict=True)]
     dimensions.sort(key=lambda dimension: dimension.size not in _SYMBOLS)
     sizes = _solved(dimensions)
     for symbol in ("input", "hidden"):
@@ -48,7 +48,7 @@ def solved_sizes(program: Program, scan: RoleArrays) -> Sizes:
     return Sizes(**sizes)
 
 
-def _solved(dimensions: Iterable[_Dimension]) -> dict[str, int]:
+def _solved(dimensions: Iterable[_Extent]) -> dict[str, int]:
     """The symbols' numbers: those that an equation gives alone, then those that several give together."""
     sizes: dict[str, int] = {}
     rows: list[Size] = []  # sums that are 0
@@ -86,7 +86,7 @@ def _value(row: Size) -> Fraction | None:
     return -Fraction(row.factor(""), row.factor(row.symbols[0])) if len(row.symbols) == 1 else None
 
 
-def _unsolved(symbol: str, cell: str, dimensions: Iterable[_Dimension], sizes: Mapping[str, int]) -> str:
+def _unsolved(symbol: str, cell: str, dimensions: Iterable[_Extent], sizes: Mapping[str, int]) -> str:
     """The message that a size does not follow: the equation that cannot hold, or those that leave it open."""
     equations = [dimension for dimension in dimensions if symbol in dimension.size.symbols]
     given = ", ".join(f"{name}={number}" for name, number in sizes.items())

@@ -70,7 +70,7 @@ def _checked(
 
     program, numbers = layer.program, layer._scans[0].sizes
     scheduled = plan(program)
-    lstm, theirs = LSTM(layer.input_size, layer.hidden_size), plan(trace(cells.lstm))
+    lstm, theirs = LSTM(layer.input_size, numbers.hidden), plan(trace(cells.lstm))
     names = ", ".join(state_names(layer))
     traced = f"{len(program.equations)} operations; states {names}; {len(program.parameters)} parameters"
     return CellCheck(

@@ -85,7 +85,7 @@ def measured(layer: Recurrent, lstm: LSTM, batch: int, seq_len: int, seconds: fl
         seq_len,
         batch,
         layer.input_size,
-        layer.hidden_size,
+        layer._scans[0].sizes.hidden,
         torch.get_num_threads(),
         inference[0],
         training[0],
@@ -135,7 +135,7 @@ def _loop_share(layer: Recurrent, inputs: Mapping[str, Tensor], seconds: float) 
     steps, batch, width = x.shape[0], x.shape[1], rest.program.input.width(sizes)
     masks = [mask.numpy() for mask in layer._scans[0].draw(Sequences(x, None, None), batch, False)]
     parameters = [parameter.detach().numpy() for parameter in layer._parameters.values() if parameter is not None]
-    states = [torch.zeros(batch, size).numpy() for size in layer.state_sizes]
+    states = [torch.zeros(batch, size).numpy() for size in layer._scans[0].state_sizes]
     call = Call(x.numpy(), None, states, parameters, sizes, masks)
     outside = Call(torch.randn(steps, batch, width).numpy(), None, [], parameters, sizes, masks)
     kernels = engine.build(plan), engine.build(rest)

@@ -38,7 +38,7 @@ class Trial:
     def sizes(self) -> tuple[int, int, int, int]:
         """seq_len, batch, input_size and hidden_size."""
         steps, batch, width = next(iter(self.inputs.values())).shape
-        return steps, batch, width, self.layer.hidden_size
+        return steps, batch, width, self.layer._scans[0].sizes.hidden
 
     def run(self) -> list[Tensor]:
         """The output and each last state."""
