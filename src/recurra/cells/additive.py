@@ -5,7 +5,7 @@ from recurra.equations import cell, sigmoid, tanh
 
 @cell
 def ran(x, h, c, *, W_c, W_i, U_i, b_i, W_f, U_f, b_f, nonlinearity=tanh):
-    """Recurrent additive network: the memory is a weighted sum of the inputs (Lee, Levy & Zettlemoyer, 2017,
+    """Recurrent additive network: the memory is a weighted sum of the inputs (Lee, Levy & Zettlemoyer 2017,
     "Recurrent additive networks").
 
     The content layer ``x @ W_c`` has no bias and no activation. ``nonlinearity`` is the paper's g: tanh, or the
@@ -20,7 +20,7 @@ def ran(x, h, c, *, W_c, W_i, U_i, b_i, W_f, U_f, b_f, nonlinearity=tanh):
 
 @cell(output="y")
 def scrn(x, h, s, *, B, A, R, P, U, V, alpha=0.95):
-    """Structurally constrained recurrent network: slow context units beside the hidden ones (Mikolov et al., 2015,
+    """Structurally constrained recurrent network: slow context units beside the hidden ones (Mikolov et al. 2015,
     "Learning longer memory in recurrent neural networks", ICLR workshop).
 
     The output ``y`` sums what hidden and context units say; the paper's softmax of it belongs to the loss. The letters

@@ -32,7 +32,7 @@ def sru_v1(x, c, *, W, W_f, b_f, W_r, b_r, W_s, activation=tanh):
 
 @cell
 def min_gru(x, h, *, W_z, b_z, W_n, b_n):
-    """GRU whose gate and candidate do not see the state (Feng et al., 2024, "Were RNNs all we needed?", section 3.1).
+    """GRU whose gate and candidate do not see the state (Feng et al. 2024, "Were RNNs all we needed?", section 3.1).
 
     The candidate is linear, as in the section's equations; the code that computes in logarithms maps it to positive
     numbers.

@@ -6,7 +6,7 @@ from recurra.equations import cell, relu
 
 @cell(init={"u": uniform(0.0, 1.0)})
 def indrnn(x, h, *, W, u, b, nonlinearity=relu):
-    """Independently recurrent network: each unit sees only itself (Li et al., 2018, "Independently recurrent neural
+    """Independently recurrent network: each unit sees only itself (Li et al. 2018, "Independently recurrent neural
     network (IndRNN)", CVPR, eq. 2).
 
     ``u`` begins with uniform numbers from 0 to 1, as in the authors' code. The paper keeps its size below

@@ -5,7 +5,7 @@ from recurra.equations import cell, layer_norm, sigmoid, split, tanh
 
 @cell(init={"b": 0.0, "gamma_x": 1.0, "gamma_h": 1.0, "gamma_c": 1.0, "beta_c": 0.0})
 def layer_norm_lstm(x, h, c, *, W, U, b, gamma_x, gamma_h, gamma_c, beta_c):
-    """LSTM with layer normalisation of both products and of the cell state (Ba, Kiros & Hinton, 2016, "Layer
+    """LSTM with layer normalisation of both products and of the cell state (Ba, Kiros & Hinton 2016, "Layer
     normalization", eqs. 20–22).
 
     A norm of a product is over all four gates together, as in haste; TensorFlow's LayerNormBasicLSTMCell norms each
@@ -26,7 +26,7 @@ def layer_norm_lstm(x, h, c, *, W, U, b, gamma_x, gamma_h, gamma_c, beta_c):
     }
 )  # fmt: skip
 def layer_norm_gru(x, h, *, W, U, b, gamma_x, gamma_h, W_n, U_n, gamma_xn, beta_xn, gamma_hn, beta_hn):
-    """GRU with layer normalisation of all products (Ba, Kiros & Hinton, 2016, "Layer normalization", supplement,
+    """GRU with layer normalisation of all products (Ba, Kiros & Hinton 2016, "Layer normalization", supplement,
     eqs. 23–25).
 
     A norm of the gates' products is over both gates together. The reset gate comes after the product, and ``z`` is the

@@ -19,7 +19,7 @@ def original_lstm(
     x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o,
     activation=_from_minus_2, output_activation=_from_minus_1,
 ):  # fmt: skip
-    """Long short-term memory as it began, without a forget gate (Hochreiter & Schmidhuber, 1997, "Long short-term
+    """Long short-term memory as it began, without a forget gate (Hochreiter & Schmidhuber 1997, "Long short-term
     memory", Neural Computation 9, appendix A.1).
 
     ``activation`` is the paper's g, 4σ(x) − 2, and ``output_activation`` its h, 2σ(x) − 1; torchrecurrent has tanh for
@@ -37,7 +37,7 @@ def peephole_lstm(
     x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o,
     activation=tanh, recurrent_activation=sigmoid,
 ):  # fmt: skip
-    """LSTM whose gates see the cell state (Gers & Schmidhuber, 2000, "Recurrent nets that time and count", IJCNN).
+    """LSTM whose gates see the cell state (Gers & Schmidhuber 2000, "Recurrent nets that time and count", IJCNN).
 
     The output gate sees the new cell state, the other gates the last one. Peepholes are vectors; TensorFlow's and
     ONNX's are as well. With ``proj_size`` it is the LSTMP of Sak et al. (2014), whose peepholes see the whole c.
@@ -55,7 +55,7 @@ def peephole_lstm(
 def coupled_lstm(
     x, h, c, *, W_i, U_i, b_i, W_g, U_g, b_g, W_o, U_o, b_o, activation=tanh, recurrent_activation=sigmoid
 ):
-    """LSTM with coupled gates, CIFG: what is forgotten is what is written (Greff et al., 2017, "LSTM: a search space
+    """LSTM with coupled gates, CIFG: what is forgotten is what is written (Greff et al. 2017, "LSTM: a search space
     odyssey", IEEE Transactions on Neural Networks and Learning Systems 28, section III).
 
     The forget gate is 1 − i. The paper's CIFG has peepholes as well; ONNX's ``input_forget=1`` is this cell.
@@ -70,7 +70,7 @@ def coupled_lstm(
 
 @cell
 def multiplicative_lstm(x, h, c, *, W_m, U_m, W, M, b):
-    """LSTM whose gates see a product of input and state (Krause et al., 2016, "Multiplicative LSTM for sequence
+    """LSTM whose gates see a product of input and state (Krause et al. 2016, "Multiplicative LSTM for sequence
     modelling", eqs. 18–22)."""
     m = (x @ W_m) * (h @ U_m)
     a_i, a_f, a_g, a_o = split(x @ W + m @ M + b, 4)
@@ -82,7 +82,7 @@ def multiplicative_lstm(x, h, c, *, W_m, U_m, W, M, b):
 
 @cell
 def wmc_lstm(x, h, c, *, W_i, U_i, V_i, b_i, W_f, U_f, V_f, b_f, W_g, U_g, b_g, W_o, U_o, V_o, b_o):
-    """LSTM with working memory connections: gates see tanh of a product of the cell state (Landi et al., 2021,
+    """LSTM with working memory connections: gates see tanh of a product of the cell state (Landi et al. 2021,
     "Working memory connections for LSTM", Neural Networks 144).
 
     The output gate sees the new cell state, the other gates the last one. There is one bias for each gate;
@@ -99,7 +99,7 @@ def wmc_lstm(x, h, c, *, W_i, U_i, V_i, b_i, W_f, U_f, V_f, b_f, W_g, U_g, b_g, 
 
 @cell(output="h")
 def mc_lstm(x, v, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b_o, W_m, U_m, b_m):
-    """Memory controller LSTM: one gate shows the cell state to the outside, another to the gates (Intel AI, 2017, a
+    """Memory controller LSTM: one gate shows the cell state to the outside, another to the gates (Intel AI 2017, a
     workshop paper on sequence modelling at NIPS).
 
     The output ``h`` is no state: the gates see the control vector ``v`` of the step before. Not the mass-conserving
@@ -118,7 +118,7 @@ def mc_lstm(x, v, c, *, W_i, U_i, b_i, W_f, U_f, b_f, W_g, U_g, b_g, W_o, U_o, b
 
 @cell
 def res_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, P, R):
-    """Residual LSTM: the input is added before the output gate (Kim, El-Khamy & Lee, 2017, "Residual LSTM: design of a
+    """Residual LSTM: the input is added before the output gate (Kim, El-Khamy & Lee 2017, "Residual LSTM: design of a
     deep recurrent architecture for distant speech recognition", Interspeech).
 
     ``P`` projects the cell state and ``R`` maps the input to the output's size. The paper leaves ``R`` out where both
@@ -135,7 +135,7 @@ def res_lstm(x, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, 
 
 @cell(init={"b_f": chrono, "b_n": 0.0})
 def janet(x, h, *, W_f, U_f, b_f, W_n, U_n, b_n, beta=1.0, t_max=None):
-    """Just another network, a forget gate alone (van der Westhuizen & Lasenby, 2018, "The unreasonable effectiveness of
+    """Just another network, a forget gate alone (van der Westhuizen & Lasenby 2018, "The unreasonable effectiveness of
     the forget gate").
 
     What is written is 1 − σ(s − β), a little less than what the forget gate σ(s) leaves free. Cell state and

@@ -5,7 +5,7 @@ from recurra.equations import cell, relu, sigmoid, split, tanh
 
 @cell
 def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
-    """The first mutation of the GRU: the update gate does not see the state (Jozefowicz, Zaremba & Sutskever, 2015,
+    """The first mutation of the GRU: the update gate does not see the state (Jozefowicz, Zaremba & Sutskever 2015,
     "An empirical exploration of recurrent network architectures", ICML, MUT1).
 
     The paper adds tanh(x) itself to the candidate, which needs an input as wide as the state; here ``W_n`` maps it
@@ -20,7 +20,7 @@ def mut1(x, h, *, W_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 
 @cell
 def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
-    """The second mutation of the GRU (Jozefowicz, Zaremba & Sutskever, 2015, "An empirical exploration of recurrent
+    """The second mutation of the GRU (Jozefowicz, Zaremba & Sutskever 2015, "An empirical exploration of recurrent
     network architectures", ICML, MUT2).
 
     The paper adds x itself in the reset gate, which needs an input as wide as the state; here ``W_r`` maps it there,
@@ -35,7 +35,7 @@ def mut2(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 
 @cell
 def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
-    """The third mutation of the GRU: the update gate sees tanh(h) (Jozefowicz, Zaremba & Sutskever, 2015, "An
+    """The third mutation of the GRU: the update gate sees tanh(h) (Jozefowicz, Zaremba & Sutskever 2015, "An
     empirical exploration of recurrent network architectures", ICML, MUT3).
 
     ``z`` is the share of the candidate.
@@ -49,7 +49,7 @@ def mut3(x, h, *, W_z, U_z, b_z, W_r, U_r, b_r, W_n, U_n, b_n):
 
 @cell
 def nas(x, h, c, *, W, U, b):
-    """The cell of neural architecture search, a tree of three levels (Zoph & Le, 2017, "Neural architecture search
+    """The cell of neural architecture search, a tree of three levels (Zoph & Le 2017, "Neural architecture search
     with reinforcement learning", ICLR, appendix A, figure 8).
 
     The fourth leaf multiplies the two products; all others add them. The memory enters the first node of the second

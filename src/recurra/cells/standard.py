@@ -6,7 +6,7 @@ from recurra.errors import EquationError
 
 @cell
 def rnn(x, h, *, weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity=tanh):
-    """The simple recurrent network (Elman, 1990, "Finding structure in time", Cognitive Science 14); ``nonlinearity``
+    """The simple recurrent network (Elman 1990, "Finding structure in time", Cognitive Science 14); ``nonlinearity``
     is tanh or relu in torch."""
     return nonlinearity(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh)
 
@@ -15,7 +15,7 @@ def rnn(x, h, *, weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity=tanh):
 def lstm(
     x, h, c, *, weight_ih, weight_hh, bias_ih, bias_hh, activation=tanh, recurrent_activation=sigmoid, cell_clip=None
 ):
-    """Long short-term memory with a forget gate (Gers, Schmidhuber & Cummins, 2000, "Learning to forget: continual
+    """Long short-term memory with a forget gate (Gers, Schmidhuber & Cummins 2000, "Learning to forget: continual
     prediction with LSTM", Neural Computation 12); gates i f g o.
 
     ``recurrent_activation`` is the gates' function, ``activation`` that of the candidate and the output, as Keras
@@ -38,7 +38,7 @@ def _clipped(c, bound):
 
 @cell
 def gru(x, h, *, weight_ih, weight_hh, bias_ih, bias_hh, activation=tanh, recurrent_activation=sigmoid):
-    """The gated recurrent unit (Cho et al., 2014, "Learning phrase representations using RNN encoder-decoder", EMNLP),
+    """The gated recurrent unit (Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", EMNLP),
     reset gate after the product; gates r z n.
 
     ``recurrent_activation`` is the gates' function, ``activation`` the candidate's, as Keras names them.

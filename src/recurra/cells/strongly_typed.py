@@ -5,7 +5,7 @@ from recurra.equations import cell, sigmoid, split, tanh
 
 @cell
 def t_rnn(x, h, *, W_z, W_f, b_f):
-    """T-RNN: the state is a moving average of the mapped inputs (Balduzzi & Ghifary, 2016, "Strongly-typed recurrent
+    """T-RNN: the state is a moving average of the mapped inputs (Balduzzi & Ghifary 2016, "Strongly-typed recurrent
     neural networks", ICML).
 
     The candidate has no bias and no activation.
@@ -18,7 +18,7 @@ def t_rnn(x, h, *, W_z, W_f, b_f):
 
 @cell
 def t_gru(x, h, last, *, W, V, b, nonlinearity=tanh):
-    """T-GRU: gates of this input and the last one (Balduzzi & Ghifary, 2016, "Strongly-typed recurrent neural
+    """T-GRU: gates of this input and the last one (Balduzzi & Ghifary 2016, "Strongly-typed recurrent neural
     networks", ICML).
 
     The state ``last`` is what the input of the step before adds, V x_{t−1}, for z, f and o; zeros at first.
@@ -33,7 +33,7 @@ def t_gru(x, h, last, *, W, V, b, nonlinearity=tanh):
 
 @cell(output="h")
 def t_lstm(x, c, last, *, W, V, b, nonlinearity=tanh):
-    """T-LSTM: a moving average, shown through an output gate (Balduzzi & Ghifary, 2016, "Strongly-typed recurrent
+    """T-LSTM: a moving average, shown through an output gate (Balduzzi & Ghifary 2016, "Strongly-typed recurrent
     neural networks", ICML). The time-aware LSTM, also T-LSTM, is another cell.
 
     The output ``h`` is no state: only ``c`` and ``last`` go on. ``last`` is what the input of the step before adds,
