@@ -190,6 +190,31 @@ def test_a_reset_comes_before_zoneout(x):
     assert not output[3:].any()
 
 
+@pytest.mark.parametrize("option", ["recurrent_dropout", "weight_drop", "zoneout"])
+def test_layers_that_are_put_together_otherwise(option, x):
+    """Learned states, tied directions, residuals and merged outputs go with all regularisers, resets too."""
+    arranged = {"bidirectional": True, "merge_mode": "sum", "residual": True, "tie_directions": True}
+    options = {**arranged, "learn_initial_state": True, "dtype": D}
+    layer = seeded(0, LSTM, H, H, 2, **{option: 0.4}, **options)
+    plain = LSTM(H, H, 2, **options)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(T, B, H, dtype=D)
+    reset = torch.zeros(T, B, dtype=torch.bool)
+    reset[3] = True
+    expected = plain(x, reset=reset)[0]
+    assert not torch.equal(layer(x, reset=reset)[0], expected)
+    assert torch.equal(seeded(1, layer, x, reset=reset)[0], seeded(1, layer, x, reset=reset)[0])
+    assert torch.equal(layer.eval()(x, reset=reset)[0], expected) == (option != "zoneout")
+    assert torch.equal(layer(x)[0], plain(x)[0]) == (option != "zoneout")
+
+
+def test_sizes_for_each_layer(x):
+    layer = seeded(0, Recurrent, cells.lstm, F, [H, 3], zoneout=0.4, recurrent_dropout=0.2, weight_norm=True, dtype=D)
+    assert layer.weight_hh_gain_l1.shape == (4 * 3,)
+    assert not torch.equal(layer(x)[0], layer(x)[0])
+    assert torch.equal(layer.eval()(x)[0], layer(x)[0])
+
+
 def test_copies_keep_the_options(x):
     layer = LSTM(F, H, zoneout=0.3, recurrent_dropout={"g": 0.2}, weight_drop=0.1, dtype=D)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
