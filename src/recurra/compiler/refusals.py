@@ -23,38 +23,27 @@ class SizeEquation(NamedTuple):
 
 
 class ShapeError(EquationError):
-    """A refusal of a cell's shapes.
+    """A refusal of a cell's shapes on its way to the public error.
 
     Args:
         head: the fault, and the line with marks.
-        equations: the equations between sizes that cannot hold. Default none.
-        notes: further lines. Default none.
-        given: the numbers of a layer's sizes, for the equations; None where they are not known.
+        equations: the equations between sizes that cannot hold.
+        notes: further lines.
     """
 
-    def __init__(
-        self,
-        head: str,
-        equations: Sequence[SizeEquation] = (),
-        notes: Sequence[str] = (),
-        given: Sizes | None = None,
-    ) -> None:
-        self.parts = head, tuple(equations), tuple(notes)
-        needs = [f"this needs {' and '.join(map(str, equations))}{_in_numbers(equations, given)}"] if equations else []
-        super().__init__("\n".join([head, *(f"  {line}" for line in (*needs, *notes))]))
+    def __init__(self, head: str, equations: Sequence[SizeEquation], notes: Sequence[str]) -> None:
+        super().__init__(head)
+        self._equations, self._notes = equations, notes
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return EquationError, (str(self),)
-
-    def at(self, sizes: Sizes) -> ShapeError:
-        """The same refusal with the numbers of a layer's sizes."""
-        return ShapeError(*self.parts, sizes)
+    def public(self, sizes: Sizes | None) -> EquationError:
+        """The error with its whole message; ``sizes`` are the numbers of a layer's sizes, where these are known."""
+        numbers = "" if sizes is None else _in_numbers(self._equations, sizes)
+        needs = [f"this needs {' and '.join(map(str, self._equations))}{numbers}"] if self._equations else []
+        return EquationError("\n".join([str(self), *(f"  {line}" for line in (*needs, *self._notes))]))
 
 
-def _in_numbers(equations: Sequence[SizeEquation], sizes: Sizes | None) -> str:
+def _in_numbers(equations: Sequence[SizeEquation], sizes: Sizes) -> str:
     """The end of a line that states equations: the same in numbers."""
-    if sizes is None:
-        return ""
     try:
         pairs = [(equation.left.value(sizes), equation.right.value(sizes)) for equation in equations]
     except EquationError:  # a size is no whole number there

@@ -93,7 +93,7 @@ def trace(
             return _trace(cell, chosen, shapes, projected)
         return _cached(cell, typed, tuple(shapes.items()), projected)
     except ShapeError as error:
-        raise (error if at is None else error.at(at)) from None
+        raise error.public(at) from None
 
 
 def _can_be_hashed(value: object) -> bool:
