@@ -72,10 +72,16 @@ OPTIONS = {
     "recurrent_dropout": (0.5, "values"),
     "weight_drop": (0.5, "values"),
     "weight_norm": (True, "values"),
+    "learn_initial_state": (True, "values"),
+    "residual": (True, "values"),
+    "tie_directions": (True, "values"),
+    "merge_mode": ("ave", "shape"),
     "checkpoint": (3, "kept"),
     "dtype": (torch.float64, "dtype"),
     "device": ("meta", "error"),
 }
+# What an option needs beside it.
+BESIDE = dict.fromkeys(("tie_directions", "merge_mode"), {"bidirectional": True})
 
 
 def layer_of(**options):
@@ -117,8 +123,8 @@ def kept(way, layer):
 
 def test_every_option_is_here():
     names = set(inspect.signature(Recurrent.__init__).parameters) | set(inspect.signature(LSTM.__init__).parameters)
-    assert names - {"self", "cell", "options", "regularisers"} == set(OPTIONS)
-    assert set(inspect.signature(Recurrent.forward).parameters) == {"self", "x", "state", "reset", "return_trace"}
+    assert names - {"self", "cell", "options"} == set(OPTIONS)
+    assert set(inspect.signature(Recurrent.forward).parameters) == {"self", "x", "state", "reset", "return_trace", "inputs"}
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -126,7 +132,8 @@ def test_every_option_is_here():
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_of_the_constructor(option, way, caplog):
     value, shows = OPTIONS[option]
-    plain, other = layer_of(), layer_of(**{option: value})
+    beside = BESIDE.get(option, {})
+    plain, other = layer_of(**beside), layer_of(**beside, **{option: value})
     if shows == "error":
         with pytest.raises(Exception, match=r"(?i)input_size|device|meta|same"):
             result(way, other, x_of(plain))

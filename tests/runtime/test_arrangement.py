@@ -85,7 +85,7 @@ def test_streams(name, tmp_path):
     stream.reset([1])
     again = stream.step(x[0])
     assert np.array_equal(again[1], output[0, 1])
-    assert not np.array_equal(again[0], output[0, 0])
+    assert not np.array_equal(again[[0, 2]], output[0, [0, 2]])
     stream.state = nested(last)
     assert same(stream.state, last)
     streams = model.streams()
