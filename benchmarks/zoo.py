@@ -27,6 +27,7 @@ import recurra
 from recurra.bench.machine import machine
 from recurra.bench.side import TOLERANCE, Side, difference
 from recurra.bench.timing import QUICK, Rounds, race
+from recurra.look.cell_check.trials import random_inputs, results
 
 FIGURES = Path(__file__).with_name("zoo.json")
 ROUNDS = Rounds(many=15, few=5)
@@ -103,23 +104,20 @@ def side(name: str, call: Callable[[], Any], parameters: Sequence[nn.Parameter],
     def train() -> object:
         return torch.autograd.grad(output().sum(), parameters, allow_unused=True) if parameters else output()
 
-    def results() -> dict[str, Any]:
+    def values() -> dict[str, Any]:
         with torch.enable_grad():
             value = output()
             gradients = torch.autograd.grad(value.sum(), parameters, allow_unused=True) if parameters else ()
-        named = {f"grad {number}": g.numpy() for number, g in enumerate(gradients) if g is not None}
-        return {"output": value.detach().numpy(), **named}
+        found = {"output": value.detach().numpy()}
+        flat = [gradient.flatten() for gradient in gradients if gradient is not None]
+        if flat:  # together, as some are nearly zero, and no more than rounding
+            found["gradients"] = torch.cat(flat).numpy()
+        return found
 
     def during() -> AbstractContextManager[object]:
         return torch.set_grad_enabled(training)
 
-    return Side(name, train if training else infer, results, during)
-
-
-def inputs_of(layer: recurra.nn.Recurrent, shape: Shape) -> Sequence[Tensor]:
-    """The inputs of a layer's cell, each (T, B, features): numbers around 0; those beside the first from 0 to 1."""
-    x = torch.randn(shape.steps, shape.batch, layer.input_size)
-    return [x]
+    return Side(name, train if training else infer, values, during)
 
 
 def measured(name: str, shape: Shape, mode: str, rounds: Rounds) -> dict[str, float]:
@@ -130,10 +128,10 @@ def measured(name: str, shape: Shape, mode: str, rounds: Rounds) -> dict[str, fl
     """
     torch.manual_seed(0)
     layer = recurra.nn.Recurrent(recurra.cells.all()[name], shape.input, shape.hidden)
-    inputs, loop, training = inputs_of(layer, shape), PlainLoop(layer), mode == "training"
+    inputs, loop, training = random_inputs(layer, shape.steps, shape.batch), PlainLoop(layer), mode == "training"
     weights = [parameter for parameter in layer.parameters() if parameter.requires_grad]
-    ours = side("recurra", lambda: layer(*inputs), weights, training)
-    theirs = side("loop", lambda: loop(inputs), weights, training)
+    ours = side("recurra", lambda: results(layer, inputs)[0], weights, training)
+    theirs = side("loop", lambda: loop(list(inputs.values())), weights, training)
     assert ours.results is not None
     assert theirs.results is not None
     off, where = difference(ours.results(), theirs.results())
@@ -141,8 +139,8 @@ def measured(name: str, shape: Shape, mode: str, rounds: Rounds) -> dict[str, fl
         raise ValueError(f"{name}: the loop's {where} differs by {off:.1e}")
     sides, peer = [ours, theirs], made_peer(name, shape)
     if peer is not None:
-        trained = list(peer.parameters())
-        sides.append(side("torchrecurrent", lambda: peer(inputs[0]), trained, training))
+        x, trained = next(iter(inputs.values())), list(peer.parameters())
+        sides.append(side("torchrecurrent", lambda: peer(x), trained, training))
     times = race(sides, rounds)
     return {key: round(1e3 * statistics.median(t for t in found if t is not None), 4) for key, found in times.items()}
 
