@@ -31,6 +31,7 @@ from recurra.cells.oscillators import co_rnn, lem, unicornn
 from recurra.cells.quasi_recurrent import qrnn_f, qrnn_fo, qrnn_ifo
 from recurra.cells.reservoir import echo_state
 from recurra.cells.searched import mut1, mut2, mut3, nas
+from recurra.cells.skipping import skip_gru
 from recurra.cells.standard import gru, lstm, rnn
 from recurra.cells.strongly_typed import t_gru, t_lstm, t_rnn
 from recurra.cells.timed import gru_d, phased_lstm, time_lstm_1, time_lstm_2, time_lstm_3
@@ -95,6 +96,7 @@ __all__ = [
     "scrn",
     "sgrn",
     "sgu",
+    "skip_gru",
     "slstm",
     "sru",
     "sru_v1",

@@ -14,7 +14,8 @@ def antisymmetric_rnn(x, h, *, W, M, b, epsilon=0.1, gamma=0.01):
 
 @cell
 def gated_antisymmetric_rnn(x, h, *, W_z, b_z, W, M, b, epsilon=0.1, gamma=0.01):
-    """The antisymmetric step behind an input gate (Chang et al. 2019, AntisymmetricRNN, ICLR, eqs. 12–13).
+    """AntisymmetricRNN with an input gate (Chang et al., 2019, "AntisymmetricRNN: a dynamical system view on recurrent
+    neural networks", ICLR, eqs. 12–13).
 
     The gate and the candidate share one recurrent matrix. Other implementations leave out the gate's bias.
     """

@@ -5,7 +5,7 @@ from recurra.equations import cell, sigmoid, tanh
 
 @cell(inputs={"x": None, "dt": 1.0}, init={"tau": 1.0})
 def ltc(x, dt, h, *, W, U, b, tau, A, unfolds=6, activation=sigmoid):
-    """Liquid time-constant network (Hasani et al. 2021, AAAI, eq. 3 and algorithm 1).
+    """Liquid time-constant network, LTC (Hasani et al. 2021, AAAI, eq. 3 and algorithm 1).
 
     The interval dt is cut in ``unfolds`` steps of the fused solver, each of which has a product with the state. Some
     libraries offer under this name networks of neural circuits, where each pair of units has a sigmoid of its own.
@@ -20,7 +20,7 @@ def ltc(x, dt, h, *, W, U, b, tau, A, unfolds=6, activation=sigmoid):
 
 @cell(inputs={"x": None, "dt": 1.0})
 def cfc(x, dt, h, *, W, U, b, W_f, b_f, W_g, b_g, W_k, b_k):
-    """Closed-form continuous-time network (Hasani et al. 2022, Nature Machine Intelligence, CfC).
+    """Closed-form continuous-time network, CfC (Hasani et al. 2022, Nature Machine Intelligence).
 
     Its three heads f, g and k, the paper's h, share a backbone of one layer, whose width is hidden, or
     ``sizes={"z": 128}``. The time gate is sigmoid(-f dt), as in the paper; the authors' code has another affine head in

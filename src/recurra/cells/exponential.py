@@ -7,7 +7,7 @@ from recurra.equations import cell, exp, heads, maximum, sigmoid, softplus, tanh
 def slstm(
     x, h, c, n, m, *, W_i, R_i, b_i, W_f, R_f, b_f, W_z, R_z, b_z, W_o, R_o, b_o, num_heads=1, exponential_forget=False
 ):
-    """LSTM with exponential gates, a normaliser n and a stabiliser m (Beck et al. 2024, xLSTM, eqs. 8–17).
+    """sLSTM: exponential gates, a normaliser n and a stabiliser m (Beck et al. 2024, xLSTM, NeurIPS, eqs. 8–17).
 
     A unit sees the units of its own head alone: with several heads R_i … R_o are block-diagonal, of the shape
     (num_heads, hidden/num_heads, hidden/num_heads); the paper has 4. The forget gate is sigmoid or exp, as the paper

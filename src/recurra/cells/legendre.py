@@ -9,7 +9,7 @@ from recurra.equations import cell, sum, tanh
     untrained=("A", "B"),
 )
 def lmu(x, h, m, *, e_x, e_h, e_m, A, B, W_x, W_h, W_m, theta=100.0):
-    """Legendre memory unit (Voelker, Kajić & Eliasmith 2019, NeurIPS, eqs. 1–7).
+    """Legendre memory unit, LMU (Voelker, Kajić & Eliasmith 2019, NeurIPS, eqs. 1–7).
 
     The memory m holds the last ``theta`` steps of one number u as coefficients of Legendre polynomials. Its order is
     hidden, or ``sizes={"m": 6}``. A and B are the paper's matrices Ā and B̄ by zero-order hold, computed from the order

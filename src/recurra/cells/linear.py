@@ -16,7 +16,7 @@ def ema(x, h, *, W, a):
 
 @cell(init={"Lambda": griffin_decay})
 def rg_lru(x, h, *, W, W_r, b_r, W_i, b_i, Lambda, c=8.0):
-    """Real-gated linear recurrent unit (De et al. 2024, Griffin, section 2.4, eqs. 1–4).
+    """Real-gated linear recurrent unit, RG-LRU (De et al. 2024, Griffin, section 2.4, eqs. 1–4).
 
     u = x @ W is the linear map that the paper's block has before the unit, whose state is as wide as its input. The
     paper writes log a = -c softplus(Λ) r in its appendix, the sign of Λ turned round; here a = sigmoid(Λ)^(c r), as in
@@ -46,7 +46,7 @@ def rg_lru(x, h, *, W, W_r, b_r, W_i, b_i, Lambda, c=8.0):
     },
 )
 def lru(x, re, im, *, B_re, B_im, nu, theta, gamma, C_re, C_im, D, r_min=0.0, r_max=1.0, max_phase=2 * math.pi):
-    """Linear recurrent unit with complex numbers on the diagonal (Orvieto et al. 2023, ICML, eqs. 5–8 and appendix A).
+    """Linear recurrent unit, LRU, with complex numbers on the diagonal (Orvieto et al. 2023, ICML, eqs. 5–8).
 
     The state is re + i im, its eigenvalues are exp(-exp(ν) + i exp(θ)), and gamma is the logarithm of the paper's
     normalisation. ``r_min``, ``r_max`` and ``max_phase`` bound the eigenvalues when they are drawn; long memories begin

@@ -5,7 +5,7 @@ from recurra.equations import cell, concat, cumsum, sigmoid, softmax, split, tan
 
 @cell
 def on_lstm(x, h, c, *, W, U, b, W_m, U_m, b_m, chunk_size=1):
-    """Ordered neurons LSTM (Shen et al. 2019, ON-LSTM, ICLR, eqs. 9–14); gates f i o g, master gates f i.
+    """Ordered neurons LSTM, ON-LSTM (Shen et al. 2019, ICLR, eqs. 9–14); gates f i o g, master gates f i.
 
     A master gate is a running sum over softmax, cumax: it rises from 0 to 1 along the units. ``chunk_size`` units share
     each value of the master gates, so that hidden must be a multiple of it; the paper's language models have 10. Units

@@ -6,7 +6,7 @@ from recurra.equations import cell, sigmoid, tanh
 
 @cell
 def co_rnn(x, h, z, *, W, U, V, b, dt=0.042, gamma=2.7, epsilon=4.7):
-    """Coupled oscillators that the input drives (Rusch & Mishra 2021, coRNN, ICLR, eq. 3).
+    """coRNN: coupled oscillators that the input drives (Rusch & Mishra 2021, ICLR, eq. 3).
 
     ``h`` is the position of each oscillator, ``z`` its velocity; V is the paper's calligraphic W. The damping takes the
     velocity before the step, the paper's explicit choice n̄ = n - 1, as its authors' code does. The defaults are their
@@ -19,7 +19,7 @@ def co_rnn(x, h, z, *, W, U, V, b, dt=0.042, gamma=2.7, epsilon=4.7):
 
 @cell(init={"w": uniform(0.0, 1.0), "c": uniform(-0.1, 0.1), "b": 0.0})
 def unicornn(x, h, z, *, W, w, b, c, dt=0.19, alpha=30.65):
-    """Undamped independent oscillators, each with a time scale of its own (Rusch & Mishra 2021, UnICORNN, ICML, eq. 3).
+    """UnICORNN: undamped oscillators, each with a time scale of its own (Rusch & Mishra 2021, ICML, eq. 3).
 
     A unit sees itself alone, by the vector w, so that no product stays in the loop. The position h moves with the
     velocity z after its step. w starts in 0 to 1, c in ±0.1. The defaults are the authors'
@@ -33,7 +33,7 @@ def unicornn(x, h, z, *, W, w, b, c, dt=0.19, alpha=30.65):
 
 @cell
 def lem(x, h, z, *, W_1, U_1, b_1, W_2, U_2, b_2, W_z, U_z, b_z, W_h, U_h, b_h, dt=1.0):
-    """Long expressive memory: two states whose time steps are learnt (Rusch et al. 2022, LEM, ICLR, eq. 3).
+    """Long expressive memory, LEM: two states whose time steps are learnt (Rusch et al. 2022, ICLR, eq. 3).
 
     The output h, the paper's y, sees the new z; implementations that hand it the old z compute another network.
     """

@@ -9,7 +9,7 @@ def phased_lstm(
     x, dt, h, c, t, *,
     W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, tau, s, r_on, alpha=0.001,
 ):  # fmt: skip
-    """Peephole LSTM whose units open for a part of their period (Neil, Pfeiffer & Liu 2016, NIPS, eqs. 1–11).
+    """Phased LSTM: units open for a part of their period (Neil, Pfeiffer & Liu 2016, NIPS, eqs. 1–11).
 
     A unit's phase runs from 0 to 1 in every period tau, shifted by s; it is open for the share r_on of it. The paper's
     input t, the time of a step, is the sum of all dt, the state t; where times are given, the first dt is the first
@@ -34,7 +34,7 @@ def phased_lstm(
 def time_lstm_1(
     x, dt, h, c, *, W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_t, v_t, b_t, W_g, U_g, b_g, W_o, U_o, v_o, p_o, b_o
 ):
-    """Peephole LSTM with one time gate (Zhu et al. 2017, Time-LSTM 1, IJCAI)."""
+    """Time-LSTM 1: a peephole LSTM with one time gate (Zhu et al. 2017, IJCAI)."""
     i = sigmoid(x @ W_i + h @ U_i + p_i * c + b_i)
     f = sigmoid(x @ W_f + h @ U_f + p_f * c + b_f)
     t = sigmoid(x @ W_t + sigmoid(v_t * dt) + b_t)
@@ -49,7 +49,7 @@ def time_lstm_2(
     x, dt, h, c, *,
     W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_1, v_1, b_1, W_2, v_2, b_2, W_g, U_g, b_g, W_o, U_o, v_o, p_o, b_o,
 ):  # fmt: skip
-    """Peephole LSTM with two time gates (Zhu et al. 2017, Time-LSTM 2, IJCAI).
+    """Time-LSTM 2: a peephole LSTM with two time gates (Zhu et al. 2017, IJCAI).
 
     The first gate is for the output of this step, the second for the memory. The paper keeps the weights of the first
     one's interval at most 0, so that long intervals close it; here they are -|v_1|.
@@ -70,7 +70,7 @@ def time_lstm_2(
 def time_lstm_3(
     x, dt, h, c, *, W_i, U_i, p_i, b_i, W_1, v_1, b_1, W_2, v_2, b_2, W_g, U_g, b_g, W_o, U_o, v_o, p_o, b_o
 ):
-    """Time-LSTM with two time gates and coupled input and forget gates (Zhu et al. 2017, Time-LSTM 3, IJCAI).
+    """Time-LSTM 3: two time gates, and coupled input and forget gates (Zhu et al. 2017, IJCAI).
 
     As in ``time_lstm_2``, the weights of the first gate's interval are -|v_1|.
     """
@@ -95,7 +95,7 @@ def gru_d(
     x, m, dt, h, last, age, *,
     x_mean, w_x, b_x, W_h, b_h, W_r, U_r, V_r, b_r, W_z, U_z, V_z, b_z, W_n, U_n, V_n, b_n,
 ):  # fmt: skip
-    """GRU for inputs with gaps, whose last values and whose state decay (Che et al. 2018, GRU-D, eqs. 3–17).
+    """GRU-D: a GRU for inputs with gaps, whose last values and whose state decay (Che et al. 2018, eqs. 3–17).
 
     The inputs are x, the mask m of the same size (1 where x was observed, 0 where it is missing; x may be NaN there),
     and dt, the time since the step before, 0 at the first. The states ``last`` and ``age`` hold each input's last

@@ -328,7 +328,8 @@ def _cumsum(tape: Tape, equation: Equation, gradients: Gradients) -> Sequence[Co
 
 # No gradient passes these: comparisons and other step functions, random masks, and operations without operands.
 UNDIFFERENTIABLE = (
-    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "mask", "eye",
+    "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "detach", "mask",
+    "eye",
 )  # fmt: skip
 
 RULES: Mapping[str, DerivativeRule] = {

@@ -15,7 +15,10 @@ from recurra.program.text import Printer
 LoopKind = Literal["product", "elementwise", "affine"]
 
 _KNOWN, _AFFINE, _OTHER = range(3)  # what a value is in the states: without them, affine in them, anything else
-_LINEAR = ("add", "subtract", "negative", "split", "partition", "concat", "product", "heads", "mean", "sum", "cumsum")
+_LINEAR = (
+    "add", "subtract", "negative", "detach", "split", "partition", "concat", "product", "heads", "mean", "sum",
+    "cumsum",
+)  # fmt: skip
 _JOINING = ("mean", "sum", "max", "cumsum")  # a result has parts of several units
 _LONGEST = 60  # characters of an expression in a sentence
 

@@ -213,6 +213,15 @@ def scalar(parameter: Value) -> Value:
     return _apply("scalar", parameter)[0]
 
 
+def detach(x: Value) -> Value:
+    """x itself, through which no gradient passes, as ``torch.Tensor.detach``.
+
+    ``floor(x) + (x - detach(x))`` is the whole number below x, with the gradient of x: a straight-through estimator
+    (Bengio et al. 2013).
+    """
+    return _apply("detach", x)[0]
+
+
 def softmax(x: Value) -> Value:
     """exp(x) / sum(exp(x)) over the features, without overflow."""
     powers = exp(x - max(x))
@@ -305,7 +314,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         function.__name__: function
         for function in (
             sigmoid, tanh, relu, hard_sigmoid, exp, log, softplus, sqrt, abs, sin, cos, erf, sign, floor, minimum,
-            maximum, clip, where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, softmax, gelu,
+            maximum, clip, where, mean, sum, max, cumsum, split, concat, heads, eye, scalar, detach, softmax, gelu,
             layer_norm, rms_norm, bernoulli, dropout, delay, history,
         )
     }

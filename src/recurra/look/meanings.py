@@ -190,7 +190,7 @@ class _Structure:
     def _uses(self, parameter: Variable) -> Iterator[Equation]:
         """The equations that read a parameter, itself or transposed or cut."""
         for equation in self._readers.get(parameter, []):
-            if equation.operation in ("transpose", "scalar", "split", "partition", "heads"):
+            if equation.operation in ("transpose", "scalar", "detach", "split", "partition", "heads"):
                 for result in equation.results:
                     yield from self._uses(result)
             else:

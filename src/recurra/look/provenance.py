@@ -103,7 +103,7 @@ def _operands(equation: Equation, result: Variable, piece: Slice | None) -> Iter
         yield operands[1], piece if columns else None
     elif operation == "transpose":
         yield operands[0], None if piece is None else Slice(-1 if piece.axis == 0 else 0, piece.begin, piece.end)
-    elif OPERATIONS[operation].elementwise:
+    elif OPERATIONS[operation].elementwise or operation == "detach":
         for operand in operands:
             yield operand, piece if operand.shape == result.shape else None
     else:

@@ -235,6 +235,12 @@ def _scalar(use: Usage) -> None:
     use.solver.need(use.results[0], ())
 
 
+def _detach(use: Usage) -> None:
+    for shape, other in ((use.operand(0), use.results[0]), (use.result(), use.operands[0])):
+        if shape is not None:
+            use.solver.need(other, shape)
+
+
 def _mask(use: Usage) -> None:
     """The shape follows from the result's uses; a mask is drawn as a row of features at most."""
     shape = use.result()
@@ -301,6 +307,7 @@ _ROWS = [
     Operation("cumsum", ("real",), _running),
     Operation("eye", (), _eye),
     Operation("scalar", ("real",), _scalar),
+    Operation("detach", ("real",), _detach),
     Operation("mask", (), _mask, attributes=_MASK_ATTRIBUTES),
 ]
 

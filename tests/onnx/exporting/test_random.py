@@ -16,6 +16,7 @@ from recurra import (
     concat,
     cos,
     cumsum,
+    detach,
     dropout,
     erf,
     exp,
@@ -134,7 +135,8 @@ EVERYTHING = each(
     lambda v: where(v <= mean(v), v, -v),
     lambda v: where(v > 0, 0.5, v), lambda v: where(v >= 0.2, v, 0.0), lambda v: where(v == v, v, 9.0),
     lambda v: where(v != mean(v), v, 9.0), lambda v: v - mean(v), lambda v: v / (1 + abs(sum(v))), lambda v: v - max(v),
-    cumsum, lambda v: concat(*split(v, 3)[::-1]), lambda v: v * mean(where(mean(v) > 0, v, -v)),
+    cumsum, lambda v: v * detach(v), lambda v: concat(*split(v, 3)[::-1]),
+    lambda v: v * mean(where(mean(v) > 0, v, -v)),
 )  # fmt: skip
 
 

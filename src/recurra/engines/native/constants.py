@@ -8,7 +8,7 @@ from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instructi
 from recurra.engines.native.moves import moves
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
-_VIEWS = ("transpose", "concat", "split", "partition", "scalar")
+_VIEWS = ("transpose", "concat", "split", "partition", "scalar", "detach")
 _REDUCTIONS = ("sum", "mean", "max")  # in the order of the instruction's kinds
 _MOST_PARTS = 64  # of a matrix; one of more parts is computed as one value
 _NEST = 50  # depth of nested equations that one recursion computes, as Python's stack is limited
@@ -134,7 +134,7 @@ class Constants:
         if operation in OPERATIONS and OPERATIONS[operation].elementwise:
             operands = [self.value(operand).number for operand in maker.operands]
             self._elementwise(stage, operation, maker.results[0], operands)
-        elif operation in ("expand", "scalar"):
+        elif operation in ("expand", "scalar", "detach"):
             self._elementwise(stage, "copy", maker.results[0], [self.value(maker.operands[0]).number])
         elif operation == "product":
             self._product(stage, maker)

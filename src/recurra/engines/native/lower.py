@@ -14,7 +14,7 @@ from recurra.engines.native.products import EquationGroup, equation_groups
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
-_RENAMED = ("heads", "flatten", "scalar")  # these only rename their operand
+_RENAMED = ("heads", "flatten", "scalar", "detach")  # these only rename their operand
 _SUMS = ("outer", "rows_sum")
 
 

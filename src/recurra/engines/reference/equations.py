@@ -88,6 +88,7 @@ def function_of(equation: Equation, lib: ModuleType, sizes: Sizes) -> Callable[.
         "cumsum": lib.running_sum,
         "transpose": lambda x: x.swapaxes(-1, -2),
         "scalar": lambda x: x,
+        "detach": lib.detached,
         "concat": lambda *arrays: lib.join(arrays),
         "split": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,
         "partition": lambda x: lib.cut(x, widths) if len(widths) > 1 else x,

@@ -50,6 +50,11 @@ ELEMENTWISE = elementwise(
 )
 
 
+def detached(x: Array) -> Array:
+    """The array itself: arrays have no gradients."""
+    return x
+
+
 def mean(x: Array) -> Array:
     """The mean over features, kept as one feature."""
     return x.mean(-1, keepdims=True)

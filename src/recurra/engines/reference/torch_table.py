@@ -48,6 +48,11 @@ ELEMENTWISE = numpy_table.elementwise(
 )
 
 
+def detached(x: Tensor) -> Tensor:
+    """The tensor, without gradients."""
+    return x.detach()
+
+
 def mean(x: Tensor) -> Tensor:
     """The mean over features, kept as one feature."""
     return x.mean(-1, keepdim=True)

@@ -14,7 +14,8 @@ _FUNCTIONS, _DIVISIONS, _OTHERS = 48, 32, 8
 _SLOW = {
     **dict.fromkeys(("tanh", "sigmoid", "exp", "log", "sin", "cos", "erf", "softplus", "power"), _FUNCTIONS),
     **dict.fromkeys(("divide", "sqrt"), _DIVISIONS),
-    **dict.fromkeys(("product", "split", "partition", "heads", "mask", "scalar"), 0),  # counted elsewhere, or free
+    # Counted elsewhere, or free.
+    **dict.fromkeys(("product", "split", "partition", "heads", "mask", "scalar", "detach"), 0),
 }
 
 

@@ -261,5 +261,6 @@ WRITERS: Mapping[str, OperationWriter] = {
     "cumsum": _running_sum,
     "eye": _eye,
     "scalar": _same,
+    "detach": _same,
     "mask": _mask,
 }
