@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from recurra.errors import EquationError
 from recurra.program.operations import OPERATIONS, AttributeValue
+from recurra.program.program import HISTORY
 from recurra.source_lines import SourceLine, first_line, running_line
 
 
@@ -23,9 +24,6 @@ class Record(NamedTuple):
     results: tuple[int, ...]
     attributes: dict[str, AttributeValue]
     place: SourceLine | None
-
-
-HISTORY = "_history"  # in the names of states that hold earlier values
 
 
 @dataclass

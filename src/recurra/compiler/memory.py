@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recurra.program import Equation, Program, Variable
-from recurra.values import HISTORY
+from recurra.program import HISTORY, Equation, Program, Variable
 
 
 def reached_states(program: Program) -> dict[Variable, frozenset[Variable]]:

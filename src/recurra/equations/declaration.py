@@ -22,6 +22,11 @@ _LAYER_ARGUMENTS = (
     "tie_directions", "merge_mode", "device", "dtype",
 )  # fmt: skip
 
+# Inputs beside the first one are passed to a call by name, beside these arguments of its own.
+_CALL_ARGUMENTS = (
+    "x", "input", "state", "hx", "reset", "return_trace", "lengths", "ids", "chunk", "output", "self",
+)  # fmt: skip
+
 
 class Cell:
     """The equations of one time step, made by ``@recurra.cell``. A cell holds no weights.
@@ -137,6 +142,11 @@ def _inputs(
         raise EquationError(
             f"cell {name!r}: inputs names the first arguments in their order, as in inputs=('x', 'dt'); the arguments "
             f"are ({', '.join(flowing)}), inputs is {given!r}"
+        )
+    taken = [each for each in names[1:] if each in _CALL_ARGUMENTS]
+    if taken:
+        raise EquationError(
+            f"cell {name!r}: an input beside the first one cannot be called {taken[0]}: calls have that"
         )
     defaults = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names)
     for each, default in defaults.items():

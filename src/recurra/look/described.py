@@ -74,5 +74,5 @@ def _with_shapes(part: ExplainedPart) -> ExplainedPart:
     stack = part.stack
     variables = {row.name: row for row in (stack.sequences or stack.layers[0].variables)}
     outputs = ["output" if stack.sequences else stack.program.output.name]
-    arrives = variables["input" if stack.sequences else stack.program.input.name]
+    arrives = variables["input" if stack.sequences else stack.program.named_inputs[0].name]
     return ExplainedPart(part.name, stack, arrives.numbers, ", ".join(variables[name].numbers for name in outputs))

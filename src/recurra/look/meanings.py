@@ -10,7 +10,7 @@ from recurra.compiler.rewrite import users
 from recurra.equations import relu, tanh
 from recurra.look.provenance import Origins
 from recurra.look.words import PROJECTION, WORDS
-from recurra.program import OPERATIONS, Equation, Program, Variable
+from recurra.program import HISTORY, OPERATIONS, Equation, Program, Variable
 
 # The range of the results of an operation, in words.
 _RANGES = {
@@ -76,10 +76,13 @@ class _Structure:
 
     def words(self) -> dict[str, str]:
         program = self._program
-        found = {program.input.name: "input of this step"}
+        first, *others = program.named_inputs
+        found = {first.name: "input of this step"}
+        found |= {variable.name: f"input {variable.name} of this step" for variable in others}
         new = dict(zip(program.next_states, program.states, strict=True))
         for state in program.states:
-            found[state.name] = f"{self._kind(state)}, from the step before"
+            since = "" if HISTORY in state.name else ", from the step before"
+            found[state.name] = f"{self._kind(state)}{since}"
         for parameter in program.parameters:
             found[parameter.name] = self._parameter(parameter)
         for variable in program.variables():
@@ -95,6 +98,8 @@ class _Structure:
         return found
 
     def _kind(self, state: Variable) -> str:
+        if HISTORY in state.name:
+            return f"state {state.name}: the values of {state.name.partition(HISTORY)[0]} in the steps before"
         return "hidden state" if state is self._program.states[0] else f"state {state.name}"
 
     def _computed(self, variable: Variable) -> str:

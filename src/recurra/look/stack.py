@@ -110,6 +110,10 @@ class _StackFacts:
         packed = ": the data, packed" if self.form.is_packed else ""
         source = (*leading, Dimension("input", sizes.input_size))
         rows = [ExplainedVariable("input", f"the sequences{packed}", source)]
+        for each in program.further_inputs:
+            size = Dimension(str(each.size), each.size.value(sizes.places[0].sizes))
+            default = "" if each.default is None else f"; {each.default:g} by default"
+            rows.append(ExplainedVariable(each.name, f"the input {each.name}{packed}{default}", (*leading, size)))
         states = []
         for state, width in zip(program.states, sizes.state_sizes, strict=True):
             count = Dimension("layers*directions", len(sizes.places))
@@ -162,7 +166,8 @@ class _StackFacts:
     def _shown(self) -> list[Variable]:
         """The variables that are no parameters and have a name."""
         parameters = set(self.program.parameters)
-        return [v for v in self.program.variables() if v.is_named and v not in parameters]
+        inputs = self.program.named_inputs
+        return [*inputs, *(v for v in self.program.variables() if v.is_named and v not in {*parameters, *inputs})]
 
     def _dimensions(self, variable: Variable, place: LayerPlace | None) -> NamedShape:
         named: dict[str, Size] = {}
@@ -184,8 +189,11 @@ class _StackFacts:
 
     def _origins(self, variable: Variable, place: LayerPlace | None) -> tuple[str, ...]:
         """Where a variable comes from, in words or as the pieces of Python that it reads."""
-        if variable is self.program.input:
+        first, *others = self.program.named_inputs
+        if variable is first:
             return (self._origin_of_input(place),)
+        if variable in others:
+            return ("the argument" if self.subject.is_cell or place is None else self._at_step(variable.name),)
         if variable in self.program.states:
             return (self._origin_of_state(variable, place),)
         suffix = "" if place is None or self.subject.is_cell else place.suffix
@@ -200,10 +208,14 @@ class _StackFacts:
         if place.layer > 0:
             beside = ", forward beside backward" if self._directions == 2 else ""
             return f"output of layer {place.layer - 1} at this step{beside}"
+        return self._at_step("input")
+
+    def _at_step(self, name: str) -> str:
+        """One step of an input of the layer."""
         if self.form.is_packed:
-            return "input, the rows of step t"
+            return f"{name}, the rows of step t"
         batch_first = self.subject.sizes is not None and self.subject.sizes.batch_first and self.form.is_batched
-        return "input[:, t]" if batch_first else "input[t]"
+        return f"{name}[:, t]" if batch_first else f"{name}[t]"
 
     def _origin_of_state(self, state: Variable, place: LayerPlace | None) -> str:
         if self.subject.is_cell or place is None:

@@ -147,13 +147,14 @@ class _Unrolling:
         if step is None:
             return "", ""
         entering = self._entering(None if self.stack.sizes is None else self.stack.sizes.places[0], step)
-        name = self.program.input.name if self.stack.is_cell else self._at("input", step)
+        names = ", ".join(variable.name for variable in self.program.named_inputs)
+        name = names if self.stack.is_cell else self._at("input", step)
         return name, entering
 
     def _entering(self, place: LayerPlace | None, step: int | None) -> str:
         if step is None:
             return ""
-        features = of_sizes(self.program.input.shape, None if place is None else place.sizes)[0]
+        features = of_sizes(self.program.named_inputs[0].shape, None if place is None else place.sizes)[0]
         return self._shape(features, step)
 
     def _output(self, step: int | None) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,21 @@ class StateInterface:
 
 
 @dataclass(frozen=True)
+class FurtherInput:
+    """An input of a model beside the first one, which one or several recurrent parts take.
+
+    Attributes:
+        name: its name in the cells.
+        size: the number of its features.
+        default: the number that it is where a call does not give it; None if every call must.
+    """
+
+    name: str
+    size: int
+    default: float | None
+
+
+@dataclass(frozen=True)
 class Interface:
     """The input, the output and the states of a model.
 
@@ -61,6 +76,7 @@ class Interface:
         is_cell: whether a call is one step, without a dimension of time.
         batch_first: whether the batch comes before time.
         dtype: the dtype of input, output and states, float32 or float64; tokens are int64.
+        further_inputs: the inputs beside the first one.
     """
 
     parts: tuple[tuple[str, Part], ...]
@@ -71,6 +87,7 @@ class Interface:
     is_cell: bool
     batch_first: bool
     dtype: np.dtype[Any]
+    further_inputs: tuple[FurtherInput, ...] = ()
 
     @property
     def takes_tokens(self) -> bool:
@@ -134,7 +151,24 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
         is_cell=any(role(part) == "cell" for _, part in recurrent),
         batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in recurrent),
         dtype=dtype,
+        further_inputs=_further_inputs(recurrent),
     )
+
+
+def _further_inputs(recurrent: Iterable[tuple[str, Part]]) -> tuple[FurtherInput, ...]:
+    """The inputs beside the first one of all recurrent parts; parts that name one alike share it.
+
+    Raises:
+        FileFormatError: an input has several sizes or defaults.
+    """
+    found: dict[str, FurtherInput] = {}
+    for name, part in recurrent:
+        for each in part.program.further_inputs:
+            for sizes in layer_sizes(part):
+                own = FurtherInput(each.name, each.size.value(sizes), each.default)
+                if found.setdefault(each.name, own) != own:
+                    raise FileFormatError(f"{name or part.kind}: its input {each.name} has another size or default")
+    return tuple(found.values())
 
 
 def _states(name: str, part: Part) -> Iterator[StateInterface]:

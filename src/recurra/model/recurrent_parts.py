@@ -60,6 +60,11 @@ def directions(part: Part) -> int:
     return 2 if part.settings.get("bidirectional") is True else 1
 
 
+def further_sizes(part: Part) -> list[int]:
+    """The sizes of a recurrent part's inputs beside the first one."""
+    return [each.size.value(layer_sizes(part)[0]) for each in part.program.further_inputs]
+
+
 def recurrent_weights(part: Part) -> list[tuple[str, Shapes]]:
     """The weights of a recurrent part for each layer and direction: the suffix of their names, and shapes by full name.
 

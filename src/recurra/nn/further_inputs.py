@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.errors import EquationError
+from recurra.model.interface import FurtherInput
 from recurra.nn.input_form import Input, InputForm
 from recurra.nn.running.autocast import is_autocast
 from recurra.nn.running.scan import Scan
 
 GivenInputs = Mapping[str, Input]  # of a call, by name
-
-
-@dataclass(frozen=True)
-class FurtherInput:
-    """An input beside the first one.
-
-    Attributes:
-        name: its name in the cell, by which calls give it.
-        size: the number of its features.
-        default: the number that it is where a call does not give it; None if every call must.
-    """
-
-    name: str
-    size: int
-    default: float | None
 
 
 def further_inputs(scans: Sequence[Scan]) -> tuple[FurtherInput, ...]:

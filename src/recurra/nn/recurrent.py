@@ -17,6 +17,7 @@ from recurra.engines.torch_internals import leave_to_python
 from recurra.equations import Cell
 from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
+from recurra.model.interface import FurtherInput
 from recurra.nn.arranging import arrangement_of, hidden_sizes_of
 from recurra.nn.checks import (
     InputCheck,
@@ -27,7 +28,7 @@ from recurra.nn.checks import (
     check_reset,
     check_weights,
 )
-from recurra.nn.further_inputs import FurtherInput, GivenInputs, further_inputs, layer_rows
+from recurra.nn.further_inputs import GivenInputs, further_inputs, layer_rows
 from recurra.nn.input_form import Input, InputForm
 from recurra.nn.layer_states import (
     OfScans,

@@ -13,6 +13,7 @@ from recurra.equations import Cell
 from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
 from recurra.mistakes import address
+from recurra.model.interface import FurtherInput
 from recurra.nn.checks import (
     InputCheck,
     as_int,
@@ -26,7 +27,7 @@ from recurra.nn.checks import (
     state_label,
 )
 from recurra.nn.fixed import FixedConfiguration
-from recurra.nn.further_inputs import FurtherInput, GivenInputs, cell_rows, further_inputs
+from recurra.nn.further_inputs import GivenInputs, cell_rows, further_inputs
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
 from recurra.nn.running.run import engine_of, run

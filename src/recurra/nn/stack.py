@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
 
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Stack(nn.Sequential):
@@ -24,20 +27,26 @@ class Stack(nn.Sequential):
         *parts: modules, or one dictionary of modules by name, as torch.nn.Sequential takes them.
     """
 
-    def forward(self, input: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, input: Any, state: Any = None, **inputs: Any) -> tuple[Any, Any]:
         """Run all parts.
 
         Args:
             input: the input of the first part.
             state: the state of the recurrent parts. Default zeros.
+            **inputs: inputs of cells beside the first one by name, ``stack(x, dt=dt)``; each recurrent part gets its
+                own, as ``Recurrent`` takes them.
 
         Returns:
             the last part's output, and the new state.
 
         Raises:
             ValueError: the number of states is not the number of recurrent parts.
+            TypeError: no recurrent part has an input of one of the names.
         """
-        return run_parts(self, input, state)
+        unknown = [name for name in inputs if name not in _further_inputs(self)]
+        if unknown:
+            raise TypeError(f"no cell of the Stack has an input {unknown[0]!r} beside the first one")
+        return run_parts(self, input, state, inputs)
 
 
 def is_recurrent(module: nn.Module) -> bool:
@@ -47,7 +56,20 @@ def is_recurrent(module: nn.Module) -> bool:
     return isinstance(module, (Recurrent, RecurrentCell, nn.RNNBase, nn.RNNCellBase))
 
 
-def run_parts(parts: Iterable[nn.Module], x: Any, state: Any = None) -> tuple[Any, Any]:
+def _further_inputs(module: nn.Module) -> set[str]:
+    """The names of the inputs beside the first one that the recurrent parts of a module take."""
+    parts = [part for part in module.modules() if isinstance(part, (Recurrent, RecurrentCell))]
+    return {each.name for part in parts for each in part._further}
+
+
+def _taken(part: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the inputs that a part takes."""
+    return {name: inputs[name] for name in _further_inputs(part) if name in inputs} if inputs else {}
+
+
+def run_parts(
+    parts: Iterable[nn.Module], x: Any, state: Any = None, inputs: Mapping[str, Any] = _NONE
+) -> tuple[Any, Any]:
     """Run parts one after the other, as a ``Stack`` of them would.
 
     Raises:
@@ -67,9 +89,10 @@ def run_parts(parts: Iterable[nn.Module], x: Any, state: Any = None) -> tuple[An
     for part in parts:
         if isinstance(part, nn.Sequential):
             given = states[len(new)] if is_recurrent(part) else ()
-            x, after = part(x, given) if isinstance(part, Stack) else run_parts(part, x, given)
+            own = _taken(part, inputs)
+            x, after = part(x, given, **own) if isinstance(part, Stack) else run_parts(part, x, given, own)
         elif is_recurrent(part):
-            x, after = _run(part, x, states[len(new)])
+            x, after = _run(part, x, states[len(new)], _taken(part, inputs))
         else:
             x = part(x)
         if is_recurrent(part):
@@ -77,8 +100,8 @@ def run_parts(parts: Iterable[nn.Module], x: Any, state: Any = None) -> tuple[An
     return x, new[0] if count == 1 else tuple(new)
 
 
-def _run(part: nn.Module, x: Any, state: Any) -> tuple[Any, Any]:
-    result = part(x, state)
+def _run(part: nn.Module, x: Any, state: Any, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+    result = part(x, state, **inputs)
     is_cell = isinstance(part, nn.RNNCellBase) or (isinstance(part, RecurrentCell) and part.cell.output is None)
     if not is_cell:
         return result[0], result[1]

@@ -2,12 +2,13 @@
 
 from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
-from recurra.program.program import Equation, Operand, Program, StepInput, Variable, depending
+from recurra.program.program import HISTORY, Equation, Operand, Program, StepInput, Variable, depending
 from recurra.program.serial import from_json, to_json
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, Sizes, shape_text
 
 __all__ = [
     "HIDDEN",
+    "HISTORY",
     "INPUT",
     "OPERATIONS",
     "PROJ",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from recurra.program.operations import AttributeValue
 from recurra.program.sizes import Shape, Size, Sizes
 
+HISTORY = "_history"  # in the names of states that hold earlier values of a value
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -117,6 +119,12 @@ class Program:
     def further_inputs(self) -> tuple[StepInput, ...]:
         """The inputs beside the first one."""
         return self.inputs[1:]
+
+    @property
+    def named_inputs(self) -> tuple[Variable, ...]:
+        """The inputs of a step as the equations read them: ``input`` alone, or the several that it holds."""
+        named = {variable.name: variable for equation in self.unpacking for variable in equation.results}
+        return tuple(named[each.name] for each in self.inputs if each.name in named) or (self.input,)
 
     @property
     def unpacking(self) -> tuple[Equation, ...]:

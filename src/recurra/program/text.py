@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from recurra.program.operations import OPERATIONS
 from recurra.program.program import Equation, Operand, Program, Variable
-from recurra.program.sizes import Shape, Size, shape_text
+from recurra.program.sizes import Size, shape_text
 
 _DEEPEST = 20  # operations nested in one line
 
@@ -112,22 +112,14 @@ def aligned(lines: Iterable[tuple[str, str]], limit: int = 64) -> str:
     return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in lines)
 
 
-def input_shapes(program: Program) -> dict[str, Shape]:
-    """The name and shape of each input of a step."""
-    if not program.inputs:
-        return {program.input.name: program.input.shape}
-    named = {variable.name: variable for equation in program.unpacking for variable in equation.results}
-    return {each.name: named[each.name].shape if each.name in named else (each.size,) for each in program.inputs}
-
-
 def program_text(program: Program) -> str:
     """The program as equations with the shape of each variable.
 
     Shapes are of one example at one time step; ``c'`` is the new value of state ``c``.
     """
-    named = {name: ("  " + name, shape_text(shape)) for name, shape in input_shapes(program).items()}
-    flowing = ", ".join([*named, *(state.name for state in program.states)])
-    lines = [*named.values(), *(("  " + v.name, shape_text(v.shape)) for v in program.sources[1:])]
+    inputs = program.named_inputs
+    flowing = ", ".join(variable.name for variable in (*inputs, *program.states))
+    lines = [("  " + variable.name, shape_text(variable.shape)) for variable in (*inputs, *program.sources[1:])]
     lines += [("  " + text, shapes) for text, shapes in Printer(program).lines(program.equations)]
     if program.states:
         lines.append(("  return " + ", ".join(new.name for new in program.next_states), ""))

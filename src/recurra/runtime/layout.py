@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from recurra.mistakes import address
 from recurra.model import Description
 from recurra.model.initial_states import initial_states
 from recurra.model.interface import StateInterface
+from recurra.runtime.further_inputs import FurtherArrays, further_arrays
 from recurra.runtime.inputs import numbers, tokens
 from recurra.runtime.packed_program import Array
 from recurra.runtime.states import Nest, checked
@@ -72,6 +73,46 @@ class Layout:
         if not is_batched:
             return array[:, None], False
         return (array.swapaxes(0, 1) if interface.batch_first else array), True
+
+    def further(self, given: Mapping[str, Any], steps: int, batch: int | None) -> FurtherArrays:
+        """The inputs beside the first one, each (T, batch, size).
+
+        Args:
+            given: those that a call gives, laid out as the first one.
+            steps: T.
+            batch: the number of sequences; None where the first input has no batch.
+
+        Raises:
+            TypeError: an input is missing, not known, or not numbers.
+            RecurraError: an input has another shape; the message names the dimensions.
+        """
+        wanted = self.interface.further_inputs
+        if not wanted and not given:
+            return {}
+        lengths = {"seq_len": steps, "batch": batch or 0}
+        names = [name for name in self.interface.rows if name != "batch" or batch is not None]
+        return further_arrays(wanted, given, {name: lengths[name] for name in names}, self.dtype)
+
+    def step_rows(self, x: Array, batch: int) -> Array:
+        """The first input of one step as (batch, input_size).
+
+        Raises:
+            ValueError: it has another shape.
+        """
+        size = self.interface.input_size
+        rows = x[None] if x.ndim == 1 and batch == 1 else x
+        if rows.shape != (batch, size):
+            raise ValueError(f"a step's input must be (batch={batch}, input_size={size}); got {x.shape}")
+        return rows
+
+    def further_of_step(self, given: Mapping[str, Any], batch: int | None) -> FurtherArrays:
+        """The inputs beside the first one of one step, (1, batch, size); ``given`` has no dimension of time.
+
+        Raises:
+            TypeError, RecurraError: as ``further``.
+        """
+        dimensions = {} if batch is None else {"batch": batch}
+        return further_arrays(self.interface.further_inputs, given, dimensions, self.dtype)
 
     def output(self, output: Array, is_batched: bool) -> Array:
         """The output of the stages, laid out as the input was."""

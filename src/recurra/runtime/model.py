@@ -90,7 +90,9 @@ class Model:
         """Whether the batch comes before time."""
         return self.layout.interface.batch_first
 
-    def __call__(self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None) -> tuple[Array, Any]:
+    def __call__(
+        self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None, **inputs: ArrayLike
+    ) -> tuple[Array, Any]:
         """Run the model over sequences.
 
         Args:
@@ -102,18 +104,21 @@ class Model:
                 tuple with one of these for each. Default zeros.
             lengths: (batch,) the length of each sequence, 0 to seq_len; the output after its end is zero. Default: all
                 steps.
+            **inputs: the inputs beside the first one by name, ``model(x, dt=dt)``: laid out as x, each with its own
+                features, or without a dimension for them where it is one number.
 
         Returns:
             The output, laid out as x, and the last states, shaped as ``state``; an empty tuple without recurrent parts.
 
         Raises:
             RecurraError: a shape does not fit; the message names the dimensions.
-            TypeError: x is not numbers, or tokens are not whole numbers.
+            TypeError: x is not numbers, or tokens are not whole numbers; an input is missing or not known.
             IndexError: a token is not in the vocabulary.
         """
         rows, is_batched = self.layout.rows(x)
         batch = rows.shape[1]
         states = self.layout.states(state, batch, is_batched)
+        further = self.layout.further(inputs, rows.shape[0], batch if is_batched else None)
         packing = None
         if lengths is not None:
             lengths = array_of("lengths", lengths)
@@ -125,7 +130,7 @@ class Model:
             packing = Packing(lengths, rows.shape[0])
             if self.takes_tokens:  # padding need not be a token
                 rows = np.where(np.arange(len(rows))[:, None] < lengths, rows, 0)
-        output, last = run_stages(self.stages, rows, states, packing)
+        output, last = run_stages(self.stages, rows, states, packing, further)
         if packing is not None:
             packing.clear(output)
         return self.layout.output(output, is_batched), self.layout.states_out(last, is_batched)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy as np
 from recurra.errors import RecurraError
 from recurra.model import KINDS, Description, Part, recurrent_weights
 from recurra.model.arrangement import Arrangement
-from recurra.model.interface import leaves
+from recurra.model.interface import FurtherInput, leaves
 from recurra.model.kinds import features, role
 from recurra.model.recurrent_parts import adds_input, arrangement, directions, layer_sizes
 from recurra.program import Program, Sizes, Variable
+from recurra.runtime.further_inputs import FurtherArrays, beside, further_arrays
 from recurra.runtime.packed_program import Array, PackedProgram
 from recurra.runtime.packing import Packing, run_sequences
 
+NONE: FurtherArrays = MappingProxyType({})
 _StageResults = tuple[Array, list[Array]]  # the output and the last states
 _Run = Callable[[], object]
 
@@ -41,7 +44,9 @@ class ModelStage(Protocol):
         """The number of output features; None where it is the number of input features."""
         ...
 
-    def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
+    def __call__(
+        self, x: Array, states: Sequence[Array], packing: Packing | None, inputs: FurtherArrays
+    ) -> _StageResults:
         """Run over sequences.
 
         Args:
@@ -49,6 +54,7 @@ class ModelStage(Protocol):
             states: the first states in the order of the model's interface, each (layers * directions, batch, size), or
                 (directions, batch, size) where they come layer by layer; empty where the stage has none.
             packing: the packing of the sequences; None where all have T steps.
+            inputs: the inputs beside the first one, of which recurrent stages take theirs.
 
         Returns:
             The output, (T, batch, output), and the last states, shaped as the first.
@@ -94,7 +100,9 @@ class LookupStage:
         """The number of features of a row."""
         return int(self.table.shape[1])
 
-    def __call__(self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None) -> _StageResults:
+    def __call__(
+        self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None, inputs: FurtherArrays = NONE
+    ) -> _StageResults:
         """Look up the rows of tokens of any shape; the features come last.
 
         Raises:
@@ -138,7 +146,9 @@ class ProgramStage:
             self._packed[width] = PackedProgram(self.program, self.parameters, sizes)
         return self._packed[width]
 
-    def __call__(self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None) -> _StageResults:
+    def __call__(
+        self, x: Array, states: Sequence[Array] = (), packing: Packing | None = None, inputs: FurtherArrays = NONE
+    ) -> _StageResults:
         """See ``ModelStage``."""
         output: Array = self.packed(x.shape[-1])(x, ()).output
         return output, []
@@ -198,14 +208,17 @@ class RecurrentStage:
         cuts = range(0, len(by_program), count)
         return [np.stack(values[begin : begin + count]) for values in of_states for begin in cuts]
 
-    def __call__(self, x: Array, states: Sequence[Array], packing: Packing | None) -> _StageResults:
+    def __call__(
+        self, x: Array, states: Sequence[Array], packing: Packing | None, inputs: FurtherArrays = NONE
+    ) -> _StageResults:
         """See ``ModelStage``."""
         last = [np.empty_like(state) for state in states]
         number = 0
         for layer, adds in zip(self.programs, self.adds_input, strict=True):
             outputs = []
             for program in layer:
-                output, ends = run_sequences(program, x, self.of_program(states, number), packing)
+                taken = beside(x, program.program, inputs)
+                output, ends = run_sequences(program, taken, self.of_program(states, number), packing)
                 outputs.append(output)
                 for own, end in zip(self.of_program(last, number), ends, strict=True):
                     own[...] = end
@@ -222,7 +235,7 @@ class RecurrentStage:
             outputs = _outputs(layer, x, self.arrangement.merge_mode)
             for program, output in zip(layer, outputs, strict=True):
                 own, ends = self.of_program(states, number), self.of_program(last, number)
-                runs.append(program.repeated(x, own, output, ends))
+                runs.append(program.repeated(self._beside(x, program, runs), own, output, ends))
                 number += 1
             output, merging = _merging(outputs, self.arrangement.merge_mode)
             runs += merging
@@ -230,6 +243,20 @@ class RecurrentStage:
                 runs.append(partial(np.add, x, output, output))
             x = output
         return x, runs
+
+    @staticmethod
+    def _beside(x: Array, program: PackedProgram, runs: list[_Run]) -> Array:
+        """An array for a layer's input with the defaults of the others beside it, and a run that copies x there."""
+        if not program.program.further_inputs:
+            return x
+        wanted = [
+            FurtherInput(each.name, each.size.value(program.sizes), each.default)
+            for each in program.program.further_inputs
+        ]
+        dimensions = dict(zip(("seq_len", "batch"), x.shape, strict=False))
+        taken = beside(x, program.program, further_arrays(wanted, {}, dimensions, x.dtype))
+        runs.append(partial(np.copyto, taken[..., : x.shape[-1]], x))
+        return taken
 
     @property
     def is_chain(self) -> bool:
@@ -295,7 +322,11 @@ def stages(description: Description) -> list[ModelStage]:
 
 
 def run_stages(
-    stages: Sequence[ModelStage], x: Array, states: Sequence[Sequence[Array]], packing: Packing | None = None
+    stages: Sequence[ModelStage],
+    x: Array,
+    states: Sequence[Sequence[Array]],
+    packing: Packing | None = None,
+    inputs: FurtherArrays = NONE,
 ) -> tuple[Array, list[list[Array]]]:
     """Run all stages over sequences.
 
@@ -304,13 +335,14 @@ def run_stages(
         x: (T, batch, features), or tokens (T, batch).
         states: the first states of each stage that has any.
         packing: the packing of the sequences; None where all have T steps.
+        inputs: the inputs beside the first one. Default: the model has none.
 
     Returns:
         The output, (T, batch, features), a new array, and the last states.
     """
     first, last, value = iter(states), [], x
     for stage in stages:
-        value, ends = stage(value, next(first) if stage.has_states else (), packing)
+        value, ends = stage(value, next(first) if stage.has_states else (), packing, inputs)
         if stage.has_states:
             last.append(ends)
     return (np.array(x) if value is x else value), last

@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra.engines import Stepper, StepScan, asked, choose, engine
 from recurra.errors import RecurraError
+from recurra.runtime.further_inputs import FurtherArrays
 from recurra.runtime.layout import Layout
 from recurra.runtime.packed_program import Array
 from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, run_stages, step_programs
@@ -35,7 +36,9 @@ def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper
     table = next((stage for stage in stages if isinstance(stage, LookupStage)), None)
     dtype = layout.dtype.name
     engines = dict.fromkeys(choose(program.plan, dtype) for program in programs)
-    if len(engines) == 1 and all(stage.is_chain for stage in stages):
+    takes_further = [bool(program.program.further_inputs) for program in programs]
+    joins = any(takes_further[table is None :])  # a native step joins nothing between programs
+    if len(engines) == 1 and not joins and all(stage.is_chain for stage in stages):
         scans = [
             StepScan(program.spec, program.parameters, program.kernel(dtype)[1], program.masks) for program in programs
         ]
@@ -79,9 +82,14 @@ class PlainStepper:
     def step(self, x: Any) -> Array:
         """See ``Stepper``."""
         with alone(self._lock):
-            return self._stepped(x)
+            return self._stepped(x, {})
 
-    def _stepped(self, x: Any) -> Array:
+    def step_with(self, x: Any, inputs: FurtherArrays) -> Array:
+        """Run a step with inputs beside the first one, each (1, batch, size)."""
+        with alone(self._lock):
+            return self._stepped(x, inputs)
+
+    def _stepped(self, x: Any, inputs: FurtherArrays) -> Array:
         interface, value = self._layout.interface, np.asarray(x)
         shape = (self._batch,) if interface.takes_tokens else (self._batch, interface.input_size)
         is_one = value.ndim == len(shape) - 1 and self._batch == 1
@@ -91,7 +99,7 @@ class PlainStepper:
             raise ValueError(f"a step's input must be (batch={self._batch}{size}); got {np.shape(x)}")
         value = value if interface.takes_tokens else np.asarray(value, self._layout.dtype)
         with engine(self._engine):
-            output, self._states = run_stages(self._stages, value[None], self._states)
+            output, self._states = run_stages(self._stages, value[None], self._states, inputs=inputs)
         return np.array(output[0, 0] if is_one else output[0])
 
     def states(self) -> list[Array]:

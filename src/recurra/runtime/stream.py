@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from recurra.runtime.inputs import array_of, numbers, tokens
 from recurra.runtime.packed_program import Array
 from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stages import by_program, by_stage, run_stages
-from recurra.runtime.stepper import BUSY, MAX_BATCH, alone, stepper
+from recurra.runtime.stepper import BUSY, MAX_BATCH, PlainStepper, alone, stepper
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -56,20 +57,23 @@ class Stream:
             self._stepper.set_states(by_program(model.recurrent, model.layout.states(None, self.batch, True)))
         self._step = self._stepper.step
         self._dtype = None if model.takes_tokens else model.dtype
+        self._has_further = bool(model.layout.interface.further_inputs)
 
-    def step(self, x: ArrayLike) -> Array:
+    def step(self, x: ArrayLike, **inputs: ArrayLike) -> Array:
         """Run one step.
 
         Args:
             x: (batch, input_size), for one sequence also (input_size,); tokens (batch,), for one sequence also a whole
                 number.
+            **inputs: the inputs beside the first one by name, ``stream.step(x, dt=dt)``: (batch, size), without the
+                last dimension where one is one number, and without the batch where x has none.
 
         Returns:
             The output, (batch, output_size), or (output_size,) where x had no batch; a new array.
 
         Raises:
             ValueError: x has another shape; the message names the dimensions.
-            TypeError: x is not numbers, or tokens are not whole numbers.
+            TypeError: x is not numbers, or tokens are not whole numbers; an input is missing or not known.
             IndexError: the model does not have one of the tokens.
             RuntimeError: another thread is using the stream.
         """
@@ -82,16 +86,27 @@ class Stream:
                 given = tokens(x)
         elif kind is not np.ndarray or given.dtype is not self._dtype:
             given = numbers(x, self._dtype)
-        output: Array = self._step(given)
+        output: Array = self._step(given) if not inputs and not self._has_further else self._step_with(given, inputs)
         return output
 
-    def feed(self, chunk: ArrayLike) -> Array:
+    def _step_with(self, x: Any, inputs: Mapping[str, Any]) -> Array:
+        """Run a step with inputs beside the first one."""
+        is_one = self.batch == 1 and np.ndim(x) == (0 if self._dtype is None else 1)
+        further = self.model.layout.further_of_step(inputs, None if is_one else self.batch)
+        if isinstance(self._stepper, PlainStepper):
+            return self._stepper.step_with(x, further)
+        rows = self.model.layout.step_rows(x, self.batch)
+        output: Array = self._step(np.concatenate([rows, *(each[0] for each in further.values())], -1))
+        return output[0] if is_one else output
+
+    def feed(self, chunk: ArrayLike, **inputs: ArrayLike) -> Array:
         """Run several steps at once.
 
         Args:
             chunk: laid out as the model's input: (steps, batch, input_size), or (batch, steps, input_size) where its
                 layers are batch_first; for one sequence also (steps, input_size). Tokens have no last dimension. The
                 number of steps may be 0.
+            **inputs: the inputs beside the first one by name, laid out as the chunk.
 
         Returns:
             The outputs, laid out as the chunk.
@@ -107,8 +122,9 @@ class Stream:
         rows, is_batched = layout.rows(chunk)
         if rows.shape[1] != self.batch:
             raise RecurraError(f"a chunk must be of batch={self.batch} sequences; got {rows.shape[1]}")
+        further = layout.further(inputs, rows.shape[0], self.batch if is_batched else None)
         with alone(self._lock), engine(self._engine):
-            output, last = run_stages(model.stages, rows, self._states())
+            output, last = run_stages(model.stages, rows, self._states(), inputs=further)
             self._stepper.set_states(by_program(model.recurrent, last))
         return layout.output(output, is_batched)
 

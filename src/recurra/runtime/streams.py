@@ -89,12 +89,13 @@ class Streams:
         self._is_used[checked] = False
         self._free += checked.tolist()[::-1]
 
-    def step(self, ids: ArrayLike, x: ArrayLike) -> Array:
+    def step(self, ids: ArrayLike, x: ArrayLike, **inputs: ArrayLike) -> Array:
         """Run one step of some sequences.
 
         Args:
             ids: (n,) the sequences' numbers, each at most once, in any order.
             x: (n, input_size), or tokens (n,); row k is for sequence ids[k].
+            **inputs: the inputs beside the first one by name: (n, size), or (n,) where one is one number.
 
         Returns:
             The outputs, (n, output_size).
@@ -106,9 +107,10 @@ class Streams:
         """
         rows = self._checked(ids)
         value = self._input(x, len(rows))
+        further = self.model.layout.further_of_step(inputs, len(rows))
         everyone = len(rows) == len(self._is_used) and bool((rows == np.arange(len(rows))).all())
         first = [tables if everyone else [table[:, rows] for table in tables] for tables in self._tables]
-        output, ends = run_stages(self.model.stages, value, first)
+        output, ends = run_stages(self.model.stages, value, first, inputs=further)
         for tables, last in zip(self._tables, ends, strict=True):  # last, so that an error before this changes no state
             for table, state in zip(tables, last, strict=True):
                 table[:, rows] = state

@@ -66,7 +66,7 @@ def test_every_cell_has_the_numbers_of_its_trace(name, x):
     gates = look.gates(layer, x.double(), gradients=True, sequence=1)
     for place, values in trace.items():
         np.testing.assert_allclose(gates[place], values[:, 1].detach().numpy(), atol=1e-12)
-    assert gates.states == layer.cell.states
+    assert gates.states == tuple(state.name for state in layer.program.states)
     assert gates.gradients[gates.states[0], 1].shape == (T, F)
     assert set(gates.states) <= set(gates.shown)
 

@@ -85,7 +85,7 @@ def _table(cell: Cell) -> dict[str, Any]:
         "layer": name,
         "layer_projects": has_projection,
         "python": f"recurra.cells.{cell.name}" if is_of_zoo else cell.name,
-        "states": list(cell.states),
+        "states": [state.name for state in _FORMS[0].program(cell).states],
         "rows": [list(row) for row in rows],
         "forms": forms,
     }
@@ -96,8 +96,10 @@ def _form(program: Program, rows: dict[tuple[Any, ...], int]) -> dict[str, Any]:
     lines, pieces = _lines(program), _pieces(program)
     varying, words = program.varying(), meanings(program)
     numbers: dict[Variable, int] = {}
-    for variable in program.variables():
-        if variable in program.sources or variable in lines:
+    inputs = program.named_inputs
+    lines |= {variable: (variable.name, f"{variable.name}[t]") for variable in inputs[1:]}
+    for variable in (*inputs, *(v for v in program.variables() if v not in {program.input, *inputs})):
+        if variable in inputs or variable in program.sources or variable in lines:
             left, right = lines.get(variable, (variable.name, ""))
             row = (
                 left,
@@ -144,7 +146,7 @@ def _lines(program: Program) -> dict[Variable, tuple[str, str]]:
 
 def _role(program: Program, variable: Variable, is_varying: bool) -> str:
     """The place of a variable in a step: input, state, parameter, next (a new state), step, or once (for a call)."""
-    if variable == program.input:
+    if variable == program.named_inputs[0]:
         return "input"
     if variable in program.states:
         return "state"

@@ -179,7 +179,7 @@ class _CellLayer(StepLayer):
             for parameter, name in zip(scan.program.parameters, names, strict=True)
         }
         self.batch_first, self.input_size, self.layers, self.directions = False, like.input_size, 1, 1
-        self.state_names, self.dtype = tuple(like.cell.states), torch.float64
+        self.state_names, self.dtype = tuple(state.name for state in like.program.states), torch.float64
         self.scans = [StepwiseScan(scan.program, weights, scan.sizes)]
 
 

@@ -57,7 +57,7 @@ class StepLayer:
         self.batch_first: bool = bool(module.batch_first)
         self.input_size, self.layers = int(like.input_size), int(like.num_layers)
         self.directions = 2 if like.bidirectional else 1
-        self.state_names: tuple[str, ...] = tuple(like.cell.states)
+        self.state_names: tuple[str, ...] = tuple(state.name for state in like.program.states)
         self.scans = [
             StepwiseScan(scan.program, _weights(module, scan, names, dtype), scan.sizes, scan.reverse)
             for scan, names in zip(like._scans, like._all_weights, strict=True)

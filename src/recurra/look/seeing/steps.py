@@ -75,6 +75,20 @@ class StepwiseScan:
         lib = library_of(like)
         return [compiled(equation, lib, self.sizes, self.program.input) for equation in self._each]
 
+    def _with_defaults(self, x: Tensor) -> Tensor:
+        """x with the defaults of the inputs beside the first one.
+
+        Raises:
+            TypeError: one has no default.
+        """
+        needed = [each.name for each in self.program.further_inputs if each.default is None]
+        if needed:
+            raise TypeError(f"cell {self.program.name!r} needs the input {needed[0]} too: look gives a cell x alone")
+        further = [
+            x.new_full((len(x), i.size.value(self.sizes)), i.default or 0.0) for i in self.program.further_inputs
+        ]
+        return torch.cat([x, *further], -1) if further else x
+
     def __call__(self, x: Tensor, states: Sequence[Tensor], reset: Tensor | None = None) -> ScanRun:
         """Run over a sequence.
 
@@ -84,6 +98,7 @@ class StepwiseScan:
             reset: bool (steps,), the steps before which states are zero. Default: none.
         """
         program, functions, steps = self.program, self.prepared(x), len(x)
+        x = self._with_defaults(x)
         values, current = self.constants(x[:1]), list(states)
         named, kept = self.named, {name: [] for name in self.named}  # type: dict[str, Variable], dict[str, list[Tensor]]
         output: list[Tensor] = []

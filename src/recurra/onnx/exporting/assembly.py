@@ -45,7 +45,8 @@ def assemble(description: Description, *, lengths: bool, optional_states: bool, 
         if lengths and (interface.is_cell or not interface.states):
             raise OnnxError("lengths=True needs a recurrent layer: the model has none")
         states = [name(state) for state in interface.flat_states for name in (_first, _last)]
-        graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states]))
+        further = [each.name for each in interface.further_inputs]
+        graph = GraphWriter(Store(interface.dtype, [INPUT, LENGTHS, OUTPUT, *states, *further]))
         _write(graph, description, LENGTHS if lengths else None, optional_states)
         inputs, outputs = _declared(graph, interface, lengths)
     proto = graph.proto(description.root.kind, inputs, outputs)
@@ -68,6 +69,7 @@ def _declared(
 ) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
     """The declarations of the graph's inputs and outputs."""
     inputs = [graph.declare(INPUT, interface.input_shape, INT64 if interface.takes_tokens else None)]
+    inputs += [graph.declare(each.name, [*interface.rows, each.size]) for each in interface.further_inputs]
     inputs += [graph.declare(LENGTHS, ["batch"], INT64)] if lengths else []
     inputs += [graph.declare(_first(state), state.shape) for state in interface.flat_states]
     outputs = [graph.declare(OUTPUT, interface.output_shape)]
@@ -86,7 +88,10 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
         _entering(graph, sequences, state, initial, optional_states)
         for state, initial in zip(interface.flat_states, initial_states(description), strict=True)
     ]
-    written = write_chain(graph, weights, sequences, interface, x, first)
+    further = {each.name: each.name for each in interface.further_inputs}
+    if interface.batch_first:
+        further = {name: graph.node("Transpose", name, perm=[1, 0, 2]) for name in further}
+    written = write_chain(graph, weights, sequences, interface, x, first, inputs=further)
     for state, last in zip(interface.flat_states, written.states, strict=True):
         graph.node("Identity", last, into=_last(state))
     x = written.output

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from recurra.model import Interface
 from recurra.model.interface import StateInterface
@@ -20,6 +21,7 @@ def write_chain(
     x: str,
     first: Sequence[str],
     model: str = "",
+    inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> Written:
     """Write all parts of a model.
 
@@ -31,12 +33,13 @@ def write_chain(
         x: the name of its input, time first.
         first: the names of the first values of all states.
         model: the model's name in the description; empty for the description's root.
+        inputs: the names of its inputs beside the first one, time first. Default: those that have defaults have them.
     """
     last: list[str] = []
     for name, part in interface.parts:
         states = tuple(first[len(last) : len(last) + len(interface.states.get(name, ()))])
         full = ".".join(piece for piece in (model, name) if piece)
-        written = WRITERS[part.kind](Scope(graph, sequences, weights, full, part, x, states))
+        written = WRITERS[part.kind](Scope(graph, sequences, weights, full, part, x, states, inputs))
         x = written.output
         last += written.states
     return Written(x, tuple(last))

@@ -18,14 +18,14 @@ def write_cell(scope: Scope) -> Written:
     [sizes], [(_, shapes)] = layer_sizes(scope.part), recurrent_weights(scope.part)
     written = WrittenProgram(scope.part.program, sizes, [scope.weight(name) for name in shapes])
     with scope.part_of_graph("", str(scope.part.program)):
-        output, states = on_rows(scope.graph, scope.sequences.rows(1), written, scope.x, scope.states)
+        output, states = on_rows(scope.graph, scope.sequences.rows(1), written, scope.beside(scope.x), scope.states)
     return Written(output, tuple(states))
 
 
 def write_layer(scope: Scope) -> Written:
     """Write all layers and directions, one after the other."""
     graph, arranged, known = scope.graph, arrangement(scope.part), None
-    if graph.is_single:  # onnxruntime's recurrent nodes compute float32 alone
+    if graph.is_single and not scope.part.program.further_inputs:  # onnxruntime's nodes compute float32 alone
         known = find_node(scope.part.program)
     x, last = scope.x, list[list[str]]()
     for layer, adds in enumerate(adds_input(scope.part)):
@@ -107,7 +107,7 @@ def _stored(scope: Scope, name: str, packed: Sequence[NodeWeights]) -> str:
 def _scans(scope: Scope, layer: int, x: str, states: Sequence[str]) -> tuple[str, list[str]]:
     """Write the program over all steps, as a Scan for each direction; return the output and the states."""
     graph, arranged, program = scope.graph, arrangement(scope.part), scope.part.program
-    count = arranged.directions
+    count, x = arranged.directions, scope.beside(x)
     outputs: list[str] = []
     last: list[list[str]] = [[] for _ in states]
     named = recurrent_weights(scope.part)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from recurra.errors import OnnxError
 from recurra.model import Description, Part
+from recurra.model.recurrent_parts import further_sizes
 from recurra.onnx.exporting.graph import Array, GraphWriter, Store
 from recurra.onnx.exporting.sequences import SequenceNodes
 
@@ -64,6 +67,7 @@ class Scope:
         part: the part.
         x: the name of its input.
         states: the names of its first states, (layers * directions, batch, size), for a cell (batch, size).
+        inputs: the names of the model's inputs beside the first one, time first.
     """
 
     graph: GraphWriter
@@ -73,6 +77,21 @@ class Scope:
     part: Part
     x: str
     states: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def beside(self, x: str) -> str:
+        """A layer's input as its program takes it: the inputs beside the first one, if it has any, beside x."""
+        program, further = self.part.program, []
+        for each, size in zip(program.further_inputs, further_sizes(self.part), strict=True):
+            name = self.inputs.get(each.name)
+            if name is None:
+                if each.default is None:
+                    raise OnnxError(f"{self.part.kind}: an encoder or decoder has no input {each.name}")
+                rows = self.graph.node("Shape", x, start=0, end=-1)
+                shape = self.graph.node("Concat", rows, self.graph.whole(size), axis=0)
+                name = self.graph.node("Expand", self.graph.number(each.default), shape)
+            further.append(name)
+        return self.graph.node("Concat", x, *further, axis=-1) if further else x
 
     def part_of_graph(self, place: str, detail: str) -> AbstractContextManager[None]:
         """Begin names of values and texts of nodes with the part's name and a place in it, inside the ``with``."""
