@@ -5,7 +5,7 @@ from recurra.equations import cell, sigmoid, split, tanh
 
 @cell(init={"b_t": -2.0})
 def rhn(x, h, *, W, W_t, R, R_t, b, b_t, depth=3):
-    """Recurrent highway network, RHN, of ``depth`` layers in each step (Zilly et al. 2017, ICML, eqs. 7–9).
+    """Recurrent highway network, RHN, of ``depth`` layers in each step (Zilly et al. 2017, ICML, eqs. 6–9).
 
     The carry gate is coupled to the transform gate t, c = 1 - t, as in all of the paper's experiments, and t starts
     almost closed. The input enters the first layer alone. R and R_t hold the layers' matrices side by side, (hidden,

@@ -131,10 +131,10 @@ def griffin_decay(parameter: Tensor, *, c: float) -> None:
 
 
 def periods(parameter: Tensor) -> None:
-    """Fill with periods exp(u), u drawn uniformly from 0 to 3 (Neil et al. 2016, section 2.1)."""
+    """Fill with periods exp(u), u drawn uniformly from 0 to 3 (Neil et al. 2016)."""
     parameter.uniform_(0.0, 3.0).exp_()
 
 
 def shifts(parameter: Tensor, *, tau: Tensor) -> None:
-    """Fill with phase shifts drawn uniformly from 0 to each unit's period tau (Neil et al. 2016, section 2.1)."""
+    """Fill with phase shifts drawn uniformly from 0 to each unit's period tau (Neil et al. 2016)."""
     parameter.uniform_(0.0, 1.0).mul_(tau)

@@ -8,7 +8,7 @@ from recurra.equations import cell, cos, exp, sigmoid, sin, softplus, sqrt, tanh
 
 @cell
 def ema(x, h, *, W, a):
-    """Exponential moving average of x @ W with a learnt rate for each unit (Mozer 1992, NIPS, eq. 2)."""
+    """Exponential moving average of x @ W with a learnt rate for each unit (Mozer 1992, NIPS)."""
     alpha = sigmoid(a)
     h = alpha * h + (1 - alpha) * (x @ W)
     return h

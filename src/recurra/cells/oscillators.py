@@ -19,7 +19,7 @@ def co_rnn(x, h, z, *, W, U, V, b, dt=0.042, gamma=2.7, epsilon=4.7):
 
 @cell(init={"w": uniform(0.0, 1.0), "c": uniform(-0.1, 0.1), "b": 0.0})
 def unicornn(x, h, z, *, W, w, b, c, dt=0.19, alpha=30.65):
-    """UnICORNN: undamped oscillators, each with a time scale of its own (Rusch & Mishra 2021, ICML, eq. 3).
+    """UnICORNN: undamped oscillators, each with a time scale of its own (Rusch & Mishra 2021, ICML).
 
     A unit sees itself alone, by the vector w, so that no product stays in the loop. The position h moves with the
     velocity z after its step. w starts in 0 to 1, c in ±0.1. The defaults are the authors'

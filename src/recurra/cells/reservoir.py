@@ -6,7 +6,7 @@ from recurra.equations import cell, tanh
 
 @cell(init={"W_in": scaled_input, "b": scaled_input, "W": reservoir}, untrained=("W_in", "W", "b"))
 def echo_state(x, h, *, W_in, W, b, leak=1.0, spectral_radius=0.9, density=1.0, input_scaling=1.0):
-    """Echo state network of leaky units (Jaeger 2001; Jaeger et al. 2007, eq. 1; Lukoševičius 2012, eqs. 2–3).
+    """Echo state network of leaky units (Jaeger 2001; Jaeger et al. 2007; Lukoševičius 2012, eqs. 2–3).
 
     Nothing is trained but what reads the states: the parameters have ``requires_grad`` False, and
     ``layer.requires_grad_()`` makes them trainable. ``spectral_radius``, ``density`` and ``input_scaling`` act when the

@@ -6,7 +6,7 @@ from recurra.equations import cell, detach, floor, minimum, sigmoid, sum, tanh
 @cell(sizes={"gap": 1}, init={"b_p": 1.0})
 def skip_gru(x, h, gap, *, W_r, U_r, b_r, W_z, U_z, b_z, W_n, U_n, b_n, W_p, b_p):
     """Skip RNN around a GRU: a binary gate updates the state or copies it (Campos et al., 2018, "Skip RNN: learning to
-    skip state updates in recurrent neural networks", ICLR, eqs. 1–5).
+    skip state updates in recurrent neural networks", ICLR).
 
     The gate u rounds its probability, which grows by p in each step that is skipped; gradients pass the rounding as if
     it were not there. The state ``gap`` is 1 minus the paper's probability ũ: it is 0 at first, when ũ is 1, so that

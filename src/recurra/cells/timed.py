@@ -9,7 +9,7 @@ def phased_lstm(
     x, dt, h, c, t, *,
     W_i, U_i, p_i, b_i, W_f, U_f, p_f, b_f, W_g, U_g, b_g, W_o, U_o, p_o, b_o, tau, s, r_on, alpha=0.001,
 ):  # fmt: skip
-    """Phased LSTM: units open for a part of their period (Neil, Pfeiffer & Liu 2016, NIPS, eqs. 1–11).
+    """Phased LSTM: units open for a part of their period (Neil, Pfeiffer & Liu 2016, NIPS).
 
     A unit's phase runs from 0 to 1 in every period tau, shifted by s; it is open for the share r_on of it. The paper's
     input t, the time of a step, is the sum of all dt, the state t; where times are given, the first dt is the first
@@ -95,7 +95,7 @@ def gru_d(
     x, m, dt, h, last, age, *,
     x_mean, w_x, b_x, W_h, b_h, W_r, U_r, V_r, b_r, W_z, U_z, V_z, b_z, W_n, U_n, V_n, b_n,
 ):  # fmt: skip
-    """GRU-D: a GRU for inputs with gaps, whose last values and whose state decay (Che et al. 2018, eqs. 3–17).
+    """GRU-D: a GRU for inputs with gaps, whose last values and whose state decay (Che et al. 2018, Scientific Reports).
 
     The inputs are x, the mask m of the same size (1 where x was observed, 0 where it is missing; x may be NaN there),
     and dt, the time since the step before, 0 at the first. The states ``last`` and ``age`` hold each input's last

@@ -28,7 +28,7 @@ def quick(cell, **settings):
 
 @pytest.mark.parametrize(
     "cell",
-    [coupled, reader, thirds, noisy, narrow, cells.clockwork_rnn, cells.echo_state, cells.lstm],
+    [coupled, reader, thirds, noisy, narrow, cells.clockwork_rnn, cells.echo_state, cells.skip_gru, cells.lstm],
     ids=lambda c: c.name,
 )
 def test_sound_cells(cell):

@@ -164,7 +164,10 @@ def _at(trial: Trial) -> str:
 
 
 def _gradients(drawn: Sequence[Trial], seed: int) -> CheckedProperty:
-    """Gradients are torch's, which differentiates the reference engine's operations; and finite differences'."""
+    """Gradients are torch's, which differentiates the reference engine's operations; and finite differences'.
+
+    A cell with ``detach`` holds gradients back, so that finite differences are others.
+    """
     names = _runs_on(drawn[0])
     worst, where = 0.0, ""
     for trial in drawn:
@@ -176,6 +179,9 @@ def _gradients(drawn: Sequence[Trial], seed: int) -> CheckedProperty:
                 worst, where = off, f"that of {key} on {name} at {_at(trial)}"
     if worst > _ROUNDING:
         return CheckedProperty("gradients", False, f"{where} differs from torch's by {worst:.0e} of its largest value")
+    if any(equation.operation == "detach" for equation in drawn[0].layer.program.equations):
+        text = f"those of torch to {worst:.0e}; finite differences show what `detach` holds back"
+        return CheckedProperty("gradients", True, text)
     slopes = min(_slopes(drawn[-1], number, names[0]) for number in (seed, seed + 1))  # a kink may spoil one
     text = f"those of torch to {worst:.0e}, and of finite differences to {slopes[0]:.0e}"
     if slopes[0] > _SLOPE:
