@@ -155,7 +155,8 @@ def test_refusals():
     def of_a_number(x, h, *, W):
         return tanh(x @ W + h + delay(recurra.sum(h)))
 
-    assert "has shape scalar, but to have a history it must have (·)" in refused(of_a_number)
+    assert "has shape scalar, but" in refused(of_a_number)
+    assert "fix: `delay` and `history` take vectors, and no single numbers" in refused(of_a_number)
 
     @recurra.equations.feed_forward
     def without_states(x, *, W):

@@ -53,6 +53,7 @@ CAPS = {
     ],
     "sizes that differ in all programs together": [programs.MAX_SIZES],
     "states of a program": [programs.MAX_STATES],
+    "inputs of a program": [programs.MAX_INPUTS],
     "layers of a part": [setting_rules.MAX_LAYERS],
     "clusters of an adaptive softmax": [adaptive_softmax.MAX_CUTOFFS],
     "variables of all layers and directions, each with its own": [cost.MAX_VARIABLES],

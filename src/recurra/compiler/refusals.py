@@ -7,6 +7,7 @@ from typing import NamedTuple, NoReturn
 
 from recurra.errors import EquationError
 from recurra.program.operations import OPERATIONS
+from recurra.program.program import HISTORY
 from recurra.program.sizes import Shape, Size, Sizes, shape_text
 from recurra.program.solver import Mismatch, Solver
 from recurra.values import Record, Recorder
@@ -88,6 +89,8 @@ class Refusals:
             have, need = shape_text(mismatch.have), shape_text(mismatch.need)
             fact = f"{self.what(mismatch.value)} has shape {have}, but as a new state it must have {need}"
             fix = f"state `{state}` keeps its shape from step to step: a product with a parameter gives another one"
+            if HISTORY in state and not mismatch.have:
+                fix = "`delay` and `history` take vectors, and no single numbers"
         else:
             fact, fix = self._misused(mismatch, record)
         equations = _equations(mismatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,26 @@ def further_inputs(scans: Sequence[Scan]) -> tuple[FurtherInput, ...]:
                 "between layers here: use one layer, or equal sizes"
             )
     return tuple(FurtherInput(i.name, i.size.value(scans[0].sizes), i.default) for i in program.further_inputs)
+
+
+def joined(module: Any, x: object, given: GivenInputs) -> Tensor | None:
+    """All inputs of a layer side by side, for a direct call; None where only a checked call can run it."""
+    wanted: Sequence[FurtherInput] = module._further
+    if not isinstance(x, Tensor) or module.num_layers > 1 or not given.keys() <= {each.name for each in wanted}:
+        return None
+    leading, parts = x.shape[:-1], [x]
+    for each in wanted:
+        value = given.get(each.name)
+        if value is None and each.default is not None:
+            value = x.new_full((1,) * x.dim(), each.default).expand(*leading, each.size)
+        if not isinstance(value, Tensor) or value.dtype != x.dtype or value.device != x.device:
+            return None
+        if each.size == 1 and value.dim() == len(leading):
+            value = value.unsqueeze(-1)
+        if value.shape != (*leading, each.size):
+            return None
+        parts.append(value)
+    return torch.cat(parts, -1)
 
 
 class _Check:

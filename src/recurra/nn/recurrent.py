@@ -28,7 +28,7 @@ from recurra.nn.checks import (
     check_reset,
     check_weights,
 )
-from recurra.nn.further_inputs import GivenInputs, further_inputs, layer_rows
+from recurra.nn.further_inputs import GivenInputs, further_inputs, joined, layer_rows
 from recurra.nn.input_form import Input, InputForm
 from recurra.nn.layer_states import (
     OfScans,
@@ -308,11 +308,11 @@ class Recurrent(Regularised):
     ) -> tuple[Any, ...]:
         own = self._drop_weights() if self.weight_drop and self.training else None
         try:
-            is_plain = reset is None and not return_trace and self._is_plain and not inputs and not self._further
-            is_direct = is_plain and not torch.compiler.is_compiling()
+            is_direct = reset is None and not return_trace and self._is_plain and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
                 given = learned_for(x, self) if self._initial_names and state is None else state
-                result: tuple[Any, ...] | None = direct_layer(self, x, given)
+                whole = joined(self, x, inputs) if inputs or self._further else x
+                result: tuple[Any, ...] | None = None if whole is None else direct_layer(self, whole, given)
                 if result is not None:
                     return result
             return self._checked_call(x, state, reset, return_trace, inputs)
