@@ -35,7 +35,7 @@ def test_sizes_are_those_of_a_layer(name, options):
     sizes = LayerSizes(cells.all()[name], 5, 6, **options)
     layer = Recurrent(cells.all()[name], 5, 6, **options)
     assert sizes.output_size == layer.output_size
-    assert sizes.state_sizes == layer.state_sizes
+    assert sizes.state_sizes() == layer.state_sizes
     names = [p.name + place.suffix for place in sizes.places for p in sizes.program.parameters]
     assert names == [name for name, _ in layer.named_parameters()]
     widths = [p.width(place.sizes) for place in sizes.places for p in sizes.program.parameters]
@@ -68,4 +68,4 @@ def test_cells_that_the_sizes_do_not_fit():
         LayerSizes(remembers_input, 5, 6, num_layers=2)
     with pytest.raises(EquationError, match="not a whole number"):
         LayerSizes(halves, 5, 7)
-    assert LayerSizes(remembers_input, 6, 6, num_layers=2).state_sizes == (6, 6)
+    assert LayerSizes(remembers_input, 6, 6, num_layers=2).state_sizes() == (6, 6)

@@ -102,13 +102,14 @@ def kept(sizes: LayerSizes, form: BatchForm, training: TrainingFacts) -> KeptByt
     for place in places:
         wanted = training.input_has_gradient or place.layer > 0
         scans.append(_of_scan(program, place, form, training, rows, wanted))
-    width = sizes.output_size * rows * item
+    widths = [place.sizes.input * rows * item for place in places[sizes.num_directions :: sizes.num_directions]]
     is_dropped = training.dropout > 0
-    is_another = sizes.bidirectional or is_dropped or bool(training.checkpoint)  # than what a scan keeps
-    per_gap = width * is_another + width * is_dropped  # the input of the layer above, and the mask
-    between = per_gap * (sizes.num_layers - 1)
-    if _has_first_states(program, form, training):
-        between += sum(sizes.state_sizes) * len(places) * form.batch * item
+    between = 0
+    for width, adds in zip(widths, sizes.adds_input, strict=False):  # the input of the layer above, and the mask
+        is_another = sizes.bidirectional or is_dropped or adds or bool(training.checkpoint)  # than what a scan keeps
+        between += width * is_another + width * is_dropped
+    if _has_first_states(program, form, training) or not sizes.is_plain:
+        between += sum(sum(sizes.state_sizes(place.layer)) for place in places) * form.batch * item
     return KeptBytes(tuple(scans), between)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from recurra.compiler import TracedCell
 from recurra.look.batch_form import BatchForm
@@ -13,6 +13,7 @@ from recurra.look.stack import Subject, explained_stack
 from recurra.model import Description
 from recurra.model.kinds import is_recurrent, role
 from recurra.model.part import Part
+from recurra.model.recurrent_parts import ARRANGEMENT_DEFAULTS
 
 
 def explained_description(description: Description, form: BatchForm) -> Explanation:
@@ -54,12 +55,12 @@ def form_of(description: Description, x: Any) -> BatchForm:
 
 def _subject(part: Part, form: BatchForm, item: int) -> Subject:
     is_cell = role(part) == "cell"
-    names = ("num_layers", "bidirectional", "batch_first", "proj_size")
+    names = ("num_layers", "bidirectional", "batch_first", "proj_size", *ARRANGEMENT_DEFAULTS)
     settings: dict[str, Any] = {name: part.settings[name] for name in names if name in part.settings}
     sizes = LayerSizes(
         TracedCell(part.program),
         part.size("input_size"),
-        part.size("hidden_size"),
+        cast(int | tuple[int, ...], part.settings["hidden_size"]),
         bias=part.flag("bias"),
         batch=form.batch,
         seq_len=form.seq_len,

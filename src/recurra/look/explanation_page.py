@@ -126,7 +126,7 @@ def _relations(stack: ExplainedStack) -> Section:
     directions = ("forward", "backward")
     rows = [
         (
-            f"{state}[{row.number}]",
+            f"{state}{row.index}",
             str(row.layer),
             directions[row.direction],
             row.when,

@@ -33,7 +33,8 @@ class StateRow:
     """One row of h_n.
 
     Attributes:
-        number: the row.
+        number: the row, counted over all layers and directions.
+        index: the index of the row in h_n, as Python: ``[3]``.
         layer: its layer, from 0.
         direction: 0 forward, 1 backward.
         when: the step after which the state is taken, in words.
@@ -42,6 +43,7 @@ class StateRow:
     """
 
     number: int
+    index: str
     layer: int
     direction: int
     when: str
@@ -87,8 +89,10 @@ class _RelationsOf:
         self.program = sizes.program
         self.first = f"{self.program.states[0].name}_n"
         self.others = [f"{state.name}_n" for state in self.program.states[1:]]
-        self.width = sizes.output_size // sizes.num_directions
-        self.shows_state = self.program.output == self.program.next_states[0]
+        self.width = self.program.output.width(sizes.places[-1].sizes)
+        self.is_joined = sizes.bidirectional and sizes.merge_mode != "concat"
+        self.is_state = self.program.output == self.program.next_states[0]
+        self.shows_state = self.is_state and not self.is_joined and not sizes.adds_input[-1]
 
     def all(self) -> Relations:
         statements = [*self._view(), *self._others(), *self._backward(), *self._packed(), *self._shown()]
@@ -97,14 +101,26 @@ class _RelationsOf:
     def _row(self, place: LayerPlace) -> StateRow:
         is_top = place.layer == self.sizes.num_layers - 1
         equality, elsewhere = None, ""
-        if not self.shows_state:
+        if not self.is_state:
             elsewhere = f"not in output, which is {self.program.output.name}"
         elif not is_top:
             elsewhere = f"not in output: layer {place.layer + 1} reads it"
+        elif not self.shows_state:
+            elsewhere = f"not in output: {self._instead}"
         else:
-            left = f"{self.first}[{place.number}, b]" if self.form.is_packed else f"{self.first}[{place.number}]"
+            left = f"{self.first}{place.index}"
+            if self.form.is_packed:
+                left = f"{left[:-1]}, b]"
             equality = Equality(left, self._last_output(place.direction))
-        return StateRow(place.number, place.layer, place.direction, self._when(place), equality, elsewhere)
+        return StateRow(place.number, place.index, place.layer, place.direction, self._when(place), equality, elsewhere)
+
+    @property
+    def _instead(self) -> str:
+        """What is done to the states of the last layer before they are the output."""
+        words = {"sum": "are summed", "mul": "are multiplied", "ave": "are averaged"}
+        done = [f"both directions {words[self.sizes.merge_mode]}"] if self.is_joined else []
+        done += ["the layer's input is added"] if self.sizes.adds_input[-1] else []
+        return ", and ".join(done)
 
     def _when(self, place: LayerPlace) -> str:
         if place.is_backward:
@@ -117,7 +133,7 @@ class _RelationsOf:
     def _last_output(self, direction: int) -> str:
         """The place in the output of a direction's state after the whole sequence."""
         features = ["", ""]
-        if self.sizes.bidirectional:
+        if self.sizes.bidirectional and not self.is_joined:
             features = [f":{self.width}", f"{self.width}:"]
         step = ["lengths[b] - 1" if self.form.is_packed else "-1", "0"][direction]
         return self._output_at(step, features[direction])
@@ -138,11 +154,14 @@ class _RelationsOf:
 
     def _view(self) -> list[Statement]:
         """Layers and directions as dimensions of their own."""
+        if self.sizes.arrangement.by_layer:
+            names = ", ".join(["num_directions", *(["batch"] if self.form.is_batched else []), "size"])
+            return [Statement(f"{self.first} is a tuple of a tensor for each layer, ({names}), as the sizes differ.")]
         if len(self.sizes.places) == 1:
             return []
         sizes, layers, directions = self.sizes, self.sizes.num_layers, self.sizes.num_directions
         batch = [] if not self.form.is_batched else ["batch" if self.form.batch is None else str(self.form.batch)]
-        shape = ", ".join([str(layers), str(directions), *batch, str(sizes.state_sizes[0])])
+        shape = ", ".join([str(layers), str(directions), *batch, str(sizes.state_sizes()[0])])
         view = f"{self.first}.view({shape})"
         names = ", ".join(["num_layers", "num_directions", *(["batch"] if batch else []), "size"])
         number = "layer" if directions == 1 else "2*layer + direction"
@@ -171,7 +190,8 @@ class _RelationsOf:
             f"is at {back}; {first_read} is its state after one step alone."
         )
         sequence = ", b" if self.form.is_packed else ""
-        last = f"[{self.first}[-2{sequence}], {self.first}[-1{sequence}]]"
+        ends = ["[-1][0", "[-1][1"] if self.sizes.arrangement.by_layer else ["[-2", "[-1"]
+        last = "[" + ", ".join(f"{self.first}{end}{sequence}]" for end in ends) + "]"
         both = Equality(f"torch.cat({last}, -1)", f"torch.cat([{ahead}, {back}], -1)")
         joined = f"Both directions after the whole sequence: {both.left}."
         if self.form.seq_len != 1:
@@ -206,6 +226,8 @@ class _RelationsOf:
 
     def _shown(self) -> list[Statement]:
         """A note about cells whose output is no state."""
+        if self.is_state and not self.shows_state:
+            return [Statement(f"The output of a step is no state: {self._instead}.")]
         if self.shows_state:
             return []
         return [Statement(f"The output of a step is {self.program.output.name}, which is no state of the cell.")]

@@ -62,6 +62,9 @@ def explained_stack(subject: Subject) -> ExplainedStack:
     """The facts about a cell or a layer."""
     bytes_kept = None if subject.sizes is None else kept(subject.sizes, subject.form, subject.training)
     builder = _StackFacts(subject, bytes_kept)
+    notes = subject.notes
+    if subject.sizes is not None and subject.sizes.learned_count:
+        notes += (f"{subject.sizes.learned_count:,} parameters besides are the learned first states",)
     layer_relations = None
     if subject.sizes is not None and not subject.is_cell:
         layer_relations = relations(subject.sizes, subject.form)
@@ -77,7 +80,7 @@ def explained_stack(subject: Subject) -> ExplainedStack:
         layer_relations,
         None if bytes_kept is None else bytes_kept.between,
         subject.training.computed_item,
-        subject.notes,
+        notes,
     )
 
 
@@ -115,21 +118,31 @@ class _StackFacts:
             default = "" if each.default is None else f"; {each.default:g} by default"
             rows.append(ExplainedVariable(each.name, f"the input {each.name}{packed}{default}", (*leading, size)))
         states = []
-        for state, width in zip(program.states, sizes.state_sizes, strict=True):
-            count = Dimension("layers*directions", len(sizes.places))
-            states.append((state.name, (count, *self.form.states, Dimension(str(state.shape[0]), width))))
+        for number, state in enumerate(program.states):
+            for layer in range(sizes.num_layers) if sizes.arrangement.by_layer else (None,):
+                count = Dimension("layers*directions", len(sizes.places))
+                if layer is not None:
+                    count = Dimension("directions", directions)
+                width = Dimension(str(state.shape[0]), sizes.state_sizes(layer or 0)[number])
+                states.append((state.name, "" if layer is None else f"[{layer}]", (count, *self.form.states, width)))
+        default = "learned" if sizes.learn_initial_state else "zeros"
         rows += [
-            ExplainedVariable(f"{name}_0", f"{name} before the first step; zeros by default", shape)
-            for name, shape in states
+            ExplainedVariable(f"{name}_0{level}", f"{name} before the first step; {default} by default", shape)
+            for name, level, shape in states
         ]
-        one = str(program.output.shape[-1] * directions)
+        one = str(program.output.shape[-1] * sizes.arrangement.width(1))
         new = dict(zip(program.next_states, program.states, strict=True))
         shown = new.get(program.output, program.output).name
         of_layer = f" of layer {sizes.num_layers - 1}" if sizes.num_layers > 1 else ""
-        beside = ", forward beside backward" if directions == 2 else " at every step"
+        beside = self._merged if directions == 2 else " at every step"
+        if sizes.adds_input[-1]:
+            beside += ", plus its input"
         shape = (*leading, Dimension(one, sizes.output_size))
         rows.append(ExplainedVariable("output", f"{shown}{of_layer}{beside}{packed}", shape))
-        rows += [ExplainedVariable(f"{name}_n", f"{name} after the last step that is read", s) for name, s in states]
+        rows += [
+            ExplainedVariable(f"{name}_n{level}", f"{name} after the last step that is read", shape)
+            for name, level, shape in states
+        ]
         return tuple(rows)
 
     # ---- one layer ----
@@ -143,11 +156,12 @@ class _StackFacts:
 
     def _layer(self, place: LayerPlace | None) -> ExplainedLayer:
         costs = None if place is None else multiplications(self.program, place.sizes)
+        parameters = () if self._is_tied(place) else self.program.parameters
         return ExplainedLayer(
             self._title(place),
             place,
             tuple(self._variable(v, place) for v in self._shown()),
-            tuple(self._parameter(parameter, place) for parameter in self.program.parameters),
+            tuple(self._parameter(parameter, place) for parameter in parameters),
             None if costs is None else costs.per_step,
             0 if costs is None else costs.per_call,
             None if self.kept is None or place is None else self.kept.scans[place.number],
@@ -157,11 +171,27 @@ class _StackFacts:
         if self.subject.is_cell or place is None:
             return "one step"
         direction = ("", ", backward" if place.is_backward else ", forward")[self._directions == 2]
-        return f"layer {place.layer}{direction}"
+        return f"layer {place.layer}{direction}" + ", by the weights of forward" * self._is_tied(place)
+
+    def _is_tied(self, place: LayerPlace | None) -> bool:
+        """Whether a place has the weights of the direction before it."""
+        sizes = self.subject.sizes
+        return place is not None and sizes is not None and sizes.tie_directions and place.is_backward
 
     @property
     def _directions(self) -> int:
         return 1 if self.subject.sizes is None else self.subject.sizes.num_directions
+
+    @property
+    def _merged(self) -> str:
+        """What becomes of the outputs of two directions, in words."""
+        mode = "concat" if self.subject.sizes is None else self.subject.sizes.merge_mode
+        return {
+            "concat": ", forward beside backward",
+            "sum": ", forward plus backward",
+            "mul": ", forward times backward",
+            "ave": ", the mean of forward and backward",
+        }[mode]
 
     def _shown(self) -> list[Variable]:
         """The variables that are no parameters and have a name."""
@@ -171,8 +201,9 @@ class _StackFacts:
 
     def _dimensions(self, variable: Variable, place: LayerPlace | None) -> NamedShape:
         named: dict[str, Size] = {}
-        if place is not None and place.layer > 0:  # its input is the output of the layer below
-            named["input"] = self.program.output.shape[-1] * self._directions
+        sizes = self.subject.sizes
+        if place is not None and place.layer > 0 and sizes is not None and not sizes.arrangement.by_layer:
+            named["input"] = self.program.output.shape[-1] * sizes.arrangement.width(1)  # the output of the layer below
         shape = of_sizes(variable.shape, None if place is None else place.sizes, named)
         if variable not in self.varying:
             return shape
@@ -206,7 +237,9 @@ class _StackFacts:
         if self.subject.is_cell or place is None:
             return "the argument"
         if place.layer > 0:
-            beside = ", forward beside backward" if self._directions == 2 else ""
+            beside = self._merged if self._directions == 2 else ""
+            if self.subject.sizes is not None and self.subject.sizes.adds_input[place.layer - 1]:
+                beside += ", plus its input"
             return f"output of layer {place.layer - 1} at this step{beside}"
         return self._at_step("input")
 
@@ -223,7 +256,7 @@ class _StackFacts:
         new = self.program.next_states[self.program.states.index(state)].name
         step = "t+1" if place.is_backward else "t-1"
         start = "the last step" if place.is_backward else "step 0"
-        return f"{new} of step {step}; at {start} {state.name}_0[{place.number}]"
+        return f"{new} of step {step}; at {start} {state.name}_0{place.index}"
 
     def _parameter(self, parameter: Variable, place: LayerPlace | None) -> ExplainedParameter:
         sizes = None if place is None else place.sizes

@@ -99,7 +99,7 @@ def _relations(stack: ExplainedStack) -> list[str]:
     for row in rows:
         direction = ("backward" if row.direction else "forward ") if bidirectional else ""
         where = f"== {row.equality.right}" if row.equality else row.elsewhere
-        name = row.equality.left if row.equality else f"{stack.program.states[0].name}_n[{row.number}]"
+        name = row.equality.left if row.equality else f"{stack.program.states[0].name}_n{row.index}"
         lines.append((name, f"layer {row.layer} {direction}".rstrip(), row.when, where))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     texts = ["  " + "  ".join(f"{text:<{w}}" for text, w in zip(line, [*widths, 0], strict=True)) for line in lines]
@@ -160,7 +160,9 @@ def parameters_title(group: Sequence[ExplainedLayer]) -> str:
         notes.append(
             f"other layers: _l{layers[1]} to _l{layers[-1]}" if len(layers) > 2 else f"layer {layers[1]}: _l{layers[1]}"
         )
-    if any(place.is_backward for place in places):
+    if any(place.is_backward and not place.suffix.endswith("_reverse") for place in places):
+        notes.append("backward: the same weights")
+    elif any(place.is_backward for place in places):
         notes.append("backward: and then _reverse" if len(layers) > 1 else "backward: the same names and then _reverse")
     return "parameters" + (f" ({'; '.join(notes)})" if notes else "")
 

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from recurra.look.batch_form import BatchForm
 from recurra.look.layer_sizes import LayerSizes
 from recurra.nn.checks import InputCheck, check_state, check_states, state_label
+from recurra.nn.layer_states import ExpectedStates
 
 
 def arguments(x: Any) -> tuple[Any, ...]:
@@ -63,10 +64,13 @@ def _dense(x: Tensor, batch_first: bool) -> BatchForm:
 
 
 def _check_states(kind: str, sizes: LayerSizes, is_cell: bool, form: BatchForm, given: Any, x: Tensor) -> None:
-    names = [state.name + ("" if is_cell else "_0") for state in sizes.program.states]
-    count = [] if is_cell else [("num_layers" + " * 2" * sizes.bidirectional, len(sizes.places))]
+    names = [state.name for state in sizes.program.states]
+    if not is_cell:
+        widths = [sizes.state_sizes(layer) for layer in range(sizes.num_layers)]
+        expected = ExpectedStates(kind, [f"{name}_0" for name in names], sizes.arrangement, widths, sizes.proj_size)
+        expected.check(given, x, form.batch if form.is_batched else None)
+        return
     batch = [("batch", form.batch or 0)] if form.is_batched else []
     for number, state in enumerate(check_states(kind, names, given)):
-        size = sizes.state_sizes[number]
-        label = state_label(size, sizes.hidden_size, sizes.proj_size if number == 0 else 0)
-        check_state(kind, names[number], state, (*count, *batch, (label, size)), x)
+        size = sizes.state_sizes()[number]
+        check_state(kind, names[number], state, (*batch, (state_label(size, sizes.hidden_sizes[0], 0), size)), x)

@@ -17,6 +17,7 @@ from recurra.look.layer_sizes import LayerSizes
 from recurra.look.stack import Subject, explained_stack
 from recurra.look.torch_inputs import arguments, form_of
 from recurra.look.torch_run import Visit, visits
+from recurra.model.recurrent_parts import ARRANGEMENT_DEFAULTS
 from recurra.nn import Recurrent, RecurrentCell
 from recurra.nn.acceleration.classes import Accelerated, own_class
 from recurra.nn.acceleration.fitness import is_torch_recurrent
@@ -96,7 +97,7 @@ def _subject(module: Any, x: Any, notes: tuple[str, ...] = ()) -> Subject:
     is_cell = not hasattr(module, "num_layers")
     given = {
         name: getattr(module, name)
-        for name in ("num_layers", "bidirectional", "batch_first", "proj_size")
+        for name in ("num_layers", "bidirectional", "batch_first", "proj_size", *ARRANGEMENT_DEFAULTS)
         if not is_cell and hasattr(module, name)
     }
     sizes = LayerSizes(TracedCell(program), module.input_size, module.hidden_size, bias=bool(module.bias), **given)

@@ -188,8 +188,8 @@ class _Unrolling:
         lanes = []
         for place in places:
             direction = (" backward" if place.is_backward else " forward") if sizes.bidirectional else ""
-            row = place.number
-            lane = Lane(f"layer {layer}{direction}", place.is_backward, f"{first}_0[{row}]", f"{first}_n[{row}]")
+            row = place.index
+            lane = Lane(f"layer {layer}{direction}", place.is_backward, f"{first}_0{row}", f"{first}_n{row}")
             lanes.append(lane)
         return Floor(tuple(lanes), tuple(self._entering(places[0], step) for step in self.steps))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -58,35 +59,71 @@ def flattened(states: Sequence[OfScans]) -> list[Tensor]:
     return [value for state in states for value in ([state] if isinstance(state, Tensor) else state)]
 
 
+@dataclass(frozen=True)
+class ExpectedStates:
+    """The states that a layer takes.
+
+    Attributes:
+        kind: the layer's class name.
+        names: the states' names, such as ``h_0``.
+        arrangement: the layer's arrangement.
+        sizes: for each layer, the features of each state.
+        proj_size: the layer's.
+    """
+
+    kind: str
+    names: Sequence[str]
+    arrangement: Arrangement
+    sizes: Sequence[Sequence[int]]
+    proj_size: int
+
+    def check(self, given: object, x: Tensor, batch: int | None) -> list[list[Tensor]]:
+        """Check the states that a caller gives, and list their tensors: of each state one, or one for each layer.
+
+        Args:
+            given: the argument.
+            x: the input, whose dtype and device states must have.
+            batch: the number of sequences; None for unbatched states.
+        """
+        arranged = self.arrangement
+        count = ("num_layers" + " * 2" * arranged.bidirectional, arranged.count)
+        if arranged.by_layer:
+            count = ("directions", arranged.directions)
+        sequences = [] if batch is None else [("batch", batch)]
+        found = []
+        for position, state in enumerate(_by_state(self.kind, self.names, given, arranged)):
+            name = self.names[position]
+            levels = _by_layer(self.kind, name, state, arranged) if arranged.by_layer else [state]
+            for layer, level in enumerate(levels):
+                size = self.sizes[layer][position]
+                label = state_label(size, arranged.hidden_sizes[layer], self.proj_size if position == 0 else 0)
+                own = f"{name}[{layer}]" if arranged.by_layer else name
+                check_state(self.kind, own, level, (count, *sequences, (label, size)), x)
+            found.append(levels)
+        return found
+
+
 def given_states(
     module: Any, scans: Sequence[Scan], given: object, x: Tensor, batch: int | None, rows_in: Callable[[Tensor], Tensor]
 ) -> list[OfScans]:
     """The states that a caller gives, checked, in the order of the rows.
 
     Args:
-        module: the layer, whose attributes and class name the messages show.
+        module: the layer.
         scans: its scans.
         given: the argument.
         x: the input, whose dtype and device states must have.
         batch: the number of sequences; None for unbatched states.
         rows_in: brings values with the batch in dimension 1 into the order of the rows.
     """
-    kind, arrangement = type(module).__name__, module._arrangement
+    arranged = module._arrangement
     names = [f"{state.name}_0" for state in module.program.states]
-    directions = [("directions", arrangement.directions)] if arrangement.by_layer else []
-    count = directions or [("num_layers" + " * 2" * module.bidirectional, len(scans))]
-    sequences = [] if batch is None else [("batch", batch)]
+    sizes = [scan.state_sizes for scan in scans[:: arranged.directions]]
+    expected = ExpectedStates(type(module).__name__, names, arranged, sizes, module.proj_size)
     states: list[OfScans] = []
-    for position, state in enumerate(_by_state(kind, names, given, arrangement)):
-        levels = _by_layer(kind, names[position], state, arrangement) if arrangement.by_layer else [state]
-        values: list[Tensor] = []
-        for layer, level in enumerate(levels):
-            size = scans[layer * arrangement.directions].state_sizes[position]
-            label = state_label(size, arrangement.hidden_sizes[layer], module.proj_size if position == 0 else 0)
-            name = names[position] + f"[{layer}]" * arrangement.by_layer
-            check_state(kind, name, level, (*count, *sequences, (label, size)), x)
-            values.append(level.unsqueeze(1) if batch is None else rows_in(level))
-        states.append([value for level in values for value in level.unbind(0)] if arrangement.by_layer else values[0])
+    for levels in expected.check(given, x, batch):
+        values = [level.unsqueeze(1) if batch is None else rows_in(level) for level in levels]
+        states.append([value for level in values for value in level.unbind(0)] if arranged.by_layer else values[0])
     return states
 
 
