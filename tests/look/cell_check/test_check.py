@@ -18,6 +18,7 @@ from tests.look.cell_check.own_cells import (
     noisy,
     reader,
     thirds,
+    timed,
     unbounded,
 )
 
@@ -28,7 +29,7 @@ def quick(cell, **settings):
 
 @pytest.mark.parametrize(
     "cell",
-    [coupled, reader, thirds, noisy, narrow, cells.clockwork_rnn, cells.echo_state, cells.skip_gru, cells.lstm],
+    [coupled, reader, thirds, noisy, timed, narrow, cells.clockwork_rnn, cells.echo_state, cells.skip_gru, cells.lstm],
     ids=lambda c: c.name,
 )
 def test_sound_cells(cell):
@@ -122,10 +123,12 @@ def test_speed_is_measured_beside_an_lstm():
     assert 0 <= speed.in_loop <= 1
     assert f"{speed.inference_ratio:.2f} × the time of an LSTM in inference" in found.verdict
     assert "recurra.nn.LSTM" in str(found)
-    for cell in (reader, noisy):
-        assert (
-            0 <= recurra.check(cell, input_size=3, hidden_size=4, batch=2, seq_len=5, seconds=0.01).speed.in_loop <= 1
-        )
+
+
+@pytest.mark.parametrize("cell", [reader, noisy, timed, cells.min_gru], ids=lambda cell: cell.name)
+def test_the_share_of_the_loop(cell):
+    found = recurra.check(cell, input_size=3, hidden_size=4, batch=2, seq_len=5, seconds=0.01)
+    assert 0 <= found.speed.in_loop <= 1
 
 
 def test_sizes_that_do_not_fit_are_replaced_by_the_nearest():

@@ -15,6 +15,7 @@ from recurra.look.cell_facts import CellFacts
 from recurra.look.terminal_text import size
 
 _WIDTH, _TITLE = 100, 18  # characters of a line, and of the titles before its text
+_LEAST_SHARE = 0.05  # smaller shares are within the noise of measuring
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def _speed_rows(speed: CellSpeed, estimated: float | None) -> list[tuple[str, st
     pairs = [("inference", speed.inference, speed.lstm_inference), ("training", speed.training, speed.lstm_training)]
     rows = []
     if speed.in_loop is not None:
-        rows.append(("time in loop", f"{speed.in_loop:.0%} of a call without gradients"))
+        share = f"{speed.in_loop:.0%}" if speed.in_loop >= _LEAST_SHARE else f"under {_LEAST_SHARE:.0%}"
+        rows.append(("time in loop", f"{share} of a call without gradients"))
     counted = "" if estimated is None else f"; by counting operations {estimated:.2g} ×"
     rows.append(("speed", f"at {where}, {threads}, beside recurra.nn.LSTM{counted}"))
     return rows + [("", f"{name} {_ms(mine)}, LSTM {_ms(other)}: {mine / other:.2f} ×") for name, mine, other in pairs]
