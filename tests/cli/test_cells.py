@@ -30,7 +30,7 @@ def test_one_cell(call):
     code, out, _ = call("cells", "Mgu")
     assert code == 0
     assert str(trace(cells.mgu)) in out
-    assert "Zhou et al., 2016" in out
+    assert "Zhou et al. 2016" in out
     assert "2*hidden*(input + hidden + 1)" in out
     assert "2 in each step of the loop over time, 1 outside of it" in out
     facts = json.loads(call("cells", "mgu", "--json")[1])
