@@ -11,7 +11,7 @@ from recurra.cells.known import find_known
 from recurra.compiler import plan, trace
 from recurra.engines import Call, reference
 from recurra.errors import EquationError
-from recurra.nn import Recurrent
+from recurra.nn import GRU, LSTM, Recurrent
 from recurra.program import Sizes
 from tests.onnx.exporting.exported import File, as_state, feed_of, flat, input_of, states_of
 
@@ -114,6 +114,26 @@ def test_an_lstm_with_other_activations_and_a_bound(options, proj_size):
 def test_a_gru_with_other_activations(activation):
     layer = made(cells.gru, recurrent_activation="hard_sigmoid", activation=activation)
     check(layer, lambda x, h: gru_step(layer, x, h, hard_sigmoid, ACTIVATIONS[activation]))
+
+
+def test_layers_with_torch_s_names_take_them():
+    torch.manual_seed(0)
+    layer = LSTM(3, 4, activation="relu", cell_clip=0.2, dtype=torch.float64)
+    check(layer, lambda x, h, c: lstm_step(layer, x, h, c, torch.sigmoid, torch.relu, 0.2))
+    layer = GRU(3, 4, recurrent_activation="hard_sigmoid", dtype=torch.float64)
+    check(layer, lambda x, h: gru_step(layer, x, h, hard_sigmoid, torch.tanh))
+
+
+def test_context_units_are_as_many_as_one_likes():
+    layer = made(cells.scrn, sizes={"s": 2, "y": 5})
+    assert layer.state_sizes == (4, 2)
+    x, states = input_of(layer, 4, 3), states_of(layer, 3)
+    output, (_, last) = layer(x, as_state(states))
+    assert output.shape == (4, 3, 5)
+    s = states[1][0]
+    for given in x:
+        s = 0.05 * (given @ layer.B_l0) + 0.95 * s
+    torch.testing.assert_close(last[0], s)
 
 
 def test_functions_of_one_s_own_are_options():

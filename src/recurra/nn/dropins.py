@@ -162,6 +162,7 @@ class LSTM(_DropIn):
         checkpoint: see ``Recurrent``. Default None.
         **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
             ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
+            Options of ``recurra.cells.lstm``: ``activation``, ``recurrent_activation`` and ``cell_clip``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
@@ -213,6 +214,7 @@ class GRU(_DropIn):
         checkpoint: see ``Recurrent``. Default None.
         **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
             ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
+            Options of ``recurra.cells.gru``: ``activation`` and ``recurrent_activation``.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
