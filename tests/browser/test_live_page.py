@@ -11,6 +11,7 @@ import recurra
 from recurra import cells
 from recurra.look.layer_sizes import LayerSizes
 from recurra.look.live_page import live_page
+from tests.cells.representatives import ZOO
 from tests.look.live_page.own_cells import OWN, halves, lstm, wide, with_previous
 
 NUMBERS = ("input_size", "hidden_size", "num_layers", "proj_size", "batch", "seq_len")
@@ -181,7 +182,7 @@ def test_the_page(check_page, path):
 def test_numbers_are_those_of_layers(open_page, path):
     page = open_page(path)
     assert set(cells_of(page)) == set(CELLS)
-    for name in cells_of(page):
+    for name in (name for name in cells_of(page) if name in ZOO or name not in cells.all()):
         settings = settings_for(name)
         drive(page, settings)
         read = page.evaluate(READ)

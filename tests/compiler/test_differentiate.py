@@ -15,7 +15,7 @@ from recurra.compiler.differentiate import differentiate
 from recurra.engines import Call
 from recurra.engines.reference import ReferenceKernel
 from recurra.program import HIDDEN, Sizes, depending
-from tests.cells.literature import LITERATURE, zoneout_rnn
+from tests.cells.representatives import CELLS, OWN, ZOO, zoneout_rnn
 from tests.random_cells import random_program
 from tests.schedules import STAGES, check_schedule, compute, run_schedule
 
@@ -202,10 +202,10 @@ def projectable(seed):
     return randomly
 
 
-@pytest.mark.parametrize("name", cells.all())
+@pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_zoo(name, seed):
-    check_in_many_ways(trace(cells.all()[name]), seed)
+    check_in_many_ways(trace(ZOO[name]), seed)
 
 
 @pytest.mark.parametrize("name", ["lstm", "peephole_lstm", "layer_norm_lstm"])
@@ -213,9 +213,9 @@ def test_the_zoo_projected(name):
     check_in_many_ways(trace(cells.all()[name], projected=True), 0)
 
 
-@pytest.mark.parametrize("name", [*LITERATURE, "zoneout_rnn"])
-def test_cells_of_the_literature(name):
-    made = LITERATURE.get(name, zoneout_rnn)
+@pytest.mark.parametrize("name", [*OWN, "zoneout_rnn"])
+def test_cells_of_tests(name):
+    made = OWN.get(name, zoneout_rnn)
     width = 4 if name == "intersection" else 3
     check_in_many_ways(trace(made), 0, SIZES._replace(input=width))
 
@@ -401,8 +401,7 @@ def test_an_lstm_keeps_its_gates_and_has_one_product_in_its_loop():
 
 
 PROGRAMS = {
-    **{name: (lambda made=made: passed(made)) for name, made in cells.all().items()},
-    **{name: (lambda made=made: passed(made)) for name, made in LITERATURE.items()},
+    **{name: (lambda made=made: passed(made)) for name, made in {**cells.all(), **CELLS}.items()},
     "projected lstm": lambda: passed(cells.lstm, projected=True),
     **{f"random {seed}": (lambda seed=seed: plan(random_program(seed)).program) for seed in range(30)},
 }

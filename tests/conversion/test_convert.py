@@ -8,6 +8,7 @@ import pytest
 import recurra
 from recurra.errors import RecurraError
 from recurra.runtime import convert, load
+from tests.cells.representatives import ZOO
 from tests.conversion.weights import close, sigmoid, torch_weights, waves
 from tests.runtime.models import layer, model, same
 
@@ -127,10 +128,10 @@ def test_any_cell_has_its_own_names():
     assert made.description.root.settings["input_size"] == 3
 
 
-@pytest.mark.parametrize("name", recurra.cells.all())
+@pytest.mark.parametrize("name", ZOO)
 def test_every_cell_of_the_zoo(name):
     layers = 1 if name == "antisymmetric_rnn" else 2  # its second layer would get twice the features
-    original = model(layer(recurra.cells.all()[name], 5, 5, num_layers=layers, bidirectional=True))
+    original = model(layer(ZOO[name], 5, 5, num_layers=layers, bidirectional=True))
     source = {key: weight.values() for key, weight in original.description.weights.items()}
     x = np.random.default_rng(1).standard_normal((4, 2, 5))
     assert same(convert(source, cell=name)(x)[0], original(x)[0])

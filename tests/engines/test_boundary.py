@@ -9,7 +9,7 @@ import torch
 import recurra
 from recurra.engines import ENGINES
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell, pack_sequence
-from tests.cells.literature import CELLS, EVEN
+from tests.cells.representatives import CELLS, EVEN
 from tests.engines.native.layers import gradients, inputs_of, layer_of, run
 from tests.engines.toy import ToyEngine
 

@@ -10,7 +10,7 @@ from recurra.compiler import plan, trace
 from recurra.engines import Call, Wishes, reference
 from recurra.engines.native import NativeEngine
 from recurra.program import Sizes
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 NAMES = pytest.mark.parametrize("name", CELLS)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import torch
 
 from recurra.nn import Recurrent
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 
 
 @contextmanager

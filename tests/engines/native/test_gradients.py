@@ -12,7 +12,7 @@ from recurra.compiler.adjoint import sums_rows
 from recurra.engines import Wishes, reference
 from recurra.engines.native.code import Instruction
 from recurra.engines.native.lower import lower
-from tests.cells.literature import CELLS, EVEN, zoneout_rnn
+from tests.cells.representatives import CELLS, EVEN, zoneout_rnn
 from tests.engines.native.cases import ENGINE, Case, laid_out, random_options
 from tests.random_cells import random_program
 
@@ -75,7 +75,7 @@ def test_masks():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "tgru", "min_gru", "intersection"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "block_slstm", "tgru", "min_gru", "intersection"])
 def test_sequences_without_steps(name, reverse):
     """Three of seven sequences have no steps: gradients of their first states are those of their last states. In
     reverse, other sequences begin late.
@@ -88,7 +88,7 @@ def test_sequences_without_steps(name, reverse):
         case.check_backward(store=store)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "reslstm"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "res_lstm"])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_many_steps_and_rows(name, reverse):
     """Several chunks of rows, and sums over all of them."""

@@ -14,8 +14,8 @@ CHOSEN = {
     "tests/engines/native/test_results.py": "test_cells or test_projections or test_no_time or (test_random and 5-)",
     "tests/engines/native/test_gradients.py": "test_cells or without_steps or (test_random_programs and (3 or 7))",
     "tests/engines/native/test_numbers.py": (
-        "(test_threads and (lstm or gru or ltc)) or packed_is_padded or streaming or accurate or prepared or denormal"
-        " or alone or (nan_and and -inf) or (errors and 30)"
+        "(test_threads and (lstm or gru or solver)) or packed_is_padded or streaming or accurate or prepared"
+        " or denormal or alone or (nan_and and -inf) or (errors and 30)"
     ),
     "tests/engines/native/test_quantized_weights.py": "test_",
 }

@@ -10,10 +10,10 @@ from recurra.compiler import plan, products_stored, trace
 from recurra.compiler.differentiate import differentiate
 from recurra.engines.native.lower import lower
 from recurra.program import Sizes
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 
 SIZES = Sizes(3, 4)
-NAMES = ("lstm", "layer_norm_lstm", "slstm", "antisymmetric_rnn", "on_lstm", "intersection")
+NAMES = ("lstm", "layer_norm_lstm", "block_slstm", "antisymmetric_rnn", "on_lstm", "intersection")
 STRANGE = (-1, 0, 1, 2, 7, 64, 1 << 20, 1 << 31, 1 << 40, (1 << 40) + 1, 1 << 62, (1 << 63) - 1, -(1 << 63))
 
 

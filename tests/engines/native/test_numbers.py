@@ -16,7 +16,7 @@ from recurra.engines.native import NativeEngine
 from recurra.engines.native.lower import lower
 from recurra.nn import GRU, LSTM, RNN, RecurrentCell, pack_sequence, pad_packed_sequence
 from recurra.program import Sizes
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 from tests.engines.native.layers import (
     assert_equal,
     detached,
@@ -29,7 +29,7 @@ from tests.engines.native.layers import (
 )
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-COMMON = ("lstm", "gru", "rnn", "layer_norm_lstm", "slstm", "reslstm", "intersection", "min_gru")
+COMMON = ("lstm", "gru", "rnn", "layer_norm_lstm", "block_slstm", "res_lstm", "intersection", "min_gru")
 # steps, batch, input, hidden: threads share columns, or share rows, or are not used
 SHAPES = [(6, 1, 40, 256), (9, 2, 33, 130), (9, 3, 33, 96), (10, 16, 32, 64), (8, 33, 17, 50), (4, 2, 3, 4)]
 
@@ -73,7 +73,7 @@ def test_threads_over_many_chunks(name, dtype):
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ["lstm", "gru", "reslstm", "ltc"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "res_lstm", "solver"])
 def test_threads_over_many_chunks_backward(name, dtype):
     """Gradients of the input alone, so that no sum over rows keeps the threads together; then all gradients."""
     layer = layer_of(name, 8, 64, dtype)
@@ -109,7 +109,9 @@ def test_a_row_of_a_batch_is_the_sequence_alone(name, dtype):
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "peephole_lstm", "mgu", "on_lstm", "lem", "ltc"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "gru", "rnn", "peephole_lstm", "gru_reset_before", "on_lstm", "fast_rnn", "solver"]
+)
 def test_a_row_of_a_large_batch_has_the_gradient_of_the_sequence_alone(name, dtype):
     """The batch is so large that less is kept for the backward pass than for the sequence alone."""
     layer = layer_of(name, 8, 64, dtype)
@@ -228,7 +230,7 @@ def test_prepared_weights_give_the_same(dtype, library):
     """Weights that a kernel packs beforehand give the same bits as those that it packs for each call."""
     name = "float64" if dtype is torch.float64 else "float32"
     lanes = _native.lanes() // (2 if name == "float64" else 1)
-    for which, (steps, batch, width, hidden) in itertools.product(("lstm", "slstm", "antisymmetric_rnn"), SHAPES):
+    for which, (steps, batch, width, hidden) in itertools.product(("lstm", "block_slstm", "antisymmetric_rnn"), SHAPES):
         program = trace(CELLS[which])
         sizes = Sizes(width, hidden)
         draw = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from recurra.equations import feed_forward
 from recurra.model import Weight
 from recurra.model.quantize import quantized
 from recurra.program import Sizes
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 
 NAMES = ("bf16", "int8")
 QUANTIZED_FROM = {  # bytes of a matrix
@@ -126,7 +126,7 @@ def test_without_columns_to_sum(which, to):
 
 @pytest.mark.parametrize("to", NAMES)
 @pytest.mark.parametrize(
-    "name", ["lstm", "gru", "peephole_lstm", "mgu", "layer_norm_lstm", "slstm", "antisymmetric_rnn"]
+    "name", ["lstm", "gru", "peephole_lstm", "gru_reset_before", "layer_norm_lstm", "block_slstm", "antisymmetric_rnn"]
 )
 def test_cells(name, to):
     """Gates from one and several matrices, computed matrices, rows and columns; whole sequences and single steps."""
@@ -160,7 +160,7 @@ def test_memory(which):
     assert product(which, rounded(values, "int8")).prepared(True).nbytes <= (0.27 + scales) * wide
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "peephole_lstm", "mgu", "slstm"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "peephole_lstm", "gru_reset_before", "block_slstm"])
 def test_memory_of_cells(name):
     program = trace(CELLS[name])
     draw = np.random.default_rng(13)

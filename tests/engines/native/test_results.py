@@ -11,7 +11,7 @@ from recurra import cell, cells
 from recurra.compiler import plan, trace
 from recurra.engines import Call, reference
 from recurra.engines.native import NativeEngine
-from tests.cells.literature import CELLS, EVEN, zoneout_rnn
+from tests.cells.representatives import CELLS, EVEN, zoneout_rnn
 from tests.engines.native.cases import ENGINE, LAYOUTS, Case, random_options
 from tests.random_cells import random_program
 
@@ -59,7 +59,7 @@ def test_masks(options):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "tgru", "min_gru"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "block_slstm", "tgru", "min_gru"])
 def test_sequences_without_steps_keep_their_first_state(name, reverse):
     """The longest four of seven sequences have steps; in reverse, three of these begin late."""
     hidden = 18
@@ -98,7 +98,7 @@ def test_a_comparison_that_has_a_name_is_traced_as_a_bool():
 @pytest.mark.parametrize("library", [np, torch])
 @pytest.mark.parametrize("layout", [*LAYOUTS, "swapped"])
 @pytest.mark.parametrize("which", ["x", "states", "parameters"])
-@pytest.mark.parametrize("name", ["lstm", "slstm", "layer_norm_lstm", "antisymmetric_rnn", "lem"])
+@pytest.mark.parametrize("name", ["lstm", "block_slstm", "layer_norm_lstm", "antisymmetric_rnn", "fast_rnn"])
 def test_layouts(name, which, layout, library):
     layouts = [layout if which == kind else "contiguous" for kind in ("x", "states", "parameters")]
     for hidden, dense in ((2, (3, 2)), (18, (2, 3)), (34, None)):
@@ -110,7 +110,7 @@ def test_layouts(name, which, layout, library):
 @pytest.mark.parametrize("steps", [(3,), (1,) * 40, (33,) * 9, (70, 69, 50, 3, 3, 1)])
 def test_many_steps_and_rows(steps, dtype):
     """More rows than go through a step together, and more than fit into one chunk."""
-    for name in ("lstm", "reslstm", "intersection", "ltc"):
+    for name in ("lstm", "res_lstm", "intersection", "solver"):
         for reverse in (False, True):
             case = Case(
                 trace(CELLS[name]), 0, steps=steps, hidden=65, width=65, reverse=reverse, dtype=dtype, spread=0.12

@@ -8,7 +8,7 @@ from recurra.compiler import plan, trace
 from recurra.engines import ScanSpec
 from recurra.engines.native import torch_calls
 from recurra.program import Sizes
-from tests.cells.literature import CELLS, zoneout_rnn
+from tests.cells.representatives import CELLS, zoneout_rnn
 from tests.engines.native.cases import ENGINE
 from tests.engines.native.layers import assert_equal
 
@@ -83,7 +83,7 @@ def flat(result):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("is_cell", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "slstm", "layer_norm_lstm"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "block_slstm", "layer_norm_lstm"])
 def test_one_scan_after_the_other_gives_the_same(name, is_cell, dtype):
     """Weights may have any layout, such as that of a view of others."""
     layers = Layers(name, is_cell=is_cell, dtype=dtype)

@@ -12,7 +12,7 @@ from recurra.engines import Result, Wishes
 from recurra.engines.native import torch_calls
 from recurra.engines.native.kernel import _as_numpy
 from recurra.engines.native.kernel import _tensors as tensors_of
-from tests.cells.literature import CELLS, EVEN, zoneout_rnn
+from tests.cells.representatives import CELLS, EVEN, zoneout_rnn
 from tests.engines.native.cases import ENGINE, LAYOUTS, Case, laid_out, random_options
 from tests.engines.native.layers import assert_equal
 from tests.random_cells import random_program
@@ -179,7 +179,7 @@ def test_masks(layout, per_sequence):
 
 @pytest.mark.parametrize("kind", [{"dense": (0, 3)}, {"dense": (4, 0)}, {"dense": (0, 0)}, {"steps": (), "batch": 3}])
 @pytest.mark.parametrize("zeros", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "reslstm", "slstm"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "res_lstm", "block_slstm"])
 def test_nothing_to_run(kind, zeros, name):
     """Without steps, the last states are the first, and gradients of parameters are zeros."""
     if zeros and "steps" in kind:

@@ -19,7 +19,7 @@ from recurra.nn import pack_padded_sequence
 from recurra.program import Sizes
 from tests.engines.native.layers import assert_equal, gradients, inputs_of, layer_of, run, threads
 
-LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("reslstm", 40, 40, 64), ("rnn", 20, 33, 96)]
+LARGE = [("lstm", 12, 16, 64), ("gru", 8, 1, 256), ("res_lstm", 40, 40, 64), ("rnn", 20, 33, 96)]
 
 
 def everything(layer, x, states):

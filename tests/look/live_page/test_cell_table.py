@@ -26,12 +26,12 @@ def test_a_form_is_that_of_a_layer(number, bias, is_projected):
     form = table["forms"][bias + 2 * is_projected]
     if "error" in form:
         with pytest.raises(EquationError) as refused:
-            Recurrent(cell, 10, 6, bias=bias, proj_size=4)
+            Recurrent(cell, 10, 8, bias=bias, proj_size=4)
         assert form == {"error": str(refused.value)}
         assert is_projected
         return
-    layer = Recurrent(cell, 10, 6, bias=bias, proj_size=4 * is_projected)
-    sizes, rows = Sizes(10, 6, 4 * is_projected), table["rows"]
+    layer = Recurrent(cell, 10, 8, bias=bias, proj_size=4 * is_projected)
+    sizes, rows = Sizes(10, 8, 4 * is_projected), table["rows"]
     shapes = {rows[row][0] + "_l0": numbers(rows[row][4], sizes) for row in form["parameters"]}
     assert shapes == {name: tuple(weight.shape) for name, weight in layer.named_parameters()}
     assert list(shapes) == list(layer.state_dict())

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 import recurra
-from recurra import cells, look
+from recurra import look
+from tests.cells.representatives import ZOO
 from tests.look.seeing.loops import LOOPS, stacked
 
 T, B, F, H = 7, 3, 4, 5
@@ -58,10 +59,10 @@ def test_the_gradients_of_autograd(kind, x):
     assert len(look.gates(layer, x).gradients) == 0
 
 
-@pytest.mark.parametrize("name", cells.all())
+@pytest.mark.parametrize("name", ZOO)
 def test_every_cell_has_the_numbers_of_its_trace(name, x):
     torch.manual_seed(0)
-    layer = recurra.nn.Recurrent(cells.all()[name], F, F, num_layers=2, dtype=torch.float64)
+    layer = recurra.nn.Recurrent(ZOO[name], F, F, num_layers=2, dtype=torch.float64)
     trace = layer(x.double(), return_trace=True)[2]
     gates = look.gates(layer, x.double(), gradients=True, sequence=1)
     for place, values in trace.items():

@@ -9,7 +9,7 @@ from torch import nn
 import recurra
 from recurra.engines.reference import ReferenceKernel
 from recurra.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, Recurrent, RNNCell
-from tests.cells.literature import CELLS, EVEN
+from tests.cells.representatives import CELLS, EVEN
 from tests.engines.native.layers import assert_equal, gradients, inputs_of, layer_of, run, weights_of
 from tests.nn.support import their_packing
 from tests.random_cells import random_cell
@@ -44,7 +44,7 @@ def as_function(layer, count, **options):
 
 
 def differentiable(name):
-    return name not in {"dsgu", "gated_output", "indrnn", "intersection", "slstm"}  # those have kinks
+    return name not in {"gated_output", "indrnn", "intersection", "block_slstm"}  # those have kinks
 
 
 # ---- finite differences ----

@@ -6,7 +6,7 @@ from torch import nn
 
 import recurra
 from recurra.nn import LSTM, pack_sequence
-from tests.cells.literature import CELLS
+from tests.cells.representatives import CELLS
 from tests.engines.native.layers import assert_equal, gradients, inputs_of, layer_of, run
 
 

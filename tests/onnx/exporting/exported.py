@@ -10,9 +10,9 @@ from onnx.reference import ReferenceEvaluator
 
 import recurra
 from recurra.nn import Recurrent, pack_padded_sequence, pad_packed_sequence
-from tests.cells import literature
+from tests.cells import representatives
 
-CELLS = {**literature.CELLS, "zoneout_rnn": literature.zoneout_rnn}
+CELLS = {**representatives.CELLS, "zoneout_rnn": representatives.zoneout_rnn}
 WIDTH, HIDDEN = 5, 6
 SAME_SIZES = ("intersection",)  # cells whose input is as wide as their state
 ONE_LAYER = ("tgru", "intersection")  # cells that cannot be stacked at these sizes

@@ -24,7 +24,7 @@ from recurra.nn import (
     frozen,
 )
 from recurra.onnx.exporting.parts import WRITERS
-from tests.cells.literature import intersection
+from tests.cells.representatives import intersection
 from tests.onnx.exporting.exported import File, assert_close, assert_same, flat
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
