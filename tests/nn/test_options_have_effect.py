@@ -124,7 +124,14 @@ def kept(way, layer):
 def test_every_option_is_here():
     names = set(inspect.signature(Recurrent.__init__).parameters) | set(inspect.signature(LSTM.__init__).parameters)
     assert names - {"self", "cell", "options"} == set(OPTIONS)
-    assert set(inspect.signature(Recurrent.forward).parameters) == {"self", "x", "state", "reset", "return_trace", "inputs"}
+    assert set(inspect.signature(Recurrent.forward).parameters) == {
+        "self",
+        "x",
+        "state",
+        "reset",
+        "return_trace",
+        "inputs",
+    }
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")

@@ -75,13 +75,20 @@ class StepwiseScan:
         lib = library_of(like)
         return [compiled(equation, lib, self.sizes, self.program.input) for equation in self._each]
 
-    def __call__(self, x: Tensor, states: Sequence[Tensor], reset: Tensor | None = None) -> ScanRun:
+    def __call__(
+        self,
+        x: Tensor,
+        states: Sequence[Tensor],
+        reset: Tensor | None = None,
+        start: Sequence[Tensor] | None = None,
+    ) -> ScanRun:
         """Run over a sequence.
 
         Args:
             x: (steps, features).
             states: the first states, (1, size) each.
-            reset: bool (steps,), the steps before which states are zero. Default: none.
+            reset: bool (steps,), the steps before which states are put back. Default: none.
+            start: what they are put back to. Default zeros.
         """
         program, functions, steps = self.program, self.prepared(x), len(x)
         values, current = self.constants(x[:1]), list(states)
@@ -89,7 +96,7 @@ class StepwiseScan:
         output: list[Tensor] = []
         for t in reversed(range(steps)) if self.reverse else range(steps):
             if reset is not None and bool(reset[t]):
-                current = [torch.zeros_like(state) for state in current]
+                current = [torch.zeros_like(state) for state in current] if start is None else list(start)
             values.update(zip(program.states, current, strict=True))
             values[program.input] = x[t : t + 1]
             for function in functions:
