@@ -197,3 +197,19 @@ def test_a_guess_that_leaves_nothing_is_told_quietly(caplog):
     assert record.message == (
         "the source: lstm of 3 → 4 units in torch's order: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0"
     )
+
+
+def test_a_cell_with_sizes_of_its_own():
+    torch = pytest.importorskip("torch")
+
+    @recurra.cell
+    def low_rank(x, h, *, W, U, V):
+        return recurra.tanh(x @ W + h @ (U @ V))
+
+    sizes = {"U": ("hidden", 2)}
+    layer = recurra.nn.Recurrent(low_rank, 3, 5, sizes=sizes)
+    x = torch.randn(6, 2, 3)
+    model = recurra.convert(layer.state_dict(), cell=low_rank, sizes=sizes)
+    assert np.array_equal(model(x.numpy())[0], layer(x)[0].detach().numpy())
+    with pytest.raises(recurra.RecurraError, match=r"U \(U_l0\) must have shape \(5, 3\)"):
+        recurra.convert(layer.state_dict(), cell=low_rank, sizes={"U": ("hidden", 3)})

@@ -134,8 +134,15 @@ def _compared(before: Description, after: Description, seed: int) -> Comparison:
 def _output(model: Model, x: Array) -> Array:
     """The output for an input (steps, batch, …), or for a cell (batch, …), laid out as the input."""
     swapped = model.batch_first and not model.is_cell
-    output, _ = model(x.swapaxes(0, 1) if swapped else x)
+    x = x.swapaxes(0, 1) if swapped else x
+    output, _ = model(x, **_further(model, x.shape[: 1 if model.is_cell else 2]))
     return (output.swapaxes(0, 1) if swapped else output).astype(np.float64)
+
+
+def _further(model: Model, leading: tuple[int, ...]) -> dict[str, Array]:
+    """The inputs beside the first one, all 1: equal intervals, and masks of what is known."""
+    wanted = model.layout.interface.further_inputs
+    return {each.name: np.ones((*leading, each.size), model.dtype) for each in wanted}
 
 
 def _input(model: Model, random: np.random.Generator) -> Array:
@@ -152,7 +159,7 @@ def _input(model: Model, random: np.random.Generator) -> Array:
         return random.integers(0, count, shape)
     ids = [np.full(BATCH, model.vocabulary.start, np.int64)]
     for _ in range(STEPS):
-        logits = stream.step(ids[-1]).astype(np.float64)
+        logits = stream.step(ids[-1], **_further(model, (BATCH,))).astype(np.float64)
         # The index of the largest logit after adding Gumbel noise is a draw from the softmax (Gumbel 1954).
         ids.append((logits + random.gumbel(size=logits.shape)).argmax(-1))
     return np.stack(ids)
@@ -173,11 +180,12 @@ def _times(models: tuple[Model, Model], x: Array) -> tuple[float, float] | None:
     except RecurraError:
         return None
     steps = [np.ascontiguousarray(row[:1]) for row in (x if not models[0].is_cell else x[None])][:64]
+    further = _further(models[0], (1,))
     measured: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
         for stream, times in zip(streams, measured, strict=True):
             begin = time.perf_counter()
             for step in steps:
-                stream.step(step)
+                stream.step(step, **further)
             times.append((time.perf_counter() - begin) / len(steps) * 1e6)
     return statistics.median(measured[0]), statistics.median(measured[1])
