@@ -84,3 +84,32 @@ def test_states_that_do_not_fit_are_refused_as_the_layer_refuses_them():
             call()
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("name", ["learned, both", "sizes, both", "residual but first", "mul", "everything"])
+def test_gates_are_those_of_the_layer(name):
+    layer = make(name)
+    x, marks = torch.randn(T, B, F, dtype=torch.float64), torch.zeros(T, B, dtype=torch.bool)
+    marks[2] = True
+    _, last = layer(x)
+    for state in (None, last):
+        for reset in (None, marks):
+            trace = layer(x, state, reset=reset, return_trace=True)[2]
+            seen = recurra.look.gates(layer, x, state, reset=reset, sequence=1)
+            for key, value in trace.items():
+                torch.testing.assert_close(torch.as_tensor(seen.values[key]), value[:, 1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["learned, both", "everything"])
+def test_gradients_reach_through_what_is_added_and_merged(name):
+    layer = make(name)
+    x = torch.randn(T, B, F, dtype=torch.float64)
+    seen = recurra.look.gates(layer, x, sequence=1, loss=lambda output: output.pow(2).sum())
+    model = recurra.nn.Stack(layer)
+    of_model = recurra.look.gates(model, x, sequence=1, loss=lambda result: result[0][:, 1].pow(2).sum())
+    trace = layer(x, return_trace=True)[2]
+    layer(x)[0][:, 1].pow(2).sum().backward()
+    assert set(seen.gradients) == set(trace)
+    for key in trace:
+        assert seen.gradients[key].any()
+        torch.testing.assert_close(seen.gradients[key], of_model.gradients[key])

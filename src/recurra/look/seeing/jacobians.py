@@ -162,10 +162,7 @@ def run_to(
         below = stepped(chosen.x, chosen.states, until=layer).output
     number = layer * stepped.directions + direction
     scan = stepped.scans[number]
-    first = [below.new_zeros(1, size) for size in scan.state_sizes]
-    if chosen.states is not None:
-        first = [each[number : number + 1] for each in chosen.states]
-    return scan, below, first, None
+    return scan, below, (chosen.states or stepped.starts())[number], None
 
 
 class _CellLayer(StepLayer):
@@ -181,6 +178,7 @@ class _CellLayer(StepLayer):
         self.batch_first, self.input_size, self.layers, self.directions = False, like.input_size, 1, 1
         self.state_names, self.dtype = tuple(state.name for state in like.program.states), torch.float64
         self.scans = [StepwiseScan(scan.program, weights, scan.sizes)]
+        self._learned, self._merge_mode, self._adds_input = [], "concat", ()
 
 
 def _name_of(target: Any) -> str:

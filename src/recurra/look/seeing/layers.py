@@ -14,6 +14,7 @@ from recurra.look.seeing.steps import ScanRun, StepwiseScan
 from recurra.nn.acceleration.classes import own_class
 from recurra.nn.acceleration.fitness import ACCELERATED, counterpart
 from recurra.nn.recurrent import Recurrent
+from recurra.nn.running.layers import through_layers
 from recurra.nn.weights import weight_of
 
 KNOWN = "a recurrent layer of recurra, or torch.nn's RNN, LSTM or GRU"
@@ -57,6 +58,7 @@ class StepLayer:
         self.batch_first: bool = bool(module.batch_first)
         self.input_size, self.layers = int(like.input_size), int(like.num_layers)
         self.directions = 2 if like.bidirectional else 1
+        self._merge_mode, self._adds_input = like.merge_mode, like._adds_input
         self.state_names: tuple[str, ...] = tuple(state.name for state in like.program.states)
         self.scans = [
             StepwiseScan(scan.program, _weights(module, scan, names, dtype), scan.sizes, scan.reverse)
@@ -64,32 +66,46 @@ class StepLayer:
         ]
         weights = [weight_of(module, name) for names in like._all_weights for name in names]
         self.dtype = dtype or _computed(weights[0].dtype if weights else torch.get_default_dtype())
+        learned = zip(*like._initial_names, strict=True)
+        self._learned = [[_ready(weight_of(module, name).detach(), self.dtype) for name in each] for each in learned]
+
+    def starts(self) -> list[list[Tensor]]:
+        """The states that each scan begins with where none are given, (1, size) each: learned ones, or zeros."""
+        if self._learned:
+            return [list(states) for states in self._learned]
+        return [[torch.zeros(1, size, dtype=self.dtype) for size in scan.state_sizes] for scan in self.scans]
 
     def __call__(
-        self, x: Tensor, states: Sequence[Tensor] | None = None, reset: Tensor | None = None, until: int | None = None
+        self,
+        x: Tensor,
+        states: Sequence[Sequence[Tensor]] | None = None,
+        reset: Tensor | None = None,
+        until: int | None = None,
     ) -> LayerRun:
         """Run over one sequence.
 
         Args:
             x: (steps, input_size).
-            states: the first states, (layers * directions, size) each. Default zeros.
-            reset: bool (steps,), the steps before which states are zero. Default: none.
+            states: for each scan its first states, (1, size) each. Default ``starts()``.
+            reset: bool (steps,), the steps before which states are put back to ``starts()``. Default: none.
             until: the number of layers to run. Default: all.
         """
         scans: dict[tuple[int, int], ScanRun] = {}
-        for layer in range(self.layers if until is None else until):
-            outputs = []
-            for direction in range(self.directions):
-                number = layer * self.directions + direction
-                scan = self.scans[number]
-                first = [x.new_zeros(1, size) for size in scan.state_sizes]
-                if states is not None:
-                    first = [state[number : number + 1] for state in states]
-                run = scan(x, first, reset)
-                scans[layer, direction] = run
-                outputs.append(torch.cat(run.output))
-            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+        starts = self.starts()
+        first = starts if states is None else states
+
+        def run_scan(number: int, x: Tensor) -> Tensor:
+            run = self.scans[number](x, first[number], reset, starts[number])
+            scans[divmod(number, self.directions)] = run
+            return torch.cat(run.output)
+
+        count = self.directions * (self.layers if until is None else until)
+        x = through_layers(count, self.directions, x, run_scan, _same, self._merge_mode, self._adds_input)
         return LayerRun(x, scans)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +114,13 @@ class OneSequence:
 
     Attributes:
         x: (steps, input_size).
-        states: its first states, (layers * directions, size) each; None for zeros.
+        states: for each scan its first states, (1, size) each; None for the layer's own.
         reset: bool (steps,); None for none.
         places: the index of each of its steps in the layer's output, or in the data of a packed one.
     """
 
     x: Tensor
-    states: list[Tensor] | None
+    states: list[list[Tensor]] | None
     reset: Tensor | None
     places: list[tuple[int, ...]]
 
@@ -130,11 +146,20 @@ def one_sequence(layer: StepLayer, number: int, x: Any, state: Any = None, reset
         raise ValueError(f"sequence {number} of the input has no steps: there is nothing to see")
     states = None
     if state is not None:
-        given = list(state) if isinstance(state, (tuple, list)) else [state]
-        states = [_ready(each if batch is None else each[:, number], layer.dtype) for each in given]
+        of_states = [state] if len(layer.scans[0].program.states) == 1 else list(state)
+        states = [
+            [_ready(row[None] if batch is None else row[number : number + 1], layer.dtype) for row in rows]
+            for rows in zip(*(_rows(each) for each in of_states), strict=True)
+        ]
     if reset is not None:
         reset = (reset if batch is None else reset[:, number])[: len(data)]
     return OneSequence(_ready(data, layer.dtype), states, reset, places)
+
+
+def _rows(state: Any) -> list[Tensor]:
+    """A state by the number of the scan: (batch, size), or unbatched (size,), each."""
+    levels = state if isinstance(state, (tuple, list)) else [state]  # a tuple has a tensor for each layer
+    return [row for level in levels for row in level.unbind(0)]
 
 
 def _steps_of(layer: StepLayer, number: int, x: Any) -> tuple[Tensor, list[tuple[int, ...]], int | None, int]:

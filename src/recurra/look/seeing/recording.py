@@ -74,8 +74,7 @@ def record_layer(
     chosen = one_sequence(layer, sequence, x, state, reset)
     with torch.set_grad_enabled(is_differentiable):
         if is_differentiable:
-            states = chosen.states or [torch.zeros(len(layer.scans), size) for size in layer.scans[0].state_sizes]
-            states = [_differentiable(each.to(layer.dtype)) for each in states]
+            states = [[_differentiable(each) for each in of_scan] for of_scan in chosen.states or layer.starts()]
             chosen = replace(chosen, x=_differentiable(chosen.x), states=states)
         run = layer(chosen.x, chosen.states, chosen.reset)
     title = " ".join(str(module).split())
@@ -172,12 +171,17 @@ def _replaced(recorded: RecordedLayer, x: Any, sequence: int, result: tuple[Any,
     else:
         output = _with(output, places, recorded.run.output)
     is_batched = isinstance(x, PackedSequence) or x.dim() == 3
-    states = list(state) if isinstance(state, tuple) else [state]
-    for number, value in enumerate(states):
-        own = torch.cat([scan.last[number] for scan in recorded.run.scans.values()])
-        place = (slice(None), sequence) if is_batched else (slice(None),)
-        states[number] = _with(value, place, own)
-    return (output, tuple(states) if isinstance(state, tuple) else states[0], *rest)
+    is_one, place = (
+        len(recorded.layer.scans[0].program.states) == 1,
+        (slice(None), sequence) if is_batched else (slice(None),),
+    )
+    states = []
+    for number, value in enumerate([state] if is_one else state):
+        own = iter([scan.last[number] for scan in recorded.run.scans.values()])
+        levels = value if isinstance(value, tuple) else [value]  # a tuple has a tensor for each layer
+        put = [_with(level, place, torch.cat([next(own) for _ in range(len(level))])) for level in levels]
+        states.append(tuple(put) if isinstance(value, tuple) else put[0])
+    return (output, states[0] if is_one else tuple(states), *rest)
 
 
 def _with(value: Tensor, place: tuple[Any, ...], part: Tensor) -> Tensor:

@@ -89,13 +89,20 @@ class StepwiseScan:
         ]
         return torch.cat([x, *further], -1) if further else x
 
-    def __call__(self, x: Tensor, states: Sequence[Tensor], reset: Tensor | None = None) -> ScanRun:
+    def __call__(
+        self,
+        x: Tensor,
+        states: Sequence[Tensor],
+        reset: Tensor | None = None,
+        start: Sequence[Tensor] | None = None,
+    ) -> ScanRun:
         """Run over a sequence.
 
         Args:
             x: (steps, features).
             states: the first states, (1, size) each.
-            reset: bool (steps,), the steps before which states are zero. Default: none.
+            reset: bool (steps,), the steps before which states are put back. Default: none.
+            start: what they are put back to. Default zeros.
         """
         program, functions, steps = self.program, self.prepared(x), len(x)
         x = self._with_defaults(x)
@@ -104,7 +111,7 @@ class StepwiseScan:
         output: list[Tensor] = []
         for t in reversed(range(steps)) if self.reverse else range(steps):
             if reset is not None and bool(reset[t]):
-                current = [torch.zeros_like(state) for state in current]
+                current = [torch.zeros_like(state) for state in current] if start is None else list(start)
             values.update(zip(program.states, current, strict=True))
             values[program.input] = x[t : t + 1]
             for function in functions:
