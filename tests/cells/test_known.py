@@ -48,7 +48,9 @@ def test_projections(seed):
         ("rnn", {}, "RNN_TANH"),
         ("rnn", {"nonlinearity": relu}, "RNN_RELU"),
         ("rnn", {"nonlinearity": sigmoid}, None),
-        *((name, {}, None) for name in cells.all() if name not in ("lstm", "gru", "rnn")),
+        ("echo_state", {}, "RNN_TANH"),
+        ("echo_state", {"leak": 0.5}, None),
+        *((name, {}, None) for name in cells.all() if name not in ("lstm", "gru", "rnn", "echo_state")),
     ],
 )
 def test_the_zoo(name, options, mode):

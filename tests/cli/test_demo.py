@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from recurra.cli import demo as command
-from recurra.tasks.demo import layers, races
+from recurra.look import timing
+from recurra.tasks.demo import layers
 from recurra.tasks.text import demo
 from tests.cli.refusals import refused
 
@@ -20,7 +21,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module in (demo, command):
         monkeypatch.setattr(module, "SETTINGS", short)
     monkeypatch.setattr(command, "FORECAST_SECONDS", 0.5)
-    monkeypatch.setattr(races, "ROUNDS", 5)
+    monkeypatch.setattr(timing, "ROUNDS", 5)
     monkeypatch.setattr(layers, "HIDDEN", 16)
     monkeypatch.chdir(tmp_path)
 

@@ -8,9 +8,11 @@ from recurra.nn import Recurrent
 
 # The others compute with h as with a vector of the size `hidden`.
 PROJECTED = {
-    "coupled_lstm", "layer_norm_lstm", "lstm", "mc_lstm", "multiplicative_lstm", "nas", "original_lstm",
-    "peephole_lstm", "ran", "res_lstm", "rnn", "scrn", "wmc_lstm",
+    "cfc", "coupled_lstm", "layer_norm_lstm", "lmu", "lstm", "mc_lstm", "multiplicative_lstm", "nas", "on_lstm",
+    "original_lstm", "peephole_lstm", "ran", "res_lstm", "rnn", "scrn", "slstm", "time_lstm_1", "time_lstm_2",
+    "time_lstm_3", "wmc_lstm",
 }  # fmt: skip
+HIDDEN = {"clockwork_rnn": 8}  # 6 units are no four modules
 
 
 @recurra.cell
@@ -32,8 +34,10 @@ def test_sizes_are_those_of_a_layer(name, options):
         with pytest.raises(EquationError, match=f"proj_size: cell '{name}' cannot have a projected hidden state"):
             LayerSizes(cells.all()[name], 5, 6, **options)
         return
-    sizes = LayerSizes(cells.all()[name], 5, 6, **options)
-    layer = Recurrent(cells.all()[name], 5, 6, **options)
+    hidden = HIDDEN.get(name, 6)
+    width = 2 * hidden if name == "gru_d" else 5  # its states have the input's size, so that layers must give it too
+    sizes = LayerSizes(cells.all()[name], width, hidden, **options)
+    layer = Recurrent(cells.all()[name], width, hidden, **options)
     assert sizes.output_size == layer.output_size
     assert sizes.state_sizes() == layer.state_sizes
     names = [p.name + place.suffix for place in sizes.places for p in sizes.program.parameters]

@@ -72,6 +72,8 @@ def _fitted(
     attributes: dict[str, Any] = {}
     if "count" in operation.attributes:
         attributes["count"] = draw.choice(_COUNTS)
+    elif "axis" in operation.attributes:
+        attributes["axis"] = draw.randrange(2)
     elif operation.attributes:
         per = draw.choice(("step", "sequence"))
         attributes = {

@@ -74,7 +74,7 @@ def _short(origins: Sequence[str]) -> str:
 
 def _wrapped(head: str, words: Iterable[str]) -> list[str]:
     """Words behind a head, in lines of their own where they do not fit into one."""
-    room = max(28, WIDTH - len(head))
+    room = max(24, WIDTH - len(head))
     lines: list[str] = []
     for text in words:
         if lines and len(lines[-1]) + 2 + len(text) <= room:

@@ -1,5 +1,7 @@
 """The tables of cells hold the sizes of real layers, for every form of every cell."""
 
+import re
+
 import pytest
 
 from recurra import cells
@@ -27,7 +29,7 @@ def test_a_form_is_that_of_a_layer(number, bias, is_projected):
     if "error" in form:
         with pytest.raises(EquationError) as refused:
             Recurrent(cell, 10, 8, bias=bias, proj_size=4)
-        assert form == {"error": str(refused.value)}
+        assert form == {"error": re.sub(": with .* that is .*", "", str(refused.value))}  # the page adds the numbers
         assert is_projected
         return
     layer = Recurrent(cell, 10, 8, bias=bias, proj_size=4 * is_projected)

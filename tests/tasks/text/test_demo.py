@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurra.errors import RunError
-from recurra.tasks.demo import races
+from recurra.look import timing
 from recurra.tasks.text import demo
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.text.token_model import TokenModel
@@ -17,7 +17,7 @@ def model() -> TokenModel:
 
 
 def test_race(model: TokenModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(races, "ROUNDS", 6)
+    monkeypatch.setattr(timing, "ROUNDS", 6)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     inputs, targets = torch.randint(0, 7, (2, 5, 3))
     assert isinstance(demo.on_torch(model).recurrent, torch.nn.LSTM)

@@ -70,8 +70,21 @@ function argumentProblems(cell, settings) {
     add("proj_size", "ValueError", `proj_size must be smaller than hidden_size=${hidden_size}; got ${proj_size}`);
   }
   const form = formOf(cell, settings);
-  if (!problems.length && form.error) add("proj_size", "EquationError", form.error);
+  if (!problems.length && form.error) add("proj_size", "EquationError", inNumbers(form.error, settings));
   return problems;
+}
+
+/** A refusal of shapes, whose equations between sizes are written in numbers too. */
+function inNumbers(message, { input_size, hidden_size, proj_size }) {
+  const sizes = { input: input_size, hidden: hidden_size, proj: proj_size };
+  return message.replace(/^  this needs (.*)$/m, (line, equations) => {
+    const sides = equations.split(" and ").map((equation) => equation.split(" = ").map((side) => fraction(side, sizes)));
+    if (sides.flat().some(([, below]) => below !== 1)) return line;
+    const given = Object.entries(sizes).filter(([, number]) => number).map((pair) => pair.join("=")).join(", ");
+    const numbers = sides.map(([[left], [right]]) => `${left} = ${right}`).join(" and ");
+    const isEqual = sides.every(([[left], [right]]) => left === right);
+    return `${line}: with ${given} that is ${numbers}${isEqual ? "; but equations must fit at all sizes" : ""}`;
+  });
 }
 
 function formOf(cell, settings) { return cell.forms[Number(settings.bias) + 2 * Number(settings.proj_size > 0)]; }
