@@ -229,7 +229,7 @@ def test_problems_are_told_as_python_tells_them(open_page, path):
             run(python)
         message = f"{refused.type.__name__}: {refused.value}"
         assert page.locator(f"[data-at=problem-{control}]").text_content() == message
-        assert f"# {message}" in python
+        assert "# " + message.replace("\n", "\n# ") in python
         assert page.locator("[aria-invalid=true]").get_attribute("name") == control
         assert page.evaluate(READ)["isStale"]
 

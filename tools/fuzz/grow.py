@@ -72,7 +72,9 @@ def _fitted(
     attributes: dict[str, Any] = {}
     if "count" in operation.attributes:
         attributes["count"] = draw.choice(_COUNTS)
-    elif "axis" in operation.attributes:
+    elif "axis" in operation.attributes:  # of parameters alone
+        if any(isinstance(o, Variable) and o.name in varying for o in operands):
+            return None
         attributes["axis"] = draw.randrange(2)
     elif operation.attributes:
         per = draw.choice(("step", "sequence"))

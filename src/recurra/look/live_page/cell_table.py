@@ -64,7 +64,7 @@ def _table(cell: Cell) -> dict[str, Any]:
 
     ``rows`` holds every variable of every form once: name, role, meaning, source, shape in symbols, whether there is
     one for each example, and of a parameter the pieces that it is cut into. A form names its variables by their numbers
-    in ``rows``; a form that cannot be has ``error``.
+    in ``rows``; a form that cannot be has ``error``, and one that is as an earlier one is the number of that.
     """
     rows: dict[tuple[Any, ...], int] = {}
     forms = []
@@ -87,7 +87,7 @@ def _table(cell: Cell) -> dict[str, Any]:
         "python": f"recurra.cells.{cell.name}" if is_of_zoo else cell.name,
         "states": [state.name for state in _FORMS[0].program(cell).states],
         "rows": [list(row) for row in rows],
-        "forms": forms,
+        "forms": [first if (first := forms.index(form)) < number else form for number, form in enumerate(forms)],
     }
 
 

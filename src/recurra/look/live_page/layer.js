@@ -45,8 +45,8 @@ function pythonBool(value) { return value ? "True" : "False"; }
 
 /** The name of the class that makes the layer: one of torch.nn's names where it can, else Recurrent. */
 function classOf(cell, settings) {
-  const { forms, layer } = cell;
-  const needsRecurrent = settings.proj_size > 0 && !cell.layer_projects && !forms[3].error;
+  const { layer } = cell;
+  const needsRecurrent = settings.proj_size > 0 && !cell.layer_projects && !formAt(cell, 3).error;
   return layer && !needsRecurrent ? layer : "Recurrent";
 }
 
@@ -87,7 +87,10 @@ function inNumbers(message, { input_size, hidden_size, proj_size }) {
   });
 }
 
-function formOf(cell, settings) { return cell.forms[Number(settings.bias) + 2 * Number(settings.proj_size > 0)]; }
+function formOf(cell, settings) { return formAt(cell, Number(settings.bias) + 2 * Number(settings.proj_size > 0)); }
+
+/** A form by its place; one that is as an earlier one is the place of that. */
+function formAt({ forms }, place) { return typeof forms[place] === "number" ? forms[forms[place]] : forms[place]; }
 
 /** The problem of a size that is not whole in a layer of this width, if there is one. */
 function fractionProblem(cell, form, sizes) {

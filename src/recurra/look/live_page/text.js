@@ -50,7 +50,7 @@ function pythonHtml(layer) {
   const lines = ["import recurra", "import torch", ""];
   if (!cell.python.includes(".")) lines.push(`<i># ${escaped(cell.python)} is your own @recurra.cell</i>`);
   const raised = (at) => problems.filter((each) => each.at === at).slice(0, 1).map(
-    ({ type, message }) => `<em># ${type}: ${escaped(message)}</em>`);
+    ({ type, message }) => `<em># ${type}: ${escaped(message).replaceAll("\n", "\n# ")}</em>`);
   const step = (at, html) => { lines.push(html, ...raised(at)); return raised(at).length > 0; };
   const numbers = input.map(({ value, kind }) => `<b class="d-${kind}">${value}</b>`).join(", ");
   if (step("layer", escaped(constructorText(layer)))) return lines.join("\n");
