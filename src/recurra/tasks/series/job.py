@@ -14,6 +14,7 @@ from recurra import cells
 from recurra.errors import RunError
 from recurra.nn import EncoderDecoder, Ensemble, Recurrent, Stack
 from recurra.series.windows import FURTHEST, STEP_BIAS, network_quantiles
+from recurra.tasks.output_width import output_width
 from recurra.tasks.series.forecaster_data import ForecasterData
 from recurra.tasks.series.judging import judged
 
@@ -63,7 +64,7 @@ class SeriesJob:
         windows = self.data.windows
         sizes = windows.past.shape[2], windows.future.shape[2]
         levels = self.data.recipe.levels
-        self.module = Ensemble(*(_member(*sizes, len(levels), settings) for _ in range(settings.members)))
+        self.module = Ensemble(*(make_member(*sizes, len(levels), settings) for _ in range(settings.members)))
         self._past, self._future = torch.from_numpy(windows.past), torch.from_numpy(windows.future)
         target = self.data.target
         self._seen = torch.from_numpy(np.isfinite(target).T.copy())
@@ -168,15 +169,25 @@ class SeriesJob:
         return judged(self.data, self.left_out_forecasts(), self.disagreement())
 
 
-def _member(past: int, future: int, levels: int, settings: SeriesSettings) -> EncoderDecoder:
-    """A network: an encoder of the context, and a decoder of the steps to come."""
+def make_member(past: int, future: int, levels: int, settings: SeriesSettings) -> EncoderDecoder:
+    """Make a network: an encoder of the context, and a decoder of the steps to come.
+
+    Raises:
+        RunError: the decoder cannot begin with the encoder's states, as some are as wide as its input.
+    """
     cell = cells.all()[settings.cell]
-    output = nn.Linear(settings.hidden, levels)
+    output = nn.Linear(output_width(settings.cell, future, settings.hidden), levels)
     with torch.no_grad():
         output.weight.mul_(FIRST_OUTPUTS)
         output.bias.zero_()
-    decoder = Stack(Recurrent(cell, future, settings.hidden), nn.Dropout(settings.dropout), output)
-    return EncoderDecoder(Recurrent(cell, past, settings.hidden), decoder)
+    writing = Recurrent(cell, future, settings.hidden)
+    reading = Recurrent(cell, past, settings.hidden)
+    if reading.state_sizes != writing.state_sizes:
+        raise RunError(
+            f"--cell {settings.cell}: the decoder begins with the encoder's last states, but some states of this cell "
+            f"are as wide as its input, which is {past} for the encoder and {future} for the decoder"
+        )
+    return EncoderDecoder(reading, Stack(writing, nn.Dropout(settings.dropout), output))
 
 
 def ordered(outputs: Tensor, median: int) -> Tensor:

@@ -15,6 +15,7 @@ from recurra.nn import AdaptiveSoftmax, EmbeddingDropout, Recurrent, Stack, Vari
 from recurra.nn.linear_nats import Workspace, linear_nats
 from recurra.nn.sampled_nats import draw_tokens, sampled_nats
 from recurra.nn.stack import run_parts
+from recurra.tasks.output_width import output_width
 from recurra.tasks.text.batching import PADDING
 from recurra.tasks.text.dropout_defaults import has_state_matrices
 from recurra.tasks.text.settings import ModelSettings
@@ -49,9 +50,10 @@ class TokenModel(Stack):
     output: nn.Linear | AdaptiveSoftmax
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
-        hidden, width = settings.hidden, settings.embedding_width(vocabulary)
-        last = width if settings.tied else hidden
-        projection = {"projection": nn.Linear(hidden, last)} if last != hidden else {}
+        width = settings.embedding_width(vocabulary)
+        returned = output_width(settings.cell, width, settings.hidden, settings.layers)
+        last = width if settings.tied else returned
+        projection = {"projection": nn.Linear(returned, last)} if last != returned else {}
         super().__init__(
             OrderedDict[str, nn.Module](
                 embedding=_embedding(vocabulary, width, settings),
@@ -117,7 +119,7 @@ def _output(width: int, vocabulary: int, settings: ModelSettings) -> nn.Linear |
 
 def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Module]]:
     """The recurrent layers and the dropout around them, with their names; dropout that stays comes between parts."""
-    hidden, layers, dropout = settings.hidden, settings.layers, settings.dropout or 0.0
+    layers, dropout = settings.layers, settings.dropout or 0.0
     if not settings.variational:
         # This dropout is between layers; a single layer would warn that it has no effect.
         between = dropout if layers > 1 else 0.0
@@ -126,7 +128,9 @@ def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Modul
         return
     yield "embedding_dropout", VariationalDropout(dropout)
     for layer in range(layers):
-        yield f"recurrent_{layer}", _recurrent(hidden if layer else width, settings)
+        recurrent = _recurrent(width, settings)
+        width = recurrent.output_size
+        yield f"recurrent_{layer}", recurrent
         yield f"dropout_{layer}", VariationalDropout(dropout)
 
 

@@ -25,7 +25,7 @@ def make_network(recipe: AutoregressiveRecipe, settings: AutoregressiveSettings)
         OrderedDict[str, nn.Module](
             recurrent=recurrent,
             dropout=nn.Dropout(settings.dropout),
-            output=nn.Linear(settings.hidden, recipe.distribution.outputs),
+            output=nn.Linear(recurrent.output_size, recipe.distribution.outputs),
         )
     )
 
