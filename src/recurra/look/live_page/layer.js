@@ -99,8 +99,9 @@ function fractionProblem(cell, form, sizes) {
       const [above, below] = fraction(size, sizes);
       if (below === 1) continue;
       const symbols = symbolsOf(size), given = symbols.map((symbol) => `${symbol}=${sizes[symbol]}`).join(", ");
+      const part = size.match(/^(?:\d+\*)?([a-z_]+)\/(\d+)$/);
       const message = `cell '${cell.name}', \`${name}\`: size ${size} is not a whole number for ${given}: ` +
-        `it would be ${above}/${below}`;
+        `it would be ${above}/${below}${part ? `; ${part[1]} must be a multiple of ${part[2]}` : ""}`;
       return { control: SYMBOLS[symbols[0]], type: "EquationError", message, at: "layer" };
     }
   }
