@@ -125,7 +125,8 @@ function layersOf(cell, form, settings, directions) {
   );
   if (!different.length) return { layers };
   const message = `cell '${cell.name}': the size of state ${different.join(", ")} follows the input's, which differs ` +
-    `between layers here (${settings.input_size}, then ${width}): use one layer, or equal sizes`;
+    `between layers here (${settings.input_size}, then ${width}): use one layer, or equal sizes; or ` +
+    `give hidden_size=[${Array(settings.num_layers).fill(settings.hidden_size).join(", ")}], and states come layer by layer`;
   return { problem: { control: "num_layers", type: "EquationError", message, at: "layer" } };
 }
 
