@@ -9,7 +9,12 @@ from tests.sources import ROOT
 
 # torch's fused layers run only LSTM, GRU and RNN.
 SUITES = {
-    "reference": ["tests/cells/test_cells.py", "tests/nn/test_recurrent.py", "tests/nn/test_torch_samples.py"],
+    "reference": [
+        "tests/cells/test_options.py",
+        "tests/nn/test_packing.py",
+        "tests/nn/test_recurrent.py",
+        "tests/nn/test_torch_samples.py",
+    ],
     "torch": ["tests/nn/test_torch_samples.py", "tests/nn/test_module_state.py"],
 }
 
