@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 import recurra
+from recurra.bench.machine import machine
 
 FIGURES = Path(__file__).with_name("known_results.json")
 CHECK = 100  # updates between two looks at the result
@@ -64,7 +65,7 @@ class Task:
     more_is_better: bool = False
 
     def is_reached(self, result: float) -> bool:
-        """Whether a result is that which is known."""
+        """Whether a result is as good as the known one."""
         return result >= self.goal if self.more_is_better else result < self.goal
 
 
@@ -195,6 +196,8 @@ def run(name: str, task: Task, given: argparse.Namespace) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "result": round(result, 4),
         "reached": task.is_reached(result),
+        "threads": given.threads,
+        "cpu": machine().cpu,
     }
 
 
@@ -227,11 +230,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no cell {unknown[0]!r}; recurra cells lists all")
     torch.set_num_threads(given.threads)
     task = tasks()[given.task]()
-    found = [run(name, task, given) for name in given.cell or ["lstm"]]
-    for row in found:
+    for name in given.cell or ["lstm"]:
+        row = run(name, task, given)
         print(json.dumps(row))
-    if given.write:
-        write(found)
+        if given.write:
+            write([row])
 
 
 if __name__ == "__main__":

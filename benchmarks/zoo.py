@@ -87,8 +87,8 @@ def made_peer(name: str, shape: Shape) -> nn.Module | None:
     try:
         layer = found(shape.input, shape.hidden)
         layer(torch.zeros(2, 1, shape.input))
-    except Exception as error:  # some ask for an input as wide as the state
-        print(f"  torchrecurrent's {found.__name__} does not run: {type(error).__name__}: {error}")
+    except ValueError as error:  # one asks for an input as wide as the state
+        print(f"  torchrecurrent's {found.__name__} does not run: {error}")
         return None
     return layer
 

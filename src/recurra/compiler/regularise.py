@@ -125,7 +125,7 @@ class _Dropping:
         )
 
     def _for_product(self, operand: Operand) -> Operand:
-        """What a product multiplies in place of an operand."""
+        """The value that a product multiplies in place of an operand."""
         if not isinstance(operand, Variable) or operand not in self.from_state:
             return operand
         if operand in self.dropped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR
 from recurra.equations.initial import STORED_WORDS
@@ -34,7 +34,7 @@ def _is_whole(value: object, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return _is_whole(value, -MAX_NUMBER, MAX_NUMBER) or (type(value) is float and math.isfinite(value))
 
 
@@ -52,20 +52,20 @@ LAYERS = SettingRule(f"a whole number from 1 to {MAX_LAYERS}", lambda value: _is
 INDEX = SettingRule("null or a whole number", lambda value: value is None or _is_whole(value, 0, MAX_SIZE))
 FLAG = SettingRule("true or false", lambda value: type(value) is bool)
 NUMBER = SettingRule("a finite number", _is_number)
-POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)  # type: ignore[operator]
-NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)  # type: ignore[operator]
+POSITIVE = SettingRule("a positive number", lambda value: _is_number(value) and value > 0)
+NOT_NEGATIVE = SettingRule("a number from 0", lambda value: _is_number(value) and value >= 0)
 EPS = SettingRule(
     "null or a number that is not negative",
-    lambda value: value is None or (_is_number(value) and value >= 0),  # type: ignore[operator]
+    lambda value: value is None or (_is_number(value) and value >= 0),
 )
-PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
 MERGE_MODE = SettingRule(f"one of {', '.join(MERGE_MODES)}", lambda value: value in MERGE_MODES)
 LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
 APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))
 PROGRAM = SettingRule("a program", lambda value: isinstance(value, Program))
 FACTOR = SettingRule(
     f"a number from 1 to {MAX_FACTOR}",
-    lambda value: _is_number(value) and 1 <= value <= MAX_FACTOR,  # type: ignore[operator]
+    lambda value: _is_number(value) and 1 <= value <= MAX_FACTOR,
 )
 CUTOFFS = SettingRule(
     f"1 to {MAX_CUTOFFS} whole numbers from 1, ascending",

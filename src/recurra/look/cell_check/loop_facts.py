@@ -1,4 +1,4 @@
-"""What a cell's equations ask of the loop over time: what runs in it, what leaves it and why, what is kept."""
+"""The work of a cell's loop over time: what runs in it, what leaves it and why, what is kept."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class CellCheck:
 
     @property
     def verdict(self) -> str:
-        """What to think of the cell, in one sentence."""
+        """The verdict on the cell, in one sentence."""
         wrong = [each for each in self.properties if not each.holds]
         if wrong and wrong[0].name == "traces":
             return f"{self.name} is not sound: its equations cannot be traced."

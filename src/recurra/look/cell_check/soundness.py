@@ -1,4 +1,4 @@
-"""Whether a cell computes the same on every engine and in every layout, and has the right gradients."""
+"""Tests of one cell: the same results on every engine and in every layout, and the right gradients."""
 
 from __future__ import annotations
 
