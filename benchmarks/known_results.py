@@ -33,6 +33,7 @@ from recurra.bench.machine import machine
 
 FIGURES = Path(__file__).with_name("known_results.json")
 CHECK = 100  # updates between two looks at the result
+ADDING_STEPS = 200
 SYMBOLS, BLANK = 8, 100  # of the copy task
 
 Batch = tuple[Tensor, Tensor]
@@ -44,6 +45,7 @@ class Task:
 
     Attributes:
         features: of the input.
+        steps: of a sequence.
         outputs: of the network.
         every_step: whether there is an output at every step; else after the last one alone.
         batch: a batch for training, from a generator.
@@ -55,6 +57,7 @@ class Task:
     """
 
     features: int
+    steps: int
     outputs: int
     every_step: bool
     batch: Callable[[torch.Generator], Batch]
@@ -69,7 +72,7 @@ class Task:
         return result >= self.goal if self.more_is_better else result < self.goal
 
 
-def adding(count: int, numbers: torch.Generator, steps: int = 200) -> Batch:
+def adding(count: int, numbers: torch.Generator, steps: int = ADDING_STEPS) -> Batch:
     """Numbers and marks (steps, count, 2), and sums (count, 1)."""
     values, marks = torch.rand(steps, count, generator=numbers), torch.zeros(steps, count)
     for half in (0, steps // 2):
@@ -109,7 +112,7 @@ def digits_task() -> Task:
         chosen = torch.randint(train, (64,), generator=numbers)
         return x[:, chosen], y[chosen]
 
-    return Task(1, 10, False, batch, _entropy, lambda _: (x[:, train:], y[train:]), _accuracy, 0.95, True)
+    return Task(1, 64, 10, False, batch, _entropy, lambda _: (x[:, train:], y[train:]), _accuracy, 0.95, True)
 
 
 def tasks() -> dict[str, Callable[[], Task]]:
@@ -122,6 +125,7 @@ def tasks() -> dict[str, Callable[[], Task]]:
     return {
         "adding": lambda: Task(
             2,
+            ADDING_STEPS,
             1,
             False,
             lambda numbers: adding(50, numbers),
@@ -132,6 +136,7 @@ def tasks() -> dict[str, Callable[[], Task]]:
         ),
         "copy": lambda: Task(
             SYMBOLS + 2,
+            BLANK + 20,
             SYMBOLS + 1,
             True,
             lambda numbers: copying(64, numbers),
@@ -147,14 +152,25 @@ def tasks() -> dict[str, Callable[[], Task]]:
 class Network(nn.Module):
     """A layer of a cell and a linear map."""
 
-    def __init__(self, cell: recurra.Cell, task: Task, hidden: int) -> None:
+    def __init__(self, cell: recurra.Cell, task: Task, hidden: int, layers: int) -> None:
         super().__init__()
-        self.layer = recurra.nn.Recurrent(cell, task.features, hidden)
+        self.layer = recurra.nn.Recurrent(cell, task.features, hidden, num_layers=layers)
         self.head = nn.Linear(self.layer.output_size, task.outputs)
-        self.every_step = task.every_step
-        with torch.no_grad():  # torch.nn's LSTM starts with a forget gate half open (Jozefowicz et al. 2015)
-            if cell is recurra.cells.lstm:
-                self.layer.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
+        self.every_step, self.layers, self.cell = task.every_step, layers, cell
+        with torch.no_grad():
+            if cell is recurra.cells.lstm:  # torch.nn's begins with a forget gate half open (Jozefowicz et al. 2015)
+                for k in range(layers):
+                    self.layer.get_parameter(f"bias_ih_l{k}")[hidden : 2 * hidden] = 1.0
+            if cell is recurra.cells.indrnn:  # the last layer begins with long memories (Li et al. 2018, section 4.1)
+                self.layer.get_parameter(f"u_l{layers - 1}").uniform_(0.5 ** (1 / task.steps), 1.0)
+
+    def bound(self, steps: int) -> None:
+        """Keep IndRNN's recurrent weights below 2 ** (1 / steps), so that ReLU cannot let the states grow (ibid.)."""
+        if self.cell is recurra.cells.indrnn:
+            limit = 2 ** (1 / steps)
+            with torch.no_grad():
+                for k in range(self.layers):
+                    self.layer.get_parameter(f"u_l{k}").clamp_(-limit, limit)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs of every step, or of the last one."""
@@ -165,7 +181,7 @@ class Network(nn.Module):
 def run(name: str, task: Task, given: argparse.Namespace) -> dict[str, Any]:
     """Train one cell, and return the row of its result."""
     torch.manual_seed(given.seed)
-    network = Network(recurra.cells.all()[name], task, given.hidden)
+    network = Network(recurra.cells.all()[name], task, given.hidden, given.layers)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=given.lr)
     numbers = torch.Generator().manual_seed(given.seed + 1)
@@ -179,6 +195,7 @@ def run(name: str, task: Task, given: argparse.Namespace) -> dict[str, Any]:
             task.loss(network(x), y).backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
+            network.bound(task.steps)
             update += 1
         seconds += time.perf_counter() - start
         with torch.no_grad():
@@ -190,6 +207,7 @@ def run(name: str, task: Task, given: argparse.Namespace) -> dict[str, Any]:
         "task": given.task,
         "cell": name,
         "hidden": given.hidden,
+        "layers": given.layers,
         "lr": given.lr,
         "seed": given.seed,
         "updates": update,
@@ -217,6 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("task", choices=list(tasks()))
     parser.add_argument("--cell", action="append", help="a cell of the zoo, several times for several; default lstm")
     parser.add_argument("--hidden", type=int, help="default 128; of digits 64")
+    parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--lr", type=float, help="Adam's step; default 0.002; of digits 0.005")
     parser.add_argument("--updates", type=int, help="at most; default 10,000; of digits 4,000")
     parser.add_argument("--seed", type=int, default=0)

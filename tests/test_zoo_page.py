@@ -28,9 +28,18 @@ def test_measured_speeds():
 
 
 def test_known_results():
-    row = {"task": "digits", "cell": "lstm", "hidden": 64, "seed": 0, "updates": 1200, "seconds": 9.5, "threads": 1}
+    row = {
+        "task": "digits",
+        "cell": "lstm",
+        "layers": 1,
+        "hidden": 64,
+        "seed": 0,
+        "updates": 1200,
+        "seconds": 9.5,
+        "threads": 1,
+    }
     text = results([{**row, "result": 0.9528, "reached": True, "cpu": "A CPU"}])
-    assert text.splitlines()[-1] == "| digits | `lstm` | 64 | 0 | 1,200 | 9.5 | 95.28% | yes | 1 | A CPU |"
+    assert text.splitlines()[-1] == "| digits | `lstm` | 1 | 64 | 0 | 1,200 | 9.5 | 95.28% | yes | 1 | A CPU |"
 
 
 def test_figures_are_shown_where_there_are_some(tmp_path, monkeypatch):

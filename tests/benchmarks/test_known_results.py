@@ -4,8 +4,9 @@ import json
 
 import pytest
 import torch
-from benchmarks.known_results import Task, adding, copying, main, tasks, write
+from benchmarks.known_results import Network, Task, adding, copying, main, tasks, write
 
+import recurra
 from benchmarks import known_results
 
 
@@ -52,6 +53,18 @@ def test_a_run(name, capsys, monkeypatch, tmp_path):
         last,
         False,
     )
+
+
+def test_indrnn_begins_with_long_memories_and_cannot_grow():
+    network = Network(recurra.cells.indrnn, tasks()["adding"](), 8, 2)
+    first, last = (network.layer.get_parameter(f"u_l{k}").detach() for k in range(2))
+    assert (last**200 >= 0.4999).all()
+    assert not (first**200 >= 0.4999).all()
+    first.fill_(-3.0)
+    last.fill_(1.5)
+    network.bound(200)
+    assert torch.allclose(first.abs() ** 200, torch.tensor(2.0), rtol=1e-3)
+    assert torch.allclose(last**200, torch.tensor(2.0), rtol=1e-3)
 
 
 def test_a_row_takes_the_place_of_an_older_one(tmp_path, monkeypatch):
