@@ -95,8 +95,8 @@ def figure(ms):
 
 def results(rows):
     """The table of known results."""
-    head = "task cell layers units seed updates seconds result reached threads processor".split()
-    lines = [f"\n| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    head = "| task | cell | layers | units | seed | updates | seconds | result | reached | threads | processor |"
+    lines = [f"\n{head}", "|---" * (head.count("|") - 1) + "|"]
     for row in rows:
         shown = [row["task"], f"`{row['cell']}`", row["layers"], row["hidden"], row["seed"]]
         shown += [
