@@ -24,7 +24,9 @@ def model(nodes, tensors, inputs=None, opset=20):
 
 
 def test_a_graph_computes():
-    made = model([GraphNode("MatMul", ("x", "W"), ("p",)), GraphNode("Add", ("p", "b"), ("y",))], {"W": W, "b": W[0]})
+    made = model(
+        [GraphNode("MatMul", ("x", "W"), ("p",), {}), GraphNode("Add", ("p", "b"), ("y",), {})], {"W": W, "b": W[0]}
+    )
     x = np.ones((2, 3), F)
     np.testing.assert_array_equal(made(x), x @ W + W[0])
     assert made.source.graph.tensors["W"] is W
@@ -32,14 +34,14 @@ def test_a_graph_computes():
 
 def test_an_optional_input_has_its_default():
     inputs = (*declared("x"), *declared("b", is_optional=True))
-    made = model([GraphNode("Add", ("x", "b"), ("y",))], {"b": W}, inputs)
+    made = model([GraphNode("Add", ("x", "b"), ("y",), {})], {"b": W}, inputs)
     np.testing.assert_array_equal(made(W), 2 * W)
     np.testing.assert_array_equal(made(W, b=-W), 0 * W)
 
 
 def test_an_inner_graph_reads_outer_values():
-    body = Graph((), declared("z"), (GraphNode("Add", ("x", "W"), ("z",)),))
-    other = Graph((), declared("z"), (GraphNode("Neg", ("x",), ("z",)),))
+    body = Graph((), declared("z"), (GraphNode("Add", ("x", "W"), ("z",), {}),), {})
+    other = Graph((), declared("z"), (GraphNode("Neg", ("x",), ("z",), {}),), {})
     made = model(
         [GraphNode("If", ("yes",), ("y",), {"then_branch": body, "else_branch": other})],
         {"W": W, "yes": np.array(True)},
@@ -49,11 +51,11 @@ def test_an_inner_graph_reads_outer_values():
 
 def test_what_is_not_known_is_named():
     with pytest.raises(OnnxError, match=r"m cannot be loaded: node 'a' \(Frob\): the operator is not supported"):
-        model([GraphNode("Frob", ("x",), ("y",), name="a")], {})
+        model([GraphNode("Frob", ("x",), ("y",), {}, name="a")], {})
     with pytest.raises(OnnxError, match=r"operators of domain com\.example are not supported"):
-        model([GraphNode("Add", ("x", "x"), ("y",), domain="com.example")], {})
+        model([GraphNode("Add", ("x", "x"), ("y",), {}, domain="com.example")], {})
     with pytest.raises(OnnxError, match="opset 99"):
-        model([GraphNode("Relu", ("x",), ("y",))], {}, opset=99)
+        model([GraphNode("Relu", ("x",), ("y",), {})], {}, opset=99)
 
 
 def test_no_onnx_and_no_torch_is_imported():

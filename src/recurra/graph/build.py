@@ -12,10 +12,10 @@ import numpy as np
 from recurra.errors import OnnxError
 from recurra.graph import operators  # noqa: F401  (fills the table)
 from recurra.graph.declaration import Declaration
-from recurra.graph.graph import STANDARD, Attribute, Graph, GraphNode, ModelGraph
+from recurra.graph.graph import Attribute, Graph, GraphNode, ModelGraph
 from recurra.graph.model import GraphModel
 from recurra.graph.running import NodeStep, RunnableGraph
-from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, find, opsets
+from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, domains, find, opsets, own_domain
 
 _SHOWN = 20  # problems in one message
 _RUN_LATER = ("If", "Loop", "Scan")  # never while loading, as they may take any time
@@ -80,7 +80,7 @@ class _Builder:
         """Build a node; None if its outputs are now known, or if it is not supported."""
         label = node.label(number)
         problems = len(self.problems)
-        row = find(node.operator, self._opset) if node.domain in STANDARD else None
+        row = find(node.operator, self._opset, node.domain)
         if row is None:
             self.problems.append(f"{label}: {self._unknown(node)}")
             return None
@@ -132,9 +132,9 @@ class _Builder:
         return True
 
     def _unknown(self, node: GraphNode) -> str:
-        if node.domain not in STANDARD:
+        if own_domain(node.domain) not in domains():
             return f"operators of domain {node.domain} are not supported"
-        others = opsets(node.operator)
+        others = opsets(node.operator, node.domain)
         if not others:
             return "the operator is not supported"
         ranges = " and ".join(f"{since} to {until}" for since, until in others)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Union
 
 from recurra.graph.declaration import Declaration
 from recurra.graph.table import Array
-
-STANDARD = ("", "ai.onnx")  # both name the standard's own operators
 
 # A number, a text, numbers or texts, a tensor, or an inner graph; None for a value of a type that no operator takes.
 Attribute = Union[int, float, str, "tuple[int, ...]", "tuple[float, ...]", "tuple[str, ...]", Array, "Graph", None]
@@ -32,7 +30,7 @@ class GraphNode:
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute]
     name: str = ""
     domain: str = ""
 
@@ -55,7 +53,7 @@ class Graph:
     inputs: tuple[Declaration, ...]
     outputs: tuple[Declaration, ...]
     nodes: tuple[GraphNode, ...]
-    tensors: Mapping[str, Array] = field(default_factory=dict)
+    tensors: Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import numpy as np
 
 from recurra.graph.declaration import Declaration
 from recurra.graph.dtypes import read_dtype
-from recurra.graph.graph import STANDARD, Attribute, Graph, GraphNode, ModelGraph
-from recurra.graph.table import OLDEST, Array
+from recurra.graph.graph import Attribute, Graph, GraphNode, ModelGraph
+from recurra.graph.table import OLDEST, STANDARD, Array
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
