@@ -27,17 +27,21 @@ ALLOWED = {
     "engines": {"errors", "program", "compiler", "cells", "_native"},
     "model": {"errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells"},
     "conversion": {"errors", "program", "equations", "compiler", "cells", "model"},
+    "packed": {"errors", "program", "compiler", "engines"},
+    "graph": {
+        "errors", "files", "program", "values", "equations", "compiler", "engines", "model", "packed",
+    },
     "runtime": {
         "errors", "mistakes", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines", "model",
-        "conversion",
+        "conversion", "packed", "graph",
     },
     "nn": {
         "errors", "mistakes", "vocabulary", "program", "equations", "compiler", "cells", "engines", "model",
-        "conversion",
+        "conversion", "graph",
     },
     "onnx": {
         "version", "errors", "files", "program", "values", "equations", "compiler", "cells", "engines", "model",
-        "runtime", "nn",
+        "graph", "runtime", "nn",
     },
     "look": {
         "errors", "mistakes", "page", "program", "equations", "compiler", "cells", "engines", "model", "conversion",
@@ -62,8 +66,8 @@ ALLOWED = {
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
     "numpy": {
-        "page", "vocabulary", "series", "cells", "engines", "model", "conversion", "runtime", "onnx", "look", "tasks",
-        "bench",
+        "page", "vocabulary", "series", "cells", "engines", "model", "conversion", "packed", "graph", "runtime", "onnx",
+        "look", "tasks", "bench",
     },
     "torch": {"engines", "nn", "look", "tasks", "bench", "cli"},
     "onnx": {"onnx", "bench"},

@@ -8,11 +8,11 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "recurra"
 DECORATORS = {"lru_cache", "cache", "cached_property"}
 WEAK = {"WeakValueDictionary", "WeakKeyDictionary"}
-LASTING = ("engines", "nn", "runtime", "vocabulary")  # packages whose objects live on between calls
+LASTING = ("engines", "graph", "nn", "packed", "runtime", "vocabulary")  # packages whose objects live on between calls
 # The tables of these are filled while a schedule is lowered, and dropped after it.
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
 # The traced variables of a run, and the table of operators, which their definitions fill.
-NO_CACHES = {"engines.protocol.Result.traced", "onnx.loading.table._TABLE"}
+NO_CACHES = {"engines.protocol.Result.traced", "graph.table._TABLE"}
 
 
 def name_of(node):

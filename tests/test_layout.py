@@ -14,7 +14,7 @@ ELSEWHERE = {
     "engines/reference": ("engines", "test_reference.py"),  # one file for one engine
     "engines/vendor": ("engines", "test_vendor.py"),
     "bench/peers": ("bench", "test_peers.py"),
-    "onnx/loading/operators": ("onnx/loading", "test_operators.py"),
+    "graph/operators": ("onnx/loading", "test_operators.py"),
 }
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 import onnx
 from onnx.backend.test.case.node import collect_testcases
 
-import recurra.onnx.loading.operators  # noqa: F401  (fills the table)
-from recurra.onnx.loading.table import rows
+import recurra.graph.operators  # noqa: F401  (fills the table)
+from recurra.graph.table import rows
 
 # Cases of operators in the table that need more: training, indices of MaxPool, opsets 1 and 8.
 BEYOND = re.compile(r"training_mode|training_dropout(_default)?(_mask)?$|_with_argmax|test_scan_sum|test_not_")

@@ -106,7 +106,7 @@ def test_a_stream_steps_all_parts_or_none(monkeypatch):
 
 
 def _second_fails():
-    from recurra.runtime.packed_program import PackedProgram
+    from recurra.packed.packed_program import PackedProgram
 
     calls, original = [], PackedProgram.__call__
 

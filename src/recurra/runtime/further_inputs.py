@@ -9,9 +9,9 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model.interface import FurtherInput
+from recurra.packed.packed_program import Array
 from recurra.program import Program
 from recurra.runtime.inputs import array_of
-from recurra.runtime.packed_program import Array
 
 FurtherArrays = Mapping[str, Array]  # by name, each (T, batch, size)
 

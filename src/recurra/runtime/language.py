@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from recurra.errors import RecurraError
-from recurra.runtime.packed_program import Array
+from recurra.packed.packed_program import Array
 from recurra.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from recurra.mistakes import address
 from recurra.model import Description
 from recurra.model.initial_states import initial_states
 from recurra.model.interface import StateInterface
+from recurra.packed.packed_program import Array
 from recurra.runtime.further_inputs import FurtherArrays, further_arrays
 from recurra.runtime.inputs import numbers, tokens
-from recurra.runtime.packed_program import Array
 from recurra.runtime.states import Nest, checked
 
 if TYPE_CHECKING:

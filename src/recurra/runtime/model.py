@@ -11,10 +11,10 @@ import numpy as np
 from recurra.errors import RecurraError
 from recurra.model import Description, write
 from recurra.model.file_errors import refusing
+from recurra.packed.packed_program import Array
+from recurra.packed.packing import Packing
 from recurra.runtime.inputs import array_of
 from recurra.runtime.layout import Layout
-from recurra.runtime.packed_program import Array
-from recurra.runtime.packing import Packing
 from recurra.runtime.stages import RecurrentStage, run_stages, stages
 from recurra.runtime.stream import Stream
 from recurra.runtime.streams import Streams

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.packed_program import Array
+from recurra.packed.packed_program import Array
 
 REPETITION_WINDOW = 64  # tokens that the repetition penalty looks back over
 LARGEST = 2**63 - 1  # of a length, a number of tokens, and a seed

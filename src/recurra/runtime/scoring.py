@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
+from recurra.packed.packed_program import Array
 from recurra.runtime.inputs import array_of
 from recurra.runtime.language import logits_in_chunks, vocabulary_of
-from recurra.runtime.packed_program import Array
 from recurra.vocabulary import Ids, UnknownTokens, byte_count
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from recurra.model.arrangement import Arrangement
 from recurra.model.interface import FurtherInput, leaves
 from recurra.model.kinds import features, role
 from recurra.model.recurrent_parts import adds_input, arrangement, directions, layer_sizes
+from recurra.packed.packed_program import Array, PackedProgram
+from recurra.packed.packing import Packing, run_sequences
 from recurra.program import Program, Sizes, Variable
 from recurra.runtime.further_inputs import FurtherArrays, beside, further_arrays
-from recurra.runtime.packed_program import Array, PackedProgram
-from recurra.runtime.packing import Packing, run_sequences
 
 NONE: FurtherArrays = MappingProxyType({})
 _StageResults = tuple[Array, list[Array]]  # the output and the last states

@@ -13,8 +13,8 @@ from recurra.mistakes import address
 from recurra.model import Part
 from recurra.model.kinds import is_recurrent, role
 from recurra.model.recurrent_parts import arrangement
+from recurra.packed.packed_program import Array
 from recurra.runtime.inputs import array_of
-from recurra.runtime.packed_program import Array
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 
 from recurra.engines import Stepper, StepScan, asked, choose, engine
 from recurra.errors import RecurraError
+from recurra.packed.packed_program import Array
 from recurra.runtime.further_inputs import FurtherArrays
 from recurra.runtime.layout import Layout
-from recurra.runtime.packed_program import Array
 from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, run_stages, step_programs
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together

@@ -11,9 +11,9 @@ import numpy as np
 
 from recurra.engines import asked, engine
 from recurra.errors import RecurraError
+from recurra.packed.packed_program import Array
+from recurra.packed.snapshot import pack, unpack
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.packed_program import Array
-from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stages import by_program, by_stage, run_stages
 from recurra.runtime.stepper import BUSY, MAX_BATCH, PlainStepper, alone, stepper
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
+from recurra.packed.packed_program import Array
+from recurra.packed.snapshot import pack, unpack
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.packed_program import Array
-from recurra.runtime.snapshot import pack, unpack
 from recurra.runtime.stages import run_stages, step_programs
 from recurra.runtime.stepper import MAX_BATCH
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
 from recurra.model.quantize import quantize
 from recurra.runtime import Model
-from recurra.runtime.packed_program import Array
 
+Array = np.ndarray[Any, np.dtype[Any]]
 WEIGHTS = ("as-is", "bf16", "int8")
 STEPS, BATCH, ROUNDS = 256, 8, 40  # of a comparison
 

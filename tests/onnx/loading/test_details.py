@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from recurra.graph.operators.creating import numbers
 from recurra.onnx import OnnxError, load
-from recurra.onnx.loading.operators.creating import numbers
 from tests.onnx.models import element_type, loaded, model_of
 
 F = np.float32

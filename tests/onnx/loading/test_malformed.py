@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from recurra.errors import RecurraError
+from recurra.graph.table import NEWEST
 from recurra.onnx import OnnxError, load
-from recurra.onnx.loading.table import NEWEST
 from tests.onnx.models import loaded, lstm_model, model_of, scan_model
 
 F = np.float32

@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
 
-import recurra.onnx.loading.operators  # noqa: F401  (fills the table)
+import recurra.graph.operators  # noqa: F401  (fills the table)
+from recurra.graph.operators.windows import convolution
+from recurra.graph.table import NEWEST, OLDEST, find, rows
 from recurra.onnx import OnnxError
-from recurra.onnx.loading.operators.windows import convolution
-from recurra.onnx.loading.table import NEWEST, OLDEST, find, rows
 from tests.onnx import shipped
 from tests.onnx.models import helper, loaded, model_of
 from tests.onnx.shipped import loadable_cases
@@ -205,7 +205,7 @@ def test_a_convolution_in_blocks_is_the_whole(monkeypatch):
         options = {"pads": [1] * (2 * len(shape) - 4), "group": shape[1] // kernel[1]}
         monkeypatch.undo()
         whole = convolution(x, weight, bias, **options)
-        monkeypatch.setattr("recurra.onnx.loading.operators.windows._AT_ONCE", 100)
+        monkeypatch.setattr("recurra.graph.operators.windows._AT_ONCE", 100)
         assert np.array_equal(convolution(x, weight, bias, **options), whole)
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import recurra.onnx.loading.operators  # noqa: F401  (fills the table)
-from recurra.onnx.loading.table import NEWEST, OLDEST, rows
+import recurra.graph.operators  # noqa: F401  (fills the table)
+from recurra.graph.table import NEWEST, OLDEST, rows
 from tests.onnx import shipped
 
 PAGE = (Path(__file__).parents[3] / "docs" / "onnx.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import OnnxError
-from recurra.onnx.loading.model import GraphModel
+from recurra.graph.model import GraphModel
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -40,14 +40,16 @@ def load(path: str | os.PathLike[str]) -> GraphModel:
             raise
         hint = 'recurra.onnx.load needs onnx; run: pip install "recurra[onnx]"'
         raise ModuleNotFoundError(hint, name="onnx") from None
-    from recurra.onnx.loading.build import build
+    from recurra.graph.build import build
+    from recurra.onnx.loading.read import read
     from recurra.onnx.loading.tensors import Tensors
 
     path = Path(path)
-    return build(_read(path), Tensors(path), path.name)
+    graph, problems = read(_checked(path), Tensors(path))
+    return build(graph, path.name, problems)
 
 
-def _read(path: Path) -> ModelProto:
+def _checked(path: Path) -> ModelProto:
     """Read the file, check its content, and inline its local functions."""
     from google.protobuf.message import DecodeError
     from onnx import ModelProto, checker, inliner

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.errors import OnnxError
-from recurra.onnx.loading.dtypes import read_dtype
-from recurra.onnx.loading.table import Array
+from recurra.graph.dtypes import read_dtype
+from recurra.graph.table import Array
 
 if TYPE_CHECKING:
     from onnx import TensorProto

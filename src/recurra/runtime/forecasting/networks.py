@@ -9,8 +9,8 @@ import numpy as np
 
 from recurra.model import Description
 from recurra.model.recurrent_parts import directions
+from recurra.packed.packed_program import Array
 from recurra.runtime.model import Model
-from recurra.runtime.packed_program import Array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from recurra.engines.reference.numpy_table import erf, sigmoid
-from recurra.onnx.loading.dtypes import read_dtype
-from recurra.onnx.loading.operators.limits import check_broadcast, check_dtypes, checked_shape
-from recurra.onnx.loading.table import Array, NodeFunction, functions, one_of, operator
+from recurra.graph.dtypes import read_dtype
+from recurra.graph.operators.limits import check_broadcast, check_dtypes, checked_shape
+from recurra.graph.table import Array, NodeFunction, functions, one_of, operator
 
 
 def _together(function: NodeFunction, free: int = 0) -> NodeFunction:

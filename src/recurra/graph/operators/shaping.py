@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.operators.limits import check_dtypes, checked_shape
-from recurra.onnx.loading.table import Array, NodeInfo, building_operator, one_of, operator
+from recurra.graph.operators.limits import check_dtypes, checked_shape
+from recurra.graph.table import Array, NodeInfo, building_operator, one_of, operator
 
 
 def axis_of(axis: Any, dimensions: int) -> int:

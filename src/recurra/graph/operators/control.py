@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.graph import RunnableGraph
-from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_operator
+from recurra.graph.operators.limits import checked_shape
+from recurra.graph.operators.shaping import axis_of
+from recurra.graph.running import RunnableGraph
+from recurra.graph.table import Array, NodeFunction, NodeInfo, building_operator
 
 
 @building_operator("If", outputs=None)

@@ -11,14 +11,14 @@ import numpy as np
 
 from recurra.compiler import drop_biases, trace
 from recurra.equations import Cell
+from recurra.graph import cells
+from recurra.graph.activations import read_activations
+from recurra.graph.operators.limits import checked_shape
+from recurra.graph.table import Array, NodeFunction, NodeInfo, building_operator, one_of
 from recurra.model.layouts import ONNX
-from recurra.onnx.loading import cells
-from recurra.onnx.loading.activations import read_activations
-from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.table import Array, NodeFunction, NodeInfo, building_operator, one_of
+from recurra.packed.packed_program import PackedProgram
+from recurra.packed.packing import Packing, run_sequences
 from recurra.program import Sizes
-from recurra.runtime.packed_program import PackedProgram
-from recurra.runtime.packing import Packing, run_sequences
 
 _FLOATS = ("float16", "float32", "float64")
 

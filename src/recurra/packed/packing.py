@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.packed_program import Array, PackedProgram
+from recurra.packed.packed_program import Array, PackedProgram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recurra.onnx.loading.operators.limits import check_dtypes, check_onto, checked_shape, is_small
-from recurra.onnx.loading.table import Array, operator
+from recurra.graph.operators.limits import check_dtypes, check_onto, checked_shape, is_small
+from recurra.graph.table import Array, operator
 
 
 @operator("MatMul")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.runtime.packed_program import Array
+from recurra.packed.packed_program import Array
 
 _MAGIC = b"recurra-state-1\n"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.table import Array
+from recurra.graph.table import Array
 
 LARGEST = 2**31  # bytes, the limit of a whole protobuf file
 _WIDEST = 8  # bytes of an element

@@ -1,4 +1,4 @@
-"""A loaded ONNX model, ready to run."""
+"""``GraphModel``: a model that is a graph of operators, ready to run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from recurra.errors import OnnxError
-from recurra.onnx.loading.declaration import Declaration
-from recurra.onnx.loading.graph import RunnableGraph
-from recurra.onnx.loading.table import Array
+from recurra.graph.declaration import Declaration
+from recurra.graph.graph import ModelGraph
+from recurra.graph.running import RunnableGraph
+from recurra.graph.table import Array
 
 
 class GraphModel:
-    """A model on numpy's arrays; ``recurra.onnx.load`` makes it.
+    """A model that is a graph, on numpy's arrays; ``recurra.onnx.load`` makes it.
 
     It holds no state between calls, and several threads may call it at a time.
 
@@ -22,11 +23,12 @@ class GraphModel:
         name: the name of the file.
         inputs: the inputs, each with its name, its shape, its dtype and whether it may be left out.
         outputs: the outputs, likewise.
+        source: the graph as data.
     """
 
-    def __init__(self, graph: RunnableGraph, defaults: Mapping[str, Array], name: str) -> None:
+    def __init__(self, graph: RunnableGraph, defaults: Mapping[str, Array], name: str, source: ModelGraph) -> None:
         self._graph, self._defaults = graph, dict(defaults)
-        self.name = name
+        self.name, self.source = name, source
         self.inputs: tuple[Declaration, ...] = graph.inputs
         self.outputs: tuple[Declaration, ...] = graph.outputs
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.operators.shaping import axes_of, axis_of
-from recurra.onnx.loading.table import OLDEST, Array, operator
+from recurra.graph.operators.limits import checked_shape
+from recurra.graph.operators.shaping import axes_of, axis_of
+from recurra.graph.table import OLDEST, Array, operator
 
 _LAST_WITH_ATTRIBUTE = 17  # from the next opset on the axes are an input; those of ReduceSum are one earlier
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.operators.limits import check_onto
-from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, NodeInfo, building_operator, one_of, operator
+from recurra.graph.operators.limits import check_onto
+from recurra.graph.operators.shaping import axis_of
+from recurra.graph.table import Array, NodeInfo, building_operator, one_of, operator
 
 
 def _wide(x: Array) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from recurra.onnx.loading.operators.limits import checked_shape, is_small
-from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, one_of, operator
+from recurra.graph.operators.limits import checked_shape, is_small
+from recurra.graph.operators.shaping import axis_of
+from recurra.graph.table import Array, one_of, operator
 
 # The ways in which a scatter combines an update with the old element, by the ufuncs' method ``at``.
 _REDUCTIONS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}

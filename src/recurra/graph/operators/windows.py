@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.table import Array, functions, one_of, operator
+from recurra.graph.operators.limits import checked_shape
+from recurra.graph.table import Array, functions, one_of, operator
 
 _AT_ONCE = 2**23  # elements of windows that are copied at a time, for one product
 _PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")

@@ -1,6 +1,6 @@
 """The supported operators of ONNX, a file for each family; importing this package fills the table."""
 
-from recurra.onnx.loading.operators import (
+from recurra.graph.operators import (
     control,
     creating,
     elementwise,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+STANDARD = ("", "ai.onnx")  # both name the standard's own operators
 OLDEST, NEWEST = 7, 28  # opsets; before 7, operators broadcast by rules of their own
 
 # Exceptions of an operator whose attributes or inputs are not supported, or whose input is missing.
@@ -59,6 +60,7 @@ class Operator:
             ValueError for a value that is not supported.
         outputs: the largest number of outputs; None for any number.
         build: makes the function of a node; raises ValueError for a node that is not supported.
+        domain: the set of operators that it belongs to; empty for the standard's.
     """
 
     name: str
@@ -67,29 +69,45 @@ class Operator:
     attributes: Mapping[str, AttributeReader]
     outputs: int | None
     build: Callable[..., NodeFunction]
+    domain: str = ""
 
 
-_TABLE: dict[str, list[Operator]] = {}
+_TABLE: dict[tuple[str, str], list[Operator]] = {}  # by domain and name
 
 
-def find(name: str, opset: int) -> Operator | None:
-    """The row of an operator at an opset; None if there is none."""
-    rows = _TABLE.get(name, ())
+def find(name: str, opset: int, domain: str = "") -> Operator | None:
+    """The row of an operator at an opset; None if there is none. The opset is that of the standard in all domains."""
+    rows = _TABLE.get((own_domain(domain), name), ())
     return next((row for row in rows if row.since <= opset <= row.until), None)
 
 
-def opsets(name: str) -> list[tuple[int, int]]:
+def opsets(name: str, domain: str = "") -> list[tuple[int, int]]:
     """The ranges of opsets for which an operator is supported."""
-    return [(row.since, row.until) for row in _TABLE.get(name, ())]
+    return [(row.since, row.until) for row in _TABLE.get((own_domain(domain), name), ())]
 
 
-def rows() -> list[Operator]:
-    """The whole table."""
-    return [row for name in sorted(_TABLE) for row in _TABLE[name]]
+def rows(domain: str = "") -> list[Operator]:
+    """The table of a domain."""
+    return [row for key in sorted(_TABLE) if key[0] == domain for row in _TABLE[key]]
+
+
+def domains() -> list[str]:
+    """The domains that have operators in the table."""
+    return sorted({domain for domain, _ in _TABLE})
+
+
+def own_domain(domain: str) -> str:
+    """A domain by its one name: the standard's has two."""
+    return "" if domain in STANDARD else domain
 
 
 def building_operator(
-    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
+    name: str,
+    since: int = OLDEST,
+    until: int = NEWEST,
+    outputs: int | None = 1,
+    domain: str = "",
+    **readers: AttributeReader,
 ) -> Callable[[NodeFunction], NodeFunction]:
     """Enter a function ``(node, *, attributes) -> function of the inputs`` in the table, as a decorator.
 
@@ -97,15 +115,20 @@ def building_operator(
     """
 
     def enter(build: NodeFunction) -> NodeFunction:
-        row = Operator(name, since, until, _read_by(build, readers), outputs, build)
-        _TABLE.setdefault(name, []).append(row)
+        row = Operator(name, since, until, _read_by(build, readers), outputs, build, domain)
+        _TABLE.setdefault((domain, name), []).append(row)
         return build
 
     return enter
 
 
 def operator(
-    name: str, since: int = OLDEST, until: int = NEWEST, outputs: int | None = 1, **readers: AttributeReader
+    name: str,
+    since: int = OLDEST,
+    until: int = NEWEST,
+    outputs: int | None = 1,
+    domain: str = "",
+    **readers: AttributeReader,
 ) -> Callable[[NodeFunction], NodeFunction]:
     """Enter a function ``(*inputs, attributes by keyword) -> outputs`` in the table, as a decorator.
 
@@ -116,8 +139,8 @@ def operator(
         def build(node: NodeInfo, **attributes: Any) -> NodeFunction:
             return functools.partial(function, **attributes)
 
-        row = Operator(name, since, until, _read_by(function, readers), outputs, build)
-        _TABLE.setdefault(name, []).append(row)
+        row = Operator(name, since, until, _read_by(function, readers), outputs, build, domain)
+        _TABLE.setdefault((domain, name), []).append(row)
         return function
 
     return enter

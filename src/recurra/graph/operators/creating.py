@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra.onnx.loading.dtypes import read_dtype
-from recurra.onnx.loading.operators.limits import checked_shape
-from recurra.onnx.loading.operators.shaping import axis_of
-from recurra.onnx.loading.table import Array, NodeInfo, building_operator, operator
+from recurra.graph.dtypes import read_dtype
+from recurra.graph.operators.limits import checked_shape
+from recurra.graph.operators.shaping import axis_of
+from recurra.graph.table import Array, NodeInfo, building_operator, operator
 
 
 @building_operator("Constant")

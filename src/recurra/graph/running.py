@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recurra.errors import OnnxError
-from recurra.onnx.loading.declaration import Declaration
-from recurra.onnx.loading.table import REFUSALS, Array, NodeFunction
+from recurra.graph.declaration import Declaration
+from recurra.graph.table import REFUSALS, Array, NodeFunction
 
 NamedArrays = dict[str, Array]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.errors import OnnxError
-from recurra.onnx.loading.table import Array
+from recurra.graph.table import Array
 
 
 @dataclass(frozen=True)

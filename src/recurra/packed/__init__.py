@@ -1,0 +1,1 @@
+"""Programs with packed weights, sequences packed to rows, states packed to bytes."""
