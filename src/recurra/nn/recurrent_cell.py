@@ -30,6 +30,7 @@ from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.further_inputs import GivenInputs, cell_rows, further_inputs
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
+from recurra.nn.running.recorded import run_checked
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset, weight_of
@@ -134,7 +135,7 @@ class RecurrentCell(FixedConfiguration):
             result = direct_cell(self, x, state)
             if result is not None:
                 return result
-        return self._checked_call(x, state, inputs)
+        return run_checked(self._checked_call, x, state, inputs)
 
     def _checked_call(self, x: Tensor, state: Any, inputs: GivenInputs) -> Any:
         """Run a call with all checks; ``direct_cell`` runs plain calls."""

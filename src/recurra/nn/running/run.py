@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recurra.engines import Engine, Layers
+from recurra.engines.torch_internals import is_jit_traced
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.execute import Checkpoint, engine_for, execute
 from recurra.nn.running.notice import announce, is_slow
@@ -17,11 +18,11 @@ from recurra.nn.running.scan import Scan, Sequences
 
 
 def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[Tensor], traced: bool) -> Engine | None:
-    """The engine that runs a module's call; None under a compiler, where the operator chooses.
+    """The engine that runs a module's call; None under a compiler or torch.jit.trace, where the operator chooses.
 
     If it is the reference engine on a device that has faster ones, the log says so once for each module and device.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or is_jit_traced():
         return None
     x = sequences.x
     engine = engine_for(scan.spec(traced), x, tensors, sequences.reset is not None)
@@ -74,7 +75,7 @@ def run(
     """Run a scan: output, last states and, if wanted, traced variables, one after the other; differentiable.
 
     Args:
-        engine: the engine that runs it; None under a compiler, where the operator chooses.
+        engine: the engine that runs it; None under a compiler or torch.jit.trace, where the operator chooses.
         scan: the scan.
         sequences: the sequences that it runs over.
         states: the first states, (batch, size) each.

@@ -16,6 +16,7 @@ from recurra.compiler.plan import traceable
 from recurra.compiler.rewrite import needed
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
+from recurra.nn.running.recorded import refuse_fixed
 from recurra.program import Equation, Program, Sizes, to_json
 
 
@@ -181,4 +182,5 @@ class Sequences:
         """The values of each sequence, (batch, size), repeated at each of its steps."""
         if self.batch_sizes is None:
             return values.expand(self.x.shape[0], *values.shape)
+        refuse_fixed("the lengths of packed sequences, each of which has one mask of dropout,")
         return torch.cat([values[:size] for size in self.batch_sizes.tolist()])
