@@ -55,8 +55,7 @@ class RecurrentCell(FixedConfiguration):
 
     Raises:
         TypeError: an option that the cell does not have, or a size that is no whole number.
-        RuntimeError: a negative size, as in torch.nn.
-        ValueError: a hidden size of 0, as of a layer; an input size of 0 is accepted, as in torch.nn.
+        RuntimeError: a negative size, as in torch.nn; sizes of 0 are accepted, as there.
         EquationError: the cell's equations contradict themselves or do not fit the sizes.
     """
 
@@ -82,8 +81,6 @@ class RecurrentCell(FixedConfiguration):
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 0:
                 raise RuntimeError(f"{name} must not be negative; got {size}")
-        if hidden_size == 0:
-            raise ValueError("hidden_size must be greater than zero; got 0")
         super().__init__()
         self.cell = cell
         self.options = dict(options)

@@ -37,7 +37,9 @@ def compiled_scan(
 ) -> list[Tensor]:
     """Run a scan by the operator: output, last states and traced variables. See ``run``."""
     x, dtype = sequences.x, sequences.x.dtype
-    name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
+    name, computed = "reference", dtype
+    if not scan.is_empty:
+        name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
     inputs = [each.to(computed) for each in (x, *states, *parameters)]
     if not torch.compiler.is_compiling():  # torch.jit.trace records twice and compares, with gradients and without
         wanted = [0] * len(inputs)

@@ -20,7 +20,7 @@ def run_checked(checked_call: Callable[..., Any], *arguments: Any) -> Any:
     if torch.compiler.is_compiling() or not is_jit_traced():
         return checked_call(*arguments)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         return checked_call(*arguments)
 
 

@@ -109,6 +109,11 @@ class Scan:
         """The program as it was given."""
         return self.plan.source
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no units or no input: only the reference engine computes with arrays of no elements."""
+        return 0 in (self.sizes.input, self.sizes.hidden)
+
     def in_mode(self, training: bool) -> Scan:
         """The scan as it runs in training, or outside of it."""
         return self if training or self.in_evaluation is None else self.in_evaluation
