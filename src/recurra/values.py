@@ -11,6 +11,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from recurra.errors import EquationError
+from recurra.module_calls import calls_from, fault_of_module
 from recurra.program.operations import OPERATIONS, AttributeValue
 from recurra.program.program import HISTORY
 from recurra.source_lines import SourceLine, first_line, running_line
@@ -202,6 +203,7 @@ class Recorder:
             fact: the fault.
             place: the line. Default: the one that runs now, else the one that the cell starts on.
         """
+        fact = fault_of_module(calls_from(self.code), self.functions) or fact
         place = place or self.place() or first_line(self.code)
         drawn = [f"    {line}" for line in place.drawing.splitlines()]
         return "\n".join([f"cell {self.cell!r} ({place.name}): {fact}", *drawn])
@@ -382,6 +384,8 @@ class Value:
     def _unknown(self, operation: str) -> NoReturn:
         name = operation.rpartition(".")[2]
         unknown = f"unknown operation `{operation}` on {self._describe()}"
+        if operation == "torch.linear":
+            self._refuse(f"{unknown}: write `{self._describe().strip('`')} @ W + b`, with W of shape (inputs, outputs)")
         if name in self.recorder.functions:
             self._refuse(f"{unknown}: write recurra's `{name}({self._describe().strip('`')})`")
         self._refuse(f"{unknown}. There are: @ + - * / ** < <= > >= == != .T and {', '.join(self.recorder.functions)}")

@@ -247,10 +247,18 @@ def test_a_cell_of_unknown_nonlinearity_is_refused():
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_cell_without_units_is_refused(name):
-    """torch's layers refuse it too; torch's cells return states without elements."""
-    with pytest.raises(ValueError, match="hidden_size must be greater than zero; got 0"):
-        getattr(ours, name)(3, 0)
+@pytest.mark.parametrize("input_size", [3, 0])
+def test_a_cell_without_units_returns_states_without_elements(name, input_size):
+    x = torch.randn(2, input_size, requires_grad=True)
+    theirs, own = (getattr(library, name)(input_size, 0) for library in (torch.nn, ours))
+    for given in (x, x[0], x[:0]):
+        expected, result = (each if isinstance(each, tuple) else (each,) for each in (theirs(given), own(given)))
+        assert [state.shape for state in result] == [state.shape for state in expected]
+    result[0].sum().backward()
+    assert x.grad is not None
+    assert not x.grad.any()
+    assert own.weight_ih.grad is not None
+    assert own.weight_ih.grad.shape == theirs.weight_ih.shape
 
 
 @pytest.mark.parametrize("name", LAYERS)

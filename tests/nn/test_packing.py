@@ -204,3 +204,13 @@ def test_orders_that_do_not_undo_each_other_are_refused():
 def test_lengths_without_end_are_refused():
     with pytest.raises(ValueError, match="lengths must be whole numbers; got inf"):
         pack_padded_sequence(torch.randn(4, 1, 2), [float("inf")])
+
+
+def test_lengths_may_be_floats_that_are_whole_numbers():
+    x, mask = torch.randn(5, 3, 2), torch.tensor([[1.0] * 5, [1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
+    for lengths in (mask.sum(1), mask.sum(1).double(), mask.half().sum(1)):
+        packed = pack_padded_sequence(x, lengths)
+        assert packed.batch_sizes.tolist() == [3, 2, 2, 1, 1]
+        assert [len(each) for each in ours.unpad_sequence(x, lengths)] == [5, 3, 1]
+    with pytest.raises(ValueError, match=r"lengths must be whole numbers; got 2\.5"):
+        pack_padded_sequence(x, torch.tensor([5, 2.5, 1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from traceback import walk_tb
 from types import FunctionType
 from typing import Any
 
@@ -13,7 +14,9 @@ from recurra.compiler.shapes import infer
 from recurra.equations import FUNCTIONS, Cell
 from recurra.equations.initial import restored
 from recurra.errors import EquationError
+from recurra.module_calls import fault_of_module
 from recurra.program import HIDDEN, PROJ, Equation, Program, Shape, Sizes, StepInput, Variable, check
+from recurra.source_lines import running_line
 from recurra.values import Recorder, Value, recording
 
 ALL_INPUTS = "%inputs"  # the name of the variable that holds several inputs side by side
@@ -121,7 +124,11 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
         states = [recorder.argument(name, varying=True) for name in cell.states]
         parameters = {name: recorder.argument(name, varying=False) for name in cell.parameters}
         inputs = [whole] if len(cell.inputs) == 1 else _unpacked(cell, recorder, whole, given)
-        returned = function(*inputs, *states, **parameters, **options)
+        try:
+            returned = function(*inputs, *states, **parameters, **options)
+        except Exception as error:
+            _refuse_module(recorder, error)
+            raise
         recorder.see_names()
         new_hidden = None
         if not cell.states:
@@ -140,6 +147,23 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
     roots = [*(value.number for value in (*states, output)), *(history.new for history in histories)]
     _refuse_unused(cell, recorder, [value.number for value in inputs], roots)
     return _program(cell, recorder, states, output, new_hidden, given)
+
+
+def _refuse_module(recorder: Recorder, error: Exception) -> None:
+    """Refuse equations in which an error comes from a module that they call, such as a layer of recurra's.
+
+    Raises:
+        EquationError: it does.
+    """
+    if isinstance(error, EquationError):
+        return
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    codes = [frame.f_code for frame in frames]
+    if recorder.code in codes:
+        own = codes.index(recorder.code)
+        fault = fault_of_module(frames[own + 1 :], recorder.functions)
+        if fault:
+            raise EquationError(recorder.refusal(fault, running_line(frames[own]))) from None
 
 
 def _results(cell: Cell, recorder: Recorder, returned: object, wanted: Sequence[str]) -> list[Value]:

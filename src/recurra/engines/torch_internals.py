@@ -5,6 +5,7 @@ When torch renames one, only this file changes. ``tests/engines/test_torch_inter
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from operator import attrgetter
@@ -86,6 +87,25 @@ def lays_weights_flat() -> bool:
 def lay_weights_flat(*arguments: Any) -> None:
     """Call the function that torch.nn.LSTM.flatten_parameters calls on a GPU, with the same arguments."""
     torch._cudnn_rnn_flatten_weight(*arguments)
+
+
+def is_per_sample(weight: object) -> bool:
+    """Whether a weight collects gradients sample by sample: torch.nn.utils' call_for_per_sample_grads makes such."""
+    module = sys.modules.get("torch.nn.utils._expanded_weights.expanded_weights_impl")  # absent where nobody made one
+    return module is not None and isinstance(weight, module.ExpandedWeight)
+
+
+def shared_weight(weight: Any) -> Tensor:
+    """The weight that all samples share, of one that collects gradients sample by sample."""
+    shared: Tensor = weight.orig_weight
+    return shared
+
+
+def add_sample_gradients(weight: Tensor, gradients: Tensor) -> None:
+    """Add gradients, (samples, *shape), to those that a weight has collected, as its ``grad_sample``."""
+    from torch.nn.utils._expanded_weights.expanded_weights_utils import set_grad_sample_if_exists
+
+    set_grad_sample_if_exists(weight, lambda _: gradients)
 
 
 def tensor_functions() -> tuple[Any, Any] | None:

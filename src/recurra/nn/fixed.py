@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
+from recurra.compiler import TracedCell
 from recurra.equations import Cell
 from recurra.nn.running.checkpoint import check_checkpoint
+from recurra.program import Program
 
 # Attributes that decide what a module's scans compute.
 _FIXED = frozenset(
@@ -28,6 +33,24 @@ class FixedConfiguration(nn.Module):
     cell: Cell
     options: dict[str, Any]
     sizes: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def program(self) -> Program:
+        """The traced cell as the module runs it."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes; a pickle holds the program of a cell that no other process can import by its name."""
+        state = self.__dict__.copy()
+        if _is_importable(self.cell):
+            return state
+        traced = TracedCell(self.program, self.cell.stored_init)
+        stand_ins = {"cell": traced, "options": {}, "sizes": {}}  # the program has the options and sizes in it
+        return {**state, **{name: _HereAlone(state[name], value) for name, value in stand_ins.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        here = {name: value.value if isinstance(value, _HereAlone) else value for name, value in state.items()}
+        super().__setstate__(here)  # type: ignore[no-untyped-call]
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
@@ -57,6 +80,30 @@ class FixedConfiguration(nn.Module):
             f"{type(self).__name__} was made with {name}={self.__dict__[name]!r}, which cannot become {value!r}: make "
             "another one"
         )
+
+
+@dataclass(frozen=True)
+class _HereAlone:
+    """A value in a module's state; copies of the module have it, and a pickle has another in its place."""
+
+    value: Any
+    pickled: Any
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.value, memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copy.copy, (self.pickled,)
+
+
+def _is_importable(cell: Cell) -> bool:
+    """Whether a pickle can hold a cell: by its name, which one made in a function lacks, or by its program."""
+    if isinstance(cell, TracedCell):
+        return True
+    held: Any = sys.modules.get(cell.__module__)
+    for name in str(getattr(cell, "__qualname__", "")).split("."):
+        held = getattr(held, name, None)
+    return held is cell
 
 
 def _is_same(old: object, new: object) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.engines.torch_internals import is_jit_traced
 from recurra.mistakes import address
 
 
@@ -29,6 +32,9 @@ def check_packed(packed: PackedSequence) -> int:
         raise RuntimeError(f"{wanted}: all of its sequences are empty {address('empty-sequences')}")
     if torch.compiler.is_compiling():  # numbers are not known while a graph is made
         return int(batch_sizes[0]) if order is None else order.shape[0]
+    if is_jit_traced():  # a number of the example's would be fixed in the graph
+        count: Any = batch_sizes[0] if order is None else order.shape[0]
+        return count  # type: ignore[no-any-return]  # torch takes a recorded tensor for a size
     sizes = batch_sizes.tolist()
     if min(sizes) <= 0 or sizes != sorted(sizes, reverse=True):
         raise ValueError(f"packed batch_sizes must be positive and never increase; got {sizes}")

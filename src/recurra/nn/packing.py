@@ -44,7 +44,8 @@ def pack_padded_sequence(
 
     Args:
         input: (seq_len, batch, …), or (batch, seq_len, …) with ``batch_first``.
-        lengths: the length of each sequence, (batch,); a list, or a tensor on any device.
+        lengths: the length of each sequence, (batch,); a list, or a tensor on any device, of integers or, as
+            ``mask.sum(1)`` gives them, of floats that are whole numbers.
         batch_first: whether the batch stands first. Default False.
         enforce_sorted: whether lengths must be in decreasing order. Default True.
         allow_empty: whether lengths may be 0; a layer returns such a sequence's state unchanged. Default False.
@@ -101,11 +102,11 @@ def _check_lengths(input: Tensor, lengths: Lengths, batch_first: bool, least: in
 
 def _whole_numbers(lengths: Lengths) -> list[int]:
     if isinstance(lengths, Tensor):
-        if lengths.dim() != 1 or lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
+        if lengths.dim() != 1 or lengths.is_complex() or lengths.dtype == torch.bool:
             raise RuntimeError(
                 f"lengths must be whole numbers of shape (batch,); got {lengths.dtype} of {tuple(lengths.shape)}"
             )
-        return [int(length) for length in lengths.tolist()]
+        return [_whole_number(length) for length in lengths.tolist()]
     if not isinstance(lengths, Iterable) or isinstance(lengths, (str, bytes)):
         raise TypeError(f"lengths must be a list or a tensor of whole numbers, not {type(lengths).__name__}")
     return [_whole_number(length) for length in lengths]

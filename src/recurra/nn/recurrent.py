@@ -43,6 +43,7 @@ from recurra.nn.regularisation import Regularised
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_layer
 from recurra.nn.running.learned_reset import LearnedResets
+from recurra.nn.running.recorded import refuse_fixed, run_checked
 from recurra.nn.running.run_layers import run_layers
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace
@@ -315,7 +316,8 @@ class Recurrent(Regularised):
                 result: tuple[Any, ...] | None = None if whole is None else direct_layer(self, whole, given)
                 if result is not None:
                     return result
-            return self._checked_call(x, state, reset, return_trace, inputs)
+            checked: tuple[Any, ...] = run_checked(self._checked_call, x, state, reset, return_trace, inputs)
+            return checked
         finally:
             if own is not None:
                 self.__dict__["_parameters"] = own
@@ -362,6 +364,7 @@ class Recurrent(Regularised):
             batch = check.packed(x, weight)
             form = InputForm(x, True, batch)
             if reset is not None:
+                refuse_fixed("the lengths of packed sequences with resets")
                 check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
                 rows = form.rows_in(reset)
                 reset = torch.cat([rows[t, :size] for t, size in enumerate(x.batch_sizes.tolist())])

@@ -30,6 +30,7 @@ from recurra.nn.fixed import FixedConfiguration
 from recurra.nn.further_inputs import GivenInputs, cell_rows, further_inputs
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls, direct_cell
+from recurra.nn.running.recorded import run_checked
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset, weight_of
@@ -54,8 +55,7 @@ class RecurrentCell(FixedConfiguration):
 
     Raises:
         TypeError: an option that the cell does not have, or a size that is no whole number.
-        RuntimeError: a negative size, as in torch.nn.
-        ValueError: a hidden size of 0, as of a layer; an input size of 0 is accepted, as in torch.nn.
+        RuntimeError: a negative size, as in torch.nn; sizes of 0 are accepted, as there.
         EquationError: the cell's equations contradict themselves or do not fit the sizes.
     """
 
@@ -81,8 +81,6 @@ class RecurrentCell(FixedConfiguration):
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 0:
                 raise RuntimeError(f"{name} must not be negative; got {size}")
-        if hidden_size == 0:
-            raise ValueError("hidden_size must be greater than zero; got 0")
         super().__init__()
         self.cell = cell
         self.options = dict(options)
@@ -134,7 +132,7 @@ class RecurrentCell(FixedConfiguration):
             result = direct_cell(self, x, state)
             if result is not None:
                 return result
-        return self._checked_call(x, state, inputs)
+        return run_checked(self._checked_call, x, state, inputs)
 
     def _checked_call(self, x: Tensor, state: Any, inputs: GivenInputs) -> Any:
         """Run a call with all checks; ``direct_cell`` runs plain calls."""

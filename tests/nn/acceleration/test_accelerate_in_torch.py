@@ -310,3 +310,48 @@ def test_a_layer_alone_is_exported_as_by_torch(kind, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "layer.onnx", providers=["CPUExecutionProvider"])
     output = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
     torch.testing.assert_close(torch.from_numpy(output), layer(x)[0].detach(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.*is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", [*LAYERS, "LSTMCell", "GRUCell", "RNNCell"])
+def test_inside_of_a_script_module(name):
+    module, reference = twins(name)
+
+    class Scripted(torch.jit.ScriptModule):
+        def __init__(self):
+            super().__init__()
+            self.inner = recurra.accelerate(module)
+
+        @torch.jit.script_method
+        def forward(self, x):
+            return self.inner(x)
+
+    x = input_of(name)
+    assert_same(tensors(Scripted()(x)), tensors(reference(x)))
+
+
+@pytest.mark.parametrize("name", [*LAYERS, "LSTMCell"])
+def test_whole_numbers_are_no_dtype_for_weights(name):
+    module = recurra.accelerate(make(name))
+    with pytest.raises((ValueError, RuntimeError), match=r"numbers through \.to\(torch\.float64\)") as refused:
+        module(torch.ones(T, B, F, dtype=torch.int64) if name in LAYERS else torch.ones(B, F, dtype=torch.int64))
+    assert ".to(torch.int64)" not in str(refused.value)
+
+
+class Doubled(torch.Tensor):
+    """A weight with a rule of its own, which torch's layers follow."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        plain = torch.utils._pytree.tree_map_only(cls, lambda each: 2 * each.as_subclass(torch.Tensor), args)
+        with torch._C.DisableTorchFunctionSubclass():
+            return function(*plain, **(kwargs or {}))
+
+
+def test_weights_with_rules_of_their_own_are_left_to_torch():
+    module, reference = twins("GRUCell")
+    recurra.accelerate(module)
+    x = input_of("GRUCell")
+    own = {name: weight.detach().as_subclass(Doubled) for name, weight in module.named_parameters()}
+    doubled = {name: 2 * weight for name, weight in reference.named_parameters()}
+    assert_same([torch.func.functional_call(module, own, x)], [torch.func.functional_call(reference, doubled, x)])

@@ -8,6 +8,14 @@ import torch
 from tests.nn.support import ours
 
 
+def test_no_operator_takes_an_empty_list():
+    """AOTInductor's packages pass None for an empty list, which the operator would refuse."""
+    program = torch.export.export(ours.LSTM(3, 4).eval(), (torch.randn(5, 2, 3),))
+    scans = [node for node in program.graph.nodes if "recurra" in str(node.target)]
+    assert scans
+    assert all(given != [] for node in scans for given in node.args)
+
+
 def test_saved_here_and_loaded_there(tmp_path):
     layer = ours.GRU(3, 4, num_layers=2, bidirectional=True).eval()
     x = torch.randn(5, 2, 3)

@@ -15,23 +15,38 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence
 
-from recurra.engines.torch_internals import is_jit_traced
+from recurra.engines.torch_internals import is_jit_traced, is_per_sample
 from recurra.nn import dropins
 from recurra.nn.further_inputs import GivenInputs
+from recurra.nn.running.autograd import PLAIN
 from recurra.nn.weights import weight_of
 
 _logger = logging.getLogger("recurra")
 
 DTYPES = (torch.float32, torch.float64)
 
+# Methods of torch.nn's layers that TorchScript compiles; it looks them up in the class that a module has at first.
+_SCRIPTED = (
+    "check_input", "check_hidden_size", "check_forward_args", "permute_hidden", "get_expected_hidden_size",
+    "get_expected_cell_size",
+)  # fmt: skip
+
 
 def _runs_on_recurra(x: object) -> bool:
     data = x.data if isinstance(x, PackedSequence) else x
     if not isinstance(data, Tensor):
         return not isinstance(data, fx.Proxy)  # recurra refuses anything else with a message
-    if not data.is_cpu or data.dtype not in DTYPES or torch.is_autocast_enabled("cpu"):
+    if torch.compiler.is_compiling() or is_jit_traced():
         return False
-    return not torch.compiler.is_compiling() and not is_jit_traced()
+    if not data.is_floating_point():  # recurra's message does not advise whole numbers as weights
+        return not data.is_complex()
+    return data.is_cpu and data.dtype in DTYPES and not torch.is_autocast_enabled("cpu")
+
+
+def _can_be_read(module: nn.Module) -> bool:
+    """Whether recurra computes with a module's weights; classes of tensors with their own rules are left to torch."""
+    given = [weight for weight in module._parameters.values() if weight is not None]
+    return all(type(weight) in PLAIN or is_per_sample(weight) for weight in given)
 
 
 class Accelerated(nn.Module):
@@ -59,6 +74,12 @@ class Accelerated(nn.Module):
         """Change back for torch.jit.script, which compiles torch.nn's classes alone."""
         change_back(self)
         return self
+
+    @property
+    def __jit_ignored_attributes__(self) -> list[str]:
+        """Change back for a ScriptModule that holds this module: it reads this name before it compiles ``forward``."""
+        change_back(self)
+        return []
 
     def _reconfigure(self, name: str, value: object) -> None:
         """Change back and set the attribute, since torch.nn's modules follow such a change."""
@@ -88,6 +109,16 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
     added = ("cell", "options", "checkpoint", "_scans", "_calls", "_arrangement")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__annotations__ = nn.RNNBase.__annotations__
+        for name in _SCRIPTED:
+            if hasattr(cls.torch_class, name):
+                setattr(cls, name, getattr(cls.torch_class, name))
+
+    def _update_flat_weights(self) -> None:
+        """Do nothing, as the list of weights is made whenever it is read; TorchScript compiles this."""
+
     # torch.onnx.export passes a value for every parameter that has a default, by position.
     def forward(self, input: Any, hx: Any = None, **recurras: Any) -> tuple[Any, ...]:  # type: ignore[override]
         """Run recurra's layer; ``reset`` and ``return_trace`` are keyword arguments."""
@@ -96,7 +127,7 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
     def _checked_call(
         self, x: Any, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
     ) -> tuple[Any, ...]:
-        if reset is None and not return_trace and not _runs_on_recurra(x):
+        if reset is None and not return_trace and not (_runs_on_recurra(x) and _can_be_read(self)):
             result: tuple[Any, ...] = self._on_torch(x, state)
             return result
         return super()._checked_call(x, state, reset, return_trace, inputs)
@@ -128,7 +159,7 @@ class _AcceleratedCell(Accelerated, dropins._DropInCell):
     added = ("cell", "options", "_scan", "_calls", "_names")
 
     def _checked_call(self, x: Any, state: Any, inputs: GivenInputs) -> Any:
-        if not _runs_on_recurra(x):
+        if not (_runs_on_recurra(x) and _can_be_read(self)):
             return self._on_torch(x, state)
         return super()._checked_call(x, state, inputs)
 

@@ -156,7 +156,7 @@ def _firsts(given: Any, count: int) -> Sequence[Tensor | None]:
 
 def direct_cell(module: Any, x: object, given: Any) -> Any:
     """The new states of a ``RecurrentCell``; None where only a checked call can run it."""
-    if module.cell.output is not None:
+    if module.cell.output is not None or module._scan.is_empty:
         return None
     return _run(module, x, given, (module._scan,), (module._names,), (True, 1, True), False, _train_cell)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.engines import Call, Engine, ScanSpec, Wishes, asked, choose, reference
 from recurra.engines.passes import CallPasses
 from recurra.engines.saved import keeps_products
-from recurra.engines.torch_internals import is_forward_mode, is_transformed, is_watched
+from recurra.engines.torch_internals import is_forward_mode, is_per_sample, is_transformed, is_watched
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.autograd import PLAIN, Node, ScanFunction
 from recurra.nn.running.checkpoint import run_checkpointed
@@ -54,7 +54,9 @@ def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: boo
     if engine.is_recorded:
         must_be_seen = is_transformed() or is_forward_mode()
     else:
-        must_be_seen = bool(is_watched()) or any(type(tensor) not in PLAIN for tensor in (x, *tensors))
+        must_be_seen = bool(is_watched()) or any(
+            type(tensor) not in PLAIN and not is_per_sample(tensor) for tensor in (x, *tensors)
+        )
     if not must_be_seen or engine is reference():
         return engine
     if asked() != "auto":
@@ -97,7 +99,7 @@ def execute(
     if computed != dtype:
         x, states = x.to(computed), [state.to(computed) for state in states]
         parameters, masks = [each.to(computed) for each in parameters], [mask.to(computed) for mask in masks]
-    elif any(value.is_neg() for value in (x, *states, *parameters)):  # their memory holds the negated numbers
+    elif any(type(each) in PLAIN and each.is_neg() for each in (x, *states, *parameters)):  # memory holds the negated
         x, states = x.resolve_neg(), [state.resolve_neg() for state in states]
         parameters = [parameter.resolve_neg() for parameter in parameters]
     sizes, reverse = spec.sizes, spec.reverse

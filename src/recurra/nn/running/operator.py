@@ -37,18 +37,20 @@ def compiled_scan(
 ) -> list[Tensor]:
     """Run a scan by the operator: output, last states and traced variables. See ``run``."""
     x, dtype = sequences.x, sequences.x.dtype
-    name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
+    name, computed = "reference", dtype
+    if not scan.is_empty:
+        name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
     inputs = [each.to(computed) for each in (x, *states, *parameters)]
-    if torch.compiler.is_exporting():  # it is not known which gradients will be wanted
-        wanted = [training and torch.is_grad_enabled()] * len(inputs)
+    if not torch.compiler.is_compiling():  # torch.jit.trace records twice and compares, with gradients and without
+        wanted = [0] * len(inputs)
+    elif torch.compiler.is_exporting():  # it is not known which gradients will be wanted
+        wanted = [int(training and torch.is_grad_enabled())] * len(inputs)
     else:
-        wanted = [torch.is_grad_enabled() and value.requires_grad for value in inputs]
+        wanted = [int(torch.is_grad_enabled() and value.requires_grad) for value in inputs]
     count = 1 + len(states)
     values: list[Tensor] = scan_operator(
         inputs[0],
-        inputs[1:count],
-        inputs[count:],
-        [mask.to(computed) for mask in masks],
+        [*inputs[1:], *(mask.to(computed) for mask in masks)],
         sequences.batch_sizes,
         sequences.reset,
         scan.text,
@@ -88,7 +90,8 @@ class _OperatorScan:
         reverse: whether the last step comes first.
         traced: whether every named variable is returned.
         engine: the engine's name.
-        wanted: for x, each state and each parameter, whether its gradient will be wanted; if none is, nothing is kept.
+        wanted: for x, each state and each parameter, 1 if its gradient will be wanted, else 0, as torch.jit.trace takes
+            no list of bools; if none is, nothing is kept.
         checkpoint: steps between two kept states; 0 for no checkpoints.
     """
 
@@ -99,7 +102,7 @@ class _OperatorScan:
         reverse: bool,
         traced: bool,
         engine: str,
-        wanted: Sequence[bool],
+        wanted: Sequence[int],
         checkpoint: int,
     ) -> None:
         self.plan = _plan_of(program, traced)
@@ -107,12 +110,15 @@ class _OperatorScan:
         self.engine: Engine = ENGINES[engine]
         self.kernel: Kernel = self.engine.build(self.plan)
         self.states = len(self.plan.program.states)
+        self.inputs = 1 + self.states + len(self.plan.program.parameters)  # x, states and parameters
         self.checkpoint = checkpoint
         given = (True, *(variable.kind == "real" for _, variable in self.plan.traced))
-        self.wishes = Wishes(tuple(wanted), given) if any(wanted) else None
+        self.wishes = Wishes(tuple(map(bool, wanted)), given) if any(wanted) else None
 
-    def call(self, x: Tensor, states: Any, parameters: Any, masks: Any, batch_sizes: Any, reset: Any) -> Call:
-        """The operator's operands as a call."""
+    def call(self, x: Tensor, operands: Sequence[Tensor], batch_sizes: Any, reset: Any) -> Call:
+        """The operator's operands as a call: first states, parameters and masks, one after the other."""
+        states, count = operands[: self.states], self.inputs - 1
+        parameters, masks = operands[self.states : count], operands[count:]
         return Call(x, batch_sizes, states, parameters, self.sizes, masks, reset, self.reverse)
 
     def forward(self, call: Call) -> list[Tensor]:
@@ -166,9 +172,7 @@ def _unshared(values: Sequence[Tensor], operands: Sequence[Tensor]) -> list[Tens
 @torch.library.custom_op("recurra::scan", mutates_args=())
 def scan_operator(
     x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    masks: list[Tensor],
+    operands: list[Tensor],
     batch_sizes: Tensor | None,
     reset: Tensor | None,
     program: str,
@@ -176,24 +180,28 @@ def scan_operator(
     reverse: bool,
     traced: bool,
     engine: str,
-    wanted: list[bool],
+    wanted: list[int],
     checkpoint: int,
 ) -> list[Tensor]:
-    """Run one scan: output, last states, traced variables, and the kept tensors; see ``_OperatorScan``."""
+    """Run one scan: output, last states, traced variables, and the kept tensors; see ``_OperatorScan``.
+
+    States, parameters and masks are one list: AOTInductor's packages cannot pass an empty list, and there may be no
+    masks.
+    """
     scan = _OperatorScan(program, sizes, reverse, traced, engine, wanted, checkpoint)
-    values = scan.forward(scan.call(x, states, parameters, masks, batch_sizes, reset))
-    return _unshared(values, [x, *states, *parameters, *masks])
+    values = scan.forward(scan.call(x, operands, batch_sizes, reset))
+    return _unshared(values, [x, *operands])
 
 
 @scan_operator.register_fake
-def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
-    _, _, batch_sizes, _, *told = rest
+def _(x: Tensor, operands: list[Tensor], batch_sizes: Tensor | None, reset: Tensor | None, *told: Any) -> list[Tensor]:
     scan = _OperatorScan(*told)
 
     def rows(variable: Variable) -> Tensor:
         dtype = x.dtype if variable.kind == "real" else torch.bool
         return x.new_empty((*x.shape[:-1], variable.width(scan.sizes)), dtype=dtype)
 
+    states = operands[: scan.states]
     last = [x.new_empty(state.shape) for state in states]
     traced = [rows(variable) for _, variable in scan.plan.traced]
     return [rows(scan.plan.program.output), *last, *traced, *scan.kept_like(x, states, batch_sizes)]
@@ -203,86 +211,72 @@ def _(x: Tensor, states: list[Tensor], *rest: Any) -> list[Tensor]:
 def scan_backward_operator(
     gradients: list[Tensor],
     x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    masks: list[Tensor],
+    operands: list[Tensor],
     batch_sizes: Tensor | None,
     reset: Tensor | None,
-    output: Tensor,
-    kept: list[Tensor],
+    saved: list[Tensor],
     program: str,
     sizes: list[int],
     reverse: bool,
     traced: bool,
     engine: str,
-    wanted: list[bool],
+    wanted: list[int],
     checkpoint: int,
 ) -> list[Tensor]:
-    """The gradients that are wanted: of x, of states and of parameters, in this order."""
+    """The gradients that are wanted: of x, of states and of parameters, in this order.
+
+    ``saved`` holds the output of the forward pass, then what that kept.
+    """
     scan = _OperatorScan(program, sizes, reverse, traced, engine, wanted, checkpoint)
-    operands = [x, *states, *parameters]
-    found = scan.backward(scan.call(x, states, parameters, masks, batch_sizes, reset), output, kept, gradients)
+    output, *kept = saved
+    found = scan.backward(scan.call(x, operands, batch_sizes, reset), output, kept, gradients)
     results = [
         torch.zeros_like(value, memory_format=torch.contiguous_format) if gradient is None else gradient.detach()
-        for value, gradient, is_wanted in zip(operands, found, wanted, strict=True)
+        for value, gradient, is_wanted in zip([x, *operands], found, wanted, strict=False)
         if is_wanted
     ]
-    return _unshared(results, [*gradients, *operands, *masks, output, *kept])
+    return _unshared(results, [*gradients, x, *operands, *saved])
 
 
 @scan_backward_operator.register_fake
-def _(gradients: list[Tensor], x: Tensor, states: list[Tensor], parameters: list[Tensor], *rest: Any) -> list[Tensor]:
+def _(gradients: list[Tensor], x: Tensor, operands: list[Tensor], *rest: Any) -> list[Tensor]:
     wanted = rest[-2]
-    operands = zip((x, *states, *parameters), wanted, strict=True)
-    return [value.new_empty(value.shape) for value, is_wanted in operands if is_wanted]
+    return [
+        value.new_empty(value.shape)
+        for value, is_wanted in zip((x, *operands), wanted, strict=False)  # masks, which come last, have no gradients
+        if is_wanted
+    ]
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, states, parameters, masks, batch_sizes, reset, *told = inputs
+    x, operands, batch_sizes, reset, *told = inputs
     scan = _OperatorScan(*told)
-    count = 1 + len(states) + len(scan.plan.traced)
+    count = 1 + scan.states + len(scan.plan.traced)
     kept = output[count:] if scan.wishes is not None else []
-    ctx.counts, ctx.told, ctx.kept = (len(states), len(parameters), len(masks)), told, len(kept)
+    ctx.operands, ctx.told = len(operands), told
     ctx.likes = [(value.shape, value.dtype) for value in output[:count]]
-    ctx.save_for_backward(x, *states, *parameters, *masks, batch_sizes, reset, output[0], *kept)
+    ctx.save_for_backward(x, *operands, batch_sizes, reset, output[0], *kept)
 
 
 def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
-    n_states, n_parameters, n_masks = ctx.counts
-    saved = list(ctx.saved_tensors)
-    count = 1 + n_states + n_parameters
-    inputs, masks = saved[:count], saved[count : count + n_masks]
-    batch_sizes, reset, output, *kept = saved[count + n_masks :]
+    x, *rest = ctx.saved_tensors
+    operands, (batch_sizes, reset, *saved) = rest[: ctx.operands], rest[ctx.operands :]
     given = [
-        inputs[0].new_zeros(shape, dtype=dtype) if gradient is None else gradient
+        x.new_zeros(shape, dtype=dtype) if gradient is None else gradient
         for gradient, (shape, dtype) in zip(gradients, ctx.likes, strict=False)
     ]
-    states, parameters = inputs[1 : 1 + n_states], inputs[1 + n_states :]
     *told, wanted, checkpoint = ctx.told
-    needs_x, needs_states, needs_parameters, *_ = ctx.needs_input_grad
-    needed = [needs_x, *needs_states, *needs_parameters]
+    needs_x, needs_operands, *_ = ctx.needs_input_grad
+    needed = [needs_x, *needs_operands][: len(wanted)]
     if any(is_needed and not is_wanted for is_needed, is_wanted in zip(needed, wanted, strict=True)):
         # An exported program in evaluation mode is trained all the same: the forward pass has kept too little.
-        wanted = [True] * count
-        again = scan_operator(inputs[0], states, parameters, masks, batch_sizes, reset, *told, wanted, checkpoint)
-        kept = again[len(given) :]
-    arguments = (
-        given,
-        inputs[0],
-        states,
-        parameters,
-        masks,
-        batch_sizes,
-        reset,
-        output,
-        kept,
-        *told,
-        wanted,
-        checkpoint,
-    )
-    found = iter(scan_backward_operator(*arguments))
-    dx, *rest = [next(found) if is_wanted else None for is_wanted in wanted]
-    return dx, rest[:n_states], rest[n_states:], [None] * n_masks, *(None,) * (2 + len(ctx.told))
+        wanted = [1] * len(wanted)
+        again = scan_operator(x, operands, batch_sizes, reset, *told, wanted, checkpoint)
+        saved = [saved[0], *again[len(given) :]]
+    found = iter(scan_backward_operator(given, x, operands, batch_sizes, reset, saved, *told, wanted, checkpoint))
+    dx, *of_operands = [next(found) if is_wanted else None for is_wanted in wanted]
+    of_masks = [None] * (len(operands) - len(of_operands))
+    return dx, [*of_operands, *of_masks], *(None,) * (2 + len(ctx.told))
 
 
 scan_operator.register_autograd(_differentiate, setup_context=_keep)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.engines import Engine, Layers
+from recurra.engines import Engine, Layers, reference
+from recurra.engines.torch_internals import is_jit_traced, is_per_sample
 from recurra.nn.running.autocast import without_autocast
 from recurra.nn.running.execute import Checkpoint, engine_for, execute
 from recurra.nn.running.notice import announce, is_slow
 from recurra.nn.running.operator import compiled_scan
+from recurra.nn.running.per_sample import run_per_sample
 from recurra.nn.running.scan import Scan, Sequences
 
 
 def engine_of(module: Any, scan: Scan, sequences: Sequences, tensors: Sequence[Tensor], traced: bool) -> Engine | None:
-    """The engine that runs a module's call; None under a compiler, where the operator chooses.
+    """The engine that runs a module's call; None under a compiler or torch.jit.trace, where the operator chooses.
 
     If it is the reference engine on a device that has faster ones, the log says so once for each module and device.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or is_jit_traced():
         return None
+    if scan.is_empty:  # there is nothing to compute fast
+        return reference()
     x = sequences.x
     engine = engine_for(scan.spec(traced), x, tensors, sequences.reset is not None)
     device = x.device.type
@@ -47,6 +52,7 @@ def run_whole(
         or sequences.reset is not None
         or module.checkpoint
         or any(scan.masks for scan in scans)
+        or any(is_per_sample(weight) for group in weights for weight in group)
     ):
         return None
     known: dict[str, Layers | None] = module._calls.layers
@@ -74,7 +80,7 @@ def run(
     """Run a scan: output, last states and, if wanted, traced variables, one after the other; differentiable.
 
     Args:
-        engine: the engine that runs it; None under a compiler, where the operator chooses.
+        engine: the engine that runs it; None under a compiler or torch.jit.trace, where the operator chooses.
         scan: the scan.
         sequences: the sequences that it runs over.
         states: the first states, (batch, size) each.
@@ -86,4 +92,7 @@ def run(
     """
     if engine is None:
         return compiled_scan(scan, sequences, states, parameters, masks, traced, checkpoint, training)
-    return execute(engine, scan.spec(traced), sequences, states, parameters, masks, checkpoint)
+    spec = scan.spec(traced)
+    if any(map(is_per_sample, parameters)):
+        return run_per_sample(partial(execute, engine, spec), sequences, states, parameters, masks)
+    return execute(engine, spec, sequences, states, parameters, masks, checkpoint)

@@ -16,6 +16,7 @@ from recurra.compiler.plan import traceable
 from recurra.compiler.rewrite import needed
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
+from recurra.nn.running.recorded import refuse_fixed
 from recurra.program import Equation, Program, Sizes, to_json
 
 
@@ -108,6 +109,11 @@ class Scan:
         """The program as it was given."""
         return self.plan.source
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no units or no input: only the reference engine computes with arrays of no elements."""
+        return 0 in (self.sizes.input, self.sizes.hidden)
+
     def in_mode(self, training: bool) -> Scan:
         """The scan as it runs in training, or outside of it."""
         return self if training or self.in_evaluation is None else self.in_evaluation
@@ -181,4 +187,5 @@ class Sequences:
         """The values of each sequence, (batch, size), repeated at each of its steps."""
         if self.batch_sizes is None:
             return values.expand(self.x.shape[0], *values.shape)
+        refuse_fixed("the lengths of packed sequences, each of which has one mask of dropout,")
         return torch.cat([values[:size] for size in self.batch_sizes.tolist()])
