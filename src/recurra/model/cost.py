@@ -79,7 +79,7 @@ def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
     def cost(sizes: Sizes) -> Cost:
         key = (id(program), sizes)
         if key not in known:
-            known[key] = _cost(program, sizes)
+            known[key] = program_cost(program, sizes)
         return known[key]
 
     arranged, layers, total = arrangement(part), layer_sizes(part), Cost()
@@ -90,8 +90,12 @@ def _cost_of(part: Part, known: dict[tuple[int, Sizes], Cost]) -> Cost:
     return total
 
 
-def _cost(program: Program, sizes: Sizes) -> Cost:
-    """The cost of one layer in one direction."""
+def program_cost(program: Program, sizes: Sizes) -> Cost:
+    """The cost of one layer in one direction.
+
+    Raises:
+        EquationError, FileFormatError: a size is no whole number, is too large, or is that of a missing projection.
+    """
     known: dict[int, int] = {}
     shapes: dict[str, tuple[int, ...]] = {}
 

@@ -14,6 +14,7 @@ from recurra.model.serial import from_text, to_text
 MODEL = "model.safetensors"  # the model's file in the folder of a training
 CONFIG = "config.json"  # the file of the settings, beside it
 KEY = "recurra"  # the description's key in the file's metadata
+GRAPH_KEY = "recurra.graph"  # the key of a graph in the metadata of a file that holds one in place of a description
 SCALE = ".scale"  # follows a weight's name in the name of its rows' scales
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I8": "int8"}
 _CODES = {name: code for code, name in _NAMES.items()}
@@ -93,6 +94,8 @@ def model_of(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], plain: Callable[[Mapping[str, Weight]], Description]
 ) -> Description:
     """The model that a file's arrays and metadata describe; see ``read`` for ``plain``."""
+    if GRAPH_KEY in metadata:
+        raise FileFormatError("the file holds a graph of operators, not layers; recurra.runtime.load runs it")
     if KEY not in metadata:
         return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
     root, tied, annotations = from_text(metadata[KEY])

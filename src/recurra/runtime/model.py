@@ -10,7 +10,9 @@ import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.model import Description, write
+from recurra.model.file import GRAPH_KEY
 from recurra.model.file_errors import refusing
+from recurra.model.safetensors import metadata_of
 from recurra.packed.packed_program import Array
 from recurra.packed.packing import Packing
 from recurra.runtime.inputs import array_of
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str]) -> Any:
     """Load the model of a file that ``recurra.save`` or ``recurra export`` wrote. Nothing in the file is executed.
 
     A plain safetensors file with torch's state_dict of one RNN (tanh), LSTM or GRU is a model too.
@@ -32,11 +34,20 @@ def load(path: str | os.PathLike[str]) -> Model:
     Args:
         path: the file's path.
 
+    Returns:
+        A ``Model``; a ``GraphModel`` where the file holds a graph, as ``recurra.save(…, example=…)`` writes it.
+
     Raises:
         FileFormatError: the file cannot be read, is damaged, or exceeds a cap.
     """
     from recurra.conversion.reading import read  # a process that builds models from parts does not need it
 
+    with refusing(path):
+        is_graph = GRAPH_KEY in metadata_of(path)
+    if is_graph:
+        from recurra.graph.file import load_graph
+
+        return load_graph(path)
     description = read(path)
     with refusing(path):
         return Model(description)

@@ -1,6 +1,7 @@
 """The supported operators of ONNX, a file for each family; importing this package fills the table."""
 
 from recurra.graph.operators import (
+    cell_scan,
     control,
     creating,
     elementwise,
@@ -14,6 +15,7 @@ from recurra.graph.operators import (
 )
 
 __all__ = [
+    "cell_scan",
     "control",
     "creating",
     "elementwise",
