@@ -2,6 +2,7 @@
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
@@ -76,7 +77,7 @@ Windows windows_of(const Array& x, const Output& y, std::int64_t groups, Pair ke
 }
 
 template <class T>
-Held convolution_of(const Any& x, const Any& weights, const std::optional<Any>& bias, const Any& y, std::int64_t groups,
+Held convolution_of(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y, std::int64_t groups,
                     Pair strides, Pair dilations, Pair before, Pair after, const Words& words,
                     const std::vector<double>& literals, int threads) {
   require(weights.ndim() == 4, "weights must be (filters, channels / groups, height, width)");
@@ -92,17 +93,15 @@ Held convolution_of(const Any& x, const Any& weights, const std::optional<Any>& 
           {}};
 }
 
-Held convolution_step(const Any& x, const Any& weights, const std::optional<Any>& bias, const Any& y,
+Held convolution_step(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y,
                       std::int64_t groups, Pair strides, Pair dilations, Pair before, Pair after, const Words& words,
                       const std::vector<double>& literals, int threads) {
   const auto make = x.dtype() == nb::dtype<double>() ? convolution_of<double> : convolution_of<float>;
-  Held held = make(x, weights, bias, y, groups, strides, dilations, before, after, words, literals, threads);
-  held.alive = {nb::cast(x), nb::cast(weights), bias ? nb::cast(*bias) : nb::none(), nb::cast(y)};
-  return held;
+  return make(x, weights, bias, y, groups, strides, dilations, before, after, words, literals, threads);
 }
 
 template <class T>
-Held pooling_of(const Any& x, const std::optional<Any>& counts, const Any& y, Pair kernel, Pair strides, Pair dilations,
+Held pooling_of(const Constant& x, const std::optional<Constant>& counts, const Any& y, Pair kernel, Pair strides, Pair dilations,
                 Pair before, Pair after, int threads) {
   const Windows w = windows_of(x, y, 1, kernel, strides, dilations, before, after);
   require(w.filters == w.channels, "y must have the channels of x");
@@ -111,12 +110,10 @@ Held pooling_of(const Any& x, const std::optional<Any>& counts, const Any& y, Pa
           {}};
 }
 
-Held pooling_step(const Any& x, const std::optional<Any>& counts, const Any& y, Pair kernel, Pair strides,
+Held pooling_step(const Constant& x, const std::optional<Constant>& counts, const Any& y, Pair kernel, Pair strides,
                   Pair dilations, Pair before, Pair after, int threads) {
   const auto make = x.dtype() == nb::dtype<double>() ? pooling_of<double> : pooling_of<float>;
-  Held held = make(x, counts, y, kernel, strides, dilations, before, after, threads);
-  held.alive = {nb::cast(x), counts ? nb::cast(*counts) : nb::none(), nb::cast(y)};
-  return held;
+  return make(x, counts, y, kernel, strides, dilations, before, after, threads);
 }
 
 // ---- elementwise ----
@@ -152,11 +149,11 @@ class Elementwise : public Step {
 };
 
 template <class T>
-Held elementwise_of(const std::vector<Any>& arrays, const Words& words, const std::vector<double>& literals,
+Held elementwise_of(const std::vector<Constant>& arrays, const Words& words, const std::vector<double>& literals,
                     int threads) {
   require(!arrays.empty(), "no arrays");
   std::int64_t rows = 1, columns = 1;
-  for (const Any& array : arrays) {
+  for (const Constant& array : arrays) {
     require(array.dtype() == nb::dtype<T>() && array.ndim() == 2, "an array of another dtype or dimensions");
     rows = std::max(rows, static_cast<std::int64_t>(array.shape(0)));
     columns = std::max(columns, static_cast<std::int64_t>(array.shape(1)));
@@ -164,11 +161,11 @@ Held elementwise_of(const std::vector<Any>& arrays, const Words& words, const st
   require(columns < std::int64_t{1} << 31, "too many columns");
   std::vector<typename Chain<T>::Array> places;
   std::vector<char> is_whole;
-  for (const Any& array : arrays) {
+  for (const Constant& array : arrays) {
     const auto own_rows = static_cast<std::int64_t>(array.shape(0)), own = static_cast<std::int64_t>(array.shape(1));
     require((own_rows == rows || own_rows == 1) && (own == columns || own == 1), "arrays that do not broadcast");
     require(own == 1 || array.stride(1) == 1, "columns that are not contiguous");
-    places.push_back({static_cast<T*>(array.data()), own_rows == 1 ? 0 : array.stride(0), own == 1 && columns > 1 ? 0 : 1});
+    places.push_back({const_cast<T*>(static_cast<const T*>(array.data())), own_rows == 1 ? 0 : array.stride(0), own == 1 && columns > 1 ? 0 : 1});
     is_whole.push_back(own_rows == rows && own == columns);
   }
   for (std::size_t at = 1; at < words.size(); at += 5) {
@@ -180,18 +177,16 @@ Held elementwise_of(const std::vector<Any>& arrays, const Words& words, const st
   return {std::make_unique<Elementwise<T>>(std::move(chain), std::move(places), rows, columns, threads), {}};
 }
 
-Held elementwise_step(const std::vector<Any>& arrays, const Words& words, const std::vector<double>& literals,
+Held elementwise_step(const std::vector<Constant>& arrays, const Words& words, const std::vector<double>& literals,
                       int threads) {
   require(!arrays.empty(), "no arrays");
   const bool is_double = arrays[0].dtype() == nb::dtype<double>();
-  Held held = (is_double ? elementwise_of<double> : elementwise_of<float>)(arrays, words, literals, threads);
-  for (const Any& array : arrays) held.alive.push_back(nb::cast(array));
-  return held;
+  return (is_double ? elementwise_of<double> : elementwise_of<float>)(arrays, words, literals, threads);
 }
 
 // ---- copies and kernels ----
 
-Held copying_step(const Any& from, const Any& to, int threads) {
+Held copying_step(const Constant& from, const Any& to, int threads) {
   require(from.ndim() == to.ndim() && from.dtype() == to.dtype(), "arrays of different dimensions or dtypes");
   std::vector<std::int64_t> sizes, from_strides, to_strides;
   const auto item = static_cast<std::int64_t>(from.itemsize());
@@ -200,7 +195,7 @@ Held copying_step(const Any& from, const Any& to, int threads) {
     sizes.push_back(static_cast<std::int64_t>(from.shape(d)));
     from_strides.push_back(from.stride(d) * item), to_strides.push_back(to.stride(d) * item);
   }
-  return {copying(from.data(), to.data(), sizes, from_strides, to_strides, item, threads), {nb::cast(from), nb::cast(to)}};
+  return {copying(from.data(), to.data(), sizes, from_strides, to_strides, item, threads), {}};
 }
 
 template <class T>
@@ -276,6 +271,8 @@ class Steps {
 
 void bind_steps(nb::module_& m) {
   nb::class_<Held>(m, "Step", "A computation on arrays that stay where they are.")
+      .def("keep", [](Held& held, nb::object object) { held.alive.push_back(std::move(object)); }, nb::arg("object"),
+           "Keep an object alive as long as the step: the arrays that it reads and writes.")
       .def_prop_ro("nbytes", [](const Held& held) { return held.step->bytes(); }, "The memory of its own.");
   nb::class_<Steps>(m, "Steps", "Steps that one call runs one after the other.")
       .def(nb::init<std::vector<nb::object>>(), nb::arg("steps"))
