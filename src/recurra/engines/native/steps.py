@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import recurra._native as _native
@@ -24,11 +25,11 @@ class NativeRun:
         self._call()
 
 
+@dataclass(frozen=True)
 class NativeSteps:
     """Makes native steps, which run on this number of threads."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    threads: int
 
     def convolution(
         self, x: Array, weights: Array, bias: Array | None, y: Array, windows: Windows, then: Operations | None
@@ -36,7 +37,7 @@ class NativeSteps:
         """See ``StepMaker``."""
         w = windows
         step = _native.convolution_step(
-            x, weights, bias, y, w.groups, w.strides, w.dilations, w.before, w.after, *_words(then), self._threads
+            x, weights, bias, y, w.groups, w.strides, w.dilations, w.before, w.after, *_words(then), self.threads
         )
         return NativeRun(step, (x, weights, bias, y))
 
@@ -49,7 +50,7 @@ class NativeSteps:
         return self._pooling(x, counts, y, windows)
 
     def _pooling(self, x: Array, counts: Array | None, y: Array, w: Windows) -> Run:
-        step = _native.pooling_step(x, counts, y, w.kernel, w.strides, w.dilations, w.before, w.after, self._threads)
+        step = _native.pooling_step(x, counts, y, w.kernel, w.strides, w.dilations, w.before, w.after, self.threads)
         return NativeRun(step, (x, counts, y))
 
     def elementwise(self, arrays: Sequence[Array], operations: Operations) -> Run:
@@ -57,11 +58,11 @@ class NativeSteps:
         if any(result < len(arrays) and not arrays[result].flags.writeable for _, result, _ in operations.each):
             raise ValueError("a result that is read-only")
         held = list(arrays)
-        return NativeRun(_native.elementwise_step(held, *_words(operations), self._threads), held)
+        return NativeRun(_native.elementwise_step(held, *_words(operations), self.threads), held)
 
     def copy(self, source: Array, target: Array) -> Run:
         """See ``StepMaker``."""
-        return NativeRun(_native.copying_step(source, target, self._threads), (source, target))
+        return NativeRun(_native.copying_step(source, target, self.threads), (source, target))
 
     def joined(self, runs: Sequence[Run]) -> list[Run]:
         """See ``StepMaker``."""
