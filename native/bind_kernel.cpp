@@ -70,7 +70,7 @@ TypedKernel<T>::TypedKernel(Code code, const Routines<T>& routines)
 // - the number of first states that `previous` instructions read; for each: address, stride;
 // - for each constant result: address.
 template <class T>
-void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
+Call<T> TypedKernel<T>::call_of(const Words& words) const {
   const Code& code = executor_.code();
   Places places{words};
   CallBuilder<T> call(code, extent(places));
@@ -98,7 +98,12 @@ void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
   }
   for (std::size_t n = 0; n < code.results.size(); ++n) call.result(places.address<T*>());
   places.end();
-  const Call<T>& made = call.finished();
+  return call.finished();
+}
+
+template <class T>
+void TypedKernel<T>::run(const Words& words, const nb::object& prepared) const {
+  const Call<T> made = call_of(words);
   const Constants<T>* constants = constants_of(prepared);
   nb::gil_scoped_release unlocked;
   executor_.run(made, constants);

@@ -36,6 +36,8 @@ class TypedKernel : public AnyKernel {
   const Executor<T>& executor() const { return executor_; }
   void run(const Words& words, const nanobind::object& prepared) const override;
   nanobind::object prepare(const Words& words, bool compact) const override;
+  // The call of these words; throws std::invalid_argument if they are none.
+  Call<T> call_of(const Words& words) const;
   // Throws std::invalid_argument if the weights were not prepared for this kernel.
   const Constants<T>* constants_of(const nanobind::object& prepared) const;
 

@@ -129,6 +129,20 @@ struct Routines {
   // Reduces `width` elements of each row to one number, which fills a whole vector.
   void (*reduce)(Reduction kind, T* out, std::ptrdiff_t out_stride, const T* a, std::ptrdiff_t a_stride,
                  std::size_t rows, std::size_t width);
+
+  // Windows begin at base, base + step, …; element k of each is at offsets[k] from its beginning. Nothing but the
+  // elements of n windows is read.
+  // Packs them: panel[k * stride + j] = element k of window j.
+  void (*pack_windows)(T* panel, std::size_t stride, const T* base, const std::ptrdiff_t* offsets, std::size_t k,
+                       std::size_t n, std::ptrdiff_t step);
+
+  // out[j] = init plus the sum of weights[k] * element k of window j, in the chains of `multiply`.
+  void (*correlate)(T* out, const T* weights, T init, const T* base, const std::ptrdiff_t* offsets, std::size_t k,
+                    std::size_t n, std::ptrdiff_t step);
+
+  // out[j] = the largest of the elements of window j, NaN if one is NaN; or, for Reduction::sum, their sum.
+  void (*pool)(Reduction kind, T* out, const T* base, const std::ptrdiff_t* offsets, std::size_t k, std::size_t n,
+               std::ptrdiff_t step);
 };
 
 struct Kernels {

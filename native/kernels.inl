@@ -87,13 +87,14 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_product.inl"
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
+#include "kernels_windows.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
 template <class T>
 constexpr Routines<T> routines = {
     width_of<T>, panel_vectors, RECURRA_QUANTIZED_FROM, pack<T>,  multiply<T>, multiply_unpacked<T>,
-    outer<T>,    rows_sum<T>,   elementwise<T>,         reduce<T>};
+    outer<T>,    rows_sum<T>,   elementwise<T>,         reduce<T>, pack_windows<T>, correlate<T>, pool<T>};
 
 }  // namespace
 }  // namespace recurra

@@ -15,6 +15,7 @@
 #endif
 
 #include "bind_kernel.h"
+#include "bind_steps.h"
 #include "bind_stream.h"
 #include "bind_tensors.h"
 #include "dispatch.h"
@@ -112,6 +113,7 @@ NB_MODULE(_native, m) {
   bind_tensor_layers(m);
   bind_tensor_scan(m);
   bind_stream(m);
+  bind_steps(m);
   nb::set_leak_warnings(false);  // a process that ends early may leave kernels behind, which does no harm
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def(

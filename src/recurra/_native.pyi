@@ -118,6 +118,43 @@ def stream(
     empty: Callable[..., Any],
     dtype: Any,
 ) -> Stream: ...
+class Step:
+    def keep(self, object: object) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+
+class Steps:
+    def __init__(self, steps: list[Step]) -> None: ...
+    def run(self) -> None: ...
+
+def convolution_step(
+    x: object,
+    weights: object,
+    bias: object,
+    y: object,
+    groups: int,
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    before: tuple[int, int],
+    after: tuple[int, int],
+    operations: list[int],
+    literals: list[float],
+    threads: int,
+) -> Step: ...
+def pooling_step(
+    x: object,
+    counts: object,
+    y: object,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    before: tuple[int, int],
+    after: tuple[int, int],
+    threads: int,
+) -> Step: ...
+def elementwise_step(arrays: list[Any], operations: list[int], literals: list[float], threads: int) -> Step: ...
+def copying_step(from_: object, to: object, threads: int) -> Step: ...
+def kernel_step(kernel: Kernel, words: list[int], prepared: PreparedFloat32 | PreparedFloat64) -> Step: ...
 def adopt_torch(
     functions: object,
     tensor: type,

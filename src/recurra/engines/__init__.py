@@ -27,6 +27,7 @@ from recurra.engines.protocol import (
     Wishes,
 )
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.steps import StepMaker
 from recurra.engines.vendor import VendorEngine
 from recurra.errors import EngineError
 
@@ -43,6 +44,7 @@ __all__ = [
     "Result",
     "ScanSpec",
     "StepScan",
+    "StepMaker",
     "Stepper",
     "Wishes",
     "asked",
@@ -50,6 +52,7 @@ __all__ = [
     "engine",
     "reasons",
     "reference",
+    "step_maker",
 ]
 
 # In order of preference.
@@ -125,6 +128,13 @@ def _refuses(engine: Engine, plan: Plan, dtype: DType, device: Device, resets: b
     if resets and not engine.resets:
         return "it knows no reset="
     return engine.refuses(plan, dtype, device)
+
+
+def step_maker() -> StepMaker | None:
+    """The maker of steps of the requested engine, or else of the first one that has any; None if none has."""
+    name = asked()
+    makers = (each.step_maker() for each in (ENGINES.values() if name == "auto" else (ENGINES[name],)))
+    return next((maker for maker in makers if maker is not None), None)
 
 
 def reference() -> Engine:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
+from recurra.engines.steps import StepMaker
 from recurra.program import Sizes
 
 if TYPE_CHECKING:
@@ -250,6 +251,10 @@ class Engine(ABC):
             batch: the number of sequences.
             dtype: of all arrays, a dtype of numpy.
         """
+        return None
+
+    def step_maker(self) -> StepMaker | None:
+        """Return what makes steps of arrays that stay (``steps.py``), for graphs. Default: None."""
         return None
 
 

@@ -1,9 +1,9 @@
-"""ONNX's recurrent operators as equations, in its layouts, with the orders of gates of ``model/layouts.py``.
+"""ONNX's recurrent operators and products as equations, in its layouts, with the orders of gates of ``model/layouts.py``.
 
 W is (gates·hidden, input), R is (gates·hidden, hidden), Wb and Rb are their biases, P the peepholes.
 """
 
-from recurra.equations import cell, clip, sigmoid, split, tanh
+from recurra.equations import cell, clip, feed_forward, sigmoid, split, tanh
 
 
 def _within(bound, *values):
@@ -69,3 +69,15 @@ def peephole_lstm(x, h, c, *, W, R, P, Wb, Rb, f=sigmoid, g=tanh, h_of=tanh, bou
     (a_o,) = _within(bound, a_o + p_o * c)
     h = f(a_o) * h_of(c)
     return h, c
+
+
+@feed_forward
+def product(x, *, W):
+    """x times a matrix (input, output)."""
+    return x @ W
+
+
+@feed_forward
+def linear(x, *, W, b):
+    """x times a matrix (input, output), plus a vector."""
+    return x @ W + b

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,9 @@ class NodeStep:
         inputs: names of values; empty for an input that is left out.
         outputs: names of values; empty for an output that is not wanted.
         finished: names of the values that no later step reads.
+        operator: the operator's name.
+        attributes: the node's attributes, as the operator takes them.
+        remembered: what settled calls of all shapes share, such as packed weights.
     """
 
     label: str
@@ -31,6 +35,9 @@ class NodeStep:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     finished: tuple[str, ...] = ()
+    operator: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    remembered: dict[str, Any] = field(default_factory=dict)
 
     def run(self, values: NamedArrays) -> None:
         """Read the inputs from a table of values, and write the outputs to it.

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from recurra.compiler import Plan
 from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, Stepper, StepScan
+from recurra.engines.steps import StepMaker
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -103,3 +104,12 @@ class NativeEngine(Engine):
             told.append((kernel.code(sizes, double), scan.packed, list(scan.masks), width))
         rows = None if table is None else np.ascontiguousarray(table, dtype)
         return native.stream(told, rows, batch, threads(), double, np.empty, dtype)
+
+    def step_maker(self) -> StepMaker | None:
+        """Return what makes native steps; None if native code cannot run here."""
+        if _module_refuses() is not None:
+            return None
+        from recurra.engines.native.kernel import threads
+        from recurra.engines.native.steps import NativeSteps
+
+        return NativeSteps(threads())

@@ -25,6 +25,7 @@ from recurra.engines.native.arrays import (
     rows_words,
 )
 from recurra.engines.native.build import Built, build
+from recurra.engines.native.steps import NativeRun
 from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
@@ -110,7 +111,10 @@ class NativeKernel(Kernel):
         built = self.built_forward(call.sizes, is_double(x), ())
         traced = [np.empty((*x.shape[:-1], width), x.dtype) for width in built.output_widths[1:]]
         words, alive = _forward_words(call, [into.output, *traced], into.states)
-        return _Repeated(built.kernel, words, call.packed, (given, traced, alive))
+        if call.packed is None:
+            return _Repeated(built.kernel, words, (given, traced, alive))
+        step = _native.kernel_step(built.kernel, words, call.packed)  # type: ignore[arg-type]
+        return NativeRun(step, (given, traced, alive))
 
     def _traced(self, values: Sequence[Array]) -> dict[str, Array]:
         """The traced variables by name. Native code computes bools as zeros and ones; these become bools again."""
@@ -262,11 +266,10 @@ class _Repeated:
 
     kernel: _native.Kernel
     words: list[int]
-    packed: Any
     alive: object
 
     def __call__(self) -> None:
-        self.kernel.run(self.words, self.packed)
+        self.kernel.run(self.words, None)
 
 
 def _sizes_tensor(batch_sizes: Sequence[int] | Array | None) -> Any:

@@ -56,23 +56,14 @@ class RecurrentLayer:
     hidden_size: int | None
     is_batch_first: bool
 
-    def function(self, node: NodeInfo) -> NodeFunction:
+    def function(self, node: NodeInfo) -> RecurrentFunction:
         """The function of a node; weights that are known while loading are packed once."""
-        count = len(self.cell.states)
-        weights = (1, 2, 3, 5 + count)
-        ready = None
+        weights = (1, 2, 3, 5 + len(self.cell.states))
         if all(node.constant(number) is not None for number in weights if node.has(number)):
-            ready = self._programs(*(node.constant(number) for number in weights))
+            return RecurrentFunction(self, self.programs(*(node.constant(number) for number in weights)))
+        return RecurrentFunction(self, None)
 
-        def run(
-            X: Array, W: Array, R: Array, B: Array | None = None, lens: Array | None = None, *others: Array | None
-        ) -> tuple[Array, ...]:
-            P = others[count] if len(others) > count else None
-            return self._run(X, R, self._programs(W, R, B, P) if ready is None else ready, lens, others[:count])
-
-        return run
-
-    def _run(
+    def run(
         self, X: Array, R: Array, programs: Sequence[PackedProgram], lens: Array | None, given: Sequence[Array | None]
     ) -> tuple[Array, ...]:
         """Compute Y and the last states."""
@@ -124,7 +115,7 @@ class RecurrentLayer:
             states.append(state.swapaxes(0, 1) if self.is_batch_first else state)
         return states
 
-    def _programs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[PackedProgram]:
+    def programs(self, W: Any, R: Any, B: Array | None, P: Array | None) -> list[PackedProgram]:
         """The program of each direction, with these weights."""
         self._check_weights(W, R, B, P)
         dtype = np.float32 if R.dtype == np.float16 else R.dtype  # half precision is computed in float32
@@ -160,6 +151,28 @@ class RecurrentLayer:
                 )
             if value is not None and (value.dtype != R.dtype or R.dtype.name not in _FLOATS):
                 raise ValueError(f"{name} must be as all weights one of {', '.join(_FLOATS)}; got {value.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentFunction:
+    """The function of a recurrent node.
+
+    Attributes:
+        layer: its layer.
+        programs: the program of each direction, if its weights are known while loading.
+    """
+
+    layer: RecurrentLayer
+    programs: Sequence[PackedProgram] | None
+
+    def __call__(
+        self, X: Array, W: Array, R: Array, B: Array | None = None, lens: Array | None = None, *others: Array | None
+    ) -> tuple[Array, ...]:
+        """Compute Y and the last states."""
+        count = len(self.layer.cell.states)
+        P = others[count] if len(others) > count else None
+        programs = self.layer.programs(W, R, B, P) if self.programs is None else self.programs
+        return self.layer.run(X, R, programs, lens, others[:count])
 
 
 def _stacked(arrays: Sequence[Array], axis: int) -> Array:

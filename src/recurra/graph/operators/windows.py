@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +20,8 @@ _PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True)
-class _Window:
-    """A window that moves over (batch, channels, …); None stands for ONNX's default."""
+class Window:
+    """A window of a node that moves over (batch, channels, …); None stands for ONNX's default."""
 
     kernel: Sequence[int]
     auto_pad: str
@@ -33,8 +35,8 @@ class _Window:
         count = len(self.kernel)
         if len(shape) != count:
             raise ValueError(f"a kernel of {count} dimensions over {len(shape)}")
-        steps = self._each(self.strides)
-        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self._each(self.dilations), strict=True)]
+        steps = self.each(self.strides)
+        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.each(self.dilations), strict=True)]
         pads = [0] * (2 * count) if self.pads is None else list(self.pads)
         if min((*self.kernel, *steps, *reach)) < 1 or len(pads) != 2 * count or min(pads) < 0:
             raise ValueError(f"kernel {self.kernel}, strides {self.strides}, pads {self.pads} make no window")
@@ -57,11 +59,24 @@ class _Window:
             last -= 1
         return max(0, last * step + need - size - before - after)
 
-    def _each(self, given: Sequence[int] | None) -> Sequence[int]:
+    def each(self, given: Sequence[int] | None) -> Sequence[int]:
+        """Strides or dilations, by default 1 for each dimension."""
         values = [1] * len(self.kernel) if given is None else given
         if len(values) != len(self.kernel):
             raise ValueError(f"{len(values)} values for a kernel of {len(self.kernel)} dimensions")
         return values
+
+    def counts(self, shape: Sequence[int], count_include_pad: int, dtype: np.dtype[Any]) -> Array:
+        """The number of elements that an average counts in each window, (1, 1, positions…)."""
+        window, counted = self, np.ones((1, 1, *shape), dtype)
+        if count_include_pad:
+            widths = [(before, after) for before, after, _ in self.borders(shape)]
+            ones = np.pad(counted, [(0, 0), (0, 0), *widths], constant_values=1)
+            beyond = [(0, beyond) for _, _, beyond in self.borders(shape)]
+            counted = np.pad(ones, [(0, 0), (0, 0), *beyond])
+            window = Window(self.kernel, "VALID", self.dilations, None, self.strides)
+        seen = window.over(counted, 0)
+        return seen.sum(_inside(seen, len(shape)), dtype)
 
     def over(self, x: Array, filler: Any) -> Array:
         """The elements of each window, (batch, channels, positions…, kernel…); the filler outside of x."""
@@ -69,12 +84,12 @@ class _Window:
         widths = [(0, 0), (0, 0), *((before, after + beyond) for before, after, beyond in borders)]
         checked_shape((size + sum(width) for size, width in zip(x.shape, widths, strict=True)), x.dtype)
         padded = np.pad(x, widths, constant_values=filler)
-        dilations = self._each(self.dilations)
+        dilations = self.each(self.dilations)
         reach = tuple((k - 1) * d + 1 for k, d in zip(self.kernel, dilations, strict=True))
         if any(size < need for size, need in zip(padded.shape[2:], reach, strict=True)):
             raise ValueError(f"the window {reach} is larger than what it moves over, {padded.shape[2:]}")
         seen = sliding_window_view(padded, reach, tuple(range(2, x.ndim)))
-        steps = [slice(None, None, step) for step in (*self._each(self.strides), *dilations)]
+        steps = [slice(None, None, step) for step in (*self.each(self.strides), *dilations)]
         chosen = (slice(None), slice(None), *steps)
         return seen[chosen]
 
@@ -99,7 +114,7 @@ def convolution(
         raise ValueError(
             f"x {x.shape} and weights {weight.shape} do not fit kernel {kernel} in {group} groups of channels"
         )
-    seen = _Window(kernel, auto_pad, dilations, pads, strides).over(x, 0)
+    seen = Window(kernel, auto_pad, dilations, pads, strides).over(x, 0)
     batch, positions = x.shape[0], seen.shape[2 : x.ndim]
     seen = seen.reshape(batch, group, weight.shape[1], *seen.shape[2:])
     matrices = weight.reshape(group, filters // group, -1).swapaxes(1, 2)
@@ -139,8 +154,9 @@ def max_pool(
 ) -> Array:
     """The largest element of each window; ``storage_order`` is about indices, which are not an output here."""
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    seen = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode).over(x, least)
-    return seen.max(_inside(seen, x.ndim - 2))
+    seen = Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode).over(x, least)
+    elements = itertools.product(*map(range, seen.shape[x.ndim :]))
+    return functools.reduce(np.maximum, (seen[(..., *element)] for element in elements))  # seen's own strides are slow
 
 
 @operator("AveragePool", auto_pad=_PADDING)
@@ -156,17 +172,9 @@ def average_pool(
     strides: Sequence[int] | None = None,
 ) -> Array:
     """The mean of each window's elements; with ``count_include_pad``, the padding counts too."""
-    window = _Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode)
+    window = Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode)
     seen = window.over(x, 0)
-    counted = np.ones((1, 1, *x.shape[2:]), x.dtype)
-    if count_include_pad:
-        widths = [(before, after) for before, after, _ in window.borders(x.shape[2:])]
-        ones = np.pad(counted, [(0, 0), (0, 0), *widths], constant_values=1)
-        beyond = [(0, beyond) for _, _, beyond in window.borders(x.shape[2:])]
-        counted = np.pad(ones, [(0, 0), (0, 0), *beyond])
-        window = _Window(kernel_shape, "VALID", dilations, None, strides)
-    inside = _inside(seen, x.ndim - 2)
-    return seen.sum(inside, x.dtype) / window.over(counted, 0).sum(inside, x.dtype)
+    return seen.sum(_inside(seen, x.ndim - 2), x.dtype) / window.counts(x.shape[2:], count_include_pad, x.dtype)
 
 
 functions(

@@ -1,0 +1,81 @@
+"""Native steps: computations on arrays that stay where they are, several of them in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import recurra._native as _native
+from recurra.engines.steps import Array, Operations, Run, Windows
+
+_NUMBERS = {name: number for number, name in enumerate(_native.operations())}
+
+
+class NativeRun:
+    """A native step that can be called; ``alive`` are the arrays that it reads and writes."""
+
+    def __init__(self, step: _native.Step, alive: object) -> None:
+        self.step = step
+        step.keep(alive)
+        self._call = _native.Steps([step]).run
+
+    def __call__(self) -> None:
+        """Run the step."""
+        self._call()
+
+
+@dataclass(frozen=True)
+class NativeSteps:
+    """Makes native steps, which run on this number of threads."""
+
+    threads: int
+
+    def convolution(
+        self, x: Array, weights: Array, bias: Array | None, y: Array, windows: Windows, then: Operations | None
+    ) -> Run:
+        """See ``StepMaker``."""
+        w = windows
+        step = _native.convolution_step(
+            x, weights, bias, y, w.groups, w.strides, w.dilations, w.before, w.after, *_words(then), self.threads
+        )
+        return NativeRun(step, (x, weights, bias, y))
+
+    def largest(self, x: Array, y: Array, windows: Windows) -> Run:
+        """See ``StepMaker``."""
+        return self._pooling(x, None, y, windows)
+
+    def mean(self, x: Array, counts: Array, y: Array, windows: Windows) -> Run:
+        """See ``StepMaker``."""
+        return self._pooling(x, counts, y, windows)
+
+    def _pooling(self, x: Array, counts: Array | None, y: Array, w: Windows) -> Run:
+        step = _native.pooling_step(x, counts, y, w.kernel, w.strides, w.dilations, w.before, w.after, self.threads)
+        return NativeRun(step, (x, counts, y))
+
+    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> Run:
+        """See ``StepMaker``."""
+        if any(result < len(arrays) and not arrays[result].flags.writeable for _, result, _ in operations.each):
+            raise ValueError("a result that is read-only")
+        held = list(arrays)
+        return NativeRun(_native.elementwise_step(held, *_words(operations), self.threads), held)
+
+    def copy(self, source: Array, target: Array) -> Run:
+        """See ``StepMaker``."""
+        return NativeRun(_native.copying_step(source, target, self.threads), (source, target))
+
+    def joined(self, runs: Sequence[Run]) -> list[Run]:
+        """See ``StepMaker``."""
+        found: list[Run] = []
+        for is_native, group in groupby(runs, lambda run: isinstance(run, NativeRun)):
+            members = list(group)
+            found += [_native.Steps([run.step for run in members]).run] if is_native else members  # type: ignore[attr-defined]
+        return found
+
+
+def _words(operations: Operations | None) -> tuple[list[int], list[float]]:
+    """Operations as native code takes them."""
+    words: list[int] = []
+    for name, result, operands in () if operations is None else operations.each:
+        words += (_NUMBERS[name], result, *operands, *(-1,) * (3 - len(operands)))
+    return words, [] if operations is None else list(operations.literals)

@@ -1,0 +1,145 @@
+"""A node while its graph is settled, and the table of settlers: functions that settle nodes of some operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra.engines import StepMaker
+from recurra.engines.steps import Run
+from recurra.graph.running import NodeStep
+from recurra.graph.settling.memory import Buffers
+from recurra.graph.table import Array
+
+FLOATS = ("float32", "float64")
+
+
+class SettlingNode:
+    """A node whose inputs stay where they are, while its steps are made.
+
+    Attributes:
+        step: the node.
+        inputs: its inputs; None for one that is left out. Those that are known never change, of the others alone shape,
+            dtype and memory count.
+        maker: makes steps.
+        buffers: hands out arrays.
+        runs: the steps that were made so far, in order.
+        outputs: the names of the values that the steps write: those of the last node that was taken.
+    """
+
+    def __init__(
+        self,
+        step: NodeStep,
+        inputs: Sequence[Array | None],
+        known: Sequence[bool],
+        maker: StepMaker,
+        buffers: Buffers,
+        followers: Callable[[str], NodeStep | None],
+        constant: Callable[[str], Array | None],
+    ) -> None:
+        self.step, self.inputs, self.maker, self.buffers = step, inputs, maker, buffers
+        self.runs: list[Run] = []
+        self.outputs = step.outputs
+        self.taken: list[NodeStep] = []
+        self._known, self._followers, self._constant = known, followers, constant
+        self._passing: list[Array] = []
+
+    @property
+    def operator(self) -> str:
+        """The operator's name."""
+        return self.step.operator
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute as operators take it."""
+        return self.step.attributes.get(name, default)
+
+    def input(self, number: int) -> Array | None:
+        """An input; None if it is left out."""
+        return self.inputs[number] if number < len(self.inputs) else None
+
+    def known(self, number: int) -> Array | None:
+        """An input that never changes; None if it may change or is left out."""
+        return self.inputs[number] if number < len(self.inputs) and self._known[number] else None
+
+    def are_known(self, numbers: Sequence[int]) -> bool:
+        """Whether these inputs never change, or are left out."""
+        return all(self.input(number) is None or self._known[number] for number in numbers)
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A contiguous array for an output."""
+        return self.buffers.array(shape, dtype)
+
+    def contiguous(self, array: Array) -> Array:
+        """The array, or a contiguous copy, which a step makes."""
+        if array.flags.c_contiguous:
+            return array
+        copied = self.buffers.array(array.shape, array.dtype)
+        self.buffers.use(copied)
+        self._passing.append(copied)
+        self.runs.append(self.maker.copy(array, copied))
+        return copied
+
+    def next(self) -> tuple[NodeStep, list[Array | None]] | None:
+        """The only node that reads the result so far, with its inputs.
+
+        They are None for the result itself, for unknown ones and those left out. None if the result is an output of the
+        graph, if several nodes read it, or if the node reads it twice.
+        """
+        wanted = [name for name in self.outputs if name]
+        step = self._followers(wanted[0]) if len(wanted) == 1 else None
+        if step is None or step.inputs.count(wanted[0]) != 1:
+            return None
+        return step, [self._constant(name) for name in step.inputs]
+
+    def take(self, step: NodeStep) -> None:
+        """Do the work of the next node too: this node's results are that node's outputs."""
+        self.taken.append(step)
+        self.outputs = step.outputs
+
+    def forget(self) -> None:
+        """Free the arrays that only this node's steps use."""
+        for array in self._passing:
+            self.buffers.release(array)
+
+
+Settler = Callable[[SettlingNode], Sequence[Array] | None]
+SETTLERS: dict[str, Settler] = {}
+
+
+def settler(*operators: str) -> Callable[[Settler], Settler]:
+    """Enter a function in the table, as a decorator: it settles nodes of these operators.
+
+    It appends to ``node.runs``, and returns the arrays that these write (or views of inputs), one for each output. If it
+    returns None, which it must before it changes anything, the operator's own function runs in each call.
+    """
+
+    def enter(function: Settler) -> Settler:
+        SETTLERS.update(dict.fromkeys(operators, function))
+        return function
+
+    return enter
+
+
+def is_float(*arrays: Array | None) -> bool:
+    """Whether arrays are there, have elements, and all are float32 or all float64."""
+    first = arrays[0]
+    return first is not None and all(
+        each is not None and each.dtype == first.dtype and each.dtype.name in FLOATS and each.size > 0 for each in arrays
+    )
+
+
+def matrix_of(array: Array, rows: int, columns: int) -> Array | None:
+    """A view (rows, columns) with contiguous columns; None if there is none."""
+    view: Array = array.view()
+    try:
+        view.shape = (rows, columns)
+    except (AttributeError, ValueError):
+        return None
+    return view if columns == 1 or view.strides[1] == view.itemsize else None
+
+
+def scalar_of(array: Array | None) -> float | None:
+    """The number in an array of one element; None if there is not exactly one."""
+    return None if array is None or np.size(array) != 1 else float(np.asarray(array).reshape(()))

@@ -1,0 +1,45 @@
+"""RNN, GRU and LSTM nodes as repeated runs of the engine, over arrays that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recurra.graph.operators.recurrent import RecurrentFunction
+from recurra.graph.settling.node import SettlingNode, is_float, settler
+from recurra.graph.table import Array
+
+
+@settler("RNN", "GRU", "LSTM")
+def recurrent(node: SettlingNode) -> Sequence[Array] | None:
+    """A layer with known weights over sequences that all have all steps; each direction writes its part of Y."""
+    function, x, lens = node.step.function, node.input(0), node.known(4)
+    if not isinstance(function, RecurrentFunction) or function.programs is None or not node.are_known((4,)):
+        return None
+    if x is None or not is_float(x) or x.ndim != 3 or function.programs[0].parameters[0].dtype != x.dtype:
+        return None
+    layer, programs = function.layer, function.programs
+    rows = x.swapaxes(0, 1) if layer.is_batch_first else x
+    steps, batch, _ = rows.shape
+    if x.shape[2] != programs[0].input_size or (lens is not None and not (lens == steps).all()):
+        return None
+    count, hidden = len(layer.cell.states), programs[0].output_size
+    leading = (batch, len(programs)) if layer.is_batch_first else (len(programs), batch)
+    given = [node.input(5 + number) for number in range(count)]
+    if any(each is not None and (each.shape != (*leading, hidden) or each.dtype != x.dtype) for each in given):
+        return None
+    if rows.strides[2] != rows.itemsize:
+        rows = node.contiguous(rows)
+    whole = (batch, steps, len(programs), hidden) if layer.is_batch_first else (steps, len(programs), batch, hidden)
+    y = node.array(whole, x.dtype)
+    last = [node.array((*leading, hidden), x.dtype) for _ in range(count)]
+    zeros = np.zeros((*leading, hidden), x.dtype)
+    firsts = [zeros if each is None else node.contiguous(each) for each in given]
+    direction = (slice(None), 0) if layer.is_batch_first else (0,)
+    for number, program in enumerate(programs):
+        direction = (slice(None), number) if layer.is_batch_first else (number,)
+        output = y[:, :, number].swapaxes(0, 1) if layer.is_batch_first else y[:, number]
+        states, ends = ([each[direction] for each in group] for group in (firsts, last))
+        node.runs.append(program.repeated(rows, states, output, ends))
+    return [y, *last][: len(node.step.outputs)]
