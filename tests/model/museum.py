@@ -101,7 +101,7 @@ TABLE = TableFormat(
 )
 RECIPE = recipe(
     "D", periods=(7,), known=("promo", "price"), past=("rain",), categories=(2,), least=0.0, naive="last value",
-    gain=0.25, coverage=(0.8, 0.9), left_out=40, logarithm=None, table=TABLE,
+    gain=0.25, coverage=(0.8, 0.9), left_out=40, transform=None, table=TABLE,
 )  # fmt: skip
 
 

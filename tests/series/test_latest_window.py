@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recurra.series.latest_window import LatestValues, LatestWindow
 from recurra.series.linear import lags_of
 from recurra.series.references import LONG_PERIOD
+from recurra.series.transforms import LOGARITHM, NONE
 from recurra.series.windows import SeriesReader, steps_back
 from tests.runtime.forecasters import panel_of, recipe
 
@@ -20,7 +21,7 @@ INPUTS = st.fixed_dictionaries(
         "known": st.sampled_from([(), ("promo",)]),
         "past": st.sampled_from([(), ("rain", "sun")]),
         "categories": st.sampled_from([(), (2,), (3, 1)]),
-        "logarithm": st.booleans(),
+        "transform": st.sampled_from(["none", "root", "logarithm"]),
         "least": st.sampled_from([None, 0.0]),
         "linear_memory": st.sampled_from([0, 7, 40]),
     }
@@ -66,14 +67,14 @@ def test_it_is_the_window_of_what_it_remembers(frequency, periods, inputs, conte
 
 
 def test_a_value_that_is_not_positive_ends_the_logarithms():
-    made = recipe("MS", periods=(4,), logarithm=True)
+    made = recipe("MS", periods=(4,), transform="logarithm")
     values = np.arange(1.0, 30.0)
     window = LatestWindow(panel_of(made, 20, level=90.0), made, 1)
-    assert window.is_logarithm
+    assert window.transform is LOGARITHM
     window.append(np.nan, values[:0], values[:0])
-    assert window.is_logarithm
+    assert window.transform is LOGARITHM
     window.append(0.0, values[:0], values[:0])
-    assert not window.is_logarithm
+    assert window.transform is NONE
     window.append(5.0, values[:0], values[:0])
     window.encode()
     assert np.isfinite(window.past).all()

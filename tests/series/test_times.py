@@ -47,6 +47,10 @@ FORMS = [
     (["2020/01/31", "2020/02/01"], "2020-02-01"),
     (["20200131", "20200201"], "2020-02-01"),
     (["202001", "202002"], "2020-02-01"),
+    (["2020.01", "2020.10"], "2020-10-01"),
+    (["2020.1", "2020.10"], "2020-10-01"),
+    (["1600000000123456000", "1600003600000000000"], "2020-09-13T13:26:40"),
+    (["999999999000000000", "1000000000000000000"], "2001-09-09T01:46:40"),
     (["2020Q1", "2020Q4"], "2020-10-01"),
     (["Q1 2020", "Q3 2020"], "2020-07-01"),
     (["2020M01", "2020M11"], "2020-11-01"),
@@ -97,6 +101,7 @@ def test_weeks_are_those_of_iso_8601(days):
         (["2020-01-01", "yesterday"], "'yesterday' at line 3 is no date of the form %Y-%m-%d; repair it"),
         (["2020-02-28", "2020-02-30"], "'2020-02-30' at line 3"),
         (["2020-01-01", ""], "nothing at line 3 is no time; give the row one"),
+        (["1600000000000000000", "1600000000000000500"], "'1600000000000000500' at line 3 is no date of the form %9s"),
         (["soon", "later"], "'soon' at line 2 is no date"),
     ],
 )
@@ -144,7 +149,8 @@ def test_no_such_zone():
     ("numbers", "pattern"),
     [([1, 2, 3], None), ([1949, 1950], "%Y"), ([202001, 202012], "%Y%m"), ([20200131, 20200201], "%Y%m%d"),
      ([20200131, 20200299], None), ([1_600_000_000, 1_600_003_600], "%s"), ([1_600_000_000_000] * 2, "%3s"),
-     ([1_600_000_000_000_000] * 2, "%6s"), ([100_000_000, 100_003_600], None)],
+     ([1_600_000_000_000_000] * 2, "%6s"),
+     ([16e17, 16e17 + 3600e9], "%9s"), ([2019.12, 2020.01], "%Y.%m"), ([100_000_000, 100_003_600], None)],
 )  # fmt: skip
 def test_numbers_as_times(numbers, pattern):
     made = Table({"t": NumberColumn(np.array(numbers, float), True)}, "data.csv")
@@ -152,10 +158,23 @@ def test_numbers_as_times(numbers, pattern):
     assert (read.pattern, read.is_step) == (pattern, pattern is None)
 
 
+@pytest.mark.parametrize("numbers", [[2019.1, 2020.1], [2019.01, 2020.13], [2019.011, 2020.01], [2019.0, 2020.01]])
+def test_numbers_that_may_not_be_months(numbers):
+    made = Table({"t": NumberColumn(np.array(numbers))}, "data.csv")
+    with pytest.raises(RunError, match=r"at row \d; times must be dates, such as 2020-01, or whole numbers"):
+        read_time_column(made, "t")
+
+
+def test_months_as_numbers_with_two_decimals():
+    numbers = [2019.11, 2019.12, 2020.01, 2020.02]
+    read = read_time_column(Table({"t": NumberColumn(np.array(numbers))}, "the frame"), "t")
+    assert times_as_text(read.values, read.pattern, None) == ["2019.11", "2019.12", "2020.01", "2020.02"]
+
+
 @pytest.mark.parametrize(("value", "shown"), [(0.5, "0.5"), (np.nan, "nothing"), (np.inf, "inf")])
 def test_numbers_that_are_no_times(value, shown):
     made = Table({"t": NumberColumn(np.array([1, value]))}, "data.csv")
-    with pytest.raises(RunError, match=f"has {shown} at row 1; times must be dates or whole numbers"):
+    with pytest.raises(RunError, match=f"has {shown} at row 1; times must be dates, such as 2020-01, or whole"):
         read_time_column(made, "t")
 
 
@@ -169,7 +188,7 @@ def test_times_of_frames():
     assert by_clock.utc(np.zeros(2, np.int64)).tolist() == [-3_600_000_000, -3_599_999_999]
 
 
-@pytest.mark.parametrize(("pattern", "unit"), [("%s", 1), ("%3s", 1_000), ("%6s", 10**6)])
+@pytest.mark.parametrize(("pattern", "unit"), [("%s", 1), ("%3s", 1_000), ("%6s", 10**6), ("%9s", 10**9)])
 def test_seconds_since_1970(pattern, unit):
     numbers = np.array([1_600_000_000, 1_600_003_600])
     made = Table({"t": NumberColumn(np.array(numbers * unit, float), True)}, "data.csv")

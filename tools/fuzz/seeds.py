@@ -94,7 +94,7 @@ def _forecasters(program: Program) -> Iterator[Description]:
     plain = Recipe(Frequency("step"), reference_weights=((1.0,),) * 2, members=2, **facts)
     table = TableFormat(Frequency("MS"), ("y",), "ds", ("id",), ("price",), ("rain",), ("region",), "text", "%Y-%m")
     rich = Recipe(
-        Frequency("MS", 0, "Europe/Berlin"), periods=(12,), reference_weights=((0.125,) * 7,) * 2, logarithm=None,
+        Frequency("MS", 0, "Europe/Berlin"), periods=(12,), reference_weights=((0.125,) * 7,) * 2, transform=None,
         linear_weights=(0.1,) * 6, linear_memory=9, blend_weights=((0.125,) * 8,) * 2,
         least=0.0, known=("price",), past=("rain",), centers=(1.0, 2.0), spreads=(0.5, 1.0), categories=(1,), gain=0.5,
         coverage=(0.8, 0.9), naive="last value",

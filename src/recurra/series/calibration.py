@@ -10,10 +10,14 @@ import numpy as np
 from recurra.series.windows import FURTHEST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from recurra.series.recipe import Recipe
     from recurra.series.windows import EncodedWindows
+
+    Quantile = Callable[[int], NDArray[np.float64]]  # of a level: the forecasts of observed values, (values,)
 
 LEAST_SHARE = 0.25  # of the squared error of one member that is left to their mean
 FEW_ERRORS = 5  # of a step of the horizon; so few say how large errors are, and not to which side they go
@@ -46,8 +50,7 @@ def calibrated(
         windows: the left-out windows.
         networks: float64 (windows, horizon, levels), the forecasts of networks that did not see them, in scales; None
             where the references forecast alone.
-        actual: float64 (windows, horizon), what was observed, as logarithms where the series is read so; NaN where
-            nothing was.
+        actual: float64 (windows, horizon), what was observed, transformed as the series; NaN where nothing was.
         disagreement: the mean squared distance of members' medians from their mean, in scales, on windows that none of
             them has seen.
     """
@@ -56,18 +59,34 @@ def calibrated(
     seen = np.isfinite(target)
     if not seen.any():
         return replace(recipe, network_weight=0.0)
-    simple = (windows.shift[..., None] + np.array(recipe.reference_quantiles))[seen]
-    if networks is None:
-        return replace(recipe, network_weight=0.0, widths=_widths(simple, target[seen], recipe))
-    own = networks[seen]
-    network, references = (float(pinball(each, target[seen], recipe.levels).mean()) for each in (own, simple))
-    network *= _share_of_mean(own[:, recipe.median] - target[seen], disagreement)
     independent = max(len(target) / target.shape[1], 1.0)  # windows that begin within a horizon tell about the same
+    target = target[seen]
+    quantiles = np.array(recipe.reference_quantiles)
+
+    # Level by level, as all levels of many windows take much memory.
+    def simple(level: int) -> NDArray[np.float64]:
+        return np.asarray((windows.shift + quantiles[:, level])[seen])
+
+    if networks is None:
+        return replace(recipe, network_weight=0.0, widths=_widths(simple, target, recipe))
+    outputs = networks
+
+    def own(level: int) -> NDArray[np.float64]:
+        return outputs[..., level][seen]
+
+    network, references = (_loss(each, target, recipe) for each in (own, simple))
+    network *= _share_of_mean(own(recipe.median) - target, disagreement)
     network *= 1 + 0.5 / independent  # few windows say little, and references have little to learn from them
     sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
     weight = _weight(network, references, sharpness)
-    blend = weight * own + (1 - weight) * simple
-    return replace(recipe, network_weight=weight, widths=_widths(blend, target[seen], recipe))
+    widths = _widths(lambda level: weight * own(level) + (1 - weight) * simple(level), target, recipe)
+    return replace(recipe, network_weight=weight, widths=widths)
+
+
+def _loss(quantile: Quantile, target: NDArray[np.float64], recipe: Recipe) -> float:
+    """The quantile loss, averaged over values and levels."""
+    losses = [pinball(quantile(place)[:, None], target, (level,)).mean() for place, level in enumerate(recipe.levels)]
+    return float(np.mean(losses))
 
 
 def _share_of_mean(errors: NDArray[np.float64], disagreement: float) -> float:
@@ -87,17 +106,18 @@ def _weight(network: float, references: float, sharpness: float) -> float:
     return float(1 / (1 + (network / references) ** sharpness))
 
 
-def _widths(blend: NDArray[np.float64], target: NDArray[np.float64], recipe: Recipe) -> tuple[float, ...]:
+def _widths(blend: Quantile, target: NDArray[np.float64], recipe: Recipe) -> tuple[float, ...]:
     """For each level the factor by which its distance from the median must grow to hold its share of the targets."""
-    middle = blend[:, recipe.median]
+    middle = blend(recipe.median)
+    errors = target - middle
     widths = []
     for place, level in enumerate(recipe.levels):
         if place == recipe.median:
             widths.append(1.0)
             continue
         sign = 1.0 if level > 0.5 else -1.0
-        distance = np.maximum(np.abs(blend[:, place] - middle), 1e-9)
-        needed = np.quantile(sign * (target - middle) / distance, max(level, 1 - level))
+        distance = np.maximum(np.abs(blend(place) - middle), 1e-9)
+        needed = np.quantile(sign * errors / distance, max(level, 1 - level))
         widths.append(float(np.clip(needed, LEAST_WIDTH, MOST_WIDTH)))
     return tuple(widths)
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # A zero in front, as of 007, is a part of a name; a number written so would be another text when it is written back, as
 # would one of more digits than a number has.
 _NAME_LIKE = re.compile(r"\s*[+-]?0\d|.*_|\s*[+-]?(9\d{15}|\d{17,})\s*$", re.ASCII)
+# Fields that are all months are texts as well: as a number 2020.10 would be 2020.1. Some must have two digits, as
+# numbers with one decimal look the same.
+_MONTH = re.compile(r"\s*(1[789]|2[01])\d\d\.(0?[1-9]|1[0-2])\s*", re.ASCII)
+_TWO_DIGITS = re.compile(r".*\.\d\d\s*", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
 _LONGEST = 40  # characters of fields that are turned into numbers together: an array has as many for each
 
@@ -55,7 +59,7 @@ class GrowingColumn:
 
     def _numbers(self, fields: Sequence[str]) -> NDArray[np.float64] | None:
         """The fields as numbers, NaN where missing; None where one is a text."""
-        if any(map(_NAME_LIKE.match, fields)):
+        if any(map(_NAME_LIKE.match, fields)) or (not self._parts and _are_months(fields)):
             return None
         if max(map(len, fields)) <= _LONGEST:
             try:
@@ -85,3 +89,7 @@ class GrowingColumn:
         for part in parts:
             codes = [index.setdefault(number_text(value), len(index)) for value in part.tolist()]
             self._parts.append(np.array(codes, np.int32))
+
+
+def _are_months(fields: Sequence[str]) -> bool:
+    return all(map(_MONTH.fullmatch, fields)) and any(map(_TWO_DIGITS.fullmatch, fields))

@@ -124,9 +124,11 @@ def _has_dates(table: Table, name: str) -> bool:
 
 
 def _is_steps(table: Table, name: str) -> bool:
-    """Whether a column has whole numbers alone, as years and steps are."""
+    """Whether a column has whole numbers alone, as years and steps are, or months such as 2020.01."""
     column = table.columns[name]
-    return isinstance(column, NumberColumn) and column.whole and bool(np.isfinite(column.numbers).all())
+    if not isinstance(column, NumberColumn) or not np.isfinite(column.numbers).all():
+        return False
+    return column.whole or date_pattern_of(column.numbers) is not None
 
 
 def _counts(table: Table, name: str) -> bool:

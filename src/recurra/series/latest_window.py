@@ -11,6 +11,7 @@ from recurra.series.latest_references import LatestReferences
 from recurra.series.linear import LinearMap
 from recurra.series.scaling import RELATIVE_ZERO
 from recurra.series.stacking import by_step
+from recurra.series.transforms import NONE, TRANSFORMS
 from recurra.series.windows import FURTHEST, Blend, SeriesReader, deviation, standard, steps_back
 
 if TYPE_CHECKING:
@@ -38,19 +39,19 @@ class LatestWindow:
     Attributes:
         past: float32 (context, 1, features), the encoder's input once ``encode`` has been called.
         future: float32 (horizon, 1, features), the decoder's.
-        is_logarithm: whether the values are read as logarithms.
+        transform: the transform of the values.
     """
 
     def __init__(self, history: Panel, recipe: Recipe, horizon: int) -> None:
         self._recipe = recipe
         reader = SeriesReader(history, recipe)
-        self.is_logarithm = bool(reader.logarithms[0])
+        self.transform = TRANSFORMS[reader.transforms[0]]
         self._least = float(reader.least[0])
         encoded = reader.encode(reader.ends())
         self.past, self.future = encoded.past, np.ascontiguousarray(encoded.future[:horizon])
         count = steps_back(recipe)
         self._seen = LatestValues(history.target[0], count)
-        self._values = LatestValues(reader.target.values, count) if self.is_logarithm else self._seen
+        self._values = self._seen if self.transform is NONE else LatestValues(reader.target.values, count)
         self._last = self._values.last_seen()
         self._references = LatestReferences(horizon, recipe.periods, count)
         weights = by_step(np.array(recipe.reference_weights), recipe.horizon).T
@@ -115,12 +116,14 @@ class LatestWindow:
         self._seen.append(value)
         if value < self._least:
             self._least = -np.inf
-        if self.is_logarithm and value <= 0:  # from here on, the whole series is not one of logarithms
-            self.is_logarithm, self._values = False, self._seen
-            self._last = self._seen.last_seen()
-        elif self.is_logarithm:
-            value = float(np.log(np.array([value]))[0])  # an array's logarithms can have other last bits than math.log
-            self._values.append(value)
+        if self.transform is not NONE:
+            one = np.array([value])  # an array's logarithms can have other last bits than math.log
+            if self.transform.reads(one):
+                value = float(self.transform.forward(one)[0])
+                self._values.append(value)
+            else:  # from here on, the whole series is read as it is
+                self.transform, self._values = NONE, self._seen
+                self._last = self._seen.last_seen()
         if value == value:
             self._last = value
 
@@ -171,8 +174,7 @@ class LatestWindow:
             quantiles: float64 (horizon, levels), the mean of the members' `network_quantiles`.
         """
         values = self._blend(quantiles, self._base[:, None], self._shift, self._scale)
-        if self.is_logarithm:
-            np.exp(values, out=values)
+        values = self.transform.inverse(values)
         np.maximum(values, self._least, out=values)
         return values
 

@@ -13,6 +13,7 @@ from recurra.series.forecast import LEVELS
 from recurra.series.frequency import Frequency
 from recurra.series.rules import MAX_COLUMNS, MAX_HORIZON, MAX_STEPS, NUMBER, Rule, list_of, or_null
 from recurra.series.table_format import TableFormat
+from recurra.series.transforms import BY_NAME, NONE
 
 MAX_PERIODS = 10
 MAX_LEVELS = 100
@@ -30,7 +31,8 @@ class Recipe:
         horizon: the most steps that are forecast.
         context: the steps that the encoder reads.
         periods: the seasons in steps, from the shortest.
-        logarithm: whether series are forecast as logarithms; None where each series decides, by `is_multiplicative`.
+        transform: the name of the transform of the series, of ``TRANSFORMS``; None where each series decides, by
+            `transform_of`.
         least: the least value that the forecast of a series may have that never was below it, such as 0 for counts;
             None without one.
         known: the names of the inputs known ahead, in order.
@@ -63,7 +65,7 @@ class Recipe:
     horizon: int
     context: int
     periods: tuple[int, ...] = ()
-    logarithm: bool | None = False
+    transform: str | None = NONE.name
     least: float | None = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
@@ -121,6 +123,11 @@ class Recipe:
         """The place of the median among the levels."""
         return self.levels.index(0.5)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether all intervals have the width zero: the references forecast alone, and nearly never erred."""
+        return not self.network_weight and not any(map(any, self.reference_quantiles))
+
     def to_content(self) -> dict[str, Any]:
         """The recipe as JSON's lists, objects, texts and numbers."""
         return rules.content_of(self)
@@ -145,11 +152,15 @@ def _are_levels(value: object) -> bool:
     )
 
 
+def _is_transform(value: object) -> bool:
+    return isinstance(value, str) and value in BY_NAME
+
+
 _ROW = list_of(NUMBER, MAX_ROW, "finite numbers")
 _RULES: Mapping[str, Rule] = {
     **rules.COMMON,
     "periods": list_of(rules.STEPS, MAX_PERIODS, f"whole numbers from 1 to {MAX_STEPS}"),
-    "logarithm": or_null(rules.FLAG),
+    "transform": or_null(Rule(f"one of {', '.join(BY_NAME)}", _is_transform)),
     "past": list_of(rules.TEXT, MAX_COLUMNS, "texts"),
     "centers": list_of(NUMBER, 2 * MAX_COLUMNS, "finite numbers"),
     "spreads": list_of(rules.POSITIVE, 2 * MAX_COLUMNS, "finite numbers above zero"),

@@ -108,8 +108,8 @@ def times_column(form: TableFormat, positions: NDArray[np.int64]) -> AnyColumn:
     if form.time_kind in ("time", "clock"):
         return TimeColumn(times, zone) if form.time_kind == "time" else TimeColumn(local_of(times, zone), None)
     texts = times_as_text(times, form.time_pattern or "%Y-%m-%d", zone)
-    if form.time_kind == "number" and all(text.isdigit() for text in texts):
-        return NumberColumn(np.array(texts, np.float64), True)
+    if form.time_kind == "number" and all(text.replace(".", "", 1).isdigit() for text in texts):
+        return NumberColumn(np.array(texts, np.float64), all(map(str.isdigit, texts)))
     return text_column(texts)
 
 

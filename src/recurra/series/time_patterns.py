@@ -2,8 +2,8 @@
 
 Beside strptime's ``%Y %y %m %d %G %V %u %H %I %M %S %p %b %B %z`` a pattern may have ``%q`` for the quarter, ``%1f``
 to ``%9f`` for so many digits of a second's fraction, ``%:z`` for an offset with a colon, and ``%-m %-d %-H %-I`` for
-numbers without a zero in front. ``%s`` alone is for the seconds since 1970 in UTC, ``%3s`` and ``%6s`` for a
-thousandth and a millionth of them.
+numbers without a zero in front. ``%s`` alone is for the seconds since 1970 in UTC; ``%3s``, ``%6s`` and ``%9s`` are for
+thousandths, millionths and billionths of them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-_DIRECTIVE = re.compile(r"%(-?[YymdGVuHIMSpbBzq]|:z|[1-9]?f|[36]?s|%)")
+_DIRECTIVE = re.compile(r"%(-?[YymdGVuHIMSpbBzq]|:z|[1-9]?f|[369]?s|%)")
 _TWO = r"(\d{1,2})"
 _FORMS = {
     "Y": r"(\d{4})", "y": r"(\d\d)", "m": _TWO, "d": _TWO, "G": r"(\d{4})", "V": _TWO, "u": r"([1-7])",
     "H": _TWO, "I": _TWO, "M": _TWO, "S": _TWO, "p": r"([AaPp][Mm])", "b": r"([A-Za-z]{3})\.?", "B": r"([A-Za-z]{3,9})",
-    "q": r"([1-4])", "f": r"(\d{1,9})", "z": r"(Z|[+-]\d\d:?\d\d)", "s": r"(-?\d{1,17})",
+    "q": r"([1-4])", "f": r"(\d{1,9})", "z": r"(Z|[+-]\d\d:?\d\d)",
 }  # fmt: skip
+_UNIX = {"": 12, "3": 15, "6": 18, "9": 18}  # digits of %s, by its flag; one more of billionths, up to the year 2255
+_NANO = 1_000  # billionths of a second in a microsecond
 _NUMBERS = {name.casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
 _NUMBERS |= {name[:3].casefold(): number for number, name in enumerate(MONTH_NAMES, 1)}
 
@@ -78,8 +80,15 @@ def match(pattern: str) -> re.Pattern[str]:
     Raises:
         RunError: the pattern has a directive that is not known.
     """
-    parts = [_FORMS[letter] if letter else re.escape(flag) for letter, flag in _pieces(pattern)]
-    return re.compile("".join(parts), re.ASCII)
+    return re.compile("".join(_expression(*piece) for piece in _pieces(pattern)), re.ASCII)
+
+
+def _expression(letter: str, flag: str) -> str:
+    """The regular expression of a piece, with a group if it is a directive."""
+    if letter == "s":
+        longest = r"|[1-8]\d{18}" if flag == "9" else ""
+        return rf"(-?(?:\d{{1,{_UNIX[flag]}}}{longest}))"
+    return _FORMS[letter] if letter else re.escape(flag)
 
 
 def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
@@ -107,7 +116,8 @@ def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], N
             values.append(value)
     fields = {letter: _values(letter, values) for letter, values in columns.items()}
     if "s" in fields:
-        return fields["s"] * _unit(pattern), np.zeros(len(texts), np.int64), -1
+        times, between = _microseconds(fields["s"], pattern)
+        return times, np.zeros(len(texts), np.int64), int(np.flatnonzero(between)[0]) if between.any() else -1
     return _combined(fields, len(texts))
 
 
@@ -160,6 +170,13 @@ def _width(letter: str, flag: str) -> int:
     if letter == "f":
         return int(flag or 6)
     return {"Y": 4, "G": 4, "b": 3, "q": 1, "u": 1, "z": 6 if flag == ":" else 5}.get(letter, 2)
+
+
+def _microseconds(numbers: NDArray[np.int64], pattern: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The times that numbers of a pattern with ``%s`` stand for, and which of them lie between microseconds."""
+    if pattern == "%9s":
+        return numbers // _NANO, numbers % _NANO != 0
+    return numbers * _unit(pattern), np.zeros(len(numbers), np.bool_)
 
 
 def _unit(pattern: str) -> int:
@@ -244,7 +261,8 @@ def write_times(pattern: str, local: NDArray[np.int64], offsets: NDArray[np.int6
     """
     pieces = _pieces(pattern)
     if any(letter == "s" for letter, _ in pieces):
-        numbers = ((local - offsets) // _unit(pattern)).tolist()
+        utc = local - offsets
+        numbers = (utc * _NANO if pattern == "%9s" else utc // _unit(pattern)).tolist()
         return ["".join(str(number) if letter else flag for letter, flag in pieces) for number in numbers]
     days = local.view("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")

@@ -19,8 +19,9 @@ from recurra.series.zones import SECOND, local_of, shown_twice, utc_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_UNIX = {"%s": 1, "%3s": 10**3, "%6s": 10**6}  # by units a second
+_UNIX = {"%s": 1, "%3s": 10**3, "%6s": 10**6, "%9s": 10**9}  # by units a second
 _UNIX_SECONDS = 473_385_600, 7_258_118_400  # the years 1985 to 2200
+_MONTHS = "%Y.%m"
 _YEARS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}  # by digits; years from 1700 to 2200
 
 
@@ -104,18 +105,16 @@ def looks_like_times(column: TextColumn, most: int = 50) -> bool:
 def date_pattern_of(numbers: NDArray[np.float64]) -> str | None:
     """The pattern of whole numbers that are all times; None where they are not.
 
-    They are years, months such as 202001, days such as 20200131, or seconds, thousandths or millionths since 1970.
+    They are years, months such as 202001, days such as 20200131, or seconds, thousandths, millionths or billionths
+    since 1970. Months may also be 2020.01; these are told from other numbers by a month whose text has two decimals.
     """
-    if (
-        not len(numbers)
-        or not np.isfinite(numbers).all()
-        or (numbers != np.floor(numbers)).any()
-        or numbers.min() < 1700
-    ):
+    if not len(numbers) or not np.isfinite(numbers).all() or numbers.min() < 1700:
         return None
+    if (numbers != np.floor(numbers)).any():
+        return _MONTHS if _are_months(numbers) else None
     for pattern, unit in _UNIX.items():
         if _UNIX_SECONDS[0] * unit <= numbers.min() and numbers.max() < _UNIX_SECONDS[1] * unit:
-            return pattern
+            return pattern if pattern != "%9s" or not (numbers % 1_000).any() else None
     first, last = number_text(float(numbers.min())), number_text(float(numbers.max()))
     form = _YEARS.get(len(first))
     if form is None or len(first) != len(last) or not 1700 <= int(first[:4]) <= int(last[:4]) <= 2200:
@@ -124,23 +123,40 @@ def date_pattern_of(numbers: NDArray[np.float64]) -> str | None:
     return form if read_times(form, texts)[2] < 0 else None
 
 
+def _are_months(numbers: NDArray[np.float64]) -> bool:
+    """Whether numbers are years and months such as 2020.01; 2020.1 alone may be of January or of October."""
+    months = np.round(100 * (numbers - np.floor(numbers)))
+    return bool(
+        numbers.max() < 2201
+        and np.allclose(numbers, np.floor(numbers) + months / 100, rtol=0, atol=1e-9)
+        and (months >= 1).all()
+        and (months <= 12).all()
+        and (months != 10).any()
+    )
+
+
 def _from_numbers(table: Table, name: str, column: NumberColumn, pattern: str | None, zone: str | None) -> ReadTimes:
     numbers = column.numbers
+    pattern = pattern or date_pattern_of(numbers)
     wrong = ~np.isfinite(numbers) if pattern is not None else ~np.isfinite(numbers) | (numbers != np.floor(numbers))
-    wrong |= np.abs(numbers) > 2**53
+    if pattern != "%9s":
+        wrong |= np.abs(numbers) > 2**53
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        shown = f"{numbers[row]:g}" if numbers[row] == numbers[row] else "nothing"
+        shown = f"{numbers[row]:.15g}" if numbers[row] == numbers[row] else "nothing"
         raise RunError(
             f"time column {one_line(name, 60)} of {table.source} has {shown} at {table.place(row)}; times must be "
-            "dates or whole numbers of steps"
+            "dates, such as 2020-01, or whole numbers of steps"
         )
-    pattern = pattern or date_pattern_of(numbers)
     if pattern is None:
         return ReadTimes(numbers.astype(np.int64), is_step=True)
     check_pattern(pattern)
     values, codes = np.unique(numbers, return_inverse=True)
-    texts = TextColumn(codes.astype(np.int32).reshape(-1), [number_text(value) for value in values.tolist()])
+    if pattern == _MONTHS:
+        written = [f"{value:.2f}" for value in values.tolist()]
+    else:
+        written = [str(int(value)) if value == int(value) else repr(value) for value in values.tolist()]
+    texts = TextColumn(codes.astype(np.int32).reshape(-1), written)
     local, offsets, bad = read_times(pattern, texts.texts)
     if bad >= 0:
         raise _refusal(table, name, texts, bad, f"is no time of the form {pattern}; name another with --time-format")

@@ -11,8 +11,9 @@ from recurra.series.history import History
 from recurra.series.linear import LinearMap
 from recurra.series.references import Windows, references
 from recurra.series.references import steps_back as reference_steps_back
-from recurra.series.scaling import RELATIVE_ZERO, is_multiplicative, window_scales
+from recurra.series.scaling import RELATIVE_ZERO, window_scales
 from recurra.series.stacking import combine
+from recurra.series.transforms import BY_NAME, NONE, TRANSFORMS, Transform, inverted, transform_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ STEP_BIAS = -1.5  # with it, outputs of zero are steps of 0.2 scales between qua
 
 
 def steps_back(recipe: Recipe) -> int:
-    """The number of steps before an origin that a forecast depends on, once it is decided on logarithms.
+    """The number of steps before an origin that a forecast depends on, once the transform is decided on.
 
     Of what came before, only the spread of a series that is constant in all of these steps matters.
     """
@@ -41,38 +42,38 @@ class SeriesReader:
 
     Args:
         panel: the series.
-        recipe: the facts of the forecaster; of its fields the frequency, the periods, the logarithm, the least value
+        recipe: the facts of the forecaster; of its fields the frequency, the periods, the transform, the least value
             and the inputs are used.
 
     Attributes:
-        logarithms: bool (series,), whether a series is read as logarithms.
+        transforms: int64 (series,), the place of each series' transform in ``TRANSFORMS``.
         least: float64 (series,), the least value that its forecast may have: the recipe's, unless the series itself was
             below it; minus infinity without one.
     """
 
     def __init__(self, panel: Panel, recipe: Recipe) -> None:
         self.panel, self.recipe = panel, recipe
-        decided = recipe.logarithm
-        self.logarithms = np.array(
-            [
-                (is_multiplicative(values, recipe.periods) if decided is None else decided and _all_positive(values))
-                for values in panel.target
-            ],
-            bool,
-        )
-        pairs = zip(panel.target, self.logarithms, strict=True)
-        self.target = History.of([np.log(values) if is_log else values for values, is_log in pairs])
+        found = [self._transform(values) for values in panel.target]
+        self.transforms = np.array([TRANSFORMS.index(each) for each in found], np.int64)
+        self.target = History.of([each.forward(values) for each, values in zip(found, panel.target, strict=True)])
         least = -np.inf if recipe.least is None else recipe.least
         self.least = np.array([-np.inf if (values < least).any() else least for values in panel.target])
         self.known, self.past = History.of(panel.known), History.of(panel.past)
         self._whole = np.array([deviation(self._values(place)) for place in range(len(panel))])
+
+    def _transform(self, values: NDArray[np.float64]) -> Transform:
+        """The transform of a series: the recipe's if it reads all values."""
+        if self.recipe.transform is None:
+            return transform_of(values, self.recipe.periods)
+        decided = BY_NAME[self.recipe.transform]
+        return decided if decided.reads(values) else NONE
 
     def _values(self, place: int) -> NDArray[np.float64]:
         begin = self.target.begins[place]
         return self.target.values[begin : begin + self.target.lengths[place]]
 
     def references(self, windows: Windows) -> Mapping[str, NDArray[np.float64]]:
-        """The reference forecasts of windows, (windows, horizon) by name, as logarithms where the series is read so."""
+        """The reference forecasts of windows, (windows, horizon) by name, transformed as the series."""
         return references(windows, self.recipe.horizon, self.recipe.periods)
 
     def _shift(
@@ -172,7 +173,7 @@ class SeriesReader:
             base,
             self._shift(windows, stacked, base, unit),
             scale,
-            self.logarithms[windows.which],
+            self.transforms[windows.which],
             self.least[windows.which],
         )
 
@@ -209,7 +210,7 @@ class EncodedWindows:
         shift: float64 (windows, horizon), what the linear autoregression changes in it, in scales; networks know
             nothing of it, as forecasts that err in different ways are better together.
         scale: float64 (windows,), the unit of the networks' outputs.
-        logarithms: bool (windows,), whether `base` is of logarithms.
+        transforms: int64 (windows,), the places of the transforms in ``TRANSFORMS``.
         least: float64 (windows,), the least value that a forecast may have.
     """
 
@@ -218,7 +219,7 @@ class EncodedWindows:
     base: NDArray[np.float64]
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
-    logarithms: NDArray[np.bool_]
+    transforms: NDArray[np.int64]
     least: NDArray[np.float64]
 
     def room_for(self, count: int) -> EncodedWindows:
@@ -229,7 +230,7 @@ class EncodedWindows:
             np.empty((count, self.base.shape[1])),
             np.empty((count, self.base.shape[1])),
             np.empty(count),
-            np.empty(count, np.bool_),
+            np.empty(count, np.int64),
             np.empty(count),
         )
 
@@ -237,7 +238,7 @@ class EncodedWindows:
         """Take over the values of windows."""
         self.past[:, rows], self.future[:, rows] = part.past, part.future
         self.base[rows], self.shift[rows], self.scale[rows] = part.base, part.shift, part.scale
-        self.logarithms[rows], self.least[rows] = part.logarithms, part.least
+        self.transforms[rows], self.least[rows] = part.transforms, part.least
 
     def without_inputs(self) -> EncodedWindows:
         """The windows with what `decode` needs alone, without the inputs of networks."""
@@ -251,7 +252,7 @@ class EncodedWindows:
             self.base[rows],
             self.shift[rows],
             self.scale[rows],
-            self.logarithms[rows],
+            self.transforms[rows],
             self.least[rows],
         )
 
@@ -265,8 +266,7 @@ class EncodedWindows:
         horizon = quantiles.shape[1]
         base, shift = self.base[:, :horizon, None], self.shift[:, :horizon, None]
         values = Blend(recipe, horizon)(quantiles, base, shift, self.scale[:, None, None])
-        values[self.logarithms] = np.exp(values[self.logarithms])
-        return np.asarray(np.maximum(values, self.least[:, None, None]))
+        return np.asarray(np.maximum(inverted(values, self.transforms), self.least[:, None, None]))
 
 
 class Blend:
@@ -335,10 +335,6 @@ def ordered(outputs: NDArray[np.float64], median: int) -> NDArray[np.float64]:
     down = np.add.accumulate(steps[..., :median][..., ::-1], axis=-1)[..., ::-1]
     np.subtract(middle, down, out=quantiles[..., :median])
     return quantiles
-
-
-def _all_positive(values: NDArray[np.float64]) -> bool:
-    return bool((values[~np.isnan(values)] > 0).all())
 
 
 def deviation(values: NDArray[np.float64]) -> float:

@@ -44,7 +44,7 @@ def test_a_forecast_is_that_of_its_networks():
 
 def test_series_do_not_depend_on_each_other(monkeypatch):
     """One at a time, some at a time, all at once: the same bits."""
-    made = recipe("D", horizon=3, context=5, periods=(2, 4), logarithm=None, **RICH)
+    made = recipe("D", horizon=3, context=5, periods=(2, 4), transform=None, **RICH)
     panel = panel_of(made, *range(1, 30), level=30.0)
     whole = model_of(made).forecast(panel)
     monkeypatch.setattr(module, "_NUMBERS", 1)

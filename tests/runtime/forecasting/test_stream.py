@@ -14,6 +14,7 @@ from recurra.runtime import ForecastModel
 from recurra.runtime.forecasting.networks import RepeatedNetworks
 from recurra.runtime.forecasting.surprise import surprise_of
 from recurra.series.panel import Panel, make_panel
+from recurra.series.transforms import LOGARITHM, NONE
 from tests.runtime.forecasters import ensemble, features_of, model_of, pair, panel_of, recipe
 from tests.runtime.models import described, layer, linear, stack
 
@@ -29,7 +30,8 @@ def cut(panel: Panel, end: int, horizon: int) -> Panel:
     ("frequency", "others"),
     [
         ("step", {"periods": ()}),
-        ("MS", {"periods": (4,), "logarithm": True}),
+        ("MS", {"periods": (4,), "transform": "logarithm"}),
+        ("MS", {"periods": (4,), "transform": "root"}),
         (
             "D",
             {
@@ -68,13 +70,13 @@ def test_a_stream_forecasts_what_the_whole_history_does(frequency, others):
 
 
 def test_logarithms_are_decided_at_the_beginning():
-    made = recipe("MS", periods=(4,), logarithm=None)
+    made = recipe("MS", periods=(4,), transform=None)
     model = model_of(made)
     rising = np.exp(np.arange(40) / 8) * (1 + 0.5 * np.sin(np.arange(40) * np.pi / 2))
     stream = model.stream(rising)
     flat = model.stream(np.sin(np.arange(40.0)) + 3)
-    assert stream._window.is_logarithm
-    assert not flat._window.is_logarithm
+    assert stream._window.transform is LOGARITHM
+    assert flat._window.transform is NONE
     np.testing.assert_allclose(
         stream.forecast.quantiles, model.forecast(make_panel([rising], made.frequency), 1).quantiles[0], rtol=1e-6
     )

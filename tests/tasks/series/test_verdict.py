@@ -7,6 +7,7 @@ import pytest
 
 from recurra.series.metrics import Measures
 from recurra.tasks.series.verdict import rows_of, sentences, training_facts, training_sentences
+from tests.series import recipes
 
 
 def measures(mase, coverage=(0.8, 0.9), count=1000):
@@ -115,6 +116,17 @@ def test_what_is_said_of_a_training(figures, first, count):
 )
 def test_what_a_model_does_that_is_not_better(weight, second):
     assert training_sentences(recipe(gain=-0.1, network_weight=weight))[1].startswith(second)
+
+
+@pytest.mark.parametrize(("inside", "much"), [(1.0, "all"), (0.99, "99 %")])
+def test_intervals_without_width_are_explained(inside, much):
+    facts = {"naive": "last value", "gain": 0.0, "network_weight": 0.0, "coverage": (inside, inside), "left_out": 200}
+    certain = recipes.recipe(**facts)
+    assert training_sentences(certain)[-1] == (
+        f"Its intervals have no width, as it forecast {much} of the values without any error."
+    )
+    quantiles = ((*certain.reference_quantiles[0][:-1], 1.0),) * certain.horizon
+    assert "interval held" in training_sentences(recipes.recipe(**facts, reference_quantiles=quantiles))[-1]
 
 
 def test_the_facts_of_a_training():

@@ -52,8 +52,8 @@ class ForecastStream:
     """A series that goes on: ``after = stream.step(value)``; ``ForecastModel.stream`` makes it.
 
     Its forecasts equal those of ``ForecastModel.forecast`` for the same history, but for rounding, with two exceptions.
-    Whether the series is read as logarithms is decided by the history at the beginning, and ends with a value that is
-    not positive. And what lies further back than the forecaster's context and nine of its longest seasons is forgotten;
+    The history at the beginning decides whether the series is read as logarithms or roots, until a value has none.
+    And what lies further back than the forecaster's context and nine of its longest seasons is forgotten;
     it would tell the spread of a series whose whole context is constant. One thread at a time may use a stream.
 
     Args:

@@ -13,8 +13,8 @@ from recurra.series.calibration import reference_quantiles
 from recurra.series.forecast import LEVELS
 from recurra.series.recipe import Recipe
 from recurra.series.references import Windows
-from recurra.series.scaling import is_multiplicative
 from recurra.series.seasons import find_periods
+from recurra.series.transforms import transform_of
 from recurra.series.windows import SeriesReader
 from recurra.tasks.series.referencing import fit_references, owned
 
@@ -100,14 +100,14 @@ def _first_recipe(
 ) -> Recipe:
     """The facts that are known before any window is."""
     periods = find_periods(panel.target, panel.frequency.periods)
-    decisions = {is_multiplicative(values, periods) for values in panel.target}
+    decisions = {transform_of(values, periods).name for values in panel.target}
     centers, spreads = _centers_and_spreads(panel)
     return Recipe(
         frequency=panel.frequency,
         horizon=settings.horizon,
         context=settings.context or _context(periods, settings.horizon, panel),
         periods=periods,
-        logarithm=decisions.pop() if len(decisions) == 1 else None,
+        transform=decisions.pop() if len(decisions) == 1 else None,
         least=least,
         known=tuple(names[0]),
         past=tuple(names[1]),

@@ -135,9 +135,14 @@ class SeriesJob:
     @torch.no_grad()
     def left_out_forecasts(self) -> NDArray[np.float64]:
         """The networks' quantiles of all left-out windows, in scales: float64 (windows, horizon, levels)."""
-        median = self.data.recipe.median
+        recipe = self.data.recipe
+        found = np.empty((sum(map(len, self.data.left_out)), recipe.horizon, len(recipe.levels)))
+        begin = 0
         with self._evaluating():
-            return np.concatenate([network_quantiles(outputs.numpy(), median) for _, outputs in self._left_out()])
+            for chosen, outputs in self._left_out():
+                found[begin : begin + len(chosen)] = network_quantiles(outputs.numpy(), recipe.median)
+                begin += len(chosen)
+        return found
 
     @torch.no_grad()
     def disagreement(self) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from recurra.series.calibration import calibrated, reference_quantiles
 from recurra.series.references import is_naive
 from recurra.series.stacking import combine
+from recurra.series.transforms import inverted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,9 +87,7 @@ class _Judge:
 
     def _exact(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values in the units of the target."""
-        found: NDArray[np.float64] = values.copy()
-        found[self.windows.logarithms] = np.exp(found[self.windows.logarithms])
-        return found
+        return inverted(values, self.windows.transforms)
 
     def _error(self, forecast: NDArray[np.float64]) -> float:
         """The mean absolute error of (windows, horizon), in parts of each window's size."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from recurra.series.backtest import MODEL
 from recurra.series.metrics import shown
+from recurra.series.recipe import Recipe
 
 if TYPE_CHECKING:
     from recurra.series.autoregressive.recipe import AutoregressiveRecipe
     from recurra.series.metrics import Measures
-    from recurra.series.recipe import Recipe
 
 OWN = "recurra"
 COLUMNS = {
@@ -73,7 +73,10 @@ def training_sentences(recipe: Recipe | AutoregressiveRecipe) -> list[str]:
         if recipe.network_weight == 0:
             said.append("It combines naive forecasts alone: the networks did not help.")
     if len(recipe.coverage) == 2:
-        said.append(_coverage(*recipe.coverage, recipe.left_out))
+        if isinstance(recipe, Recipe) and recipe.is_certain:
+            said.append(_certainty(recipe.coverage[0]))
+        else:
+            said.append(_coverage(*recipe.coverage, recipe.left_out))
     return said
 
 
@@ -122,6 +125,11 @@ def _coverage(inside80: float, inside90: float, count: int) -> str:
     if inside80 > RIGHT80[1] or inside90 > RIGHT90[1]:
         return f"{held}: they are wider than they need be."
     return f"{held}: they hold what they promise."
+
+
+def _certainty(inside: float) -> str:
+    much = "all" if inside == 1 else f"{100 * inside:.0f} %"
+    return f"Its intervals have no width, as it forecast {much} of the values without any error."
 
 
 def rows_of(named: Named) -> list[tuple[str, ...]]:
