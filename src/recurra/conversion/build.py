@@ -12,12 +12,13 @@ import numpy as np
 
 from recurra import cells
 from recurra.conversion.around import embedding, output
-from recurra.conversion.arrays import Arrays, ArraySource
+from recurra.conversion.arrays import MOST_LISTED, Arrays, ArraySource
 from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import EquationError, RecurraError, one_line
 from recurra.model import Description, Part, Weight
+from recurra.model.arrangement import Arrangement
 from recurra.model.kinds import features
 
 _logger = logging.getLogger("recurra")
@@ -32,6 +33,7 @@ def converted(
     table: str | None,
     linear: Names | None,
     batch_first: bool,
+    merge_mode: str,
     sizes: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> Description:
@@ -43,7 +45,7 @@ def converted(
     """
     arrays = Arrays.of(source)
     try:
-        choice = Choice(_cell(cell), options, sizes, order, batch_first)
+        choice = Choice(_cell(cell), options, sizes, order, batch_first, merge_mode)
         several = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
         if not several:
             raise RecurraError("names is an empty list: a model needs a layer")
@@ -51,22 +53,23 @@ def converted(
         for number, each in enumerate(several):
             name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
             parts.append(layer(name, arrays, each, choice))
+        _check_merge(merge_mode, parts)
         if linear is not None:
-            width = cast(int, features(parts[-1].part)[1])  # never None for a layer
-            parts.append(output(arrays, linear, width))
+            parts.append(output(arrays, linear, parts[-1]))
         _check_chain(parts)
         description = _description(parts)
     except EquationError:  # of the cell, whatever the source
         raise
     except RecurraError as error:
         raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
-    unused = arrays.unused()
+    unused, skipped = arrays.unused(), ", ".join(arrays.skipped[:MOST_LISTED])
     _logger.log(
         logging.WARNING if unused and names is None else logging.INFO,
-        "%s: %s%s",
+        "%s: %s%s%s",
         arrays.where,
         "; ".join(part.text for part in parts),
         f"; not used: {unused}" if unused else "",
+        f"; not read: {skipped}" if skipped else "",
     )
     return description
 
@@ -82,12 +85,20 @@ def _cell(given: str | Cell | None) -> Cell | None:
     return zoo[given]
 
 
+def _check_merge(merge_mode: str, parts: Sequence[BuiltPart]) -> None:
+    """Refuse a merge mode that is not known, or that no layer has a use for."""
+    is_bidirectional = any(part.part.settings.get("bidirectional") is True for part in parts)
+    problem = Arrangement((1,), is_bidirectional, merge_mode).problem
+    if problem is not None:
+        raise RecurraError(problem.replace("bidirectional=True", "a layer with the weights of both"))
+
+
 def _check_chain(parts: Sequence[BuiltPart]) -> None:
-    """Refuse parts that do not fit behind one another, with a message that names the arrays."""
+    """Refuse parts that do not fit behind one another."""
     for before, after in pairwise(parts):
         given, taken = features(before.part)[1], features(after.part)[0]
         if given != taken:
-            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {taken}")
+            raise before.unfit(after.label, cast(int, taken))  # never None for a layer
 
 
 def _description(parts: Sequence[BuiltPart]) -> Description:

@@ -19,6 +19,7 @@ def convert(
     embedding: str | None = None,
     output: str | Mapping[str, str] | None = None,
     batch_first: bool = False,
+    merge_mode: str = "concat",
     sizes: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Model:
@@ -26,10 +27,12 @@ def convert(
 
     The result has torch's layout, whatever the source has: ``model.save(path)`` writes a file that ``recurra.load``
     returns as a layer to train on. The logger ``recurra`` gets a line that says which arrays were used, as what, and
-    which were not. It is a warning where some were not used and ``names`` is None. Nothing is unpickled.
+    which were not. It is a warning where some were not used and ``names`` is None. Files are data: nothing that
+    they hold is run.
 
     Args:
-        source: a .npz or .safetensors file, or arrays by name, such as a state_dict.
+        source: a file of numpy (.npz), torch (.pt, .pth, .bin, Lightning's .ckpt), safetensors or Keras (.h5, .keras),
+            or arrays by name, such as a state_dict. Of torch's files the tensors are read, and nothing is run.
         cell: the layer's cell: a name of the zoo (``recurra.cells.all()``), or any cell. Default: RNN, GRU or LSTM, by
             the number of gates; a GRU of ONNX, or of Keras without bias, must be named.
         order: ``"torch"``: (gates, features), LSTM i f g o, GRU r z n, and of any other cell its own parameters;
@@ -45,6 +48,8 @@ def convert(
         output: the linear map behind the layers: the prefix of its arrays' names, or a segment of it, or a mapping with
             ``weight`` (out, in) or ``kernel`` (in, out), and ``bias``. Default None.
         batch_first: whether input and output are (batch, seq_len, features), as in Keras. Default False.
+        merge_mode: how a layer of two directions makes one output of both: beside each other (``"concat"``), their
+            ``"sum"``, their mean (``"ave"``) or their product (``"mul"``). Default ``"concat"``.
         sizes: sizes that the cell's equations leave open, as ``Recurrent`` takes them. Default none.
         **options: values for the cell's options, such as ``nonlinearity="relu"`` of an RNN.
 
@@ -55,4 +60,5 @@ def convert(
     """
     from recurra.conversion.build import converted  # its imports, zipfile among them, take longer than all others
 
-    return Model(converted(source, cell, order, names, embedding, output, batch_first, sizes, options))
+    description = converted(source, cell, order, names, embedding, output, batch_first, merge_mode, sizes, options)
+    return Model(description)
