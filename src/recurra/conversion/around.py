@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from recurra.conversion.arrays import Arrays
 from recurra.conversion.layer import BuiltPart, label_of
 from recurra.conversion.names import Names, find, keras_scheme, torch_scheme
 from recurra.model import Part
-from recurra.model.kinds import features as model_features
+from recurra.model.kinds import features as features_of
 
 _TABLES = [torch_scheme(("weight",), ()), keras_scheme(("embeddings",), ())]
 _MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias",))]
@@ -37,14 +35,14 @@ def embedding(arrays: Arrays, given: str) -> BuiltPart:
     )
 
 
-def output(arrays: Arrays, given: Names, before: BuiltPart) -> BuiltPart:
+def output(arrays: Arrays, given: Names, before: BuiltPart | None) -> BuiltPart:
     """The linear map.
 
     Args:
         arrays: all arrays of the source.
         given: the prefix of the names of its arrays, or the names by role: weight (out, in) or kernel (in, out), and
             bias.
-        before: the part whose features the map takes.
+        before: the part whose features the map takes; None where these are not known.
 
     Raises:
         RecurraError: there is no such map, or its shapes do not fit.
@@ -52,23 +50,22 @@ def output(arrays: Arrays, given: Names, before: BuiltPart) -> BuiltPart:
     found = find("output", arrays.names, given, _MAPS)
     [[roles]] = found.scans
     scan, label = arrays.by_role(roles), label_of(given, found, "output")
-    features = cast(int, model_features(before.part)[1])  # never None for a layer
-    if "weight" in scan:
-        matrix, values, expected = scan["weight"], scan["weight"].array, f"(out, in={features})"
-    else:
-        matrix, values, expected = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
+    role, other = ("weight", "kernel") if "weight" in scan else ("kernel", "weight")
+    matrix = scan[role]
+    values = matrix.array if role == "weight" else matrix.array.T
     if values.ndim != 2:
-        raise matrix.mismatch(expected)
-    if values.shape[1] != features:
-        if values.shape[0] != features:
+        raise matrix.mismatch("(out, in)" if role == "weight" else "(in, out)")
+    needed = values.shape[1] if before is None else features_of(before.part)[1]
+    if before is not None and values.shape[1] != needed:
+        if values.shape[0] != needed:
             raise before.unfit(label, values.shape[1])
-        other = "kernel" if "weight" in scan else "weight"
+        expected = f"(out, in={needed})" if role == "weight" else f"(in={needed}, out)"
         raise matrix.mismatch(expected, f"the other way round it is output={{{other!r}: …}}")
     weights = {"weight": values}
     if "bias" in scan:
         weights["bias"] = scan["bias"].array
         if scan["bias"].shape != values.shape[:1]:
             raise scan["bias"].mismatch(f"(out={values.shape[0]},)")
-    settings = {"in_features": features, "out_features": values.shape[0], "bias": "bias" in scan}
+    settings = {"in_features": values.shape[1], "out_features": values.shape[0], "bias": "bias" in scan}
     text = f"output {', '.join(roles.values())} {matrix.shape}"
     return BuiltPart("output", Part("Linear", settings), weights, label, text)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.conversion.files import read_arrays
+from recurra.conversion.keras_config import layers_of
 from recurra.conversion.unread import Unread
 from recurra.conversion.weight_norm import multiplied, normalised
 from recurra.errors import RecurraError
@@ -59,17 +60,21 @@ class Arrays:
 
     Attributes:
         names: the names of all arrays, also of those that are products of others.
+        layers: the layers of the configuration, by name.
 
     Args:
         where: the source's name in messages, such as the file's.
         values: the arrays, or values that numpy can convert to arrays, by name.
         skipped: what the source holds besides, for messages. Default: nothing.
+        config: the configuration of a model of Keras, as JSON. Default None: there is none.
     """
 
-    def __init__(self, where: str, values: Mapping[str, Any], skipped: Sequence[str] = ()) -> None:
+    def __init__(self, where: str, values: Mapping[str, Any], skipped: Sequence[str] = (), config: Any = None) -> None:
         self.where = where
         self.values = values
         self.skipped = skipped
+        self.config = config
+        self.layers = layers_of(config)
         self.taken: set[str] = set()
         strange = [name for name in values if not isinstance(name, str)]
         if strange:

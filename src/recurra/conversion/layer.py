@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recurra.cells import lstm
@@ -11,6 +11,7 @@ from recurra.compiler import biases, drop_biases, trace
 from recurra.conversion import keras, onnx
 from recurra.conversion.arrays import Array, Arrays, Item, RoleArrays
 from recurra.conversion.gates import Stacked, cell_of, layout_of, parameters
+from recurra.conversion.keras_settings import RECURRENT, cell_told, differences, merge_told
 from recurra.conversion.names import FoundLayer, Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
 from recurra.conversion.sizes import broken_equations, solved_sizes
 from recurra.equations import Cell
@@ -84,7 +85,8 @@ class Choice:
         sizes: sizes that the cell's equations leave open, by the name of a variable.
         order: torch, keras or onnx; None to tell it from the names.
         batch_first: whether the layers have the batch first.
-        merge_mode: how layers of two directions make one output of both, as in ``Arrangement``.
+        merge_mode: how layers of two directions make one output of both, as in ``Arrangement``; None where the source
+            tells it.
     """
 
     cell: Cell | None
@@ -92,7 +94,7 @@ class Choice:
     sizes: Mapping[str, Any] | None
     order: str | None
     batch_first: bool
-    merge_mode: str
+    merge_mode: str | None
 
     def schemes(self) -> list[Scheme]:
         """The schemes that the names of a layer's arrays may follow: the cell's own parameters, Keras' and ONNX'.
@@ -110,7 +112,7 @@ class Choice:
         return [scheme for scheme in known if self.order in (None, scheme.order)]
 
 
-def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> BuiltPart:
+def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice, notes: list[str]) -> BuiltPart:
     """The layer that is built from some of the arrays.
 
     Args:
@@ -118,11 +120,14 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
         arrays: all arrays of the source.
         names: says which arrays are the layer's; None for the only layer there is.
         choice: the caller's other arguments.
+        notes: gets a text for everything that the layer does otherwise than in its source.
 
     Raises:
         RecurraError: the arrays make up no layer, or do not fit the cell.
     """
     found = find("names", arrays.names, names, choice.schemes())
+    if found.order == "keras":
+        choice = _with_configuration(choice, arrays, found.prefix, notes)
     scans: Scans = [[arrays.by_role(roles) for roles in level] for level in found.scans]
     first, library = scans[0][0], _LIBRARIES.get(found.order)
     cell = choice.cell or (_torch_cell(first) if library is None else library.cell(first))
@@ -135,6 +140,21 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
     layout = f"{found.order}'s order" if library or cell in _KINDS else "its own names"
     text = f"{own.name} of {part.size('input_size')} → {part.size('hidden_size')} units in {layout}: {used}"
     return BuiltPart(name, part, weights, label_of(names, found, name), text)
+
+
+def _with_configuration(choice: Choice, arrays: Arrays, prefix: str, notes: list[str]) -> Choice:
+    """The choice with what the configuration of a model of Keras says and the caller does not."""
+    layers = (arrays.layers.get(segment) for segment in prefix.split("/"))
+    found = next((each for each in layers if each is not None and each.core.kind in RECURRENT), None)
+    if found is None:
+        return choice
+    notes += differences(found)
+    if choice.merge_mode is None:
+        choice = replace(choice, merge_mode=merge_told(found))
+    if choice.cell is not None:
+        return choice
+    told = cell_told(found)
+    return replace(choice, cell=told.cell, options={**told.options, **choice.options})
 
 
 def label_of(given: Names | None, found: FoundLayer, name: str) -> str:
@@ -173,7 +193,7 @@ def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, choic
         "program": program,
         "init": dict(cell.stored_init),
     }
-    if choice is not None and choice.merge_mode != "concat" and settings["bidirectional"]:
+    if choice is not None and choice.merge_mode not in (None, "concat") and settings["bidirectional"]:
         settings["merge_mode"] = choice.merge_mode
     return Part(_KINDS.get(cell, "Recurrent"), settings)
 
