@@ -78,6 +78,55 @@ def test_keras_by_names_and_without_bias():
     assert "bias_ih_l0" not in made.description.weights
 
 
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_layouts_of_cudnn(kind, gates):
+    """The arrays of CuDNNLSTM and CuDNNGRU that hold the weights of a layer with recorded results."""
+    weights = keras_weights(gates, (2 * gates,) if kind == "LSTM" else (2, 2 * gates))
+    source = {}
+    for role in ("kernel", "recurrent_kernel"):
+        features, columns = weights[role].shape
+        source[role] = np.empty((features, columns))
+        for gate in range(gates):  # cuDNN has (units, features), in memory of the shape (features, units)
+            own = slice(gate * columns // gates, (gate + 1) * columns // gates)
+            source[role][:, own] = weights[role][:, own].T.reshape(features, columns // gates)
+    bias = weights["bias"]
+    source["bias"] = np.concatenate([bias * 0.25, bias * 0.75]) if kind == "LSTM" else bias.reshape(-1)
+    close(convert(source, batch_first=True)(X)[0][0], KERAS[kind][1], 1e-6)
+    if kind == "GRU":
+        with pytest.raises(RecurraError, match=r"got \(12,\): that is of CuDNNGRU, which resets after: cell='gru'"):
+            convert(source, cell="gru_reset_before")
+
+
+@pytest.mark.parametrize("merge_mode", ["sum", "ave", "mul"])
+def test_directions_are_merged(merge_mode):
+    source = {}
+    for number, direction in enumerate(("forward", "backward")):
+        weights = keras_weights(4, (8,), 1 + 3 * number)
+        source |= {f"both/{direction}_lstm/lstm_cell/{role}": value for role, value in weights.items()}
+    source |= {"dense/kernel": waves((2, 5), 3), "dense/bias": waves((5,), 1)}
+    forward, backward = np.split(np.array(KERAS_BIDIRECTIONAL["LSTM"]), 2, axis=1)
+    merged = {"sum": forward + backward, "ave": (forward + backward) / 2, "mul": forward * backward}[merge_mode]
+    model = convert(source, names="both", batch_first=True, merge_mode=merge_mode)
+    close(model(X)[0][0], merged, 1e-6)
+    model = convert(source, names="both", output="dense", batch_first=True, merge_mode=merge_mode)
+    close(model(X)[0][0], merged @ source["dense/kernel"] + source["dense/bias"], 1e-6)
+
+
+def test_merge_modes_that_do_not_fit():
+    source = {}
+    for direction in ("forward", "backward"):
+        source |= {f"both/{direction}_lstm/{role}": value for role, value in keras_weights(4, (8,)).items()}
+    source["dense/kernel"] = waves((2, 5), 3)
+    with pytest.raises(
+        RecurraError, match="both gives 4 features, dense takes 2: merge_mode='sum', 'ave' or 'mul' makes 2"
+    ):
+        convert(source, names="both", output="dense")
+    with pytest.raises(RecurraError, match="merge_mode must be 'concat', 'sum', 'mul' or 'ave', not 'max'"):
+        convert(source, names="both", merge_mode="max")
+    with pytest.raises(RecurraError, match="merges two directions: it needs a layer with the weights of both"):
+        convert(keras_weights(4, (8,)), merge_mode="sum")
+
+
 def test_a_whole_keras_model():
     source = {
         "sequential/embedding/embeddings": waves((5, 3), 1),

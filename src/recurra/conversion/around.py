@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recurra.conversion.arrays import Arrays
-from recurra.conversion.layer import BuiltPart
+from recurra.conversion.layer import BuiltPart, label_of
 from recurra.conversion.names import Names, find, keras_scheme, torch_scheme
 from recurra.model import Part
+from recurra.model.kinds import features as features_of
 
 _TABLES = [torch_scheme(("weight",), ()), keras_scheme(("embeddings",), ())]
 _MAPS = [torch_scheme(("weight",), ("bias",)), keras_scheme(("kernel",), ("bias",))]
@@ -22,45 +23,49 @@ def embedding(arrays: Arrays, given: str) -> BuiltPart:
         RecurraError: there is no such table, or it is no matrix.
     """
     name = given
-    if not isinstance(given, str) or given not in arrays.values:
-        [[roles]] = find("embedding", arrays.values, given, _TABLES).scans
+    if not isinstance(given, str) or given not in arrays.names:
+        [[roles]] = find("embedding", arrays.names, given, _TABLES).scans
         [name] = roles.values()
     [table] = arrays.by_role({"embedding": name}).values()
     if len(table.shape) != 2:
         raise table.mismatch("(tokens, features)")
     settings = {"num_embeddings": table.shape[0], "embedding_dim": table.shape[1], "padding_idx": None}
     return BuiltPart(
-        "embedding", Part("Embedding", settings), {"weight": table.array}, f"embedding {name} {table.shape}"
+        "embedding", Part("Embedding", settings), {"weight": table.array}, name, f"embedding {name} {table.shape}"
     )
 
 
-def output(arrays: Arrays, given: Names, features: int) -> BuiltPart:
+def output(arrays: Arrays, given: Names, before: BuiltPart | None) -> BuiltPart:
     """The linear map.
 
     Args:
         arrays: all arrays of the source.
         given: the prefix of the names of its arrays, or the names by role: weight (out, in) or kernel (in, out), and
             bias.
-        features: the number of features that the map takes.
+        before: the part whose features the map takes; None where these are not known.
 
     Raises:
         RecurraError: there is no such map, or its shapes do not fit.
     """
-    found = find("output", arrays.values, given, _MAPS)
+    found = find("output", arrays.names, given, _MAPS)
     [[roles]] = found.scans
-    scan = arrays.by_role(roles)
-    if "weight" in scan:
-        matrix, values, expected = scan["weight"], scan["weight"].array, f"(out, in={features})"
-    else:
-        matrix, values, expected = scan["kernel"], scan["kernel"].array.T, f"(in={features}, out)"
-    if values.ndim != 2 or values.shape[1] != features:
-        is_turned = values.ndim == 2 and values.shape[0] == features
-        other = "kernel" if "weight" in scan else "weight"
-        raise matrix.mismatch(expected, f"the other way round it is output={{{other!r}: …}}" if is_turned else "")
+    scan, label = arrays.by_role(roles), label_of(given, found, "output")
+    role, other = ("weight", "kernel") if "weight" in scan else ("kernel", "weight")
+    matrix = scan[role]
+    values = matrix.array if role == "weight" else matrix.array.T
+    if values.ndim != 2:
+        raise matrix.mismatch("(out, in)" if role == "weight" else "(in, out)")
+    needed = values.shape[1] if before is None else features_of(before.part)[1]
+    if before is not None and values.shape[1] != needed:
+        if values.shape[0] != needed:
+            raise before.unfit(label, values.shape[1])
+        expected = f"(out, in={needed})" if role == "weight" else f"(in={needed}, out)"
+        raise matrix.mismatch(expected, f"the other way round it is output={{{other!r}: …}}")
     weights = {"weight": values}
     if "bias" in scan:
         weights["bias"] = scan["bias"].array
         if scan["bias"].shape != values.shape[:1]:
             raise scan["bias"].mismatch(f"(out={values.shape[0]},)")
-    settings = {"in_features": features, "out_features": values.shape[0], "bias": "bias" in scan}
-    return BuiltPart("output", Part("Linear", settings), weights, f"output {', '.join(roles.values())} {matrix.shape}")
+    settings = {"in_features": values.shape[1], "out_features": values.shape[0], "bias": "bias" in scan}
+    text = f"output {', '.join(roles.values())} {matrix.shape}"
+    return BuiltPart("output", Part("Linear", settings), weights, label, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.conversion.npz import Unread, read_npz
-from recurra.errors import FileFormatError, RecurraError, one_line
-from recurra.model.file import read_weights
-from recurra.model.file_errors import refusing
+from recurra.conversion.files import read_arrays
+from recurra.conversion.keras_config import layers_of
+from recurra.conversion.unread import Unread
+from recurra.conversion.weight_norm import multiplied, normalised
+from recurra.errors import RecurraError
 
 Array = NDArray[Any]
 ArraySource = str | os.PathLike[str] | Mapping[str, Any]
 
 MOST_LISTED = 20
-# Files that are not read, and how to get at their weights.
-_OTHERS = {
-    ".onnx": "recurra.onnx.load runs a whole ONNX model",
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), "save an .npz from Keras, as docs/convert.md shows"),
-    **dict.fromkeys(
-        (".pt", ".pth", ".ckpt", ".bin"), "it may be a pickle; save the state_dict with safetensors.torch.save_file"
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +58,33 @@ RoleArrays = Mapping[str, Item]  # the arrays of one layer in one direction, by 
 class Arrays:
     """Arrays by name, and a record of those that were taken.
 
+    Attributes:
+        names: the names of all arrays, also of those that are products of others.
+        layers: the layers of the configuration, by name.
+
     Args:
         where: the source's name in messages, such as the file's.
         values: the arrays, or values that numpy can convert to arrays, by name.
+        skipped: what the source holds besides, for messages. Default: nothing.
+        config: the configuration of a model of Keras, as JSON. Default None: there is none.
     """
 
-    def __init__(self, where: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, where: str, values: Mapping[str, Any], skipped: Sequence[str] = (), config: Any = None) -> None:
         self.where = where
         self.values = values
+        self.skipped = skipped
+        self.config = config
+        self.layers = layers_of(config)
         self.taken: set[str] = set()
         strange = [name for name in values if not isinstance(name, str)]
         if strange:
             raise RecurraError(f"the arrays must have texts as names; got {strange[0]!r}"[:200])
+        self._products = normalised(values)
+        self.names = [*values, *self._products]
 
     @staticmethod
     def of(source: ArraySource) -> Arrays:
-        """The arrays of a mapping, or of a .npz or .safetensors file, whose content tells which it is.
+        """The arrays of a mapping, or of a file, whose content tells its format.
 
         Raises:
             FileFormatError: the file cannot be read, is damaged, or has another format.
@@ -90,8 +94,7 @@ class Arrays:
             return Arrays("the source", source)
         if not isinstance(source, (str, os.PathLike)):
             raise RecurraError(f"the source must be a path, or arrays by name; got {type(source).__name__}")
-        path = Path(source)
-        return Arrays(path.name, _read(path))
+        return Arrays(Path(source).name, *read_arrays(source))
 
     def by_role(self, roles: Mapping[str, str]) -> RoleArrays:
         """Take the arrays of these names, by role.
@@ -104,11 +107,16 @@ class Arrays:
     def take(self, name: str) -> Array:
         """Take an array of real numbers, as a contiguous copy; float16 stays, bfloat16 becomes float32.
 
+        A weight that is stored as a length and a direction, as torch's weight_norm does, is their product.
+
         Raises:
             RecurraError: there is no array of this name, or it does not hold real numbers.
         """
-        if name not in list(self.values):  # `in` of an older numpy's file reads the array
+        if name not in self.names:
             raise RecurraError(f"there is no array {str(name)[:100]!r}, but {self.listing(list(self.values))}")
+        if name in self._products:
+            length, direction = self._products[name]
+            return multiplied(name, self.take(length), self.take(direction))
         self.taken.add(name)
         try:
             value = self._value(name)
@@ -142,24 +150,3 @@ class Arrays:
     def unused(self) -> str:
         """The names of the arrays that were not taken, with shapes."""
         return self.listing([name for name in self.values if name not in self.taken])
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        return read_npz(path) if _is_zip(path) else _read_safetensors(path)
-    except FileFormatError as error:
-        other = _OTHERS.get(path.suffix.lower())
-        raise FileFormatError(one_line(str(error) if other is None else f"{error}; {other}")) from None
-
-
-def _is_zip(path: Path) -> bool:
-    with refusing(path):
-        if path.exists() and not path.is_file():
-            raise FileFormatError("not a plain file")  # reading a pipe might never end
-        with path.open("rb") as file:
-            return file.read(2) == b"PK"
-
-
-def _read_safetensors(path: Path) -> dict[str, Array]:
-    weights = read_weights(path)
-    return {name: weight.data if weight.dtype == "int64" else weight.values() for name, weight in weights.items()}

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from recurra import cells
 from recurra.conversion.around import embedding, output
-from recurra.conversion.arrays import Arrays, ArraySource
+from recurra.conversion.arrays import MOST_LISTED, Arrays, ArraySource
+from recurra.conversion.keras_config import chain_of
+from recurra.conversion.keras_model import keras_chain
 from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import EquationError, RecurraError, one_line
 from recurra.model import Description, Part, Weight
+from recurra.model.arrangement import Arrangement
 from recurra.model.kinds import features
 
 _logger = logging.getLogger("recurra")
@@ -31,7 +33,8 @@ def converted(
     names: Names | Sequence[Names] | None,
     table: str | None,
     linear: Names | None,
-    batch_first: bool,
+    batch_first: bool | None,
+    merge_mode: str | None,
     sizes: Mapping[str, Any] | None,
     options: Mapping[str, Any],
 ) -> Description:
@@ -42,33 +45,54 @@ def converted(
         RecurraError: an array is missing, or has a shape that does not fit the layer.
     """
     arrays = Arrays.of(source)
+    notes: list[str] = []
     try:
-        choice = Choice(_cell(cell), options, sizes, order, batch_first)
-        several = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
-        if not several:
-            raise RecurraError("names is an empty list: a model needs a layer")
-        parts = [] if table is None else [embedding(arrays, table)]
-        for number, each in enumerate(several):
-            name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
-            parts.append(layer(name, arrays, each, choice))
-        if linear is not None:
-            width = cast(int, features(parts[-1].part)[1])  # never None for a layer
-            parts.append(output(arrays, linear, width))
+        is_whole = arrays.config is not None and names is None and table is None and linear is None
+        first = is_whole if batch_first is None else batch_first
+        choice = Choice(_cell(cell), options, sizes, order, first, merge_mode)
+        if is_whole:
+            parts = keras_chain(arrays, chain_of(arrays.config), choice, notes)
+        else:
+            parts = _named_parts(arrays, names, table, linear, choice, notes)
+        _check_merge(merge_mode, parts)
         _check_chain(parts)
         description = _description(parts)
     except EquationError:  # of the cell, whatever the source
         raise
     except RecurraError as error:
         raise type(error)(one_line(f"{arrays.where}: {error}", _MAX_LINE)) from None
-    unused = arrays.unused()
+    unused, skipped = arrays.unused(), ", ".join(arrays.skipped[:MOST_LISTED])
     _logger.log(
-        logging.WARNING if unused and names is None else logging.INFO,
-        "%s: %s%s",
+        logging.WARNING if notes or (unused and names is None) else logging.INFO,
+        "%s: %s%s%s%s",
         arrays.where,
         "; ".join(part.text for part in parts),
         f"; not used: {unused}" if unused else "",
+        f"; not read: {skipped}" if skipped else "",
+        f"; otherwise than in its source: {', '.join(notes)}" if notes else "",
     )
     return description
+
+
+def _named_parts(
+    arrays: Arrays,
+    names: Names | Sequence[Names] | None,
+    table: str | None,
+    linear: Names | None,
+    choice: Choice,
+    notes: list[str],
+) -> list[BuiltPart]:
+    """The layers of the caller's names, behind an embedding and before a linear map where these are named."""
+    several = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
+    if not several:
+        raise RecurraError("names is an empty list: a model needs a layer")
+    parts = [] if table is None else [embedding(arrays, table)]
+    for number, each in enumerate(several):
+        name = "recurrent" if len(several) == 1 else f"recurrent_{number}"
+        parts.append(layer(name, arrays, each, choice, notes))
+    if linear is not None:
+        parts.append(output(arrays, linear, parts[-1]))
+    return parts
 
 
 def _cell(given: str | Cell | None) -> Cell | None:
@@ -82,12 +106,22 @@ def _cell(given: str | Cell | None) -> Cell | None:
     return zoo[given]
 
 
+def _check_merge(merge_mode: str | None, parts: Sequence[BuiltPart]) -> None:
+    """Refuse a merge mode that is not known, or that no layer has a use for."""
+    is_bidirectional = any(part.part.settings.get("bidirectional") is True for part in parts)
+    problem = Arrangement((1,), is_bidirectional, merge_mode or "concat").problem
+    if problem is not None:
+        raise RecurraError(problem.replace("bidirectional=True", "a layer with the weights of both"))
+
+
 def _check_chain(parts: Sequence[BuiltPart]) -> None:
-    """Refuse parts that do not fit behind one another, with a message that names the arrays."""
-    for before, after in pairwise(parts):
-        given, taken = features(before.part)[1], features(after.part)[0]
-        if given != taken:
-            raise RecurraError(f"{before.text} gives {given} features; {after.text} takes {taken}")
+    """Refuse parts that do not fit behind one another; those that take any number of features give as many."""
+    before: BuiltPart | None = None
+    for part in parts:
+        taken, given = features(part.part)
+        if before is not None and taken is not None and taken != features(before.part)[1]:
+            raise before.unfit(part.label, taken)
+        before = before if given is None else part
 
 
 def _description(parts: Sequence[BuiltPart]) -> Description:

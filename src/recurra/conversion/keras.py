@@ -1,8 +1,14 @@
-"""Keras' layout: kernels are (features, gates * units); an LSTM's gates are i f c o, a GRU's are z r h."""
+"""Keras' layouts: kernels are (features, gates * units); an LSTM's gates are i f c o, a GRU's are z r h.
+
+The arrays of CuDNNLSTM and CuDNNGRU have the same shapes, but for the bias (2 * gates * units,), and hold each gate's
+matrix in cuDNN's order, (units, features).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from recurra.cells import gru, gru_reset_before
 from recurra.conversion.arrays import Array, Item, RoleArrays
@@ -36,7 +42,12 @@ def cell(scan: RoleArrays) -> Cell:
         return cell_of(gates, scan["recurrent_kernel"])
     if "bias" not in scan:
         raise RecurraError("a GRU without bias: say cell='gru' of reset_after=True, cell='gru_reset_before' of False")
-    return gru if len(scan["bias"].shape) == 2 else gru_reset_before
+    return gru if len(scan["bias"].shape) == 2 or _is_cudnn(scan) else gru_reset_before
+
+
+def _is_cudnn(scan: RoleArrays) -> bool:
+    """Whether the arrays are those of CuDNNLSTM or CuDNNGRU, which have two biases in one row."""
+    return _gates(scan) > 1 and "bias" in scan and scan["bias"].shape == (2 * scan["recurrent_kernel"].shape[1],)
 
 
 def stacked(scans: Sequence[RoleArrays], layout: GateLayout) -> list[Stacked]:
@@ -58,8 +69,23 @@ def _stacked(scan: RoleArrays, layout: GateLayout) -> Stacked:
     columns = recurrent.shape[1]
     if len(kernel.shape) != 2 or kernel.shape[1] != columns:
         raise kernel.mismatch(f"(input, {gates}*units={columns})", _HINT if kernel.shape[:1] == (columns,) else "")
+    if _is_cudnn(scan):
+        if len(layout.gates) == 3 and not layout.is_stacked:
+            raise scan["bias"].mismatch(f"(3*units={columns},)", "that is of CuDNNGRU, which resets after: cell='gru'")
+        w, r = (_cudnn_rows(item.array, gates) for item in (kernel, recurrent))
+        halves = np.split(scan["bias"].array, 2)
+        return Stacked(order, w, r, halves[0], halves[1], {})
     w_bias, r_bias = _biases(scan["bias"], columns, layout) if "bias" in scan else (None, None)
     return Stacked(order, KERAS.rows(kernel.array), KERAS.rows(recurrent.array), w_bias, r_bias, {})
+
+
+def _cudnn_rows(kernel: Array, gates: int) -> Array:
+    """The rows (gates * units, features) of a kernel of cuDNN, whose gates lie side by side in memory of their own."""
+    features, columns = kernel.shape
+    blocks = (
+        np.ascontiguousarray(gate).reshape(columns // gates, features) for gate in np.split(kernel, gates, axis=1)
+    )
+    return np.concatenate(list(blocks))
 
 
 def _biases(bias: Item, columns: int, layout: GateLayout) -> tuple[Array, Array | None]:

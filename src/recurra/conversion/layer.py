@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recurra.cells import lstm
@@ -11,11 +11,13 @@ from recurra.compiler import biases, drop_biases, trace
 from recurra.conversion import keras, onnx
 from recurra.conversion.arrays import Array, Arrays, Item, RoleArrays
 from recurra.conversion.gates import Stacked, cell_of, layout_of, parameters
-from recurra.conversion.names import Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
+from recurra.conversion.keras_settings import RECURRENT, cell_told, differences, merge_told
+from recurra.conversion.names import FoundLayer, Names, Scheme, find, keras_scheme, onnx_scheme, torch_scheme
 from recurra.conversion.sizes import broken_equations, solved_sizes
 from recurra.equations import Cell
 from recurra.errors import RecurraError
 from recurra.model import Part, recurrent_weights
+from recurra.model.kinds import features
 from recurra.model.layouts import TORCH_CELLS, GateLayout
 from recurra.model.part import Setting
 from recurra.program import Program
@@ -34,13 +36,22 @@ class BuiltPart:
         name: the part's name in the model.
         part: the part.
         weights: the part's own weights, by name.
+        label: the caller's word for it, or the prefix of its arrays' names.
         text: a description of the arrays that it was built from, for messages.
     """
 
     name: str
     part: Part
     weights: Mapping[str, Array]
+    label: str
     text: str
+
+    def unfit(self, label: str, taken: int) -> RecurraError:
+        """The error that a part, of this label, takes another number of features than this one gives."""
+        given = features(self.part)[1]
+        is_double = self.part.settings.get("bidirectional") is True and given == 2 * taken
+        hint = f": merge_mode='sum', 'ave' or 'mul' makes {taken} features of both directions" if is_double else ""
+        return RecurraError(f"{self.label} gives {given} features, {label} takes {taken}{hint}")
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,8 @@ class Choice:
         sizes: sizes that the cell's equations leave open, by the name of a variable.
         order: torch, keras or onnx; None to tell it from the names.
         batch_first: whether the layers have the batch first.
+        merge_mode: how layers of two directions make one output of both, as in ``Arrangement``; None where the source
+            tells it.
     """
 
     cell: Cell | None
@@ -81,6 +94,7 @@ class Choice:
     sizes: Mapping[str, Any] | None
     order: str | None
     batch_first: bool
+    merge_mode: str | None
 
     def schemes(self) -> list[Scheme]:
         """The schemes that the names of a layer's arrays may follow: the cell's own parameters, Keras' and ONNX'.
@@ -98,7 +112,7 @@ class Choice:
         return [scheme for scheme in known if self.order in (None, scheme.order)]
 
 
-def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> BuiltPart:
+def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice, notes: list[str]) -> BuiltPart:
     """The layer that is built from some of the arrays.
 
     Args:
@@ -106,23 +120,46 @@ def layer(name: str, arrays: Arrays, names: Names | None, choice: Choice) -> Bui
         arrays: all arrays of the source.
         names: says which arrays are the layer's; None for the only layer there is.
         choice: the caller's other arguments.
+        notes: gets a text for everything that the layer does otherwise than in its source.
 
     Raises:
         RecurraError: the arrays make up no layer, or do not fit the cell.
     """
-    found = find("names", arrays.values, names, choice.schemes())
+    found = find("names", arrays.names, names, choice.schemes())
+    if found.order == "keras":
+        choice = _with_configuration(choice, arrays, found.prefix, notes)
     scans: Scans = [[arrays.by_role(roles) for roles in level] for level in found.scans]
     first, library = scans[0][0], _LIBRARIES.get(found.order)
     cell = choice.cell or (_torch_cell(first) if library is None else library.cell(first))
     program = trace(cell, choice.options, sizes=choice.sizes, projected="weight_hr" in first)
     own, scans = _own(program, scans) if library is None else _converted(library, program, scans)
     has_biases = len(own.parameters) == len(program.parameters)
-    part = _part(cell, own, scans, has_biases=has_biases, batch_first=choice.batch_first)
+    part = _part(cell, own, scans, has_biases=has_biases, choice=choice)
     weights = {name: item.array for name, item in _checked(part, scans).items()}
     used = ", ".join(item for level in found.scans for roles in level for item in roles.values())
     layout = f"{found.order}'s order" if library or cell in _KINDS else "its own names"
     text = f"{own.name} of {part.size('input_size')} → {part.size('hidden_size')} units in {layout}: {used}"
-    return BuiltPart(name, part, weights, text)
+    return BuiltPart(name, part, weights, label_of(names, found, name), text)
+
+
+def _with_configuration(choice: Choice, arrays: Arrays, prefix: str, notes: list[str]) -> Choice:
+    """The choice with what the configuration of a model of Keras says and the caller does not."""
+    layers = (arrays.layers.get(segment) for segment in prefix.split("/"))
+    found = next((each for each in layers if each is not None and each.core.kind in RECURRENT), None)
+    if found is None:
+        return choice
+    notes += differences(found)
+    if choice.merge_mode is None:
+        choice = replace(choice, merge_mode=merge_told(found))
+    if choice.cell is not None:
+        return choice
+    told = cell_told(found)
+    return replace(choice, cell=told.cell, options={**told.options, **choice.options})
+
+
+def label_of(given: Names | None, found: FoundLayer, name: str) -> str:
+    """A short word for the arrays of a part: what the caller gave, else the prefix of their names, else a name."""
+    return (given if isinstance(given, str) else found.prefix).strip("._:/")[:60] or name
 
 
 def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
@@ -137,11 +174,11 @@ def torch_layer(scans: Scans) -> tuple[Part, dict[str, Item]]:
     cell = _torch_cell(scans[0][0])
     program = trace(cell, projected="weight_hr" in scans[0][0])
     own, scans = _own(program, scans)
-    part = _part(cell, own, scans, has_biases=own is program, batch_first=False)
+    part = _part(cell, own, scans, has_biases=own is program)
     return part, _checked(part, scans)
 
 
-def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch_first: bool) -> Part:
+def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, choice: Choice | None = None) -> Part:
     """The layer of a cell that is traced as ``program``, with the sizes of the first scan's arrays."""
     sizes = solved_sizes(program, scans[0][0])
     settings: dict[str, Setting] = {
@@ -149,13 +186,15 @@ def _part(cell: Cell, program: Program, scans: Scans, *, has_biases: bool, batch
         "hidden_size": sizes.hidden,
         "num_layers": len(scans),
         "bias": has_biases,
-        "batch_first": batch_first,
+        "batch_first": choice is not None and choice.batch_first,
         "dropout": 0.0,
         "bidirectional": len(scans[0]) == 2,
         "proj_size": sizes.proj,
         "program": program,
         "init": dict(cell.stored_init),
     }
+    if choice is not None and choice.merge_mode not in (None, "concat") and settings["bidirectional"]:
+        settings["merge_mode"] = choice.merge_mode
     return Part(_KINDS.get(cell, "Recurrent"), settings)
 
 

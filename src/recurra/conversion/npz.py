@@ -6,71 +6,35 @@ import ast
 import math
 import re
 import struct
-import zlib
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
+from recurra.conversion.archive import opened_archive
+from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
-from recurra.model.file_errors import refusing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_MEMBERS = 100_000
 MAX_HEADER = 10_000  # bytes; the same as numpy's limit
 MAX_DIMENSIONS = 32
-# The members may unpack to so many times the file's size, and so many bytes more, as zeros pack to a thousandth.
-MAX_RATIO = 100
-FREE_BYTES = 256 * 2**20
 _NUMBERS = re.compile(r"[<>|=]?[?biuf]\d{0,2}")
-# The errors that zipfile, zlib and numpy raise besides ValueError.
-_DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError)
 
 
-class Unread:
-    """An array of a file that is not read.
-
-    Args:
-        reason: the reason, as messages have it after the array's name.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-
-def read_npz(path: Path) -> dict[str, NDArray[Any] | Unread]:
-    """Read the arrays of a file, by name, in the file's order. Members without numbers are listed as ``Unread``.
+def read_npz(file: IO[bytes], size: int) -> dict[str, NDArray[Any] | Unread]:
+    """Read the arrays of a file of ``size`` bytes, by name, in its order. Members without numbers are ``Unread``.
 
     Raises:
-        FileFormatError: the file cannot be read, is damaged, has no arrays, or exceeds a cap; the message names it.
+        FileFormatError: the file is damaged, has no arrays, or exceeds a cap.
+        OSError, ValueError, MemoryError: the file cannot be read.
     """
-    with refusing(path):
-        try:
-            with ZipFile(path) as archive:
-                members = archive.infolist()
-                _check(members, path.stat().st_size)
-                return {member.filename.removesuffix(".npy"): _member(archive, member) for member in members}
-        except _DAMAGE as error:
-            raise FileFormatError(f"no .npz file, or damaged: {error}") from None
-
-
-def _check(members: list[ZipInfo], size: int) -> None:
-    names = [member.filename for member in members]
-    if len(names) > MAX_MEMBERS:
-        raise FileFormatError(f"{len(names)} arrays; at most {MAX_MEMBERS} are read")
-    if not any(name.endswith(".npy") for name in names):
-        raise FileFormatError("a zip file without arrays of numpy (.npy)")
-    if len(set(names)) < len(names):
-        raise FileFormatError("two arrays have the same name")
-    for member in members:
-        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED) or member.flag_bits & 1:
-            raise FileFormatError(f"{member.filename[:100]} is encrypted, or packed as numpy does not pack")
-    packed, unpacked = sum(member.compress_size for member in members), sum(member.file_size for member in members)
-    if packed > size or unpacked > FREE_BYTES + MAX_RATIO * size:
-        raise FileFormatError(f"{size} bytes would become {unpacked}; at most {FREE_BYTES + MAX_RATIO * size} are read")
+    with opened_archive(file, size, ".npz") as archive:
+        members = archive.infolist()
+        if not any(member.filename.endswith(".npy") for member in members):
+            raise FileFormatError("a zip file without arrays of numpy (.npy)")
+        return {member.filename.removesuffix(".npy"): _member(archive, member) for member in members}
 
 
 def _member(archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Unread:

@@ -18,7 +18,8 @@ def convert(
     names: str | Mapping[str, str] | Sequence[str | Mapping[str, str]] | None = None,
     embedding: str | None = None,
     output: str | Mapping[str, str] | None = None,
-    batch_first: bool = False,
+    batch_first: bool | None = None,
+    merge_mode: str | None = None,
     sizes: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Model:
@@ -26,10 +27,15 @@ def convert(
 
     The result has torch's layout, whatever the source has: ``model.save(path)`` writes a file that ``recurra.load``
     returns as a layer to train on. The logger ``recurra`` gets a line that says which arrays were used, as what, and
-    which were not. It is a warning where some were not used and ``names`` is None. Nothing is unpickled.
+    which were not. It is a warning where some were not used and ``names`` is None. Files are data: nothing that
+    they hold is run.
+
+    A .keras or .h5 file of a whole model of Keras also says which layers it has: without ``names``, ``embedding`` and
+    ``output`` all of them are converted, with their activations, if each takes what the one before it gives.
 
     Args:
-        source: a .npz or .safetensors file, or arrays by name, such as a state_dict.
+        source: a file of numpy (.npz), torch (.pt, .pth, .bin, Lightning's .ckpt), safetensors or Keras (.h5, .keras),
+            or arrays by name, such as a state_dict. Of torch's files the tensors are read, and nothing is run.
         cell: the layer's cell: a name of the zoo (``recurra.cells.all()``), or any cell. Default: RNN, GRU or LSTM, by
             the number of gates; a GRU of ONNX, or of Keras without bias, must be named.
         order: ``"torch"``: (gates, features), LSTM i f g o, GRU r z n, and of any other cell its own parameters;
@@ -44,7 +50,11 @@ def convert(
             Default None: the input is features.
         output: the linear map behind the layers: the prefix of its arrays' names, or a segment of it, or a mapping with
             ``weight`` (out, in) or ``kernel`` (in, out), and ``bias``. Default None.
-        batch_first: whether input and output are (batch, seq_len, features), as in Keras. Default False.
+        batch_first: whether input and output are (batch, seq_len, features), as in Keras. Default: True for a model of
+            Keras that is converted as a whole, else False.
+        merge_mode: how a layer of two directions makes one output of both: beside each other (``"concat"``), their
+            ``"sum"``, their mean (``"ave"``) or their product (``"mul"``). Default: what the file says, else
+            ``"concat"``.
         sizes: sizes that the cell's equations leave open, as ``Recurrent`` takes them. Default none.
         **options: values for the cell's options, such as ``nonlinearity="relu"`` of an RNN.
 
@@ -55,4 +65,5 @@ def convert(
     """
     from recurra.conversion.build import converted  # its imports, zipfile among them, take longer than all others
 
-    return Model(converted(source, cell, order, names, embedding, output, batch_first, sizes, options))
+    description = converted(source, cell, order, names, embedding, output, batch_first, merge_mode, sizes, options)
+    return Model(description)
