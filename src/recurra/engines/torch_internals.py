@@ -5,11 +5,14 @@ When torch renames one, only this file changes. ``tests/engines/test_torch_inter
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from operator import attrgetter
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 import torch
@@ -112,3 +115,101 @@ def tensor_functions() -> tuple[Any, Any] | None:
     """DLPack's C functions for tensors, and the function that counts active function modes; None if there are none."""
     functions = getattr(Tensor, "__dlpack_c_exchange_api__", None)
     return None if functions is None else (functions, torch._C._len_torch_function_stack)
+
+
+Translation = Callable[..., Any]
+
+
+def translate_to_onnx(
+    for_programs: Mapping[str, Callable[[], Translation]], for_traces: Mapping[str, Callable[[], Translation]]
+) -> None:
+    """Register translations of operators for both exporters of torch.onnx, which take a second to import.
+
+    So a translation is registered when torch has imported its exporter, and loaded when it is used.
+
+    Args:
+        for_programs: for an operator, ``"namespace::name"``, what loads its translation for programs of torch.export,
+            a function from operands to a list of values of the graph.
+        for_traces: for an operator, what loads its translation for traces of torch.jit, a function from a graph and
+            operands to values of the graph.
+    """
+
+    def register_for_programs(module: ModuleType) -> None:
+        from torch.onnx._internal.exporter._torchlib._torchlib_registry import onnx_impl
+
+        for operator, load in for_programs.items():
+            namespace, name = operator.split("::")
+            overload = getattr(getattr(torch.ops, namespace), name).default
+            onnx_impl(overload, no_compile=True)(_deferred(load))
+
+    def register_for_traces(module: ModuleType) -> None:
+        for operator, load in for_traces.items():
+            module.register_custom_op_symbolic(operator, _deferred(load), 9)
+
+    after_import("torch.onnx._internal.exporter._torchlib.ops", register_for_programs)
+    after_import("torch.onnx", register_for_traces)
+
+
+def _deferred(load: Callable[[], Translation]) -> Translation:
+    return lambda *operands: load()(*operands)
+
+
+def after_import(name: str, action: Callable[[ModuleType], None]) -> None:
+    """Call a function with a module after its import, or at once if it is imported already."""
+    module = sys.modules.get(name)
+    if module is not None:
+        action(module)
+    else:
+        sys.meta_path.insert(0, _AfterImport(name, action))
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds one module as Python does, and calls a function after its import."""
+
+    def __init__(self, name: str, action: Callable[[ModuleType], None]) -> None:
+        self._name, self._action = name, action
+
+    def find_spec(self, fullname: str, path: object, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The module's own specification, whose loader calls the function at its end."""
+        if fullname != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ThenCall(spec.loader, self._action)
+        return spec
+
+
+class _ThenCall(Loader):
+    """Loads a module by another loader, and calls a function after it."""
+
+    def __init__(self, loader: Loader, action: Callable[[ModuleType], None]) -> None:
+        self._loader, self._action = loader, action
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The other loader's module."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, which then has its own loader again, and call the function."""
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._action(module)
+
+
+def recorded_onnx_nodes() -> list[Any]:
+    """The nodes that a translation for torch.onnx.export(dynamo=True) adds to, while it runs."""
+    from torch.onnx._internal.exporter import _core
+
+    tracer: Any = _core.current_tracer
+    nodes: list[Any] = tracer.nodes
+    return nodes
+
+
+def onnx_translation(name: str) -> Translation:
+    """torch's own translation of an operator ``aten::name`` for traces; ``unused`` writes an input that is left out."""
+    from torch.onnx import symbolic_opset9
+
+    translation: Translation = getattr(symbolic_opset9, name)
+    return translation

@@ -51,10 +51,14 @@ class _DropIn(Recurrent):
     hidden_size: int
 
     def forward(  # type: ignore[override]  # torch.nn's layers have one input
-        self, input: Input, hx: State | None = None, *, reset: Tensor | None = None, return_trace: bool = False
+        self,
+        input: Input,
+        hx: State | None = None,
+        reset: Tensor | None = None,
+        return_trace: bool | None = None,
     ) -> tuple[Any, ...]:
         """Run the layer, as ``Recurrent.forward`` does; the arguments have torch.nn's names."""
-        return self._forward(input, hx, reset, return_trace, {})
+        return self._forward(input, hx, reset, bool(return_trace), {})
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Refuse an input that ``forward`` would refuse; with ``batch_sizes`` it is a packed sequence's data."""

@@ -25,6 +25,11 @@ def check_packed(packed: PackedSequence) -> int:
         RuntimeError: it has no time steps.
     """
     data, batch_sizes, order, back = packed
+    if batch_sizes.is_floating_point() and torch.compiler.is_exporting():  # torch's own account of the packing is wrong
+        raise RuntimeError(
+            "torch.export does not record pack_padded_sequence rightly: give padded input; torch.jit.trace and "
+            "torch.onnx.export(dynamo=False) record packed sequences, recurra.onnx.export(lengths=True) writes lengths"
+        )
     if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
         raise ValueError(f"packed batch_sizes must be whole numbers (steps,); got {tuple(batch_sizes.shape)}")
     if batch_sizes.shape[0] == 0:

@@ -273,9 +273,8 @@ class Recurrent(Regularised):
         self,
         x: Input,
         state: State | None = None,
-        *,
         reset: Tensor | None = None,
-        return_trace: bool = False,
+        return_trace: bool | None = None,  # torch.onnx.export(dynamo=False) gives defaults by position, but no bool
         **inputs: Input,
     ) -> tuple[Any, ...]:
         """Run the cell over sequences.
@@ -289,7 +288,7 @@ class Recurrent(Regularised):
                 (directions, batch, size). Default zeros, or the learned first states.
             reset: bool (seq_len, batch), or (seq_len,) unbatched: the states are zero before these steps, or the
                 learned first states, in every layer and direction; always in the caller's batch order.
-            return_trace: return a ``Trace`` of every named variable as a third value.
+            return_trace: True returns a ``Trace`` of every named variable as a third value. Default None.
             **inputs: the cell's other inputs by name, ``layer(x, dt=dt)``: laid out as x, each with its own features,
                 or without a dimension for them where it is one number. Beside a packed x they are packed with the same
                 lengths, or padded. Bools and whole numbers become x's dtype. Each layer of a stack gets them, beside
@@ -302,7 +301,7 @@ class Recurrent(Regularised):
         Raises:
             TypeError, ValueError, RuntimeError: as torch.nn's layers do; messages name the dimensions.
         """
-        return self._forward(x, state, reset, return_trace, inputs)
+        return self._forward(x, state, reset, bool(return_trace), inputs)
 
     def _forward(
         self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs

@@ -46,7 +46,7 @@ def test_other_cases_are_refused_and_never_crash(tmp_path):
 
     tried = set(map(id, CASES))
     for case in shipped.cases():
-        if id(case) not in tried:
+        if id(case) not in tried and not shipped.OTHERWISE.search(case.name):
             with pytest.raises(OnnxError):
                 attempt(case)
 

@@ -8,9 +8,12 @@ from recurra.graph.operators import (
     indexing,
     normalizing,
     products,
+    quantized,
     recurrent,
     reducing,
+    resizing,
     shaping,
+    transposed,
     windows,
 )
 
@@ -22,8 +25,11 @@ __all__ = [
     "indexing",
     "normalizing",
     "products",
+    "quantized",
     "recurrent",
     "reducing",
+    "resizing",
     "shaping",
+    "transposed",
     "windows",
 ]

@@ -16,7 +16,7 @@ from recurra.graph.operators.limits import checked_shape
 from recurra.graph.table import Array, functions, one_of, operator
 
 _AT_ONCE = 2**23  # elements of windows that are copied at a time, for one product
-_PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+PADDING = one_of("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Window:
         return seen[chosen]
 
 
-@operator("Conv", auto_pad=_PADDING)
+@operator("Conv", auto_pad=PADDING)
 def convolution(
     x: Array,
     weight: Array,
@@ -140,7 +140,7 @@ def _inside(seen: Array, spatial: int) -> tuple[int, ...]:
     return tuple(range(seen.ndim - spatial, seen.ndim))
 
 
-@operator("MaxPool", auto_pad=_PADDING)
+@operator("MaxPool", auto_pad=PADDING)
 def max_pool(
     x: Array,
     *,
@@ -159,7 +159,7 @@ def max_pool(
     return functools.reduce(np.maximum, (seen[(..., *element)] for element in elements))  # seen's own strides are slow
 
 
-@operator("AveragePool", auto_pad=_PADDING)
+@operator("AveragePool", auto_pad=PADDING)
 def average_pool(
     x: Array,
     *,

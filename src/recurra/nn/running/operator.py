@@ -7,7 +7,8 @@ The operator also returns the tensors that its backward pass needs. Its gradient
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from recurra.compiler import Plan, plan
 from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
-from recurra.engines.torch_internals import constant_when_compiled, recording_gradients
+from recurra.engines.torch_internals import constant_when_compiled, recording_gradients, translate_to_onnx
 from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
@@ -40,7 +41,8 @@ def compiled_scan(
     name, computed = "reference", dtype
     if not scan.is_empty:
         name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
-    inputs = [each.to(computed) for each in (x, *states, *parameters)]
+    # A conversion that changes nothing would be recorded too.
+    inputs = [each if each.dtype == computed else each.to(computed) for each in (x, *states, *parameters)]
     if not torch.compiler.is_compiling():  # torch.jit.trace records twice and compares, with gradients and without
         wanted = [0] * len(inputs)
     elif torch.compiler.is_exporting():  # it is not known which gradients will be wanted
@@ -50,7 +52,7 @@ def compiled_scan(
     count = 1 + len(states)
     values: list[Tensor] = scan_operator(
         inputs[0],
-        [*inputs[1:], *(mask.to(computed) for mask in masks)],
+        [*inputs[1:], *(mask if mask.dtype == computed else mask.to(computed) for mask in masks)],
         sequences.batch_sizes,
         sequences.reset,
         scan.text,
@@ -62,7 +64,7 @@ def compiled_scan(
         _CHECKPOINT if checkpoint is True else int(checkpoint or 0),
     )
     results = values[: count + (len(scan.traced) if traced else 0)]
-    return [value.to(dtype) if value.is_floating_point() else value for value in results]
+    return [value.to(dtype) if value.is_floating_point() and dtype != computed else value for value in results]
 
 
 @constant_when_compiled
@@ -280,3 +282,18 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
 
 
 scan_operator.register_autograd(_differentiate, setup_context=_keep)
+
+
+def _translation(exporter: str, function: str) -> Any:
+    """A translation for an exporter of torch.onnx, found by name, as onnx stands above nn."""
+    return getattr(import_module(f"recurra.onnx.torch_exporters.{exporter}"), function)
+
+
+translate_to_onnx(
+    {"recurra::scan": partial(_translation, "program", "scan")},
+    {
+        "recurra::scan": partial(_translation, "trace", "scan"),
+        "aten::_pack_padded_sequence": partial(_translation, "trace", "pack_padded_sequence"),
+        "aten::_pad_packed_sequence": partial(_translation, "trace", "pad_packed_sequence"),
+    },
+)

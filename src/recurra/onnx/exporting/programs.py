@@ -15,7 +15,7 @@ from recurra.engines.reference import evaluate
 from recurra.onnx.exporting.equations import ProgramValues
 from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.operations import RowDimensions
-from recurra.onnx.exporting.scope import GraphWeight
+from recurra.onnx.exporting.scope import NodeWeight
 from recurra.onnx.exporting.sequences import SequenceNodes, reversed_steps
 from recurra.program import Program, Sizes, Variable
 
@@ -35,7 +35,7 @@ class WrittenProgram:
 
     program: Program
     sizes: Sizes
-    weights: Sequence[GraphWeight]
+    weights: Sequence[NodeWeight]
     reverse: bool = False
 
     @cached_property
@@ -43,7 +43,7 @@ class WrittenProgram:
         """The plan of the program as it runs outside training."""
         return plan(expectation(self.program))
 
-    def parameters(self) -> dict[Variable, GraphWeight]:
+    def parameters(self) -> dict[Variable, NodeWeight]:
         """The weights by parameter."""
         return dict(zip(self.plan.program.parameters, self.weights, strict=True))
 
@@ -66,43 +66,56 @@ def on_rows(
 
 
 def all_steps(
-    graph: GraphWriter, sequences: SequenceNodes, written: WrittenProgram, x: str, states: Sequence[str]
+    graph: GraphWriter,
+    sequences: SequenceNodes,
+    written: WrittenProgram,
+    x: str,
+    states: Sequence[str],
+    reset: str | None = None,
 ) -> tuple[str, list[str]]:
     """Write a run over sequences, x (T, batch, input) and states (batch, size): output of all steps and last states.
 
     A run backwards is a run forwards over reversed steps. At steps that a sequence does not have, its states stay as
-    they are, and the output is undefined.
+    they are, and the output is undefined. ``reset``, bool (T, batch), is true where the states are zero before a step.
     """
     scheduled, rows = written.plan, sequences.rows(2)
     _, before, _, after = scheduled.stages
-    values = ProgramValues(scheduled.program, written.sizes, _constants(graph, written))
+    values = _constants(graph, sequences, written)
     values.names[scheduled.program.input] = reversed_steps(graph, x) if written.reverse else x
     values.write(graph, before, rows)
     active = None
     if sequences.lengths is not None:
         active = sequences.active_reversed if written.reverse else sequences.active
-    last = _ScanWriter(graph, sequences, written, values, active).write(states)
+    if reset is not None:
+        reset = graph.node("Unsqueeze", reset, graph.whole(2))
+        reset = reversed_steps(graph, reset) if written.reverse else reset
+    last = _ScanWriter(graph, sequences, written, values, active, reset).write(states)
     values.write(graph, after, rows)
     output = values.names[scheduled.program.output]
     return (reversed_steps(graph, output) if written.reverse else output), last
 
 
-def _constants(graph: GraphWriter, written: WrittenProgram) -> dict[Variable, str]:
+def _constants(graph: GraphWriter, sequences: SequenceNodes, written: WrittenProgram) -> ProgramValues:
     """Values of parameters alone that later stages read, computed here and stored as weights.
 
-    In some runtimes the body of a loop can read weights of the outer graph, but no values that it computes.
+    In some runtimes the body of a loop can read weights of the outer graph, but no values that it computes. Where a
+    parameter's numbers are not known, nodes compute these values all the same.
     """
     scheduled, weights = written.plan, written.parameters()
     program, (once, *later) = scheduled.program, scheduled.stages
     read = {variable for equations in later for equation in equations for variable in equation.variables}
+    values = {parameter: array for parameter, weight in weights.items() if (array := weight.array) is not None}
+    if len(values) < len(weights):
+        known = ProgramValues(program, written.sizes, {each: weight.name for each, weight in weights.items()})
+        known.write(graph, once, sequences.rows(2))
+        return known
     names = {parameter: weight.name for parameter, weight in weights.items() if parameter in read}
-    values = {parameter: weight.array for parameter, weight in weights.items()}
     values[program.input] = np.zeros(0, graph.store.dtype)
     with np.errstate(all="ignore"):
         evaluate(once, values, written.sizes, program.input)
     for equation in once:
         names.update({v: graph.weight_of(v, values[v]) for v in equation.results if v in read})
-    return names
+    return ProgramValues(program, written.sizes, names)
 
 
 class _ScanWriter:
@@ -114,6 +127,7 @@ class _ScanWriter:
         written: the program.
         values: all values that are known before the loop; ``write`` adds those that the loop keeps of every step.
         active: bool (T, batch, 1), true where the states change; None for everywhere.
+        reset: bool (T, batch, 1), true where the states are zero before the step; None for nowhere.
     """
 
     def __init__(
@@ -123,8 +137,10 @@ class _ScanWriter:
         written: WrittenProgram,
         values: ProgramValues,
         active: str | None,
+        reset: str | None = None,
     ) -> None:
-        self.graph, self.sequences, self.written, self.values, self.active = graph, sequences, written, values, active
+        self.graph, self.sequences, self.written, self.values = graph, sequences, written, values
+        self.active, self.reset = active, reset
         self.body = graph.body("step/")
         self.plan = written.plan
         self.program = self.plan.program
@@ -135,18 +151,20 @@ class _ScanWriter:
         """Add the node, and return the names of the last states."""
         graph, body, kept = self.graph, self.body, self.plan.schedule.loop_outputs()
         entering = [body.name_of(variable) for variable in self.program.states]
+        marked = {name: value for name, value in (("active", self.active), ("reset", self.reset)) if value is not None}
+        marks = {name: body.name(name) for name in marked}
         slices = [body.name_of(variable) for variable in self.arriving]
+        inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
+        inputs += [body.declare(name, ["batch", 1], BOOL) for name in marks.values()]
+        inputs += [self._declared(name, v) for name, v in zip(slices, self.arriving, strict=True)]
+        scanned = [*marked.values(), *(self.values.names[variable] for variable in self.arriving)]
+        if "reset" in marks:
+            entering = [body.node("Where", marks["reset"], graph.number(0.0), state) for state in entering]
         inner = self.values.within(dict(zip((*self.program.states, *self.arriving), (*entering, *slices), strict=True)))
         inner.write(body, self.plan.schedule.step, self.sequences.rows(1))
         new = [inner.names[variable] for variable in self.program.next_states]
-        inputs = [self._declared(name, v) for name, v in zip(entering, self.program.states, strict=True)]
-        scanned = [self.values.names[variable] for variable in self.arriving]
-        if self.active is not None:
-            is_active = body.name("active")
-            new = [body.node("Where", is_active, *pair) for pair in zip(new, entering, strict=True)]
-            inputs.append(body.declare(is_active, ["batch", 1], BOOL))
-            scanned.insert(0, self.active)
-        inputs += [self._declared(name, v) for name, v in zip(slices, self.arriving, strict=True)]
+        if "active" in marks:
+            new = [body.node("Where", marks["active"], *pair) for pair in zip(new, entering, strict=True)]
         leaving = self._own([*new, *(inner.names[variable] for variable in kept)])
         outputs = [self._declared(n, v) for n, v in zip(leaving, (*self.program.next_states, *kept), strict=True)]
         last = [graph.name(f"{variable.name}_last") for variable in self.program.states]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from recurra.errors import OnnxError
 from recurra.model import Description, Part
@@ -35,6 +36,18 @@ class GraphWeights:
         if key not in self._names:
             self._names[key] = self._store.add(name, self.array(name))
         return self._names[key]
+
+
+class NodeWeight(Protocol):
+    """A weight as programs are written with it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the graph."""
+
+    @property
+    def array(self) -> Array | None:
+        """Its numbers, in the dtype of the computation; None where they are not known."""
 
 
 @dataclass(frozen=True)

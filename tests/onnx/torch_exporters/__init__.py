@@ -1,0 +1,1 @@
+"""Tests of recurra::scan in torch.onnx.export."""
