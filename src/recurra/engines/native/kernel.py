@@ -68,8 +68,9 @@ class NativeKernel(Kernel):
         key = (sizes, double, kept)
         built = self._forward.get(key)
         if built is None:
-            schedule = self.plan.schedule.giving(kept)
-            built = self._forward.setdefault(key, build(schedule, sizes, double, None, self.rounds))
+            built = self._forward.setdefault(
+                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.rounds)
+            )
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
