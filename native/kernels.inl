@@ -85,17 +85,17 @@ float dot(const float* a, const float* b, std::size_t n) {
 
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #include "kernels_product.inl"
-#include "kernels_sums.inl"
 #include "kernels_rounded.inl"
+#include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {
-    width_of<T>, panel_vectors, RECURRA_QUANTIZED_FROM, Form::wide,     pack<T>,   pack<T>, multiply<T>,
-    multiply_unpacked<T>, outer<T>, rows_sum<T>, elementwise<T>, reduce<T>, pack_windows<T>, correlate<T>, pool<T>};
+constexpr Routines<T> routines = {width_of<T>,    panel_vectors, RECURRA_QUANTIZED_FROM, Form::wide,   pack<T>,
+                                  pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,     rows_sum<T>,
+                                  elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>, pool<T>};
 
 // Those of float32, but operands of products are rounded.
 constexpr Routines<float> with_rounding(Routines<float> all) {
