@@ -138,10 +138,13 @@ template class TypedKernel<double>;
 namespace {
 
 // The caller owns the kernel.
-AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double, const std::string& isa) {
+AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double, const std::string& isa,
+                bool rounds) {
   const Kernels& kernels = kernels_of(isa);
+  if (is_double && rounds) throw std::invalid_argument("float64 is not rounded to bfloat16");
   if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels.f64);
-  return new TypedKernel<float>(decode(words, literals, kernels.f32.lanes), kernels.f32);
+  const Routines<float>& routines = rounds ? kernels.bf16 : kernels.f32;
+  return new TypedKernel<float>(decode(words, literals, routines.lanes), routines);
 }
 
 }  // namespace
@@ -195,9 +198,10 @@ void bind_kernel(nb::module_& m) {
            "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept\n"
            "so where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
   m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
-        nb::rv_policy::take_ownership,
-        "The kernel of lowered code (engines/native/lower.py).\n\n"
-        "Raises ValueError where the words are no code, or this machine does not run `isa`.");
+        nb::arg("rounds") = false, nb::rv_policy::take_ownership,
+        "The kernel of lowered code (engines/native/lower.py). Where `rounds`, operands of products are rounded to\n"
+        "bfloat16, and their sums are float32.\n\n"
+        "Raises ValueError where the words are no code, this machine does not run `isa`, or float64 is to be rounded.");
 }
 
 }  // namespace recurra

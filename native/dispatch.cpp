@@ -6,6 +6,9 @@
 namespace recurra {
 
 // The targets that CMakeLists.txt has built.
+#ifdef RECURRA_HAS_AVX512_BF16
+extern const Kernels kernels_avx512_bf16;
+#endif
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
@@ -29,6 +32,9 @@ struct Target {
 // In order of preference; the last runs on every CPU that the module is built for.
 const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
+#ifdef RECURRA_HAS_AVX512_BF16
+      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma"}},
+#endif
 #ifdef RECURRA_HAS_AVX512
       {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
 #endif
@@ -90,7 +96,7 @@ const std::vector<Feature>& cpu_features() {
     return std::vector<Feature>{
         RECURRA_FEATURE("sse2"),     RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
         RECURRA_FEATURE("fma"),      RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
-        RECURRA_FEATURE("avx512bw"), RECURRA_FEATURE("avx512vl"),
+        RECURRA_FEATURE("avx512bw"), RECURRA_FEATURE("avx512vl"), RECURRA_FEATURE("avx512bf16"),
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)

@@ -253,7 +253,7 @@ std::size_t Executor<T>::carve(Session& session, T* base) const {
       const std::int64_t uses = m.used == 2   ? session.call.steps
                                 : m.used == 1 ? static_cast<std::int64_t>(s.chunks.size())
                                               : 0;
-      session.panels.push_back(uses > 1 ? carver.take(panel_elements(m, Form::wide)) : nullptr);
+      session.panels.push_back(uses > 1 ? carver.take(panel_elements(m, routines_.form)) : nullptr);
     }
   } else {
     frame = session.constants->frame;
@@ -293,7 +293,7 @@ void Executor<T>::make_constants(Session& session) const {
     run_once(master, own.frame, session.call.parameters);
     own.packed.resize(code_.matrices.size());
     for (std::size_t m = 0; m < code_.matrices.size(); ++m) {
-      own.packed[m].panels = session.panels[m];
+      own.packed[m] = {session.panels[m], routines_.form};
       if (session.panels[m]) pack_panels(code_.matrices[m], master, own.packed[m], session.panels[m]);
     }
     session.constants = &own;

@@ -70,9 +70,10 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>&
   const T* scales = as.scales;
   each_panel(m, w, 0, vectors(m), [&](const Source<T>* sources, std::int64_t count) {
     const auto n = static_cast<std::size_t>(count);
-    routines_.pack(as.form == Form::wide ? out : w.panel, sizes.k, sources, n);
+    const bool is_quantized = as.form != routines_.form;
+    routines_.pack(is_quantized ? w.panel : out, sizes.k, sources, n);
     if constexpr (std::is_same_v<T, float>) {
-      if (as.form != Form::wide) quantize_panel(as.form, w.panel, n, sizes, scales, out);
+      if (is_quantized) quantize_panel(as.form, w.panel, n, sizes, scales, out);
     }
     scales += n * scales_of(as.form, sizes.k, sizes.lanes);
     out += words_of(as.form, sizes.k) * n * sizes.lanes;
@@ -88,7 +89,7 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
     const auto vectors = static_cast<std::size_t>(count);
     if (!routines_.multiply_unpacked(w.a.data(), n, k, sources, columns.data() + from, vectors)) {
       routines_.pack(w.panel, k, sources, vectors);
-      routines_.multiply(w.a.data(), n, k, {w.panel}, columns.data() + from, vectors);
+      routines_.multiply(w.a.data(), n, k, {w.panel, routines_.form}, columns.data() + from, vectors);
     }
     from += count;
   });
@@ -98,6 +99,7 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
 
 template <class T>
 Quantized Executor<T>::quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const {
+  if (routines_.form != Form::wide) return {routines_.form, {}};
   if constexpr (std::is_same_v<T, float>) {
     std::vector<QuantizedPart> parts;
     for (const MatrixPart& part : m.parts) {

@@ -169,7 +169,7 @@ void Executor<T>::gather(Worker& w, const Instruction& i) const {
   for (std::int64_t c = 0; c < i.width; c += lanes_) {
     sources.push_back({base + c * columns, rows, columns, static_cast<std::size_t>(std::min(lanes_, i.width - c))});
   }
-  routines_.pack(out, static_cast<std::size_t>(i.rows), sources.data(), sources.size());
+  routines_.gather(out, static_cast<std::size_t>(i.rows), sources.data(), sources.size());
 }
 
 template <class T>

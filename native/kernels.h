@@ -52,12 +52,13 @@ enum class Form : std::uint8_t {
   wide,             // one number in a word
   bfloat16,         // two in a word, each the upper half of a float
   int8_of_columns,  // four in a word; the scale belongs to the column
-  int8_of_rows      // four in a word; the scale belongs to the k, and is held for each vector
+  int8_of_rows,     // four in a word; the scale belongs to the k, and is held for each vector
+  rounded           // two in a word, rounded to bfloat16, as the rows are that it is multiplied by (Kernels::bf16)
 };
 
 // `static`, as targets must not share functions that the compiler does not inline (README.md).
 static constexpr std::size_t numbers_of_word(Form form) {
-  return form == Form::wide ? 1 : form == Form::bfloat16 ? 2 : 4;
+  return form == Form::wide ? 1 : form == Form::bfloat16 || form == Form::rounded ? 2 : 4;
 }
 
 // The number of rows of words in a panel with k rows of numbers.
@@ -99,9 +100,13 @@ struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
   QuantizedFrom quantized_from;
+  Form form;  // in which pack() packs: wide or rounded
 
-  // Packs one panel in the wide form.
+  // Packs one panel.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
+
+  // Copies numbers as they are, in the wide form.
+  void (*gather)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
 
   // Multiplies rows of A by the first `vectors` vectors of a packed matrix. Each result is `init` plus chains of
   // multiply-adds over ascending k. The length of chains is fixed, so results do not depend on the number of rows, nor
@@ -156,6 +161,7 @@ struct Kernels {
 
   Routines<float> f32;
   Routines<double> f64;
+  Routines<float> bf16;  // floats, but operands of products and of outer products are rounded to bfloat16
 };
 
 constexpr std::size_t block_vectors = 16;  // the maximum of vectors in one temporary of elementwise()

@@ -85,6 +85,7 @@ float dot(const float* a, const float* b, std::size_t n) {
 
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #include "kernels_product.inl"
+#include "kernels_rounded.inl"
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
@@ -92,9 +93,21 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {
-    width_of<T>, panel_vectors, RECURRA_QUANTIZED_FROM, pack<T>,  multiply<T>, multiply_unpacked<T>,
-    outer<T>,    rows_sum<T>,   elementwise<T>,         reduce<T>, pack_windows<T>, correlate<T>, pool<T>};
+constexpr Routines<T> routines = {width_of<T>,    panel_vectors, RECURRA_QUANTIZED_FROM, Form::wide,   pack<T>,
+                                  pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,     rows_sum<T>,
+                                  elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>, pool<T>};
+
+// Those of float32, but operands of products are rounded.
+constexpr Routines<float> with_rounding(Routines<float> all) {
+  all.quantized_from = {~std::size_t(0), ~std::size_t(0)};
+  all.form = Form::rounded;
+  all.pack = pack_rounded;
+  all.multiply_unpacked = multiply_nothing;
+  all.outer = outer_rounded;
+  return all;
+}
+
+constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
 
 }  // namespace
 }  // namespace recurra

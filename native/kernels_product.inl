@@ -186,10 +186,18 @@ struct PanelRows {
   }
 };
 
+template <int R, int N, int P>
+inline void rounded_tile(const float* const* a, std::size_t row, std::size_t begin, std::size_t length,
+                         const PanelRows<float, Form::rounded, N>& matrix, const Column<float>* columns);
+
 // Computes one chain of R rows times P panels of N vectors each; the sums stay in registers.
 template <class T, Form F, int R, int N, int P>
 inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length,
                  const PanelRows<T, F, N>& matrix, const Column<T>* columns) {
+  if constexpr (F == Form::rounded) {
+    rounded_tile<R, N, P>(a, row, begin, length, matrix, columns);
+    return;
+  }
   constexpr int together = (int)numbers_of_word(F);
   const T* rows[R];
   RECURRA_UNROLL
@@ -342,6 +350,7 @@ void multiply(const T* const* a, std::size_t rows, std::size_t k, const Packed<T
       case Form::bfloat16: return multiply_form<T, Form::bfloat16>(a, rows, k, matrix, columns, vectors);
       case Form::int8_of_columns: return multiply_form<T, Form::int8_of_columns>(a, rows, k, matrix, columns, vectors);
       case Form::int8_of_rows: return multiply_form<T, Form::int8_of_rows>(a, rows, k, matrix, columns, vectors);
+      case Form::rounded: return multiply_form<T, Form::rounded>(a, rows, k, matrix, columns, vectors);
       case Form::wide: break;
     }
   }

@@ -12,5 +12,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = {"avx2", lanes, dot, routines<float>, routines<double>};
+const Kernels kernels_avx2 = {"avx2", lanes, dot, routines<float>, routines<double>, rounded_routines};
 }  // namespace recurra

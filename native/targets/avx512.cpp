@@ -4,6 +4,10 @@
 #error "avx512.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma"
 #endif
 
+#if defined(__AVX512BF16__)
+#error "avx512.cpp must be compiled without products of bfloat16: CPUs that lack them run this code"
+#endif
+
 #define RECURRA_LANES 16
 #define RECURRA_PANEL 4
 #define RECURRA_QUANTIZED_FROM {64 << 10, 1 << 20}
@@ -11,5 +15,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512", lanes, dot, routines<float>, routines<double>};
+const Kernels kernels_avx512 = {"avx512", lanes, dot, routines<float>, routines<double>, rounded_routines};
 }  // namespace recurra

@@ -12,5 +12,5 @@
 
 namespace recurra {
 extern const Kernels kernels_neon;
-const Kernels kernels_neon = {"neon", lanes, dot, routines<float>, routines<double>};
+const Kernels kernels_neon = {"neon", lanes, dot, routines<float>, routines<double>, rounded_routines};
 }  // namespace recurra

@@ -10,5 +10,5 @@
 
 namespace recurra {
 extern const Kernels kernels_portable;
-const Kernels kernels_portable = {"portable", lanes, dot, routines<float>, routines<double>};
+const Kernels kernels_portable = {"portable", lanes, dot, routines<float>, routines<double>, rounded_routines};
 }  // namespace recurra

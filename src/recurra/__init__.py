@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from recurra import compiler
-from recurra.engines import engine
+from recurra.engines import compute, engine
 from recurra.equations import (
     Cell,
     bernoulli,
@@ -83,6 +83,7 @@ __all__ = [
     "check",
     "clip",
     "compiler",
+    "compute",
     "concat",
     "convert",
     "cos",

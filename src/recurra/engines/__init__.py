@@ -11,6 +11,7 @@ from typing import Any
 
 from recurra.compiler import Plan
 from recurra.engines.native import NativeEngine
+from recurra.engines.precision import compute, precision, rounds
 from recurra.engines.protocol import (
     Call,
     Device,
@@ -49,7 +50,10 @@ __all__ = [
     "Wishes",
     "asked",
     "choose",
+    "compute",
     "engine",
+    "named",
+    "precision",
     "reasons",
     "reference",
     "step_maker",
@@ -57,6 +61,8 @@ __all__ = [
 
 # In order of preference.
 ENGINES: dict[str, Engine] = {"native": NativeEngine(), "torch": VendorEngine(), "reference": ReferenceEngine()}
+# The native engine with products of numbers rounded to bfloat16: takes the place of the native one (precision.py).
+_ROUNDING = NativeEngine(rounds=True)
 _REFUSALS = {"triton": "this version has no GPU kernels yet"}
 
 # The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.
@@ -111,11 +117,18 @@ def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, rese
     """
     name = asked()
     if name == "auto":
-        return _fastest(plan, dtype, device, resets)
-    reason = _refuses(ENGINES[name], plan, dtype, device, resets)
-    if reason is not None:
-        raise EngineError(f"the {name} engine cannot run {plan.program.name!r} in {dtype} on {device}: {reason}")
-    return ENGINES[name]
+        found = _fastest(plan, dtype, device, resets)
+    else:
+        found = ENGINES[name]
+        reason = _refuses(found, plan, dtype, device, resets)
+        if reason is not None:
+            raise EngineError(f"the {name} engine cannot run {plan.program.name!r} in {dtype} on {device}: {reason}")
+    return _ROUNDING if found is ENGINES["native"] and rounds(dtype) else found
+
+
+def named(name: str) -> Engine:
+    """The engine of a name, as its ``name`` says."""
+    return _ROUNDING if name == _ROUNDING.name else ENGINES[name]
 
 
 @lru_cache(maxsize=512)

@@ -172,7 +172,7 @@ class Engine(ABC):
         resets: whether the kernels can reset states within a sequence (``Call.reset``).
     """
 
-    name: ClassVar[str]
+    name: str
     is_recorded: ClassVar[bool] = False
     resets: ClassVar[bool] = True
 

@@ -104,7 +104,9 @@ class _Builder:
             tuple(map(bool, inputs)), tuple(map(bool, outputs)), tuple(known.get(name) for name in inputs), captured
         )
         try:
-            step = NodeStep(label, row.build(info, **attributes), (*inputs, *captured), outputs, (), node.operator, attributes)
+            step = NodeStep(
+                label, row.build(info, **attributes), (*inputs, *captured), outputs, (), node.operator, attributes
+            )
         except REFUSALS as problem:
             self.problems.append(f"{label}: {problem}")
             return None

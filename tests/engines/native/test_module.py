@@ -16,7 +16,7 @@ from recurra import _native
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "native"
-LANES = {"avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+LANES = {"avx512_bf16": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
 # target name -> its compiler flags, which CMakeLists.txt gives on the processors of the target
 FLAGS = {
     isa: flags.split()
@@ -24,7 +24,7 @@ FLAGS = {
 }
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
-BUILT = {"x86_64": ["avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
+BUILT = {"x86_64": ["avx512_bf16", "avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
 PYTHON = "nanobind"  # occurs in headers that need Python's headers
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
@@ -81,7 +81,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert supported[-1] == BUILT[-1], "which every CPU runs"
     features = set(_native.cpu()["features"])
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
-    assert ("avx512" in supported) == ({"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"} <= features)
+    wide = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
+    assert ("avx512" in supported) == (wide <= features)
+    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16"} <= features)
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -96,7 +98,9 @@ def test_a_forced_instruction_set_is_the_one_that_runs(isa: str) -> None:
     a = np.ones(1003, np.float32)
     a[0] = 2**24
     expected = {lanes: dot_in_lanes(a, np.ones_like(a), lanes) for lanes in LANES.values()}
-    assert len(set(expected.values())) == len(expected), "the probe tells the targets apart that differ in width"
+    assert len(set(expected.values())) == len(set(LANES.values())), (
+        "the probe tells the targets apart that differ in width"
+    )
 
     array = "np.array([2**24] + [1] * 1002, np.float32)"
     got = in_a_fresh_process(
@@ -271,7 +275,8 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     output = run_main(tmp_path, BUILT[0], "-D__builtin_cpu_supports(name)=0")
     if ON_X86:
         assert output == (
-            "portable -> RECURRA_ISA='avx512': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, fma; "
+            "portable -> RECURRA_ISA='avx512_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
+            "avx512bf16, fma; "
             "unset it, or set it to one of: portable"
         )
     else:

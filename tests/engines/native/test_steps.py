@@ -42,7 +42,9 @@ def windows_of(x, windows, filler):
     found = np.empty((*x.shape[:2], len(rows), len(columns), *windows.kernel), x.dtype)
     for (i, top), (j, left) in itertools.product(enumerate(rows), enumerate(columns)):
         steps = windows.dilations
-        found[:, :, i, j] = padded[:, :, top :: steps[0], left :: steps[1]][..., : windows.kernel[0], : windows.kernel[1]]
+        found[:, :, i, j] = padded[:, :, top :: steps[0], left :: steps[1]][
+            ..., : windows.kernel[0], : windows.kernel[1]
+        ]
     return found
 
 

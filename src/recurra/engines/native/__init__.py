@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _LOCK = Lock()
-_KERNELS: WeakValueDictionary[Plan, NativeKernel] = WeakValueDictionary()
+_KERNELS: WeakValueDictionary[tuple[Plan, bool], NativeKernel] = WeakValueDictionary()
 
 
 @lru_cache(maxsize=1)
@@ -37,9 +37,15 @@ def _module_refuses() -> str | None:
 
 
 class NativeEngine(Engine):
-    """Runs plans on the CPU, on arrays of numpy and torch."""
+    """Runs plans on the CPU, on arrays of numpy and torch.
 
-    name = "native"
+    Attributes:
+        rounds: whether products round their operands to bfloat16.
+    """
+
+    def __init__(self, rounds: bool = False) -> None:
+        self.rounds = rounds
+        self.name = "native_bfloat16" if rounds else "native"
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
         """Return why it cannot run a plan: it needs its module, arrays on the CPU, and dtypes of real numbers."""
@@ -49,15 +55,16 @@ class NativeEngine(Engine):
             return f"its kernels compute in float32 and float64, not in {dtype}"
         return _module_refuses()
 
-    @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
+    @lru_cache(maxsize=512)  # noqa: B019  (there are two engines, and they live as long as the process)
     def build(self, plan: Plan) -> NativeKernel:
         """Return the kernel of a plan. It is shared while anybody holds it, as packed weights fit this kernel alone."""
         from recurra.engines.native.kernel import NativeKernel
 
         with _LOCK:
-            kernel = _KERNELS.get(plan)
+            key = plan, self.rounds
+            kernel = _KERNELS.get(key)
             if kernel is None:
-                kernel = _KERNELS[plan] = NativeKernel(plan)
+                kernel = _KERNELS[key] = NativeKernel(plan, self.rounds)
             return kernel
 
     def join(self, library: ModuleType) -> None:

@@ -25,9 +25,19 @@ class Built(NamedTuple):
     result_shapes: tuple[tuple[int, ...], ...]
 
 
-def build(schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None) -> Built:
-    """Lower a schedule and build its native code; ``entering`` is for ``lower``, None of a forward pass."""
+def build(
+    schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None, rounds: bool
+) -> Built:
+    """Lower a schedule and build its native code.
+
+    Args:
+        schedule: the schedule.
+        sizes: the numbers of its symbols.
+        double: whether it computes in float64; otherwise float32.
+        entering: for ``lower``; None of a forward pass.
+        rounds: whether products round their operands to bfloat16.
+    """
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
-    return Built(_native.kernel(code.words(), code.literals, double), tuple(code.outputs), shapes)
+    return Built(_native.kernel(code.words(), code.literals, double, rounds=rounds), tuple(code.outputs), shapes)

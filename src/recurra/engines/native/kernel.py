@@ -43,10 +43,15 @@ def threads() -> int:
 
 
 class NativeKernel(Kernel):
-    """A plan as native code, which is built at its first use for each set of sizes and dtype."""
+    """A plan as native code, which is built at its first use for each set of sizes and dtype.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    Attributes:
+        plan: the plan.
+        rounds: whether products round their operands to bfloat16.
+    """
+
+    def __init__(self, plan: Plan, rounds: bool = False) -> None:
+        self.plan, self.rounds = plan, rounds
         self._shapes: dict[object, list[tuple[int, ...]]] = {}  # of the parameters
         self._forward: dict[object, Built] = {}
         self._backward: dict[object, Built] = {}
@@ -63,7 +68,9 @@ class NativeKernel(Kernel):
         key = (sizes, double, kept)
         built = self._forward.get(key)
         if built is None:
-            built = self._forward.setdefault(key, build(self.plan.schedule.giving(kept), sizes, double, None))
+            built = self._forward.setdefault(
+                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.rounds)
+            )
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
@@ -76,7 +83,7 @@ class NativeKernel(Kernel):
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering))
+            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering, self.rounds))
         return built
 
     # ---- forward ----

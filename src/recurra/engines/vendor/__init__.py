@@ -23,7 +23,7 @@ _DTYPES = ("float32", "float64", *HALF)
 class VendorEngine(Engine):
     """Runs a plan as torch's fused layer, which autograd records. The layer computes in half precision itself."""
 
-    name: ClassVar[str] = "torch"
+    name = "torch"
     is_recorded: ClassVar[bool] = True
     resets: ClassVar[bool] = False
 

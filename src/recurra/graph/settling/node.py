@@ -126,7 +126,8 @@ def is_float(*arrays: Array | None) -> bool:
     """Whether arrays are there, have elements, and all are float32 or all float64."""
     first = arrays[0]
     return first is not None and all(
-        each is not None and each.dtype == first.dtype and each.dtype.name in FLOATS and each.size > 0 for each in arrays
+        each is not None and each.dtype == first.dtype and each.dtype.name in FLOATS and each.size > 0
+        for each in arrays
     )
 
 

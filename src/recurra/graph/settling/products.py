@@ -70,6 +70,8 @@ def gemm(node: SettlingNode) -> Sequence[Array] | None:
     if matrix is None or matrix.ndim != 2 or read("alpha", 1.0) != 1 or read("beta", 1.0) != 1:
         return None
     matrix = matrix.T if read("transB", 0) else matrix
-    if a.shape[1] != matrix.shape[0] or (bias is not None and (bias.shape != matrix.shape[1:] or bias.dtype != a.dtype)):
+    if a.shape[1] != matrix.shape[0] or (
+        bias is not None and (bias.shape != matrix.shape[1:] or bias.dtype != a.dtype)
+    ):
         return None
     return _product(node, a, matrix, bias, (a.shape[0], matrix.shape[1]))

@@ -29,9 +29,7 @@ class SettledCall:
         nbytes: the memory that it holds.
     """
 
-    def __init__(
-        self, inputs: Mapping[str, Array], outputs: Sequence[Array], runs: Sequence[Run], nbytes: int
-    ) -> None:
+    def __init__(self, inputs: Mapping[str, Array], outputs: Sequence[Array], runs: Sequence[Run], nbytes: int) -> None:
         self._inputs, self._outputs, self._runs = inputs, outputs, runs
         self.nbytes = nbytes
 
@@ -108,7 +106,6 @@ class _Walk:
         inputs = [values[name] if name else None for name in step.inputs]
         are_known = [not name or name in known for name in step.inputs]
 
-
         def constant(name: str) -> Array | None:
             return values[name] if name in known else None
 
@@ -152,7 +149,9 @@ class _Walk:
         is_plain = len(owners) == 1 and step.operator not in (*_INNER, "If")
         if is_plain and all(id(owner_of(result)) in owners for result in results.values()):
             return [results.get(name) for name in step.outputs]
-        outputs = [self.buffers.array(results[name].shape, results[name].dtype) if name else None for name in step.outputs]
+        outputs = [
+            self.buffers.array(results[name].shape, results[name].dtype) if name else None for name in step.outputs
+        ]
         node.runs.append(_FunctionRun(step, node.inputs, outputs))
         return outputs
 
@@ -187,9 +186,7 @@ class _FunctionRun:
             own[...] = result
 
 
-def _names(
-    inputs: Sequence[Array | None], outputs: Sequence[Array | None]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(inputs: Sequence[Array | None], outputs: Sequence[Array | None]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of inputs and outputs; empty for those that are not there."""
     given = ("" if array is None else f"i{number}" for number, array in enumerate(inputs))
     return tuple(given), tuple("" if array is None else f"o{number}" for number, array in enumerate(outputs))

@@ -106,7 +106,9 @@ def pooling(node: SettlingNode) -> Sequence[Array] | None:
     if x is None or not is_float(x) or x.ndim not in (3, 4) or len([name for name in node.step.outputs if name]) != 1:
         return None
     is_whole = node.operator.startswith("Global")
-    window = Window(x.shape[2:], "VALID", None, None, None) if is_whole else _window(node, node.attribute("kernel_shape"))
+    window = (
+        Window(x.shape[2:], "VALID", None, None, None) if is_whole else _window(node, node.attribute("kernel_shape"))
+    )
     windows = _windows(window, x.shape[2:]) if len(window.kernel) == x.ndim - 2 else None
     if windows is None:
         return None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recurra.engines import Direct, Layers, Wishes, asked, choose
+from recurra.engines import Direct, Layers, Wishes, asked, choose, precision
 from recurra.engines.saved import keeps_products
 from recurra.engines.torch_internals import is_watched
 from recurra.errors import EngineError
@@ -40,14 +40,15 @@ class DirectCalls:
     """A module's cache of direct calls. A copy of the module begins with an empty one.
 
     Attributes:
-        by_engine: the direct calls, by engine, dtype, and whether random masks are drawn where the cell has some.
+        by_engine: the direct calls, by engine, precision of products, dtype, and whether random masks are drawn where
+            the cell has some.
         layers: by engine, its call of all scans at once; None where it has none.
         is_frozen: whether the weights are promised to stay as they are.
         announced: the kinds of devices on which the log has said that the module runs step by step.
     """
 
     def __init__(self) -> None:
-        self.by_engine: dict[tuple[str, torch.dtype, bool], _EngineCalls] = {}
+        self.by_engine: dict[tuple[str, str, torch.dtype, bool], _EngineCalls] = {}
         self.layers: dict[str, Layers | None] = {}
         self.is_frozen = False
         self.announced: set[str] = set()
@@ -127,7 +128,7 @@ def _run(
     if x.__class__ is not Tensor or x.dtype not in _DTYPES or is_watched() or torch.is_autocast_enabled("cpu"):
         return None
     training = not scans[0].masks or module.training
-    cache, key = module._calls, (asked(), x.dtype, training)
+    cache, key = module._calls, (asked(), precision(), x.dtype, training)
     calls = cache.by_engine.get(key)
     batch_first, directions, is_cell = shape
     if calls is None:

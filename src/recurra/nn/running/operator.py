@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recurra.compiler import Plan, plan
-from recurra.engines import ENGINES, Call, Engine, Kernel, Result, Wishes, choose
+from recurra.engines import Call, Engine, Kernel, Result, Wishes, choose, named
 from recurra.engines.torch_internals import constant_when_compiled, recording_gradients, translate_to_onnx
 from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
@@ -109,7 +109,7 @@ class _OperatorScan:
     ) -> None:
         self.plan = _plan_of(program, traced)
         self.sizes, self.reverse = Sizes(*sizes), reverse
-        self.engine: Engine = ENGINES[engine]
+        self.engine: Engine = named(engine)
         self.kernel: Kernel = self.engine.build(self.plan)
         self.states = len(self.plan.program.states)
         self.inputs = 1 + self.states + len(self.plan.program.parameters)  # x, states and parameters
