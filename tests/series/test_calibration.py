@@ -66,3 +66,25 @@ def test_a_few_errors_say_how_far_and_not_where_to():
     assert (found[:2, -1] > 1).all()
     assert not found[2:].any()
     np.testing.assert_allclose(found[0], -found[0, ::-1])
+
+
+def test_windows_that_count_more_decide():
+    actual = np.random.default_rng(0).normal(size=(200, 4))
+    networks = np.tile(NORMAL, (200, 4, 1))
+    networks[:100] += 1.0  # worse than the references in the first half, better in the second
+    made, counts = recipe(reference_quantiles=(tuple(NORMAL + 0.5),) * 4), np.ones(200)
+    alike = calibrated(made, windows(200), networks, actual).network_weight
+    assert calibrated(made, windows(200), networks, actual, counts=counts).network_weight == alike
+    counts[:100] = 0.1
+    assert calibrated(made, windows(200), networks, actual, counts=counts).network_weight > max(alike, 0.5)
+    counts[:100] = 10.0
+    assert calibrated(made, windows(200), networks, actual, counts=counts).network_weight < min(alike, 0.5)
+
+
+def test_fewer_windows_than_there_are_count_where_some_count_more():
+    actual, networks = np.random.default_rng(0).normal(size=(400, 4)), np.tile(NORMAL, (400, 4, 1))
+    made, counts = recipe(reference_quantiles=(tuple(NORMAL + 0.2),) * 4), np.zeros(400)
+    counts[:40] = 1.0
+    few = calibrated(made, windows(400), networks, actual, counts=counts).network_weight
+    own = calibrated(made, windows(40), networks[:40], actual[:40]).network_weight
+    np.testing.assert_allclose(few, own)

@@ -42,6 +42,7 @@ def calibrated(
     networks: NDArray[np.float64] | None,
     actual: NDArray[np.float64],
     disagreement: float = 0.0,
+    counts: NDArray[np.float64] | None = None,
 ) -> Recipe:
     """The recipe with the networks' weight and the quantiles' widths that left-out windows ask for.
 
@@ -53,13 +54,18 @@ def calibrated(
         actual: float64 (windows, horizon), what was observed, transformed as the series; NaN where nothing was.
         disagreement: the mean squared distance of members' medians from their mean, in scales, on windows that none of
             them has seen.
+        counts: float64 (windows,), how much each window counts in the choice between networks and references. Default:
+            all count alike.
     """
     with np.errstate(all="ignore"):
         target = (actual - windows.base) / windows.scale[:, None]
     seen = np.isfinite(target)
     if not seen.any():
         return replace(recipe, network_weight=0.0)
-    independent = max(len(target) / target.shape[1], 1.0)  # windows that begin within a horizon tell about the same
+    counts = np.ones(len(target)) if counts is None else counts
+    # Windows that begin within a horizon tell about the same; of unequal ones, as many count as of equal ones would.
+    independent = max(float(counts.sum() ** 2 / np.square(counts).sum()) / target.shape[1], 1.0)
+    shares = np.repeat(counts[:, None], target.shape[1], axis=1)[seen]
     target = target[seen]
     quantiles = np.array(recipe.reference_quantiles)
 
@@ -74,7 +80,7 @@ def calibrated(
     def own(level: int) -> NDArray[np.float64]:
         return outputs[..., level][seen]
 
-    network, references = (_loss(each, target, recipe) for each in (own, simple))
+    network, references = (_loss(each, target, shares, recipe) for each in (own, simple))
     network *= _share_of_mean(own(recipe.median) - target, disagreement)
     network *= 1 + 0.5 / independent  # few windows say little, and references have little to learn from them
     sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
@@ -83,9 +89,12 @@ def calibrated(
     return replace(recipe, network_weight=weight, widths=widths)
 
 
-def _loss(quantile: Quantile, target: NDArray[np.float64], recipe: Recipe) -> float:
-    """The quantile loss, averaged over values and levels."""
-    losses = [pinball(quantile(place)[:, None], target, (level,)).mean() for place, level in enumerate(recipe.levels)]
+def _loss(quantile: Quantile, target: NDArray[np.float64], shares: NDArray[np.float64], recipe: Recipe) -> float:
+    """The quantile loss, averaged over levels, and over values by their shares."""
+    losses = [
+        np.average(pinball(quantile(place)[:, None], target, (level,))[:, 0], weights=shares)
+        for place, level in enumerate(recipe.levels)
+    ]
     return float(np.mean(losses))
 
 

@@ -31,6 +31,7 @@ LONG_SEASON = 72  # steps; of a longer one the lags tell enough
 MOST_WINDOWS, MOST_BYTES = 20_000, 64_000_000  # of all windows together, in numbers and in memory
 MOST_UNSEEN = 512  # windows at the ends
 FEW_WINDOWS, MANY_SERIES = 1_000, 10
+OLDER = 0.5  # of what a block counts, what the one before it counts
 STEPS_OF_FEW, STEPS_OF_ONE, STEPS_OF_MANY = 250, 150, 400
 
 
@@ -51,6 +52,7 @@ class ForecasterData:
         trained: for each member the windows that it learns from.
         unseen: windows at the series' ends that no member can learn from, as not all of their targets are known.
         left_out: for each member the windows that it leaves out; none overlaps in time with one of `trained`.
+        recency: float64 (windows,), how much each window counts in the choice between networks and references.
 
     Raises:
         RunError: no series is long enough to learn from.
@@ -71,7 +73,7 @@ class ForecasterData:
         chosen = _origins(self.reader, recipe, generator)
         self.places = chosen
         self.actual = self.reader.actual(chosen)
-        self.trained, self.left_out = _split(chosen, recipe.horizon, settings.members)
+        self.trained, self.left_out, self.recency = _split(chosen, recipe.horizon, settings.members)
         blocks = self.trained, self.left_out
         self.recipe, parts = fit_references(self.reader, chosen, generator, *blocks)
         self.windows = self.reader.encode_parts(chosen, parts, owned(len(chosen.which), *blocks))
@@ -189,11 +191,14 @@ def _too_short(longest: int, history: int, horizon: int) -> RunError:
     )
 
 
-def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """The windows that each member learns from, and those that it leaves out.
+def _split(
+    windows: Windows, horizon: int, members: int
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]], NDArray[np.float64]]:
+    """The windows that each member learns from, those that it leaves out, and how much each of these counts.
 
     Each series' forecast steps are cut into a block for each member. Series with too few windows for blocks go to a
-    member as a whole, where there are several.
+    member as a whole, where there are several. A block counts half as much as the next one: a later block is forecast
+    from more of its own past, and is more like the time to come.
     """
     begins = np.full(len(windows.history.lengths), np.iinfo(np.int64).max)
     np.minimum.at(begins, windows.which, windows.origins)
@@ -202,6 +207,7 @@ def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[n
     several = len(np.unique(windows.which)) >= 2 * members
     as_a_whole = (own_end - own_begin < 2 * members * horizon) & several
     trained, left_out = [], []
+    recency, later = np.ones(len(own_begin)), OLDER ** np.arange(members)[::-1]
     for place in range(members):
         begin = own_begin + (own_end - own_begin) * place // members
         end = own_begin + (own_end - own_begin) * (place + 1) // members
@@ -212,7 +218,8 @@ def _split(windows: Windows, horizon: int, members: int) -> tuple[list[NDArray[n
         inside, clear = np.where(as_a_whole, owned, inside), np.where(as_a_whole, ~owned, clear)
         if not inside.any():
             inside[-1] = True
+        recency[inside & ~as_a_whole] = later[place] / later.mean()
         everything = np.arange(len(inside))
         left_out.append(everything[inside])
         trained.append(everything[clear] if clear.sum() >= 4 else everything)
-    return trained, left_out
+    return trained, left_out, recency

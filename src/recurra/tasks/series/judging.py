@@ -75,6 +75,7 @@ class _Judge:
     def __init__(self, data: ForecasterData, left_out: Sequence[NDArray[np.int64]], disagreement: float) -> None:
         self.data, self.disagreement = data, disagreement
         self.rows = np.concatenate(left_out)
+        self.recency = data.recency[self.rows]
         self.windows, self.actual = data.windows.without_inputs().take(self.rows), data.actual[self.rows]
         owners = np.repeat(np.arange(len(left_out)), [len(rows) for rows in left_out])
         self.blocks = [owners == member for member in range(len(left_out))]
@@ -103,7 +104,7 @@ class _Judge:
         self, recipe: Recipe, windows: EncodedWindows, networks: NDArray[np.float64] | None, naive: str, error: float
     ) -> Recipe:
         """The calibrated recipe with its figures on left-out windows, beside a naive forecast of that error."""
-        whole = calibrated(recipe, windows, networks, self.actual, self.disagreement)
+        whole = calibrated(recipe, windows, networks, self.actual, self.disagreement, self.recency)
         forecast = self.forecast(recipe, windows, networks)
         gain = 1 - self._error(forecast[..., recipe.median]) / error if error > 0 else 0.0
         levels = recipe.levels
@@ -121,7 +122,8 @@ class _Judge:
         for own in self.blocks:
             rows = np.flatnonzero(~own if len(self.blocks) > 1 else own)
             given = None if networks is None else networks[rows]
-            found = calibrated(recipe, windows.take(rows), given, self.actual[rows], self.disagreement)
+            some = windows.take(rows), given, self.actual[rows]
+            found = calibrated(recipe, *some, self.disagreement, self.recency[rows])
             quantiles = np.zeros_like(forecast[own]) if networks is None else networks[own]
             forecast[own] = windows.take(np.flatnonzero(own)).decode(quantiles, found)
         return forecast
