@@ -4,7 +4,8 @@ python benchmarks/graphs.py [--threads 1,2] [--rounds 15] [kind …]      withou
 
 Each kind of graph runs at two sizes: a frame, as live sound and single images come, and a minute, as files come. Both
 libraries must give the same numbers. They are timed in turns, in one process for each number of threads; a figure is
-the median of its rounds. The last column is onnxruntime's time divided by recurra's.
+the median of its rounds, of the processor's time for one thread, else of the clock. The last column is onnxruntime's
+time divided by recurra's.
 """
 
 import argparse
@@ -229,22 +230,22 @@ def crnn(graph, is_frame):
 KINDS = {"vad": vad, "denoiser": denoiser, "lstm": lstm, "scorer": scorer, "crnn": crnn}
 
 
-def time_in_turns(calls, rounds):
+def time_in_turns(calls, rounds, clock):
     """The median time of each call, in seconds."""
     times = [[] for _ in calls]
     counts = []
     for call in calls:
         for _ in range(3):
             call()
-        begin = time.perf_counter()
+        begin = clock()
         call()
-        counts.append(max(1, int(ROUND_SECONDS / (time.perf_counter() - begin))))
+        counts.append(max(1, int(ROUND_SECONDS / (clock() - begin))))
     for _ in range(rounds):
         for call, count, own in zip(calls, counts, times, strict=True):
-            begin = time.perf_counter()
+            begin = clock()
             for _ in range(count):
                 call()
-            own.append((time.perf_counter() - begin) / count)
+            own.append((clock() - begin) / count)
     return [statistics.median(own) for own in times]
 
 
@@ -255,7 +256,7 @@ def measure(kinds, threads, rounds):
 
     import recurra.onnx
 
-    ratios = []
+    ratios, clock = [], time.thread_time if threads == 1 else time.perf_counter
     for kind in kinds:
         for is_frame in (True, False):
             graph = Graph()
@@ -269,7 +270,7 @@ def measure(kinds, threads, rounds):
                 other = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for ours, theirs in zip(own.run(None, feeds), other.run(None, feeds), strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
-            first, second = time_in_turns([lambda: own.run(None, feeds), lambda: other.run(None, feeds)], rounds)  # noqa: B023
+            first, second = time_in_turns([lambda: own.run(None, feeds), lambda: other.run(None, feeds)], rounds, clock)  # noqa: B023
             ratios.append(second / first)
             size = "a frame" if is_frame else "a minute"
             print(f"| {kind}, {size} | {threads} | {1000 * first:.3f} | {1000 * second:.3f} | {ratios[-1]:.2f} |", flush=True)

@@ -23,6 +23,13 @@ void Windows::check() const {
   }
 }
 
+Windows Windows::as_long_rows() const {
+  Windows w = *this;
+  const bool is_pointwise = elements() == 1 && strides[0] == 1 && strides[1] == 1 && !has_padding();
+  if (is_pointwise) w.width *= w.height, w.height = 1;
+  return w;
+}
+
 std::vector<std::ptrdiff_t> Windows::offsets(std::int64_t count) const {
   std::vector<std::ptrdiff_t> found;
   for (std::int64_t c = 0; c < count; ++c) {
@@ -53,14 +60,16 @@ class Convolution : public Step {
  public:
   Convolution(const Windows& windows, const T* x, const T* weights, const T* bias, T* y,
               std::unique_ptr<Chain<T>> after, int threads, const Routines<T>& routines)
-      : w_(windows), x_(x), weights_(weights), y_(y), after_(std::move(after)), threads_(threads), r_(routines),
-        channels_(w_.channels / w_.groups), filters_(w_.filters / w_.groups), k_(static_cast<std::size_t>(channels_ * w_.elements())),
+      : w_(windows.as_long_rows()), x_(x), weights_(weights), y_(y), after_(std::move(after)), threads_(threads), r_(routines),
+        rectifies_(after_ != nullptr && after_->rectifies()), channels_(w_.channels / w_.groups), filters_(w_.filters / w_.groups), k_(static_cast<std::size_t>(channels_ * w_.elements())),
         positions_(w_.out(0) * w_.out(1)), offsets_(w_.offsets(channels_)) {
     work_ = static_cast<double>(w_.images * w_.filters * positions_) * static_cast<double>(k_);
     const auto lanes = static_cast<std::int64_t>(r_.lanes);
     if (w_.has_padding()) padded_.assign(static_cast<std::size_t>(w_.images * w_.channels * plane()), T(0));
-    if (filters_ < 4) way_ = Way::direct;
-    else if (w_.groups == 1 && w_.images * positions_ <= 2 * lanes && w_.filters >= lanes) way_ = Way::filters;
+    const std::int64_t whole = (w_.out(1) + lanes - 1) / lanes * lanes;
+    if (w_.groups == 1 && w_.images * positions_ <= 2 * lanes && w_.filters >= lanes) way_ = Way::filters;
+    else if (filters_ < 4 || (w_.strides[1] <= 2 && (whole * 7 <= w_.out(1) * 8 || (k_ <= 64 && w_.out(1) >= lanes))))
+      way_ = Way::direct;
     bias_.assign(static_cast<std::size_t>((w_.filters + lanes) * (way_ == Way::positions ? lanes : 1)), T(0));
     for (std::int64_t f = 0; bias != nullptr && f < w_.filters; ++f) {
       const std::int64_t repeats = way_ == Way::positions ? lanes : 1;
@@ -87,7 +96,8 @@ class Convolution : public Step {
   }
 
  private:
-  // direct: filter by filter; filters: a column of the product for each, as windows are few; positions: a column for each.
+  // direct: rows of windows as they lie; filters: a product with a column for each filter, as windows are few; positions:
+  // a product with a column for each window.
   enum class Way { direct, filters, positions };
 
   std::int64_t plane() const { return w_.padded(0) * w_.padded(1); }
@@ -107,18 +117,29 @@ class Convolution : public Step {
     }
   }
 
+  // ---- long rows: filters over each row of windows ----
+
   void run_direct() const {
-    const std::int64_t rows = w_.out(0), columns = w_.out(1);
-    split_work(threads_, work_, w_.images * w_.filters * rows, [&](auto begin, auto end) {
+    const std::int64_t rows = w_.out(0), columns = w_.out(1), piece = std::max<std::int64_t>(columns_of_piece(), 1);
+    const std::int64_t pieces = (columns + piece - 1) / piece, all = w_.images * w_.groups * rows * pieces;
+    split_work(threads_, work_, all, [&](auto begin, auto end) {
       for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t image = n / (w_.filters * rows), filter = n / rows % w_.filters, row = n % rows;
-        T* y = y_ + n * columns;
-        r_.correlate(y, weights_ + filter * static_cast<std::int64_t>(k_), bias_[static_cast<std::size_t>(filter)],
-                     input(image, filter / filters_ * channels_) + row * w_.strides[0] * w_.padded(1), offsets_.data(), k_,
-                     static_cast<std::size_t>(columns), w_.strides[1]);
-        finish(y, columns, y, columns, 1, columns);
+        const std::int64_t first = n % pieces * piece, row = n / pieces % rows, group = n / pieces / rows % w_.groups;
+        const std::int64_t image = n / pieces / rows / w_.groups, count = std::min(piece, columns - first);
+        const std::int64_t filter = group * filters_;
+        T* y = y_ + ((image * w_.filters + filter) * rows + row) * columns + first;
+        const T* x = input(image, group * channels_) + row * w_.strides[0] * w_.padded(1) + first * w_.strides[1];
+        r_.correlate(y, positions_, weights_ + filter * static_cast<std::int64_t>(k_),
+                     static_cast<std::size_t>(filters_), bias_.data() + filter, x, offsets_.data(), k_,
+                     static_cast<std::size_t>(count), w_.strides[1], rectifies_);
+        if (!rectifies_) finish(y, positions_, y, positions_, filters_, count);
       }
     });
+  }
+
+  // Whole vectors, so that a long row is work for several threads, and its x stays in the first-level cache.
+  std::int64_t columns_of_piece() const {
+    return static_cast<std::int64_t>(4 * r_.panel_vectors * r_.lanes);
   }
 
   // ---- few windows: windows times packed filters ----
@@ -237,6 +258,7 @@ class Convolution : public Step {
   const std::unique_ptr<Chain<T>> after_;
   const int threads_;
   const Routines<T>& r_;
+  const bool rectifies_;  // whether nothing but a ReLU follows
   const std::int64_t channels_, filters_;  // of a group
   const std::size_t k_;
   const std::int64_t positions_;
@@ -250,7 +272,7 @@ template <class T>
 class Pooling : public Step {
  public:
   Pooling(const Windows& windows, const T* x, const T* counts, T* y, int threads, const Routines<T>& routines)
-      : w_(windows), x_(x), counts_(counts), y_(y), threads_(threads), r_(routines), offsets_(w_.offsets(1)) {
+      : w_(windows.as_long_rows()), x_(x), counts_(counts), y_(y), threads_(threads), r_(routines), offsets_(w_.offsets(1)) {
     work_ = static_cast<double>(w_.images * w_.channels * w_.out(0) * w_.out(1) * w_.elements()) / 4;
   }
 

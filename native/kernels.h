@@ -141,9 +141,11 @@ struct Routines {
   void (*pack_windows)(T* panel, std::size_t stride, const T* base, const std::ptrdiff_t* offsets, std::size_t k,
                        std::size_t n, std::ptrdiff_t step);
 
-  // out[j] = init plus the sum of weights[k] * element k of window j, in the chains of `multiply`.
-  void (*correlate)(T* out, const T* weights, T init, const T* base, const std::ptrdiff_t* offsets, std::size_t k,
-                    std::size_t n, std::ptrdiff_t step);
+  // out[f * out_stride + j] = init[f] plus the sum of weights[f * k + …] * the elements of window j, in the chains of
+  // `multiply`; with `rectify`, negative results are zeros.
+  void (*correlate)(T* out, std::ptrdiff_t out_stride, const T* weights, std::size_t filters, const T* init,
+                    const T* base, const std::ptrdiff_t* offsets, std::size_t k, std::size_t n, std::ptrdiff_t step,
+                    bool rectify);
 
   // out[j] = the largest of the elements of window j, NaN if one is NaN; or, for Reduction::sum, their sum.
   void (*pool)(Reduction kind, T* out, const T* base, const std::ptrdiff_t* offsets, std::size_t k, std::size_t n,

@@ -72,6 +72,8 @@ class Chain {
   // Runs on rows × columns elements.
   void run(const Array* arrays, std::size_t rows, std::size_t columns) const;
   std::size_t operations() const { return ops_.size(); }
+  // Whether array 1 is the ReLU of array 0, and nothing else happens.
+  bool rectifies() const { return ops_.size() == 3 && ops_[1].op == Op::relu; }
 
  private:
   const Routines<T>& routines_;
@@ -94,6 +96,8 @@ struct Windows {
   }
   bool has_padding() const { return before[0] || before[1] || after[0] || after[1]; }
   std::int64_t elements() const { return kernel[0] * kernel[1]; }
+  // The same with one row for each plane, where windows see one element each.
+  Windows as_long_rows() const;
   // Of each element of a window over `count` channels: its distance from the window's beginning in padded planes.
   std::vector<std::ptrdiff_t> offsets(std::int64_t count) const;
   // Throws std::invalid_argument if a size makes no window.
