@@ -42,6 +42,7 @@ NUMBERS = {
     "--seed": ["-1", "9" * 30],
     "--eval-every": ["0"],
     "--min-count": ["0"],
+    "--encoding": ["klingon"],
     "--patience": ["-1"],
     "--optimizer": ["lion"],
 }

@@ -11,6 +11,7 @@ import typer
 
 from recurra.cli.console import note
 from recurra.errors import RunError
+from recurra.tasks.text.encodings import DEFAULT
 
 if TYPE_CHECKING:
     from recurra.tasks.looking.seen import SeenModel
@@ -21,7 +22,8 @@ USUAL_PAGE = Path("look.html")
 def look(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training, or an exported file.")],
     text: Annotated[str | None, typer.Option(help="A text for a language model to read.")] = None,
-    text_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file in UTF-8.")] = None,
+    text_file: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file.")] = None,
+    encoding: Annotated[str, typer.Option(help="Of --text-file; UTF-16 is found by its mark too.")] = DEFAULT,
     series: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="A table for a forecaster; else the one trained on.")
     ] = None,
@@ -52,7 +54,7 @@ def look(
     if text is not None or text_file is not None:
         if series_id is not None:
             raise RunError("--id is for --series: a text has none")
-        seen = _at_text(run, text, text_file, wanted)
+        seen = _at_text(run, text, text_file, encoding, wanted)
     else:
         seen = _at_series(run, series, series_id, wanted)
     choice.check(seen)
@@ -65,13 +67,15 @@ def look(
     print("\n".join([*lines_of(seen), f"The page: {html}"]))
 
 
-def _at_text(run: Path, text: str | None, file: Path | None, wanted: str | None) -> SeenModel:
+def _at_text(run: Path, text: str | None, file: Path | None, encoding: str, wanted: str | None) -> SeenModel:
     from recurra.tasks.looking.text import look_at_text
 
     if file is not None:
+        from recurra.tasks.text.encodings import check_encoding
         from recurra.tasks.text.reading import read_text
 
-        text = read_text(file)
+        check_encoding(encoding)
+        text = read_text(file, encoding=encoding)
     return look_at_text(run, text or "", wanted)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from recurra.tasks.text.reading import split_text
+
 Call = Any
 
 
@@ -64,3 +66,27 @@ def test_lanes(call: Call, runs: Path) -> None:
     assert one["tokens"] == four["tokens"]
     assert one["nats"] != four["nats"]
     assert one["nats"] == pytest.approx(four["nats"], rel=0.05)
+
+
+def test_a_token_file_is_measured_by_its_text_to_validate_on(call: Call, runs: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    (tmp_path / "valid.txt").write_text(split_text((runs / "text.txt").read_text())[1])
+    assert call("text", "tokenize", runs / "text.txt", "--out", tokens)[0] == 0
+    expected = call("text", "eval", runs / "char", tmp_path / "valid.txt", "--json")
+    assert call("text", "eval", runs / "char", tokens, "--json") == expected
+    code, _, err = call("text", "eval", runs / "word", tokens)
+    assert code == 2
+    assert "has another vocabulary than the model, 15 tokens of level char against" in err
+    code, _, err = call("text", "score", runs / "char", tokens)
+    assert code == 2
+    assert "is a token file, which has no text in it: 'recurra text eval' measures it" in err
+
+
+def test_another_encoding(call: Call, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("the cät sät on thé mat\r\n".encode("cp1252"))
+    code, out, _ = call("text", "eval", runs / "char", tmp_path / "latin.txt", "--encoding", "cp1252")
+    assert code == 0
+    assert "tokens              23 (23 characters, 26 bytes)" in out
+    code, _, err = call("text", "eval", runs / "char", tmp_path / "latin.txt")
+    assert code == 2
+    assert "--encoding cp1252 would read 'the cät" in err

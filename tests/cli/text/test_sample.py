@@ -19,6 +19,11 @@ def test_words(call: Call, runs: Path) -> None:
     assert "<unk>" in err
 
 
+def test_line_ends_of_other_systems_are_those_of_the_training(call: Call, runs: Path) -> None:
+    command = ("text", "sample", runs / "char", "--length", 20, "--seed", 1)
+    assert call(*command, "--prompt", "the cat\r\n") == call(*command, "--prompt", "the cat\n")
+
+
 def test_seeds_and_greedily(call: Call, runs: Path) -> None:
     command = ("text", "sample", runs / "char", "--length", 80)
     assert call(*command, "--seed", 1) == call(*command, "--seed", 1) != call(*command, "--seed", 2)

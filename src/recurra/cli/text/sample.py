@@ -58,10 +58,12 @@ def sample(
         raise RunError(f"--{name.replace('_', '-')} {rule}")
     from recurra.runtime.writing import Continuation, unknown_in_prompt
     from recurra.tasks.text.loading import load_model
+    from recurra.tasks.text.reading import with_line_ends
 
     model = load_model(run)
-    written = Continuation(model, prompt, settings)
     assert model.vocabulary is not None
+    prompt = with_line_ends(prompt, model.vocabulary.level)
+    written = Continuation(model, prompt, settings)
     unknown = unknown_in_prompt(model.vocabulary, prompt)
     if unknown:
         note(f"the model does not know {', '.join(unknown[:5])}, and reads <unk>")

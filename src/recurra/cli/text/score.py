@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.text.shared import AsJson, TextFile, Trained, json_text, measured, print_totals, totals
+from recurra.cli.text.shared import AsJson, Encoding, TextFile, Trained, json_text, measured, print_totals, totals
 from recurra.errors import RunError
 from recurra.files import write_atomically
+from recurra.tasks.text.encodings import DEFAULT
 
 
 def score(
@@ -19,10 +20,11 @@ def score(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the lines there, and print the figures of 'text eval'.")
     ] = None,
+    encoding: Encoding = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Print a JSON object a line for each token: position, token, bits, probability, is_unknown."""
-    model, text, scored = measured(run, file, lanes=1)
+    model, text, scored = measured(run, file, 1, encoding)
     from recurra.tasks.text.scores import rows_of
 
     rows = rows_of(model, text, scored)

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurra.cli.console import note
+from recurra.errors import RunError
 
 if TYPE_CHECKING:
     from recurra.runtime import Model, Score
 
 Trained = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'text train' made, or an exported file.")]
-TextFile = Annotated[Path, typer.Argument(metavar="FILE", help="UTF-8 text to predict.")]
+TextFile = Annotated[Path, typer.Argument(metavar="FILE", help="Text to predict.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ENCODING_HELP = "Of the text files; UTF-16 is found by its byte order mark too."
+Encoding = Annotated[str, typer.Option(help=ENCODING_HELP)]
 LANES_HELP = "Parts of the text read side by side: faster, but each begins without memory."
 
 
-def measured(run: Path, file: Path, lanes: int) -> tuple[Model, str, Score]:
+def measured(run: Path, file: Path, lanes: int, encoding: str) -> tuple[Model, str, Score]:
     """The model of a run or file, the text of a file, and the text's score.
 
     Raises:
@@ -31,12 +34,17 @@ def measured(run: Path, file: Path, lanes: int) -> tuple[Model, str, Score]:
     from recurra.runtime import score
     from recurra.runtime.language import vocabulary_of
     from recurra.tasks import checks
+    from recurra.tasks.text.encodings import check_encoding
     from recurra.tasks.text.loading import load_model
     from recurra.tasks.text.reading import read_text
+    from recurra.tasks.text.token_file import is_token_file
 
     checks.whole("--batch-size", lanes)
+    if is_token_file(file):
+        raise RunError(f"{file} is a token file, which has no text in it: 'recurra text eval' measures it")
     model = load_model(run)
-    text = read_text(file, vocabulary_of(model).level)
+    check_encoding(encoding)
+    text = read_text(file, vocabulary_of(model).level, encoding)
     return model, text, score(model, text, lanes=lanes)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recurra.cli.console import Reporter, note
-from recurra.cli.text.shared import listed
+from recurra.cli.text.shared import Encoding, listed
 from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, TextSettings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tokenize(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Text; several are read as one.")],
     out: Annotated[Path, typer.Option(metavar="TOKENS", help="File to make; it must not exist.")],
     level: Annotated[str, typer.Option(help=f"Tokens: {', '.join(LEVELS)}.")] = TextSettings.level,
     min_count: Annotated[int | None, typer.Option(help="Rarer tokens are <unk>; by default 1, words 2.")] = None,
@@ -26,10 +26,11 @@ def tokenize(
         int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
     ] = None,
     valid: Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")] = None,
+    encoding: Encoding = TextSettings.encoding,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the tokens of texts of any size to a file, which 'text train' takes in their place."""
-    settings = TextSettings(level=level, min_count=min_count, vocabulary_size=vocabulary_size)
+    settings = TextSettings(level=level, min_count=min_count, vocabulary_size=vocabulary_size, encoding=encoding)
     settings.check()
     from recurra.tasks.text import tokenizing
 

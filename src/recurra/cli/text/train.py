@@ -16,7 +16,7 @@ from recurra import cells
 from recurra.cli.console import Follower, JsonReporter, Reporter, error_line, note
 from recurra.cli.processes import joined, resume_command
 from recurra.cli.text.options import refuse_contradictions, settings_of
-from recurra.cli.text.shared import listed
+from recurra.cli.text.shared import Encoding, listed
 from recurra.errors import RunError
 from recurra.tasks.text.settings import DEFAULT_VOCABULARY, LEVELS, ModelSettings, TextSettings
 from recurra.tasks.training.launch import is_first
@@ -38,7 +38,7 @@ LIMIT = f"{DEFAULT_MINUTES:g}, without --epochs"
 RATES = ", ".join(f"{rate:g} for {name}" for name, rate in DEFAULT_RATE.items())
 _Model, _Text, _Loop = ModelSettings, TextSettings, TrainingSettings
 
-Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="UTF-8 text; several are read as one.")]
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Text; several are read as one.")]
 Folder = Annotated[Path | None, typer.Option(metavar="RUN", help="Folder to make; it must not exist.")]
 Resumed = Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run, with its own settings.")]
 Valid = Annotated[Path | None, typer.Option(metavar="FILE", help="To validate on; else the last tenth.")]
@@ -55,6 +55,7 @@ def train(
     vocabulary_size: Annotated[
         int | None, typer.Option(help=f"Largest number of tokens; by default any, bpe {DEFAULT_VOCABULARY}.")
     ] = None,
+    encoding: Encoding = _Text.encoding,
     cell: Annotated[str, typer.Option(help=f"One of {', '.join(cells.all())}.")] = _Model.cell,
     hidden: Annotated[int, typer.Option(help="Units per layer.")] = _Model.hidden,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = _Model.layers,
@@ -123,7 +124,9 @@ def _refuse_options_of_tokens(files: list[Path], given: Mapping[str, Any]) -> No
     """Refuse options that say how to make tokens beside a file that has them."""
     from recurra.tasks.text.token_file import is_token_file
 
-    options = [name for name in ("level", "min_count", "vocabulary_size", "valid") if given.get(name) is not None]
+    options = [
+        name for name in ("level", "min_count", "vocabulary_size", "valid", "encoding") if given.get(name) is not None
+    ]
     tokens = next((path for path in files if is_token_file(path)), None)
     if tokens is not None and options:
         listed_options = ", ".join(f"--{name.replace('_', '-')}" for name in options)

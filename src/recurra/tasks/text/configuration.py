@@ -9,10 +9,13 @@ from pathlib import Path
 from recurra.errors import RunError
 from recurra.tasks.sources import Source, plain_source, read_source, size_of, unreadable
 from recurra.tasks.stored_settings import read_settings, read_training, training_content
+from recurra.tasks.text.encodings import DEFAULT
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
 
-_ADDED = {"sampled": 0}  # settings that runs of older versions lack, with what these did
+# Settings that runs of older versions lack, with what these did.
+_ADDED = {"sampled": 0}
+_ADDED_TO_TEXT = {"encoding": DEFAULT}
 
 
 @dataclass(frozen=True)
@@ -78,17 +81,17 @@ def read_config(config: Mapping[str, object]) -> tuple[TextSettings, Sources]:
     if not isinstance(config.get("text"), dict):
         raise RunError("'text' must hold the settings of the text")
     inner = {
-        "model": read_settings("model", ModelSettings, _complete(config.get("model"))),
+        "model": read_settings("model", ModelSettings, _complete(config.get("model"), _ADDED)),
         "training": read_training(config.get("training")),
     }
-    settings = read_settings("text", TextSettings, config.get("text"), **inner)
+    settings = read_settings("text", TextSettings, _complete(config.get("text"), _ADDED_TO_TEXT), **inner)
     settings.check()
     return settings, _sources(config.get("data"))
 
 
-def _complete(model: object) -> object:
-    """The settings of a model with those that runs of older versions lack, as these versions worked."""
-    return {**_ADDED, **model} if isinstance(model, dict) else model
+def _complete(settings: object, added: Mapping[str, object]) -> object:
+    """Settings with those that runs of older versions lack, as these versions worked."""
+    return {**added, **settings} if isinstance(settings, dict) else settings
 
 
 def _sources(content: object) -> Sources:

@@ -68,8 +68,8 @@ def read_corpus(
     settings.check()
     tokenized = [path for path in (*files, *([] if valid is None else [valid])) if is_token_file(path)]
     if not tokenized:
-        text = read_texts(files, settings.level)
-        parts = split_text(text) if valid is None else (text, read_text(valid, settings.level))
+        text = read_texts(files, settings.level, settings.encoding)
+        parts = split_text(text) if valid is None else (text, read_text(valid, settings.level, settings.encoding))
         return make_corpus(*parts, settings, vocabulary)
     if len(files) > 1 or valid is not None:
         raise RunError(f"{tokenized[0]} is a token file, which has both its texts in it: give no other text")

@@ -340,12 +340,14 @@ def _corpus(texts: str | Sequence[Path], valid: str | Path | None, settings: Tex
 
     if not isinstance(texts, str) and not isinstance(valid, str):
         return read_corpus(texts, valid, settings)
-    text = texts if isinstance(texts, str) else read_texts(texts, settings.level)
+    text = texts if isinstance(texts, str) else read_texts(texts, settings.level, settings.encoding)
     if not text.strip():
         raise RunError("the text is empty" if not text else "the text holds nothing but white space")
     if valid is None:
         return make_corpus(*split_text(text), settings)
-    return make_corpus(text, valid if isinstance(valid, str) else read_text(valid, settings.level), settings)
+    return make_corpus(
+        text, valid if isinstance(valid, str) else read_text(valid, settings.level, settings.encoding), settings
+    )
 
 
 def _settings_of(path: Path) -> TextSettings | None:

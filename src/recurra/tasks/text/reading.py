@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from recurra.errors import RunError
+from recurra.tasks.text.encodings import DEFAULT, LONGEST_MARK, encoding_of, suggestion, title, wide_suggestion
 
 VALID_FRACTION = 0.1
 PART = 2**20  # bytes that are read at once, and characters of a part of a text in memory
@@ -46,10 +47,11 @@ class TextFiles:
     Args:
         paths: the files.
         level: the level of the tokens; for ``byte``, files are read as they are, as in :func:`parts_of_file`.
+        encoding: the files' encoding. Default UTF-8, or UTF-16 by its byte order mark.
     """
 
-    def __init__(self, paths: Sequence[Path], level: str) -> None:
-        self._paths, self._level = paths, level
+    def __init__(self, paths: Sequence[Path], level: str, encoding: str = DEFAULT) -> None:
+        self._paths, self._level, self._encoding = paths, level, encoding
 
     def parts(self) -> Iterator[str]:
         """Iterate over the text, about a million characters at a time.
@@ -61,7 +63,7 @@ class TextFiles:
         for path in self._paths:
             if not ended:
                 yield "\n"
-            for part in parts_of_file(path, self._level):
+            for part in parts_of_file(path, self._level, self._encoding):
                 yield part
                 ended = part.endswith("\n")
 
@@ -90,15 +92,20 @@ class Excerpt:
                 yield piece
 
 
-def parts_of_file(path: Path, level: str = "char") -> Iterator[str]:
-    """Read a UTF-8 file, a million bytes at a time.
+def parts_of_file(path: Path, level: str = "char", encoding: str = DEFAULT) -> Iterator[str]:
+    """Read a text file, a million bytes at a time.
 
     Line ends of other systems become ``\\n``, and a byte order mark is removed. For the level ``byte`` the file may
     hold anything and is read as it is; a byte that is no UTF-8 becomes a surrogate (``surrogateescape``, PEP 383).
 
+    Args:
+        path: the file.
+        level: the level of the tokens.
+        encoding: its encoding, by Python's name. Default UTF-8, or UTF-16 where a byte order mark says so.
+
     Raises:
         RunError: the file is missing, a folder or a device, not readable, empty, or, except for ``byte``, binary (with
-            a NUL byte), not UTF-8 or nothing but white space.
+            a NUL byte), in another encoding or nothing but white space.
     """
     try:
         mode = path.stat().st_mode
@@ -106,7 +113,7 @@ def parts_of_file(path: Path, level: str = "char") -> Iterator[str]:
             raise RunError(f"{path} is a {'folder' if stat.S_ISDIR(mode) else 'device'}; a text file is needed")
         with path.open("rb") as file:
             blocks = iter(lambda: file.read(PART), b"")
-            yield from _bytes_as_text(blocks, path) if level == "byte" else _decoded(blocks, path)
+            yield from _bytes_as_text(blocks, path) if level == "byte" else _decoded(blocks, path, encoding)
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -125,19 +132,27 @@ def _bytes_as_text(blocks: Iterable[bytes], path: Path) -> Iterator[str]:
         raise RunError(f"{path} is empty")
 
 
-def _decoded(blocks: Iterable[bytes], path: Path) -> Iterator[str]:
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+def _decoded(blocks: Iterator[bytes], path: Path, given: str) -> Iterator[str]:
+    first = next(blocks, b"")
+    while len(first) < LONGEST_MARK and (more := next(blocks, b"")):
+        first += more
+    encoding = encoding_of(given, first)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     read, empty, blank = 0, True, True
-    for block in chain(blocks, [b""]):
-        if b"\0" in block:
-            raise RunError(f"{path} is not text: it has a NUL byte at position {read + block.index(0)}")
+    for block in chain([first] if first else [], blocks, [b""]):
+        if encoding == "utf-8-sig" and b"\0" in block:
+            place = read + block.index(0)
+            raise RunError(f"{path} is not text: it has a NUL byte at position {place}{wide_suggestion(block)}")
         read += len(block)
         try:
             part = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             # The decoder's own bytes end where the file was read to.
             place = read - len(error.object) + error.start
-            raise RunError(f"{path} is not UTF-8 text: byte 0x{error.object[error.start]:02x} at {place}") from None
+            fault = f"{path} is not {title(encoding)} text: byte 0x{error.object[error.start]:02x} at {place}"
+            raise RunError(fault + suggestion(error.object, error.start)) from None
+        if "\0" in part:
+            raise RunError(f"{path} is not {title(encoding)} text: it has a NUL character")
         empty, blank = empty and not part, blank and (not part or part.isspace())
         if part:
             yield part
@@ -145,22 +160,27 @@ def _decoded(blocks: Iterable[bytes], path: Path) -> Iterator[str]:
         raise RunError(f"{path} is empty" if empty else f"{path} holds nothing but white space")
 
 
-def read_text(path: Path, level: str = "char") -> str:
+def with_line_ends(text: str, level: str) -> str:
+    """A text with line ends as files have them when they were read; for the level ``byte`` as it is."""
+    return text if level == "byte" else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: Path, level: str = "char", encoding: str = DEFAULT) -> str:
     """Read a whole file, as :func:`parts_of_file`.
 
     Raises:
         RunError: as :func:`parts_of_file`.
     """
-    return "".join(parts_of_file(path, level))
+    return "".join(parts_of_file(path, level, encoding))
 
 
-def read_texts(paths: Sequence[Path], level: str = "char") -> str:
+def read_texts(paths: Sequence[Path], level: str = "char", encoding: str = DEFAULT) -> str:
     """Read several files as one text, in this order; each begins on a new line.
 
     Raises:
         RunError: as :func:`read_text`, for the first file that is refused.
     """
-    return "".join(TextFiles(paths, level).parts())
+    return "".join(TextFiles(paths, level, encoding).parts())
 
 
 def split_text(text: str, fraction: float = VALID_FRACTION) -> tuple[str, str]:

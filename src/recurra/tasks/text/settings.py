@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from recurra import cells
 from recurra.errors import RunError
 from recurra.tasks import checks
+from recurra.tasks.text.encodings import DEFAULT, check_encoding
 from recurra.tasks.training.settings import TrainingSettings
 
 LEVELS = ("byte", "char", "word", "bpe")
@@ -94,6 +95,7 @@ class TextSettings:
             and 2 for words. For ``bpe``, the number of times that a pair must occur to be joined, by default 2.
         vocabulary_size: the number of tokens; for ``bpe`` 1000 by default, for characters and words the largest number,
             by default any.
+        encoding: the encoding of the text files, by Python's name; UTF-16 is found by its byte order mark too.
         seq_len: the number of tokens that gradients flow back over (truncated backpropagation through time).
         batch_size: the number of parts of the text that are read side by side.
         carry: whether a window goes on with the state of the window before it. Otherwise windows are independent: each
@@ -106,6 +108,7 @@ class TextSettings:
     level: str = "char"
     min_count: int | None = None
     vocabulary_size: int | None = None
+    encoding: str = DEFAULT
     seq_len: int = 64
     batch_size: int = 32
     carry: bool = True
@@ -120,6 +123,9 @@ class TextSettings:
             RunError: a setting is refused; the message names the option and its range.
         """
         checks.one_of("--level", self.level, LEVELS)
+        check_encoding(self.encoding)
+        if self.level == "byte" and self.encoding != DEFAULT:
+            raise RunError("--level byte reads files as they are: leave out --encoding")
         checks.whole("--seq-len", self.seq_len)
         checks.whole("--batch-size", self.batch_size)
         checks.whole("--seed", self.seed, least=0, most=checks.LARGEST_SEED)

@@ -53,11 +53,11 @@ def tokenize(
         raise RunError(f"{out} exists already; name a file that does not")
     for path in files if valid is None else [*files, valid]:
         _refuse(path)
-    whole = TextFiles(files, settings.level)
+    whole = TextFiles(files, settings.level, settings.encoding)
     characters = sum(map(len, whole.parts()))
     cut = place_to_split(whole, characters) if valid is None else characters
     to_train = Excerpt(whole, 0, cut)
-    to_validate = Excerpt(whole, cut) if valid is None else TextFiles([valid], settings.level)
+    to_validate = Excerpt(whole, cut) if valid is None else TextFiles([valid], settings.level, settings.encoding)
     vocabulary = make_vocabulary(Followed(to_train, cut, "tokens are collected", progress), settings, cut)
     train = Encoder(Followed(to_train, cut, "tokens are written", progress), vocabulary)
     held_out = Encoder(to_validate, vocabulary)
