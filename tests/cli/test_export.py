@@ -44,6 +44,59 @@ def test_narrower_weights_are_compared(weights, runs, call, tmp_path):
     assert (tmp_path / "m").stat().st_size < (runs / "char" / "model.safetensors").stat().st_size
 
 
+def test_errors_are_measured_on_the_given_input(call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    write(described(stack(lstm(3, 4, batch_first=True), linear(4, 2))), path)
+    model, x = runtime.load(path), np.linspace(-9, 9, 2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x, lengths=np.array([5, 2]))
+    np.save(tmp_path / "one.npy", x[0].astype(np.float64))
+
+    def exported(name):
+        code, out, err = call("export", path, "--out", tmp_path / "n", "--weights", "int8", "--sample", tmp_path / name)
+        assert (code, err) == (0, "")
+        return re.search(r"largest (\S+), root mean square (\S+)% of the output's, on (.*)", out).groups()
+
+    for name, inputs, shown in (
+        ("x.npy", {"x": x}, "x.npy, 5 steps of 2 sequences"),
+        ("x.npz", {"x": x, "lengths": [5, 2]}, "x.npz, 5 steps of 2 sequences"),
+        ("one.npy", {"x": x[:1]}, "one.npy, 5 steps of 1 sequence"),
+    ):
+        largest, relative, text = exported(name)
+        before, after = model(**inputs)[0], runtime.load(tmp_path / "n")(**inputs)[0]
+        difference = np.float64(after) - before
+        assert float(largest) == pytest.approx(np.abs(difference).max(), rel=0.06)  # two digits are printed
+        assert float(relative) == pytest.approx(
+            100 * np.sqrt(np.mean(difference**2) / np.mean(np.float64(before) ** 2)), abs=0.006
+        )
+        assert text == shown
+    out = call("export", path, "--out", tmp_path / "n", "--weights", "int8")[1]
+    assert "% of the output's, on noise; --sample FILE measures on your input" in out
+
+
+def test_samples_that_do_not_fit(call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    write(described(stack(lstm(3, 4), linear(4, 2))), path)
+    np.save(tmp_path / "wide.npy", np.ones((5, 1, 4)))
+    np.save(tmp_path / "text.npy", np.array(["a"]))
+    np.savez(tmp_path / "named.npz", x=np.ones((5, 1, 3)), dt=np.ones((5, 1)))
+    (tmp_path / "no.npy").write_bytes(b"nothing")
+    for name, message in (
+        ("wide.npy", "4"),
+        ("text.npy", "x is no array of numbers"),
+        ("named.npz", "the arrays of a sample are x and perhaps lengths; found x, dt"),
+        ("no.npy", "no safetensors file"),
+        ("missing.npy", "No such file"),
+    ):
+        code, out, err = call("export", path, "--out", tmp_path / "n", "--weights", "int8", "--sample", tmp_path / name)
+        assert code == 2
+        assert message in err
+        assert not (tmp_path / "n").exists()
+    code, _, err = call("export", path, "--out", tmp_path / "n", "--sample", tmp_path / "wide.npy")
+    assert code == 2
+    assert "--sample is what narrower weights are compared on" in err
+
+
 def test_a_file_is_exported_too(runs, call, tmp_path):
     shutil.copy(runs / "char" / "model.safetensors", tmp_path / "one")
     assert call("export", tmp_path / "one", "--out", tmp_path / "two")[0] == 0

@@ -14,6 +14,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 @pytest.fixture
 def fuzz(monkeypatch):
     monkeypatch.syspath_prepend(TOOLS)
+    import fuzz.foreign
     import fuzz.seeds
     import fuzz.sweep
     import fuzz.targets
@@ -22,7 +23,7 @@ def fuzz(monkeypatch):
 
 
 def test_seeds_are_accepted_and_run(fuzz):
-    for seed in [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]:
+    for _, seed in fuzz.seeds.all_seeds():
         assert fuzz.targets.read(seed) is not None
         fuzz.targets.one_input(seed, 1)
 
@@ -39,13 +40,28 @@ def test_the_seeds_have_forecasters_that_run(fuzz):
 
 
 def test_mutated_inputs_are_refused_or_run(fuzz):
-    corpus = [*fuzz.seeds.files(), *(text.encode() for text in fuzz.seeds.programs())]
+    corpus = [seed for _, seed in fuzz.seeds.all_seeds()]
     accepted = 0
     for number in range(2000):
         data = fuzz.sweep.input_of(corpus, f"test {number}")
         fuzz.targets.one_input(data, 4)
         accepted += fuzz.targets.read(data) is not None
     assert 20 < accepted < 1500
+
+
+def test_mutated_files_of_others_are_refused_or_converted(fuzz):
+    corpus = [seed for _, seed in fuzz.foreign.foreign()]
+    accepted = 0
+    for number in range(500):
+        data = fuzz.sweep.input_of(corpus, f"test {number}")
+        fuzz.targets.one_input(data, 8)
+        accepted += fuzz.targets.read(data) is not None
+    assert 20 < accepted < 400
+
+
+def test_seeds_are_written(fuzz, tmp_path):
+    fuzz.seeds.write(tmp_path / "seeds", ["torch", "hdf5"])
+    assert {path.name.partition("-")[0] for path in (tmp_path / "seeds").iterdir()} == {"torch", "hdf5"}
 
 
 @pytest.mark.parametrize("message", ["two\nlines", "x" * 1000, "\x1b[2J"])

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["recurra.model", "recurra.program"]):
+with atheris.instrument_imports(include=["recurra.model", "recurra.program", "recurra.conversion"]):
     from fuzz.mutate import mutated
-    from fuzz.seeds import files, programs
+    from fuzz.seeds import write
     from fuzz.targets import one_input
 
 
 def main() -> None:
     """Write the seeds into the folder, and fuzz."""
+    logging.getLogger("recurra").setLevel(logging.ERROR)  # a conversion says which arrays it used
     share, folder = int(sys.argv[1]), Path(sys.argv[-1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate([*files(), *(text.encode() for text in programs())]):
-        (folder / f"seed{number}").write_bytes(seed)
+    write(folder)
 
     def mutator(data: bytes, max_size: int, seed: int) -> bytes:
         mutant = mutated(bytes(data), random.Random(seed), lambda given: atheris.Mutate(given, max_size))

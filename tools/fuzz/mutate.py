@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
+from fuzz.foreign import zipped
 from fuzz.grow import grown
 from recurra.model.annotations import ANNOTATIONS
 from recurra.model.file import KEY
@@ -43,8 +47,25 @@ def mutated(data: bytes, draw: random.Random, mutate_bytes: Callable[[bytes], by
     if draw.random() < 0.25:
         return mutate_bytes(data)
     try:
+        if data[:1] in (b"\x80", b"\x89"):  # pickles, HDF5
+            return mutate_bytes(data)
+        if data[:2] == b"PK":
+            return _archive(data, draw, mutate_bytes)
         return _program(data, draw) if data[:1] == b"{" else _file(data, draw)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, struct.error):
+    except (
+        ValueError,
+        BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zlib.error,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        struct.error,
+    ):
         return mutate_bytes(data)  # the input can no longer be read
 
 
@@ -77,6 +98,20 @@ def _file(data: bytes, draw: random.Random) -> bytes:
     if draw.random() < 0.9:
         length = len(text)
     return struct.pack("<Q", length & (2**64 - 1)) + text + body
+
+
+def _archive(data: bytes, draw: random.Random, mutate_bytes: Callable[[bytes], bytes]) -> bytes:
+    """An archive with one member changed, whose checksum is right."""
+    with ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = draw.choice(list(members))
+    if name.endswith(".json"):
+        members[name] = _program(members[name], draw)
+    else:
+        members[name] = mutate_bytes(members[name])
+    if draw.random() < 0.05:
+        members[name.replace("0", "1")] = members.pop(name)
+    return zipped(members)
 
 
 def _fitted(header: Any, body: bytes) -> bytes:

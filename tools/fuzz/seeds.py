@@ -1,15 +1,21 @@
-"""The inputs that mutation begins with: small models as files, and cells' programs as JSON."""
+"""The inputs that mutation begins with: small models as files, cells' programs as JSON, files of torch and Keras.
+
+``python -m fuzz.seeds FOLDER [KIND …]`` writes them.
+"""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fuzz.foreign import foreign
 from fuzz.grow import grown
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
@@ -168,3 +174,22 @@ def programs() -> Iterator[str]:
                 yield to_json(program)
     for number in range(100):
         yield json.dumps(grown(random.Random(number), 8), separators=(",", ":"))
+
+
+def all_seeds() -> Iterator[tuple[str, bytes]]:
+    """All inputs, each with a name that begins with its kind: model, program, torch, hdf5 or keras."""
+    yield from ((f"model-{number}", data) for number, data in enumerate(files()))
+    yield from ((f"program-{number}", text.encode()) for number, text in enumerate(programs()))
+    yield from foreign()
+
+
+def write(folder: Path, kinds: Sequence[str] = ()) -> None:
+    """Write the inputs into a folder; only those of these kinds, if any are given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in all_seeds():
+        if not kinds or name.startswith(tuple(kinds)):
+            (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), sys.argv[2:])

@@ -6,6 +6,7 @@ number of the last input, in case it kills the process.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
@@ -18,6 +19,7 @@ from fuzz.targets import one_input
 
 def main() -> None:
     """Try inputs until the time is over or one of them breaks something."""
+    logging.getLogger("recurra").setLevel(logging.ERROR)  # a conversion says which arrays it used
     share, seconds, seed, folder = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     corpus = [path.read_bytes() for path in sorted(folder.iterdir())]
     last = os.open(folder.parent / f"last-{seed}", os.O_WRONLY | os.O_CREAT)

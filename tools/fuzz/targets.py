@@ -12,6 +12,9 @@ import numpy as np
 import recurra
 from fuzz.seeds import described, layer
 from recurra.compiler import plan
+from recurra.conversion.arrays import Arrays
+from recurra.conversion.build import converted
+from recurra.conversion.files import FileArrays, read_known
 from recurra.conversion.reading import of_state_dict
 from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
@@ -33,8 +36,8 @@ class Found(Exception):  # noqa: N818  (fuzzing looks for it)
     """A fault that was found."""
 
 
-def read(data: bytes) -> Program | Description | None:
-    """The program or model of an input; None if it is refused as it should be.
+def read(data: bytes) -> Program | Description | FileArrays | None:
+    """The program, model or arrays of an input; None if it is refused as it should be.
 
     Raises:
         Found: a message is too long, has several lines or control characters; or a round trip changes a program.
@@ -47,6 +50,9 @@ def read(data: bytes) -> Program | Description | None:
             return program
         with refusing("input"):
             stream = io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+            arrays = read_known(stream, len(data))
+            if arrays is not None:
+                return arrays
             return unpack_from(stream, len(data), lambda *found: model_of(*found, of_state_dict))
     except (ProgramError, FileFormatError) as error:
         if not str(error).isprintable() or len(str(error)) > MAX_LINE:
@@ -54,14 +60,16 @@ def read(data: bytes) -> Program | Description | None:
         return None
 
 
-def use(content: Program | Description, sizes: tuple[int, int]) -> None:
+def use(content: Program | Description | FileArrays, sizes: tuple[int, int]) -> None:
     """Run a program or model forward and backward, step by step and as a whole. Errors are fine, crashes are not.
 
     Args:
-        content: the program or model.
+        content: the program or model, or arrays, which are converted.
         sizes: of a program, its input and hidden sizes.
     """
     try:
+        if isinstance(content, FileArrays):
+            content = converted(Arrays("input", *content))
         if isinstance(content, Program):
             part = layer(content, *sizes)
             if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:

@@ -20,6 +20,9 @@ def export(
     run: ModelPath,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
     weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
+    sample: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Input to compare on: .npy, or .npz with x and other inputs.")
+    ] = None,
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for ONNX runtimes.")] = None,
     lengths: Annotated[bool, typer.Option("--lengths", help="ONNX: with an input for the sequences' lengths.")] = False,
 ) -> None:
@@ -32,6 +35,8 @@ def export(
         raise RunError(f"--out and --onnx cannot be the same file, {out}")
     if lengths and onnx is None:
         raise RunError("--lengths is for --onnx FILE; recurra.runtime always takes lengths")
+    if sample is not None and weights == task.WEIGHTS[0]:
+        raise RunError("--sample is what narrower weights are compared on: --weights bf16 or int8")
     source = task.source_of(run)
     for target in (out, onnx):
         if target is not None:
@@ -39,6 +44,7 @@ def export(
     description = task.load_description(source)
     size = source.stat().st_size
     exported = task.with_weights(description, weights)
+    comparison = task.compare(description, exported, sample) if exported is not description else None
     if out is not None:
         write(exported, out)
         print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")
@@ -47,14 +53,15 @@ def export(
 
         export_onnx(exported, onnx, lengths=lengths)
         print(f"{onnx}  {_size(onnx.stat().st_size)}")
-    if exported is not description:
-        _report(task.compare(description, exported))
+    if comparison is not None:
+        _report(comparison)
 
 
 def _report(comparison: Comparison) -> None:
-    print(f"error         largest {comparison.largest:.2g}, root mean square {comparison.relative:.2%} of the output's")
+    error = f"largest {comparison.largest:.2g}, root mean square {comparison.relative:.2%} of the output's"
+    print(f"error         {error}, on {comparison.sample}")
     if comparison.bits is not None:
-        print(f"bits per token {comparison.bits[0]:.4f} → {comparison.bits[1]:.4f}, of text that the model wrote")
+        print(f"bits per token {comparison.bits[0]:.4f} → {comparison.bits[1]:.4f}, of {comparison.sample}")
     if comparison.microseconds is not None:
         print(f"a step        {comparison.microseconds[0]:.1f} µs → {comparison.microseconds[1]:.1f} µs, one sequence")
 

@@ -83,13 +83,15 @@ class Arrays:
         self.names = [*values, *self._products]
 
     @staticmethod
-    def of(source: ArraySource) -> Arrays:
-        """The arrays of a mapping, or of a file, whose content tells its format.
+    def of(source: ArraySource | Arrays) -> Arrays:
+        """The arrays of a mapping, or of a file, whose content tells its format; arrays stay what they are.
 
         Raises:
             FileFormatError: the file cannot be read, is damaged, or has another format.
             RecurraError: the source is neither a path nor a mapping.
         """
+        if isinstance(source, Arrays):
+            return source
         if isinstance(source, Mapping):
             return Arrays("the source", source)
         if not isinstance(source, (str, os.PathLike)):

@@ -27,16 +27,16 @@ _MAX_LINE = 1_000  # a message may list names of arrays
 
 
 def converted(
-    source: ArraySource,
-    cell: str | Cell | None,
-    order: str | None,
-    names: Names | Sequence[Names] | None,
-    table: str | None,
-    linear: Names | None,
-    batch_first: bool | None,
-    merge_mode: str | None,
-    sizes: Mapping[str, Any] | None,
-    options: Mapping[str, Any],
+    source: ArraySource | Arrays,
+    cell: str | Cell | None = None,
+    order: str | None = None,
+    names: Names | Sequence[Names] | None = None,
+    table: str | None = None,
+    linear: Names | None = None,
+    batch_first: bool | None = None,
+    merge_mode: str | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Description:
     """The model that ``recurra.convert`` returns; the arguments are the same.
 
@@ -49,7 +49,7 @@ def converted(
     try:
         is_whole = arrays.config is not None and names is None and table is None and linear is None
         first = is_whole if batch_first is None else batch_first
-        choice = Choice(_cell(cell), options, sizes, order, first, merge_mode)
+        choice = Choice(_cell(cell), options or {}, sizes, order, first, merge_mode)
         if is_whole:
             parts = keras_chain(arrays, chain_of(arrays.config), choice, notes)
         else:

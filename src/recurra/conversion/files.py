@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 from recurra.conversion.archive import opened_archive
 from recurra.conversion.hdf5.groups import SIGNATURE
 from recurra.conversion.keras_file import is_keras_zip, read_keras_h5, read_keras_zip
-from recurra.conversion.npz import read_npz
+from recurra.conversion.npz import read_npy, read_npz
 from recurra.conversion.torch_file import is_torch_zip, read_torch_pickles, read_torch_zip
 from recurra.errors import FileFormatError, one_line
 from recurra.model.file import read_weights
@@ -35,7 +35,7 @@ _TAR, _TAR_AT = b"ustar", 257
 
 
 def read_arrays(path: str | os.PathLike[str]) -> FileArrays:
-    """Read a file of numpy, safetensors, torch or Keras.
+    """Read a file of numpy, safetensors, torch or Keras; the single array of a .npy file is named x.
 
     Raises:
         FileFormatError: the file cannot be read, is damaged, exceeds a cap, or has another format; nothing was run.
@@ -73,6 +73,8 @@ def read_known(file: IO[bytes], size: int) -> FileArrays | None:
         return FileArrays(*read_torch_pickles(file, size))
     if first.startswith(SIGNATURE):
         return FileArrays(*read_keras_h5(file.read(size)))
+    if first.startswith(b"\x93NUMPY"):
+        return FileArrays({"x": read_npy(file, size)})
     if first.endswith(_TAR):
         raise FileFormatError(
             "a tar archive, as torch wrote before 0.1.10: load it in an older torch, and save it again"

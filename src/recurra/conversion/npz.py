@@ -38,25 +38,38 @@ def read_npz(file: IO[bytes], size: int) -> dict[str, NDArray[Any] | Unread]:
 
 
 def _member(archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Unread:
-    name = member.filename[:100]
     if not member.filename.endswith(".npy"):
         return Unread("is no array of numpy")
     with archive.open(member) as file:
-        try:
-            header = _header(file, member.file_size)
-            if not _NUMBERS.fullmatch(header["descr"]):
-                is_pickled = header["descr"].lstrip("|<>=").startswith("O")
-                return Unread("holds pickled Python objects" if is_pickled else f"holds {header['descr'][:20]!r}")
-            dtype = np.dtype(header["descr"])
-        except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error) as error:
-            raise FileFormatError(f"{name}: its header is damaged: {str(error)[:200]}") from None
-        shape = header["shape"]
-        expected, size = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
-        if expected != size:
-            raise FileFormatError(f"{name}: {dtype} of shape {shape} takes {expected} bytes; there are {size}")
-        content = file.read(size)
+        return read_npy(file, member.file_size, f"{member.filename[:100]}: ")
+
+
+def read_npy(file: IO[bytes], total: int, where: str = "") -> NDArray[Any] | Unread:
+    """Read one array, as .npy files and the members of .npz files hold it.
+
+    Args:
+        file: the file, at its beginning.
+        total: its number of bytes.
+        where: the beginning of messages. Default: nothing.
+
+    Raises:
+        FileFormatError: the file is damaged, or is no array.
+    """
+    try:
+        header = _header(file, total)
+        if not _NUMBERS.fullmatch(header["descr"]):
+            is_pickled = header["descr"].lstrip("|<>=").startswith("O")
+            return Unread("holds pickled Python objects" if is_pickled else f"holds {header['descr'][:20]!r}")
+        dtype = np.dtype(header["descr"])
+    except (ValueError, TypeError, MemoryError, RecursionError, SyntaxError, struct.error) as error:
+        raise FileFormatError(f"{where}its header is damaged: {str(error)[:200]}") from None
+    shape = header["shape"]
+    expected, size = math.prod(shape) * dtype.itemsize, total - file.tell()
+    if expected != size:
+        raise FileFormatError(f"{where}{dtype} of shape {shape} takes {expected} bytes; there are {size}")
+    content = file.read(size)
     if len(content) != size:
-        raise FileFormatError(f"{name} is cut short")
+        raise FileFormatError(f"{where}the array is cut short")
     array: NDArray[Any] = np.frombuffer(content, dtype).reshape(shape, order="F" if header["fortran_order"] else "C")
     return array
 

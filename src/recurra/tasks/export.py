@@ -16,10 +16,11 @@ from recurra.model import Description
 from recurra.model.file import CONFIG, MODEL
 from recurra.model.quantize import quantize
 from recurra.runtime import Model
+from recurra.tasks.samples import Sample, made_sample, ones, sample_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WEIGHTS = ("as-is", "bf16", "int8")
-STEPS, BATCH, ROUNDS = 256, 8, 40  # of a comparison
+ROUNDS = 40  # of a comparison of speed
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class Comparison:
     Attributes:
         largest: the largest difference of outputs.
         relative: the root mean square of the differences, divided by that of the original's outputs.
-        bits: the cross-entropy in bits per token, original and quantized, on text that the original wrote; None for a
-            cell, and where there is no vocabulary.
+        sample: the input that was used, for people.
+        bits: the cross-entropy in bits per token, original and quantized, on these tokens; None for a cell, and where
+            there is no vocabulary.
         microseconds: the time of a step of one stream, original and quantized; None where the model cannot be stepped.
     """
 
     largest: float
     relative: float
+    sample: str
     bits: tuple[float, float] | None
     microseconds: tuple[float, float] | None
 
@@ -91,18 +94,31 @@ def with_weights(description: Description, weights: str) -> Description:
     return description if weights == WEIGHTS[0] else quantize(description, "bf16" if weights == "bf16" else "int8")
 
 
-def compare(before: Description, after: Description, seed: int = 0) -> Comparison:
+def compare(before: Description, after: Description, sample: Path | None = None, seed: int = 0) -> Comparison:
     """Measure the errors and the speed of quantized weights.
 
-    The input is text that the original writes, if it has a vocabulary; else standard normal numbers, or uniformly drawn
-    tokens. The steps of the two models are timed in turns. Of several models in one file, each is compared with its own
+    The steps of the two models are timed in turns. Of several models in one file, each is compared with its own
     original: the errors are those of the worst, and the times are added.
+
+    Args:
+        before: the original.
+        after: the same with quantized weights.
+        sample: a file with an input (``sample_of``). Default None: text that the original writes, or noise.
+        seed: of the noise.
+
+    Raises:
+        RunError: the file's arrays are no inputs of the model, or the file holds several models.
+        RecurraError: the file cannot be read, or an input does not fit.
     """
-    results = [_compared(*pair, seed) for pair in zip(_models(before), _models(after), strict=True)]
+    models = _models(before)
+    if sample is not None and len(models) > 1:
+        raise RunError(f"--sample is for a file with one model; this one holds {len(models)}, with inputs of their own")
+    results = [_compared(*pair, sample, seed) for pair in zip(models, _models(after), strict=True)]
     times = [result.microseconds for result in results if result.microseconds is not None]
     return Comparison(
         max(result.largest for result in results),
         max(result.relative for result in results),
+        results[0].sample,
         results[0].bits,
         (sum(one for one, _ in times), sum(other for _, other in times)) if len(times) == len(results) else None,
     )
@@ -113,57 +129,23 @@ def _models(description: Description) -> list[Description]:
     return [model for member in description.members() for model in _models(member)] or [description]
 
 
-def _compared(before: Description, after: Description, seed: int) -> Comparison:
+def _compared(before: Description, after: Description, path: Path | None, seed: int) -> Comparison:
     """The comparison of one model that runs by itself with its original."""
     models = Model(before), Model(after)
-    random = np.random.default_rng(seed)
-    x = _input(models[0], random)
-    outputs = [_output(model, x) for model in models]
+    sample = made_sample(models[0], np.random.default_rng(seed)) if path is None else sample_of(path, models[0])
+    outputs = [sample.output(model) for model in models]
     difference = outputs[1] - outputs[0]
-    size = float(np.sqrt(np.mean(outputs[0] ** 2)))
+    size = float(np.sqrt(np.mean(outputs[0] ** 2))) if difference.size else 0.0
     bits = None
-    if before.vocabulary is not None and not models[0].is_cell:
-        bits = _bits(outputs[0], x), _bits(outputs[1], x)
+    if before.vocabulary is not None and not models[0].is_cell and sample.lengths is None and len(sample.x) > 1:
+        bits = _bits(outputs[0], sample.x), _bits(outputs[1], sample.x)
     return Comparison(
         float(np.abs(difference).max(initial=0)),
         float(np.sqrt(np.mean(difference**2))) / size if size else 0.0,
+        sample.text,
         bits,
-        _times(models, x),
+        _times(models, sample),
     )
-
-
-def _output(model: Model, x: Array) -> Array:
-    """The output for an input (steps, batch, …), or for a cell (batch, …), laid out as the input."""
-    swapped = model.batch_first and not model.is_cell
-    x = x.swapaxes(0, 1) if swapped else x
-    output, _ = model(x, **_further(model, x.shape[: 1 if model.is_cell else 2]))
-    return (output.swapaxes(0, 1) if swapped else output).astype(np.float64)
-
-
-def _further(model: Model, leading: tuple[int, ...]) -> dict[str, Array]:
-    """The inputs beside the first one, all 1: equal intervals, and masks of what is known."""
-    wanted = model.layout.interface.further_inputs
-    return {each.name: np.ones((*leading, each.size), model.dtype) for each in wanted}
-
-
-def _input(model: Model, random: np.random.Generator) -> Array:
-    """An input (steps, batch, input_size), or tokens (steps, batch); for a cell a single step."""
-    shape = (BATCH,) if model.is_cell else (STEPS, BATCH)
-    count = model.layout.interface.tokens
-    if count is None:
-        return random.standard_normal((*shape, model.input_size or 1)).astype(model.dtype)
-    if model.vocabulary is None or model.is_cell:
-        return random.integers(0, count, shape)
-    try:
-        stream = model.stream(BATCH)
-    except RecurraError:  # bidirectional: it cannot be stepped, and so cannot write
-        return random.integers(0, count, shape)
-    ids = [np.full(BATCH, model.vocabulary.start, np.int64)]
-    for _ in range(STEPS):
-        logits = stream.step(ids[-1], **_further(model, (BATCH,))).astype(np.float64)
-        # The index of the largest logit after adding Gumbel noise is a draw from the softmax (Gumbel 1954).
-        ids.append((logits + random.gumbel(size=logits.shape)).argmax(-1))
-    return np.stack(ids)
 
 
 def _bits(logits: Array, ids: Array) -> float:
@@ -174,15 +156,17 @@ def _bits(logits: Array, ids: Array) -> float:
     return float(np.mean(log_total - picked) / np.log(2))
 
 
-def _times(models: tuple[Model, Model], x: Array) -> tuple[float, float] | None:
+def _times(models: tuple[Model, Model], sample: Sample) -> tuple[float, float] | None:
     """The median time of a step of one sequence, in microseconds, for both models, timed in turns."""
     try:
         streams = [model.stream() for model in models]
     except RecurraError:
         return None
-    steps = [np.ascontiguousarray(row[:1]) for row in (x if not models[0].is_cell else x[None])][:64]
-    further = _further(models[0], (1,))
+    steps = [np.ascontiguousarray(row[:1]) for row in (sample.x if not models[0].is_cell else sample.x[None])][:64]
+    further = ones(models[0], (1,))
     measured: list[list[float]] = [[], []]
+    if not steps:
+        return None
     for _ in range(ROUNDS):
         for stream, times in zip(streams, measured, strict=True):
             begin = time.perf_counter()

@@ -56,6 +56,9 @@ def read_hdf5(data: bytes) -> Group:
     sizes = content.numbers(13, "BB") if version < 2 else content.numbers(9, "BB")
     if sizes != (8, 8):
         raise FileFormatError("an HDF5 file whose positions do not have 8 bytes")
+    end = content.number({0: 40, 1: 44}.get(version, 28), "Q")
+    if end > len(data):
+        raise FileFormatError(f"the file is cut short: {len(data)} of {end} bytes")
     root = content.number({0: 64, 1: 68}.get(version, 36), "Q")
     tree = _member(content, root, ())
     if not isinstance(tree, Group):

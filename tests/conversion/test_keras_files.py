@@ -1,0 +1,308 @@
+"""Files that Keras wrote, read without Keras and h5py: recorded ones, damaged ones, and those of Keras where it is."""
+
+import json
+import logging
+import zipfile
+
+import numpy as np
+import pytest
+
+from recurra.conversion.files import read_arrays
+from recurra.conversion.hdf5 import content as hdf5_content
+from recurra.conversion.hdf5.groups import read_hdf5
+from recurra.conversion.keras_config import chain_of, layers_of
+from recurra.errors import FileFormatError, RecurraError
+from recurra.runtime import convert
+from tests.conversion import keras_files
+from tests.conversion.weights import close, waves
+
+IDS = np.array([[1, 4, 2]])
+SHAPES = {
+    "words/embeddings": (5, 2),
+    "both/forward_lstm/lstm_cell/kernel": (2, 8),
+    "both/forward_lstm/lstm_cell/recurrent_kernel": (2, 8),
+    "both/forward_lstm/lstm_cell/bias": (8,),
+    "both/backward_lstm/lstm_cell/kernel": (2, 8),
+    "both/backward_lstm/lstm_cell/recurrent_kernel": (2, 8),
+    "both/backward_lstm/lstm_cell/bias": (8,),
+    "top/gru_cell/kernel": (2, 9),
+    "top/gru_cell/recurrent_kernel": (3, 9),
+    "top/gru_cell/bias": (2, 9),
+    "out/kernel": (3, 2),
+    "out/bias": (2,),
+}
+WEIGHTS = {name: waves(shape, number + 1) for number, (name, shape) in enumerate(SHAPES.items())}
+
+
+def written(tmp_path, suffix):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(keras_files.content(suffix))
+    return path
+
+
+def with_config(tmp_path, change):
+    """The recorded .keras file with a changed configuration."""
+    path, other = written(tmp_path, ".keras"), tmp_path / "other.keras"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                change({layer["config"]["name"]: layer for layer in config["config"]["layers"]}, config)
+                data = json.dumps(config)
+            target.writestr(name, data)
+    return other
+
+
+@pytest.mark.parametrize("suffix", keras_files.SUFFIXES)
+def test_arrays(suffix, tmp_path):
+    arrays = read_arrays(written(tmp_path, suffix)).arrays
+    assert len(arrays) == len(WEIGHTS)
+    for name, expected in WEIGHTS.items():
+        layer, _, rest = name.partition("/")
+        close(arrays[f"{layer}/sequential/{layer}/{rest}" if suffix == ".h5" else name], expected, 1e-7)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_whole_models(suffix, tmp_path):
+    made = convert(written(tmp_path, suffix))
+    assert made.batch_first
+    assert "Embedding → LSTM → GRU → Linear → Softmax" in repr(made)
+    close(made(IDS)[0], [keras_files.EXPECTED], 1e-6)
+    turned = convert(written(tmp_path, suffix), batch_first=False)
+    close(turned(IDS.T)[0][:, 0], keras_files.EXPECTED, 1e-6)
+
+
+@pytest.mark.parametrize("suffix", keras_files.SUFFIXES)
+def test_layers_by_name(suffix, tmp_path):
+    merged = {"merge_mode": "sum"} if suffix == ".weights.h5" else {}  # the weights alone do not tell
+    parts = {"names": ["both", "top"], "embedding": "words", "output": "out", "batch_first": True}
+    logits = convert(written(tmp_path, suffix), **parts, **merged)(IDS)[0][0]
+    exponents = np.exp(logits)
+    close(exponents / exponents.sum(-1, keepdims=True), keras_files.EXPECTED, 1e-6)
+    with pytest.raises(RecurraError, match="top gives 3 features, both takes 2$"):
+        convert(written(tmp_path, suffix), names=["top", "both"], **merged)
+
+
+def test_what_the_configuration_says(tmp_path, caplog):
+    def relu(layers, config):
+        layers["top"]["config"]["activation"] = "relu"
+
+    path = with_config(tmp_path, relu)
+    with pytest.raises(RecurraError, match="top has activation='relu', which no GRU has here: write the cell and give"):
+        convert(path)
+    convert(path, names="both")
+
+    def last(layers, config):
+        layers["top"]["config"]["return_sequences"] = False
+
+    with caplog.at_level(logging.INFO, "recurra"):
+        close(convert(with_config(tmp_path, last))(IDS)[0], [keras_files.EXPECTED], 1e-6)
+    assert "otherwise than in its source: top has return_sequences=False, and gives all steps here" in caplog.text
+    assert caplog.records[-1].levelno == logging.WARNING
+
+    def both_last(layers, config):
+        layers["both"]["config"]["layer"]["config"]["return_sequences"] = False
+
+    with pytest.raises(RecurraError, match="both gives the last outputs of both directions, return_sequences=False"):
+        convert(with_config(tmp_path, both_last))
+
+    def mean(layers, config):
+        layers["both"]["config"]["merge_mode"] = "ave"
+
+    halved = convert(with_config(tmp_path, mean), names="both", embedding="words", batch_first=True)(IDS)[0]
+    close(
+        2 * halved,
+        convert(written(tmp_path, ".keras"), names="both", embedding="words", batch_first=True)(IDS)[0],
+        1e-6,
+    )
+
+    def apart(layers, config):
+        layers["both"]["config"]["merge_mode"] = None
+
+    with pytest.raises(RecurraError, match="both gives the outputs of both directions one by one: say merge_mode="):
+        convert(with_config(tmp_path, apart))
+
+
+def test_models_that_are_no_chain(tmp_path):
+    def convolution(layers, config):
+        layers["top"]["class_name"] = "Conv1D"
+
+    with pytest.raises(
+        RecurraError, match="top is a Conv1D, which a chain of recurrent, dense and embedding layers does"
+    ):
+        convert(with_config(tmp_path, convolution))
+
+    def residual(layers, config):
+        config["class_name"] = "Functional"
+        for name, others in {"both": ["words"], "top": ["both"], "out": ["top", "both"]}.items():
+            history = [{"class_name": "__keras_tensor__", "config": {"keras_history": [each, 0, 0]}} for each in others]
+            layers[name]["inbound_nodes"] = [{"args": [history], "kwargs": {}}]
+
+    with pytest.raises(RecurraError, match="the model is no chain of layers: out takes top, both, and not top alone"):
+        convert(with_config(tmp_path, residual))
+
+    def empty(layers, config):
+        config["config"] = 3
+
+    with pytest.raises(RecurraError, match="the configuration has no list of layers"):
+        convert(with_config(tmp_path, empty))
+
+
+def test_relu_of_a_simple_rnn(tmp_path):
+    settings = {"name": "rnn", "units": 2, "activation": {"class_name": "function", "config": "relu"}}
+    layer = {"class_name": "SimpleRNN", "config": {**settings, "return_sequences": True}}
+    older = {"class_name": "Sequential", "config": [layer]}  # as Keras before 2.2 wrote it
+    assert [each.name for each in chain_of(older)] == ["rnn"]
+    assert layers_of(older)["rnn"].activation("activation", "tanh") == "relu"
+
+
+# ---- damaged files ----
+
+
+def test_files_cut_anywhere():
+    data = keras_files.content(".weights.h5")
+    for length in range(0, len(data), 97):
+        with pytest.raises(FileFormatError):
+            read_hdf5(data[:length])
+            pytest.fail(f"read after {length} bytes")
+
+
+def test_damage_is_an_error_or_other_numbers():
+    """Every byte of the structures is changed; the numbers of an array may be anything."""
+    data = keras_files.content(".weights.h5")
+    refused = 0
+    draw = np.random.default_rng(0)
+    for place in draw.choice(np.flatnonzero(np.frombuffer(data, np.uint8)), 300, replace=False):
+        changed = bytearray(data)
+        changed[place] ^= 255
+        try:
+            read_hdf5(bytes(changed))
+        except FileFormatError as error:
+            refused += 1
+            assert str(error).isprintable() or "'" in str(error)
+    assert refused > 50
+
+
+def group_header(data):
+    """The position of the root group's header."""
+    return int.from_bytes(data[64:72], "little")
+
+
+@pytest.mark.parametrize(
+    ("at", "new", "message"),
+    [
+        (0, b"\x88", "no HDF5 file"),
+        (8, b"\x09", "an HDF5 file of version 9"),
+        (13, b"\x04", "positions do not have 8 bytes"),
+        (64, b"\xff" * 8, "cut short or damaged"),
+        (64, b"\x00" * 8, "no object at 0"),
+    ],
+)
+def test_wrong_beginnings(at, new, message):
+    data = bytearray(keras_files.content(".weights.h5"))
+    data[at : at + len(new)] = new
+    with pytest.raises(FileFormatError, match=message):
+        read_hdf5(bytes(data))
+
+
+def test_groups_that_contain_themselves(monkeypatch):
+    data = bytearray(keras_files.content(".weights.h5"))
+    root = group_header(data).to_bytes(8, "little")
+    place = data.index(b"SNOD") + 8  # the first member's name, and the position of its header
+    data[place + 8 : place + 16] = root
+    with pytest.raises(FileFormatError, match="a group that contains itself"):
+        read_hdf5(bytes(data))
+    monkeypatch.setattr(hdf5_content, "MAX_STEPS", 100)
+    with pytest.raises(FileFormatError, match="more than 100 objects, or objects that contain each other"):
+        read_hdf5(keras_files.content(".weights.h5"))
+
+
+def test_archives_that_are_damaged(tmp_path):
+    path = written(tmp_path, ".keras")
+
+    def rewritten(**members):
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / "new.keras", "w") as target:
+            for name in source.namelist():
+                target.writestr(name, members.get(name.replace(".", "_"), source.read(name)))
+        return tmp_path / "new.keras"
+
+    with pytest.raises(FileFormatError, match="no HDF5 file"):
+        read_arrays(rewritten(model_weights_h5=b"nothing at all"))
+    for text in (b"{", b"[" * 100_000, b"\xff"):
+        with pytest.raises(FileFormatError, match="the model's configuration is no JSON"):
+            read_arrays(rewritten(config_json=text))
+
+
+# ---- other programs ----
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_files_of_h5py(libver, tmp_path):
+    import h5py
+
+    path = tmp_path / "arrays.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        group = file.create_group("lstm")
+        group.attrs["name"] = "a text of é"
+        arrays = {
+            "matrix": np.arange(6.0).reshape(2, 3), "single": np.float32(3), "empty": np.zeros((0, 3)),
+            "big": np.arange(3, dtype=">f4"), "half": np.ones(3, np.float16), "whole": np.arange(3, dtype=np.uint16),
+        }  # fmt: skip
+        for name, array in arrays.items():
+            group[name] = array
+        file["text"] = "abc"
+        file.create_dataset("chunks", data=np.ones((9, 9)), chunks=(4, 4))
+        file.create_dataset("packed", data=np.ones((9, 9)), compression="gzip")
+        file["link"] = h5py.SoftLink("/lstm/matrix")
+        file["elsewhere"] = h5py.ExternalLink("/etc/hosts", "/x")
+        file["again"] = group
+    read = read_arrays(path).arrays
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read[f"lstm/{name}"], array)
+        np.testing.assert_array_equal(read[f"again/{name}"], array)
+    assert read.keys() == {f"{group}/{name}" for group in ("lstm", "again") for name in arrays} | {
+        "text",
+        "chunks",
+        "packed",
+    }
+    assert read["packed"].reason == "is compressed: save it without compression"
+    assert read["chunks"].reason == "is stored in chunks: save it without compression and chunks"
+    assert read_hdf5(path.read_bytes()).members["lstm"].texts == {"name": "a text of é"}
+    with h5py.File(path, "w") as file:
+        for number in range(500):
+            file[f"group{number}/x"] = np.float32(number)
+    assert {name: float(value) for name, value in read_arrays(path).arrays.items()} == {
+        f"group{number}/x": number for number in range(500)
+    }
+
+
+@pytest.mark.compat
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")  # Keras' variables
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", "ave", "mul"])
+def test_models_of_keras_itself(suffix, merge_mode, tmp_path):
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((None, 3)),
+            layers.Bidirectional(layers.GRU(4, return_sequences=True, reset_after=False), merge_mode=merge_mode),
+            layers.LayerNormalization(),
+            layers.SimpleRNN(5, activation="relu", return_sequences=True),
+            layers.Dropout(0.5),
+            layers.LSTM(4, return_sequences=True, use_bias=False),
+            layers.TimeDistributed(layers.Dense(3, activation="tanh")),
+            layers.Dense(2),
+            layers.Activation("sigmoid"),
+        ]
+    )
+    draw = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(draw.standard_normal(weight.shape) * 0.5)
+    x = draw.standard_normal((2, 5, 3)).astype(np.float32)
+    model.save(tmp_path / f"model{suffix}")
+    expected = keras.ops.convert_to_numpy(model(x))
+    close(convert(tmp_path / f"model{suffix}")(x)[0], expected, 1e-5)
