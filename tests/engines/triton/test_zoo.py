@@ -19,7 +19,9 @@ sys.exit(zoo.main(["gru", "on_lstm", "tau_gru", "skip_gru", "indrnn", "random:3"
 def run(*arguments, **environment):
     """The exit code and the output of Python."""
     found = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=found, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=found, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 

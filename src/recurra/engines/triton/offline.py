@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recurra.engines.triton.generated import load
-from recurra.engines.triton.loops import Loop, SequenceLoop, StepLoop
+from recurra.engines.triton.loops import Loop, SequenceLoop
 from recurra.engines.triton.sequences import SequenceSource
 from recurra.engines.triton.step_kernels import StepSource
+from recurra.engines.triton.step_loop import StepLoop
 
 SHARED_LIMITS = {80: 163 << 10, 90: 227 << 10, 100: 227 << 10}  # bytes of a block, by compute capability
 _TYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}

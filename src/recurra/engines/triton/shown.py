@@ -22,7 +22,8 @@ def shown(layer: Any, dtype: DType, backward: bool) -> str:
     import torch
 
     from recurra.engines.triton import _unfit
-    from recurra.engines.triton.loops import SequenceLoop, StepLoop
+    from recurra.engines.triton.loops import SequenceLoop
+    from recurra.engines.triton.step_loop import StepLoop
     from recurra.engines.triton.ways import loop_of
 
     plan: Plan = scans[0].plan

@@ -5,14 +5,17 @@ from __future__ import annotations
 import torch
 
 from recurra.compiler import Schedule
-from recurra.engines.triton.loops import Loop, SequenceLoop, StepLoop
+from recurra.engines.triton.body import matrix_parts
+from recurra.engines.triton.loops import Loop, SequenceLoop
 from recurra.engines.triton.pieces import Pieces, block
 from recurra.engines.triton.sequences import meets_units, sequence_source
+from recurra.engines.triton.step_loop import StepLoop
 from recurra.program import Sizes, Variable
 
 # The most elements of weights that a program keeps for all steps, by bytes of an element. A product of float32 needs
 # its matrix twice in shared memory: the numbers, and what rounding them to TF32 leaves.
 HELD = {2: 64 << 10, 4: 16 << 10}
+MOST_PARTS = 9  # of matrices that a program of all steps multiplies by: more take too many registers
 MANY = 8 << 10  # elements from which a program has eight warps, and not four: they are the registers of its threads
 WHOLE_WIDTH = 128  # the widest block of a program that runs all steps
 UNITS = 64  # of a tile of a loop in which no unit meets another
@@ -34,7 +37,9 @@ def loop_of(name: str, schedule: Schedule, sizes: Sizes, dtype: torch.dtype, pre
         return SequenceLoop(source, sizes, precision, warps=4)
     matrices = {e.variables[1] for e in schedule.step if e.operation == "product"}
     held = sum(_padded(pieces, matrix) for matrix in matrices)
-    if held <= HELD[dtype.itemsize] and max(map(block, _widths(pieces))) <= WHOLE_WIDTH:
+    parts = sum(len(p) for e in schedule.step if e.operation == "product" for _, p in matrix_parts(pieces, e))
+    is_narrow = max(map(block, _widths(pieces))) <= WHOLE_WIDTH
+    if held <= HELD[dtype.itemsize] and parts <= MOST_PARTS and is_narrow:
         source = sequence_source(name, schedule, sizes, hold_weights=True)
         return SequenceLoop(source, sizes, precision, warps=8 if held > MANY else 4)
     return StepLoop(name, schedule, sizes, precision)
