@@ -16,6 +16,7 @@ import torch
 
 import recurra
 from recurra.compiler import trace
+from recurra.engines.reference import ReferenceKernel
 from recurra.engines.triton import ways
 from tests.engines.triton.cases import TritonCase
 from tests.random_cells import random_program
@@ -45,6 +46,13 @@ def poisoned(make):
     return made
 
 
+class ReferenceCase(TritonCase):
+    """The same call by the reference engine in float32."""
+
+    def made(self):
+        return ReferenceKernel(self.plan)
+
+
 def check(name, way, layout):
     """Compare both passes of a cell in one layout."""
     ways.HELD.update(WAYS[way])
@@ -53,21 +61,32 @@ def check(name, way, layout):
     case.check_backward()
 
 
-def main(names, layouts=None):
+def is_unsure(name, layout):
+    """Whether the reference engine in float32 is as far off, as rounding errors grow in this cell."""
+    case = ReferenceCase(program(name), **LAYOUTS[layout], spread=0.3)
+    try:
+        case.check_forward()
+        case.check_backward()
+    except AssertionError:
+        return True
+    return False
+
+
+def main(names):
     torch.Tensor.new_empty, torch.empty_like = poisoned(torch.Tensor.new_empty), poisoned(torch.empty_like)
     names = names or [*recurra.cells.all(), *(f"random:{seed}" for seed in range(20))]
     wrong, begin = 0, time.monotonic()
     for name in names:
-        for number, layout in enumerate(layouts or range(len(LAYOUTS))):
+        for number in range(len(LAYOUTS)):
             for way in WAYS:
-                if layouts and (number + len(name)) % 2 == (way == "steps"):
-                    continue  # each layout in one way
                 try:
-                    check(name, way, layout)
-                    print(f"right: {name}, layout {layout}, {way}", flush=True)
+                    check(name, way, number)
+                    print(f"right: {name}, layout {number}, {way}", flush=True)
                 except Exception:
-                    wrong += 1
-                    print(f"WRONG: {name}, layout {layout}, {way}\n{traceback.format_exc()[-900:]}", flush=True)
+                    is_wrong = not is_unsure(name, number)
+                    wrong += is_wrong
+                    told = "WRONG" if is_wrong else "as far off as the reference engine in float32"
+                    print(f"{told}: {name}, layout {number}, {way}\n{traceback.format_exc()[-900:]}", flush=True)
     print(f"{wrong} wrong, in {time.monotonic() - begin:.0f} s")
     return 1 if wrong else 0
 

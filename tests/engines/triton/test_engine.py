@@ -9,12 +9,6 @@ import sys
 
 from tests.sources import ROOT
 
-NUMBERS = """
-import sys
-from tests.engines.triton import zoo
-sys.exit(zoo.main(["gru", "on_lstm", "tau_gru", "skip_gru", "indrnn", "random:3"], layouts=[0, 3]))
-"""
-
 
 def run(*arguments, **environment):
     """The exit code and the output of Python."""
@@ -25,11 +19,11 @@ def run(*arguments, **environment):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_numbers_of_cells():
-    code, output = run("-c", NUMBERS)
+def test_the_interpreter_runs_kernels():
+    options = ("-q", "-p", "no:cacheprovider", "tests/engines/triton/in_interpreter.py")
+    code, output = run("-m", "pytest", *options, TRITON_INTERPRET="1")
     assert code == 0, output
-    assert output.count("right: ") == 12
-    assert {"sequences", "steps"} == {line.rpartition(" ")[2] for line in output.splitlines() if "right: " in line}
+    assert " passed" in output
 
 
 def test_kernels_compile_without_a_gpu(tmp_path):
