@@ -34,7 +34,7 @@ if missing:
 endef
 export CHECK
 
-.PHONY: help build browser demo docs bench bench-zoo bench-load test quick compat pythons explore lint sanitize fuzz wheel arm clean another-python
+.PHONY: help build browser demo docs bench bench-zoo bench-load test quick compat pythons explore lint sanitize fuzz gpu-compile wheel arm clean another-python
 
 help:
 	@echo 'make build   set up .venv and build the native module (most others do this by themselves)'
@@ -51,6 +51,7 @@ help:
 	@echo 'make lint    ruff, mypy, clang-format and typos'
 	@echo 'make sanitize  the tests under the compiler'"'"'s sanitizers; takes long'
 	@echo 'make fuzz    broken files and programs under AddressSanitizer, for BUDGET=300 seconds'
+	@echo 'make gpu-compile  the GPU kernels of the zoo, compiled without a GPU; takes long'
 	@echo 'make wheel   a wheel for this platform in dist, checked and tested without torch'
 	@echo 'make arm     the native module for aarch64, and its tests under emulation; on Debian 12'
 	@echo 'make clean   remove .venv, build and caches'
@@ -138,6 +139,11 @@ lint: $(INSTALLED)
 # Finds faults that tests alone do not: reads and writes outside of arrays, undefined behaviour, races between threads.
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
+
+# Compiles the GPU kernels of the zoo for three generations of GPUs, none of which must be there; takes hours on two
+# cores. CELLS="lstm gru" compiles some.
+gpu-compile: $(INSTALLED)
+	$(BIN)/python -m tests.engines.triton.compiling $(if $(CELLS),--cells $(CELLS))
 
 # Feeds readers of files with nearly right inputs, for this number of seconds. The first run builds a module: some minutes.
 BUDGET ?= 300

@@ -71,6 +71,7 @@ THIRD_PARTY = {
         "look", "tasks", "bench",
     },
     "torch": {"engines", "nn", "onnx", "look", "tasks", "bench", "cli"},
+    "triton": {"engines"},
     "onnx": {"onnx", "bench"},
     "onnx_ir": {"onnx"},
     "safetensors": set(),

@@ -11,6 +11,8 @@ WEAK = {"WeakValueDictionary", "WeakKeyDictionary"}
 LASTING = ("engines", "graph", "nn", "packed", "runtime", "vocabulary")  # packages whose objects live on between calls
 # The tables of these are filled while a schedule is lowered, and dropped after it.
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
+# The same is so where kernels are written for Triton.
+LOWERING += [SOURCE / "engines" / "triton" / f"{name}.py" for name in ("body", "identifiers", "phases", "step_kernels")]
 # The traced variables of a run, and the table of operators, which their definitions fill.
 NO_CACHES = {"engines.protocol.Result.traced", "graph.table._TABLE"}
 

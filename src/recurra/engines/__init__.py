@@ -29,6 +29,7 @@ from recurra.engines.protocol import (
 )
 from recurra.engines.reference import ReferenceEngine
 from recurra.engines.steps import StepMaker
+from recurra.engines.triton import TritonEngine
 from recurra.engines.vendor import VendorEngine
 from recurra.errors import EngineError
 
@@ -60,10 +61,14 @@ __all__ = [
 ]
 
 # In order of preference.
-ENGINES: dict[str, Engine] = {"native": NativeEngine(), "torch": VendorEngine(), "reference": ReferenceEngine()}
+ENGINES: dict[str, Engine] = {
+    "native": NativeEngine(),
+    "torch": VendorEngine(),
+    "triton": TritonEngine(),
+    "reference": ReferenceEngine(),
+}
 # The native engine with products of numbers rounded to bfloat16: takes the place of the native one (precision.py).
 _ROUNDING = NativeEngine(rounds=True)
-_REFUSALS = {"triton": "this version has no GPU kernels yet"}
 
 # The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
@@ -74,16 +79,16 @@ _wanted: ContextVar[str | None] = ContextVar("recurra_engine", default=None)
 
 def reasons() -> dict[str, str | None]:
     """The reason why each engine cannot run here, by name; None if it can."""
-    return {**{name: each.refuses() for name, each in ENGINES.items()}, **_REFUSALS}
+    return {name: each.refuses() for name, each in ENGINES.items()}
 
 
 def _check(name: str, asked_by: str) -> None:
     if name == "auto":
         return
-    if name not in ENGINES and name not in _REFUSALS:
-        names = ", ".join(("auto", *ENGINES, *_REFUSALS))
+    if name not in ENGINES:
+        names = ", ".join(("auto", *ENGINES))
         raise EngineError(f"{asked_by}: there is no engine {name!r}; there are {names}")
-    reason = ENGINES[name].refuses() if name in ENGINES else _REFUSALS[name]
+    reason = ENGINES[name].refuses()
     if reason is not None:
         raise EngineError(f"{asked_by}: the {name} engine cannot run here: {reason}")
 

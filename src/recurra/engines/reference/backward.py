@@ -90,6 +90,16 @@ def _operands(
     ]
 
 
+def varying_of(schedule: Schedule) -> set[Variable]:
+    """The variables of a schedule that have a value for every row."""
+    varying = {*schedule.rows, *schedule.states}
+    for stage in (schedule.before, schedule.step, schedule.after):
+        for equation in stage:
+            if not sums_rows(equation) and varying.intersection(equation.variables):
+                varying.update(equation.results)
+    return varying
+
+
 class BackwardRun:
     """Runs a backward schedule over the steps, in the opposite order of the forward pass.
 
@@ -102,11 +112,7 @@ class BackwardRun:
 
     def __init__(self, schedule: Schedule, lib: ModuleType, sizes: Sizes, like: Array) -> None:
         self.schedule, self._lib, self._sizes, self._like = schedule, lib, sizes, like
-        self.varying = {*schedule.rows, *schedule.states}
-        for stage in (schedule.before, schedule.step, schedule.after):
-            for equation in stage:
-                if not sums_rows(equation) and self.varying.intersection(equation.variables):
-                    self.varying.update(equation.results)
+        self.varying = varying_of(schedule)
 
     def compute(self, equations: Iterable[Equation], values: Values, rows: int) -> None:
         """Compute equations in order; varying values have this number of rows."""

@@ -1,0 +1,192 @@
+"""A kernel that is used only where its numbers have been seen to be right.
+
+At the first call of each size, dtype and kind of device, both passes run on a few random sequences and are compared
+with the reference engine. If they differ or fail, the reference engine runs in their place, and the log says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.compiler import Plan
+from recurra.engines.protocol import HALF, Array, Call, Kernel, Result, Wishes
+from recurra.engines.reference import ReferenceKernel
+from recurra.engines.triton.kernel import TritonKernel
+from recurra.program import Sizes
+
+_logger = logging.getLogger("recurra")
+
+STEPS, BATCH = 4, 17  # of the test: two tiles of sequences
+_CLOSE = {"float32": 1e-4, "bfloat16": 4e-2, "float16": 1e-2}  # relative to the largest number
+
+
+class CheckedKernel(Kernel):
+    """A plan's Triton kernel, with the reference engine's behind it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._fast, self._sure = TritonKernel(plan), WidenedKernel(plan)
+        self._verdicts: dict[tuple[object, ...], str] = {}
+
+    def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
+        """Run the plan over sequences."""
+        return self._kernel(call).forward(call, wishes)
+
+    def backward(
+        self,
+        call: Call,
+        result: Result,
+        wishes: Wishes,
+        arriving: Sequence[Array | None],
+        last: Sequence[Array | None],
+    ) -> list[Array | None]:
+        """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
+        return self._kernel(call).backward(call, result, wishes, arriving, last)
+
+    def kept_shapes(self, leading: tuple[int, ...], sizes: Sizes, wishes: Wishes) -> list[tuple[int, ...]]:
+        """Return (rows, width) for each variable that is kept."""
+        return self._fast.kept_shapes(leading, sizes, wishes)
+
+    def _kernel(self, call: Call) -> Kernel:
+        """The kernel that runs a call."""
+        device, x = call.x.device, call.x
+        kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        key = (call.sizes, x.dtype, kind)
+        if key not in self._verdicts:
+            if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+                return self._sure  # nothing can be compared while a graph is captured
+            self._verdicts[key] = self._verdict(call, kind)
+        return self._sure if self._verdicts[key] else self._fast
+
+    def _verdict(self, call: Call, kind: str) -> str:
+        """The reason why the kernels are not used; empty if they are right."""
+        name, dtype = self.plan.program.name, str(call.x.dtype).removeprefix("torch.")
+        reason = difference(self._fast, ReferenceKernel(self.plan), call)
+        if reason:
+            text = "the triton engine is not used for %r in %s on %s, as %s; the reference engine runs"
+            _logger.warning(text, name, dtype, kind, reason)
+        else:
+            _logger.info("the triton engine is right for %r in %s on %s, in both passes", name, dtype, kind)
+        return reason
+
+
+def difference(kernel: Kernel, sure: Kernel, call: Call) -> str:
+    """How a kernel's numbers differ from those of a kernel that is right; empty if they are close.
+
+    Args:
+        kernel: the kernel to test.
+        sure: a kernel that defines the results.
+        call: a call whose sizes, dtype, device and direction the test takes; its numbers are not used.
+    """
+    small, program = _small(call, kernel.plan), kernel.plan.program
+    exact = replace(
+        small,
+        x=small.x.double(),
+        states=[state.double() for state in small.states],
+        parameters=[parameter.double() for parameter in small.parameters],
+        masks=[mask.double() for mask in small.masks],
+    )
+    wishes = Wishes((True,) * len(program.sources), (True, *(v.kind == "real" for _, v in kernel.plan.traced)))
+    try:
+        with torch.no_grad():
+            for seed in (1, 2):  # the first run launches, the second records a graph, and the third replays it
+                _both_passes(kernel, _small(call, kernel.plan, seed), wishes)
+            found, expected = _both_passes(kernel, small, wishes), _both_passes(sure, exact, wishes)
+    except Exception as error:  # a driver, a compiler or a lack of memory may raise anything
+        lines = str(error).strip().splitlines()
+        return f"its kernels fail: {type(error).__name__}: {lines[0] if lines else ''}"
+    close = _CLOSE[str(call.x.dtype).removeprefix("torch.")]
+    for (name, mine), (_, other) in zip(found, expected, strict=True):
+        scale = other.abs().max().clamp(min=1e-3) if other.numel() else 1.0
+        if not torch.allclose(mine.double() / scale, other / scale, rtol=0, atol=close, equal_nan=True):
+            off = float(((mine.double() - other) / scale).abs().max())
+            return f"its {name} is off by {off:.1e} of the largest number"
+    return ""
+
+
+def _small(call: Call, plan: Plan, seed: int = 0) -> Call:
+    """A short call of the same sizes on random numbers, which draws nothing from torch's own generators."""
+    x, sizes = call.x, call.sizes
+    numbers = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape: int, scale: float = 1.0) -> Tensor:
+        values = (torch.rand(shape, generator=numbers) * 2 - 1) * scale
+        return values.to(device=x.device, dtype=x.dtype)
+
+    program = plan.program
+    shapes = [tuple(size.value(sizes) for size in parameter.shape) for parameter in program.parameters]
+    return Call(
+        x=drawn(STEPS, BATCH, program.input.width(sizes)),
+        batch_sizes=None,
+        states=[drawn(BATCH, state.width(sizes), scale=0.5) for state in program.states],
+        parameters=[drawn(*shape, scale=max(shape[-2:-1] or (4,)) ** -0.5) for shape in shapes],
+        sizes=sizes,
+        masks=[torch.ones_like(drawn(STEPS, BATCH, mask.results[0].width(sizes))) for mask in program.masks],
+        reverse=call.reverse,
+    )
+
+
+def _both_passes(kernel: Kernel, call: Call, wishes: Wishes) -> list[tuple[str, Tensor]]:
+    """All results of both passes, by what they are."""
+    result = kernel.forward(call, wishes)
+    traced = [value for value in result.traced.values() if value.is_floating_point()]
+    arriving = [torch.ones_like(value) for value in (result.output, *traced)]
+    gradients = kernel.backward(call, result, wishes, arriving, [torch.ones_like(state) for state in result.states])
+    rows: list[Any] = [result.output, *result.states, *traced]
+    return [("forward pass", value) for value in rows] + [("backward pass", value) for value in gradients]
+
+
+class WidenedKernel(Kernel):
+    """The reference engine's kernel, which computes half precision in float32 and rounds once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._kernel = ReferenceKernel(plan)
+
+    def forward(self, call: Call, wishes: Wishes | None = None) -> Result:
+        """Run the plan over sequences."""
+        result, back = self._kernel.forward(_widened(call), wishes), _rounding(call)
+        traced = {name: back(value) for name, value in result.traced.items()}
+        kept = tuple(back(value.reshape(value.shape[0], -1)) for value in result.kept)
+        return Result(back(result.output), tuple(back(state) for state in result.states), traced, kept)
+
+    def backward(
+        self,
+        call: Call,
+        result: Result,
+        wishes: Wishes,
+        arriving: Sequence[Array | None],
+        last: Sequence[Array | None],
+    ) -> list[Array | None]:
+        """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
+        wide, back = _widened(call), _rounding(call)
+        to = wide.x.dtype
+        given = Result(result.output.to(to), (), {}, tuple(value.to(to) for value in result.kept))
+        gradients = [[None if g is None else g.to(to) for g in group] for group in (arriving, last)]
+        found = self._kernel.backward(wide, given, wishes, *gradients)
+        return [None if gradient is None else back(gradient) for gradient in found]
+
+
+def _widened(call: Call) -> Call:
+    """A call of half precision in float32; any other call as it is."""
+    if str(call.x.dtype).removeprefix("torch.") not in HALF:
+        return call
+    return replace(
+        call,
+        x=call.x.float(),
+        states=[state.float() for state in call.states],
+        parameters=[parameter.float() for parameter in call.parameters],
+        masks=[mask.float() for mask in call.masks],
+    )
+
+
+def _rounding(call: Call) -> Any:
+    """A function that gives a tensor of real numbers the call's dtype."""
+    dtype = call.x.dtype
+    return lambda value: value.to(dtype) if value.is_floating_point() else value

@@ -1,0 +1,175 @@
+"""A loop whose steps are launches: one for each phase and width of a step, all of a shape in one CUDA graph."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.compiler import Schedule
+from recurra.engines.triton.generated import load
+from recurra.engines.triton.loops import COMPILED, SEQUENCES, as_constant, as_rows
+from recurra.engines.triton.step_kernels import step_sources
+from recurra.engines.triton.steps import LoopArrays, Steps
+from recurra.program import Sizes, Variable
+
+_logger = logging.getLogger("recurra")
+
+UNITS, INNER = (16, 32), 32  # columns of a tile; rows of a matrix that a kernel reads at once
+PROGRAMS = 132  # as many as there are multiprocessors: fewer programs get narrower tiles
+GRAPHS = 4  # kept by a loop, each for one shape
+_GRAPH_BYTES = 1 << 28  # the most that a graph's own copy of its inputs may take
+
+Place = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
+
+
+@dataclass(eq=False)
+class _StepRun:
+    """The tensors of one run.
+
+    Attributes:
+        given: the constants and rows.
+        ends: for each state two arrays of float32; the first holds its first value.
+        made: the rows that the run writes, and the values between phases.
+        steps: the steps.
+    """
+
+    given: dict[Place, Tensor]
+    ends: list[tuple[Tensor, Tensor]]
+    made: dict[Place, Tensor]
+    steps: Steps
+
+    def inputs(self) -> list[Tensor]:
+        """All tensors whose numbers a caller gives."""
+        steps = self.steps
+        beside = [each for each in (steps.begins, steps.counts, steps.reset) if each is not None]
+        return [*self.given.values(), *(first for first, _ in self.ends), *beside]
+
+    def copied(self) -> _StepRun:
+        """The same run on memory of its own."""
+        steps = self.steps
+        beside = {name: getattr(steps, name) for name in ("begins", "counts", "reset")}
+        beside = {name: None if value is None else value.clone() for name, value in beside.items()}
+        return _StepRun(
+            {place: value.clone() for place, value in self.given.items()},
+            [(first.clone(), torch.empty_like(other)) for first, other in self.ends],
+            {place: torch.empty_like(value) for place, value in self.made.items()},
+            replace(steps, **beside),
+        )
+
+
+class StepLoop:
+    """A loop whose steps are launches.
+
+    On a GPU the second run of a shape records all its launches as one CUDA graph, which later runs replay.
+
+    Args:
+        name: of the cell and the pass.
+        schedule: the schedule.
+        sizes: the values of its symbols.
+        precision: of products of float32: a word of Triton's.
+    """
+
+    def __init__(self, name: str, schedule: Schedule, sizes: Sizes, precision: str) -> None:
+        self.sources = step_sources(name, schedule, sizes)
+        self._schedule, self._sizes, self._precision = schedule, sizes, precision
+        self._kernels = [load(source.name, source.text) for source in self.sources]
+        self._places = list(dict.fromkeys(each for source in self.sources for each in source.arrays))
+        self._graphs: OrderedDict[object, tuple[Any, _StepRun] | None] = OrderedDict()
+
+    def options(self, reset: int, is_packed: bool, tiles: int) -> dict[str, Any]:
+        """The constants of the kernels, and how they are compiled, for a number of tiles of sequences."""
+        widest = max(source.width for source in self.sources)
+        units = next((u for u in reversed(UNITS) if tiles * -(-widest // u) >= PROGRAMS), UNITS[0])
+        options = {"SEQUENCES": SEQUENCES, "UNITS": units, "INNER": INNER, "PACKED": is_packed, "RESET": reset}
+        return {**options, "PRECISION": self._precision, **COMPILED, "num_warps": 4, "num_stages": 3}
+
+    def __call__(self, arrays: LoopArrays, steps: Steps) -> tuple[dict[Variable, Tensor], list[Tensor]]:
+        """Run the loop."""
+        like, run = arrays.states[0], self._run(arrays, steps)
+        if steps.batch and steps.steps:
+            if like.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+                run = self._on_gpu(run)
+            else:
+                self._launch(run)
+        outputs = {variable: rows for (kind, variable), rows in run.made.items() if kind == "output"}
+        return outputs, [pair[steps.steps % 2].to(like.dtype) for pair in run.ends]
+
+    def _run(self, arrays: LoopArrays, steps: Steps) -> _StepRun:
+        """The tensors of a run on new memory."""
+        like, given, made = arrays.states[0], dict[Place, Tensor](), dict[Place, Tensor]()
+        for kind, variable in self._places:
+            if kind == "constant":
+                given[(kind, variable)] = as_constant(arrays.constants[variable], like.dtype)
+            elif kind == "row":
+                given[(kind, variable)] = as_rows(arrays.rows[variable], steps.rows, like.dtype)
+            elif kind == "between":
+                size = steps.batch, variable.width(self._sizes)
+                made[(kind, variable)] = like.new_empty(size, dtype=torch.float32)
+        for variable in self._schedule.loop_outputs():
+            made[("output", variable)] = like.new_empty((steps.rows, variable.width(self._sizes)))
+        return _StepRun(given, [_two(state) for state in arrays.states], made, steps)
+
+    def _on_gpu(self, run: _StepRun) -> _StepRun:
+        """Launch a run, record it, or replay the graph of its shape; return the run that has the results."""
+        steps = run.steps
+        key = (steps.steps, steps.batch, steps.rows, steps.reset_mode, torch.cuda.current_stream().cuda_stream)
+        key = (*key, steps.begins is None, run.inputs()[0].device)
+        if key not in self._graphs:  # the first run of a shape: a shape that never returns gets no graph
+            self._graphs[key] = None
+            if len(self._graphs) > GRAPHS:
+                self._graphs.popitem(last=False)
+            self._launch(run)
+            return run
+        self._graphs.move_to_end(key)
+        found = self._graphs[key]
+        if found is None:
+            if sum(value.numel() * value.element_size() for value in run.inputs()) > _GRAPH_BYTES:
+                self._launch(run)
+                return run
+            found = self._graphs[key] = self._recorded(run)
+        graph, own = found
+        for mine, value in zip(own.inputs(), run.inputs(), strict=True):
+            mine.copy_(value)
+        graph.replay()
+        made = {place: value.clone() for place, value in own.made.items() if place[0] == "output"}
+        return _StepRun({}, [(a.clone(), b.clone()) for a, b in own.ends], made, steps)
+
+    def _recorded(self, run: _StepRun) -> tuple[Any, _StepRun]:
+        """A graph of all launches of a run, on memory of its own."""
+        own = run.copied()
+        self._launch(own)  # so that all is compiled and loaded before the graph is recorded
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._launch(own)
+        _logger.debug("%s: recorded a graph of %d steps", self.sources[0].name, run.steps.steps)
+        return graph, own
+
+    def _launch(self, run: _StepRun) -> None:
+        """Launch all steps. States go from one of two arrays to the other, as a step's programs read all of them."""
+        steps = run.steps
+        tiles = -(-steps.batch // SEQUENCES)
+        options = self.options(steps.reset_mode, steps.begins is not None, tiles)
+        calls: list[list[tuple[Any, tuple[object, ...]]]] = [[], []]
+        for parity in (0, 1):
+            now = {**run.given, **run.made}
+            for state, pair in zip(self._schedule.states, run.ends, strict=True):
+                now[("entering", state)], now[("leaving", state)] = pair[parity], pair[1 - parity]
+            for source, kernel in zip(self.sources, self._kernels, strict=True):
+                arrays = [now[each] for each in source.arrays]
+                strides = [now[each].stride(0) for each in source.arrays if each[0] == "row"]
+                grid = (tiles, -(-source.width // options["UNITS"]))
+                calls[parity].append((kernel[grid], (*arrays, *strides, steps.begins, steps.counts, steps.reset)))
+        for number in range(steps.steps):
+            t = steps.first + number * steps.direction
+            for launch, arguments in calls[number % 2]:
+                launch(*arguments, t, steps.batch, **options)
+
+
+def _two(state: Tensor) -> tuple[Tensor, Tensor]:
+    """Two arrays of float32: one that holds a state, and one for the next."""
+    return state.to(torch.float32, copy=True).contiguous(), state.new_empty(state.shape, dtype=torch.float32)

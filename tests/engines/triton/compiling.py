@@ -1,0 +1,69 @@
+"""Compiles the kernels of the zoo for GPUs that need not be there: ``make gpu-compile``.
+
+``python -m tests.engines.triton.compiling --cells lstm gru --sizes 128 --capabilities 90`` compiles some of them. It
+prints registers, bytes of stack (registers that were spilled) and of shared memory, and ends with 1 if a kernel spills
+or needs more shared memory than the GPU has.
+"""
+
+import argparse
+import sys
+
+import torch
+
+import recurra
+from recurra.compiler import plan, trace
+from recurra.engines.triton.offline import SHARED_LIMITS, compile_loop
+from recurra.engines.triton.shown import pass_schedule
+from recurra.engines.triton.ways import loop_of
+from recurra.program import Sizes
+
+SIZES = (32, 128, 512, 1024)
+
+
+def loop(name, hidden, backward, dtype="float32"):
+    """The loop of a cell of the zoo, with as many inputs as units."""
+    scheduled = plan(trace(recurra.cells.all()[name]))
+    schedule, told = pass_schedule(scheduled, backward), "backward" if backward else "forward"
+    return loop_of(f"{name}_{told}", schedule, Sizes(hidden, hidden), getattr(torch, dtype), "tf32x3")
+
+
+def faults(kernel, capability):
+    """What is wrong with a compiled kernel."""
+    found = [f"spills {kernel.stack} bytes"] if kernel.stack else []
+    if kernel.shared > SHARED_LIMITS[capability]:
+        found.append(f"needs {kernel.shared} bytes of shared memory of {SHARED_LIMITS[capability]}")
+    return found
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", nargs="*", default=sorted(recurra.cells.all()))
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--capabilities", nargs="*", type=int, default=sorted(SHARED_LIMITS))
+    parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
+    options = parser.parse_args(arguments)
+    print("| kernel | H | dtype | sm | registers | stack | shared |\n|---|---|---|---|---|---|---|")
+    wrong = []
+    for name in options.cells:
+        for hidden in options.sizes:
+            for dtype in options.dtypes:
+                for capability in options.capabilities:
+                    for backward in (False, True):
+                        for kernel in compile_loop(loop(name, hidden, backward, dtype), capability, dtype):
+                            row = (
+                                kernel.name,
+                                hidden,
+                                dtype,
+                                capability,
+                                kernel.registers,
+                                kernel.stack,
+                                kernel.shared,
+                            )
+                            print(f"| {' | '.join(map(str, row))} |", flush=True)
+                            wrong += [f"{row[:4]} {fault}" for fault in faults(kernel, capability)]
+    print("\n".join(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

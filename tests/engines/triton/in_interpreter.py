@@ -1,0 +1,156 @@
+"""The triton engine in Triton's interpreter; ``test_engine.py`` runs this file in a process of its own.
+
+``TRITON_INTERPRET=1 python -m pytest tests/engines/triton/in_interpreter.py`` runs it by hand.
+"""
+
+import contextlib
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import recurra
+from recurra.compiler import plan, trace
+from recurra.engines import Wishes, choose, reasons
+from recurra.engines.reference import ReferenceKernel
+from recurra.engines.triton import source, ways
+from recurra.engines.triton.checked import CheckedKernel, WidenedKernel, difference
+from recurra.engines.triton.kernel import TritonKernel
+from recurra.engines.triton.step_loop import StepLoop
+from recurra.nn import Recurrent
+from tests.engines.triton import zoo
+from tests.engines.triton.cases import TritonCase
+
+MGU = plan(trace(recurra.cells.mgu))
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Columns beyond a value's width may divide by zero; new arrays hold NaN until a kernel writes them."""
+    held = dict(ways.HELD)
+    for place, name in ((torch.Tensor, "new_empty"), (torch, "empty_like")):
+        monkeypatch.setattr(place, name, zoo.poisoned(getattr(place, name)))
+    with np.errstate(all="ignore"):
+        yield
+    ways.HELD.update(held)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "way"),
+    [("gru", 0, "steps"), ("lstm", 1, "sequences"), ("on_lstm", 3, "sequences"), ("on_lstm", 0, "steps"),
+     ("skip_gru", 0, "steps"), ("tau_gru", 2, "sequences"), ("indrnn", 3, "sequences"), ("random:3", 0, "steps"),
+     ("random:3", 3, "sequences")],
+)  # fmt: skip
+def test_cells_are_right(name, layout, way):
+    zoo.check(name, way, layout)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("way", zoo.WAYS)
+def test_half_precision_has_states_of_float32(dtype, way):
+    """The self-test's bounds hold, and 40 steps of a state that decays slowly lose no more than one rounding."""
+    ways.HELD.update(zoo.WAYS[way])
+    call = TritonCase(trace(recurra.cells.mgu), dense=(2, 3), hidden=6).call
+    half = {name: [v.to(getattr(torch, dtype)) for v in getattr(call, name)] for name in ("states", "parameters")}
+    half_call = replace(call, x=call.x.to(getattr(torch, dtype)), **half)
+    assert difference(TritonKernel(MGU), ReferenceKernel(MGU), half_call) == ""
+    found = TritonKernel(MGU).forward(half_call, Wishes((True,) * 10))
+    assert {value.dtype for value in (found.output, *found.states, *found.kept)} == {half_call.x.dtype}
+
+
+def test_a_wrong_kernel_is_found_and_not_used(caplog):
+    call = TritonCase(trace(recurra.cells.mgu), dense=(2, 3), hidden=6).call
+
+    class Wrong(TritonKernel):
+        def backward(self, *arguments):
+            gradients = super().backward(*arguments)
+            return [gradients[0] * 1.01, *gradients[1:]]
+
+    class Failing(TritonKernel):
+        def forward(self, *arguments):
+            raise RuntimeError("out of registers\nand more")
+
+    for kernel, reason in ((Wrong(MGU), "backward pass is off by"), (Failing(MGU), "RuntimeError: out of registers")):
+        checked = CheckedKernel(MGU)
+        checked._fast = kernel
+        with caplog.at_level("WARNING", logger="recurra"):
+            found = checked.forward(call)
+        assert reason in caplog.text
+        assert "and more" not in caplog.text
+        caplog.clear()
+        assert torch.equal(found.output, WidenedKernel(MGU).forward(call).output)
+        checked.forward(call)
+        assert not caplog.text, "it is tested and told once"
+
+
+def test_layers_run_on_the_engine():
+    assert reasons()["triton"] is None
+    assert choose(MGU).name == "native", "the interpreter is for those who ask for it"
+    torch.manual_seed(0)
+    layer, x = Recurrent(recurra.cells.mgu, 3, 6, bidirectional=True), torch.randn(4, 2, 3)
+
+    def run(name):
+        layer.zero_grad()
+        with recurra.engine(name):
+            output, state = layer(x)
+            (output.sum() + state.sum()).backward()
+        return [output, state, *(p.grad for p in layer.parameters())]
+
+    for mine, other in zip(run("triton"), run("reference"), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=2e-5)
+    with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="not in float64"):
+        layer.double()(x.double())
+    assert "def mgu_forward(" in source(layer)
+    assert "def mgu_backward(" in source(layer, backward=True)
+    with pytest.raises(TypeError, match="recurrent layer of recurra's, not a Linear"):
+        source(torch.nn.Linear(2, 2))
+
+
+def test_loops_that_no_kernel_computes_are_refused():
+    @recurra.cell
+    def many(x, h, *, W, R):
+        return recurra.tanh(x @ W + recurra.heads(h, 32) @ R)
+
+    with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="at most 16 heads, not of 32"):
+        choose(plan(trace(many)))
+
+
+def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
+    """The first run launches, the second records, later ones replay; a shape more than is kept drops the oldest."""
+    case = TritonCase(trace(recurra.cells.mgu), dense=(3, 2), hidden=5)
+    graphs = []
+
+    class Graph:
+        run = None
+
+        def replay(self):
+            launch(loop, self.run)
+
+    @contextlib.contextmanager
+    def recording(graph):
+        graphs.append(graph)
+        with monkeypatch.context() as inside:
+            inside.setattr(StepLoop, "_launch", lambda self, run: setattr(graph, "run", run))
+            yield
+
+    launch, ways.HELD = StepLoop._launch, {2: -1, 4: -1}
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=0))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    kernel = TritonKernel(case.plan)
+    kernel.forward(case.call)
+    loop = next(iter(kernel._passes.values()))._loop
+    monkeypatch.setattr(StepLoop, "_run", lambda self, *a, made=StepLoop._run: self._on_gpu(made(self, *a)))
+    monkeypatch.setattr(StepLoop, "_launch", lambda self, run: launch(self, run) if run.given else None)
+    outputs = []
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        call = replace(case.call, x=case.call.x * scale)
+        outputs.append(kernel.forward(call).output)
+        torch.testing.assert_close(outputs[-1], ReferenceKernel(case.plan).forward(call).output, rtol=0, atol=2e-5)
+    assert len(graphs) == 1
+    assert not torch.equal(outputs[2], outputs[3])
+    for steps in range(4, 9):
+        kernel.forward(replace(case.call, x=torch.randn(steps, 2, 3)))
+    assert len(loop._graphs) == 4
