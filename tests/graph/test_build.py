@@ -50,12 +50,27 @@ def test_an_inner_graph_reads_outer_values():
 
 
 def test_what_is_not_known_is_named():
-    with pytest.raises(OnnxError, match=r"m cannot be loaded: node 'a' \(Frob\): the operator is not supported"):
+    with pytest.raises(OnnxError, match="m cannot be loaded: operators that are not supported: Frob ×1$"):
         model([GraphNode("Frob", ("x",), ("y",), {}, name="a")], {})
-    with pytest.raises(OnnxError, match=r"operators of domain com\.example are not supported"):
+    with pytest.raises(OnnxError, match=r"not supported: com\.example\.Add ×1$"):
         model([GraphNode("Add", ("x", "x"), ("y",), {}, domain="com.example")], {})
     with pytest.raises(OnnxError, match="opset 99"):
         model([GraphNode("Relu", ("x",), ("y",), {})], {}, opset=99)
+
+
+def test_refusals_are_counted_by_operator():
+    nodes = [
+        *(GraphNode("Frob", ("x",), (f"a{number}",), {}, f"n{number}") for number in range(22)),
+        *(GraphNode("Det", ("x",), (f"b{number}",), {}) for number in range(21)),
+        *(GraphNode("Relu", ("x",), (f"c{number}",), {"slope": 1.0}) for number in range(3)),
+        GraphNode("Cast", ("x",), ("y",), {"to": 16}, "last"),
+    ]
+    with pytest.raises(OnnxError) as caught:
+        model(nodes, {})
+    assert str(caught.value) == (
+        "m cannot be loaded: operators that are not supported: Frob ×22, Det ×21; Relu ×3: attribute slope is not "
+        "supported; node 'last' (Cast): attribute to: element type bfloat16 is not supported"
+    )
 
 
 def test_no_onnx_and_no_torch_is_imported():

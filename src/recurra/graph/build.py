@@ -14,15 +14,18 @@ from recurra.graph import operators  # noqa: F401  (fills the table)
 from recurra.graph.declaration import Declaration
 from recurra.graph.graph import Attribute, Graph, GraphNode, ModelGraph
 from recurra.graph.model import GraphModel
+from recurra.graph.refusals import Refusals
 from recurra.graph.running import NodeStep, RunnableGraph
-from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, domains, find, opsets, own_domain
+from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, find
 
-_SHOWN = 20  # problems in one message
 _RUN_LATER = ("If", "Loop", "Scan")  # never while loading, as they may take any time
 _LARGEST_COMPUTED = 2**26  # bytes of a node's known outputs; a node with larger ones runs when the model runs
 _MOST_COMPUTED = 2**28  # bytes of all nodes' known outputs together
 # Nodes that may take long for small outputs: they are computed while loading only if all their operands are small.
-_LABORIOUS = ("MatMul", "Gemm", "Einsum", "Conv", "MaxPool", "AveragePool")
+_LABORIOUS = (
+    "MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose", "MaxPool", "AveragePool", "MatMulInteger", "ConvInteger",
+    "QLinearMatMul", "QLinearConv", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
+)  # fmt: skip
 _MOST_WORK = 2**22  # elements of one operand times those of the others
 
 
@@ -35,26 +38,24 @@ def build(model: ModelGraph, name: str, problems: Sequence[str] = ()) -> GraphMo
         problems: facts about the file behind it that are not supported. Default: none.
 
     Raises:
-        OnnxError: something in it is not supported; the message lists up to 20 problems and counts the others.
+        OnnxError: something in it is not supported; the message counts the operators, and lists up to 20 other facts.
     """
     if not OLDEST <= model.opset <= NEWEST:
         raise OnnxError(f"{name}: opset {model.opset} is not supported, only {OLDEST} to {NEWEST}")
     builder = _Builder(model.opset, problems)
     defaults = {each.name: model.graph.tensors[each.name] for each in model.graph.inputs if each.is_optional}
     graph = builder.graph(model.graph, {})
-    if builder.problems:
-        shown = "; ".join(builder.problems[:_SHOWN])
-        more = f"; and {len(builder.problems) - _SHOWN} more" if len(builder.problems) > _SHOWN else ""
-        raise OnnxError(f"{name} cannot be loaded: {shown}{more}")
+    if builder.refusals:
+        raise OnnxError(f"{name} cannot be loaded: {builder.refusals.text()}")
     return GraphModel(graph, defaults, name, model)
 
 
 class _Builder:
-    """Builds graphs, and collects as problems all that is not supported."""
+    """Builds graphs, and collects all that is not supported."""
 
     def __init__(self, opset: int, problems: Iterable[str]) -> None:
         self._opset = opset
-        self.problems = list(problems)
+        self.refusals = Refusals(problems)
         self._left = _MOST_COMPUTED  # bytes that nodes may still make while loading
 
     def graph(self, graph: Graph, outer: Mapping[str, Array]) -> RunnableGraph:
@@ -78,24 +79,23 @@ class _Builder:
 
     def _step(self, node: GraphNode, number: int, known: dict[str, Array]) -> NodeStep | None:
         """Build a node; None if its outputs are now known, or if it is not supported."""
-        label = node.label(number)
-        problems = len(self.problems)
+        refused = len(self.refusals)
         row = find(node.operator, self._opset, node.domain)
         if row is None:
-            self.problems.append(f"{label}: {self._unknown(node)}")
+            self.refusals.add_operator(node, self._opset)
             return None
         if row.outputs is not None and any(node.outputs[row.outputs :]):
-            self.problems.append(f"{label}: output {row.outputs + 1} is not supported")
+            self.refusals.add(node, number, f"output {row.outputs + 1} is not supported")
         attributes = {}
         for name, value in node.attributes.items():
             if name not in row.attributes or value is None:
-                self.problems.append(f"{label}: attribute {name} is not supported")
+                self.refusals.add(node, number, f"attribute {name} is not supported")
                 continue
             try:
                 attributes[name] = row.attributes[name](self._argument(value, known))
             except REFUSALS as problem:
-                self.problems.append(f"{label}: attribute {name}: {problem}")
-        if len(self.problems) > problems:
+                self.refusals.add(node, number, f"attribute {name}: {problem}")
+        if len(self.refusals) > refused:
             return None
         graphs = [value for value in attributes.values() if isinstance(value, RunnableGraph)]
         captured = tuple(sorted({name for graph in graphs for name in graph.captured}))
@@ -104,11 +104,10 @@ class _Builder:
             tuple(map(bool, inputs)), tuple(map(bool, outputs)), tuple(known.get(name) for name in inputs), captured
         )
         try:
-            step = NodeStep(
-                label, row.build(info, **attributes), (*inputs, *captured), outputs, (), node.operator, attributes
-            )
+            function, label = row.build(info, **attributes), node.label(number)
+            step = NodeStep(label, function, (*inputs, *captured), outputs, (), node.operator, attributes)
         except REFUSALS as problem:
-            self.problems.append(f"{label}: {problem}")
+            self.refusals.add(node, number, str(problem))
             return None
         if node.operator in _RUN_LATER or not all(name in known for name in step.inputs if name):
             return step
@@ -132,15 +131,6 @@ class _Builder:
         self._left -= size
         known.update({name: _frozen(array) for name, array in results.items()})
         return True
-
-    def _unknown(self, node: GraphNode) -> str:
-        if own_domain(node.domain) not in domains():
-            return f"operators of domain {node.domain} are not supported"
-        others = opsets(node.operator, node.domain)
-        if not others:
-            return "the operator is not supported"
-        ranges = " and ".join(f"{since} to {until}" for since, until in others)
-        return f"the operator is not supported at opset {self._opset}, only {ranges}"
 
     def _argument(self, value: Attribute, known: Mapping[str, Array]) -> Any:
         """An attribute's value as operators take it: an inner graph is built."""
