@@ -157,11 +157,5 @@ def test_refusals():
 
     assert "has shape scalar, but" in refused(of_a_number)
     assert "fix: `delay` and `history` take vectors, and no single numbers" in refused(of_a_number)
-
-    @recurra.equations.feed_forward
-    def without_states(x, *, W):
-        return (x + delay(x)) @ W
-
-    assert "a program without states has no history" in refused(without_states)
     with pytest.raises(EquationError, match="the size of state x_history follows the input's"):
         Recurrent(convolution, F, H, 2)

@@ -31,7 +31,7 @@ def infer(
     that depends on a state has the size `hidden` where nothing fixes its size.
 
     Args:
-        recorder: the cell's values and operations; value 0 is the input, value 1 the first state.
+        recorder: the cell's values and operations; value 0 is the input.
         states: each state that enters a step, and its new value.
         output: the value that a layer returns.
         first: the size of the first state.
@@ -46,10 +46,10 @@ def infer(
     solver = inference.solver
     if not inputs:
         solver.need(0, (INPUT,))
-    if states:
-        solver.need(1, (first,))
-    for old, _ in states[1:]:
-        solver.need(old, (solver.unknown(),))
+    remembered = {history.state for history in recorder.histories}
+    own = [old for old, _ in states if old not in remembered]
+    for number, (old, _) in enumerate(states):
+        solver.need(old, (first if own and number == 0 else solver.unknown(),))
     inference.state_inputs(inputs, given)
     inference.state_given({name: shape for name, shape in given.items() if name not in inputs[1:]})
     cuts = {record.operands[0]: record.results for record in recorder.records if record.operation == "partition"}

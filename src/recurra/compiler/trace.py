@@ -142,8 +142,6 @@ def _trace(cell: Cell, options: Mapping[str, Any], given: Mapping[str, Shape], p
                 recorder.names[states[0].number] = cell.states[0]
             output = _output(cell, recorder, states)
     histories = recorder.histories
-    if histories and not cell.states:
-        recorder.fail("a program without states has no history: `history` and `delay` make states")
     roots = [*(value.number for value in (*states, output)), *(history.new for history in histories)]
     _refuse_unused(cell, recorder, [value.number for value in inputs], roots)
     return _program(cell, recorder, states, output, new_hidden, given)

@@ -14,6 +14,7 @@ from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
 from recurra.nn.frozen import frozen
+from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
 from recurra.nn.packing import (
     PackedSequence,
     invert_permutation,
@@ -42,6 +43,7 @@ __all__ = [
     "RNN",
     "Acceleration",
     "AdaptiveSoftmax",
+    "Conv1d",
     "EmbeddingDropout",
     "EncoderDecoder",
     "Ensemble",
@@ -51,6 +53,8 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
+    "RunningMax",
+    "RunningMean",
     "Stack",
     "Trace",
     "VariationalDropout",

@@ -22,6 +22,7 @@ from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
+from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
@@ -191,7 +192,7 @@ def _make_over_features(cls: type[nn.Module]) -> Callable[[Part], nn.Module]:
 
 ROWS: Mapping[type[nn.Module], ModuleRow] = {
     Recurrent: ModuleRow("Recurrent", _layer, _make_layer),
-    WeightDrop: ModuleRow("Recurrent", _layer, _make_layer),
+    **{cls: ModuleRow("Recurrent", _layer, _make_layer) for cls in (WeightDrop, Conv1d, RunningMean, RunningMax)},
     RNN: ModuleRow("RNN", _layer, _dropin(RNN, *_NONLINEARITIES)),
     LSTM: ModuleRow("LSTM", _layer, _dropin(LSTM)),
     GRU: ModuleRow("GRU", _layer, _dropin(GRU)),

@@ -59,7 +59,8 @@ def _check_sources(program: Program) -> None:
     _check_inputs(program)
     if len(program.states) != len(program.next_states):
         raise ProgramError("a program needs a new value for each of its states")
-    if program.states and program.states[0].shape not in ((HIDDEN,), (PROJ,)):
+    is_output = program.output in program.next_states[:1]
+    if is_output and program.states[0].shape not in ((HIDDEN,), (PROJ,)):
         raise ProgramError(f"state {program.states[0].name} must have shape (hidden) or (proj)")
     if any(len(state.shape) != 1 for state in program.states):
         raise ProgramError("states are vectors")
