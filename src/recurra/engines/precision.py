@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -15,6 +14,13 @@ PRECISIONS = ("float32", "bfloat16")
 _WITH_PRODUCTS = frozenset({"avx512_bf16"})
 
 _wanted: ContextVar[str | None] = ContextVar("recurra_compute", default=None)
+_followed: Callable[[], str] | None = None  # tells torch's setting
+
+
+def follow(setting: Callable[[], str]) -> None:
+    """Follow ``torch.set_float32_matmul_precision`` from now on; ``setting`` tells what it is."""
+    global _followed
+    _followed = setting
 
 
 @lru_cache(maxsize=1)
@@ -33,14 +39,7 @@ def precision() -> str:
     wanted = _wanted.get()
     if wanted is not None:
         return wanted
-    torch = sys.modules.get("torch")
-    asks = torch is not None and getattr(torch, "get_float32_matmul_precision", _highest)() == "medium"
-    return "bfloat16" if asks else "float32"
-
-
-def _highest() -> str:
-    """torch's setting while torch is being imported."""
-    return "highest"
+    return "bfloat16" if _followed is not None and _followed() == "medium" else "float32"
 
 
 def rounds(dtype: DType) -> bool:

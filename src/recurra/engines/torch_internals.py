@@ -39,6 +39,9 @@ is_zero_tensor: Callable[[Tensor], bool] = Tensor._is_zerotensor
 # How often a tensor's memory was changed in place.
 version_of: Callable[[Tensor], int] = attrgetter("_version")
 
+# Tells what torch.set_float32_matmul_precision was given last; torch's own function has a frame of Python around it.
+float32_matmul_precision: Callable[[], str] = torch._C._get_float32_matmul_precision
+
 _count_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 

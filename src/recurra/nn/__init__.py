@@ -8,6 +8,8 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError('recurra.nn needs torch; run: pip install "recurra[torch]"', name="torch") from None
 
 from recurra.engines import ENGINES
+from recurra.engines.precision import follow
+from recurra.engines.torch_internals import float32_matmul_precision
 from recurra.nn.acceleration.accelerate import Acceleration, accelerate, acceleration, restore
 from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -36,6 +38,7 @@ from recurra.nn.weight_drop import WeightDrop
 
 for _engine in ENGINES.values():
     _engine.join(torch)
+follow(float32_matmul_precision)
 
 __all__ = [
     "GRU",
