@@ -190,7 +190,9 @@ class _GraphFileReader:
         )
         for name in filter(None, inputs):
             if name not in known:
-                raise FileFormatError(f"{shown(given['operator'])} reads {shown(name)}, which nothing before it computes")
+                raise FileFormatError(
+                    f"{shown(given['operator'])} reads {shown(name)}, which nothing before it computes"
+                )
         attributes = given.get("attributes", {})
         if not isinstance(attributes, dict):
             raise FileFormatError("'attributes' must be an object")
