@@ -1,9 +1,11 @@
-"""ONNX's recurrent operators and products as equations, in its layouts, with the orders of gates of ``model/layouts.py``.
+"""ONNX's recurrent operators, products and softmax as equations, in its layouts.
+
+The orders of gates are those of ``model/layouts.py``.
 
 W is (gates·hidden, input), R is (gates·hidden, hidden), Wb and Rb are their biases, P the peepholes.
 """
 
-from recurra.equations import cell, clip, feed_forward, sigmoid, split, tanh
+from recurra.equations import cell, clip, feed_forward, sigmoid, softmax, split, tanh
 
 
 def _within(bound, *values):
@@ -81,3 +83,9 @@ def product(x, *, W):
 def linear(x, *, W, b):
     """x times a matrix (input, output), plus a vector."""
     return x @ W + b
+
+
+@feed_forward
+def softmax_of(x):
+    """Softmax over all features."""
+    return softmax(x)

@@ -12,7 +12,7 @@ from recurra.graph.running import RunnableGraph
 from recurra.graph.settling.settle import ChangedShapeError, SettledCall, settle
 from recurra.graph.table import Array
 
-_MOST = 16  # sets of shapes that are kept; then the one that was used longest ago is dropped
+_MOST = 16  # sets of shapes that are kept; then the oldest is dropped
 _LARGEST = 2**28  # bytes of one settled call that is kept
 
 
@@ -31,17 +31,15 @@ class SettledCalls:
     def run(self, feeds: Mapping[str, Any]) -> list[Array] | None:
         """All outputs for these inputs, new arrays; None if there is no settled call for their shapes and dtypes."""
         key = _key(feeds)
-        free = self._free.pop(key, None) if key is not None else None
-        if free is None:
+        free = self._free.get(key) if key is not None else None
+        if not free:
             return None
-        self._free[key] = free  # the last one that was used
         try:
             call = free.pop()
-        except IndexError:
+        except IndexError:  # another thread has taken it
             return None
         try:
-            with np.errstate(all="ignore"):
-                results = call(feeds)
+            results = call(feeds)
         except ChangedShapeError:
             self._free[key] = None
             return None

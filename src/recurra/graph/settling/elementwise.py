@@ -167,7 +167,7 @@ def _run(node: SettlingNode, arrays: Sequence[Array], operations: Operations) ->
 
 
 def _rows(shape: Sequence[int], arrays: Sequence[Array]) -> int | None:
-    """The number of rows of a matrix in which each array is whole, a row, a column or a number; None if there is none."""
+    """The rows of a matrix in which each array is whole, a row, a column or a number; None if there is none."""
     whole = [axis for axis in range(len(shape)) if shape[axis] > 1]
     for cut in range(len(whole) + 1):
         if all(_fits(_padded(array, len(shape)), shape, whole, cut) for array in arrays):
