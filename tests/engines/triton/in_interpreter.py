@@ -22,6 +22,8 @@ from recurra.engines.triton.step_loop import StepLoop
 from recurra.nn import Recurrent
 from tests.engines.triton import zoo
 from tests.engines.triton.cases import TritonCase
+from tests.runtime.models import layer as made
+from tests.runtime.models import model
 
 MGU = plan(trace(recurra.cells.mgu))
 
@@ -102,6 +104,8 @@ def test_layers_run_on_the_engine():
         torch.testing.assert_close(mine, other, rtol=0, atol=2e-5)
     with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="not in float64"):
         layer.double()(x.double())
+    with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="not numpy's arrays"):
+        model(made(recurra.cells.mgu, 3, 4))(np.zeros((5, 2, 3), np.float32))
     assert "def mgu_forward(" in source(layer)
     assert "def mgu_backward(" in source(layer, backward=True)
     with pytest.raises(TypeError, match="recurrent layer of recurra's, not a Linear"):
