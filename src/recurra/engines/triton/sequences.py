@@ -81,25 +81,21 @@ class _SequenceBody(KernelBody):
         self.constants[right] = None
         ready: dict[Piece, str] = {}
         for piece, parts in matrix_parts(self.pieces, equation):
-            total = ""
-            for number, (part, offset, columns) in enumerate(parts):
+            products = []
+            for part, offset, columns in parts:
                 matrix = self._matrix(right, part.width, piece, offset, columns)
                 if part not in ready:
-                    ready[part] = self._operand(left, part, matrix)
-                accumulated = f", {total}" if number else ""
-                total = f"tl.dot({ready[part]}, {matrix}{accumulated}, input_precision=PRECISION)"
-                if number + 1 < len(parts):
-                    name = self.names.fresh("partial")
-                    self.lines.append(f"{name} = {total}")
-                    total = name
-            self.give(result, piece, total)
+                    ready[part] = self._operand(left, part)
+                products.append(f"product({ready[part]}, {matrix}, PRECISION)")
+            self.give(result, piece, " + ".join(products))
 
-    def _operand(self, left: Variable, part: Piece, matrix: str) -> str:
+    def _operand(self, left: Variable, part: Piece) -> str:
+        """A factor of a product: zeros in the columns beyond its width."""
         value = self.value(left, part)
-        if block(part.width) != part.width:
-            value = f"tl.where(in_{part.width}, {value}, 0.0)"
+        if block(part.width) == part.width:
+            return value
         name = self.names.fresh("left")
-        self.lines.append(f"{name} = ({value}).to({matrix}.dtype)")
+        self.lines.append(f"{name} = tl.where(in_{part.width}, {value}, 0.0)")
         return name
 
     def _matrix(self, right: Variable, rows: int, piece: Piece, offset: int, columns: int) -> str:

@@ -226,7 +226,7 @@ class _StepBody(KernelBody):
             matrix = self.names.fresh(self.names.of(right) + "_part")
             place = f"{self.place(right, offset)} + k[:, None] * {columns} + j_{self._width}"
             lines.append(f"{matrix} = tl.load({place}, mask=({inside})[:, None] & in_{self._width}, other=0.0)")
-            lines.append(f"{name} = tl.dot({value}.to({matrix}.dtype), {matrix}, {name}, input_precision=PRECISION)")
+            lines.append(f"{name} += product({value}, {matrix}, PRECISION)")
         self.lines += [f"for begin in range(0, {part.width}, INNER):", *(f"    {line}" for line in lines)]
 
     def reduction(self, equation: Equation) -> None:

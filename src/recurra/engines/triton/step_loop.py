@@ -92,7 +92,7 @@ class StepLoop:
         """Run the loop."""
         like, run = arrays.states[0], self._run(arrays, steps)
         if steps.batch and steps.steps:
-            if like.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+            if _has_graphs(like.device):
                 run = self._on_gpu(run)
             else:
                 self._launch(run)
@@ -117,8 +117,8 @@ class StepLoop:
     def _on_gpu(self, run: _StepRun) -> _StepRun:
         """Launch a run, record it, or replay the graph of its shape; return the run that has the results."""
         steps = run.steps
-        key = (steps.steps, steps.batch, steps.rows, steps.reset_mode, torch.cuda.current_stream().cuda_stream)
-        key = (*key, steps.begins is None, run.inputs()[0].device)
+        shape = steps.steps, steps.batch, steps.rows, steps.reset_mode, steps.begins is None
+        key = (shape, torch.cuda.current_stream().cuda_stream, run.inputs()[0].device)
         if key not in self._graphs:  # the first run of a shape: a shape that never returns gets no graph
             self._graphs[key] = None
             if len(self._graphs) > GRAPHS:
@@ -168,6 +168,11 @@ class StepLoop:
             t = steps.first + number * steps.direction
             for launch, arguments in calls[number % 2]:
                 launch(*arguments, t, steps.batch, **options)
+
+
+def _has_graphs(device: torch.device) -> bool:
+    """Whether launches can be recorded: on a GPU, and not while a caller records a graph."""
+    return device.type == "cuda" and not torch.cuda.is_current_stream_capturing()
 
 
 def _two(state: Tensor) -> tuple[Tensor, Tensor]:
