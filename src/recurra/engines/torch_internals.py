@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch._C._dynamo import eval_frame
 from torch.autograd import forward_ad
+from torch.utils import _pytree
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -216,3 +217,17 @@ def onnx_translation(name: str) -> Translation:
 
     translation: Translation = getattr(symbolic_opset9, name)
     return translation
+
+def fixed_size(size: Any) -> int | None:
+    """A size of a tensor in an exported program, if it is fixed; None if it is free."""
+    return size if isinstance(size, int) else size.node.maybe_as_int()
+
+
+def operation_of(target: object) -> str | None:
+    """The name of an operation in an exported program, such as ``aten.relu.default``; None for another function."""
+    return str(target) if isinstance(target, torch._ops.OpOverload) else None
+
+
+# Nested lists, tuples and dictionaries of arguments and results: taken apart, put together, changed leaf by leaf.
+tree_flatten, tree_unflatten = _pytree.tree_flatten, _pytree.tree_unflatten
+tree_leaves, tree_map = _pytree.tree_leaves, _pytree.tree_map

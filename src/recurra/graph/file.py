@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -84,4 +85,4 @@ def load_graph(path: str | os.PathLike[str]) -> GraphModel:
 
     model = read_graph(path)
     with refusing(path):
-        return build(model, os.path.basename(os.fsdecode(path)))
+        return build(model, Path(os.fsdecode(path)).name)

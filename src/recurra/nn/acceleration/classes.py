@@ -7,7 +7,9 @@ devices, in half precision, under autocast, and wherever torch compiles, exports
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import torch
@@ -32,11 +34,27 @@ _SCRIPTED = (
 )  # fmt: skip
 
 
+_whole = ContextVar("whole", default=False)
+
+
+@contextmanager
+def exported_whole() -> Iterator[None]:
+    """Have torch.export record an accelerated layer as ``recurra::scan`` inside the block, and not as torch's own.
+
+    Torch's own operation fixes the number of steps to that of the example.
+    """
+    token = _whole.set(True)
+    try:
+        yield
+    finally:
+        _whole.reset(token)
+
+
 def _runs_on_recurra(x: object) -> bool:
     data = x.data if isinstance(x, PackedSequence) else x
     if not isinstance(data, Tensor):
         return not isinstance(data, fx.Proxy)  # recurra refuses anything else with a message
-    if torch.compiler.is_compiling() or is_jit_traced():
+    if not _whole.get() and (torch.compiler.is_compiling() or is_jit_traced()):
         return False
     if not data.is_floating_point():  # recurra's message does not advise whole numbers as weights
         return not data.is_complex()

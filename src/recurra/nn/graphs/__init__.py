@@ -1,0 +1,1 @@
+"""Any torch module as a graph of operators, by torch.export."""

@@ -1,0 +1,29 @@
+"""The table of torch's operations: for each a rule that writes nodes of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# A rule: the writer, the torch operation's arguments → the value's name, or a tuple of names; or a Ref or number.
+Rule = Callable[..., Any]
+TABLE: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Enter a rule ``(writer, *arguments, **options) -> names`` for operations such as ``"aten.relu.default"``."""
+
+    def enter(function: Rule) -> Rule:
+        TABLE.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+def same(**operators: str) -> None:
+    """Enter operations of one tensor, ``aten.NAME.default``, that are an operator of the graph without attributes."""
+
+    def one(operator: str) -> Rule:
+        return lambda w, x: w.node(operator, x)
+
+    TABLE.update({f"aten.{name}.default": one(operator) for name, operator in operators.items()})
