@@ -124,11 +124,11 @@ def _adaptive_pool(w: GraphWriter, x: Ref, sizes: Any) -> Any:
     kernel = []
     for n, want in enumerate(wanted):
         size = x.size(x.ndim - count + n)
-        is_kept = isinstance(want, Ref) and str(want.val) == str(x.val.shape[x.ndim - count + n])
+        is_kept = not isinstance(want, int) and str(want.val) == str(x.val.shape[x.ndim - count + n])
         if is_kept or want in (1, size):
             kernel.append(1)
             continue
-        if size is None or isinstance(want, Ref) or size % want:
+        if size is None or not isinstance(want, int) or size % want:
             raise ValueError(f"adaptive pooling to {want} is supported where the size is fixed and a multiple of that")
         kernel.append(size // want)
     if max(kernel) > 1:
