@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.graph.graph import ModelGraph
-from recurra.graph.model import GraphModel
 from recurra.graph.serial import from_text, to_text
 from recurra.model.file import GRAPH_KEY
 from recurra.model.file_errors import refusing
@@ -73,16 +71,3 @@ def check_numbers(tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype == "BOOL" and tensor.data.size and tensor.data.view(np.uint8).max() > 1:
             raise FileFormatError(f"array {name[:100]} is of truth values, and holds others than 0 and 1")
-
-
-def load_graph(path: str | os.PathLike[str]) -> GraphModel:
-    """Load the model of a file that holds a graph.
-
-    Raises:
-        FileFormatError: as ``read_graph``; or an operator is not supported.
-    """
-    from recurra.graph.build import build
-
-    model = read_graph(path)
-    with refusing(path):
-        return build(model, Path(os.fsdecode(path)).name)

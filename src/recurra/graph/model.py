@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,15 +10,17 @@ import numpy as np
 
 from recurra.errors import OnnxError
 from recurra.graph.declaration import Declaration
+from recurra.graph.file import write_graph
 from recurra.graph.graph import ModelGraph
 from recurra.graph.running import RunnableGraph
 from recurra.graph.settling import SettledCalls
 from recurra.graph.settling.memory import owner_of
+from recurra.graph.stream import GraphStream
 from recurra.graph.table import Array
 
 
 class GraphModel:
-    """A model that is a graph, on numpy's arrays; ``recurra.onnx.load`` makes it.
+    """A model that is a graph, on numpy's arrays; ``recurra.onnx.load`` and ``recurra.runtime.load`` make it.
 
     It holds no state between calls, and several threads may call it at a time.
 
@@ -88,6 +91,31 @@ class GraphModel:
                     raise OnnxError(f"{self.name}: output {declared} came out as {result.dtype}")
         results = dict(zip(names, found, strict=True))
         return [results[name] for name in wanted]
+
+    def stream(self, states: Mapping[str, str] | None = None, batch: int = 1) -> GraphStream:
+        """A new stream, which holds the states of a graph whose states are inputs and outputs.
+
+        Args:
+            states: for each input that is a state the output that is its next value, ``{"h_in": "h_out"}``. Default:
+                found by names and shapes, where these leave no doubt.
+            batch: the number of sequences: the size of the states' free dimensions. Default 1.
+
+        Raises:
+            RecurraError: an input or output is not known, they do not fit, or it is not clear which are the states.
+        """
+        return GraphStream(self, states, batch)
+
+    def default(self, name: str) -> Array | None:
+        """The value of an input that is left out; None where it may not be."""
+        return self._defaults.get(name)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, in one step; ``recurra.runtime.load`` reads it without onnx and torch.
+
+        Raises:
+            FileFormatError: the file cannot be written.
+        """
+        write_graph(self.source, path)
 
     def _accepted(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
         known = {declared.name: declared for declared in self.inputs}

@@ -45,7 +45,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     with refusing(path):
         is_graph = GRAPH_KEY in metadata_of(path)
     if is_graph:
-        from recurra.graph.file import load_graph
+        from recurra.graph.load import load_graph
 
         return load_graph(path)
     description = read(path)

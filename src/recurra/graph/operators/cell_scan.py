@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,15 +43,32 @@ def cell_scan(node: NodeInfo, *, program: Program, sizes: Sizes, reverse: int = 
     known = [node.constant(2 + states + number) for number in range(parameters)]
     ready = None if any(value is None for value in known) else _packed(program, known, shapes, sizes, reverse)
 
-    def run(x: Array, lengths: Array | None, *others: Array) -> tuple[Array, ...]:
-        packed = ready or _packed(program, others[states:], shapes, sizes, reverse)
-        _check(packed, x, others[:states])
+    return CellScanFunction(program, ready, lambda given: _packed(program, given, shapes, sizes, reverse))
+
+
+class CellScanFunction:
+    """The function of a CellScan node.
+
+    Args:
+        program: the cell.
+        packed: the program with its weights, where these never change; else None.
+        pack: packs other weights.
+    """
+
+    def __init__(
+        self, program: Program, packed: PackedProgram | None, pack: Callable[[Sequence[Array]], PackedProgram]
+    ) -> None:
+        self.packed, self._pack, self._states = packed, pack, len(program.states)
+
+    def __call__(self, x: Array, lengths: Array | None, *others: Array) -> tuple[Array, ...]:
+        """The output of each step, and the last states."""
+        states = others[: self._states]
+        packed = self.packed or self._pack(others[self._states :])
+        _check(packed, x, states)
         checked_shape((*x.shape[:2], packed.output_size), x.dtype)
         packing = None if lengths is None else _packing(lengths, x)
-        output, last = run_sequences(packed, x, others[:states], packing)
+        output, last = run_sequences(packed, x, states, packing)
         return (output, *last)
-
-    return run
 
 
 def _packed(

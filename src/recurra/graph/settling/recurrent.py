@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM nodes as repeated runs of the engine, over arrays that stay."""
+"""RNN, GRU, LSTM and CellScan nodes as repeated runs of the engine, over arrays that stay."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recurra.graph.operators.cell_scan import CellScanFunction
 from recurra.graph.operators.recurrent import RecurrentFunction
 from recurra.graph.settling.node import SettlingNode, is_float, settler
 from recurra.graph.table import Array
@@ -43,3 +44,26 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
         states, ends = ([each[direction] for each in group] for group in (firsts, last))
         node.runs.append(program.repeated(rows, states, output, ends))
     return [y, *last][: len(node.step.outputs)]
+
+
+@settler("CellScan")
+def cell_scan(node: SettlingNode) -> Sequence[Array] | None:
+    """A cell with known weights over sequences that all have all steps."""
+    function, x = node.step.function, node.input(0)
+    if not isinstance(function, CellScanFunction) or function.packed is None or node.input(1) is not None:
+        return None
+    packed = function.packed
+    if x is None or not is_float(x) or x.ndim != 3 or x.shape[2] != packed.input_size:
+        return None
+    if packed.parameters and packed.parameters[0].dtype != x.dtype:
+        return None
+    shapes = [(x.shape[1], size) for size in packed.state_sizes]
+    states = [node.input(2 + number) for number in range(len(shapes))]
+    if any(s is None or s.shape != shape or s.dtype != x.dtype for s, shape in zip(states, shapes, strict=True)):
+        return None
+    rows = x if x.strides[2] == x.itemsize else node.contiguous(x)
+    firsts = [node.contiguous(state) for state in states if state is not None]
+    output = node.array((*x.shape[:2], packed.output_size), x.dtype)
+    last = [node.array(shape, x.dtype) for shape in shapes]
+    node.runs.append(packed.repeated(rows, firsts, output, last))
+    return [output, *last][: len(node.step.outputs)]

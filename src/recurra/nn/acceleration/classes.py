@@ -64,7 +64,7 @@ def _runs_on_recurra(x: object) -> bool:
 def _can_be_read(module: nn.Module) -> bool:
     """Whether recurra computes with a module's weights; classes of tensors with their own rules are left to torch."""
     given = [weight for weight in module._parameters.values() if weight is not None]
-    return all(type(weight) in PLAIN or is_per_sample(weight) for weight in given)
+    return _whole.get() or all(type(weight) in PLAIN or is_per_sample(weight) for weight in given)
 
 
 class Accelerated(nn.Module):

@@ -42,11 +42,10 @@ def _arithmetic(operator: str) -> Rule:
 
 
 for _name, _operator in {
-    "mul": "Mul", "maximum": "Max", "minimum": "Min", "eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater",
-    "ge": "GreaterOrEqual",
+    "mul": "Mul", "eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual",
 }.items():  # fmt: skip
-    for _form in ("default", "Tensor", "Scalar"):
-        TABLE[f"aten.{_name}.{_form}"] = _arithmetic(_operator)
+    TABLE.update(dict.fromkeys((f"aten.{_name}.Tensor", f"aten.{_name}.Scalar"), _arithmetic(_operator)))
+TABLE.update({"aten.maximum.default": _arithmetic("Max"), "aten.minimum.default": _arithmetic("Min")})
 for _name, _operator in {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor"}.items():
     TABLE[f"aten.{_name}.default"] = lambda w, a, b, operator=_operator: w.node(
         operator, w.cast(a, torch.bool), w.cast(b, torch.bool)

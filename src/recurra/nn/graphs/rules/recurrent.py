@@ -14,17 +14,17 @@ from recurra.program import from_json, to_json
 
 @rule("recurra.scan.default")
 def _scan(
-    w: GraphWriter, x: Ref, states: Sequence[Ref], parameters: Sequence[Ref], masks: Sequence[Ref],
-    batch_sizes: Ref | None, reset: Ref | None, program: str, sizes: Sequence[int], reverse: bool, traced: bool,
-    *_: Any,
+    w: GraphWriter, x: Ref, operands: Sequence[Ref], batch_sizes: Ref | None, reset: Ref | None, program: str,
+    sizes: Sequence[int], reverse: bool, traced: bool, *_: Any,
 ) -> Any:  # fmt: skip
     """One layer in one direction, with numbers in place of random masks."""
     if batch_sizes is not None or reset is not None or traced:
         what = "a packed sequence" if batch_sizes is not None else "reset=" if reset is not None else "a trace"
         raise ValueError(f"a recurrent layer with {what} is not supported in a graph")
-    settled = to_json(expectation(from_json(program)))
+    settled = expectation(from_json(program))
+    states, parameters = len(settled.states), len(settled.parameters)  # masks follow them
     return w.node(
-        "CellScan", x, None, *states, *parameters, outputs=1 + len(states), domain=OWN, program=settled,
+        "CellScan", x, None, *operands[: states + parameters], outputs=1 + states, domain=OWN, program=to_json(settled),
         sizes=tuple(sizes), reverse=int(reverse),
     )  # fmt: skip
 

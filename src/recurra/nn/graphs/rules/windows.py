@@ -115,7 +115,7 @@ def _avg_pool(
 def _adaptive_pool(w: GraphWriter, x: Ref, sizes: Any) -> Any:
     """Equal windows; a dimension that becomes 1 may be of any size."""
     count = int(w.operation.split("pool")[1][0])
-    wanted = each(sizes, count)
+    wanted: tuple[Any, ...] = each(sizes, count)
     is_mean = "avg" in w.operation
     y: Any = x
     whole = [x.ndim - count + n for n in range(count) if wanted[n] == 1]
@@ -124,11 +124,11 @@ def _adaptive_pool(w: GraphWriter, x: Ref, sizes: Any) -> Any:
     kernel = []
     for n, want in enumerate(wanted):
         size = x.size(x.ndim - count + n)
-        is_kept = not isinstance(want, int) and str(want.val) == str(x.val.shape[x.ndim - count + n])
-        if is_kept or want in (1, size):
+        free = str(want.val) if isinstance(want, Ref) else ""
+        if want in (1, size) or free == str(x.val.shape[x.ndim - count + n]):
             kernel.append(1)
             continue
-        if size is None or not isinstance(want, int) or size % want:
+        if size is None or free or size % want:
             raise ValueError(f"adaptive pooling to {want} is supported where the size is fixed and a multiple of that")
         kernel.append(size // want)
     if max(kernel) > 1:
