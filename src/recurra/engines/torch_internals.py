@@ -218,6 +218,7 @@ def onnx_translation(name: str) -> Translation:
     translation: Translation = getattr(symbolic_opset9, name)
     return translation
 
+
 def fixed_size(size: Any) -> int | None:
     """A size of a tensor in an exported program, if it is fixed; None if it is free."""
     return size if isinstance(size, int) else size.node.maybe_as_int()
