@@ -129,5 +129,5 @@ def test_readers_of_layers_say_what_the_file_holds(tmp_path):
     from recurra.conversion.reading import read
 
     write(recurrent_graph(), tmp_path / "m.safetensors")
-    with pytest.raises(FileFormatError, match=r"graph of operators, not layers; recurra\.runtime\.load runs it"):
+    with pytest.raises(FileFormatError, match=r"graph of operators, not layers: recurra\.runtime\.load runs it"):
         read(tmp_path / "m.safetensors")
