@@ -492,11 +492,21 @@ def test_of_matrices_side_by_side_only_the_wanted_ones_have_work(chosen):
     wanted = [variable for variable in everything(program) if variable.name in chosen]
     for stored in (nothing, products_stored):
         schedule = case.check(wanted, stored(program)).schedule
-    widths = [
-        e.results[0].shape[-1] for e in schedule.after if e.operation == "outer" and e.operands[0] == program.input
-    ]
-    merged_ones = len({"A", "B", "D"}.intersection(chosen))
-    assert widths == ([HIDDEN * merged_ones] if merged_ones else [])
+    outers = [e for e in schedule.after if e.operation == "outer" and e.operands[0] == program.input]
+    assert [e.results[0].shape[-1] for e in outers] == [HIDDEN] * len({"A", "B", "D"}.intersection(chosen))
+
+
+def test_a_sum_of_outer_products_is_cut_only_where_a_product_needs_its_operand_whole():
+    @cell
+    def two(x, h, *, A, B):
+        return recurra.tanh(x @ A) * recurra.sigmoid(x @ B) + 0.5 * h
+
+    case = Case(plan(trace(two)))
+    for wanted, width in ((["A", "B"], HIDDEN), (["x", "A", "B"], HIDDEN * 2)):
+        named = [variable for variable in everything(case.program) if variable.name in wanted]
+        after = case.check(named, products_stored(case.program)).schedule.after
+        widths = {e.results[0].shape[-1] for e in after if e.operation == "outer"}
+        assert widths == {width}
 
 
 def test_states_may_change_places_and_inputs_become_states():

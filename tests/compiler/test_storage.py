@@ -2,8 +2,10 @@
 
 import pytest
 
-from recurra import cell, cells, eye, tanh
-from recurra.compiler import plan, products_stored, trace
+from recurra import cell, cells, concat, eye, split, tanh
+from recurra.compiler import parts_stored, plan, products_stored, trace
+from recurra.engines.protocol import Wishes
+from recurra.engines.saved import derive
 
 
 def passed(made):
@@ -43,3 +45,22 @@ def test_what_nothing_reads_is_not_kept():
         return x @ W + 0.5 * h
 
     assert products_stored(passed(linear)) == ()
+
+
+def test_of_a_history_only_the_parts_are_kept_that_gradients_need():
+    program = passed(cells.tau_gru)
+    history = next(state for state in program.states if "history" in state.name)
+    wanted = (False, *(False for _ in program.states), *(True for _ in program.parameters))
+    found = derive(plan(trace(cells.tau_gru)), Wishes(wanted))
+    assert history not in found.schedule.rows
+    assert [kept.shape for kept in found.kept] == [program.output.shape] * len(found.kept)
+    assert {part.shape for part in parts_stored(program)} > {program.output.shape}
+
+
+def test_parts_of_the_output_are_not_kept_beside_it():
+    @cell
+    def halves(x, h, *, W, U):
+        a, b = split(h, 2)
+        return tanh(x @ W + concat(a * b, a + b) @ U)
+
+    assert parts_stored(passed(halves)) == ()

@@ -6,7 +6,7 @@ from recurra.compiler.merge import merge
 from recurra.compiler.plan import Plan, plan
 from recurra.compiler.schedule import Schedule
 from recurra.compiler.simplify import simplify
-from recurra.compiler.storage import products_stored
+from recurra.compiler.storage import parts_stored, products_stored
 from recurra.compiler.trace import TracedCell, trace
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "drop_biases",
     "hoist",
     "merge",
+    "parts_stored",
     "plan",
     "products_stored",
     "simplify",

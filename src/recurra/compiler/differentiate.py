@@ -10,6 +10,7 @@ from recurra.compiler.derivatives import contributions
 from recurra.compiler.regroup import regrouped
 from recurra.compiler.rewrite import Temporaries, needed, substitute
 from recurra.compiler.schedule import Schedule, schedule
+from recurra.compiler.separate import separated
 from recurra.compiler.tape import Tape
 from recurra.program import Equation, Operand, Program, Variable, depending
 
@@ -237,7 +238,7 @@ def _scheduled(
 ) -> Schedule:
     """The schedule of the equations that the results need, with the constants and rows that these read."""
     roots = [*next_states, *row_results, *constant_results]
-    equations = needed(equations, roots)
+    equations = separated(needed(equations, roots), roots)
     read = {*roots, *(variable for equation in equations for variable in equation.variables)}
     return schedule(
         equations,

@@ -36,6 +36,20 @@ def products_stored(program: Program) -> tuple[Variable, ...]:
     return tuple(kept)
 
 
+def parts_stored(program: Program) -> tuple[Variable, ...]:
+    """The parts to keep of states that a step only cuts, as it cuts a history: the gradients need a few of them.
+
+    The output is no such state, as the forward pass gives it anyway.
+    """
+    readers = users(program)
+    kept: list[Variable] = []
+    for state, value in zip(program.states, program.next_states, strict=True):
+        reading = readers.get(state, [])
+        if value != program.output and all(equation.operation in ("split", "partition") for equation in reading):
+            kept += [part for equation in reading for part in equation.results]
+    return tuple(kept)
+
+
 def _passes(equation: Equation) -> bool:
     """Whether the gradients of an equation need no operand's value."""
     if equation.operation in ("multiply", "divide"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from recurra.compiler import Plan, Schedule, products_stored
+from recurra.compiler import Plan, Schedule, parts_stored, products_stored
 from recurra.engines.protocol import Wishes
 from recurra.program import Variable
 
@@ -67,7 +67,11 @@ def derive(plan: Plan, wishes: Wishes) -> Backward:
         program,
         given=[variable for variable, is_given in zip(offered, wishes.given, strict=True) if is_given],
         wanted=[source for source, is_wanted in zip(program.sources, wishes.wanted, strict=True) if is_wanted],
-        stored=(*(products_stored(program) if wishes.keep_products else ()), program.output),
+        stored=(
+            *(products_stored(program) if wishes.keep_products else ()),
+            *parts_stored(program),
+            program.output,
+        ),
     )
     schedule = gradient.schedule
     places: dict[Variable, tuple[str, int]] = {program.output: ("output", 0), program.input: ("x", 0)}

@@ -9,7 +9,9 @@ _LARGE_WEIGHTS = 192 * 1024  # elements; larger weights come from farther away, 
 _TILE_ROWS = 24
 _LARGE_TILE_ROWS = 256
 _SUM_ROWS = 384  # at most this many rows between two sums over rows, unless a chunk has more
-_SUM_ELEMENTS = 3 << 19  # at most this many elements between two sums over rows; never fewer than _FEW_SUM_ROWS rows
+# At most this many elements between two sums over rows, which the second-level cache holds, as sums read them again and
+# again; never fewer than _FEW_SUM_ROWS rows.
+_SUM_ELEMENTS = 256 * 1024
 _FEW_SUM_ROWS = 96  # with fewer, reading and writing the sums themselves would take most of the time
 
 

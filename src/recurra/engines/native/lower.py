@@ -9,13 +9,14 @@ from recurra.compiler import Schedule
 from recurra.engines.native.chunks import set_rows
 from recurra.engines.native.code import OPS, Code, CodeValue, Columns, Instruction, Space
 from recurra.engines.native.constants import Constants, cut
-from recurra.engines.native.moves import moves, moves_of_heads, moves_of_transpose
-from recurra.engines.native.products import EquationGroup, equation_groups
+from recurra.engines.native.moves import Piece, moves, moves_of_heads, moves_of_pieces, moves_of_transpose
+from recurra.engines.native.products import EquationGroup, equation_groups, sink
 from recurra.engines.native.segments import Segment
 from recurra.program import OPERATIONS, Equation, Operand, Sizes, Variable, depending
 
 _RENAMED = ("heads", "flatten", "scalar", "detach")  # these only rename their operand
 _SUMS = ("outer", "rows_sum")
+_IN_PLACE = ("product", "split", "partition", "concat")  # these read the columns of a value from any one on
 
 
 def lower(
@@ -46,7 +47,8 @@ class _Lowering:
         self.schedule, self.sizes, self.entering = schedule, sizes, entering
         self.code = Code(lanes, opposite)
         self.readers: dict[Variable, list[Equation]] = {}
-        for equation in self._all():
+        s = schedule
+        for equation in (*s.once, *s.before, *s.step, *s.after, *s.finally_):
             for variable in dict.fromkeys(equation.variables):
                 self.readers.setdefault(variable, []).append(equation)
         self.roots = {*schedule.next_states, *schedule.row_results, *schedule.constant_results}
@@ -57,12 +59,9 @@ class _Lowering:
         self.where: dict[Variable, CodeValue] = {}  # where each row variable lies
         self.kept: dict[Variable, CodeValue] = {}  # where it lies for all rows of a chunk
         self.loaded: dict[Variable, CodeValue] = {}  # inputs as whole vectors, for all rows of a chunk
+        self.cuts: dict[Variable, Piece] = {}  # parts of other values that are not copied so far
         self.stage = ""
         self.open: list[Segment] = []
-
-    def _all(self) -> list[Equation]:
-        s = self.schedule
-        return [*s.once, *s.before, *s.step, *s.after, *s.finally_]
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
         return tuple(size.value(self.sizes) for size in variable.shape)
@@ -114,28 +113,10 @@ class _Lowering:
         before = equation_groups(schedule.before, self.readers, self.roots, self._is_ready(()))
         early = {variable for group in before for variable in group.results}
         step = equation_groups(schedule.step, self.readers, self.roots, self._is_ready(early))
-        in_step = {id(equation) for equation in schedule.step}
-        begins = {init for group in step for init, _ in group.inits if init is not None}
-        sunk: list[EquationGroup] = []
-        for group in reversed(before):
-            operation = OPERATIONS.get(group.equation.operation)
-            readers = [reader for result in group.results for reader in self.readers.get(result, ())]
-            if (
-                operation is not None
-                and operation.elementwise
-                and not begins.intersection(group.results)
-                and not self.roots.intersection(group.results)
-                and all(id(reader) in in_step for reader in readers)
-            ):
-                sunk.append(group)
-                in_step.add(id(group.equation))
-        gone = {id(group.equation) for group in sunk}
+        before, sunk = sink(before, step, schedule.step, self.readers, self.roots)
         late = early | {variable for group in step for variable in group.results}
-        return {
-            "before": [group for group in before if id(group.equation) not in gone],
-            "step": [*reversed(sunk), *step],
-            "after": equation_groups(schedule.after, self.readers, self.roots, self._is_ready(late)),
-        }
+        after = equation_groups(schedule.after, self.readers, self.roots, self._is_ready(late))
+        return {"before": before, "step": [*sunk, *step], "after": after}
 
     def _is_ready(self, earlier: Collection[Variable]) -> Callable[[Variable], bool]:
         def is_ready(variable: Variable) -> bool:
@@ -313,13 +294,13 @@ class _Lowering:
         value = self._row_value(operand)
         return self.constants.value(operand) if value is None else value
 
-    def _readable(self, variable: Variable) -> CodeValue:
-        """The left operand of a product. It is read element by element, so its rows may end within a vector."""
+    def _readable(self, variable: Variable) -> tuple[CodeValue, int]:
+        """The left operand of a product, and its first column. It is read element by element, from any column on."""
+        if variable in self.cuts:
+            return self.cuts[variable][:2]
         self._flush_for(variable)
         value = self._row_value(variable)
-        if value is None or value.scalar:
-            return self._whole(variable)
-        return value
+        return self._whole(variable) if value is None or value.scalar else value, 0
 
     def _parts(self, right: Variable, widths: Sequence[int]) -> list[Columns]:
         """The matrix of a product, split into parts of these widths."""
@@ -336,11 +317,11 @@ class _Lowering:
 
     def _product(self, group: EquationGroup) -> None:
         left, right = group.equation.variables
-        a = self._readable(left)
+        a, at = self._readable(left)
         widths = [self.width(result) for result in group.results]
         rows = self.shape(right)[0]
         matrix = self.code.matrix(rows, 2 if self.stage == "step" else 1, self._parts(right, widths))
-        words = [a.number, 0, matrix, len(group.results)]
+        words = [a.number, at, matrix, len(group.results)]
         for result, (init, ahead) in zip(group.results, group.inits, strict=True):
             begin = -1 if init is None else self._whole(init).number
             target = self._place(result)
@@ -349,7 +330,7 @@ class _Lowering:
 
     def _headed(self, equation: Equation) -> None:
         left, right = equation.variables
-        a = self._readable(left)
+        a, at = self._readable(left)
         heads, k = self.shape(left)
         columns = self.shape(right)[2]
         pieces = []
@@ -357,22 +338,53 @@ class _Lowering:
             used = 2 if self.stage == "step" else 1
             matrix = self.code.matrix(k, used, [self.constants.head(right, number)])
             piece = self.code.value(Space.STEP if self.stage == "step" else Space.CHUNK, columns)
-            self.code.add(self.stage, Instruction.PRODUCT, 0, 0, [a.number, number * k, matrix, 1, piece.number, -1, 0])
+            words = [a.number, at + number * k, matrix, 1, piece.number, -1, 0]
+            self.code.add(self.stage, Instruction.PRODUCT, 0, 0, words)
             pieces.append(piece)
         result = self._place(equation.results[0])
         self.code.add(self.stage, Instruction.MOVE, 0, 0, moves([result], pieces))
 
     def _move(self, equation: Equation) -> None:
-        sources = [self._whole(operand) for operand in equation.operands]
-        results = [self._place(result) for result in equation.results]
         shape = self.shape(equation.variables[0])
-        words = moves(results, sources) if len(shape) < 2 else moves_of_heads(results, sources, shape[0])
-        self.code.add(self.stage, Instruction.MOVE, 0, 0, words)
+        if len(shape) > 1:
+            sources = [self._whole(operand) for operand in equation.operands]
+            words = moves_of_heads([self._place(result) for result in equation.results], sources, shape[0])
+            self.code.add(self.stage, Instruction.MOVE, 0, 0, words)
+        elif equation.operation == "concat":
+            pieces = [self._piece(variable) for variable in equation.variables]
+            words = moves_of_pieces([self._place(equation.results[0])], pieces)
+            self.code.add(self.stage, Instruction.MOVE, 0, 0, words)
+        else:
+            self._cut(equation)
+
+    def _cut(self, equation: Equation) -> None:
+        """Cut a value. In the time loop a part is not copied if its readers can read the value itself."""
+        source, start, _ = self._piece(equation.variables[0])
+        copied: dict[CodeValue, Piece] = {}
+        for result in equation.results:
+            piece = Piece(source, start, self.width(result))
+            if self._is_read_in_place(result):
+                self.cuts[result] = piece
+            else:
+                copied[self._place(result)] = piece
+            start += piece.width
+        if copied:
+            self.code.add(self.stage, Instruction.MOVE, 0, 0, moves_of_pieces([*copied], [*copied.values()]))
+
+    def _is_read_in_place(self, variable: Variable) -> bool:
+        """Whether only products and moves of the time loop read a variable."""
+        is_late = variable in self.roots or variable in self._needed_later
+        readers = self.readers.get(variable, ())
+        return self.stage == "step" and not is_late and all(reader.operation in _IN_PLACE for reader in readers)
+
+    def _piece(self, variable: Variable) -> Piece:
+        """The columns of a value that hold a variable."""
+        return self.cuts.get(variable) or Piece(self._whole(variable), 0, self.width(variable))
 
     def _transpose(self, equation: Equation) -> None:
         source, result = self._whole(equation.operands[0]), self._place(equation.results[0])
-        rows, columns = self.shape(equation.variables[0])
-        self.code.add(self.stage, Instruction.MOVE, 0, 0, moves_of_transpose(result, source, rows, columns))
+        words = moves_of_transpose(result, source, *self.shape(equation.variables[0]))
+        self.code.add(self.stage, Instruction.MOVE, 0, 0, words)
 
     def _reduce(self, equation: Equation) -> None:
         operation, source = equation.operation, equation.variables[0]
@@ -399,18 +411,16 @@ class _Lowering:
             return
         left, right = equation.variables
         if self._better_transposed(equation):
-            transposed = self.readers[result][0].results[0]
-            self._outer(transposed, right, left)
-            return
+            result, left, right = self.readers[result][0].results[0], right, left
         self._outer(result, left, right)
 
     def _better_transposed(self, equation: Equation) -> bool:
         """Whether only the transpose of a sum of outer products is read, and can be summed as fast."""
         result, left = equation.results[0], equation.variables[0]
-        readers = self.readers.get(result, ())
-        only = len(readers) == 1 and readers[0].operation == "transpose" and result not in self.roots
-        vectors = self.code.vectors(self.width(left))
-        return only and len(left.shape) == 1 and vectors >= 8 and vectors % 4 == 0  # panels without a remainder
+        operations = [reader.operation for reader in self.readers.get(result, ())]
+        vectors = self.code.vectors(self.width(left)) if len(left.shape) == 1 else 0
+        # Panels without a remainder are as fast.
+        return operations == ["transpose"] and result not in self.roots and vectors >= 8 and vectors % 4 == 0
 
     def _outer(self, result: Variable, left: Variable, right: Variable) -> None:
         """Lower a sum of outer products over all rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from recurra.engines.native.code import CodeValue
 
@@ -19,6 +20,24 @@ def moves(results: Sequence[CodeValue], sources: Sequence[CodeValue]) -> list[in
             words += [whole.number, value.number, at, 0, value.width, 1]
         at += value.width
     return [len(words) // 6, *words]
+
+
+class Piece(NamedTuple):
+    """Columns of a value: ``width`` of them, from column ``start`` on."""
+
+    value: CodeValue
+    start: int
+    width: int
+
+
+def moves_of_pieces(results: Sequence[CodeValue], pieces: Sequence[Piece]) -> list[int]:
+    """The words of a move that puts pieces side by side in the only result, or each into its own result."""
+    words = []
+    at = 0
+    for number, (value, start, width) in enumerate(pieces):
+        words += [results[number if len(results) > 1 else 0].number, value.number, at, start, width, 1]
+        at += width if len(results) == 1 else 0
+    return [len(pieces), *words]
 
 
 def moves_of_heads(results: Sequence[CodeValue], sources: Sequence[CodeValue], heads: int) -> list[int]:

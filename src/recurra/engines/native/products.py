@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from recurra.program import Equation, Variable
+from recurra.program import OPERATIONS, Equation, Variable
 
 
 class EquationGroup(NamedTuple):
@@ -69,6 +69,43 @@ def equation_groups(
         else:
             groups.append(EquationGroup(equation, equation.results, equation.variables))
     return groups
+
+
+def sink(
+    before: Sequence[EquationGroup],
+    step: Sequence[EquationGroup],
+    loop: Sequence[Equation],
+    readers: Mapping[Variable, Sequence[Equation]],
+    roots: Collection[Variable],
+) -> tuple[list[EquationGroup], list[EquationGroup]]:
+    """The groups that stay ahead of the loop, and the elementwise ones that move into it, as the loop alone reads them.
+
+    The beginning of a product's sums stays ahead of the loop, as one whole value.
+
+    Args:
+        before: the groups of the stage ahead of the loop.
+        step: the groups of the loop.
+        loop: the equations of the loop.
+        readers: the equations that read each variable, in any stage.
+        roots: variables that must be computed under their own names.
+    """
+    in_step = {id(equation) for equation in loop}
+    begins = {init for group in step for init, _ in group.inits if init is not None}
+    stays: list[EquationGroup] = []
+    sunk: list[EquationGroup] = []
+    for group in reversed(before):
+        operation = OPERATIONS.get(group.equation.operation)
+        if (
+            operation is not None
+            and operation.elementwise
+            and not any(result in begins or result in roots for result in group.results)
+            and all(id(reader) in in_step for result in group.results for reader in readers.get(result, ()))
+        ):
+            sunk.append(group)
+            in_step.add(id(group.equation))
+        else:
+            stays.append(group)
+    return stays[::-1], sunk[::-1]
 
 
 def _absorb(
