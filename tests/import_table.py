@@ -59,7 +59,7 @@ ALLOWED = {
     "bench": {"errors", "equations", "compiler", "cells", "engines", "nn", "tasks"},
     "cli": {
         "version", "errors", "mistakes", "files", "page", "series", "equations", "compiler", "cells", "_native",
-        "engines", "model", "runtime", "nn", "onnx", "look", "tasks", "bench",
+        "engines", "model", "graph", "runtime", "nn", "onnx", "look", "tasks", "bench",
     },
     "__main__": {"cli"},
 }  # fmt: skip

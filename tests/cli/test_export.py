@@ -256,3 +256,22 @@ def test_a_forecaster_is_written(weights, call, tmp_path):
     code, _, err = call("export", tmp_path / "m", "--onnx", tmp_path / "p", "--lengths")
     assert code == 2
     assert "needs a model that runs by itself" in err
+
+
+def test_a_graph_is_listed_and_written(call, tmp_path):
+    """A file that holds a graph: inspect lists it, export writes it, explain says what it is."""
+    from recurra.graph.file import write_graph
+    from tests.graph.graphs import recurrent_graph
+
+    path, target = tmp_path / "g.safetensors", tmp_path / "g.onnx"
+    write_graph(recurrent_graph(), path)
+    code, out, _ = call("inspect", path)
+    assert code == 0
+    assert "2 nodes: CellScan, Relu" in out
+    assert "input   x: float32 (T, B, 3)" in out
+    code, out, _ = call("export", path, "--onnx", target)
+    assert (code, target.exists()) == (0, True)
+    code, _, err = call("export", path, "--onnx", target, "--lengths")
+    assert (code, "--lengths are for models of layers" in err) == (2, True)
+    code, _, err = call("explain", path)
+    assert (code, "recurra inspect lists it" in err, err.count("\n")) == (2, True, 1)

@@ -95,7 +95,7 @@ def test_damage_is_refused(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c, g: g["nodes"][1].update(operator="Frob"), "the operator is not supported"),
+        (lambda c, g: g["nodes"][1].update(operator="Frob"), "operators that are not supported: Frob"),
         (lambda c, g: g["nodes"][0]["attributes"].update(sizes={"ints": [3, 5, 0]}), "must be (15, 3)"),
         (lambda c, g: g["nodes"][0]["attributes"].update(sizes={"ints": [3, 2**30, 0]}), "larger than"),
         (lambda c, g: g["nodes"][0]["attributes"].update(program={"text": "{}"}), "attribute program"),
@@ -129,5 +129,5 @@ def test_readers_of_layers_say_what_the_file_holds(tmp_path):
     from recurra.conversion.reading import read
 
     write(recurrent_graph(), tmp_path / "m.safetensors")
-    with pytest.raises(FileFormatError, match=r"graph of operators, not layers; recurra\.runtime\.load runs it"):
+    with pytest.raises(FileFormatError, match=r"graph of operators, not layers: recurra\.runtime\.load runs it"):
         read(tmp_path / "m.safetensors")

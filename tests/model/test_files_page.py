@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from recurra.cells import adaptive_softmax
+from recurra.graph import serial as graphs
 from recurra.model import content, cost, safetensors, serial, setting_rules, vocabulary
 from recurra.program import serial as programs
 from recurra.runtime.forecasting import model as forecasting
@@ -28,6 +29,10 @@ CAPS = {
     "parts": [serial.MAX_PARTS],
     "parts in parts": [serial.MAX_DEPTH],
     "programs": [serial.MAX_PROGRAMS],
+    "nodes of a graph": [graphs.MAX_NODES],
+    "graphs in graphs": [graphs.MAX_DEPTH],
+    "characters of a value's name; of an attribute": [graphs.MAX_NAME, graphs.MAX_TEXT],
+    "numbers of an attribute": [graphs.MAX_LIST],
     "characters, words or merges of a vocabulary": [
         vocabulary.MAX_CHARACTERS,
         vocabulary.MAX_WORDS,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recurra.cli.graph_file import export_graph, graph_in, lines_of
 from recurra.errors import RunError
 from recurra.model import write
 
@@ -41,6 +42,12 @@ def export(
     for target in (out, onnx):
         if target is not None:
             task.check_target(target)
+    graph = graph_in(source)
+    if graph is not None:
+        export_graph(graph, source, out, onnx, weights != task.WEIGHTS[0] or sample is not None or lengths)
+        for target in filter(None, (out, onnx)):
+            print(f"{target}  {_size(target.stat().st_size)}")
+        return
     description = task.load_description(source)
     size = source.stat().st_size
     exported = task.with_weights(description, weights)
@@ -83,6 +90,10 @@ def inspect(
     from recurra.model.kinds import KINDS, is_recurrent
     from recurra.tasks.export import load_description
 
+    graph = graph_in(file)
+    if graph is not None:
+        print("\n".join(lines_of(graph)))
+        return
     description = load_description(file)
     for name, part in description.root.walk():
         depth = name.count(".") + (1 if name else 0)

@@ -95,7 +95,9 @@ def model_of(
 ) -> Description:
     """The model that a file's arrays and metadata describe; see ``read`` for ``plain``."""
     if GRAPH_KEY in metadata:
-        raise FileFormatError("the file holds a graph of operators, not layers; recurra.runtime.load runs it")
+        raise FileFormatError(
+            "the file holds a graph of operators, not layers: recurra.runtime.load runs it, recurra inspect lists it"
+        )
     if KEY not in metadata:
         return plain({name: _weight(name, tensor) for name, tensor in tensors.items()})
     root, tied, annotations = from_text(metadata[KEY])

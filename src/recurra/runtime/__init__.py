@@ -11,6 +11,8 @@ from recurra.runtime.streams import Streams
 from recurra.runtime.writing import Continuation, sample
 
 if TYPE_CHECKING:  # imported on first use
+    from recurra.graph.model import GraphModel
+    from recurra.graph.stream import GraphStream
     from recurra.runtime.forecasting import (
         AutoregressiveModel,
         ForecastModel,
@@ -25,6 +27,8 @@ __all__ = [
     "FileFormatError",
     "ForecastModel",
     "ForecastStream",
+    "GraphModel",
+    "GraphStream",
     "Model",
     "Score",
     "Stream",
@@ -39,9 +43,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use: time series take time that other models do not need."""
+    """Import on first use: time series and graphs take time that other models do not need."""
     if name not in __all__:
         raise AttributeError(f"module 'recurra.runtime' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module("recurra.runtime.forecasting"), name)
+    places = {"GraphModel": "recurra.graph.model", "GraphStream": "recurra.graph.stream"}
+    return getattr(importlib.import_module(places.get(name, "recurra.runtime.forecasting")), name)

@@ -20,7 +20,7 @@ from recurra.graph.graph import Graph, ModelGraph
 from recurra.nn.graphs import rules  # noqa: F401  (fills the table)
 from recurra.nn.graphs.rules.sizes import NO_VALUES
 from recurra.nn.graphs.table import TABLE
-from recurra.nn.graphs.writer import OPSET, GraphWriter, Ref, numpy_dtype
+from recurra.nn.graphs.writer import OPSET, NodeWriter, Ref, numpy_dtype
 
 _SHOWN = 10  # problems in one message
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in \S+\n\s*(?P<code>.*)$', re.M)
@@ -65,7 +65,7 @@ class _Translator:
     """
 
     def __init__(self, program: ExportedProgram) -> None:
-        self._program, self._writer = program, GraphWriter()
+        self._program, self._writer = program, NodeWriter()
         self._values: dict[fx.Node, Any] = {}
         self._sizes: dict[str, str] = {}  # names of free sizes, by their symbols
         self.problems: list[str] = []

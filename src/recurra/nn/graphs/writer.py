@@ -1,4 +1,4 @@
-"""``GraphWriter``: collects the nodes and tensors of a graph, and names its values."""
+"""``NodeWriter``: collects the nodes and tensors of a graph, and names its values."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Ref(NamedTuple):
         return fixed_size(self.val.shape[dim])
 
 
-Value = Any  # a Ref, a number, a text, None, or a list of these
-Size = Any  # a whole number, or the Ref of one
+GraphValue = Any  # a Ref, a number, a text, None, or a list of these
+GraphSize = Any  # a whole number, or the Ref of one
 
 
 def unsupported_dtype(dtype: torch.dtype) -> str:
@@ -57,7 +57,7 @@ def unsupported_dtype(dtype: torch.dtype) -> str:
     return f"numbers of {str(dtype).removeprefix('torch.')} are not supported: convert the module, with .float() say"
 
 
-class GraphWriter:
+class NodeWriter:
     """The nodes and tensors of a graph that is being written.
 
     Attributes:
@@ -112,7 +112,7 @@ class GraphWriter:
         self.nodes.append(GraphNode(operator, names, tuple(own), attributes, self.label, domain))
         return own[0] if outputs == 1 else tuple(own)
 
-    def shape(self, sizes: Sequence[Size]) -> str:
+    def shape(self, sizes: Sequence[GraphSize]) -> str:
         """Sizes, of which some may be values of the graph, as a vector."""
         if all(isinstance(size, int) for size in sizes):
             return self.ints(*sizes)
@@ -130,11 +130,11 @@ class GraphWriter:
             parts.append(self.ints(*run))
         return parts[0] if len(parts) == 1 else str(self.node("Concat", *parts, axis=0))
 
-    def scalar(self, size: Size) -> str:
+    def scalar(self, size: GraphSize) -> str:
         """A whole number as a tensor without dimensions."""
         return self.number(size, torch.int64) if isinstance(size, int) else str(size.name)
 
-    def cast(self, value: Value, dtype: torch.dtype) -> str:
+    def cast(self, value: GraphValue, dtype: torch.dtype) -> str:
         """A tensor or number in a dtype."""
         if not isinstance(value, Ref):
             return self.number(value, dtype)

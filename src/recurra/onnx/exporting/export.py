@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra.errors import OnnxError
 from recurra.files import write_atomically
+from recurra.graph.model import GraphModel
 from recurra.model import Description
 
-OPSET = 18
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18  # of models that have layers; a graph has its own
 
 
 def export(
@@ -20,7 +24,7 @@ def export(
     *,
     lengths: bool = False,
     optional_states: bool = True,
-    opset: int = OPSET,
+    opset: int | None = None,
 ) -> None:
     """Write a model to an ONNX file, as it runs in evaluation mode; an existing file is replaced in one step.
 
@@ -41,14 +45,17 @@ def export(
     In float32 the cells of torch.nn, peephole_lstm and gru_reset_before become RNN, LSTM and GRU nodes. Every other
     cell becomes a Scan of its program, and so do all cells in float64, which onnxruntime's nodes do not compute.
 
+    A ``GraphModel``, of a file that ``recurra.save(…, example=…)`` wrote or of ``recurra.onnx.load``, is written with
+    its own inputs, outputs and opset; its recurrent layers become the same nodes.
+
     Args:
-        model: a torch module that ``recurra.save`` could write; a ``recurra.runtime`` model; or a
+        model: a torch module that ``recurra.save`` could write without an example; a ``recurra.runtime`` model; or a
             ``recurra.model.Description``.
         path: path of the file.
         lengths: whether the graph has the input ``lengths``. Default False.
         optional_states: whether the states may be left out, as their default is zero. In ONNX these defaults are
             initializers that can be overridden; some runtimes take them for constants. Default True.
-        opset: the version of ONNX's operators, 18 to 24. Default 18.
+        opset: the version of ONNX's operators, 18 to 24. Default 18, for a graph its own.
 
     Raises:
         ModuleNotFoundError: onnx is not installed; the message says what to install.
@@ -63,15 +70,29 @@ def export(
             raise
         hint = 'recurra.onnx.export needs onnx; run: pip install "recurra[onnx]"'
         raise ModuleNotFoundError(hint, name="onnx") from None
-    if not isinstance(opset, int) or isinstance(opset, bool):
+    if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool)):
         raise TypeError(f"opset must be a whole number, not {type(opset).__name__}")
-    from recurra.onnx.exporting.assembly import assemble
+    if isinstance(model, GraphModel):
+        proto = _of_graph(model, lengths, optional_states, opset)
+    else:
+        from recurra.onnx.exporting.assembly import assemble
 
-    proto = assemble(_described(model), lengths=lengths, optional_states=optional_states, opset=opset)
+        number = OPSET if opset is None else opset
+        proto = assemble(_described(model), lengths=lengths, optional_states=optional_states, opset=number)
     try:
         write_atomically(Path(path), proto.SerializeToString(deterministic=True))
     except OSError as error:
         raise OnnxError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _of_graph(model: GraphModel, lengths: bool, optional_states: bool, opset: int | None) -> ModelProto:
+    """The ONNX model of a graph, which has its own inputs and opset."""
+    from recurra.onnx.exporting.from_graph import from_graph
+
+    own = model.source.opset
+    if lengths or not optional_states or opset not in (None, own):
+        raise OnnxError(f"{model.name} is a graph: it is written with its own inputs, and in its own opset {own}")
+    return from_graph(model.source)
 
 
 def _described(model: Any) -> Description:

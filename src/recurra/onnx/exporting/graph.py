@@ -56,9 +56,7 @@ class Store:
         Raises:
             OnnxError: the weights would not fit in one file.
         """
-        self._bytes += array.nbytes
-        if self._bytes > MAX_BYTES:
-            raise OnnxError(f"the weights take more than {MAX_BYTES} bytes; an ONNX file cannot hold 2 GiB")
+        self._count(array)
         name = self.name(wanted)
         self.tensors.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
@@ -66,6 +64,20 @@ class Store:
     def add_default(self, name: str, array: Array) -> None:
         """Add the value that an input of the graph has if it is left out."""
         self.tensors.append(numpy_helper.from_array(array, name))
+
+    def add_as(self, name: str, array: Array) -> None:
+        """Add a weight under a name that is reserved.
+
+        Raises:
+            OnnxError: the weights would not fit in one file.
+        """
+        self._count(array)
+        self.tensors.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+
+    def _count(self, array: Array) -> None:
+        self._bytes += array.nbytes
+        if self._bytes > MAX_BYTES:
+            raise OnnxError(f"the weights take more than {MAX_BYTES} bytes; an ONNX file cannot hold 2 GiB")
 
     def constant(self, wanted: str, array: Array) -> str:
         """The name of a small weight, which is added unless an equal one is there."""

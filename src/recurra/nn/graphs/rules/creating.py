@@ -10,10 +10,10 @@ import torch
 
 from recurra.nn.graphs.rules.shaping import size_of
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref, Size, Value, numpy_dtype
+from recurra.nn.graphs.writer import GraphSize, GraphValue, NodeWriter, Ref, numpy_dtype
 
 
-def filled(w: GraphWriter, sizes: Sequence[Size], value: Value, dtype: torch.dtype) -> Any:
+def filled(w: NodeWriter, sizes: Sequence[GraphSize], value: GraphValue, dtype: torch.dtype) -> Any:
     """A tensor of one value."""
     if isinstance(value, Ref):
         return w.node("Expand", w.cast(value, dtype), w.shape(sizes))
@@ -22,31 +22,31 @@ def filled(w: GraphWriter, sizes: Sequence[Size], value: Value, dtype: torch.dty
 
 @rule("aten.zeros.default", "aten.new_zeros.default", "aten.ones.default", "aten.new_ones.default",
       "aten.empty.memory_format", "aten.new_empty.default")  # fmt: skip
-def _zeros(w: GraphWriter, *arguments: Any, **_: Any) -> Any:
+def _zeros(w: NodeWriter, *arguments: Any, **_: Any) -> Any:
     sizes = arguments[1] if isinstance(arguments[0], Ref) else arguments[0]
     return filled(w, sizes, int("ones" in w.operation), w.result.dtype)
 
 
 @rule("aten.full.default", "aten.new_full.default")
-def _full(w: GraphWriter, *arguments: Any, fill_value: Value = None, **_: Any) -> Any:
+def _full(w: NodeWriter, *arguments: Any, fill_value: GraphValue = None, **_: Any) -> Any:
     sizes, *value = arguments[1:] if "new_full" in w.operation else arguments
     return filled(w, sizes, value[0] if value else fill_value, w.result.dtype)
 
 
 @rule("aten.zeros_like.default", "aten.ones_like.default", "aten.empty_like.default", "aten.full_like.default")
-def _like(w: GraphWriter, x: Ref, value: Value = None, *, fill_value: Value = None, **_: Any) -> Any:
+def _like(w: NodeWriter, x: Ref, value: GraphValue = None, *, fill_value: GraphValue = None, **_: Any) -> Any:
     given = fill_value if value is None else value
     sizes = [size_of(w, x, dim) for dim in range(x.ndim)]
     return filled(w, sizes, int("ones" in w.operation) if given is None else given, w.result.dtype)
 
 
 @rule("aten.scalar_tensor.default")
-def _scalar(w: GraphWriter, value: Value, **_: Any) -> Any:
+def _scalar(w: NodeWriter, value: GraphValue, **_: Any) -> Any:
     return w.cast(value, w.result.dtype)
 
 
 @rule("aten.arange.default", "aten.arange.start", "aten.arange.start_step")
-def _arange(w: GraphWriter, *arguments: Any, **_: Any) -> Any:
+def _arange(w: NodeWriter, *arguments: Any, **_: Any) -> Any:
     start, end, step = {1: (0, *arguments, 1), 2: (*arguments, 1)}.get(len(arguments), arguments)
     dtype = w.result.dtype
     if all(isinstance(each, (int, float)) for each in (start, end, step)):
@@ -55,12 +55,12 @@ def _arange(w: GraphWriter, *arguments: Any, **_: Any) -> Any:
 
 
 @rule("aten.eye.default")
-def _eye(w: GraphWriter, count: Size, **_: Any) -> Any:
+def _eye(w: NodeWriter, count: GraphSize, **_: Any) -> Any:
     if not isinstance(count, int):
         raise ValueError("eye of a free size is not supported")
     return w.tensor(np.eye(count, dtype=numpy_dtype(w.result.dtype)))
 
 
 @rule("aten.tril.default", "aten.triu.default")
-def _triangle(w: GraphWriter, x: Ref, diagonal: int = 0) -> Any:
+def _triangle(w: NodeWriter, x: Ref, diagonal: int = 0) -> Any:
     return w.node("Trilu", x, w.scalar(diagonal), upper=int("triu" in w.operation))

@@ -10,33 +10,33 @@ import torch
 
 from recurra.nn.graphs.rules.shaping import within
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref, Size, numpy_dtype
+from recurra.nn.graphs.writer import GraphSize, NodeWriter, Ref, numpy_dtype
 
 
 @rule("aten.embedding.default")
-def _embedding(w: GraphWriter, weight: Ref, indices: Ref, *_: Any, **__: Any) -> Any:
+def _embedding(w: NodeWriter, weight: Ref, indices: Ref, *_: Any, **__: Any) -> Any:
     return w.node("Gather", weight, indices, axis=0)
 
 
 @rule("aten.index_select.default")
-def _index_select(w: GraphWriter, x: Ref, dim: int, index: Ref) -> Any:
+def _index_select(w: NodeWriter, x: Ref, dim: int, index: Ref) -> Any:
     return w.node("Gather", x, index, axis=within(dim, x.ndim))
 
 
 @rule("aten.gather.default")
-def _gather(w: GraphWriter, x: Ref, dim: int, index: Ref, **_: Any) -> Any:
+def _gather(w: NodeWriter, x: Ref, dim: int, index: Ref, **_: Any) -> Any:
     return w.node("GatherElements", x, index, axis=within(dim, x.ndim))
 
 
 @rule("aten.take_along_dim.default")
-def _take_along(w: GraphWriter, x: Ref, index: Ref, dim: int | None = None) -> Any:
+def _take_along(w: NodeWriter, x: Ref, index: Ref, dim: int | None = None) -> Any:
     if dim is None or x.ndim != index.ndim:
         raise ValueError("take_along_dim is supported with dim= and as many dimensions in both tensors")
     return w.node("GatherElements", x, index, axis=within(dim, x.ndim))
 
 
 @rule("aten.index.Tensor")
-def _index(w: GraphWriter, x: Ref, indices: Sequence[Ref | None]) -> Any:
+def _index(w: NodeWriter, x: Ref, indices: Sequence[Ref | None]) -> Any:
     """Numbers of one dimension, or numbers of the first dimensions that stand for one position together."""
     given = [(place, index) for place, index in enumerate(indices) if index is not None]
     if any(index.dtype not in (torch.int64, torch.int32) for _, index in given):
@@ -54,7 +54,7 @@ def _index(w: GraphWriter, x: Ref, indices: Sequence[Ref | None]) -> Any:
     return w.node("GatherND", x, w.node("Concat", *columns, axis=rank))
 
 
-def _sum(names: Sequence[str], w: GraphWriter) -> Any:
+def _sum(names: Sequence[str], w: NodeWriter) -> Any:
     """The sum of values, which has the shape that they broadcast to."""
     total: Any = names[0]
     for name in names[1:]:
@@ -63,27 +63,27 @@ def _sum(names: Sequence[str], w: GraphWriter) -> Any:
 
 
 @rule("aten.one_hot.default")
-def _one_hot(w: GraphWriter, x: Ref, classes: Size = -1) -> Any:
+def _one_hot(w: NodeWriter, x: Ref, classes: GraphSize = -1) -> Any:
     if not isinstance(classes, int) or classes < 0:
         raise ValueError("one_hot is supported with a number of classes")
     return w.node("OneHot", x, w.scalar(classes), w.tensor(np.array([0, 1], np.int64)))
 
 
 @rule("aten.topk.default")
-def _topk(w: GraphWriter, x: Ref, k: Size, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+def _topk(w: NodeWriter, x: Ref, k: GraphSize, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     place = within(dim, x.ndim)
     return w.node("TopK", x, w.shape([k]), outputs=2, axis=place, largest=int(largest), sorted=int(sorted))
 
 
 @rule("aten.sort.default", "aten.sort.stable")
-def _sort(w: GraphWriter, x: Ref, dim: int = -1, descending: bool = False, **_: Any) -> Any:
+def _sort(w: NodeWriter, x: Ref, dim: int = -1, descending: bool = False, **_: Any) -> Any:
     place = within(dim, x.ndim)
     count = w.node("Slice", w.node("Shape", x), w.ints(place), w.ints(place + 1))
     return w.node("TopK", x, count, outputs=2, axis=place, largest=int(descending), sorted=1)
 
 
 @rule("aten.argmax.default", "aten.argmin.default")
-def _argmax(w: GraphWriter, x: Ref, dim: int | None = None, keepdim: bool = False) -> Any:
+def _argmax(w: NodeWriter, x: Ref, dim: int | None = None, keepdim: bool = False) -> Any:
     operator = "ArgMax" if "argmax" in w.operation else "ArgMin"
     if dim is None:
         return w.node(operator, w.node("Reshape", x, w.ints(-1)), axis=0, keepdims=0)
@@ -91,7 +91,7 @@ def _argmax(w: GraphWriter, x: Ref, dim: int | None = None, keepdim: bool = Fals
 
 
 @rule("aten.scatter.src", "aten.scatter.value")
-def _scatter(w: GraphWriter, x: Ref, dim: int, index: Ref, value: Any) -> Any:
+def _scatter(w: NodeWriter, x: Ref, dim: int, index: Ref, value: Any) -> Any:
     updates = value if isinstance(value, Ref) else w.node(
         "ConstantOfShape", w.node("Shape", index), value=np.full(1, value, numpy_dtype(x.dtype))
     )  # fmt: skip

@@ -9,12 +9,12 @@ import numpy as np
 
 from recurra.nn.graphs.rules.shaping import size_of
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref, numpy_dtype
+from recurra.nn.graphs.writer import NodeWriter, Ref, numpy_dtype
 
 
 @rule("aten.layer_norm.default")
 def _layer_norm(
-    w: GraphWriter, x: Ref, shape: Sequence[int], weight: Ref | None = None, bias: Ref | None = None,
+    w: NodeWriter, x: Ref, shape: Sequence[int], weight: Ref | None = None, bias: Ref | None = None,
     eps: float = 1e-5, *_: Any,
 ) -> Any:  # fmt: skip
     scale: Any = w.tensor(np.ones(tuple(shape), numpy_dtype(x.dtype))) if weight is None else weight
@@ -22,7 +22,7 @@ def _layer_norm(
 
 
 @rule("aten.rms_norm.default")
-def _rms_norm(w: GraphWriter, x: Ref, shape: Sequence[int], weight: Ref | None = None, eps: float | None = None) -> Any:
+def _rms_norm(w: NodeWriter, x: Ref, shape: Sequence[int], weight: Ref | None = None, eps: float | None = None) -> Any:
     axes = w.ints(*range(-len(shape), 0))
     mean = w.node("ReduceMean", w.node("Mul", x, x), axes, keepdims=1)
     small = float(np.finfo(numpy_dtype(x.dtype)).eps) if eps is None else eps
@@ -32,7 +32,7 @@ def _rms_norm(w: GraphWriter, x: Ref, shape: Sequence[int], weight: Ref | None =
 
 @rule("aten.batch_norm.default")
 def _batch_norm(
-    w: GraphWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref | None, variance: Ref | None,
+    w: NodeWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref | None, variance: Ref | None,
     training: bool, momentum: float, eps: float, *_: Any,
 ) -> Any:  # fmt: skip
     if training or mean is None or variance is None:
@@ -45,28 +45,28 @@ def _batch_norm(
 
 @rule("aten._native_batch_norm_legit_no_training.default")
 def _native_batch_norm(
-    w: GraphWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref, variance: Ref, momentum: float, eps: float
+    w: NodeWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref, variance: Ref, momentum: float, eps: float
 ) -> Any:
     return _batch_norm(w, x, weight, bias, mean, variance, False, momentum, eps), None, None
 
 
 @rule("aten.native_layer_norm.default")
 def _native_layer_norm(
-    w: GraphWriter, x: Ref, shape: Sequence[int], weight: Ref | None, bias: Ref | None, eps: float
+    w: NodeWriter, x: Ref, shape: Sequence[int], weight: Ref | None, bias: Ref | None, eps: float
 ) -> Any:
     return _layer_norm(w, x, shape, weight, bias, eps), None, None
 
 
 @rule("aten.native_group_norm.default")
 def _native_group_norm(
-    w: GraphWriter, x: Ref, weight: Ref | None, bias: Ref | None, n: Any, c: Any, hxw: Any, groups: int, eps: float
+    w: NodeWriter, x: Ref, weight: Ref | None, bias: Ref | None, n: Any, c: Any, hxw: Any, groups: int, eps: float
 ) -> Any:
     return _group_norm(w, x, groups, weight, bias, eps), None, None
 
 
 @rule("aten.instance_norm.default")
 def _instance_norm(
-    w: GraphWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref | None, variance: Ref | None,
+    w: NodeWriter, x: Ref, weight: Ref | None, bias: Ref | None, mean: Ref | None, variance: Ref | None,
     use_input_stats: bool, momentum: float, eps: float, *_: Any,
 ) -> Any:  # fmt: skip
     if not use_input_stats:
@@ -79,7 +79,7 @@ def _instance_norm(
 
 @rule("aten.group_norm.default")
 def _group_norm(
-    w: GraphWriter, x: Ref, groups: int, weight: Ref | None = None, bias: Ref | None = None, eps: float = 1e-5, *_: Any
+    w: NodeWriter, x: Ref, groups: int, weight: Ref | None = None, bias: Ref | None = None, eps: float = 1e-5, *_: Any
 ) -> Any:
     """Each group of channels standardized as one channel; then a scale and an offset for each channel."""
     dtype = numpy_dtype(x.dtype)

@@ -8,13 +8,13 @@ from typing import Any
 from recurra.compiler.expectation import expectation
 from recurra.graph.operators.cell_scan import OWN
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref
+from recurra.nn.graphs.writer import NodeWriter, Ref
 from recurra.program import from_json, to_json
 
 
 @rule("recurra.scan.default")
 def _scan(
-    w: GraphWriter, x: Ref, operands: Sequence[Ref], batch_sizes: Ref | None, reset: Ref | None, program: str,
+    w: NodeWriter, x: Ref, operands: Sequence[Ref], batch_sizes: Ref | None, reset: Ref | None, program: str,
     sizes: Sequence[int], reverse: bool, traced: bool, *_: Any,
 ) -> Any:  # fmt: skip
     """One layer in one direction, with numbers in place of random masks."""
@@ -30,5 +30,5 @@ def _scan(
 
 
 @rule("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
-def _torch_layer(w: GraphWriter, *_: Any) -> Any:
+def _torch_layer(w: NodeWriter, *_: Any) -> Any:
     raise ValueError("a recurrent layer that recurra does not run: recurra.nn.acceleration(module) says why")

@@ -10,10 +10,10 @@ import torch
 
 from recurra.nn.graphs.rules.shaping import size_of, within
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref
+from recurra.nn.graphs.writer import NodeWriter, Ref
 
 
-def reduced(w: GraphWriter, operator: str, x: str | Ref, ndim: int, dims: Any, keepdim: bool = False) -> Any:
+def reduced(w: NodeWriter, operator: str, x: str | Ref, ndim: int, dims: Any, keepdim: bool = False) -> Any:
     """A reduction along these dimensions; along all if there are none.
 
     ReduceMean and its like take the dimensions as an input from opset 18 on.
@@ -24,41 +24,41 @@ def reduced(w: GraphWriter, operator: str, x: str | Ref, ndim: int, dims: Any, k
 
 
 @rule("aten.sum.default", "aten.sum.dim_IntList", "aten.mean.default", "aten.mean.dim")
-def _sum(w: GraphWriter, x: Ref, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
+def _sum(w: NodeWriter, x: Ref, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
     own = w.cast(x, w.result.dtype)
     return reduced(w, "ReduceSum" if ".sum" in w.operation else "ReduceMean", own, x.ndim, dim, keepdim)
 
 
 @rule("aten.prod.default", "aten.prod.dim_int")
-def _prod(w: GraphWriter, x: Ref, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
+def _prod(w: NodeWriter, x: Ref, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
     return reduced(w, "ReduceProd", w.cast(x, w.result.dtype), x.ndim, dim, keepdim)
 
 
 @rule("aten.amax.default", "aten.amin.default", "aten.max.default", "aten.min.default")
-def _largest(w: GraphWriter, x: Ref, dim: Any = None, keepdim: bool = False) -> Any:
+def _largest(w: NodeWriter, x: Ref, dim: Any = None, keepdim: bool = False) -> Any:
     return reduced(w, "ReduceMax" if "max" in w.operation else "ReduceMin", x, x.ndim, dim, keepdim)
 
 
 @rule("aten.max.dim", "aten.min.dim")
-def _largest_and_place(w: GraphWriter, x: Ref, dim: int, keepdim: bool = False) -> Any:
+def _largest_and_place(w: NodeWriter, x: Ref, dim: int, keepdim: bool = False) -> Any:
     which = "Max" if "max" in w.operation else "Min"
     place = w.node(f"Arg{which}", x, axis=within(dim, x.ndim), keepdims=int(keepdim))
     return reduced(w, f"Reduce{which}", x, x.ndim, dim, keepdim), place
 
 
 @rule("aten.any.default", "aten.any.dim", "aten.any.dims", "aten.all.default", "aten.all.dim", "aten.all.dims")
-def _any(w: GraphWriter, x: Ref, dim: Any = None, keepdim: bool = False) -> Any:
+def _any(w: NodeWriter, x: Ref, dim: Any = None, keepdim: bool = False) -> Any:
     numbers = w.node("Cast", w.cast(x, torch.bool), to=6)
     which = "ReduceMax" if ".any" in w.operation else "ReduceMin"
     return w.node("Cast", reduced(w, which, numbers, x.ndim, dim, keepdim), to=9)
 
 
 @rule("aten.logsumexp.default")
-def _logsumexp(w: GraphWriter, x: Ref, dim: Any, keepdim: bool = False) -> Any:
+def _logsumexp(w: NodeWriter, x: Ref, dim: Any, keepdim: bool = False) -> Any:
     return reduced(w, "ReduceLogSumExp", x, x.ndim, dim, keepdim)
 
 
-def variance(w: GraphWriter, x: Ref, dims: Any, correction: float, keepdim: bool) -> Any:
+def variance(w: NodeWriter, x: Ref, dims: Any, correction: float, keepdim: bool) -> Any:
     """The variance; its sum is divided by the number of elements less the correction."""
     chosen = [within(dim, x.ndim) for dim in ([dims] if isinstance(dims, int) else dims or range(x.ndim))]
     centred = w.node("Sub", x, reduced(w, "ReduceMean", x, x.ndim, chosen, True))
@@ -77,7 +77,7 @@ def variance(w: GraphWriter, x: Ref, dims: Any, correction: float, keepdim: bool
 
 @rule("aten.var.correction", "aten.std.correction", "aten.var.dim", "aten.std.dim", "aten.var.default",
       "aten.std.default")  # fmt: skip
-def _var(w: GraphWriter, x: Ref, dim: Any = None, unbiased: Any = True, keepdim: bool = False,
+def _var(w: NodeWriter, x: Ref, dim: Any = None, unbiased: Any = True, keepdim: bool = False,
          *, correction: float | None = None) -> Any:  # fmt: skip
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -87,7 +87,7 @@ def _var(w: GraphWriter, x: Ref, dim: Any = None, unbiased: Any = True, keepdim:
 
 
 @rule("aten.linalg_vector_norm.default")
-def _vector_norm(w: GraphWriter, x: Ref, ord: float = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
+def _vector_norm(w: NodeWriter, x: Ref, ord: float = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
     names = {1: "ReduceL1", 2: "ReduceL2", math.inf: "ReduceMax"}
     if ord not in names:
         raise ValueError(f"norms of order 1, 2 and infinity are supported, not {ord}")
@@ -95,16 +95,16 @@ def _vector_norm(w: GraphWriter, x: Ref, ord: float = 2, dim: Any = None, keepdi
 
 
 @rule("aten.norm.ScalarOpt_dim", "aten.norm.Scalar", "aten.frobenius_norm.dim")
-def _norm(w: GraphWriter, x: Ref, p: Any = 2, dim: Sequence[int] | None = None, keepdim: bool = False) -> Any:
+def _norm(w: NodeWriter, x: Ref, p: Any = 2, dim: Sequence[int] | None = None, keepdim: bool = False) -> Any:
     return _vector_norm(w, x, 2 if p is None else p, dim, keepdim)
 
 
 @rule("aten.cumsum.default")
-def _cumsum(w: GraphWriter, x: Ref, dim: int, **_: Any) -> Any:
+def _cumsum(w: NodeWriter, x: Ref, dim: int, **_: Any) -> Any:
     return w.node("CumSum", w.cast(x, w.result.dtype), w.scalar(within(dim, x.ndim)))
 
 
 @rule("aten.softmax.int", "aten._softmax.default", "aten.log_softmax.int", "aten._log_softmax.default")
-def _softmax(w: GraphWriter, x: Ref, dim: int, *_: Any, **__: Any) -> Any:
+def _softmax(w: NodeWriter, x: Ref, dim: int, *_: Any, **__: Any) -> Any:
     operator = "LogSoftmax" if "log_softmax" in w.operation else "Softmax"
     return w.node(operator, w.cast(x, w.result.dtype), axis=within(dim, x.ndim))

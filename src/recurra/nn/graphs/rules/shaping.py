@@ -10,7 +10,7 @@ import torch
 from recurra.engines.torch_internals import fixed_size
 from recurra.nn.graphs.rules.elementwise import common_dtype
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref, Size
+from recurra.nn.graphs.writer import GraphSize, NodeWriter, Ref
 
 _END = 2**63 - 1  # torch's "to the end"
 
@@ -20,13 +20,13 @@ def within(dim: int, count: int) -> int:
     return dim + count if dim < 0 else dim
 
 
-def moved(w: GraphWriter, x: str | Ref, order: Sequence[int]) -> Any:
+def moved(w: NodeWriter, x: str | Ref, order: Sequence[int]) -> Any:
     """Dimensions in another order; x itself where that is its own."""
     return w.node("Transpose", x, perm=tuple(order)) if list(order) != list(range(len(order))) else x
 
 
 @rule("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
-def _view(w: GraphWriter, x: Ref, sizes: Sequence[Size]) -> Any:
+def _view(w: NodeWriter, x: Ref, sizes: Sequence[GraphSize]) -> Any:
     result = w.result.shape
     fixed = [fixed_size(size) for size in result]
     if fixed.count(None) <= 1 and not any(size == 0 for size in fixed):  # the only free size follows from the others
@@ -36,7 +36,7 @@ def _view(w: GraphWriter, x: Ref, sizes: Sequence[Size]) -> Any:
 
 
 @rule("aten.flatten.using_ints")
-def _flatten(w: GraphWriter, x: Ref, start_dim: int = 0, end_dim: int = -1) -> Any:
+def _flatten(w: NodeWriter, x: Ref, start_dim: int = 0, end_dim: int = -1) -> Any:
     first, last = within(start_dim, x.ndim), within(end_dim, x.ndim)
     if x.ndim == 0:
         return w.node("Reshape", x, w.ints(1))
@@ -53,7 +53,7 @@ def _after(x: Ref, last: int) -> list[int]:
 
 
 @rule("aten.unflatten.int")
-def _unflatten(w: GraphWriter, x: Ref, dim: int, sizes: Sequence[Size]) -> Any:
+def _unflatten(w: NodeWriter, x: Ref, dim: int, sizes: Sequence[GraphSize]) -> Any:
     place = within(dim, x.ndim)
     before = [0] * place  # copied
     after = [x.size(n) for n in range(place + 1, x.ndim)]
@@ -64,7 +64,7 @@ def _unflatten(w: GraphWriter, x: Ref, dim: int, sizes: Sequence[Size]) -> Any:
     return w.node("Reshape", x, w.ints(*before, *inner, *(size or 0 for size in after)))
 
 
-def size_of(w: GraphWriter, x: Ref, dim: int) -> Size:
+def size_of(w: NodeWriter, x: Ref, dim: int) -> GraphSize:
     """A size of a tensor: a number, or a value of the graph."""
     fixed = x.size(dim)
     if fixed is not None:
@@ -73,12 +73,12 @@ def size_of(w: GraphWriter, x: Ref, dim: int) -> Size:
 
 
 @rule("aten.permute.default")
-def _permute(w: GraphWriter, x: Ref, dims: Sequence[int]) -> Any:
+def _permute(w: NodeWriter, x: Ref, dims: Sequence[int]) -> Any:
     return moved(w, x, [within(dim, x.ndim) for dim in dims])
 
 
 @rule("aten.transpose.int", "aten.swapaxes.default")
-def _transpose(w: GraphWriter, x: Ref, a: int, b: int) -> Any:
+def _transpose(w: NodeWriter, x: Ref, a: int, b: int) -> Any:
     if x.ndim == 0:
         return x
     order = list(range(x.ndim))
@@ -88,31 +88,31 @@ def _transpose(w: GraphWriter, x: Ref, a: int, b: int) -> Any:
 
 
 @rule("aten.t.default", "aten.numpy_T.default", "aten.mT.default")
-def _turned(w: GraphWriter, x: Ref) -> Any:
+def _turned(w: NodeWriter, x: Ref) -> Any:
     return x if x.ndim < 2 else _transpose(w, x, -2, -1)
 
 
 @rule("aten.movedim.int")
-def _movedim(w: GraphWriter, x: Ref, source: int, destination: int) -> Any:
+def _movedim(w: NodeWriter, x: Ref, source: int, destination: int) -> Any:
     order = list(range(x.ndim))
     order.insert(within(destination, x.ndim), order.pop(within(source, x.ndim)))
     return moved(w, x, order)
 
 
 @rule("aten.unsqueeze.default")
-def _unsqueeze(w: GraphWriter, x: Ref, dim: int) -> Any:
+def _unsqueeze(w: NodeWriter, x: Ref, dim: int) -> Any:
     return w.node("Unsqueeze", x, w.ints(within(dim, x.ndim + 1)))
 
 
 @rule("aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims")
-def _squeeze(w: GraphWriter, x: Ref, dims: int | Sequence[int] | None = None) -> Any:
+def _squeeze(w: NodeWriter, x: Ref, dims: int | Sequence[int] | None = None) -> Any:
     chosen = range(x.ndim) if dims is None else [dims] if isinstance(dims, int) else dims
     ones = [within(dim, x.ndim) for dim in chosen if x.ndim and x.size(within(dim, x.ndim)) == 1]
     return w.node("Squeeze", x, w.ints(*ones)) if ones else x
 
 
 @rule("aten.cat.default", "aten.concat.default")
-def _cat(w: GraphWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
+def _cat(w: NodeWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
     kept = [each for each in tensors if not (each.ndim == 1 and each.size(0) == 0)]  # torch passes over these
     if len(kept) == 1:
         return kept[0]
@@ -121,7 +121,7 @@ def _cat(w: GraphWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
 
 
 @rule("aten.stack.default")
-def _stack(w: GraphWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
+def _stack(w: NodeWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
     place, dtype = w.ints(within(dim, tensors[0].ndim + 1)), common_dtype(*tensors)
     raised = [w.node("Unsqueeze", w.cast(each, dtype), place) for each in tensors]
     return raised[0] if len(raised) == 1 else w.node("Concat", *raised, axis=within(dim, tensors[0].ndim + 1))
@@ -129,7 +129,7 @@ def _stack(w: GraphWriter, tensors: Sequence[Ref], dim: int = 0) -> Any:
 
 @rule("aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes", "aten.chunk.default",
       "aten.unsafe_split.Tensor", "aten.unsafe_chunk.default", "aten.tensor_split.sections")  # fmt: skip
-def _split(w: GraphWriter, x: Ref, _: Any, dim: int = 0) -> Any:
+def _split(w: NodeWriter, x: Ref, _: Any, dim: int = 0) -> Any:
     place = within(dim, x.ndim)
     sizes = [size for size in (fixed_size(each.shape[place]) for each in w.result) if size is not None]
     if len(sizes) < len(w.result):
@@ -140,18 +140,18 @@ def _split(w: GraphWriter, x: Ref, _: Any, dim: int = 0) -> Any:
 
 
 @rule("aten.unbind.int")
-def _unbind(w: GraphWriter, x: Ref, dim: int = 0) -> Any:
+def _unbind(w: NodeWriter, x: Ref, dim: int = 0) -> Any:
     return tuple(_select(w, x, dim, number) for number in range(len(w.result)))
 
 
 @rule("aten.select.int")
-def _select(w: GraphWriter, x: Ref, dim: int, index: Size) -> Any:
+def _select(w: NodeWriter, x: Ref, dim: int, index: GraphSize) -> Any:
     return w.node("Gather", x, w.scalar(index), axis=within(dim, x.ndim))
 
 
 @rule("aten.slice.Tensor")
 def _slice(
-    w: GraphWriter, x: Ref, dim: int = 0, start: Size | None = None, end: Size | None = None, step: int = 1
+    w: NodeWriter, x: Ref, dim: int = 0, start: GraphSize | None = None, end: GraphSize | None = None, step: int = 1
 ) -> Any:
     begin, stop = 0 if start is None else start, _END if end is None else end
     if step == 1 and begin == 0 and stop == _END:
@@ -162,7 +162,13 @@ def _slice(
 
 @rule("aten.slice_scatter.default")
 def _slice_scatter(
-    w: GraphWriter, x: Ref, source: Ref, dim: int = 0, start: Size | None = None, end: Size | None = None, step: int = 1
+    w: NodeWriter,
+    x: Ref,
+    source: Ref,
+    dim: int = 0,
+    start: GraphSize | None = None,
+    end: GraphSize | None = None,
+    step: int = 1,
 ) -> Any:
     """A tensor with a part of it replaced, as an assignment to ``x[:, 2:4]`` means."""
     if step != 1:
@@ -176,7 +182,7 @@ def _slice_scatter(
 
 
 @rule("aten.select_scatter.default")
-def _select_scatter(w: GraphWriter, x: Ref, source: Ref, dim: int, index: int) -> Any:
+def _select_scatter(w: NodeWriter, x: Ref, source: Ref, dim: int, index: int) -> Any:
     """A tensor with the values of one number of a dimension replaced, as an assignment to ``x[:, 0]`` means."""
     place = within(dim, x.ndim)
     wide = Ref(w.node("Unsqueeze", source, w.ints(place)), None)
@@ -184,24 +190,24 @@ def _select_scatter(w: GraphWriter, x: Ref, source: Ref, dim: int, index: int) -
 
 
 @rule("aten.narrow.default")
-def _narrow(w: GraphWriter, x: Ref, dim: int, start: Size, length: Size) -> Any:
+def _narrow(w: NodeWriter, x: Ref, dim: int, start: GraphSize, length: GraphSize) -> Any:
     if not isinstance(start, int) or not isinstance(length, int):
         raise ValueError("narrow with a free start or length is not supported: cut with [start:end]")
     return _slice(w, x, dim, start, start + length if start + length else _END)
 
 
 @rule("aten.expand.default", "aten.broadcast_to.default")
-def _expand(w: GraphWriter, x: Ref, sizes: Sequence[Size], implicit: bool = False) -> Any:
+def _expand(w: NodeWriter, x: Ref, sizes: Sequence[GraphSize], implicit: bool = False) -> Any:
     return w.node("Expand", x, w.shape([1 if isinstance(size, int) and size == -1 else size for size in sizes]))
 
 
 @rule("aten.expand_as.default")
-def _expand_as(w: GraphWriter, x: Ref, other: Ref) -> Any:
+def _expand_as(w: NodeWriter, x: Ref, other: Ref) -> Any:
     return w.node("Expand", x, w.node("Shape", other))
 
 
 @rule("aten.repeat.default", "aten.tile.default")
-def _repeat(w: GraphWriter, x: Ref, repeats: Sequence[Size]) -> Any:
+def _repeat(w: NodeWriter, x: Ref, repeats: Sequence[GraphSize]) -> Any:
     times = [*([1] * (x.ndim - len(repeats))), *repeats]
     missing = len(times) - x.ndim
     own: Any = x if not missing else w.node("Unsqueeze", x, w.ints(*range(missing)))
@@ -209,7 +215,7 @@ def _repeat(w: GraphWriter, x: Ref, repeats: Sequence[Size]) -> Any:
 
 
 @rule("aten.repeat_interleave.self_int")
-def _repeat_interleave(w: GraphWriter, x: Ref, repeats: int, dim: int | None = None, **_: Any) -> Any:
+def _repeat_interleave(w: NodeWriter, x: Ref, repeats: int, dim: int | None = None, **_: Any) -> Any:
     if dim is None or not isinstance(repeats, int):
         raise ValueError("repeat_interleave is supported with a whole number and dim=")
     place = within(dim, x.ndim)
@@ -221,14 +227,14 @@ def _repeat_interleave(w: GraphWriter, x: Ref, repeats: int, dim: int | None = N
 
 
 @rule("aten.flip.default")
-def _flip(w: GraphWriter, x: Ref, dims: Sequence[int]) -> Any:
+def _flip(w: NodeWriter, x: Ref, dims: Sequence[int]) -> Any:
     count = len(dims)
     places = w.ints(*(within(dim, x.ndim) for dim in dims))
     return w.node("Slice", x, w.ints(*(-1,) * count), w.ints(*(-(2**62),) * count), places, w.ints(*(-1,) * count))
 
 
 @rule("aten.roll.default")
-def _roll(w: GraphWriter, x: Ref, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
+def _roll(w: NodeWriter, x: Ref, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     if not dims:
         raise ValueError("roll is supported with dims=")
     y: Any = x
@@ -244,7 +250,7 @@ def _roll(w: GraphWriter, x: Ref, shifts: Sequence[int], dims: Sequence[int] = (
 
 @rule("aten.pad.default", "aten.constant_pad_nd.default", "aten.reflection_pad1d.default",
       "aten.reflection_pad2d.default", "aten.replication_pad1d.default", "aten.replication_pad2d.default")  # fmt: skip
-def _pad(w: GraphWriter, x: Ref, pad: Sequence[Size], *options: Any, **named: Any) -> Any:
+def _pad(w: NodeWriter, x: Ref, pad: Sequence[GraphSize], *options: Any, **named: Any) -> Any:
     if "reflection" in w.operation or "replication" in w.operation:
         mode: str = "reflect" if "reflection" in w.operation else "replicate"
         value = None
@@ -261,7 +267,7 @@ def _pad(w: GraphWriter, x: Ref, pad: Sequence[Size], *options: Any, **named: An
 
 
 @rule("aten.unfold.default")
-def _unfold(w: GraphWriter, x: Ref, dim: int, size: int, step: int) -> Any:
+def _unfold(w: NodeWriter, x: Ref, dim: int, size: int, step: int) -> Any:
     """Windows along a dimension: the elements at numbers that are computed from its size."""
     place = within(dim, x.ndim)
     whole = w.scalar(size_of(w, x, place))
@@ -274,5 +280,5 @@ def _unfold(w: GraphWriter, x: Ref, dim: int, size: int, step: int) -> Any:
 
 
 @rule("aten.pixel_shuffle.default")
-def _pixel_shuffle(w: GraphWriter, x: Ref, factor: int) -> Any:
+def _pixel_shuffle(w: NodeWriter, x: Ref, factor: int) -> Any:
     return w.node("DepthToSpace", x, blocksize=factor, mode="CRD")

@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra.nn.graphs.rules.shaping import size_of
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import GraphWriter, Ref
+from recurra.nn.graphs.writer import NodeWriter, Ref
 
 
 def each(value: Any, count: int) -> tuple[int, ...]:
@@ -18,14 +18,14 @@ def each(value: Any, count: int) -> tuple[int, ...]:
     return values * count if len(values) == 1 else values
 
 
-def batched(w: GraphWriter, x: Ref, spatial: int) -> tuple[Any, bool]:
+def batched(w: NodeWriter, x: Ref, spatial: int) -> tuple[Any, bool]:
     """A tensor with a dimension for the batch, and whether it had one."""
     has_batch = x.ndim == spatial + 2
     return (x if has_batch else w.node("Unsqueeze", x, w.ints(0))), has_batch
 
 
 def _convolved(
-    w: GraphWriter, x: Ref, weight: Ref, bias: Ref | None, stride: Any, pads: Any, dilation: Any, groups: int
+    w: NodeWriter, x: Ref, weight: Ref, bias: Ref | None, stride: Any, pads: Any, dilation: Any, groups: int
 ) -> Any:
     count = weight.ndim - 2
     own, has_batch = batched(w, x, count)
@@ -43,7 +43,7 @@ def _convolved(
 @rule("aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default", "aten.conv1d.padding",
       "aten.conv2d.padding", "aten.conv3d.padding")  # fmt: skip
 def _conv(
-    w: GraphWriter, x: Ref, weight: Ref, bias: Ref | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    w: NodeWriter, x: Ref, weight: Ref, bias: Ref | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
 ) -> Any:  # fmt: skip
     return _convolved(w, x, weight, bias, stride, padding, dilation, groups)
@@ -51,7 +51,7 @@ def _conv(
 
 @rule("aten.convolution.default")
 def _convolution(
-    w: GraphWriter, x: Ref, weight: Ref, bias: Ref | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    w: NodeWriter, x: Ref, weight: Ref, bias: Ref | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
     output_padding: Any, groups: int,
 ) -> Any:  # fmt: skip
     if transposed:
@@ -61,7 +61,7 @@ def _convolution(
 
 @rule("aten.conv_transpose1d.default", "aten.conv_transpose2d.input", "aten.conv_transpose3d.input")
 def _turned_convolution(
-    w: GraphWriter, x: Ref, weight: Ref, bias: Ref | None = None, stride: Any = 1, padding: Any = 0,
+    w: NodeWriter, x: Ref, weight: Ref, bias: Ref | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Any:  # fmt: skip
     count = weight.ndim - 2
@@ -81,7 +81,7 @@ def _turned_convolution(
     "aten.max_pool3d_with_indices.default",
 )
 def _max_pool(
-    w: GraphWriter, x: Ref, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    w: NodeWriter, x: Ref, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Any:
     count = int(w.operation[len("aten.max_pool")])
     own, has_batch = batched(w, x, count)
@@ -95,7 +95,7 @@ def _max_pool(
 
 @rule("aten.avg_pool1d.default", "aten.avg_pool2d.default", "aten.avg_pool3d.default")
 def _avg_pool(
-    w: GraphWriter, x: Ref, kernel: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False,
+    w: NodeWriter, x: Ref, kernel: Any, stride: Any = (), padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Any:  # fmt: skip
     if divisor_override is not None:
@@ -112,7 +112,7 @@ def _avg_pool(
 @rule("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default",
     "aten.adaptive_max_pool1d.default",
       "aten.adaptive_max_pool2d.default")  # fmt: skip
-def _adaptive_pool(w: GraphWriter, x: Ref, sizes: Any) -> Any:
+def _adaptive_pool(w: NodeWriter, x: Ref, sizes: Any) -> Any:
     """Equal windows; a dimension that becomes 1 may be of any size."""
     count = int(w.operation.split("pool")[1][0])
     wanted: tuple[Any, ...] = each(sizes, count)
@@ -141,7 +141,7 @@ def _adaptive_pool(w: GraphWriter, x: Ref, sizes: Any) -> Any:
 @rule("aten.upsample_nearest1d.vec", "aten.upsample_nearest2d.vec", "aten.upsample_nearest1d.default",
       "aten.upsample_nearest2d.default", "aten.upsample_linear1d.vec", "aten.upsample_bilinear2d.vec",
       "aten.upsample_linear1d.default", "aten.upsample_bilinear2d.default")  # fmt: skip
-def _upsample(w: GraphWriter, x: Ref, sizes: Sequence[Any] | None, *options: Any) -> Any:
+def _upsample(w: NodeWriter, x: Ref, sizes: Sequence[Any] | None, *options: Any) -> Any:
     is_nearest, is_vec = "nearest" in w.operation, w.operation.endswith(".vec")
     align = False if is_nearest else bool(options[0])
     rest = options if is_nearest else options[1:]
