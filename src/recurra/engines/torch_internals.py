@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -35,7 +35,7 @@ is_jit_traced: Callable[[], bool] = torch._C._is_tracing
 is_profiled: Callable[[], bool] = torch._C._autograd._profiler_enabled
 
 # A block that profilers show by a name, with the shapes of its operands: (name, operands).
-profiled_as: Callable[[str, Sequence[Any]], AbstractContextManager[object]] = torch._C._profiler._RecordFunctionFast
+profiled_as: Any = torch._C._profiler._RecordFunctionFast
 
 # Whether a gradient is a batch of gradients: ``torch.autograd.grad(is_grads_batched=True)``.
 is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor

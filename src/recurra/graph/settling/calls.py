@@ -46,33 +46,33 @@ class SettledCalls:
         free.append(call)
         return results
 
-    def begin(self, feeds: Mapping[str, Any], given: Mapping[str, Array]) -> list[Array] | None:
-        """All outputs for these inputs, and a settled call for the next ones of their shapes.
+    def begin(self, given: Mapping[str, Array]) -> list[Array] | None:
+        """All outputs for these inputs, new arrays, by a settled call that later calls of their shapes use.
 
         Args:
-            feeds: the inputs as the caller gave them.
             given: all inputs as arrays, also those that the caller left out.
 
         Returns:
-            new arrays; None if the graph cannot be settled.
+            None if the graph cannot be settled.
 
         Raises:
             OnnxError: an operator refuses its inputs.
         """
-        key, maker = _key(feeds), step_maker()
-        if key is None or maker is None or (key in self._free and self._free[key] is None):
+        key, maker = _key(given), step_maker()
+        if maker is None or self._free.get(key, ()) is None:
             return None
-        call = None
+        found = self.run(given)
+        if found is not None:
+            return found
         try:
             with np.errstate(all="ignore"):
                 call = settle(self._graph, given, maker)
-                results = call.results()
         except ChangedShapeError:
             self._free[key] = None
             return None
+        results = call.results()
         if call.nbytes <= _LARGEST:
-            self._free.setdefault(key, [])
-            free = self._free[key]
+            free = self._free.setdefault(key, [])
             if free is not None:
                 free.append(call)
         while len(self._free) > _MOST:

@@ -123,7 +123,9 @@ class _Walk:
             values.update(self._computed(step, inputs))
             known.update(name for name in step.outputs if name)
             return node
-        outputs = self._branch(node, values, known) if step.operator == "If" else None
+        outputs: Sequence[Array | None] | None = None
+        if step.operator == "If":
+            outputs = self._branch(node, values, known)
         settle_node = SETTLERS.get(step.operator)
         if outputs is None and settle_node is not None:
             try:

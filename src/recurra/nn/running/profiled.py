@@ -19,4 +19,7 @@ def profiled_call(module: Any, x: Any) -> AbstractContextManager[object]:
     """
     name = type(module).__name__
     shown = module.cell.name if name in ("Recurrent", "RecurrentCell") else name
-    return profiled_as(f"recurra::{shown}", (x.data if isinstance(x, PackedSequence) else x,))
+    block: AbstractContextManager[object] = profiled_as(
+        f"recurra::{shown}", (x.data if isinstance(x, PackedSequence) else x,)
+    )
+    return block
