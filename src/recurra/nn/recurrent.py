@@ -315,8 +315,7 @@ class Recurrent(Regularised):
                 result: tuple[Any, ...] | None = None if whole is None else direct_layer(self, whole, given)
                 if result is not None:
                     return result
-            checked: tuple[Any, ...] = run_checked(self._checked_call, x, state, reset, return_trace, inputs)
-            return checked
+            return run_checked(self._checked_call, x, state, reset, return_trace, inputs)
         finally:
             if own is not None:
                 self.__dict__["_parameters"] = own

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from recurra.engines.torch_internals import is_jit_traced, is_profiled
 from recurra.nn.running.profiled import profiled_call
 
+Result = TypeVar("Result")
 
-def run_checked(checked_call: Callable[..., Any], *arguments: Any) -> Any:
+
+def run_checked(checked_call: Callable[..., Result], *arguments: Any) -> Result:
     """Run a module's checked call.
 
     While torch.jit.trace records, torch warns of every comparison of a size. The checks compare sizes and leave nothing
