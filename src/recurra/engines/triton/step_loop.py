@@ -24,7 +24,7 @@ PROGRAMS = 132  # as many as there are multiprocessors: fewer programs get narro
 GRAPHS = 4  # kept by a loop, each for one shape
 _GRAPH_BYTES = 1 << 28  # the most that a graph's own copy of its inputs may take
 
-Place = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
+ArrayPlace = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
 
 
 @dataclass(eq=False)
@@ -38,9 +38,9 @@ class _StepRun:
         steps: the steps.
     """
 
-    given: dict[Place, Tensor]
+    given: dict[ArrayPlace, Tensor]
     ends: list[tuple[Tensor, Tensor]]
-    made: dict[Place, Tensor]
+    made: dict[ArrayPlace, Tensor]
     steps: Steps
 
     def inputs(self) -> list[Tensor]:
@@ -101,7 +101,7 @@ class StepLoop:
 
     def _run(self, arrays: LoopArrays, steps: Steps) -> _StepRun:
         """The tensors of a run on new memory."""
-        like, given, made = arrays.states[0], dict[Place, Tensor](), dict[Place, Tensor]()
+        like, given, made = arrays.states[0], dict[ArrayPlace, Tensor](), dict[ArrayPlace, Tensor]()
         for kind, variable in self._places:
             if kind == "constant":
                 given[(kind, variable)] = as_constant(arrays.constants[variable], like.dtype)
