@@ -28,6 +28,7 @@ from recurra.nn.checks import (
     check_reset,
     check_weights,
 )
+from recurra.nn.fixed import SHOWN
 from recurra.nn.further_inputs import GivenInputs, further_inputs, joined, layer_rows
 from recurra.nn.input_form import Input, InputForm
 from recurra.nn.layer_states import (
