@@ -67,8 +67,8 @@ ALLOWED = {
 # Third-party packages, and the parts that may import them.
 THIRD_PARTY = {
     "numpy": {
-        "page", "vocabulary", "series", "cells", "engines", "model", "conversion", "packed", "graph", "runtime", "onnx",
-        "look", "tasks", "bench",
+        "page", "vocabulary", "series", "cells", "engines", "model", "conversion", "packed", "graph", "runtime", "nn",
+        "onnx", "look", "tasks", "bench",
     },
     "torch": {"engines", "nn", "onnx", "look", "tasks", "bench", "cli"},
     "triton": {"engines"},

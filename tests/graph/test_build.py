@@ -50,7 +50,7 @@ def test_an_inner_graph_reads_outer_values():
 
 
 def test_what_is_not_known_is_named():
-    with pytest.raises(OnnxError, match="m cannot be loaded: operators that are not supported: Frob ×1$"):
+    with pytest.raises(OnnxError, match=r"m cannot be loaded: operators that are not supported: Frob ×1$"):
         model([GraphNode("Frob", ("x",), ("y",), {}, name="a")], {})
     with pytest.raises(OnnxError, match=r"not supported: com\.example\.Add ×1$"):
         model([GraphNode("Add", ("x", "x"), ("y",), {}, domain="com.example")], {})
