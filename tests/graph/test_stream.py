@@ -1,5 +1,8 @@
 """Streams of graphs: the same bits as the whole, states by names and shapes, resets and snapshots."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -57,6 +60,15 @@ def test_resets_and_snapshots():
     assert not stream.state["h_in"].any()
     stream.state = {"h_in": ZERO + 1}
     np.testing.assert_array_equal(stream.state["h_in"], ZERO + 1)
+
+
+def test_models_and_streams_are_copied():
+    model = recurrent_model()
+    stream = model.stream(batch=2)
+    stream.step(X)
+    for copied in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        np.testing.assert_array_equal(copied.step(X[:1]), copy.copy(stream).step(X[:1]))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model))(X, ZERO)[0], model(X, ZERO)[0])
 
 
 def test_mistakes_are_named():

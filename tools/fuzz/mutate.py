@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 from fuzz.foreign import zipped
 from fuzz.grow import grown
 from recurra.model.annotations import ANNOTATIONS
-from recurra.model.file import KEY
+from recurra.model.file import GRAPH_KEY, KEY
 from recurra.model.kinds import KINDS
 from recurra.model.safetensors import DTYPES
 from recurra.program import OPERATIONS
@@ -83,13 +83,14 @@ def _file(data: bytes, draw: random.Random) -> bytes:
     (length,) = struct.unpack_from("<Q", data)
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
     metadata = header.get("__metadata__")
-    if isinstance(metadata, dict) and isinstance(metadata.get(KEY), str) and draw.random() < 0.7:
-        description = json.loads(metadata[KEY])
+    key = GRAPH_KEY if isinstance(metadata, dict) and GRAPH_KEY in metadata else KEY
+    if isinstance(metadata, dict) and isinstance(metadata.get(key), str) and draw.random() < 0.7:
+        description = json.loads(metadata[key])
         if draw.random() < 0.1 and description.get("programs"):
             description["programs"][0] = grown(draw)
         else:
             _change(description, draw)
-        metadata[KEY] = _text(description).decode("utf-8", "surrogatepass")
+        metadata[key] = _text(description).decode("utf-8", "surrogatepass")
     else:
         _change(header, draw)
     if draw.random() < 0.7:

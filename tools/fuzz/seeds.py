@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fuzz.foreign import foreign
+from fuzz.graphs import files_of_graphs
 from fuzz.grow import grown
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
@@ -177,8 +178,9 @@ def programs() -> Iterator[str]:
 
 
 def all_seeds() -> Iterator[tuple[str, bytes]]:
-    """All inputs, each with a name that begins with its kind: model, program, torch, hdf5 or keras."""
+    """All inputs, each with a name that begins with its kind: model, graph, program, torch, hdf5 or keras."""
     yield from ((f"model-{number}", data) for number, data in enumerate(files()))
+    yield from ((f"graph-{number}", data) for number, data in enumerate(files_of_graphs()))
     yield from ((f"program-{number}", text.encode()) for number, text in enumerate(programs()))
     yield from foreign()
 

@@ -6,6 +6,7 @@ import io
 import math
 import warnings
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,10 +20,15 @@ from recurra.conversion.reading import of_state_dict
 from recurra.engines import Call, Wishes
 from recurra.engines.native import NativeEngine
 from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
+from recurra.graph.build import build
+from recurra.graph.file import check_numbers, graph_of
+from recurra.graph.graph import ModelGraph
+from recurra.graph.model import GraphModel
+from recurra.graph.stream import paired_states
 from recurra.model import Description, weights_of
-from recurra.model.file import model_of
+from recurra.model.file import GRAPH_KEY, model_of
 from recurra.model.file_errors import refusing
-from recurra.model.safetensors import unpack_from
+from recurra.model.safetensors import Tensor, unpack_from
 from recurra.program import Program, Sizes, from_json, to_json
 from recurra.runtime import AutoregressiveModel, ForecastModel, Model
 from recurra.series.panel import Panel
@@ -36,8 +42,8 @@ class Found(Exception):  # noqa: N818  (fuzzing looks for it)
     """A fault that was found."""
 
 
-def read(data: bytes) -> Program | Description | FileArrays | None:
-    """The program, model or arrays of an input; None if it is refused as it should be.
+def read(data: bytes) -> Program | Description | FileArrays | GraphModel | None:
+    """The program, model, arrays or graph of an input; None if it is refused as it should be.
 
     Raises:
         Found: a message is too long, has several lines or control characters; or a round trip changes a program.
@@ -53,21 +59,37 @@ def read(data: bytes) -> Program | Description | FileArrays | None:
             arrays = read_known(stream, len(data))
             if arrays is not None:
                 return arrays
-            return unpack_from(stream, len(data), lambda *found: model_of(*found, of_state_dict))
+            content, tensors = unpack_from(stream, len(data), _content)
+            if isinstance(content, ModelGraph):
+                check_numbers(tensors)
+                return build(content, "input")
+            return content
     except (ProgramError, FileFormatError) as error:
         if not str(error).isprintable() or len(str(error)) > MAX_LINE:
             raise Found(f"a message that is no line: {error!r}") from error
         return None
 
 
-def use(content: Program | Description | FileArrays, sizes: tuple[int, int]) -> None:
+def _content(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> tuple[Description | ModelGraph, Mapping[str, Tensor]]:
+    """What a file's arrays and metadata describe, and the arrays, whose numbers come later."""
+    return (
+        graph_of(tensors, metadata) if GRAPH_KEY in metadata else (model_of(tensors, metadata, of_state_dict), tensors)
+    )
+
+
+def use(content: Program | Description | FileArrays | GraphModel, sizes: tuple[int, int]) -> None:
     """Run a program or model forward and backward, step by step and as a whole. Errors are fine, crashes are not.
 
     Args:
-        content: the program or model, or arrays, which are converted.
+        content: the program, model or graph, or arrays, which are converted.
         sizes: of a program, its input and hidden sizes.
     """
     try:
+        if isinstance(content, GraphModel):
+            _run_graph(content)
+            return
         if isinstance(content, FileArrays):
             content = converted(Arrays("input", *content))
         if isinstance(content, Program):
@@ -113,6 +135,19 @@ def _draw(model: AutoregressiveModel) -> None:
     paths = model.paths(panel, 2, samples=3)
     if not np.isfinite(paths).all():
         raise Found(f"sample paths of {paths}")
+
+
+def _run_graph(model: GraphModel) -> None:
+    """Run a graph twice on inputs of its shapes, its free sizes 2, and as a stream where it has states."""
+    given = {}
+    for declared in model.inputs:
+        shape = [size if isinstance(size, int) else 2 for size in declared.shape or ()]
+        if math.prod(shape) <= MOST_WEIGHTS:
+            given[declared.name] = np.ones(shape, declared.dtype or np.float32)
+    model.run(None, given)
+    model.run(None, given)
+    states = paired_states(model)
+    model.stream(states, 2).step(**{name: value for name, value in given.items() if name not in states})
 
 
 def _run(model: Model) -> None:

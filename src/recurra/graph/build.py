@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -48,6 +49,10 @@ def build(model: ModelGraph, name: str, problems: Sequence[str] = ()) -> GraphMo
     if builder.refusals:
         raise OnnxError(f"{name} cannot be loaded: {builder.refusals.text()}")
     return GraphModel(graph, defaults, name, model)
+
+
+# A model is copied and pickled as its graph, and built again.
+copyreg.pickle(GraphModel, lambda model: (build, (model.source, model.name)))
 
 
 class _Builder:

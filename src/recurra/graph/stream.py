@@ -79,7 +79,7 @@ class GraphStream:
     """Runs of a graph that hold its states: ``y = stream.step(x)``, and so on.
 
     The outputs are those of one call of a graph over the whole, to the bit, where the graph computes step by step. One
-    thread at a time may use a stream.
+    thread at a time may use a stream. Copied and unpickled streams start from the same state.
 
     Args:
         model: the model.
@@ -225,7 +225,14 @@ class GraphStream:
         self._held = dict(zip(self._held, unpack(snapshot, list(self._held.values())), strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a GraphStream cannot be copied or pickled: make one of the model, and restore a snapshot")
+        return _revived, (self.model, self.states, self.batch, self.snapshot())
+
+
+def _revived(model: GraphModel, states: Mapping[str, str], batch: int, snapshot: bytes) -> GraphStream:
+    """The copy that copying or unpickling a stream makes."""
+    stream = GraphStream(model, states, batch)
+    stream.restore(snapshot)
+    return stream
 
 
 def _checked(model: GraphModel, states: Mapping[str, str]) -> dict[str, str]:
