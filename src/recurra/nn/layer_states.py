@@ -48,9 +48,14 @@ def learned_for(x: Any, module: Any) -> Any:
     """The learned states for an input, as a caller would give them; None where a checked call finds what x is."""
     if not isinstance(x, Tensor) or x.dim() not in (2, 3):
         return None
-    batch = 1 if x.dim() == 2 else x.shape[0 if module.batch_first else 1]
-    states = learned_states(module, module._initial_names, False, batch)
-    given = [state.squeeze(1) if x.dim() == 2 and isinstance(state, Tensor) else state for state in states]
+    batch, directions = 1 if x.dim() == 2 else x.shape[0 if module.batch_first else 1], module._directions
+    states = learned_states(module, module._initial_names, module._arrangement.by_layer, batch)
+    given: list[Any] = [
+        (state.squeeze(1) if x.dim() == 2 else state)
+        if isinstance(state, Tensor)
+        else tuple(torch.stack(list(state[begin : begin + directions])) for begin in range(0, len(state), directions))
+        for state in states
+    ]
     return tuple(given) if len(given) > 1 else given[0]
 
 

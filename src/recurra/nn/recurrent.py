@@ -19,15 +19,7 @@ from recurra.equations.free_sizes import free_sizes, size_argument
 from recurra.errors import EquationError
 from recurra.model.interface import FurtherInput
 from recurra.nn.arranging import arrangement_of, hidden_sizes_of
-from recurra.nn.checks import (
-    InputCheck,
-    as_int,
-    check_autocast,
-    check_dropout,
-    check_flags,
-    check_reset,
-    check_weights,
-)
+from recurra.nn.checks import InputCheck, as_int, check_autocast, check_dropout, check_flags, check_reset, check_weights
 from recurra.nn.fixed import SHOWN
 from recurra.nn.further_inputs import GivenInputs, further_inputs, joined, layer_rows
 from recurra.nn.input_form import Input, InputForm
@@ -41,8 +33,9 @@ from recurra.nn.layer_states import (
     zero_states,
 )
 from recurra.nn.regularisation import Regularised
+from recurra.nn.running.arranged import direct_call
 from recurra.nn.running.autocast import autocast, is_autocast
-from recurra.nn.running.direct import DirectCalls, direct_layer
+from recurra.nn.running.direct import DirectCalls
 from recurra.nn.running.learned_reset import LearnedResets
 from recurra.nn.running.recorded import refuse_fixed, run_checked
 from recurra.nn.running.run_layers import run_layers
@@ -308,11 +301,11 @@ class Recurrent(Regularised):
     ) -> tuple[Any, ...]:
         own = self._drop_weights() if self.weight_drop and self.training else None
         try:
-            is_direct = reset is None and not return_trace and self._is_plain and not torch.compiler.is_compiling()
+            is_direct = reset is None and not return_trace and not torch.compiler.is_compiling()
             if is_direct and (own is None or not self._calls.is_frozen):  # a frozen module packs its weights once
                 given = learned_for(x, self) if self._initial_names and state is None else state
                 whole = joined(self, x, inputs) if inputs or self._further else x
-                result: tuple[Any, ...] | None = None if whole is None else direct_layer(self, whole, given)
+                result: tuple[Any, ...] | None = None if whole is None else direct_call(self, whole, given)
                 if result is not None:
                     return result
             return run_checked(self._checked_call, x, state, reset, return_trace, inputs)
@@ -325,7 +318,7 @@ class Recurrent(Regularised):
     def _checked_call(
         self, x: Input, state: object, reset: Tensor | None, return_trace: bool, inputs: GivenInputs
     ) -> tuple[Any, ...]:
-        """Run a call with all checks; ``direct_layer`` runs plain calls."""
+        """Run a call with all checks; ``direct_call`` runs plain ones."""
         weights = self._weights()
         flat = [weight for group in weights for weight in group]
         shapes = [shape for scan in self._scans for shape in scan.shapes]

@@ -44,6 +44,7 @@ class DirectCalls:
         by_engine: the direct calls, by engine, precision of products, dtype, and whether random masks are drawn where
             the cell has some.
         layers: by engine, its call of all scans at once; None where it has none.
+        levels: of a layer that is arranged otherwise, its layers one by one; None until they are called.
         is_frozen: whether the weights are promised to stay as they are.
         announced: the kinds of devices on which the log has said that the module runs step by step.
     """
@@ -51,6 +52,7 @@ class DirectCalls:
     def __init__(self) -> None:
         self.by_engine: dict[tuple[str, str, torch.dtype, bool], _EngineCalls] = {}
         self.layers: dict[str, Layers | None] = {}
+        self.levels: list[Any] | None = None
         self.is_frozen = False
         self.announced: set[str] = set()
 
@@ -59,7 +61,7 @@ class DirectCalls:
 
     def thaw(self) -> None:
         """Allow the weights to change again."""
-        self.is_frozen = False
+        self.is_frozen, self.levels = False, None
         for calls in self.by_engine.values():
             calls.packed = None
 

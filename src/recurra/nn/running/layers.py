@@ -30,14 +30,14 @@ def through_layers(
     """
     for begin in range(0, count, directions):
         outputs = [run(number, x) for number in range(begin, begin + directions)]
-        output = outputs[0] if directions == 1 else _merged(outputs, merge_mode)
+        output = outputs[0] if directions == 1 else merged(outputs, merge_mode)
         if begin + directions < count:
             output = between(output)
         x = x + output if adds_input and adds_input[begin // directions] else output
     return x
 
 
-def _merged(outputs: Sequence[Tensor], mode: str) -> Tensor:
+def merged(outputs: Sequence[Tensor], mode: str) -> Tensor:
     """Both directions' outputs as one."""
     if mode == "concat":
         return torch.cat(list(outputs), -1)
