@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra.engines import StepMaker
 from recurra.engines.steps import StepRun
+from recurra.graph.operators.limits import checked_shape
 from recurra.graph.running import NodeStep
 from recurra.graph.settling.memory import Buffers
 from recurra.graph.table import Array
@@ -68,8 +69,12 @@ class SettlingNode:
         return all(self.input(number) is None or self._known[number] for number in numbers)
 
     def array(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """A contiguous array for an output."""
-        return self.buffers.array(shape, dtype)
+        """A contiguous array for an output.
+
+        Raises:
+            ValueError: it would have more than 2 GiB.
+        """
+        return self.buffers.array(checked_shape(shape, np.dtype(dtype)), dtype)
 
     def contiguous(self, array: Array) -> Array:
         """The array, or a contiguous copy, which a step makes."""

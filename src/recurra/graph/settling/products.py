@@ -41,9 +41,9 @@ def matmul(node: SettlingNode) -> Sequence[Array] | None:
     matrix = node.known(1)
     if matrix is not None and matrix.ndim == 2 and a.ndim > 1 and a.shape[-1] == matrix.shape[0]:
         return _product(node, a, matrix, _with_bias(node, matrix), (*a.shape[:-1], matrix.shape[1]))
-    if min(a.ndim, b.ndim) < 2:
+    if min(a.ndim, b.ndim) < 2 or a.shape[-1] != b.shape[-2]:
         return None
-    y = node.array(np.matmul(a, b).shape, a.dtype)
+    y = node.array((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.dtype)
     node.runs.append(partial(np.matmul, a, b, y))
     return [y]
 

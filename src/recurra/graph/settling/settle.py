@@ -135,12 +135,13 @@ class _SettlingWalk:
         if outputs is None and settle_node is not None:
             try:
                 outputs = settle_node(node)
+                for run in node.runs:
+                    run()
             except REFUSALS:  # the operator's own function says what is wrong, or computes it
+                outputs = None
                 node = SettlingNode(step, inputs, are_known, self.maker, self.buffers, follower, constant)
         if outputs is None:
             outputs = self._by_function(node)
-        for run in node.runs:
-            run()
         self.runs += node.runs
         for name, array in zip(node.outputs, outputs, strict=False):
             if name:
@@ -168,6 +169,9 @@ class _SettlingWalk:
         outputs = [
             self.buffers.array(results[name].shape, results[name].dtype) if name else None for name in step.outputs
         ]
+        for name, own in zip(step.outputs, outputs, strict=True):
+            if name:
+                own[...] = results[name]
         node.runs.append(_FunctionRun(step, node.inputs, outputs))
         return outputs
 
