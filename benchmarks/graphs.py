@@ -124,9 +124,7 @@ def vad(graph, is_frame):
     x = graph.node("Unsqueeze", x, graph.integers(1))
     x = graph.node("Pad", x, graph.integers(0, 0, 0, 0, 0, 64), mode="reflect")
     spectrum = graph.conv(x, 1, 258, (256,), bias=False, strides=[128])
-    parts = [
-        graph.node("Slice", spectrum, *(graph.integers(n) for n in (begin, begin + 129, 1))) for begin in (0, 129)
-    ]
+    parts = [graph.node("Slice", spectrum, *(graph.integers(n) for n in (begin, begin + 129, 1))) for begin in (0, 129)]
     squares = [graph.node("Mul", part, part) for part in parts]
     x = graph.node("Sqrt", graph.node("Add", *squares))
     for channels, filters, stride in ((129, 128, 1), (128, 64, 2), (64, 64, 2), (64, 128, 1)):
@@ -273,7 +271,10 @@ def measure(kinds, threads, rounds):
             first, second = time_in_turns([lambda: own.run(None, feeds), lambda: other.run(None, feeds)], rounds, clock)  # noqa: B023
             ratios.append(second / first)
             size = "a frame" if is_frame else "a minute"
-            print(f"| {kind}, {size} | {threads} | {1000 * first:.3f} | {1000 * second:.3f} | {ratios[-1]:.2f} |", flush=True)
+            print(
+                f"| {kind}, {size} | {threads} | {1000 * first:.3f} | {1000 * second:.3f} | {ratios[-1]:.2f} |",
+                flush=True,
+            )
     mean = math.exp(statistics.mean(map(math.log, ratios)))
     print(f"| geometric mean, least | {threads} | | | {mean:.2f}, {min(ratios):.2f} |", flush=True)
 

@@ -6,6 +6,8 @@
 Cases are the last values of series in ../shared/data, which no contender sees: `air24` and `air12`, monthly airline
 passengers; `sun36`, monthly sunspots, and `sun36roll`, ten origins in their last 360 values; `temp30`, daily minimum
 temperatures, and `temp30roll`, twelve origins in their last 360. Days that the file lacks are interpolated for all.
+`sun36early720` and its like are ten origins of the sunspots before these, by which rules are decided; they run if
+named.
 A model is trained once, on what was known at the first origin. Each training has a process of its own, and all
 contenders take turns, seed by seed. With --one-step sunspots are forecast one step ahead 360 times, beside AR(p) of
 statsmodels. --peers-python names the Python of an environment that has the other libraries, and adds them:
@@ -60,6 +62,7 @@ class Case:
         horizon: the steps of a forecast, and between origins.
         origins: the number of origins; the last is `horizon` steps before the end.
         longer: another season of the naive forecasts.
+        unused: the steps at the end that the case knows nothing of.
     """
 
     file: str
@@ -68,10 +71,13 @@ class Case:
     horizon: int
     origins: int = 1
     longer: int | None = None
+    unused: int = 0
 
     def task(self, seed: int) -> Task:
         """The task of all contenders."""
         times, values = series_of(DATA / self.file, self.frequency)
+        end = len(values) - self.unused
+        times, values = times[:end], values[:end]
         origins = [len(values) - self.horizon * back for back in range(self.origins, 0, -1)]
         return Task(times, values, self.frequency, self.season, self.horizon, origins, list(LEVELS), seed)
 
@@ -86,6 +92,12 @@ CASES = {
     "temp30roll": Case(TEMPERATURES, "D", 365, 30, 12),
     ONE_STEP: Case(SUNSPOTS, "MS", 12, 1, 360, longer=132),
 }
+# Rules are decided by these: origins before all of those above. The number is how long before the end the first one is.
+EARLIER = {
+    f"sun36early{first}": Case(SUNSPOTS, "MS", 12, 36, 10, longer=132, unused=first - 360)
+    for first in (720, 1080, 1440)
+}
+CASES |= EARLIER
 
 
 def series_of(path: Path, frequency: str) -> tuple[list[str], list[float]]:
@@ -157,7 +169,7 @@ def naive_quantiles(panel: Panel, origins: list[int], horizon: int, season: int)
 
 def run(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A record of each outcome: case, contender, seed, figures, seconds and memory."""
-    names = options.case or [name for name in CASES if name != ONE_STEP]
+    names = options.case or [name for name in CASES if name != ONE_STEP and name not in EARLIER]
     names += [ONE_STEP] if options.one_step and ONE_STEP not in names else []
     for name in names:
         for contender, measures in naive_figures(CASES[name]).items():

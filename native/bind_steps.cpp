@@ -77,20 +77,20 @@ Windows windows_of(const Array& x, const Output& y, std::int64_t groups, Pair ke
 }
 
 template <class T>
-Held convolution_of(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y, std::int64_t groups,
-                    Pair strides, Pair dilations, Pair before, Pair after, const Words& words,
+Held convolution_of(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y,
+                    std::int64_t groups, Pair strides, Pair dilations, Pair before, Pair after, const Words& words,
                     const std::vector<double>& literals, int threads) {
   require(weights.ndim() == 4, "weights must be (filters, channels / groups, height, width)");
   const Pair kernel{static_cast<std::int64_t>(weights.shape(2)), static_cast<std::int64_t>(weights.shape(3))};
   const Windows w = windows_of(x, y, groups, kernel, strides, dilations, before, after);
   std::unique_ptr<Chain<T>> chain;
   if (!words.empty()) chain = std::make_unique<Chain<T>>(words, literals, 2, routines<T>());
-  return {convolution<T>(w, dense<T>(x, {-1, -1, -1, -1}),
-                         dense<T>(weights, {w.filters, w.channels / groups, kernel[0], kernel[1]}),
-                         bias ? dense<T>(*bias, {w.filters}) : nullptr,
-                         dense<T>(y, {w.images, w.filters, w.out(0), w.out(1)}), std::move(chain), threads,
-                         routines<T>()),
-          {}};
+  return {
+      convolution<T>(w, dense<T>(x, {-1, -1, -1, -1}),
+                     dense<T>(weights, {w.filters, w.channels / groups, kernel[0], kernel[1]}),
+                     bias ? dense<T>(*bias, {w.filters}) : nullptr,
+                     dense<T>(y, {w.images, w.filters, w.out(0), w.out(1)}), std::move(chain), threads, routines<T>()),
+      {}};
 }
 
 Held convolution_step(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y,
@@ -101,8 +101,8 @@ Held convolution_step(const Constant& x, const Constant& weights, const std::opt
 }
 
 template <class T>
-Held pooling_of(const Constant& x, const std::optional<Constant>& counts, const Any& y, Pair kernel, Pair strides, Pair dilations,
-                Pair before, Pair after, int threads) {
+Held pooling_of(const Constant& x, const std::optional<Constant>& counts, const Any& y, Pair kernel, Pair strides,
+                Pair dilations, Pair before, Pair after, int threads) {
   const Windows w = windows_of(x, y, 1, kernel, strides, dilations, before, after);
   require(w.filters == w.channels, "y must have the channels of x");
   return {pooling<T>(w, dense<T>(x, {-1, -1, -1, -1}), counts ? dense<T>(*counts, {w.out(0), w.out(1)}) : nullptr,
@@ -133,7 +133,8 @@ class Elementwise : public Step {
     split_work(threads_, work_, count, [&](std::int64_t begin, std::int64_t end) {
       thread_local std::vector<typename Chain<T>::Array> own;
       own = arrays_;
-      const std::int64_t first = by_rows ? 0 : begin * piece, last = by_rows ? columns_ : std::min(columns_, end * piece);
+      const std::int64_t first = by_rows ? 0 : begin * piece,
+                         last = by_rows ? columns_ : std::min(columns_, end * piece);
       for (auto& array : own) array.data += by_rows ? begin * array.row_stride : first * array.column_step;
       chain_.run(own.data(), static_cast<std::size_t>(by_rows ? end - begin : rows_),
                  static_cast<std::size_t>(last - first));
@@ -165,7 +166,8 @@ Held elementwise_of(const std::vector<Constant>& arrays, const Words& words, con
     const auto own_rows = static_cast<std::int64_t>(array.shape(0)), own = static_cast<std::int64_t>(array.shape(1));
     require((own_rows == rows || own_rows == 1) && (own == columns || own == 1), "arrays that do not broadcast");
     require(own == 1 || array.stride(1) == 1, "columns that are not contiguous");
-    places.push_back({const_cast<T*>(static_cast<const T*>(array.data())), own_rows == 1 ? 0 : array.stride(0), own == 1 && columns > 1 ? 0 : 1});
+    places.push_back({const_cast<T*>(static_cast<const T*>(array.data())), own_rows == 1 ? 0 : array.stride(0),
+                      own == 1 && columns > 1 ? 0 : 1});
     is_whole.push_back(own_rows == rows && own == columns);
   }
   for (std::size_t at = 1; at < words.size(); at += 5) {
@@ -271,25 +273,29 @@ class Steps {
 
 void bind_steps(nb::module_& m) {
   nb::class_<Held>(m, "Step", "A computation on arrays that stay where they are.")
-      .def("keep", [](Held& held, nb::object object) { held.alive.push_back(std::move(object)); }, nb::arg("object"),
-           "Keep an object alive as long as the step: the arrays that it reads and writes.")
+      .def(
+          "keep", [](Held& held, nb::object object) { held.alive.push_back(std::move(object)); }, nb::arg("object"),
+          "Keep an object alive as long as the step: the arrays that it reads and writes.")
       .def_prop_ro("nbytes", [](const Held& held) { return held.step->bytes(); }, "The memory of its own.");
   nb::class_<Steps>(m, "Steps", "Steps that one call runs one after the other.")
       .def(nb::init<std::vector<nb::object>>(), nb::arg("steps"))
       .def("run", &Steps::run, "Run them. One thread at a time may do so.");
-  m.def("convolution_step", &convolution_step, nb::arg("x"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("y"),
-        nb::arg("groups"), nb::arg("strides"), nb::arg("dilations"), nb::arg("before"), nb::arg("after"),
-        nb::arg("operations"), nb::arg("literals"), nb::arg("threads"),
-        "The cross-correlation of x (images, channels, height, width) with weights (filters, channels / groups, height,\n"
-        "width), then elementwise operations, whose array 0 is the sum and whose array 1 is y. The weights stay as they are.\n\n"
-        "Raises ValueError where arrays are not contiguous or sizes do not fit.");
+  m.def(
+      "convolution_step", &convolution_step, nb::arg("x"), nb::arg("weights"), nb::arg("bias").none(), nb::arg("y"),
+      nb::arg("groups"), nb::arg("strides"), nb::arg("dilations"), nb::arg("before"), nb::arg("after"),
+      nb::arg("operations"), nb::arg("literals"), nb::arg("threads"),
+      "The cross-correlation of x (images, channels, height, width) with weights (filters, channels / groups, height,\n"
+      "width), then elementwise operations, whose array 0 is the sum and whose array 1 is y. The weights stay as they "
+      "are.\n\n"
+      "Raises ValueError where arrays are not contiguous or sizes do not fit.");
   m.def("pooling_step", &pooling_step, nb::arg("x"), nb::arg("counts").none(), nb::arg("y"), nb::arg("kernel"),
         nb::arg("strides"), nb::arg("dilations"), nb::arg("before"), nb::arg("after"), nb::arg("threads"),
         "The largest element of each window; with counts (height, width) of y, the sum divided by them.");
-  m.def("elementwise_step", &elementwise_step, nb::arg("arrays"), nb::arg("operations"), nb::arg("literals"),
-        nb::arg("threads"),
-        "Elementwise operations on matrices that broadcast. Each operation is five numbers: operation, result, operands\n"
-        "(-1: none). Values are numbered: arrays, literals, then temporaries.");
+  m.def(
+      "elementwise_step", &elementwise_step, nb::arg("arrays"), nb::arg("operations"), nb::arg("literals"),
+      nb::arg("threads"),
+      "Elementwise operations on matrices that broadcast. Each operation is five numbers: operation, result, operands\n"
+      "(-1: none). Values are numbered: arrays, literals, then temporaries.");
   m.def("copying_step", &copying_step, nb::arg("from_"), nb::arg("to"), nb::arg("threads"),
         "A copy between arrays of the same shape and any strides.");
   m.def("kernel_step", &kernel_step, nb::arg("kernel"), nb::arg("words"), nb::arg("prepared"),

@@ -51,7 +51,8 @@ Chain<T>::Chain(const std::vector<std::int64_t>& words, const std::vector<double
     }
   }
   blocks_ = arrays + words.size() / 5;
-  for (const double literal : literals) literal_values_.insert(literal_values_.end(), routines.lanes, static_cast<T>(literal));
+  for (const double literal : literals)
+    literal_values_.insert(literal_values_.end(), routines.lanes, static_cast<T>(literal));
 }
 
 template <class T>

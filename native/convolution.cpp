@@ -60,9 +60,19 @@ class Convolution : public Step {
  public:
   Convolution(const Windows& windows, const T* x, const T* weights, const T* bias, T* y,
               std::unique_ptr<Chain<T>> after, int threads, const Routines<T>& routines)
-      : w_(windows.as_long_rows()), x_(x), weights_(weights), y_(y), after_(std::move(after)), threads_(threads), r_(routines),
-        rectifies_(after_ != nullptr && after_->rectifies()), channels_(w_.channels / w_.groups), filters_(w_.filters / w_.groups), k_(static_cast<std::size_t>(channels_ * w_.elements())),
-        positions_(w_.out(0) * w_.out(1)), offsets_(w_.offsets(channels_)) {
+      : w_(windows.as_long_rows()),
+        x_(x),
+        weights_(weights),
+        y_(y),
+        after_(std::move(after)),
+        threads_(threads),
+        r_(routines),
+        rectifies_(after_ != nullptr && after_->rectifies()),
+        channels_(w_.channels / w_.groups),
+        filters_(w_.filters / w_.groups),
+        k_(static_cast<std::size_t>(channels_ * w_.elements())),
+        positions_(w_.out(0) * w_.out(1)),
+        offsets_(w_.offsets(channels_)) {
     work_ = static_cast<double>(w_.images * w_.filters * positions_) * static_cast<double>(k_);
     const auto lanes = static_cast<std::int64_t>(r_.lanes);
     if (w_.has_padding()) padded_.assign(static_cast<std::size_t>(w_.images * w_.channels * plane()), T(0));
@@ -138,9 +148,7 @@ class Convolution : public Step {
   }
 
   // Whole vectors, so that a long row is work for several threads, and its x stays in the first-level cache.
-  std::int64_t columns_of_piece() const {
-    return static_cast<std::int64_t>(4 * r_.panel_vectors * r_.lanes);
-  }
+  std::int64_t columns_of_piece() const { return static_cast<std::int64_t>(4 * r_.panel_vectors * r_.lanes); }
 
   // ---- few windows: windows times packed filters ----
 
@@ -150,7 +158,8 @@ class Convolution : public Step {
     packed_.assign(vectors * lanes * k_ + slack, T(0));
     std::vector<Source<T>> sources;
     for (std::size_t v = 0; v < vectors; ++v) {
-      sources.push_back({weights_ + v * lanes * k_, 1, static_cast<std::ptrdiff_t>(k_), std::min(lanes, count - v * lanes)});
+      sources.push_back(
+          {weights_ + v * lanes * k_, 1, static_cast<std::ptrdiff_t>(k_), std::min(lanes, count - v * lanes)});
     }
     for (std::size_t v = 0; v < vectors; v += r_.panel_vectors) {
       r_.pack(packed_.data() + v * lanes * k_, k_, sources.data() + v, std::min(r_.panel_vectors, vectors - v));
@@ -168,7 +177,8 @@ class Convolution : public Step {
     thread_local std::vector<Column<T>> columns;
     pointers.clear(), columns.clear();
     for (std::size_t row = 0; row < rows; ++row) {
-      const std::int64_t image = static_cast<std::int64_t>(row) / positions_, p = static_cast<std::int64_t>(row) % positions_;
+      const std::int64_t image = static_cast<std::int64_t>(row) / positions_,
+                         p = static_cast<std::int64_t>(row) % positions_;
       const T* from = input(image, 0) + p / w_.out(1) * w_.strides[0] * w_.padded(1) + p % w_.out(1) * w_.strides[1];
       T* window = windows + row * k_;
       for (std::size_t k = 0; k < k_; ++k) window[k] = from[offsets_[k]];
@@ -178,12 +188,14 @@ class Convolution : public Step {
       columns.push_back({sums + v * lanes, static_cast<std::ptrdiff_t>(stride), bias_.data() + v * lanes, 0});
     }
     r_.multiply(pointers.data(), rows, k_, {packed_.data()}, columns.data(), vectors);
-    if (positions_ == 1) return finish(sums, static_cast<std::ptrdiff_t>(stride), y_, w_.filters, w_.images, w_.filters);
+    if (positions_ == 1)
+      return finish(sums, static_cast<std::ptrdiff_t>(stride), y_, w_.filters, w_.images, w_.filters);
     for (std::int64_t image = 0; image < w_.images; ++image) {
       const T* from = sums + image * positions_ * static_cast<std::int64_t>(stride);
       T* to = y_ + image * w_.filters * positions_;
       for (std::int64_t f = 0; f < w_.filters; ++f) {
-        for (std::int64_t p = 0; p < positions_; ++p) to[f * positions_ + p] = from[p * static_cast<std::int64_t>(stride) + f];
+        for (std::int64_t p = 0; p < positions_; ++p)
+          to[f * positions_ + p] = from[p * static_cast<std::int64_t>(stride) + f];
       }
     }
     const std::int64_t all = w_.images * w_.filters * positions_;
@@ -207,7 +219,8 @@ class Convolution : public Step {
     const auto wide = static_cast<std::int64_t>(r_.panel_vectors * r_.lanes);
     const std::int64_t tiles = (positions_ + wide - 1) / wide;
     split_work(threads_, work_, w_.images * w_.groups * tiles, [&](auto begin, auto end) {
-      for (std::int64_t n = begin; n < end; ++n) run_tile(n / tiles / w_.groups, n / tiles % w_.groups, n % tiles * wide);
+      for (std::int64_t n = begin; n < end; ++n)
+        run_tile(n / tiles / w_.groups, n / tiles % w_.groups, n % tiles * wide);
     });
   }
 
@@ -226,7 +239,8 @@ class Convolution : public Step {
       for (std::size_t v = 0; v < vectors; ++v) {
         T* out = sums + v * lanes;
         const T* init = begin == 0 ? bias_.data() + static_cast<std::size_t>(group) * filters * lanes : out;
-        columns[v] = {out, static_cast<std::ptrdiff_t>(stride), init, static_cast<std::ptrdiff_t>(begin == 0 ? lanes : stride)};
+        columns[v] = {out, static_cast<std::ptrdiff_t>(stride), init,
+                      static_cast<std::ptrdiff_t>(begin == 0 ? lanes : stride)};
       }
       r_.multiply(rows, filters, length, {panel}, columns, vectors);
     }
@@ -258,7 +272,7 @@ class Convolution : public Step {
   const std::unique_ptr<Chain<T>> after_;
   const int threads_;
   const Routines<T>& r_;
-  const bool rectifies_;  // whether nothing but a ReLU follows
+  const bool rectifies_;                   // whether nothing but a ReLU follows
   const std::int64_t channels_, filters_;  // of a group
   const std::size_t k_;
   const std::int64_t positions_;
@@ -272,7 +286,13 @@ template <class T>
 class Pooling : public Step {
  public:
   Pooling(const Windows& windows, const T* x, const T* counts, T* y, int threads, const Routines<T>& routines)
-      : w_(windows.as_long_rows()), x_(x), counts_(counts), y_(y), threads_(threads), r_(routines), offsets_(w_.offsets(1)) {
+      : w_(windows.as_long_rows()),
+        x_(x),
+        counts_(counts),
+        y_(y),
+        threads_(threads),
+        r_(routines),
+        offsets_(w_.offsets(1)) {
     work_ = static_cast<double>(w_.images * w_.channels * w_.out(0) * w_.out(1) * w_.elements()) / 4;
   }
 
@@ -323,9 +343,9 @@ std::unique_ptr<Step> pooling(const Windows& windows, const T* x, const T* count
   return std::make_unique<Pooling<T>>(windows, x, counts, y, threads, routines);
 }
 
-#define RECURRA_STEPS(T)                                                                                              \
-  template std::unique_ptr<Step> convolution(const Windows&, const T*, const T*, const T*, T*,                        \
-                                             std::unique_ptr<Chain<T>>, int, const Routines<T>&);                    \
+#define RECURRA_STEPS(T)                                                                          \
+  template std::unique_ptr<Step> convolution(const Windows&, const T*, const T*, const T*, T*,    \
+                                             std::unique_ptr<Chain<T>>, int, const Routines<T>&); \
   template std::unique_ptr<Step> pooling(const Windows&, const T*, const T*, T*, int, const Routines<T>&);
 RECURRA_STEPS(float)
 RECURRA_STEPS(double)

@@ -13,8 +13,19 @@ LASTING = ("engines", "graph", "nn", "packed", "runtime", "vocabulary")  # packa
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
 # The same is so where kernels are written for Triton.
 LOWERING += [SOURCE / "engines" / "triton" / f"{name}.py" for name in ("body", "identifiers", "phases", "step_kernels")]
-# The traced variables of a run, and the table of operators, which their definitions fill.
-NO_CACHES = {"engines.protocol.Result.traced", "graph.table._TABLE"}
+# The traced variables of a run; tables of operators, which their definitions fill; and what lasts as long as a graph is
+# read, written or settled.
+NO_CACHES = {
+    "engines.protocol.Result.traced",
+    *("graph.table._TABLE", "graph.settling.node.SETTLERS", "nn.graphs.table.TABLE"),
+    *(
+        "graph.refusals.GraphRefusals._nodes",
+        "graph.running.NodeStep.attributes",
+        "graph.settling.memory.Buffers._owners",
+    ),
+    *("nn.graphs.translate._Translator._sizes", "nn.graphs.translate._Translator._values"),
+    "nn.graphs.writer.NodeWriter.tensors",
+}
 
 
 def name_of(node):

@@ -8,6 +8,7 @@ from recurra import _native, cell, equations
 from recurra.compiler import trace
 from recurra.compiler.derivatives import RULES, UNDIFFERENTIABLE
 from recurra.engines.reference import numpy_table, torch_table
+from recurra.engines.triton.expressions import EXPRESSIONS
 from recurra.onnx.exporting.operations import WRITERS, operator_of
 from recurra.program import OPERATIONS, Program
 
@@ -26,6 +27,7 @@ TABLES = {
     "compiler/derivatives.py": (set(OPERATIONS), {*RULES, *UNDIFFERENTIABLE}),
     "engines/reference/numpy_table.py": (ELEMENTWISE, set(numpy_table.ELEMENTWISE)),
     "engines/reference/torch_table.py": (ELEMENTWISE, set(torch_table.ELEMENTWISE)),
+    "engines/triton/expressions.py": (ELEMENTWISE, set(EXPRESSIONS)),
     "native/operations.def": (ELEMENTWISE, set(_native.operations())),
     "onnx/exporting/operations.py": (set(OPERATIONS), set(WRITERS)),
     "onnx's operators": (

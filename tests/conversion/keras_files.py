@@ -3,9 +3,9 @@
 import base64
 import zlib
 
-# The model: Embedding(5, 2, name="words"), Bidirectional(LSTM(2, return_sequences=True), merge_mode="sum", name="both"),
-# GRU(3, return_sequences=True, name="top"), Dense(2, activation="softmax", name="out"); its weight n is
-# waves(shape, n + 1), and its output for the tokens [[1, 4, 2]] is EXPECTED.
+# The model: Embedding(5, 2, name="words"), Bidirectional(LSTM(2, return_sequences=True), merge_mode="sum",
+# name="both"), GRU(3, return_sequences=True, name="top"), Dense(2, activation="softmax", name="out"); its weight n
+# is waves(shape, n + 1), and its output for the tokens [[1, 4, 2]] is EXPECTED.
 EXPECTED = [[0.32174942, 0.6782506], [0.34178707, 0.65821296], [0.3739998, 0.6260002]]
 SUFFIXES = (".keras", ".h5", ".weights.h5")
 

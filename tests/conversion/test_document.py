@@ -1,4 +1,4 @@
-"""docs/convert.md's code that saves weights from Keras; the code of the others runs with that of all pages."""
+"""docs/convert.md's code that saves a model of Keras; the code of the others runs with that of all pages."""
 
 import numpy as np
 import pytest
@@ -13,12 +13,13 @@ def test_saving_from_keras(tmp_path, monkeypatch):
     import keras
 
     monkeypatch.chdir(tmp_path)
-    names = {"np": np}
+    names = {}
     [block] = [source for source in blocks("docs/convert.md", "python") if source.startswith("import keras\n")]
     exec(block, names)
     trained = names["trained"]
-    table, both, gru, dense = (layer.name for layer in trained.layers)  # numbered, if other layers were made before
-    model = recurra.convert("keras.npz", embedding=table, names=[both, gru], output=dense, batch_first=True)
-    output, _ = model(np.array([[3, 5, 7]]))
-    expected = keras.ops.convert_to_numpy(trained(np.array([[3, 5, 7]])))
-    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
+    ids = np.array([[3, 5, 7]])
+    model = recurra.convert("trained.keras")
+    np.testing.assert_allclose(model(ids)[0], keras.ops.convert_to_numpy(trained(ids)), rtol=0, atol=1e-5)
+    arguments = {"embedding": "words", "names": ["both", "top"], "output": "out", "merge_mode": "sum"}
+    model = recurra.convert("trained.weights.h5", batch_first=True, **arguments)
+    assert model(ids)[0].shape == (1, 3, 30)

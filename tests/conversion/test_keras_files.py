@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import recurra
 from recurra.conversion.files import read_arrays
 from recurra.conversion.hdf5 import content as hdf5_content
 from recurra.conversion.hdf5.groups import read_hdf5
@@ -80,19 +81,11 @@ def test_layers_by_name(suffix, tmp_path):
     logits = convert(written(tmp_path, suffix), **parts, **merged)(IDS)[0][0]
     exponents = np.exp(logits)
     close(exponents / exponents.sum(-1, keepdims=True), keras_files.EXPECTED, 1e-6)
-    with pytest.raises(RecurraError, match="top gives 3 features, both takes 2$"):
+    with pytest.raises(RecurraError, match=r"top gives 3 features, both takes 2$"):
         convert(written(tmp_path, suffix), names=["top", "both"], **merged)
 
 
 def test_what_the_configuration_says(tmp_path, caplog):
-    def relu(layers, config):
-        layers["top"]["config"]["activation"] = "relu"
-
-    path = with_config(tmp_path, relu)
-    with pytest.raises(RecurraError, match="top has activation='relu', which no GRU has here: write the cell and give"):
-        convert(path)
-    convert(path, names="both")
-
     def last(layers, config):
         layers["top"]["config"]["return_sequences"] = False
 
@@ -122,6 +115,37 @@ def test_what_the_configuration_says(tmp_path, caplog):
 
     with pytest.raises(RecurraError, match="both gives the outputs of both directions one by one: say merge_mode="):
         convert(with_config(tmp_path, apart))
+
+
+def test_activations(tmp_path):
+    x = waves((1, 4, 2), 3)
+
+    def activated(activation, gates, version="3.15.1"):
+        def change(layers, config):
+            layers["top"]["config"].update(activation=activation, recurrent_activation=gates)
+
+        path = with_config(tmp_path, change)
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / "dated.keras", "w") as target:
+            for name in source.namelist():
+                data = json.dumps({"keras_version": version}) if name == "metadata.json" else source.read(name)
+                target.writestr(name, data)
+        return convert(tmp_path / "dated.keras", names="top", batch_first=True)(x)[0]
+
+    def expected(activation, gates):
+        options = {"cell": "gru", "activation": activation, "recurrent_activation": gates, "batch_first": True}
+        return convert({name: WEIGHTS[name] for name in WEIGHTS if name.startswith("top")}, **options)(x)[0]
+
+    tanh, sigmoid, hard = recurra.tanh, recurra.sigmoid, recurra.hard_sigmoid
+    close(activated("tanh", "sigmoid"), expected(tanh, sigmoid), 1e-6)
+    close(activated({"class_name": "function", "config": "relu"}, "sigmoid"), expected(recurra.relu, sigmoid), 1e-6)
+    close(activated("linear", "hard_sigmoid"), expected(lambda x: x, hard), 1e-6)
+    close(activated("tanh", "hard_sigmoid", "2.15.0"), expected(tanh, lambda x: hard(x, 0.2)), 1e-6)
+    close(activated("softsign", "sigmoid"), expected(lambda x: x / (1 + recurra.abs(x)), sigmoid), 1e-6)
+    close(activated("silu", "sigmoid"), expected(lambda x: x * sigmoid(x), sigmoid), 1e-6)
+    with pytest.raises(
+        RecurraError, match=r"top has activation='own'; known are tanh, .* For another one write the cell"
+    ):
+        activated("own", "sigmoid")
 
 
 def test_models_that_are_no_chain(tmp_path):
@@ -165,13 +189,12 @@ def test_files_cut_anywhere():
     for length in range(0, len(data), 97):
         with pytest.raises(FileFormatError):
             read_hdf5(data[:length])
-            pytest.fail(f"read after {length} bytes")
 
 
 def test_damage_is_an_error_or_other_numbers():
-    """Every byte of the structures is changed; the numbers of an array may be anything."""
+    """Bytes that are not zero are turned over, one at a time; some of them are numbers of arrays."""
     data = keras_files.content(".weights.h5")
-    refused = 0
+    refused = []
     draw = np.random.default_rng(0)
     for place in draw.choice(np.flatnonzero(np.frombuffer(data, np.uint8)), 300, replace=False):
         changed = bytearray(data)
@@ -179,9 +202,8 @@ def test_damage_is_an_error_or_other_numbers():
         try:
             read_hdf5(bytes(changed))
         except FileFormatError as error:
-            refused += 1
-            assert str(error).isprintable() or "'" in str(error)
-    assert refused > 50
+            refused.append(str(error))
+    assert len(refused) > 50
 
 
 def group_header(data):

@@ -8,6 +8,7 @@ import torch
 
 import recurra
 from recurra.compiler import trace
+from tests.conversion import keras_files
 
 
 def readme(names, printed):
@@ -31,9 +32,14 @@ def convert(names, printed):
     trained, ids = names["trained"], torch.tensor([[4], [8], [15]])
     with torch.no_grad():
         expected = trained["head"](trained["lstm"](trained["embedding"](ids))[0])
-    model = recurra.convert("trained.safetensors", embedding="embedding", names="lstm", output="head")
+    model = recurra.convert("last.ckpt", embedding="embedding", names="lstm", output="head")
     np.testing.assert_allclose(model(ids.numpy())[0], expected.numpy(), rtol=0, atol=1e-6)
     assert names["logits"].shape == (1, 1, 74)
+    np.testing.assert_allclose(names["probabilities"], [keras_files.EXPECTED], rtol=0, atol=1e-6)
+    logits, _ = names["logits_of"](np.array([[1, 4, 2]]))
+    np.testing.assert_allclose(
+        np.exp(logits) / np.exp(logits).sum(-1, keepdims=True), names["probabilities"], atol=1e-6
+    )
     assert "LSTM" in repr(names["model"])
 
 

@@ -9,6 +9,7 @@ import torch
 
 import recurra
 from recurra import equations
+from tests.conversion import keras_files
 from tests.conversion.weights import keras_weights, onnx_weights, torch_weights
 from tests.pages import ROOT, blocks
 
@@ -53,22 +54,12 @@ def cells(names):
 
 def convert(names):
     np.savez("weights.npz", **torch_weights(4, 16, 8))
-    np.savez("keras.npz", **keras_model())
+    for suffix in (".keras", ".weights.h5"):
+        Path(f"trained{suffix}").write_bytes(keras_files.content(suffix))
     np.savez("lstm.npz", **keras_weights(4, (8,)))
     np.savez("plain.npz", *keras_weights(4, (8,)).values())
     np.savez("checkpoint20.npz", **g2p_model())
     onnx_model("model.onnx")
-
-
-def keras_model():
-    """The weights of the page's model, by the paths that Keras gives them."""
-    weights = {"sequential/embedding/embeddings": np.ones((9, 3)), "sequential/dense/kernel": np.ones((2, 4))}
-    lstm = {"kernel": (3, 8), "recurrent_kernel": (2, 8), "bias": (8,)}
-    gru = {"kernel": (4, 6), "recurrent_kernel": (2, 6), "bias": (2, 6)}
-    layers = {"bidirectional/forward_lstm/lstm_cell": lstm, "bidirectional/backward_lstm/lstm_cell": lstm}
-    for name, shapes in {**layers, "gru/gru_cell": gru}.items():
-        weights |= {f"sequential/{name}/{role}": np.ones(shape) for role, shape in shapes.items()}
-    return weights
 
 
 def g2p_model():

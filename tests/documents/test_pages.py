@@ -24,7 +24,7 @@ NOT_RUN = {
     "docs/training.md": 2,
     "docs/tutorials/language_model.md": 1,
 }
-SLOW = {"README.md", "docs/series.md"}
+SLOW = {"README.md", "docs/onnx.md", "docs/series.md"}
 PAGES = [page for page in pages() if any(block.language in CODE for block in all_blocks(page))]
 
 
@@ -55,6 +55,9 @@ def _short_trainings(monkeypatch):
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES])
 @pytest.mark.usefixtures("_short_trainings")
+@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The feature will be removed:DeprecationWarning")  # in torch.onnx, as the next
+@pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     work, kept = tmp_path / "work", tmp_path / "blocks"
     work.mkdir()

@@ -1,6 +1,7 @@
 """Each private name of torch that recurra uses still has the meaning it is used for."""
 
 import ast
+import importlib
 import inspect
 from pathlib import Path
 
@@ -179,3 +180,22 @@ def test_functions_are_marked_constant_as_torch_marks_them():
     marks = torch.compiler.assume_constant_result, torch_internals.constant_when_compiled
     marked = [mark(lambda: None) for mark in marks]
     assert vars(marked[0]) == vars(marked[1]) != {}
+
+
+def test_a_function_is_called_after_an_import(tmp_path, monkeypatch):
+    (tmp_path / "imported_later.py").write_text("number = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+    torch_internals.after_import("imported_later", lambda module: seen.append(module.number))
+    assert seen == []
+    module = importlib.import_module("imported_later")
+    torch_internals.after_import("imported_later", lambda module: seen.append(-module.number))
+    assert seen == [3, -3]
+    assert module.__spec__.loader is module.__loader__
+    assert inspect.getsource(module) == "number = 3\n"
+
+
+def test_torch_s_own_translations_are_found():
+    assert callable(torch_internals.onnx_translation("_pack_padded_sequence"))
+    assert callable(torch_internals.onnx_translation("_pad_packed_sequence"))
+    assert callable(torch_internals.onnx_translation("unused"))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import RunError
+from recurra.series import time_patterns
 from recurra.series.table import NumberColumn, Table, TimeColumn, text_column
 from recurra.series.time_patterns import read_times, write_times
 from recurra.series.times import looks_like_times, read_time_column, times_as_text
@@ -196,3 +197,16 @@ def test_seconds_since_1970(pattern, unit):
     assert (read.pattern, read.zone) == (pattern, "UTC")
     assert read.values.tolist() == (numbers * 10**6).tolist()
     assert times_as_text(read.values, pattern, "Europe/Berlin") == [str(number * unit) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begin"), [("%Y-%m-%d %H:%M", ""), ("%Y-%m-%dT%H:%M%:z", "+02:00"), ("%-d.%-m.%Y", None)]
+)
+def test_many_texts_are_read_in_parts(monkeypatch, pattern, begin):
+    local = np.arange(1000) * 86_400_000_000
+    texts = write_times(pattern, local, np.zeros_like(local) if begin is None else np.full_like(local, 7_200_000_000))
+    whole = read_times(pattern, texts)
+    monkeypatch.setattr(time_patterns, "AT_ONCE", 150)
+    for one, other in zip(read_times(pattern, texts), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert read_times(pattern, [*texts[:400], "soon", *texts[400:]])[2] == 400

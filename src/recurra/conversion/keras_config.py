@@ -9,6 +9,7 @@ from typing import Any
 from recurra.errors import RecurraError
 
 MAX_NODES = 1_000_000  # of a configuration's tree
+VERSION = "keras_version"  # a key that a configuration gets when it is read
 WRAPPERS = ("Bidirectional", "TimeDistributed")
 _LINEAR = ("linear", None)
 
@@ -22,6 +23,7 @@ class KerasLayer:
         name: its name in the model.
         settings: its settings, by Keras' names.
         inputs: the names of the layers whose outputs it takes; None where the configuration does not say.
+        is_older: whether Keras before version 3 wrote it, whose hard_sigmoid has another slope.
         inner: the layer that a Bidirectional or TimeDistributed wraps; None for others.
     """
 
@@ -29,6 +31,7 @@ class KerasLayer:
     name: str
     settings: Mapping[str, Any]
     inputs: Sequence[str] | None = None
+    is_older: bool = False
     inner: KerasLayer | None = None
 
     @property
@@ -48,11 +51,12 @@ class KerasLayer:
 def layers_of(config: Any) -> dict[str, KerasLayer]:
     """All layers of a configuration by name, also those of models inside of it."""
     found: dict[str, KerasLayer] = {}
+    is_older = _is_older(config)
     waiting, left = [config], MAX_NODES
     while waiting and left:
         node, left = waiting.pop(), left - 1
         if isinstance(node, dict):
-            layer = _layer(node)
+            layer = _layer(node, is_older)
             if layer is not None:
                 found.setdefault(layer.name, layer)
             waiting += node.values()
@@ -69,7 +73,7 @@ def chain_of(config: Any) -> list[KerasLayer]:
     """
     inside = config.get("config") if isinstance(config, dict) else None
     nodes = inside.get("layers") if isinstance(inside, dict) else inside
-    layers = [_layer(node) for node in nodes] if isinstance(nodes, list) else []
+    layers = [_layer(node, _is_older(config)) for node in nodes] if isinstance(nodes, list) else []
     known = [layer for layer in layers if layer is not None]
     if not known or len(known) < len(layers):
         raise RecurraError("the configuration has no list of layers: names= says which of the arrays to convert")
@@ -85,17 +89,23 @@ def chain_of(config: Any) -> list[KerasLayer]:
     return known
 
 
-def _layer(node: Any) -> KerasLayer | None:
+def _is_older(config: Any) -> bool:
+    """Whether Keras before version 3 wrote a configuration."""
+    version = config.get(VERSION) if isinstance(config, dict) else None
+    return isinstance(version, str) and version.startswith(("0.", "1.", "2."))
+
+
+def _layer(node: Any, is_older: bool) -> KerasLayer | None:
     if not isinstance(node, dict) or not isinstance(node.get("class_name"), str):
         return None
     settings = node.get("config")
     name = settings.get("name", node.get("name")) if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(name, str):
         return None
-    inner = _layer(settings.get("layer")) if node["class_name"] in WRAPPERS else None
+    inner = _layer(settings.get("layer"), is_older) if node["class_name"] in WRAPPERS else None
     inbound = node.get("inbound_nodes")
     inputs = None if inbound is None else list(dict.fromkeys(_named_layers(inbound, 0)))
-    return KerasLayer(node["class_name"], name, settings, inputs, inner)
+    return KerasLayer(node["class_name"], name, settings, inputs, is_older, inner)
 
 
 def _named_layers(node: Any, depth: int) -> Iterator[str]:

@@ -11,13 +11,14 @@ import numpy as np
 
 from recurra.conversion.archive import whole
 from recurra.conversion.hdf5.groups import Group, read_hdf5
+from recurra.conversion.keras_config import VERSION
 from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KerasContent = tuple[dict[str, "Array | Unread"], list[str], Any]  # arrays, what was skipped, the model's configuration
 
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"  # members of a .keras file
+_CONFIG, _WEIGHTS, _FACTS = "config.json", "model.weights.h5", "metadata.json"  # members of a .keras file
 _MODEL = "model_weights"  # the group of the weights in .h5 files of whole models
 _VARIABLES = "vars"  # the groups of arrays in files of Keras 3, whose names are numbers
 _SKIPPED = ("optimizer", "optimizer_weights")
@@ -37,7 +38,9 @@ def read_keras_zip(archive: ZipFile) -> KerasContent:
         FileFormatError: the file is damaged, or has a form that is not read.
     """
     arrays, skipped, _ = read_keras_h5(whole(archive, _WEIGHTS))
-    return arrays, skipped, _json(whole(archive, _CONFIG).decode("utf-8", "replace"))
+    facts = _json(whole(archive, _FACTS)) if _FACTS in archive.namelist() else None
+    version = facts.get(VERSION) if isinstance(facts, dict) else None
+    return arrays, skipped, _configuration(whole(archive, _CONFIG), version)
 
 
 def read_keras_h5(data: bytes) -> KerasContent:
@@ -52,7 +55,8 @@ def read_keras_h5(data: bytes) -> KerasContent:
     """
     root = read_hdf5(data)
     skipped = [name for name in _SKIPPED if isinstance(root.members.pop(name, None), Group)]
-    config = _json(root.texts["model_config"]) if "model_config" in root.texts else None
+    text = root.texts.get("model_config")
+    config = None if text is None else _configuration(text, root.texts.get(VERSION))
     inside = root.members.get(_MODEL)
     arrays: dict[str, Array | Unread] = {}
     for name, array in _named(inside if isinstance(inside, Group) else root, ()):
@@ -64,7 +68,13 @@ def read_keras_h5(data: bytes) -> KerasContent:
     return arrays, skipped, config
 
 
-def _json(text: str) -> Any:
+def _configuration(text: str | bytes, version: Any) -> Any:
+    """The configuration of a model, with the version of Keras that wrote it."""
+    config = _json(text)
+    return {**config, VERSION: version} if isinstance(config, dict) else config
+
+
+def _json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

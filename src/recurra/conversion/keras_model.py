@@ -24,7 +24,7 @@ _ACTIVATIONS: Mapping[str, Part] = {
     "softmax": Part("Softmax", {"dim": -1}), "logsoftmax": Part("LogSoftmax", {"dim": -1}),
     "elu": Part("ELU", {"alpha": 1.0}), "selu": Part("SELU", {}), "silu": Part("SiLU", {}), "swish": Part("SiLU", {}),
     "softsign": Part("Softsign", {}), "softplus": Part("Softplus", {"beta": 1.0, "threshold": 20.0}),
-    "mish": Part("Mish", {}),
+    "mish": Part("Mish", {}), "gelu": Part("GELU", {"approximate": "none"}), "hardsigmoid": Part("Hardsigmoid", {}),
 }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _activated(name: str, found: KerasLayer) -> list[BuiltPart]:
     word = found.core.activation("activation", "linear")
     if word == "linear":
         return []
-    if word not in _ACTIVATIONS:
+    if word not in _ACTIVATIONS or (word == "hardsigmoid" and found.core.is_older):
         raise RecurraError(f"{found.name[:60]} has the activation {word!r}; known are {', '.join(_ACTIVATIONS)}")
     return [BuiltPart(name, _ACTIVATIONS[word], {}, found.name, word)]
 

@@ -151,8 +151,11 @@ def _refuses(engine: Engine, plan: Plan, dtype: DType, device: Device, resets: b
 def step_maker() -> StepMaker | None:
     """The maker of steps of the requested engine, or else of the first one that has any; None if none has."""
     name = asked()
-    makers = (each.step_maker() for each in (ENGINES.values() if name == "auto" else (ENGINES[name],)))
-    return next((maker for maker in makers if maker is not None), None)
+    for each in ENGINES.values() if name == "auto" else (ENGINES[name],):
+        maker = each.step_maker()
+        if maker is not None:
+            return maker
+    return None
 
 
 def reference() -> Engine:

@@ -5,8 +5,8 @@ An engine needs two classes with two methods each:
 - ``Engine.refuses`` says why it cannot run a plan, and ``Engine.build`` turns a plan into a kernel;
 - ``Kernel.forward`` runs the plan over sequences, and ``Kernel.backward`` returns the gradients.
 
-All other methods are optional. Each of them offers a faster way to do the same, and has a default. Their results follow
-in the second half of this file: ``Passes``, ``Direct``, ``Layers`` and ``Stepper``.
+All other methods are optional: faster ways to do the same, each with a default. Their results follow in the second half
+of this file: ``Passes``, ``Direct``, ``Layers`` and ``Stepper``; those of ``step_maker`` are in ``steps.py``.
 
 In shapes, T is the number of steps, batch the number of sequences, and input or size a number of features. *steps*
 stands for (T, batch) in a dense batch, and for (rows) in a packed one.
@@ -144,10 +144,7 @@ class Kernel(ABC):
         return []
 
     def pack(self, parameters: Sequence[Array], sizes: Sizes, dtype: DType) -> object:
-        """Prepare constant parameters once, for many calls of these sizes without a backward pass.
-
-        The result is handed to these calls as ``Call.packed``. Default: None, there is nothing to prepare.
-        """
+        """Prepare constant parameters once, as ``Call.packed`` of calls of these sizes. Default: None, nothing."""
         return None
 
     def passes(self, sizes: Sizes, dtype: DType, reverse: bool, wishes: Wishes, layer_states: bool) -> Passes | None:
@@ -254,7 +251,7 @@ class Engine(ABC):
         return None
 
     def step_maker(self) -> StepMaker | None:
-        """Return what makes steps of arrays that stay (``steps.py``), for graphs. Default: None."""
+        """Return what makes steps of arrays that stay, for graphs. Default: None."""
         return None
 
 

@@ -85,3 +85,7 @@ class StepMaker(Protocol):
     def joined(self, runs: Sequence[Run]) -> list[Run]:
         """The same runs in the same order, where possible several in one call."""
         ...
+
+    def is_own(self, runs: Sequence[Run]) -> bool:
+        """Whether all runs are steps of the engine, which give no warnings about their numbers."""
+        ...

@@ -31,6 +31,12 @@ is_transformed: Callable[[], bool] = torch._C._are_functorch_transforms_active
 # Whether torch.jit.trace, or torch.onnx.export by it, is recording.
 is_jit_traced: Callable[[], bool] = torch._C._is_tracing
 
+# Whether a profiler records operations: torch.profiler, or torch.autograd.profiler.
+is_profiled: Callable[[], bool] = torch._C._autograd._profiler_enabled
+
+# A block that profilers show by a name, with the shapes of its operands: (name, operands).
+profiled_as: Any = torch._C._profiler._RecordFunctionFast
+
 # Whether a gradient is a batch of gradients: ``torch.autograd.grad(is_grads_batched=True)``.
 is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
 

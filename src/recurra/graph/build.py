@@ -15,7 +15,7 @@ from recurra.graph import operators  # noqa: F401  (fills the table)
 from recurra.graph.declaration import Declaration
 from recurra.graph.graph import Attribute, Graph, GraphNode, ModelGraph
 from recurra.graph.model import GraphModel
-from recurra.graph.refusals import Refusals
+from recurra.graph.refusals import GraphRefusals
 from recurra.graph.running import NodeStep, RunnableGraph
 from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, find
 
@@ -60,7 +60,7 @@ class _Builder:
 
     def __init__(self, opset: int, problems: Iterable[str]) -> None:
         self._opset = opset
-        self.refusals = Refusals(problems)
+        self.refusals = GraphRefusals(problems)
         self._left = _MOST_COMPUTED  # bytes that nodes may still make while loading
 
     def graph(self, graph: Graph, outer: Mapping[str, Array]) -> RunnableGraph:

@@ -82,7 +82,7 @@ class GraphModel:
         found = self._settled.run(feeds)
         if found is None:
             given = self._accepted(feeds)
-            found = self._settled.begin(feeds, given)
+            found = self._settled.begin(given)
             if found is None:
                 with np.errstate(all="ignore"):
                     found = _own(self._graph.run(given), given.values())

@@ -11,7 +11,7 @@ from recurra.graph.table import STANDARD, opsets
 _SHOWN = 20  # facts in one message
 
 
-class Refusals:
+class GraphRefusals:
     """Collects what is not supported.
 
     Args:

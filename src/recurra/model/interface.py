@@ -77,6 +77,7 @@ class Interface:
         batch_first: whether the batch comes before time.
         dtype: the dtype of input, output and states, float32 or float64; tokens are int64.
         further_inputs: the inputs beside the first one.
+        gives_last_step: whether the output has no dimension of time, as a part hands on the last step alone.
     """
 
     parts: tuple[tuple[str, Part], ...]
@@ -88,6 +89,7 @@ class Interface:
     batch_first: bool
     dtype: np.dtype[Any]
     further_inputs: tuple[FurtherInput, ...] = ()
+    gives_last_step: bool = False
 
     @property
     def takes_tokens(self) -> bool:
@@ -108,8 +110,8 @@ class Interface:
 
     @property
     def output_shape(self) -> tuple[int | str, ...]:
-        """``rows``, and the number of features, or ``"features"`` where no part settles it."""
-        return *self.rows, self.output_size or "features"
+        """``rows``, or the batch alone, and the number of features, or ``"features"`` where no part settles it."""
+        return *(("batch",) if self.gives_last_step else self.rows), self.output_size or "features"
 
     @property
     def flat_states(self) -> list[StateInterface]:
@@ -149,9 +151,10 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
         input_size=input_size,
         output_size=output_size,
         is_cell=any(role(part) == "cell" for _, part in recurrent),
-        batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in recurrent),
+        batch_first=any("batch_first" in part.settings and part.flag("batch_first") for _, part in parts),
         dtype=dtype,
         further_inputs=_further_inputs(recurrent),
+        gives_last_step=any(role(part) == "last" for _, part in parts),
     )
 
 
@@ -197,6 +200,7 @@ def check_chain(root: Part, model: str = "") -> None:
     """
     width, before = None, ""
     layouts: dict[object, str] = {}
+    last = ""
     for number, (name, part) in enumerate(leaves(root, model)):
         taken, given = features(part)
         own = f"{name} ({part.kind})"
@@ -205,7 +209,13 @@ def check_chain(root: Part, model: str = "") -> None:
         if width is not None and taken not in (width, None):
             raise FileFormatError(f"{own} takes {taken} features, and {before}, the part before it, gives {width}")
         width, before = width if given is None else given, own
-        if is_recurrent(part):
+        takes_steps = is_recurrent(part) or role(part) == "last"
+        if takes_steps and last:
+            raise FileFormatError(
+                f"{own} takes the steps of sequences, and {last}, before it, hands on the last one alone"
+            )
+        last = own if role(part) == "last" else last
+        if takes_steps:
             layouts.setdefault(part.settings.get("batch_first"), own)
     if len(layouts) > 1:
         one, other, *_ = layouts.values()

@@ -48,7 +48,7 @@ Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
 """Makes the program of a part that computes in a dtype, float32 or float64."""
 
-Role = Literal["container", "models", "layer", "cell", "table", "rows", "nothing"]
+Role = Literal["container", "models", "layer", "cell", "table", "rows", "last", "nothing"]
 """The work of a part when a model is used:
 
 - ``container``: runs the parts inside, one after the other;
@@ -57,6 +57,7 @@ Role = Literal["container", "models", "layer", "cell", "table", "rows", "nothing
 - ``cell``: runs one step of a recurrent program;
 - ``table``: looks up a row for each token;
 - ``rows``: computes each step by itself, with a program without states;
+- ``last``: hands on the last step of each sequence alone;
 - ``nothing``: hands on what arrives.
 """
 
@@ -230,6 +231,7 @@ KINDS: Mapping[str, Kind] = {
         _embedding_problem,
         features=_embedding_features,
     ),
+    "LastStep": Kind("last", {"batch_first": FLAG, "bidirectional": FLAG}),
     "Dropout": Kind("nothing", {"p": PROBABILITY}),
     "VariationalDropout": Kind("nothing", {"p": PROBABILITY}),
     "Identity": Kind("nothing"),

@@ -33,9 +33,9 @@ MAX_BYTES = 2**62
 # Other formats, by the first bytes of their files.
 OTHERS: Mapping[bytes, str] = {
     b"PK\x03\x04": "a zip archive, as torch.save, Keras and numpy.savez write (weights: recurra.convert)",
-    b"\x80": "a pickle, which could run anything when it is read",
+    b"\x80": "a pickle, which could run anything when it is read (of torch: recurra.convert)",
     b"\x08": "perhaps an ONNX model (recurra.onnx.load)",
-    b"\x89HDF": "an HDF5 file (weights: save them as npz, then recurra.convert)",
+    b"\x89HDF": "an HDF5 file (weights of Keras: recurra.convert)",
     b"\x93NUMPY": "a single array of numpy",
 }
 

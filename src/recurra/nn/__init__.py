@@ -16,6 +16,7 @@ from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
 from recurra.nn.frozen import frozen
+from recurra.nn.last_step import LastStep
 from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
 from recurra.nn.packing import (
     PackedSequence,
@@ -52,6 +53,7 @@ __all__ = [
     "Ensemble",
     "GRUCell",
     "LSTMCell",
+    "LastStep",
     "PackedSequence",
     "RNNCell",
     "Recurrent",

@@ -26,6 +26,13 @@ _FIXED = frozenset(
     )
 )
 
+# The settings that a layer shows where they differ from these.
+SHOWN: Mapping[str, object] = {
+    "proj_size": 0, "checkpoint": None, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
+    "zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0, "weight_norm": False, "bidirectional": False,
+    "learn_initial_state": False, "residual": False, "tie_directions": False, "merge_mode": "concat",
+}  # fmt: skip
+
 
 class FixedConfiguration(nn.Module):
     """A module whose configuration stays as it was made; ``batch_first``, ``dropout`` and weights may change."""

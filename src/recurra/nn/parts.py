@@ -22,6 +22,7 @@ from recurra.nn.adaptive_softmax import AdaptiveSoftmax
 from recurra.nn.dropins import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
+from recurra.nn.last_step import LastStep
 from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
@@ -211,6 +212,7 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     EmbeddingDropout: ModuleRow("Embedding", _embedding, _make_embedding),
     nn.Dropout: _plain(nn.Dropout, **_same("p")),
     VariationalDropout: _plain(VariationalDropout, **_same("p")),
+    LastStep: _plain(LastStep, **_same("batch_first", "bidirectional")),
     nn.Identity: _plain(nn.Identity),
     **{cls: _plain(cls) for cls in (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.SiLU, nn.Mish)},
     **{cls: _plain(cls) for cls in (nn.Softsign, nn.Hardsigmoid, nn.Hardswish, nn.SELU, nn.Tanhshrink)},

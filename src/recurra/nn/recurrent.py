@@ -28,6 +28,7 @@ from recurra.nn.checks import (
     check_reset,
     check_weights,
 )
+from recurra.nn.fixed import SHOWN
 from recurra.nn.further_inputs import GivenInputs, further_inputs, joined, layer_rows
 from recurra.nn.input_form import Input, InputForm
 from recurra.nn.layer_states import (
@@ -315,8 +316,7 @@ class Recurrent(Regularised):
                 result: tuple[Any, ...] | None = None if whole is None else direct_layer(self, whole, given)
                 if result is not None:
                     return result
-            checked: tuple[Any, ...] = run_checked(self._checked_call, x, state, reset, return_trace, inputs)
-            return checked
+            return run_checked(self._checked_call, x, state, reset, return_trace, inputs)
         finally:
             if own is not None:
                 self.__dict__["_parameters"] = own
@@ -433,16 +433,10 @@ class Recurrent(Regularised):
         parts = [] if type(self) is not Recurrent else [self.cell.name]
         shown = list(self.hidden_size) if isinstance(self.hidden_size, tuple) else self.hidden_size
         parts += [str(self.input_size), str(shown)]
-        defaults = {
-            "proj_size": 0, "checkpoint": None, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
-            "zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0, "weight_norm": False, "bidirectional": False,
-            "learn_initial_state": False, "residual": False, "tie_directions": False, "merge_mode": "concat",
-        }  # fmt: skip
-        if isinstance(self.hidden_size, tuple):  # its length is the number of layers
-            del defaults["num_layers"]
-        for name, default in defaults.items():
+        told = {"num_layers"} if isinstance(self.hidden_size, tuple) else set()  # a tuple's length says it
+        for name, default in SHOWN.items():
             value = getattr(self, name)
-            if value != default:
+            if value != default and name not in told:
                 parts.append(f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}")
                 if name == "residual" and not all(self._adds_input):
                     layers = [scan.sizes for scan in self._scans[:: self._directions]]

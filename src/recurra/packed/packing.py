@@ -32,7 +32,7 @@ class Packing:
             raise RecurraError(
                 f"lengths must be from 0 to the input's {steps} steps; got {lengths.min()} … {lengths.max()}"
             )
-        lengths = lengths.astype(np.int64)
+        lengths = self.lengths = lengths.astype(np.int64)
         self.order = np.argsort(-lengths, kind="stable")
         longest = int(lengths.max(initial=0))
         self.alive = np.arange(longest)[:, None] < lengths[self.order]  # (longest, batch)
@@ -52,6 +52,11 @@ class Packing:
         back = np.empty_like(self.order)
         back[self.order] = np.arange(len(self.order))
         return output, [state[back] for state in result.states]
+
+    def last(self, values: Array) -> Array:
+        """The last step of each sequence of (T, batch, features), as (1, batch, features); zeros where it has none."""
+        picked: Array = values[np.maximum(self.lengths - 1, 0), np.arange(len(self.lengths))]
+        return np.where(self.lengths[:, None] > 0, picked, 0).astype(values.dtype)[None]
 
     def clear(self, output: Array) -> None:
         """Set (T, batch, features) to zero after each sequence's end, in place."""

@@ -115,8 +115,8 @@ class Layout:
         return further_arrays(self.interface.further_inputs, given, dimensions, self.dtype)
 
     def output(self, output: Array, is_batched: bool) -> Array:
-        """The output of the stages, laid out as the input was."""
-        if self.interface.is_cell:
+        """The output of the stages, laid out as the input was; without time where it is the last step's alone."""
+        if self.interface.is_cell or self.interface.gives_last_step:
             output = output.squeeze(0)
             return output if is_batched else output.squeeze(0)
         if not is_batched:

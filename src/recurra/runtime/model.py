@@ -119,7 +119,8 @@ class Model:
                 features, or without a dimension for them where it is one number.
 
         Returns:
-            The output, laid out as x, and the last states, shaped as ``state``; an empty tuple without recurrent parts.
+            The output, laid out as x (without time behind a ``LastStep``), and the last states, shaped as ``state``; an
+            empty tuple without recurrent parts.
 
         Raises:
             RecurraError: a shape does not fit; the message names the dimensions.
@@ -142,7 +143,7 @@ class Model:
             if self.takes_tokens:  # padding need not be a token
                 rows = np.where(np.arange(len(rows))[:, None] < lengths, rows, 0)
         output, last = run_stages(self.stages, rows, states, packing, further)
-        if packing is not None:
+        if packing is not None and not self.layout.interface.gives_last_step:
             packing.clear(output)
         return self.layout.output(output, is_batched), self.layout.states_out(last, is_batched)
 

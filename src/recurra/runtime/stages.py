@@ -20,6 +20,7 @@ from recurra.packed.packed_program import Array, PackedProgram
 from recurra.packed.packing import Packing, run_sequences
 from recurra.program import Program, Sizes, Variable
 from recurra.runtime.further_inputs import FurtherArrays, beside, further_arrays
+from recurra.runtime.last_step import LastStepStage
 
 NONE: FurtherArrays = MappingProxyType({})
 _StageResults = tuple[Array, list[Array]]  # the output and the last states
@@ -388,6 +389,8 @@ def _shaped(weight: Array, parameter: Variable) -> Array:
 def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> ModelStage:
     if role(part) == "table":
         return LookupStage(weights["weight"])
+    if role(part) == "last":
+        return LastStepStage(part.flag("bidirectional"))
     make_program = KINDS[part.kind].program
     if make_program is not None:
         program = make_program(part, dtype)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from recurra.series.history import History
 
 MOST_SEASONS = 8  # seasons that means and drifts look back on
-AT_ONCE = 1_000  # windows that are looked at together: of a long season each takes some tens of kilobytes
+AT_ONCE = 1_000  # windows that are looked at together, at most
+MOST_STEPS = 400_000  # of the longest seasons of these windows; each takes some tens of bytes
 LONG_PERIOD = 20  # steps from which neighbours of a step have a season's shape in common
 
 # The rules that everyone knows; a forecast is measured beside these. The name is that of `references`.
@@ -110,9 +111,10 @@ def references(windows: Windows, horizon: int, periods: tuple[int, ...]) -> dict
         float64 (windows, horizon) by name; finite unless nothing at all was observed, where it is zero.
     """
     count = len(windows.which)
+    size = max(1, min(AT_ONCE, MOST_STEPS // max(periods, default=1)))
     parts = [
-        _references(windows.take(slice(begin, begin + AT_ONCE)), horizon, periods)
-        for begin in range(0, max(count, 1), AT_ONCE)
+        _references(windows.take(slice(begin, begin + size)), horizon, periods)
+        for begin in range(0, max(count, 1), size)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -25,6 +25,7 @@ MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+AT_ONCE = 50_000  # texts that are read together: their characters take four bytes each
 _DIRECTIVE = re.compile(r"%(-?[YymdGVuHIMSpbBzq]|:z|[1-9]?f|[369]?s|%)")
 _TWO = r"(\d{1,2})"
 _FORMS = {
@@ -102,6 +103,8 @@ def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], N
         The times on the texts' clocks, int64 microseconds since 1970; the clocks' offsets from UTC in microseconds,
         None where the pattern has none; and the number of the first text that is no such time, -1 if all are.
     """
+    if len(texts) > AT_ONCE:
+        return _read_in_parts(pattern, texts)
     pieces = _pieces(pattern)
     fields = _of_one_width(pieces, texts)
     if fields is not None:
@@ -119,6 +122,18 @@ def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], N
         times, between = _microseconds(fields["s"], pattern)
         return times, np.zeros(len(texts), np.int64), int(np.flatnonzero(between)[0]) if between.any() else -1
     return _combined(fields, len(texts))
+
+
+def _read_in_parts(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
+    """What ``read_times`` gives, of texts that are too many to be read together."""
+    times, offsets = [], []
+    for begin in range(0, len(texts), AT_ONCE):
+        local, own, wrong = read_times(pattern, texts[begin : begin + AT_ONCE])
+        if wrong >= 0:
+            return np.zeros(0, np.int64), None, begin + wrong
+        times.append(local)
+        offsets += [] if own is None else [own]
+    return np.concatenate(times), np.concatenate(offsets) if offsets else None, -1
 
 
 def has_one_width(pattern: str, texts: Sequence[str]) -> bool:

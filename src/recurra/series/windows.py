@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recurra.series.panel import Panel
     from recurra.series.recipe import Recipe
 
-AT_ONCE = 1_000  # windows that are encoded together
+AT_ONCE = 256  # windows that are encoded together
 FURTHEST = 10.0  # scales from the offset: larger inputs are drawn in, larger outputs are not forecast
 STEP_BIAS = -1.5  # with it, outputs of zero are steps of 0.2 scales between quantiles
 

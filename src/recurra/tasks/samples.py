@@ -72,7 +72,9 @@ def sample_of(path: Path, model: Model) -> Sample:
         x, given = np.expand_dims(x, axis), {name: np.expand_dims(each, axis) for name, each in given.items()}
     if model.batch_first and not model.is_cell:
         x, given = x.swapaxes(0, 1), {name: each.swapaxes(0, 1) for name, each in given.items()}
-    text = f"{path.name}, {'1 step' if model.is_cell else f'{rows.shape[0]} steps'} of {rows.shape[1]} sequence{'s' * (rows.shape[1] != 1)}"
+    steps, batch = rows.shape[:2]
+    size = "" if model.is_cell else f"{steps} step{'s' * (steps != 1)} of "
+    text = f"{path.name}, {size}{batch} sequence{'s' * (batch != 1)}"
     return Sample(x, text, given, lengths)
 
 

@@ -128,7 +128,7 @@ def test_pooling_reduces_each_window(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("rows, columns", [(1, 1), (1, 5000), (3, 17), (40, 33), (2, 3000)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 5000), (3, 17), (40, 33), (2, 3000)])
 def test_elementwise_operations_broadcast(rows, columns, dtype):
     random = np.random.default_rng(0)
     whole, column, row = (random.normal(size=s).astype(dtype) for s in ((rows, columns), (rows, 1), (1, columns)))
@@ -159,24 +159,28 @@ def test_copies_take_any_strides(order, dtype):
         outer = np.zeros((*source.shape[:-1], source.shape[-1] + 3), dtype)
         step_maker().copy(source, outer[..., 1:-2])()
         np.testing.assert_array_equal(outer[..., 1:-2], source)
-        assert not outer[..., 0].any() and not outer[..., -2:].any()
+        assert not outer[..., 0].any()
+        assert not outer[..., -2:].any()
 
 
 def test_steps_refuse_arrays_that_do_not_fit():
     maker, x = step_maker(), np.zeros((1, 2, 3, 4), np.float32)
     weights, y = np.zeros((3, 2, 1, 2), np.float32), np.zeros((1, 3, 3, 3), np.float32)
-    for wrong in (
-        lambda: maker.convolution(x, weights, None, y[..., :2], Windows((1, 2)), None),
-        lambda: maker.convolution(x.astype(np.float64), weights, None, y, Windows((1, 2)), None),
-        lambda: maker.convolution(x, weights[:, :1], None, y, Windows((1, 2)), None),
-        lambda: maker.convolution(x.swapaxes(2, 3), weights, None, y, Windows((1, 2)), None),
-        lambda: maker.convolution(x, weights, None, y, Windows((1, 2), strides=(0, 1)), None),
-        lambda: maker.largest(x, y, Windows((1, 2))),
-        lambda: maker.largest(x, x.copy(), Windows((5, 1))),
-        lambda: maker.elementwise([x[0, 0], x[0, 0, :, :1]], Operations([("abs", 1, (0,))])),
-        lambda: maker.elementwise([x[0, 0], x[0, 0].copy()], Operations([("abs", 1, (7,))])),
-        lambda: maker.elementwise([x[0, 0], x[0, 0, :2]], Operations([("abs", 0, (1,))])),
-        lambda: maker.copy(x, y),
+    frozen = np.zeros((3, 4), np.float32)
+    frozen.flags.writeable = False
+    for wrong, what in (
+        (lambda: maker.convolution(x, weights, None, y[..., :2], Windows((1, 2)), None), "size|contiguous"),
+        (lambda: maker.convolution(x.astype(np.float64), weights, None, y, Windows((1, 2)), None), "dtype"),
+        (lambda: maker.convolution(x, weights[:, :1], None, y, Windows((1, 2)), None), "size"),
+        (lambda: maker.convolution(x.swapaxes(2, 3), weights, None, y, Windows((1, 2)), None), "contiguous"),
+        (lambda: maker.convolution(x, weights, None, y, Windows((1, 2), strides=(0, 1)), None), "no window"),
+        (lambda: maker.largest(x, y, Windows((1, 2))), "channels"),
+        (lambda: maker.largest(x, x.copy(), Windows((5, 1))), "no window"),
+        (lambda: maker.elementwise([x[0, 0], x[0, 0, :, :1]], Operations([("abs", 1, (0,))])), "whole"),
+        (lambda: maker.elementwise([x[0, 0], x[0, 0].copy()], Operations([("abs", 1, (7,))])), "no elementwise"),
+        (lambda: maker.elementwise([x[0, 0], x[0, 0, :2]], Operations([("abs", 0, (1,))])), "broadcast"),
+        (lambda: maker.elementwise([x[0, 0], frozen], Operations([("abs", 1, (0,))])), "read-only"),
+        (lambda: maker.copy(x, y), "shapes"),
     ):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=what):
             wrong()

@@ -15,13 +15,15 @@ import recurra
 from recurra.compiler import plan, trace
 from recurra.engines import Wishes, choose, reasons
 from recurra.engines.reference import ReferenceKernel
-from recurra.engines.triton import source, ways
+from recurra.engines.triton import source, step_loop, ways
 from recurra.engines.triton.checked import CheckedKernel, WidenedKernel, difference
 from recurra.engines.triton.kernel import TritonKernel
 from recurra.engines.triton.step_loop import StepLoop
 from recurra.nn import Recurrent
 from tests.engines.triton import zoo
 from tests.engines.triton.cases import TritonCase
+from tests.runtime.models import layer as made
+from tests.runtime.models import model
 
 MGU = plan(trace(recurra.cells.mgu))
 
@@ -50,13 +52,13 @@ def test_cells_are_right(name, layout, way):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("way", zoo.WAYS)
 def test_half_precision_has_states_of_float32(dtype, way):
-    """The self-test's bounds hold, and 40 steps of a state that decays slowly lose no more than one rounding."""
+    """The self-test's bounds hold, and results have the call's dtype."""
     ways.HELD.update(zoo.WAYS[way])
     call = TritonCase(trace(recurra.cells.mgu), dense=(2, 3), hidden=6).call
     half = {name: [v.to(getattr(torch, dtype)) for v in getattr(call, name)] for name in ("states", "parameters")}
     half_call = replace(call, x=call.x.to(getattr(torch, dtype)), **half)
     assert difference(TritonKernel(MGU), ReferenceKernel(MGU), half_call) == ""
-    found = TritonKernel(MGU).forward(half_call, Wishes((True,) * 10))
+    found = TritonKernel(MGU).forward(half_call, Wishes((True,) * len(MGU.program.sources)))
     assert {value.dtype for value in (found.output, *found.states, *found.kept)} == {half_call.x.dtype}
 
 
@@ -102,6 +104,8 @@ def test_layers_run_on_the_engine():
         torch.testing.assert_close(mine, other, rtol=0, atol=2e-5)
     with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="not in float64"):
         layer.double()(x.double())
+    with recurra.engine("triton"), pytest.raises(recurra.EngineError, match="not numpy's arrays"):
+        model(made(recurra.cells.mgu, 3, 4))(np.zeros((5, 2, 3), np.float32))
     assert "def mgu_forward(" in source(layer)
     assert "def mgu_backward(" in source(layer, backward=True)
     with pytest.raises(TypeError, match="recurrent layer of recurra's, not a Linear"):
@@ -135,15 +139,15 @@ def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
             inside.setattr(StepLoop, "_launch", lambda self, run: setattr(graph, "run", run))
             yield
 
-    launch, ways.HELD = StepLoop._launch, {2: -1, 4: -1}
+    launch = StepLoop._launch
+    ways.HELD.update(zoo.WAYS["steps"])
+    monkeypatch.setattr(step_loop, "_has_graphs", lambda device: True)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=0))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", recording)
     kernel = TritonKernel(case.plan)
     kernel.forward(case.call)
     loop = next(iter(kernel._passes.values()))._loop
-    monkeypatch.setattr(StepLoop, "_run", lambda self, *a, made=StepLoop._run: self._on_gpu(made(self, *a)))
-    monkeypatch.setattr(StepLoop, "_launch", lambda self, run: launch(self, run) if run.given else None)
     outputs = []
     for scale in (1.0, 2.0, 3.0, 4.0):
         call = replace(case.call, x=case.call.x * scale)

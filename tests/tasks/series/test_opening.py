@@ -64,3 +64,12 @@ def test_series_that_are_too_short_to_learn_from_are_noted():
     assert [note.split(":")[0] for note in notes] == ["1 series have no more values than the horizon of 5 (b)"]
     opened(one_series()).note_short(100, notes.append)
     assert len(notes) == 1
+
+
+def test_rows_are_kept_where_known_inputs_may_stand_in_them():
+    alone = opened(one_series())
+    assert len(alone.without_rows().table) == 0
+    assert alone.without_rows().panel is alone.panel
+    table = {**one_series(), "promo": [0, 1] * 36}
+    known = opened(table, TableSettings(NamedColumns(known=("promo",))))
+    assert known.without_rows() is known

@@ -120,6 +120,7 @@ def _begin(options: Mapping[str, Any], reporter: Follower) -> TrainingOutcome:
         introduce(opened, settings, reporter)
         from recurra.tasks.series.runs import train_table
 
+        opened = opened.without_rows()  # of very many they take as much memory as the training
         return train_table(
             opened, settings, said, out, source=source, command=options["command"], callbacks=[reporter], warn=note
         )
@@ -151,7 +152,7 @@ def _go_on(folder: Path, reporter: Follower) -> TrainingOutcome | None:
         return None
     with reporter:
         introduce(opened, settings, reporter)
-        return resume_table(opened, settings, run, [reporter], note)
+        return resume_table(opened.without_rows(), settings, run, [reporter], note)
 
 
 def introduce(opened: OpenedTable, settings: AnySettings, reporter: Follower) -> None:

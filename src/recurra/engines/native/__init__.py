@@ -36,6 +36,14 @@ def _module_refuses() -> str | None:
     return None
 
 
+@lru_cache(maxsize=8)
+def _steps_on(threads: int) -> StepMaker:
+    """The maker of steps on this number of threads; always the same one, as settled calls are kept by their maker."""
+    from recurra.engines.native.steps import NativeSteps
+
+    return NativeSteps(threads)
+
+
 class NativeEngine(Engine):
     """Runs plans on the CPU, on arrays of numpy and torch.
 
@@ -117,6 +125,5 @@ class NativeEngine(Engine):
         if _module_refuses() is not None:
             return None
         from recurra.engines.native.kernel import threads
-        from recurra.engines.native.steps import NativeSteps
 
-        return NativeSteps(threads())
+        return _steps_on(threads())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import recurra._native as _native
@@ -25,11 +24,11 @@ class NativeRun:
         self._call()
 
 
-@dataclass(frozen=True)
 class NativeSteps:
     """Makes native steps, which run on this number of threads."""
 
-    threads: int
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
 
     def convolution(
         self, x: Array, weights: Array, bias: Array | None, y: Array, windows: Windows, then: Operations | None
@@ -71,6 +70,10 @@ class NativeSteps:
             members = list(group)
             found += [_native.Steps([run.step for run in members]).run] if is_native else members  # type: ignore[attr-defined]
         return found
+
+    def is_own(self, runs: Sequence[Run]) -> bool:
+        """See ``StepMaker``."""
+        return all(isinstance(run, NativeRun) for run in runs)
 
 
 def _words(operations: Operations | None) -> tuple[list[int], list[float]]:

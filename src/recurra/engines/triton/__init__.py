@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from recurra.compiler import Plan
 from recurra.engines.protocol import HALF, Device, DType, Engine
@@ -24,7 +24,7 @@ _MOST_HEADS = 16  # each of them is a product of its own in a kernel
 class TritonEngine(Engine):
     """Runs plans on GPUs. Products are of the tensors' dtype; sums, states and all else of a step are float32."""
 
-    name: ClassVar[str] = "triton"
+    name = "triton"
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
         """Return why it cannot run a plan: it needs Triton, a GPU of compute capability 8.0, and no float64.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from recurra.engines.triton.expressions import expression, literal
 from recurra.engines.triton.identifiers import Identifiers
-from recurra.engines.triton.pieces import CUT, RENAMED, RUNNING, Piece, Pieces
+from recurra.engines.triton.pieces import CUT, RENAMED, RUNNING, FeaturePiece, Pieces
 from recurra.program import OPERATIONS, Equation, Operand, Variable
 
 REDUCTIONS = ("sum", "mean", "max", "total")
@@ -31,37 +31,37 @@ class KernelBody(ABC):
         self.head: list[str] = []
         self.lines: list[str] = []
         self.constants: dict[Variable, None] = {}
-        self._values: dict[Variable, dict[Piece, str]] = {}
-        self._loaded: dict[tuple[Variable, Piece], str] = {}
+        self._values: dict[Variable, dict[FeaturePiece, str]] = {}
+        self._loaded: dict[tuple[Variable, FeaturePiece], str] = {}
 
     # ---- values ----
 
-    def name(self, variable: Variable, piece: Piece) -> str:
+    def name(self, variable: Variable, piece: FeaturePiece) -> str:
         """The name of a piece of a variable: the variable's own where it is whole."""
         pieces = self.pieces.of(variable)
         return self.names.of(variable, "" if len(pieces) == 1 else f"_{pieces.index(piece)}")
 
-    def give(self, variable: Variable, piece: Piece, text: str) -> str:
+    def give(self, variable: Variable, piece: FeaturePiece, text: str) -> str:
         """Write down the value of a piece, and return its name."""
         name = self.name(variable, piece)
         self.lines.append(f"{name} = {text}")
         self.hold(variable, piece, name)
         return name
 
-    def hold(self, variable: Variable, piece: Piece, name: str) -> None:
+    def hold(self, variable: Variable, piece: FeaturePiece, name: str) -> None:
         """Note the name of a value that is known."""
         self._values.setdefault(variable, {})[piece] = name
 
-    def value(self, operand: Operand, piece: Piece) -> str:
+    def value(self, operand: Operand, piece: FeaturePiece) -> str:
         """The name of a piece of an operand; a scalar's own name for any piece; literals as they are."""
         if not isinstance(operand, Variable):
             return literal(operand)
-        piece = piece if operand.shape else Piece(0, 1)
+        piece = piece if operand.shape else FeaturePiece(0, 1)
         if operand not in self.pieces.varying:
             return self.constant(operand, piece)
         return self.known(operand, piece)
 
-    def known(self, variable: Variable, piece: Piece) -> str:
+    def known(self, variable: Variable, piece: FeaturePiece) -> str:
         """The name of a piece of a variable of the loop."""
         return self._values[variable][piece]
 
@@ -69,7 +69,7 @@ class KernelBody(ABC):
         """Whether a variable has a value here."""
         return variable in self._values
 
-    def constant(self, variable: Variable, piece: Piece) -> str:
+    def constant(self, variable: Variable, piece: FeaturePiece) -> str:
         """The name of some elements of a constant, which are read once, before the steps."""
         key = (variable, piece)
         if key not in self._loaded:
@@ -87,7 +87,7 @@ class KernelBody(ABC):
         pointer = self.names.of(variable, "_ptr")
         return f"{pointer} + {offset}" if offset else pointer
 
-    def shape(self, piece: Piece, is_scalar: bool) -> str:
+    def shape(self, piece: FeaturePiece, is_scalar: bool) -> str:
         """The shape of a block that holds a piece."""
         return "(SEQUENCES, 1)" if is_scalar else f"(SEQUENCES, {self.columns(piece.width)})"
 
@@ -119,7 +119,7 @@ class KernelBody(ABC):
         else:
             raise ValueError(f"the loop has an operation that no kernel computes: {name}")
 
-    def wanted(self, variable: Variable, piece: Piece) -> bool:
+    def wanted(self, variable: Variable, piece: FeaturePiece) -> bool:
         """Whether a piece of a variable is computed here. Default: yes."""
         return True
 
@@ -153,7 +153,7 @@ class KernelBody(ABC):
         for result in equation.results:
             for piece in self.pieces.of(result):
                 if self.wanted(result, piece):
-                    whole = Piece(begin + piece.offset, piece.width)
+                    whole = FeaturePiece(begin + piece.offset, piece.width)
                     self.hold(result, piece, self.value(equation.operands[0], whole))
             begin += self.pieces.width(result)
 
@@ -164,11 +164,11 @@ class KernelBody(ABC):
             width = self.pieces.width(operand)
             for piece in self.pieces.of(result):
                 if begin <= piece.offset < begin + width and self.wanted(result, piece):
-                    part = Piece(piece.offset - begin, piece.width)
+                    part = FeaturePiece(piece.offset - begin, piece.width)
                     self.hold(result, piece, self._row(self.value(operand, part), operand, part))
             begin += width
 
-    def _row(self, name: str, operand: Variable, piece: Piece) -> str:
+    def _row(self, name: str, operand: Variable, piece: FeaturePiece) -> str:
         """A constant's piece with a row for each sequence, as that of a value of the loop."""
         if operand in self.pieces.varying:
             return name
@@ -180,12 +180,12 @@ class KernelBody(ABC):
             if self.wanted(result, piece):
                 shape = self.shape(piece, not result.shape)
                 if isinstance(operand, Variable):
-                    self.give(result, piece, f"tl.broadcast_to({self.value(operand, Piece(0, 1))}, {shape})")
+                    self.give(result, piece, f"tl.broadcast_to({self.value(operand, FeaturePiece(0, 1))}, {shape})")
                 else:
                     self.give(result, piece, f"tl.full({shape}, {literal(operand)}, tl.float32)")
 
 
-def matrix_parts(pieces: Pieces, equation: Equation) -> list[tuple[Piece, list[tuple[Piece, int, int]]]]:
+def matrix_parts(pieces: Pieces, equation: Equation) -> list[tuple[FeaturePiece, list[tuple[FeaturePiece, int, int]]]]:
     """For each piece of a product's result the pieces of its left operand, and where the part of the matrix begins.
 
     Returns:
@@ -194,7 +194,7 @@ def matrix_parts(pieces: Pieces, equation: Equation) -> list[tuple[Piece, list[t
     """
     left, right = equation.variables
     rows, columns = pieces.shape(right)[-2:]
-    parts: list[tuple[Piece, list[tuple[Piece, int, int]]]] = []
+    parts: list[tuple[FeaturePiece, list[tuple[FeaturePiece, int, int]]]] = []
     for piece in pieces.of(equation.results[0]):
         head, column = divmod(piece.offset, columns)
         begin = rows * head

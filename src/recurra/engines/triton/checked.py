@@ -18,6 +18,7 @@ from recurra.compiler import Plan
 from recurra.engines.protocol import HALF, Array, Call, Kernel, Result, Wishes
 from recurra.engines.reference import ReferenceKernel
 from recurra.engines.triton.kernel import TritonKernel
+from recurra.errors import EngineError
 from recurra.program import Sizes
 
 _logger = logging.getLogger("recurra")
@@ -54,7 +55,13 @@ class CheckedKernel(Kernel):
         return self._fast.kept_shapes(leading, sizes, wishes)
 
     def _kernel(self, call: Call) -> Kernel:
-        """The kernel that runs a call."""
+        """The kernel that runs a call.
+
+        Raises:
+            EngineError: the call has arrays of numpy, which Triton does not take.
+        """
+        if not isinstance(call.x, Tensor):
+            raise EngineError("the triton engine takes torch's tensors, not numpy's arrays")
         device, x = call.x.device, call.x
         kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         key = (call.sizes, x.dtype, kind)

@@ -43,7 +43,8 @@ EXPRESSIONS: Mapping[str, str] = {
 }
 
 FUNCTIONS = (
-    "clip", "largest", "maximum", "minimum", "power", "relu", "running", "sigmoid", "sign", "softplus", "tanh", "total",
+    "clip", "largest", "maximum", "minimum", "power", "product", "relu", "running", "sigmoid", "sign", "softplus",
+    "tanh", "total",
 )  # fmt: skip
 
 _POWERS = {2.0: "{0} * {0}", 3.0: "{0} * {0} * {0}", 0.5: "tl.sqrt_rn({0})", -1.0: "1.0 / {0}", 1.0: "{0}"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
+
 
 @triton.jit
 def sigmoid(x):
@@ -92,3 +94,13 @@ def largest(x, inside):
 def running(x, inside, before, REVERSE: tl.constexpr):
     """The running sum along features, on top of the sum of the pieces before this one."""
     return before + tl.cumsum(tl.where(inside, x, 0.0), axis=1, reverse=REVERSE)
+
+
+@triton.jit
+def product(a, b, PRECISION: tl.constexpr):
+    """A block of float32 times a block of a matrix, as float32; the factors have the matrix's dtype."""
+    factor = a.to(b.dtype)
+    if INTERPRETED:  # whose product of bfloat16 multiplies their bits; these products are exact in float32
+        return tl.dot(factor.to(tl.float32), b.to(tl.float32))
+    else:  # noqa: RET505  (Triton compiles one of the branches)
+        return tl.dot(factor, b, input_precision=PRECISION)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from recurra.compiler import Schedule
 from recurra.engines.triton.body import REDUCTIONS
-from recurra.engines.triton.pieces import CUT, RENAMED, RUNNING, Piece, Pieces
+from recurra.engines.triton.pieces import CUT, RENAMED, RUNNING, FeaturePiece, Pieces
 from recurra.program import Equation, Operand, Variable
 
 
@@ -24,7 +24,7 @@ class Home(NamedTuple):
     """
 
     variable: Variable
-    piece: Piece
+    piece: FeaturePiece
 
 
 class Phases:
@@ -45,7 +45,7 @@ class Phases:
             self._place(equation)
         self.count = 1 + max(self._phases.values(), default=0)
 
-    def home(self, variable: Variable, piece: Piece) -> Home:
+    def home(self, variable: Variable, piece: FeaturePiece) -> Home:
         """The home of a piece: values that are only renamed, cut or put side by side have that of their operand."""
         maker = self._makers.get(variable)
         if maker is None or variable not in self.pieces.varying:
@@ -54,20 +54,20 @@ class Phases:
             return self._operand_home(maker.operands[0], piece)
         if maker.operation in CUT:
             begin = sum(self.pieces.width(v) for v in maker.results[: maker.results.index(variable)])
-            return self._operand_home(maker.operands[0], Piece(begin + piece.offset, piece.width))
+            return self._operand_home(maker.operands[0], FeaturePiece(begin + piece.offset, piece.width))
         if maker.operation == "concat":
             begin = 0
             for operand in maker.operands:
                 assert isinstance(operand, Variable)
                 width = self.pieces.width(operand)
                 if begin <= piece.offset < begin + width:
-                    return self._operand_home(operand, Piece(piece.offset - begin, piece.width))
+                    return self._operand_home(operand, FeaturePiece(piece.offset - begin, piece.width))
                 begin += width
         if maker.operation in REDUCTIONS and not maker.variables[0].shape:
             return self._operand_home(maker.operands[0], piece)
         return Home(variable, piece)
 
-    def _operand_home(self, operand: Operand, piece: Piece) -> Home:
+    def _operand_home(self, operand: Operand, piece: FeaturePiece) -> Home:
         assert isinstance(operand, Variable)
         return self.home(operand, piece)
 
@@ -100,7 +100,7 @@ class Phases:
         """The first phase that can read all of a value."""
         return self._phases[home] + 1 if home in self._phases else 0
 
-    def _elements(self, operands: Sequence[Operand], piece: Piece) -> list[Home]:
+    def _elements(self, operands: Sequence[Operand], piece: FeaturePiece) -> list[Home]:
         """The homes of the operands of an elementwise equation for a piece of its result."""
         variables = [v for v in operands if isinstance(v, Variable) and v in self.pieces.varying]
-        return [self.home(v, piece if v.shape else Piece(0, 1)) for v in variables]
+        return [self.home(v, piece if v.shape else FeaturePiece(0, 1)) for v in variables]

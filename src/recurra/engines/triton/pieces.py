@@ -20,7 +20,7 @@ RUNNING = ("cumsum", "reverse_cumsum")
 CUT = ("split", "partition")
 
 
-class Piece(NamedTuple):
+class FeaturePiece(NamedTuple):
     """Features of a value.
 
     Attributes:
@@ -57,10 +57,10 @@ class Pieces:
         """The shape in numbers."""
         return tuple(size.value(self._sizes) for size in variable.shape)
 
-    def of(self, variable: Variable) -> list[Piece]:
+    def of(self, variable: Variable) -> list[FeaturePiece]:
         """The pieces of a variable of the loop, from the first feature to the last."""
         ends = [0, *sorted(self._cuts[variable]), self.width(variable)]
-        return [Piece(begin, end - begin) for begin, end in pairwise(ends)]
+        return [FeaturePiece(begin, end - begin) for begin, end in pairwise(ends)]
 
     def _spread(self, equations: Iterable[Equation], passed: Iterable[tuple[Variable, Variable]]) -> bool:
         """Cut each variable where the variables are cut that are computed from it or for it; whether one was cut."""

@@ -12,7 +12,7 @@ from recurra.compiler import Schedule
 from recurra.engines.triton.body import REDUCTIONS, KernelBody, matrix_parts
 from recurra.engines.triton.expressions import FUNCTIONS
 from recurra.engines.triton.identifiers import Identifiers
-from recurra.engines.triton.pieces import RUNNING, Piece, Pieces, block
+from recurra.engines.triton.pieces import RUNNING, FeaturePiece, Pieces, block
 from recurra.program import Equation, Sizes, Variable
 
 
@@ -79,30 +79,26 @@ class _SequenceBody(KernelBody):
         left, right = equation.variables
         result = equation.results[0]
         self.constants[right] = None
-        ready: dict[Piece, str] = {}
+        ready: dict[FeaturePiece, str] = {}
         for piece, parts in matrix_parts(self.pieces, equation):
-            total = ""
-            for number, (part, offset, columns) in enumerate(parts):
+            products = []
+            for part, offset, columns in parts:
                 matrix = self._matrix(right, part.width, piece, offset, columns)
                 if part not in ready:
-                    ready[part] = self._operand(left, part, matrix)
-                accumulated = f", {total}" if number else ""
-                total = f"tl.dot({ready[part]}, {matrix}{accumulated}, input_precision=PRECISION)"
-                if number + 1 < len(parts):
-                    name = self.names.fresh("partial")
-                    self.lines.append(f"{name} = {total}")
-                    total = name
-            self.give(result, piece, total)
+                    ready[part] = self._operand(left, part)
+                products.append(f"product({ready[part]}, {matrix}, PRECISION)")
+            self.give(result, piece, " + ".join(products))
 
-    def _operand(self, left: Variable, part: Piece, matrix: str) -> str:
+    def _operand(self, left: Variable, part: FeaturePiece) -> str:
+        """A factor of a product: zeros in the columns beyond its width."""
         value = self.value(left, part)
-        if block(part.width) != part.width:
-            value = f"tl.where(in_{part.width}, {value}, 0.0)"
+        if block(part.width) == part.width:
+            return value
         name = self.names.fresh("left")
-        self.lines.append(f"{name} = ({value}).to({matrix}.dtype)")
+        self.lines.append(f"{name} = tl.where(in_{part.width}, {value}, 0.0)")
         return name
 
-    def _matrix(self, right: Variable, rows: int, piece: Piece, offset: int, columns: int) -> str:
+    def _matrix(self, right: Variable, rows: int, piece: FeaturePiece, offset: int, columns: int) -> str:
         name = self.names.fresh(self.names.of(right) + "_part")
         place = f"{self.place(right, offset)} + k_{rows} * {columns} + j_{piece.width}"
         mask = f"(k_{rows} < {rows}) & in_{piece.width}"
@@ -113,7 +109,7 @@ class _SequenceBody(KernelBody):
     def reduction(self, equation: Equation) -> None:
         (operand,), result = equation.variables, equation.results[0]
         if not operand.shape:
-            self.hold(result, Piece(0, 1), self.value(operand, Piece(0, 1)))
+            self.hold(result, FeaturePiece(0, 1), self.value(operand, FeaturePiece(0, 1)))
             return
         pieces = self.pieces.of(operand)
         is_max = equation.operation == "max"
@@ -123,7 +119,7 @@ class _SequenceBody(KernelBody):
             text = f"maximum({text}, {part})" if is_max else f"{text} + {part}"
         if equation.operation == "mean":
             text = f"({text}) * {1.0 / self.pieces.width(operand)!r}"
-        self.give(result, Piece(0, 1), text)
+        self.give(result, FeaturePiece(0, 1), text)
 
     def running(self, equation: Equation) -> None:
         (operand,), result = equation.variables, equation.results[0]
@@ -212,7 +208,9 @@ class _SequenceWriter:
             lines.append(f"in_{width} = j_{width} < {width}")
         return lines
 
-    def _element(self, index: str, variable: Variable, piece: Piece, mask: str, stride: str = "") -> tuple[str, str]:
+    def _element(
+        self, index: str, variable: Variable, piece: FeaturePiece, mask: str, stride: str = ""
+    ) -> tuple[str, str]:
         """The place of a piece in an array of rows, and the mask of its elements."""
         place = f"{index} * {stride or self.pieces.width(variable)}"
         if not variable.shape:

@@ -15,7 +15,7 @@ from recurra.engines.triton.body import KernelBody, matrix_parts
 from recurra.engines.triton.expressions import literal
 from recurra.engines.triton.identifiers import Identifiers
 from recurra.engines.triton.phases import Home, Phases
-from recurra.engines.triton.pieces import Piece, Pieces
+from recurra.engines.triton.pieces import FeaturePiece, Pieces
 from recurra.engines.triton.sequences import HEADER
 from recurra.program import Equation, Sizes, Variable
 
@@ -89,7 +89,7 @@ class _StepStore:
 
     kind: str
     variable: Variable
-    piece: Piece
+    piece: FeaturePiece
     value: Home
     phase: int
 
@@ -156,12 +156,12 @@ class _StepBody(KernelBody):
     def columns(self, width: int) -> str:
         return "UNITS"
 
-    def wanted(self, variable: Variable, piece: Piece) -> bool:
+    def wanted(self, variable: Variable, piece: FeaturePiece) -> bool:
         home = Home(variable, piece)
         is_here = not variable.shape or piece.width == self._width
         return is_here and self._phases.is_computed(home) and self._phases.of(home) == self._number
 
-    def known(self, variable: Variable, piece: Piece) -> str:
+    def known(self, variable: Variable, piece: FeaturePiece) -> str:
         home = self._phases.home(variable, piece)
         if home.variable not in self.pieces.varying:
             value = self.constant(home.variable, home.piece)
@@ -175,7 +175,7 @@ class _StepBody(KernelBody):
             self.hold(home.variable, home.piece, held)
         return held
 
-    def at(self, kind: str, variable: Variable, piece: Piece, column: str) -> str:
+    def at(self, kind: str, variable: Variable, piece: FeaturePiece, column: str) -> str:
         """The address of elements of an array of rows or sequences; an empty column for a scalar."""
         self.arrays[(kind, variable)] = None
         pointer = self.names.of(variable, KINDS[kind])
@@ -217,7 +217,9 @@ class _StepBody(KernelBody):
         for piece, name in names.items():
             self.hold(result, piece, name)
 
-    def _accumulate(self, left: Variable, right: Variable, part: Piece, sums: dict[str, tuple[int, int]]) -> None:
+    def _accumulate(
+        self, left: Variable, right: Variable, part: FeaturePiece, sums: dict[str, tuple[int, int]]
+    ) -> None:
         """Write the loop over the features of a piece of the left operand, which several sums share."""
         value, inside = self.names.fresh("left"), f"k < {part.width}"
         read = self._read(value, self._phases.home(left, part), "k[None, :]", f" & ({inside})[None, :]")
@@ -226,23 +228,25 @@ class _StepBody(KernelBody):
             matrix = self.names.fresh(self.names.of(right) + "_part")
             place = f"{self.place(right, offset)} + k[:, None] * {columns} + j_{self._width}"
             lines.append(f"{matrix} = tl.load({place}, mask=({inside})[:, None] & in_{self._width}, other=0.0)")
-            lines.append(f"{name} = tl.dot({value}.to({matrix}.dtype), {matrix}, {name}, input_precision=PRECISION)")
+            lines.append(f"{name} += product({value}, {matrix}, PRECISION)")
         self.lines += [f"for begin in range(0, {part.width}, INNER):", *(f"    {line}" for line in lines)]
 
     def reduction(self, equation: Equation) -> None:
         (operand,), result = equation.variables, equation.results[0]
-        if not self.wanted(result, Piece(0, 1)):
+        if not self.wanted(result, FeaturePiece(0, 1)):
             return
-        is_max, name = equation.operation == "max", self.name(result, Piece(0, 1))
+        is_max, name = equation.operation == "max", self.name(result, FeaturePiece(0, 1))
         begin = literal(-math.inf if is_max else 0.0)
         self.lines.append(f"{name} = tl.full((SEQUENCES, 1), {begin}, tl.float32)")
         for piece in self.pieces.of(operand):
             self._add_up(name, operand, piece, "0", str(piece.width), is_max)
         if equation.operation == "mean":
             self.lines.append(f"{name} = {name} * {1.0 / self.pieces.width(operand)!r}")
-        self.hold(result, Piece(0, 1), name)
+        self.hold(result, FeaturePiece(0, 1), name)
 
-    def _add_up(self, name: str, operand: Variable, piece: Piece, first: str, end: str, is_max: bool = False) -> None:
+    def _add_up(
+        self, name: str, operand: Variable, piece: FeaturePiece, first: str, end: str, is_max: bool = False
+    ) -> None:
         """Write the loop that adds features of a piece to a sum, or takes the largest of them."""
         value, inside = self.names.fresh("part"), f"(k < {end})[None, :]"
         read = self._read(value, self._phases.home(operand, piece), "k[None, :]", f" & {inside}")

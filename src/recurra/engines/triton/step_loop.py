@@ -24,7 +24,7 @@ PROGRAMS = 132  # as many as there are multiprocessors: fewer programs get narro
 GRAPHS = 4  # kept by a loop, each for one shape
 _GRAPH_BYTES = 1 << 28  # the most that a graph's own copy of its inputs may take
 
-Place = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
+ArrayPlace = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
 
 
 @dataclass(eq=False)
@@ -38,9 +38,9 @@ class _StepRun:
         steps: the steps.
     """
 
-    given: dict[Place, Tensor]
+    given: dict[ArrayPlace, Tensor]
     ends: list[tuple[Tensor, Tensor]]
-    made: dict[Place, Tensor]
+    made: dict[ArrayPlace, Tensor]
     steps: Steps
 
     def inputs(self) -> list[Tensor]:
@@ -92,7 +92,7 @@ class StepLoop:
         """Run the loop."""
         like, run = arrays.states[0], self._run(arrays, steps)
         if steps.batch and steps.steps:
-            if like.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+            if _has_graphs(like.device):
                 run = self._on_gpu(run)
             else:
                 self._launch(run)
@@ -101,7 +101,7 @@ class StepLoop:
 
     def _run(self, arrays: LoopArrays, steps: Steps) -> _StepRun:
         """The tensors of a run on new memory."""
-        like, given, made = arrays.states[0], dict[Place, Tensor](), dict[Place, Tensor]()
+        like, given, made = arrays.states[0], dict[ArrayPlace, Tensor](), dict[ArrayPlace, Tensor]()
         for kind, variable in self._places:
             if kind == "constant":
                 given[(kind, variable)] = as_constant(arrays.constants[variable], like.dtype)
@@ -117,8 +117,8 @@ class StepLoop:
     def _on_gpu(self, run: _StepRun) -> _StepRun:
         """Launch a run, record it, or replay the graph of its shape; return the run that has the results."""
         steps = run.steps
-        key = (steps.steps, steps.batch, steps.rows, steps.reset_mode, torch.cuda.current_stream().cuda_stream)
-        key = (*key, steps.begins is None, run.inputs()[0].device)
+        shape = steps.steps, steps.batch, steps.rows, steps.reset_mode, steps.begins is None
+        key = (shape, torch.cuda.current_stream().cuda_stream, run.inputs()[0].device)
         if key not in self._graphs:  # the first run of a shape: a shape that never returns gets no graph
             self._graphs[key] = None
             if len(self._graphs) > GRAPHS:
@@ -168,6 +168,11 @@ class StepLoop:
             t = steps.first + number * steps.direction
             for launch, arguments in calls[number % 2]:
                 launch(*arguments, t, steps.batch, **options)
+
+
+def _has_graphs(device: torch.device) -> bool:
+    """Whether launches can be recorded: on a GPU, and not while a caller records a graph."""
+    return device.type == "cuda" and not torch.cuda.is_current_stream_capturing()
 
 
 def _two(state: Tensor) -> tuple[Tensor, Tensor]:

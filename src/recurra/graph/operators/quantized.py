@@ -131,7 +131,7 @@ def qlinear_matmul(node: NodeInfo) -> NodeFunction:
         a: Array, a_scale: Array, a_zero: Array, b: Array, b_scale: Array, b_zero: Array, y_scale: Array, y_zero: Array
     ) -> Array:
         product = integer_product(Centred.of(a, a_zero, -2), weights(b, b_zero))
-        return _rescaled(product, _matrix_scale(a_scale, -2) * _matrix_scale(b_scale, -1) / y_scale, y_zero)
+        return rescaled(product, _matrix_scale(a_scale, -2) * _matrix_scale(b_scale, -1) / y_scale, y_zero)
 
     return run
 
@@ -144,7 +144,7 @@ def dynamic_quantize_matmul(node: NodeInfo) -> NodeFunction:
     def run(a: Array, b: Array, b_scale: Array, b_zero: Array | None = None, bias: Array | None = None) -> Array:
         whole, scale, zero = dynamically_quantized(a)
         product = integer_product(Centred.of(whole, zero, -2), weights(b, b_zero))
-        return _to_float(product, scale * _matrix_scale(b_scale, -1), bias)
+        return to_float(product, scale * _matrix_scale(b_scale, -1), bias)
 
     return run
 
@@ -164,7 +164,7 @@ def matmul_integer_to_float(node: NodeInfo) -> NodeFunction:
         bias: Array | None = None,
     ) -> Array:
         product = integer_product(Centred.of(a, a_zero, -2), weights(b, b_zero))
-        return _to_float(product, _matrix_scale(a_scale, -2) * _matrix_scale(b_scale, -1), bias)
+        return to_float(product, _matrix_scale(a_scale, -2) * _matrix_scale(b_scale, -1), bias)
 
     return run
 
@@ -176,12 +176,13 @@ def _matrix_scale(scale: Array, axis: int) -> Array:
     return scale[:, None] if axis == -2 and scale.ndim == 1 else scale
 
 
-def _to_float(product: Array, scale: Array, bias: Array | None) -> Array:
+def to_float(product: Array, scale: Array, bias: Array | None) -> Array:
+    """The numbers that a product, int32, stands for, plus a bias."""
     values = product.astype(np.float32) * scale
     return values if bias is None else values + bias
 
 
-def _rescaled(product: Array, scale: Array, y_zero: Array) -> Array:
+def rescaled(product: Array, scale: Array, y_zero: Array) -> Array:
     """The whole numbers of a product, int32, at another scale."""
     limits = np.iinfo(y_zero.dtype)
     rounded = np.rint(product.astype(np.float32) * scale.astype(np.float32)) + y_zero
@@ -242,6 +243,6 @@ def qlinear_conv(
         by_filter = (-1, *(1,) * (x.ndim - 2))
         if bias is not None:
             sums = sums + bias.reshape(by_filter)
-        return _rescaled(sums, (x_scale * w_scale / y_scale).reshape(by_filter), y_zero)
+        return rescaled(sums, (x_scale * w_scale / y_scale).reshape(by_filter), y_zero)
 
     return run

@@ -23,13 +23,13 @@ from recurra.program import Sizes
 _FLOATS = ("float16", "float32", "float64")
 
 
-def _direction(name: str) -> tuple[bool, ...]:
+def read_direction(name: str) -> tuple[bool, ...]:
     """Read whether each direction begins at the end."""
     directions = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
     return directions[one_of(*directions)(name)]
 
 
-def _bound(clip: float) -> float:
+def read_bound(clip: float) -> float:
     """Read the bound to which the inputs of the gates' activations are clipped."""
     if not clip > 0:
         raise ValueError(f"{clip} is not supported, only numbers above 0")
@@ -199,7 +199,7 @@ def _options(
     return [{**dict(zip(defaults, functions, strict=True)), **others} for functions in own]
 
 
-@building_operator("RNN", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
+@building_operator("RNN", outputs=2, direction=read_direction, layout=one_of(0, 1), clip=read_bound)
 def rnn(
     node: NodeInfo,
     *,
@@ -216,7 +216,7 @@ def rnn(
     return RecurrentLayer("RNN", cells.rnn, options, direction, hidden_size, bool(layout)).function(node)
 
 
-@building_operator("GRU", outputs=2, direction=_direction, layout=one_of(0, 1), clip=_bound)
+@building_operator("GRU", outputs=2, direction=read_direction, layout=one_of(0, 1), clip=read_bound)
 def gru(
     node: NodeInfo,
     *,
@@ -236,7 +236,7 @@ def gru(
     return RecurrentLayer("GRU", cell, options, direction, hidden_size, bool(layout)).function(node)
 
 
-@building_operator("LSTM", outputs=3, direction=_direction, layout=one_of(0, 1), clip=_bound)
+@building_operator("LSTM", outputs=3, direction=read_direction, layout=one_of(0, 1), clip=read_bound)
 def lstm(
     node: NodeInfo,
     *,
@@ -251,6 +251,18 @@ def lstm(
 ) -> NodeFunction:
     """Long short-term memory; gives Y, Y_h and Y_c. The input of h() is not clipped, as in other runtimes."""
     cell = cells.peephole_lstm if node.has(7) else cells.lstm
-    defaults, coupled = {"f": "Sigmoid", "g": "Tanh", "h_of": "Tanh"}, bool(input_forget)
-    options = _options(direction, defaults, activations, activation_alpha, activation_beta, bound=clip, coupled=coupled)
+    options = lstm_options(direction, activations, activation_alpha, activation_beta, clip, input_forget)
     return RecurrentLayer("LSTM", cell, options, direction, hidden_size, bool(layout)).function(node)
+
+
+def lstm_options(
+    direction: tuple[bool, ...],
+    activations: Sequence[str] | None,
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    clip: float | None,
+    input_forget: int,
+) -> list[dict[str, Any]]:
+    """The options of an LSTM's cell for each direction, from a node's attributes."""
+    defaults, coupled = {"f": "Sigmoid", "g": "Tanh", "h_of": "Tanh"}, bool(input_forget)
+    return _options(direction, defaults, activations, alphas, betas, bound=clip, coupled=coupled)

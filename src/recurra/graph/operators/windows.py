@@ -155,8 +155,8 @@ def max_pool(
     """The largest element of each window; ``storage_order`` is about indices, which are not an output here."""
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     seen = Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode).over(x, least)
-    elements = itertools.product(*map(range, seen.shape[x.ndim :]))
-    return functools.reduce(np.maximum, (seen[(..., *element)] for element in elements))  # seen's own strides are slow
+    elements = [(Ellipsis, *element) for element in itertools.product(*map(range, seen.shape[x.ndim :]))]
+    return functools.reduce(np.maximum, (seen[element] for element in elements))  # a maximum of seen itself is slow
 
 
 @operator("AveragePool", auto_pad=PADDING)

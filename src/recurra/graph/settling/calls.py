@@ -12,7 +12,7 @@ from recurra.graph.running import RunnableGraph
 from recurra.graph.settling.settle import ChangedShapeError, SettledCall, settle
 from recurra.graph.table import Array
 
-_MOST = 16  # sets of shapes that are kept; then the one that was used longest ago is dropped
+_MOST = 16  # sets of shapes that are kept; then the oldest is dropped
 _LARGEST = 2**28  # bytes of one settled call that is kept
 
 
@@ -31,50 +31,48 @@ class SettledCalls:
     def run(self, feeds: Mapping[str, Any]) -> list[Array] | None:
         """All outputs for these inputs, new arrays; None if there is no settled call for their shapes and dtypes."""
         key = _key(feeds)
-        free = self._free.pop(key, None) if key is not None else None
-        if free is None:
+        free = self._free.get(key) if key is not None else None
+        if not free:
             return None
-        self._free[key] = free  # the last one that was used
         try:
             call = free.pop()
-        except IndexError:
+        except IndexError:  # another thread has taken it
             return None
         try:
-            with np.errstate(all="ignore"):
-                results = call(feeds)
+            results = call(feeds)
         except ChangedShapeError:
             self._free[key] = None
             return None
         free.append(call)
         return results
 
-    def begin(self, feeds: Mapping[str, Any], given: Mapping[str, Array]) -> list[Array] | None:
-        """All outputs for these inputs, and a settled call for the next ones of their shapes.
+    def begin(self, given: Mapping[str, Array]) -> list[Array] | None:
+        """All outputs for these inputs, new arrays, by a settled call that later calls of their shapes use.
 
         Args:
-            feeds: the inputs as the caller gave them.
             given: all inputs as arrays, also those that the caller left out.
 
         Returns:
-            new arrays; None if the graph cannot be settled.
+            None if the graph cannot be settled.
 
         Raises:
             OnnxError: an operator refuses its inputs.
         """
-        key, maker = _key(feeds), step_maker()
-        if key is None or maker is None or (key in self._free and self._free[key] is None):
+        key, maker = _key(given), step_maker()
+        if maker is None or self._free.get(key, ()) is None:
             return None
-        call = None
+        found = self.run(given)
+        if found is not None:
+            return found
         try:
             with np.errstate(all="ignore"):
                 call = settle(self._graph, given, maker)
-                results = call.results()
         except ChangedShapeError:
             self._free[key] = None
             return None
+        results = call.results()
         if call.nbytes <= _LARGEST:
-            self._free.setdefault(key, [])
-            free = self._free[key]
+            free = self._free.setdefault(key, [])
             if free is not None:
                 free.append(call)
         while len(self._free) > _MOST:

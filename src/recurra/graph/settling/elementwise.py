@@ -102,7 +102,8 @@ def unary(step: NodeStep, constants: Sequence[Array | None]) -> Operations | Non
         is_known = all(number is not None for has, number in given if has)
         return _clip(*[number for _, number in [*given, (False, None)][:2]]) if is_known else None
     if step.operator == "Pow" and step.inputs[0] and constants[0] is None:
-        return _power(scalar_of(constants[1]) if np.ndim(constants[1]) == 0 else None)
+        exponent = constants[1]
+        return None if exponent is None or exponent.ndim else _power(scalar_of(exponent))
     makers: dict[str, Callable[[], Operations]] = {
         "LeakyRelu": lambda: _leaky(read("alpha", 0.01)),
         "HardSigmoid": lambda: _hard_sigmoid(read("alpha", 0.2), read("beta", 0.5)),
@@ -167,7 +168,7 @@ def _run(node: SettlingNode, arrays: Sequence[Array], operations: Operations) ->
 
 
 def _rows(shape: Sequence[int], arrays: Sequence[Array]) -> int | None:
-    """The number of rows of a matrix in which each array is whole, a row, a column or a number; None if there is none."""
+    """The rows of a matrix in which each array is whole, a row, a column or a number; None if there is none."""
     whole = [axis for axis in range(len(shape)) if shape[axis] > 1]
     for cut in range(len(whole) + 1):
         if all(_fits(_padded(array, len(shape)), shape, whole, cut) for array in arrays):

@@ -111,7 +111,7 @@ SETTLERS: dict[str, Settler] = {}
 def settler(*operators: str) -> Callable[[Settler], Settler]:
     """Enter a function in the table, as a decorator: it settles nodes of these operators.
 
-    It appends to ``node.runs``, and returns the arrays that these write (or views of inputs), one for each output. If it
+    It appends to ``node.runs``, and returns the arrays that these write, or views of inputs, one for each output. If it
     returns None, which it must before it changes anything, the operator's own function runs in each call.
     """
 

@@ -29,8 +29,11 @@ class SettledCall:
         nbytes: the memory that it holds.
     """
 
-    def __init__(self, inputs: Mapping[str, Array], outputs: Sequence[Array], runs: Sequence[Run], nbytes: int) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Array], outputs: Sequence[Array], runs: Sequence[Run], is_native: bool, nbytes: int
+    ) -> None:
         self._inputs, self._outputs, self._runs = inputs, outputs, runs
+        self._is_native = is_native
         self.nbytes = nbytes
 
     def __call__(self, given: Mapping[str, Array]) -> list[Array]:
@@ -41,8 +44,13 @@ class SettledCall:
         """
         for name, array in given.items():
             np.copyto(self._inputs[name], array)
-        for run in self._runs:
-            run()
+        if self._is_native:
+            for run in self._runs:
+                run()
+        else:
+            with np.errstate(all="ignore"):
+                for run in self._runs:
+                    run()
         return self.results()
 
     def results(self) -> list[Array]:
@@ -63,7 +71,8 @@ def settle(graph: RunnableGraph, given: Mapping[str, Array], maker: StepMaker) -
     known = set(graph.constants)
     outputs = walk.run(graph, values, known)
     nbytes = walk.buffers.nbytes + sum(array.nbytes for array in inputs.values())
-    return SettledCall(inputs, outputs, maker.joined(walk.runs), nbytes)
+    joined = maker.joined(walk.runs)
+    return SettledCall(inputs, outputs, joined, maker.is_own(walk.runs), nbytes)
 
 
 class _Walk:
@@ -114,7 +123,9 @@ class _Walk:
             values.update(self._computed(step, inputs))
             known.update(name for name in step.outputs if name)
             return node
-        outputs = self._branch(node, values, known) if step.operator == "If" else None
+        outputs: Sequence[Array | None] | None = None
+        if step.operator == "If":
+            outputs = self._branch(node, values, known)
         settle_node = SETTLERS.get(step.operator)
         if outputs is None and settle_node is not None:
             try:

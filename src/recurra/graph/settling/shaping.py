@@ -80,11 +80,12 @@ def _add_borders(
     """Copy the borders of each axis, over the whole length of the axes before it."""
     for axis, ((before, after), size) in enumerate(zip(widths, sizes, strict=True)):
         end = before + size
-        lines = [slice(None)] * axis
+        lines: list[slice] = [slice(None)] * axis
         others = [slice(pair[0], pair[0] + length) for pair, length in zip(widths, sizes, strict=True)][axis + 1 :]
 
         def part(begin: int, end: int) -> Array:
-            return y[(*lines, slice(begin, end), *others)]  # noqa: B023
+            chosen = (*lines, slice(begin, end), *others)  # noqa: B023
+            return y[chosen]
 
         for begin, count, first, last in ((0, before, before, before + 1), (end, after, end - 1, end)):
             if not count:

@@ -15,8 +15,8 @@ from recurra.graph.table import Array
 
 def _window(node: SettlingNode, kernel: Sequence[int]) -> Window:
     read = node.attribute
-    names = ("dilations", "pads", "strides")
-    return Window(tuple(kernel), read("auto_pad", "NOTSET"), *map(read, names), read("ceil_mode", 0))
+    auto_pad, ceil_mode = read("auto_pad", "NOTSET"), read("ceil_mode", 0)
+    return Window(tuple(kernel), auto_pad, read("dilations"), read("pads"), read("strides"), ceil_mode)
 
 
 def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> Windows | None:

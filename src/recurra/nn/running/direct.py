@@ -17,11 +17,12 @@ from torch.nn import functional
 
 from recurra.engines import Direct, Layers, Wishes, asked, choose, precision
 from recurra.engines.saved import keeps_products
-from recurra.engines.torch_internals import is_watched
+from recurra.engines.torch_internals import is_profiled, is_watched
 from recurra.errors import EngineError
 from recurra.nn.running.autograd import Node, run_node
 from recurra.nn.running.execute import name_of
 from recurra.nn.running.layers import through_layers
+from recurra.nn.running.profiled import profiled_call
 from recurra.nn.running.scan import Scan
 
 _DTYPES = (torch.float32, torch.float64)
@@ -142,8 +143,12 @@ def _run(
         packed = calls.packed
         if packed is None:
             packed = calls.packed = direct.pack(module._parameters)
-    differentiate, threads = torch.is_grad_enabled(), torch.get_num_threads()
-    answer = direct.run(x, given, module._parameters, batch_first, differentiate, has_dropout, threads, packed)
+    operands = x, given, module._parameters, batch_first, torch.is_grad_enabled(), has_dropout, torch.get_num_threads()
+    if is_profiled():
+        with profiled_call(module, x):
+            answer = direct.run(*operands, packed)
+    else:
+        answer = direct.run(*operands, packed)
     if answer is direct.general:
         return None
     if answer is direct.autograd:

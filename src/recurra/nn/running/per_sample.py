@@ -63,7 +63,7 @@ class _PerSample(torch.autograd.Function):
         dx, d_states = torch.zeros_like(x), [torch.zeros_like(state) for state in states]
         samples: list[list[Tensor]] = [[] for _ in weights]
         for number in range(states[0].shape[0]):
-            rows = _Rows(sequences, number)
+            rows = _RowsOfSequence(sequences, number)
             inputs = [rows.of(x), *(state[number : number + 1] for state in states), *weights]
             inputs = [value.detach().requires_grad_() for value in inputs]
             own = Sequences(inputs[0], None, None if sequences.reset is None else rows.of(sequences.reset))
@@ -90,7 +90,7 @@ def _given(weight: Tensor, samples: Sequence[Tensor]) -> Tensor | None:
     return None
 
 
-class _Rows:
+class _RowsOfSequence:
     """The rows of one sequence of a batch; as a batch of one sequence they are (T, 1, …)."""
 
     def __init__(self, sequences: Sequences, number: int) -> None:

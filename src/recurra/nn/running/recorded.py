@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from recurra.engines.torch_internals import is_jit_traced
+from recurra.engines.torch_internals import is_jit_traced, is_profiled
+from recurra.nn.running.profiled import profiled_call
+
+Result = TypeVar("Result")
 
 
-def run_checked(checked_call: Callable[..., Any], *arguments: Any) -> Any:
+def run_checked(checked_call: Callable[..., Result], *arguments: Any) -> Result:
     """Run a module's checked call.
 
     While torch.jit.trace records, torch warns of every comparison of a size. The checks compare sizes and leave nothing
     in the graph, so that these warnings are not shown; what would be fixed in the graph is refused (``refuse_fixed``).
     """
-    if torch.compiler.is_compiling() or not is_jit_traced():
+    if torch.compiler.is_compiling():
+        return checked_call(*arguments)
+    if is_profiled():
+        with profiled_call(checked_call.__self__, arguments[0]):  # type: ignore[attr-defined]
+            return checked_call(*arguments)
+    if not is_jit_traced():
         return checked_call(*arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]

@@ -95,6 +95,9 @@ def _write(graph: GraphWriter, description: Description, lengths: str | None, op
     for state, last in zip(interface.flat_states, written.states, strict=True):
         graph.node("Identity", last, into=_last(state))
     x = written.output
+    if interface.gives_last_step:
+        graph.node("Identity", x, into=OUTPUT)
+        return
     if lengths is not None:
         x = graph.node("Where", sequences.active, x, graph.number(0.0))
     if interface.batch_first:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from recurra.model import Interface
 from recurra.model.interface import StateInterface
+from recurra.model.kinds import role
 from recurra.onnx.exporting.graph import GraphWriter
 from recurra.onnx.exporting.parts import WRITERS
 from recurra.onnx.exporting.scope import GraphWeights, Scope, Written
@@ -41,6 +42,8 @@ def write_chain(
         full = ".".join(piece for piece in (model, name) if piece)
         written = WRITERS[part.kind](Scope(graph, sequences, weights, full, part, x, states, inputs))
         x = written.output
+        if role(part) == "last":  # from here on a row is a sequence
+            sequences = SequenceNodes(graph, x, False, None)
         last += written.states
     return Written(x, tuple(last))
 

@@ -56,11 +56,31 @@ def _softmax(scope: Scope) -> str:
     return scope.graph.node(scope.part.kind, scope.x, axis=-1)
 
 
+def _last_step(scope: Scope) -> str:
+    graph, sequences, whole = scope.graph, scope.sequences, scope.graph.whole
+    first = graph.node("Gather", scope.x, graph.index(0), axis=0)
+    if sequences.lengths is None:
+        last = graph.node("Gather", scope.x, graph.index(-1), axis=0)
+    else:
+        number = graph.node("Max", graph.node("Sub", sequences.lengths, graph.index(1)), graph.index(0))
+        by_batch = graph.node("Transpose", scope.x, perm=[1, 0, 2])
+        last = graph.node("GatherND", by_batch, graph.node("Unsqueeze", number, whole(1)), batch_dims=1)
+        last = graph.node("Where", sequences.filled, last, graph.number(0.0))
+    if not scope.part.flag("bidirectional"):
+        return last
+    size = graph.node("Shape", last, start=1, end=2)
+    half = graph.node("Div", size, whole(2))
+    forward = graph.node("Slice", last, whole(0), half, whole(1))
+    backward = graph.node("Slice", first, half, size, whole(1))
+    return graph.node("Concat", forward, backward, axis=1)
+
+
 WRITERS: Mapping[str, PartWriter] = {
     **dict.fromkeys(kinds_of("layer"), write_layer),
     **dict.fromkeys(kinds_of("cell"), write_cell),
     **dict.fromkeys(kinds_of("rows"), _stateless(_program)),
     **dict.fromkeys(kinds_of("table"), _stateless(_embedding)),
+    **dict.fromkeys(kinds_of("last"), _stateless(_last_step)),
     "LayerNorm": _stateless(_layer_norm),
     "Softmax": _stateless(_softmax),
     "LogSoftmax": _stateless(_softmax),

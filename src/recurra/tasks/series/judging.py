@@ -120,10 +120,9 @@ class _Judge:
         """The forecasts of all windows, each block's calibrated on the other blocks, or on itself if it is alone."""
         forecast = np.empty((*self.actual.shape, len(recipe.levels)))
         for own in self.blocks:
-            rows = np.flatnonzero(~own if len(self.blocks) > 1 else own)
-            given = None if networks is None else networks[rows]
-            some = windows.take(rows), given, self.actual[rows]
-            found = calibrated(recipe, *some, self.disagreement, self.recency[rows])
+            hidden = own & (len(self.blocks) > 1)
+            actual, recency = np.where(hidden[:, None], np.nan, self.actual), np.where(hidden, 0.0, self.recency)
+            found = calibrated(recipe, windows, networks, actual, self.disagreement, recency)
             quantiles = np.zeros_like(forecast[own]) if networks is None else networks[own]
             forecast[own] = windows.take(np.flatnonzero(own)).decode(quantiles, found)
         return forecast

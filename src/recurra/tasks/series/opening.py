@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,13 +15,12 @@ from recurra.series.guessing import guess_format
 from recurra.series.panels import Note, OnGap, panel_of
 from recurra.series.reading import read_table
 from recurra.series.seasons import find_periods
-from recurra.series.table import listed
+from recurra.series.table import Table, listed
 from recurra.series.table_format import describe
 from recurra.tasks.series.settings import MOST_HORIZON
 
 if TYPE_CHECKING:
     from recurra.series.panel import Panel
-    from recurra.series.table import Table
     from recurra.series.table_format import TableFormat
     from recurra.tasks.series.table_settings import TableSettings
 
@@ -47,6 +46,10 @@ class OpenedTable:
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The names of the known inputs' features, and those of the past inputs."""
         return self.form.known_features, self.form.past
+
+    def without_rows(self) -> OpenedTable:
+        """The series and the meaning of the columns alone, unless known inputs ahead may stand in the table's rows."""
+        return self if self.form.known else replace(self, table=Table({}, self.table.source))
 
     @property
     def periods(self) -> tuple[int, ...]:

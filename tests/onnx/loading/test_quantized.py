@@ -1,0 +1,191 @@
+"""Graphs that onnxruntime's own tools have quantized, and their operators, beside onnxruntime."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+import recurra
+from tests.onnx.models import loaded, model_of
+
+F = np.float32
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, shape).astype(F)
+
+
+def both(path, inputs):
+    """The results of onnxruntime, and those of recurra."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    expected = onnxruntime.InferenceSession(path, options).run(None, inputs)
+    return expected, recurra.onnx.load(path).run(None, inputs)
+
+
+def saved(proto, path):
+    onnx.save(proto, path)
+    return path
+
+
+def classifier():
+    """A convolution, a transposed one, pooling and two products over a picture; eight labels."""
+    weights = {
+        "w1": random(6, 1, 3, 3), "b1": random(6, seed=1), "w2": random(6, 4, 3, 3, seed=2),
+        "w3": random(4, 16, seed=3), "b3": random(16, seed=4), "w4": random(16, 8, seed=5),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2], name="conv"),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("ConvTranspose", ["b", "w2"], ["c"], strides=[2, 2], name="back"),
+        helper.make_node("GlobalAveragePool", ["c"], ["d"]),
+        helper.make_node("Flatten", ["d"], ["e"]),
+        helper.make_node("Gemm", ["e", "w3", "b3"], ["f"], name="gemm"),
+        helper.make_node("Sigmoid", ["f"], ["g"]),
+        helper.make_node("MatMul", ["g", "w4"], ["y"], name="matmul"),
+    ]
+    return model_of(nodes, {"x": (F, ["B", 1, 8, 8])}, {"y": (F, ["B", 8])}, weights, opset=17, ir_version=8)
+
+
+class Pictures(CalibrationDataReader):
+    def __init__(self):
+        self.left = [{"x": 2 * random(4, 1, 8, 8, seed=seed)} for seed in range(3)]
+
+    def get_next(self):
+        return self.left.pop() if self.left else None
+
+
+def agree_in_labels(path, quantum):
+    expected, results = both(path, {"x": 2 * random(32, 1, 8, 8, seed=9)})
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=quantum)
+        np.testing.assert_array_equal(result.argmax(-1), value.argmax(-1))
+
+
+@pytest.mark.parametrize("kind", [QuantType.QInt8, QuantType.QUInt8])
+def test_a_dynamically_quantized_classifier(kind, tmp_path):
+    source = saved(classifier(), tmp_path / "float.onnx")
+    quantize_dynamic(source, tmp_path / "m.onnx", weight_type=kind, op_types_to_quantize=["Conv", "MatMul", "Gemm"])
+    operators = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+    assert operators >= {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+    agree_in_labels(tmp_path / "m.onnx", 1e-5)
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+def test_a_statically_quantized_classifier(form, tmp_path):
+    source = saved(classifier(), tmp_path / "float.onnx")
+    quantize_static(source, tmp_path / "m.onnx", Pictures(), quant_format=form, per_channel=form is QuantFormat.QDQ)
+    operators = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+    assert operators >= ({"DequantizeLinear"} if form is QuantFormat.QDQ else {"QLinearConv", "QLinearMatMul"})
+    agree_in_labels(tmp_path / "m.onnx", 0.02)
+
+
+def lstm(directions, lengths=False, peepholes=False, hidden=16):
+    weights = {
+        "w": random(directions, 4 * hidden, 8), "r": random(directions, 4 * hidden, hidden, seed=1),
+        "b": random(directions, 8 * hidden, seed=2), "p": random(directions, 3 * hidden, seed=3),
+    }  # fmt: skip
+    inputs = ["x", "w", "r", "b", "n" if lengths else "", "h", "c", "p"][: 8 if peepholes else 7]
+    way = "bidirectional" if directions == 2 else "reverse"
+    nodes = [helper.make_node("LSTM", inputs, ["y", "y_h", "y_c"], hidden_size=hidden, direction=way)]
+    state = (F, [directions, "B", hidden])
+    given = {"x": (F, ["T", "B", 8]), "h": state, "c": state, **({"n": (np.int32, ["B"])} if lengths else {})}
+    outputs = {"y": (F, ["T", directions, "B", hidden]), "y_h": state, "y_c": state}
+    return model_of(nodes, given, outputs, weights, opset=17, ir_version=8)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("kind", [QuantType.QInt8, QuantType.QUInt8])
+def test_a_quantized_lstm_of_one_sequence(kind, per_channel, tmp_path):
+    for options in ({"directions": 2}, {"directions": 1, "peepholes": True}, {"directions": 2, "lengths": True}):
+        source = saved(lstm(**options), tmp_path / "float.onnx")
+        quantize_dynamic(source, tmp_path / "m.onnx", weight_type=kind, per_channel=per_channel)
+        count = options["directions"]
+        inputs = {"x": random(12, 1, 8, seed=4), "h": random(count, 1, 16, seed=5), "c": random(count, 1, 16, seed=6)}
+        if "lengths" in options:
+            inputs["n"] = np.array([9], np.int32)
+        expected, results = both(tmp_path / "m.onnx", inputs)
+        for result, value in zip(results, expected, strict=True):
+            np.testing.assert_allclose(result, value, rtol=0, atol=1e-5)
+
+
+def test_a_quantized_lstm_of_several_sequences(tmp_path):
+    """States are quantized for each sequence: onnxruntime does it for as many as a thread has."""
+    source = saved(lstm(1), tmp_path / "float.onnx")
+    quantize_dynamic(source, tmp_path / "m.onnx")
+    x = np.repeat(random(12, 1, 8, seed=4), 3, 1)
+    h = c = random(1, 3, 16, seed=5)
+    expected, (y, *_) = both(tmp_path / "m.onnx", {"x": x, "h": h, "c": c})
+    np.testing.assert_allclose(y, expected[0], rtol=0, atol=0.02)
+    alone = recurra.onnx.load(tmp_path / "m.onnx").run(None, {"x": x[:, 1:2], "h": h[:, 1:2], "c": c[:, 1:2]})[0]
+    np.testing.assert_allclose(y[:, :, 1:2], alone, rtol=0, atol=1e-6)
+
+
+def whole(*shape, dtype=np.uint8, seed=0):
+    limits = np.iinfo(dtype)
+    return np.random.default_rng(seed).integers(limits.min, limits.max + 1, shape).astype(dtype)
+
+
+I8, SCALE = np.int8, np.array(0.02, F)
+ONE = {
+    "products of stacks": ("MatMulInteger", "", {}, [whole(2, 3, 5), whole(2, 5, 4, dtype=I8)]),
+    "zero points of columns": (
+        "MatMulInteger", "", {}, [whole(3, 5), whole(5, 4), np.uint8(7), whole(4, seed=3)],
+    ),
+    "long sums": ("MatMulInteger", "", {}, [whole(2, 3000), whole(3000, 2, seed=1), np.uint8(0), np.uint8(0)]),
+    "a matrix quantized by its range": (
+        "DynamicQuantizeMatMul", "com.microsoft", {},
+        [random(3, 5), whole(5, 4, dtype=I8), random(4) + 1, np.zeros(4, I8), random(4)],
+    ),
+    "a product as floats": (
+        "MatMulIntegerToFloat", "com.microsoft", {},
+        [whole(3, 5), whole(5, 4), SCALE, SCALE, np.uint8(3), np.uint8(130), random(4)],
+    ),
+    "grouped convolution": (
+        "ConvInteger", "", {"group": 2, "pads": [1, 2], "strides": [2], "dilations": [2]},
+        [whole(2, 4, 9), whole(6, 2, 3, seed=1), np.uint8(99)],
+    ),
+    "a matrix with a bias": (
+        "QGemm", "com.microsoft", {"transB": 1, "alpha": 0.5},
+        [whole(3, 5), SCALE, np.uint8(120), whole(4, 5, dtype=I8), SCALE, np.int8(0), np.arange(4, dtype=np.int32)],
+    ),
+    "a scale of each filter": (
+        "QLinearConv", "", {"pads": [1, 1, 1, 1]},
+        [whole(1, 3, 5, 5), SCALE, np.uint8(120), whole(4, 3, 3, 3, dtype=I8), np.full(4, 0.01, F),
+         np.zeros(4, I8), np.array(0.1, F), np.uint8(100), whole(4, dtype=np.int32)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ONE)
+def test_one_operator(kind, tmp_path):
+    name, domain, attributes, arrays = ONE[kind]
+    kind_of = F if domain else np.uint8 if name.startswith("QLinear") else np.int32
+    values = {f"i{number}": np.asarray(value) for number, value in enumerate(arrays)}
+    if kind == "a scale of each filter":
+        values["i8"] = values["i8"] // 2**20
+    inputs = {name: value for name, value in values.items() if name in ("i0", "i1")}
+    for given in (inputs, {"i0": values["i0"]}):  # the weights are an input, or known
+        known = {name: value for name, value in values.items() if name not in given}
+        node = helper.make_node(name, list(values), ["y"], domain=domain, **attributes)
+        proto = model_of([node], given, {"y": (kind_of, None)}, known, opset=17, ir_version=8)
+        proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        [expected], [result] = both(saved(proto, tmp_path / "m.onnx"), given)
+        assert result.dtype == expected.dtype
+        if expected.dtype == F:
+            np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+        else:
+            np.testing.assert_allclose(
+                result.astype(int), expected.astype(int), rtol=0, atol=expected.dtype != np.int32
+            )
+
+
+def test_dtypes_that_do_not_fit_are_refused(tmp_path):
+    node = helper.make_node("MatMulInteger", ["a", "b", "z"], ["y"], name="n")
+    given = {"a": (np.uint8, [2, 3]), "b": (np.uint8, [3, 2]), "z": (np.int8, [])}
+    ready = loaded(model_of([node], given, {"y": (np.int32, [2, 2])}), tmp_path)
+    with pytest.raises(recurra.onnx.OnnxError, match="zero point must be of uint8"):
+        ready(whole(2, 3), whole(3, 2), np.array(1, I8))
