@@ -1,9 +1,10 @@
 """Loaded ONNX graphs beside onnxruntime: graphs as real models have them, with random weights.
 
-python benchmarks/graphs.py [--threads 1,2] [--rounds 15] [kind …]      without a kind: all of them
+python benchmarks/graphs.py [--threads 1,2] [--rounds 15] [--int8] [kind …]      without a kind: all of them
 
 Each kind of graph runs at two sizes: a frame, as live sound and single images come, and a minute, as files come. Both
-libraries must give the same numbers. They are timed in turns, in one process for each number of threads; a figure is
+libraries must give the same numbers. With --int8 onnxruntime's tools quantize each graph dynamically before; then the
+numbers may differ by some quanta. They are timed in turns, in one process for each number of threads; a figure is
 the median of its rounds, of the processor's time for one thread, else of the clock. The last column is onnxruntime's
 time divided by recurra's.
 """
@@ -247,7 +248,7 @@ def time_in_turns(calls, rounds, clock):
     return [statistics.median(own) for own in times]
 
 
-def measure(kinds, threads, rounds):
+def measure(kinds, threads, rounds, is_int8):
     """Time every kind at both sizes; print a row of the table for each."""
     import numpy as np
     import onnxruntime
@@ -262,12 +263,16 @@ def measure(kinds, threads, rounds):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, f"{kind}.onnx")
                 graph.save(path)
+                if is_int8:
+                    from onnxruntime.quantization import quantize_dynamic
+
+                    quantize_dynamic(path, path)
                 own = recurra.onnx.load(path)
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = threads
                 other = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for ours, theirs in zip(own.run(None, feeds), other.run(None, feeds), strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
+                np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=5e-2 if is_int8 else 2e-4)
             first, second = time_in_turns([lambda: own.run(None, feeds), lambda: other.run(None, feeds)], rounds, clock)  # noqa: B023
             ratios.append(second / first)
             size = "a frame" if is_frame else "a minute"
@@ -285,14 +290,16 @@ def main():
     parser.add_argument("kinds", nargs="*", choices=[[], *KINDS], default=[])
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--int8", action="store_true", help="quantize each graph dynamically")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        return measure(options.kinds or list(KINDS), int(options.threads), options.rounds)
+        return measure(options.kinds or list(KINDS), int(options.threads), options.rounds, options.int8)
     print("| graph | threads | recurra, ms | onnxruntime, ms | ratio |\n|---|---|---|---|---|", flush=True)
     for threads in options.threads.split(","):
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         arguments = [sys.executable, __file__, "--here", "--threads", threads, "--rounds", str(options.rounds)]
+        arguments += ["--int8"] * options.int8
         subprocess.run([*arguments, *options.kinds], env=environment, check=True)
     return None
 

@@ -40,7 +40,7 @@ def same(array, tensor):
 @pytest.mark.parametrize(("zipped", "protocol"), FORMS)
 def test_state_dicts(zipped, protocol, tmp_path):
     module = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(3, 4, num_layers=2), "head": torch.nn.Linear(4, 2)})
-    arrays, skipped = read_arrays(saved(tmp_path / "model.pth", module.state_dict(), zipped, protocol))
+    arrays, skipped, _ = read_arrays(saved(tmp_path / "model.pth", module.state_dict(), zipped, protocol))
     assert list(arrays) == list(module.state_dict())
     assert not skipped
     for name, tensor in module.state_dict().items():
@@ -67,7 +67,7 @@ def test_every_kind_of_tensor(zipped, tmp_path):
         "uint16": base.to(torch.uint16),
         "complex": base * 1j,
     }
-    arrays, _ = read_arrays(saved(tmp_path / "tensors.pt", tensors, zipped))
+    arrays, *_ = read_arrays(saved(tmp_path / "tensors.pt", tensors, zipped))
     for name, tensor in tensors.items():
         same(arrays[name], tensor)
     assert np.shares_memory(arrays["permuted"], arrays["part"])
@@ -75,7 +75,7 @@ def test_every_kind_of_tensor(zipped, tmp_path):
 
 def test_tensors_that_numpy_cannot_hold_are_named(tmp_path):
     tensors = {"sparse": torch.eye(3).to_sparse(), "small": torch.zeros(3, dtype=torch.float8_e4m3fn)}
-    arrays, _ = read_arrays(saved(tmp_path / "tensors.pt", tensors | {"dense": torch.eye(3)}))
+    arrays, *_ = read_arrays(saved(tmp_path / "tensors.pt", tensors | {"dense": torch.eye(3)}))
     assert all(isinstance(arrays[name], Unread) for name in tensors)
     with pytest.raises(
         RecurraError, match=r"sparse is no array of numbers: it is a tensor of .*_rebuild_sparse_tensor"
@@ -106,7 +106,7 @@ def test_what_is_no_weight_is_skipped_and_said(zipped, tmp_path, caplog):
         "hyper_parameters": argparse.Namespace(path=Path("data"), layers=collections.Counter("ab")),
     }
     path = saved(tmp_path / "last.ckpt", checkpoint, zipped)
-    arrays, skipped = read_arrays(path)
+    arrays, skipped, _ = read_arrays(path)
     assert list(arrays) == list(checkpoint["state_dict"])
     assert skipped == ["epoch (int)", "optimizer_states (list)", "hyper_parameters (argparse.Namespace)"]
     with caplog.at_level(logging.INFO, "recurra"):
@@ -126,7 +126,7 @@ def test_weights_twice_keep_their_keys(tmp_path):
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pickled_modules(zipped, tmp_path):
     module = torch.nn.Sequential(lstm(), torch.nn.Linear(4, 2))
-    arrays, _ = read_arrays(saved(tmp_path / "module.pt", module, zipped))
+    arrays, *_ = read_arrays(saved(tmp_path / "module.pt", module, zipped))
     assert list(arrays) == list(module.state_dict())
     for name, tensor in module.state_dict().items():
         same(arrays[name], tensor)
@@ -144,7 +144,7 @@ class Trap:
 def test_nothing_is_run(zipped, tmp_path):
     sprung = str(tmp_path / "sprung")
     path = saved(tmp_path / "trap.pt", {"trap": Trap(sprung), **lstm().state_dict()}, zipped)
-    arrays, skipped = read_arrays(path)
+    arrays, skipped, _ = read_arrays(path)
     assert len(arrays) == 4
     assert skipped == ["trap (posix.mkdir)"] or skipped == ["trap (nt.mkdir)"]
     saved(path, Trap(sprung), zipped)
@@ -230,7 +230,7 @@ def test_tensors_that_do_not_fit(value, message, tmp_path):
 def test_values_that_contain_themselves_end(tmp_path, monkeypatch):
     loop = {"weight": tensor()}
     loop["self"] = [loop]
-    arrays, _ = read_arrays(zipped(tmp_path / "loop.pt", pickled(loop), **{"data/0": bytes(8)}))
+    arrays, *_ = read_arrays(zipped(tmp_path / "loop.pt", pickled(loop), **{"data/0": bytes(8)}))
     assert list(arrays) == ["weight"]
     monkeypatch.setattr(tensor_tree, "MAX_VALUES", 10_000)
     wide = [1]

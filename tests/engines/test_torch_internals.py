@@ -199,3 +199,14 @@ def test_torch_s_own_translations_are_found():
     assert callable(torch_internals.onnx_translation("_pack_padded_sequence"))
     assert callable(torch_internals.onnx_translation("_pad_packed_sequence"))
     assert callable(torch_internals.onnx_translation("unused"))
+
+
+def test_profilers_are_seen_and_shown_blocks():
+    assert not torch_internals.is_profiled()
+    with torch.profiler.profile(record_shapes=True) as found:
+        assert torch_internals.is_profiled()
+        with torch_internals.profiled_as("a block", (torch.ones(2, 3),)):
+            pass
+    (event,) = (each for each in found.events() if each.name == "a block")
+    assert event.input_shapes == [[2, 3]]
+    assert not torch_internals.is_profiled()

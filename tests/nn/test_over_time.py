@@ -94,6 +94,15 @@ def test_onnx(model, tmp_path):
     assert_same([torch.from_numpy(output)], [model(x)[0]])
 
 
+def test_explanations():
+    text = str(recurra.explain(stack(), torch.randn(5, 2, 3)))
+    assert "weight_l0  (5, 9)" in text
+    assert "no parameters" in text
+    assert "x_history" in text
+    page = recurra.explain(ours.RunningMax(3), torch.randn(5, 2, 3)).to_html()
+    assert "largest" in page
+
+
 def test_initial_values_have_torchs_bound():
     conv = ours.Conv1d(3, 50, 5)
     bound = (3 * 5) ** -0.5

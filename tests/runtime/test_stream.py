@@ -17,7 +17,7 @@ from recurra import cells
 from recurra.errors import RecurraError
 from tests.cells.representatives import ZOO
 from tests.random_cells import random_cell
-from tests.runtime.models import cell_part, language_model, layer, linear, lstm, model, same, stack
+from tests.runtime.models import cell_part, embedding, language_model, layer, linear, lstm, model, same, stack
 
 
 def numbers(*shape, seed=0):
@@ -178,6 +178,41 @@ def test_copies_go_on_by_themselves():
     with recurra.engine("reference"):
         slow = made.stream(2)
     assert same(pickle.loads(pickle.dumps(slow)).step(np.array([1, 2])), slow.step(np.array([1, 2])))
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize(
+    ("root", "inputs"),
+    [
+        (stack(layer(cells.gru, 6, 6, num_layers=3, residual=True), linear(6, 2)), {}),
+        (layer(cells.lstm, 6, (6, 4), num_layers=2, residual=True), {}),
+        (stack(embedding(12, 6), layer(cells.gru, 6, 6, residual=True)), {}),
+        (layer(cells.cfc, 6, 5, num_layers=2), {"dt": 0.5 + np.arange(12.0, dtype=np.float32).reshape(6, 2)}),
+    ],
+    ids=["residual", "sizes of layers", "tokens", "elapsed time"],
+)
+def test_steps_of_layers_that_are_no_chain_are_the_whole_sequence(root, inputs, engine):
+    made = model(root)
+    x = numbers(6, 2, 6) if made.layout.interface.input_size else np.arange(12).reshape(6, 2)
+    with recurra.engine(engine):
+        whole, last = made(x, **inputs)
+        stream = made.stream(2)
+    steps = [{name: given[t] for name, given in inputs.items()} for t in range(6)]
+    outputs = [stream.step(x[t], **steps[t]) for t in range(3)]
+    stream = pickle.loads(pickle.dumps(stream))
+    outputs += [stream.step(x[t], **steps[t]) for t in range(3, 6)]
+    assert same(np.stack(outputs), whole)
+    assert same(stream.state, last)
+
+
+def test_a_token_that_the_table_lacks_changes_nothing_in_a_stream_of_residual_layers():
+    stream = model(stack(embedding(11, 6), layer(cells.gru, 6, 6, residual=True))).stream()
+    stream.step(3)
+    before = stream.state
+    for token in (11, -1):
+        with pytest.raises(IndexError, match="tokens must be 0 … 10"):
+            stream.step(token)
+    assert same(stream.state, before)
 
 
 def test_many_threads_with_a_stream_each():

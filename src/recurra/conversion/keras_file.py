@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from recurra.conversion.archive import whole
-from recurra.conversion.hdf5.groups import Group, read_hdf5
+from recurra.conversion.hdf5.groups import Hdf5Group, read_hdf5
 from recurra.conversion.keras_config import VERSION
 from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
@@ -54,12 +54,12 @@ def read_keras_h5(data: bytes) -> KerasContent:
         FileFormatError: the file is damaged, or has a form that is not read.
     """
     root = read_hdf5(data)
-    skipped = [name for name in _SKIPPED if isinstance(root.members.pop(name, None), Group)]
+    skipped = [name for name in _SKIPPED if isinstance(root.members.pop(name, None), Hdf5Group)]
     text = root.texts.get("model_config")
     config = None if text is None else _configuration(text, root.texts.get(VERSION))
     inside = root.members.get(_MODEL)
     arrays: dict[str, Array | Unread] = {}
-    for name, array in _named(inside if isinstance(inside, Group) else root, ()):
+    for name, array in _named(inside if isinstance(inside, Hdf5Group) else root, ()):
         if name in arrays:
             raise FileFormatError(f"two arrays have the name {name[:100]}: two layers have the same name")
         arrays[name] = array
@@ -81,26 +81,26 @@ def _json(text: str | bytes) -> Any:
         raise FileFormatError("the model's configuration is no JSON") from None
 
 
-def _named(group: Group, path: Sequence[str]) -> list[tuple[str, Array | Unread]]:
+def _named(group: Hdf5Group, path: Sequence[str]) -> list[tuple[str, Array | Unread]]:
     """The arrays inside of a group, by name; ``path`` has the names of the groups above, the last one's as stored."""
     found: list[tuple[str, Array | Unread]] = []
     variables = group.members.get(_VARIABLES)
     stored = path[-1] if path else ""  # begins with the layer's class
-    if isinstance(variables, Group) and path:
+    if isinstance(variables, Hdf5Group) and path:
         path = [*path[:-1], variables.texts.get("name", path[-1])]
     for name, member in group.members.items():
-        if member is variables and isinstance(member, Group):
+        if member is variables and isinstance(member, Hdf5Group):
             roles = _roles(stored, member.members)
             found += [("/".join((*path, roles.get(key, key))), own) for key, own in _arrays(member).items()]
-        elif isinstance(member, Group):
+        elif isinstance(member, Hdf5Group):
             found += _named(member, path if name in _NAMELESS else [*path, name])
         else:
             found.append(("/".join((*path, name)), member))
     return found
 
 
-def _arrays(group: Group) -> dict[str, Array | Unread]:
-    return {name: member for name, member in group.members.items() if not isinstance(member, Group)}
+def _arrays(group: Hdf5Group) -> dict[str, Array | Unread]:
+    return {name: member for name, member in group.members.items() if not isinstance(member, Hdf5Group)}
 
 
 def _roles(stored: str, members: Mapping[str, Any]) -> dict[str, str]:

@@ -49,8 +49,8 @@ def keras_chain(arrays: Arrays, layers: Sequence[KerasLayer], choice: Choice, no
         if core.kind in RECURRENT and found.kind != "TimeDistributed":
             _check_recurrent(found, is_last=all(each.kind in _NOTHING for each in layers[number + 1 :]))
             parts.append(layer(name, arrays, found.name, choice, notes))
-        elif core.kind in _BUILDERS and found.kind != "Bidirectional":
-            parts += _BUILDERS[core.kind](arrays, name, found, width)
+        elif core.kind in _MAKERS and found.kind != "Bidirectional":
+            parts += _MAKERS[core.kind](arrays, name, found, width)
         elif core.kind == "Masking":
             notes.append(f"{found.name[:60]} masks steps: give the model lengths= instead")
         else:
@@ -112,8 +112,8 @@ def _layer_norm(arrays: Arrays, name: str, found: KerasLayer, before: BuiltPart 
     return [BuiltPart(name, Part("LayerNorm", settings), weights, found.name, f"layer norm {gamma.name} {gamma.shape}")]
 
 
-Builder = Callable[[Arrays, str, KerasLayer, "BuiltPart | None"], "list[BuiltPart]"]
-_BUILDERS: Mapping[str, Builder] = {
+PartMaker = Callable[[Arrays, str, KerasLayer, "BuiltPart | None"], "list[BuiltPart]"]
+_MAKERS: Mapping[str, PartMaker] = {
     "Embedding": _embedding,
     "Dense": _dense,
     "Activation": _activation,

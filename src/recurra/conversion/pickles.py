@@ -61,14 +61,14 @@ def read_pickle(
     Raises:
         FileFormatError: the pickle is damaged, is too long, or has another protocol.
     """
-    machine = _Machine(data, start, call, persistent)
+    machine = _PickleMachine(data, start, call, persistent)
     try:
         return machine.run(), machine.at
     except (IndexError, KeyError, struct.error, UnicodeError):
         raise FileFormatError(f"the pickle is damaged before byte {machine.at}") from None
 
 
-class _Machine:
+class _PickleMachine:
     """The stack machine that a pickle is a program of."""
 
     def __init__(
@@ -156,44 +156,44 @@ class _Machine:
             self.stack[-1].state = state[0] if type(state) is tuple and len(state) == 2 else state
 
 
-Step = Callable[[_Machine], Any]
+OpcodeStep = Callable[[_PickleMachine], Any]
 
 
-def _protocol(machine: _Machine) -> None:
+def _protocol(machine: _PickleMachine) -> None:
     protocol = machine.bytes(1)[0]
     if protocol > NEWEST_PROTOCOL:
         raise FileFormatError(f"the pickle has protocol {protocol}; at most {NEWEST_PROTOCOL} is read")
 
 
-def _push(make: Callable[[_Machine], Any]) -> Step:
+def _push(make: Callable[[_PickleMachine], Any]) -> OpcodeStep:
     return lambda machine: machine.stack.append(make(machine))
 
 
-def _bytes(length: str) -> Step:
+def _bytes(length: str) -> OpcodeStep:
     return _push(lambda machine: machine.bytes(machine.number(length)))
 
 
-def _text(length: str, encoding: str = "utf-8") -> Step:
+def _text(length: str, encoding: str = "utf-8") -> OpcodeStep:
     return _push(lambda machine: machine.bytes(machine.number(length)).decode(encoding, "surrogatepass"))
 
 
-def _whole(length: str) -> Step:
+def _whole(length: str) -> OpcodeStep:
     return _push(lambda machine: int.from_bytes(machine.bytes(machine.number(length)), "little", signed=True))
 
 
-def _tuple(count: int) -> Step:
+def _tuple(count: int) -> OpcodeStep:
     return _push(lambda machine: machine.last(count))
 
 
-def _get(length: str) -> Step:
+def _get(length: str) -> OpcodeStep:
     return _push(lambda machine: machine.memo[machine.number(length)])
 
 
-def _put(length: str) -> Step:
+def _put(length: str) -> OpcodeStep:
     return lambda machine: machine.memo.__setitem__(machine.number(length), machine.stack[-1])
 
 
-_STEPS: Mapping[int, Step] = {
+_STEPS: Mapping[int, OpcodeStep] = {
     code[0]: step
     for code, step in {
         b"\x80": _protocol,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from recurra.conversion.pickles import Global, Unmade
-from recurra.conversion.torch_tensors import Tensor
+from recurra.conversion.torch_tensors import TorchTensor
 from recurra.errors import FileFormatError
 
 MAX_VALUES = 1_000_000  # that are looked at
@@ -19,10 +19,10 @@ _OTHERS = ("optim", "lr_sched", "sched", "callbacks", "loops", "hyper_parameters
 _MODULE = ("_parameters", "_buffers", "_modules")  # attributes of torch's modules
 _TENSOR = "_rebuild_"  # in the names of the functions that make tensors
 
-Found = dict[str, "Tensor | Unmade"]
+FoundTensors = dict[str, "TorchTensor | Unmade"]
 
 
-def found_tensors(value: Any) -> tuple[Found, list[str]]:
+def found_tensors(value: Any) -> tuple[FoundTensors, list[str]]:
     """The tensors of a checkpoint's value by name, and the entries that were skipped, with what they are.
 
     A key such as ``state_dict`` does not become a part of the names if all tensors lie under it.
@@ -33,7 +33,7 @@ def found_tensors(value: Any) -> tuple[Found, list[str]]:
     Raises:
         FileFormatError: there are no tensors, or there are too many values.
     """
-    walk = _Walk()
+    walk = _TensorSearch()
     own = children(value)
     if own is None:
         walk.look(value, "", 0)
@@ -72,11 +72,11 @@ def _named(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
     return ((key if isinstance(key, str) else repr(key), value) for key, value in items)
 
 
-class _Walk:
+class _TensorSearch:
     """A search through values, which may contain each other and themselves."""
 
     def __init__(self) -> None:
-        self.found: Found = {}
+        self.found: FoundTensors = {}
         self.left = MAX_VALUES
         self.above: set[int] = set()  # the values on the way to the present one
 
@@ -87,7 +87,7 @@ class _Walk:
             raise FileFormatError(f"it holds more than {MAX_VALUES} values")
         if len(name) > MAX_NAME:
             raise FileFormatError(f"a name of {len(name)} characters; at most {MAX_NAME} are read")
-        if isinstance(value, Tensor) or (isinstance(value, Unmade) and _TENSOR in value.name):
+        if isinstance(value, TorchTensor) or (isinstance(value, Unmade) and _TENSOR in value.name):
             if name in self.found:
                 raise FileFormatError(f"two tensors have the name {name[:100]}")
             self.found[name] = value

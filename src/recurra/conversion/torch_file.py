@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from recurra.conversion.archive import most_bytes, opened_archive, whole
 from recurra.conversion.pickles import Unmade, read_pickle
 from recurra.conversion.tensor_tree import found_tensors
-from recurra.conversion.torch_tensors import Array, Storage, Tensor, made, storage_of
+from recurra.conversion.torch_tensors import Array, Storage, TorchTensor, made, storage_of
 from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
 
@@ -105,7 +105,7 @@ def read_torch_pickles(file: IO[bytes], size: int) -> tuple[TorchArrays, list[st
 
 def _arrays(tensors: Mapping[str, Any], content: Callable[[Storage], bytes], order: str, size: int) -> TorchArrays:
     """The arrays of tensors, with numbers; the bytes of each storage are read once."""
-    total = sum(tensor.nbytes for tensor in tensors.values() if isinstance(tensor, Tensor))
+    total = sum(tensor.nbytes for tensor in tensors.values() if isinstance(tensor, TorchTensor))
     if total > most_bytes(size):
         raise FileFormatError(f"{size} bytes would become {total}; at most {most_bytes(size)} are read")
     read: dict[str, bytes] = {}

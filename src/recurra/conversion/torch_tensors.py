@@ -55,7 +55,7 @@ class Storage:
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class TorchTensor:
     """A tensor without its numbers.
 
     Attributes:
@@ -156,7 +156,7 @@ def made(name: str, arguments: Any) -> Any:
     return Unmade(name) if make is None or type(arguments) is not tuple else make(name, arguments)
 
 
-def _tensor(name: str, arguments: tuple[Any, ...]) -> Tensor:
+def _tensor(name: str, arguments: tuple[Any, ...]) -> TorchTensor:
     """The tensor of a call of ``_rebuild_tensor(storage, offset, size, stride, …)``."""
     if len(arguments) < 4 or not isinstance(arguments[0], Storage):
         raise FileFormatError("a tensor without storage, position, sizes or strides")
@@ -168,7 +168,7 @@ def _tensor(name: str, arguments: tuple[Any, ...]) -> Tensor:
         dtype = word if word in _DTYPES else None
     if not _is_whole(offset) or not _sizes(shape) or not _sizes(strides) or len(shape) != len(strides):
         raise FileFormatError(f"a tensor whose sizes or strides are not at most {MAX_DIMENSIONS} whole numbers")
-    return Tensor(storage, dtype, offset, shape, strides)
+    return TorchTensor(storage, dtype, offset, shape, strides)
 
 
 def _again(name: str, arguments: tuple[Any, ...]) -> Any:

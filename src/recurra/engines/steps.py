@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Array = Any  # a numpy array
-Run = Callable[[], None]  # reads its arrays as they are then, and writes its results
-Pair = tuple[int, int]
+StepRun = Callable[[], None]  # reads its arrays as they are then, and writes its results
+TwoSizes = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows that move over (images, channels, height, width): what a convolution or a pooling sees.
+class WindowSpec:
+    """WindowSpec that move over (images, channels, height, width): what a convolution or a pooling sees.
 
     Attributes:
         kernel: the height and width of a window, in elements.
@@ -24,11 +24,11 @@ class Windows:
         groups: groups of channels, each with its own filters.
     """
 
-    kernel: Pair
-    strides: Pair = (1, 1)
-    dilations: Pair = (1, 1)
-    before: Pair = (0, 0)
-    after: Pair = (0, 0)
+    kernel: TwoSizes
+    strides: TwoSizes = (1, 1)
+    dilations: TwoSizes = (1, 1)
+    before: TwoSizes = (0, 0)
+    after: TwoSizes = (0, 0)
     groups: int = 1
 
 
@@ -52,8 +52,8 @@ class StepMaker(Protocol):
     """
 
     def convolution(
-        self, x: Array, weights: Array, bias: Array | None, y: Array, windows: Windows, then: Operations | None
-    ) -> Run:
+        self, x: Array, weights: Array, bias: Array | None, y: Array, windows: WindowSpec, then: Operations | None
+    ) -> StepRun:
         """The cross-correlation of x with weights.
 
         Args:
@@ -66,26 +66,26 @@ class StepMaker(Protocol):
         """
         ...
 
-    def largest(self, x: Array, y: Array, windows: Windows) -> Run:
+    def largest(self, x: Array, y: Array, windows: WindowSpec) -> StepRun:
         """The largest element of each window; NaN where one is NaN."""
         ...
 
-    def mean(self, x: Array, counts: Array, y: Array, windows: Windows) -> Run:
+    def mean(self, x: Array, counts: Array, y: Array, windows: WindowSpec) -> StepRun:
         """The sum of each window divided by its count, (height, width) of y."""
         ...
 
-    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> Run:
+    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> StepRun:
         """Elementwise operations on matrices (rows, columns); a size of 1 broadcasts. Columns must be contiguous."""
         ...
 
-    def copy(self, source: Array, target: Array) -> Run:
+    def copy(self, source: Array, target: Array) -> StepRun:
         """A copy between arrays of any strides, of the same shape and dtype."""
         ...
 
-    def joined(self, runs: Sequence[Run]) -> list[Run]:
+    def joined(self, runs: Sequence[StepRun]) -> list[StepRun]:
         """The same runs in the same order, where possible several in one call."""
         ...
 
-    def is_own(self, runs: Sequence[Run]) -> bool:
+    def is_own(self, runs: Sequence[StepRun]) -> bool:
         """Whether all runs are steps of the engine, which give no warnings about their numbers."""
         ...

@@ -118,17 +118,22 @@ def _group(group: Sequence[ExplainedLayer], first: Sequence[ExplainedLayer] | No
             title,
             *_table(layer.variables),
             *(f"  {line}" for line in backward_origins(group)),
-            f"  {parameters_title(group)}",
-            *_table(layer.parameters, seen),
+            *_parameters(group, seen),
         ]
     known = {variable.name: variable.dimensions for variable in first[0].variables}
     other = [v for v in layer.variables if known[v.name] != v.dimensions or v is layer.variables[0]]
     return [
         f"{title}: all other variables as in layer 0",
         *_table(other),
-        f"  {parameters_title(group)}",
-        *_table(layer.parameters, seen),
+        *_parameters(group, seen),
     ]
+
+
+def _parameters(group: Sequence[ExplainedLayer], seen: set[object]) -> list[str]:
+    """The parameters of layers of the same sizes; a layer that pools has none."""
+    if not group[0].parameters:
+        return ["  no parameters"]
+    return [f"  {parameters_title(group)}", *_table(group[0].parameters, seen)]
 
 
 def backward_origins(group: Sequence[ExplainedLayer]) -> list[str]:

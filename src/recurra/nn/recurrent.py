@@ -281,8 +281,7 @@ class Recurrent(Regularised):
         """Run the cell over sequences.
 
         Args:
-            x: (seq_len, batch, input_size); (batch, seq_len, input_size) with ``batch_first``; unbatched
-                (seq_len, input_size); or packed.
+            x: (seq_len, batch, input_size), with ``batch_first`` (batch, seq_len, …); (seq_len, input_size); or packed.
             state: the first value of each state, (num_layers * directions, batch, size), also with ``batch_first``;
                 (num_layers * directions, size) unbatched; a tensor for one state, a tuple for several. Where
                 ``hidden_size`` is given layer by layer, each state is a tuple of a tensor for each layer,

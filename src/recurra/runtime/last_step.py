@@ -45,7 +45,11 @@ class LastStepStage:
         return last, []
 
     def repeated(
-        self, x: Array, states: Sequence[Array], last: Sequence[Array]
+        self,
+        x: Array,
+        states: Sequence[Array],
+        last: Sequence[Array],
+        inputs: FurtherArrays | None = None,
     ) -> tuple[Array, list[Callable[[], object]]]:
         """See ``ModelStage``."""
         output = np.empty((1, *x.shape[1:]), x.dtype)

@@ -62,13 +62,16 @@ class ModelStage(Protocol):
         """
         ...
 
-    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+    def repeated(
+        self, x: Array, states: Sequence[Array], last: Sequence[Array], inputs: FurtherArrays = NONE
+    ) -> tuple[Array, list[_Run]]:
         """Prepare runs over arrays that stay where they are.
 
         Args:
             x: as in a call; it may change between runs.
             states: as in a call; they may change between runs.
             last: the last states, which each run writes.
+            inputs: as in a call; they may change between runs. Without them recurrent stages take the defaults.
 
         Returns:
             The output, and functions that write it; a run calls all of them in order.
@@ -109,14 +112,19 @@ class LookupStage:
         Raises:
             IndexError: the table does not have one of the tokens.
         """
-        if x.size and not (x.min() >= 0 and x.max() < len(self.table)):
-            raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {x.min()} … {x.max()}")
+        self._check(x)
         return self.table[x], []
 
-    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+    def _check(self, x: Array) -> None:
+        if x.size and not (x.min() >= 0 and x.max() < len(self.table)):
+            raise IndexError(f"tokens must be 0 … {len(self.table) - 1}; got {x.min()} … {x.max()}")
+
+    def repeated(
+        self, x: Array, states: Sequence[Array], last: Sequence[Array], inputs: FurtherArrays = NONE
+    ) -> tuple[Array, list[_Run]]:
         """See ``ModelStage``."""
         output = np.empty((*x.shape, self.output_size), self.table.dtype)
-        return output, [partial(np.take, self.table, x, 0, output)]
+        return output, [partial(self._check, x), partial(np.take, self.table, x, 0, output, "clip")]
 
     def step_programs(self, width: int) -> Sequence[PackedProgram]:
         """See ``ModelStage``."""
@@ -154,7 +162,9 @@ class ProgramStage:
         output: Array = self.packed(x.shape[-1])(x, ()).output
         return output, []
 
-    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+    def repeated(
+        self, x: Array, states: Sequence[Array], last: Sequence[Array], inputs: FurtherArrays = NONE
+    ) -> tuple[Array, list[_Run]]:
         """See ``ModelStage``."""
         program = self.packed(x.shape[-1])
         output = np.empty((*x.shape[:-1], program.output_size), x.dtype)
@@ -228,7 +238,9 @@ class RecurrentStage:
             x = x + output if adds else output
         return x, last
 
-    def repeated(self, x: Array, states: Sequence[Array], last: Sequence[Array]) -> tuple[Array, list[_Run]]:
+    def repeated(
+        self, x: Array, states: Sequence[Array], last: Sequence[Array], inputs: FurtherArrays = NONE
+    ) -> tuple[Array, list[_Run]]:
         """See ``ModelStage``."""
         runs: list[_Run] = []
         number = 0
@@ -236,7 +248,7 @@ class RecurrentStage:
             outputs = _outputs(layer, x, self.arrangement.merge_mode)
             for program, output in zip(layer, outputs, strict=True):
                 own, ends = self.of_program(states, number), self.of_program(last, number)
-                runs.append(program.repeated(self._beside(x, program, runs), own, output, ends))
+                runs.append(program.repeated(self._beside(x, program, inputs, runs), own, output, ends))
                 number += 1
             output, merging = _merging(outputs, self.arrangement.merge_mode)
             runs += merging
@@ -246,17 +258,21 @@ class RecurrentStage:
         return x, runs
 
     @staticmethod
-    def _beside(x: Array, program: PackedProgram, runs: list[_Run]) -> Array:
-        """An array for a layer's input with the defaults of the others beside it, and a run that copies x there."""
-        if not program.program.further_inputs:
+    def _beside(x: Array, program: PackedProgram, inputs: FurtherArrays, runs: list[_Run]) -> Array:
+        """An array for a layer's input with the others beside it, and runs that copy there what may change."""
+        further = program.program.further_inputs
+        if not further:
             return x
-        wanted = [
-            FurtherInput(each.name, each.size.value(program.sizes), each.default)
-            for each in program.program.further_inputs
-        ]
-        dimensions = dict(zip(("seq_len", "batch"), x.shape, strict=False))
-        taken = beside(x, program.program, further_arrays(wanted, {}, dimensions, x.dtype))
-        runs.append(partial(np.copyto, taken[..., : x.shape[-1]], x))
+        changing = [x, *(inputs[each.name] for each in further if inputs)]
+        if not inputs:
+            wanted = [FurtherInput(each.name, each.size.value(program.sizes), each.default) for each in further]
+            dimensions = dict(zip(("seq_len", "batch"), x.shape, strict=False))
+            inputs = further_arrays(wanted, {}, dimensions, x.dtype)
+        taken = beside(x, program.program, inputs)
+        start = 0
+        for array in changing:
+            runs.append(partial(np.copyto, taken[..., start : start + array.shape[-1]], array))
+            start += array.shape[-1]
         return taken
 
     @property

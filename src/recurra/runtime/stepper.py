@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from recurra.engines import Stepper, StepScan, asked, choose, engine
+from recurra.engines import Stepper, StepScan, choose
 from recurra.errors import RecurraError
 from recurra.packed.packed_program import Array
 from recurra.runtime.further_inputs import FurtherArrays
 from recurra.runtime.layout import Layout
-from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, run_stages, step_programs
+from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, step_programs
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
@@ -67,17 +67,27 @@ def alone(lock: Lock) -> Iterator[None]:
 
 
 class PlainStepper:
-    """A stepper that works with any engine and any stages: each step runs sequences of length 1."""
+    """A stepper that works with any engine and any stages: each step runs sequences of length 1, prepared once."""
 
     def __init__(self, stages: Sequence[ModelStage], layout: Layout, batch: int) -> None:
-        self._stages, self._layout, self._batch = stages, layout, batch
+        interface, dtype = layout.interface, layout.dtype
+        self._layout, self._batch = layout, batch
         self._recurrent = [stage for stage in stages if isinstance(stage, RecurrentStage)]
-        self._states = [
-            [np.zeros((count, batch, size), layout.dtype) for count, size in stage.state_shapes]
-            for stage in self._recurrent
-        ]
-        self._engine = asked()
+        self._states, self._last = (
+            [[np.zeros((count, batch, size), dtype) for count, size in stage.state_shapes] for stage in self._recurrent]
+            for _ in range(2)
+        )
+        shape = (1, batch) if interface.takes_tokens else (1, batch, interface.input_size or 0)
+        self._x: Array = np.zeros(shape, np.int64 if interface.takes_tokens else dtype)
+        self._inputs = {each.name: np.zeros((1, batch, each.size), dtype) for each in interface.further_inputs}
         self._lock = Lock()
+        self._runs: list[Callable[[], object]] = []
+        self._output = self._x
+        own, ends = iter(self._states), iter(self._last)
+        for stage in stages:
+            states, last = (next(own), next(ends)) if stage.has_states else ([], [])
+            self._output, runs = stage.repeated(self._output, states, last, self._inputs)
+            self._runs += runs
 
     def step(self, x: Any) -> Array:
         """See ``Stepper``."""
@@ -90,17 +100,22 @@ class PlainStepper:
             return self._stepped(x, inputs)
 
     def _stepped(self, x: Any, inputs: FurtherArrays) -> Array:
-        interface, value = self._layout.interface, np.asarray(x)
-        shape = (self._batch,) if interface.takes_tokens else (self._batch, interface.input_size)
+        value = np.asarray(x)
+        shape = self._x.shape[1:]
         is_one = value.ndim == len(shape) - 1 and self._batch == 1
         value = value[None] if is_one else value
         if value.shape != shape:
-            size = "" if interface.takes_tokens else f", input_size={interface.input_size}"
+            size = "" if self._layout.interface.takes_tokens else f", input_size={shape[1]}"
             raise ValueError(f"a step's input must be (batch={self._batch}{size}); got {np.shape(x)}")
-        value = value if interface.takes_tokens else np.asarray(value, self._layout.dtype)
-        with engine(self._engine):
-            output, self._states = run_stages(self._stages, value[None], self._states, inputs=inputs)
-        return np.array(output[0, 0] if is_one else output[0])
+        self._x[0] = value
+        for name, array in inputs.items():
+            self._inputs[name][...] = array
+        for run in self._runs:
+            run()
+        for states, last in zip(self._states, self._last, strict=True):
+            for state, end in zip(states, last, strict=True):
+                state[...] = end
+        return np.array(self._output[0, 0] if is_one else self._output[0])
 
     def states(self) -> list[Array]:
         """See ``Stepper``."""
@@ -114,7 +129,9 @@ class PlainStepper:
     def set_states(self, states: list[Array]) -> None:
         """See ``Stepper``."""
         with alone(self._lock):
-            self._states = by_stage(self._recurrent, states)
+            for own, given in zip(self._states, by_stage(self._recurrent, states), strict=True):
+                for state, value in zip(own, given, strict=True):
+                    state[...] = value
 
     def reset(self, rows: list[int]) -> None:
         """See ``Stepper``."""

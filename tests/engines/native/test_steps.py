@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from recurra.engines import step_maker
-from recurra.engines.steps import Operations, Windows
+from recurra.engines.steps import Operations, WindowSpec
 
 # (images, channels, height, width), filters, windows: few and many positions, every way of a convolution
 CONVOLUTIONS = {
-    "one row, many positions": ((1, 5, 1, 300), 7, Windows((1, 3), before=(0, 1), after=(0, 1))),
-    "one row, few positions": ((2, 129, 1, 5), 20, Windows((1, 3), strides=(1, 2), before=(0, 1), after=(0, 1))),
-    "one position": ((1, 40, 1, 3), 64, Windows((1, 3))),
-    "a plane": ((2, 3, 11, 13), 9, Windows((3, 3), before=(1, 1), after=(1, 1))),
+    "one row, many positions": ((1, 5, 1, 300), 7, WindowSpec((1, 3), before=(0, 1), after=(0, 1))),
+    "one row, few positions": ((2, 129, 1, 5), 20, WindowSpec((1, 3), strides=(1, 2), before=(0, 1), after=(0, 1))),
+    "one position": ((1, 40, 1, 3), 64, WindowSpec((1, 3))),
+    "a plane": ((2, 3, 11, 13), 9, WindowSpec((3, 3), before=(1, 1), after=(1, 1))),
     "strides, dilations, one-sided pads": (
         (1, 6, 17, 40),
         8,
-        Windows((2, 3), (2, 3), (3, 2), before=(0, 2), after=(1, 0)),
+        WindowSpec((2, 3), (2, 3), (3, 2), before=(0, 2), after=(1, 0)),
     ),
-    "groups": ((2, 8, 6, 33), 16, Windows((3, 2), strides=(1, 2), groups=2)),
-    "each channel alone": ((1, 20, 9, 70), 20, Windows((3, 3), strides=(2, 2), before=(1, 1), groups=20)),
-    "each channel alone, two filters": ((1, 4, 1, 50), 8, Windows((1, 5), dilations=(1, 3), groups=4)),
-    "longer than a chain": ((1, 70, 5, 30), 6, Windows((3, 3))),
-    "an image in an image": ((1, 1, 1, 600), 30, Windows((1, 256), strides=(1, 128))),
+    "groups": ((2, 8, 6, 33), 16, WindowSpec((3, 2), strides=(1, 2), groups=2)),
+    "each channel alone": ((1, 20, 9, 70), 20, WindowSpec((3, 3), strides=(2, 2), before=(1, 1), groups=20)),
+    "each channel alone, two filters": ((1, 4, 1, 50), 8, WindowSpec((1, 5), dilations=(1, 3), groups=4)),
+    "longer than a chain": ((1, 70, 5, 30), 6, WindowSpec((3, 3))),
+    "an image in an image": ((1, 1, 1, 600), 30, WindowSpec((1, 256), strides=(1, 128))),
 }
 TOLERANCES = {"float32": 2e-5, "float64": 1e-13}
 
@@ -91,7 +91,7 @@ def test_operations_follow_a_convolution(name):
 
 
 def test_a_convolution_has_the_same_bits_whatever_the_length():
-    windows = Windows((1, 5), strides=(1, 2))
+    windows = WindowSpec((1, 5), strides=(1, 2))
     x, weights, bias = example((1, 40, 1, 401), 64, windows, "float32")
     whole = np.empty((1, 64, 1, 199), np.float32)
     step_maker().convolution(x, weights, bias, whole, windows, None)()
@@ -103,11 +103,11 @@ def test_a_convolution_has_the_same_bits_whatever_the_length():
 
 
 POOLS = {
-    "halves": ((2, 3, 8, 50), Windows((2, 2), (2, 2))),
-    "overlaps with pads": ((1, 2, 7, 35), Windows((3, 3), (2, 2), before=(1, 1), after=(1, 1))),
-    "keeps columns": ((1, 4, 6, 25), Windows((2, 2), (2, 1), after=(0, 1))),
-    "dilated": ((1, 1, 9, 40), Windows((2, 3), (1, 3), (2, 4))),
-    "one row": ((1, 5, 1, 33), Windows((1, 4), (1, 4))),
+    "halves": ((2, 3, 8, 50), WindowSpec((2, 2), (2, 2))),
+    "overlaps with pads": ((1, 2, 7, 35), WindowSpec((3, 3), (2, 2), before=(1, 1), after=(1, 1))),
+    "keeps columns": ((1, 4, 6, 25), WindowSpec((2, 2), (2, 1), after=(0, 1))),
+    "dilated": ((1, 1, 9, 40), WindowSpec((2, 3), (1, 3), (2, 4))),
+    "one row": ((1, 5, 1, 33), WindowSpec((1, 4), (1, 4))),
 }
 
 
@@ -169,13 +169,13 @@ def test_steps_refuse_arrays_that_do_not_fit():
     frozen = np.zeros((3, 4), np.float32)
     frozen.flags.writeable = False
     for wrong, what in (
-        (lambda: maker.convolution(x, weights, None, y[..., :2], Windows((1, 2)), None), "size|contiguous"),
-        (lambda: maker.convolution(x.astype(np.float64), weights, None, y, Windows((1, 2)), None), "dtype"),
-        (lambda: maker.convolution(x, weights[:, :1], None, y, Windows((1, 2)), None), "size"),
-        (lambda: maker.convolution(x.swapaxes(2, 3), weights, None, y, Windows((1, 2)), None), "contiguous"),
-        (lambda: maker.convolution(x, weights, None, y, Windows((1, 2), strides=(0, 1)), None), "no window"),
-        (lambda: maker.largest(x, y, Windows((1, 2))), "channels"),
-        (lambda: maker.largest(x, x.copy(), Windows((5, 1))), "no window"),
+        (lambda: maker.convolution(x, weights, None, y[..., :2], WindowSpec((1, 2)), None), "size|contiguous"),
+        (lambda: maker.convolution(x.astype(np.float64), weights, None, y, WindowSpec((1, 2)), None), "dtype"),
+        (lambda: maker.convolution(x, weights[:, :1], None, y, WindowSpec((1, 2)), None), "size"),
+        (lambda: maker.convolution(x.swapaxes(2, 3), weights, None, y, WindowSpec((1, 2)), None), "contiguous"),
+        (lambda: maker.convolution(x, weights, None, y, WindowSpec((1, 2), strides=(0, 1)), None), "no window"),
+        (lambda: maker.largest(x, y, WindowSpec((1, 2))), "channels"),
+        (lambda: maker.largest(x, x.copy(), WindowSpec((5, 1))), "no window"),
         (lambda: maker.elementwise([x[0, 0], x[0, 0, :, :1]], Operations([("abs", 1, (0,))])), "whole"),
         (lambda: maker.elementwise([x[0, 0], x[0, 0].copy()], Operations([("abs", 1, (7,))])), "no elementwise"),
         (lambda: maker.elementwise([x[0, 0], x[0, 0, :2]], Operations([("abs", 0, (1,))])), "broadcast"),

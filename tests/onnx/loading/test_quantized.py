@@ -189,3 +189,25 @@ def test_dtypes_that_do_not_fit_are_refused(tmp_path):
     ready = loaded(model_of([node], given, {"y": (np.int32, [2, 2])}), tmp_path)
     with pytest.raises(recurra.onnx.OnnxError, match="zero point must be of uint8"):
         ready(whole(2, 3), whole(3, 2), np.array(1, I8))
+
+
+HUGE = {
+    "a size between": ("Resize", {}, {"sizes": np.array([2**40, 1])}),
+    "a scale": ("Resize", {}, {"scales": np.array([2.0**40, 1], F)}),
+    "no room": ("Resize", {}, {"sizes": np.array([2**31, 0])}),
+    "a block": ("QuantizeLinear", {"block_size": 2**40, "axis": 0}, {"scale": np.ones((1, 2), F)}),
+    "an output": ("ConvTranspose", {"output_shape": [2**40]}, {"w": random(2, 1, 3)}),
+    "pads": ("ConvTranspose", {"pads": [2**20, 2**20]}, {"w": random(2, 1, 3)}),
+    "a stride": ("ConvTranspose", {"strides": [2**40]}, {"w": random(2, 1, 3)}),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_results_of_no_size_or_too_large_are_refused(kind, tmp_path):
+    name, attributes, known = HUGE[kind]
+    left_out = {"sizes": ["", "", "sizes"], "scales": ["", "scales"]}
+    node = helper.make_node(name, ["x", *left_out.get(*known, list(known))], ["y"], **attributes)
+    x = random(*((1, 2, 4) if name == "ConvTranspose" else (4, 2)))
+    y = (np.uint8 if name == "QuantizeLinear" else F, None)
+    with pytest.raises(recurra.onnx.OnnxError, match=r"shape|blocks|window"):
+        loaded(model_of([node], {"x": x}, {"y": y}, known), tmp_path)(x)

@@ -17,11 +17,11 @@ MAX_DEPTH = 50
 MAX_NAME = 500  # bytes of the name of a member
 _SOFT = 2  # a symbol that is the name of another
 
-Member = Union["Group", Array, Unread]
+Member = Union["Hdf5Group", Array, Unread]
 
 
 @dataclass(eq=False)
-class Group:
+class Hdf5Group:
     """A group of a file.
 
     Attributes:
@@ -32,16 +32,16 @@ class Group:
     texts: dict[str, str]
     members: dict[str, Member] = field(default_factory=dict)
 
-    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Array | Unread, Group]]:
+    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Array | Unread, Hdf5Group]]:
         """All arrays inside, with the names on the way to each, and the group that it is in."""
         for name, member in self.members.items():
-            if isinstance(member, Group):
+            if isinstance(member, Hdf5Group):
                 yield from member.walk((*path, name))
             else:
                 yield (*path, name), member, self
 
 
-def read_hdf5(data: bytes) -> Group:
+def read_hdf5(data: bytes) -> Hdf5Group:
     """Read the groups, arrays and texts of a file's bytes.
 
     Raises:
@@ -61,7 +61,7 @@ def read_hdf5(data: bytes) -> Group:
         raise FileFormatError(f"the file is cut short: {len(data)} of {end} bytes")
     root = content.number({0: 64, 1: 68}.get(version, 36), "Q")
     tree = _member(content, root, ())
-    if not isinstance(tree, Group):
+    if not isinstance(tree, Hdf5Group):
         raise FileFormatError("damaged: the root is no group")
     return tree
 
@@ -76,7 +76,7 @@ def _member(content: Content, at: int, above: tuple[int, ...]) -> Member:
         return Unread("is a datatype")
     if at in above or len(above) > MAX_DEPTH:
         raise FileFormatError("damaged: a group that contains itself")
-    group = Group(texts)
+    group = Hdf5Group(texts)
     for name, place in _links(content, own):
         content.step()
         if name in group.members:

@@ -27,7 +27,7 @@ class Message(NamedTuple):
     size: int
 
 
-class _Block(NamedTuple):
+class _Span(NamedTuple):
     begin: int
     end: int
 
@@ -45,7 +45,7 @@ def messages(content: Content, at: int) -> list[Message]:
     if version != 1:
         raise FileFormatError(f"damaged: no object at {at}")
     found: list[Message] = []
-    blocks = [_Block(at + 16, at + 16 + size)]
+    blocks = [_Span(at + 16, at + 16 + size)]
     while blocks:
         place, end = blocks.pop()
         while place + 8 <= end:
@@ -65,7 +65,7 @@ def _newer(content: Content, at: int) -> list[Message]:
     begin = place + width
     head = 6 if flags & 4 else 4
     found: list[Message] = []
-    blocks = [_Block(begin, begin + content.number(place, "BHIQ"[flags & 3]))]
+    blocks = [_Span(begin, begin + content.number(place, "BHIQ"[flags & 3]))]
     while blocks:
         place, end = blocks.pop()
         if place != begin:
@@ -78,13 +78,13 @@ def _newer(content: Content, at: int) -> list[Message]:
     return found
 
 
-def _note(content: Content, found: list[Message], blocks: list[_Block], message: Message, flags: int, end: int) -> None:
+def _note(content: Content, found: list[Message], blocks: list[_Span], message: Message, flags: int, end: int) -> None:
     content.step()
     if message.at + message.size > end:
         raise FileFormatError(f"damaged: a message at {message.at} is longer than its object")
     if message.kind == _CONTINUATION:
         begin, length = content.numbers(message.at, "QQ")
-        blocks.append(_Block(begin, begin + length))
+        blocks.append(_Span(begin, begin + length))
     elif flags & _SHARED and message.kind in (DATASPACE, DATATYPE, LAYOUT, FILTERS):
         found.append(Message(-message.kind, message.at, message.size))  # nothing looks for these
     else:

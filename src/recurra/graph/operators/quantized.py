@@ -18,6 +18,8 @@ _QUANTA = ("int8", "uint8", "int16", "uint16")
 def _along(parameter: Array, x: Array, axis: int, block_size: int = 0) -> Array:
     """A scale or zero point as it broadcasts to x: one number, one for each index of an axis, or one for each block."""
     if block_size:
+        if parameter.ndim != x.ndim or not 0 < block_size <= max(1, x.shape[axis]):
+            raise ValueError(f"blocks of {block_size} do not fit {x.shape} and scales {parameter.shape}")
         return np.repeat(parameter, block_size, axis)[tuple(slice(size) for size in x.shape)]
     if parameter.ndim == 0 or parameter.size == 1:
         return parameter.reshape(())

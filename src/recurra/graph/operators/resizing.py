@@ -49,6 +49,7 @@ class _Resizing:
     def along(self, x: Array, axis: int, size: int, scale: Any, roi: Array) -> Array:
         """Resize one axis of x."""
         old = x.shape[axis]
+        checked_shape((*x.shape[:axis], size, *x.shape[axis + 1 :]), np.dtype(np.float64))
         if old < 1 and size > 0:
             raise ValueError(f"axis {axis} has no element")
         place = _TRANSFORMATIONS[self.transformation](np.arange(size, dtype=_F), _F(scale), old, size, roi).astype(_F)

@@ -43,6 +43,7 @@ def transposed_convolution(
     full = [s * (n - 1) + r + e for s, n, r, e in zip(steps, x.shape[2:], reach, extra, strict=True)]
     before, sizes = _borders(full, x.shape[2:], steps, auto_pad, pads, output_shape)
     batch, filters = x.shape[0], weight.shape[1] * group
+    checked_shape((batch, filters, *sizes), x.dtype)
     room = [max(f, b + s) for f, b, s in zip(full, before, sizes, strict=True)]
     y = np.zeros(checked_shape((batch, group, weight.shape[1], *room), x.dtype), x.dtype)
     rows = x.reshape(batch, group, x.shape[1] // group, -1)

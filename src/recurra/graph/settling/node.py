@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.engines import StepMaker
-from recurra.engines.steps import Run
+from recurra.engines.steps import StepRun
 from recurra.graph.running import NodeStep
 from recurra.graph.settling.memory import Buffers
 from recurra.graph.table import Array
@@ -40,7 +40,7 @@ class SettlingNode:
         constant: Callable[[str], Array | None],
     ) -> None:
         self.step, self.inputs, self.maker, self.buffers = step, inputs, maker, buffers
-        self.runs: list[Run] = []
+        self.runs: list[StepRun] = []
         self.outputs = step.outputs
         self.taken: list[NodeStep] = []
         self._known, self._followers, self._constant = known, followers, constant

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.engines import StepMaker
-from recurra.engines.steps import Run
+from recurra.engines.steps import StepRun
 from recurra.graph.running import NodeStep, RunnableGraph
 from recurra.graph.settling.memory import Buffers, owner_of
 from recurra.graph.settling.node import SETTLERS, SettlingNode
@@ -30,7 +30,12 @@ class SettledCall:
     """
 
     def __init__(
-        self, inputs: Mapping[str, Array], outputs: Sequence[Array], runs: Sequence[Run], is_native: bool, nbytes: int
+        self,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[Array],
+        runs: Sequence[StepRun],
+        is_native: bool,
+        nbytes: int,
     ) -> None:
         self._inputs, self._outputs, self._runs = inputs, outputs, runs
         self._is_native = is_native
@@ -65,7 +70,7 @@ def settle(graph: RunnableGraph, given: Mapping[str, Array], maker: StepMaker) -
         OnnxError: an operator refuses its inputs.
         ChangedShapeError: a node's results are no arrays of numbers.
     """
-    walk = _Walk(maker)
+    walk = _SettlingWalk(maker)
     inputs = {name: np.array(array, order="C") for name, array in given.items()}
     values = {**graph.constants, **inputs}
     known = set(graph.constants)
@@ -75,12 +80,12 @@ def settle(graph: RunnableGraph, given: Mapping[str, Array], maker: StepMaker) -
     return SettledCall(inputs, outputs, joined, maker.is_own(walk.runs), nbytes)
 
 
-class _Walk:
+class _SettlingWalk:
     """A walk over a graph in the order of its nodes, which settles each."""
 
     def __init__(self, maker: StepMaker) -> None:
         self.maker, self.buffers = maker, Buffers()
-        self.runs: list[Run] = []
+        self.runs: list[StepRun] = []
 
     def run(self, graph: RunnableGraph, values: dict[str, Array], known: set[str]) -> list[Array]:
         """Settle a graph's nodes; return its outputs.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recurra.engines.steps import Operations, Windows
+from recurra.engines.steps import Operations, WindowSpec
 from recurra.graph.operators.windows import Window
 from recurra.graph.settling.elementwise import unary
 from recurra.graph.settling.node import SettlingNode, is_float, settler
@@ -19,7 +19,7 @@ def _window(node: SettlingNode, kernel: Sequence[int]) -> Window:
     return Window(tuple(kernel), auto_pad, read("dilations"), read("pads"), read("strides"), ceil_mode)
 
 
-def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> Windows | None:
+def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> WindowSpec | None:
     """A window over one or two dimensions as two; None if it does not fit into x."""
     borders = window.borders(sizes)
     before, after = ([each[0] for each in borders], [each[1] + each[2] for each in borders])
@@ -32,10 +32,10 @@ def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> Windows |
         first, last = (other, *values)[-2:]
         return int(first), int(last)
 
-    return Windows(two(window.kernel, 1), two(steps, 1), two(dilations, 1), two(before, 0), two(after, 0), groups)
+    return WindowSpec(two(window.kernel, 1), two(steps, 1), two(dilations, 1), two(before, 0), two(after, 0), groups)
 
 
-def _positions(windows: Windows, sizes: Sequence[int]) -> tuple[int, ...]:
+def _positions(windows: WindowSpec, sizes: Sequence[int]) -> tuple[int, ...]:
     """The number of windows along each of the two dimensions."""
     return tuple(
         (size + before + after - (kernel - 1) * dilation - 1) // step + 1
