@@ -1,5 +1,6 @@
 """Files of graphs: the same numbers come back, and every kind of damage is one line."""
 
+import io
 import json
 
 import numpy as np
@@ -131,3 +132,12 @@ def test_readers_of_layers_say_what_the_file_holds(tmp_path):
     write(recurrent_graph(), tmp_path / "m.safetensors")
     with pytest.raises(FileFormatError, match=r"graph of operators, not layers: recurra\.runtime\.load runs it"):
         read(tmp_path / "m.safetensors")
+
+
+def test_a_header_whose_length_begins_as_a_pickle_is_read():
+    """The first byte is 0x80: that of pickles, and of headers of 128, 384 … bytes."""
+    from recurra.conversion.files import read_known
+
+    content = b"".join(pack({"x": Tensor("F32", np.zeros(2, F))}, {"note": "n" * 47}))
+    assert content[0] == 0x80
+    assert read_known(io.BytesIO(content), len(content)) is None

@@ -15,6 +15,7 @@ from recurra.conversion.torch_file import is_torch_zip, read_torch_pickles, read
 from recurra.errors import FileFormatError, one_line
 from recurra.model.file import read_weights
 from recurra.model.file_errors import refusing
+from recurra.model.safetensors import MAX_HEADER
 
 
 class FileArrays(NamedTuple):
@@ -69,7 +70,7 @@ def read_known(file: IO[bytes], size: int) -> FileArrays | None:
     file.seek(0)
     if first.startswith(b"PK"):
         return _read_zip(file, size)
-    if first.startswith(b"\x80"):
+    if first.startswith(b"\x80") and not _is_safetensors(first):
         return FileArrays(*read_torch_pickles(file, size))
     if first.startswith(SIGNATURE):
         return FileArrays(*read_keras_h5(file.read(size)))
@@ -80,6 +81,11 @@ def read_known(file: IO[bytes], size: int) -> FileArrays | None:
             "a tar archive, as torch wrote before 0.1.10: load it in an older torch, and save it again"
         )
     return None
+
+
+def _is_safetensors(first: bytes) -> bool:
+    """Whether a file begins with a header's length and its brace: such a length may begin as a pickle does."""
+    return first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= MAX_HEADER
 
 
 def _read_zip(file: IO[bytes], size: int) -> FileArrays:
