@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from recurra.compiler import drop_biases, trace
 from recurra.graph import cells
 from recurra.graph.operators.integer_products import Centred
-from recurra.graph.operators.quantized import MICROSOFT, dynamically_quantized
-from recurra.graph.operators.recurrent import RecurrentLayer, lstm_options, read_bound, read_direction
+from recurra.graph.operators.quantized import MICROSOFT, dynamic_parameters
+from recurra.graph.operators.recurrent import (
+    RecurrentFunction,
+    RecurrentLayer,
+    lstm_options,
+    read_bound,
+    read_direction,
+)
 from recurra.graph.table import Array, NodeFunction, NodeInfo, building_operator
 from recurra.packed.packed_program import PackedProgram
 from recurra.program import Sizes
 
 _INPUTS = 12
-_WEIGHTS = (1, 2, 3, 7, 8, 9, 10, 11)  # those of the inputs that are weights
+WEIGHTS = (1, 2, 3, 7, 8, 9, 10, 11)  # those of the inputs that are weights
 
 
 class QuantizedLayer(RecurrentLayer):
     """The layer of a node: its input is quantized as a whole, a state at each step and for each sequence."""
-
-    def quantized_function(self, node: NodeInfo) -> NodeFunction:
-        """The function of a node; weights that are known while loading are packed once."""
-        ready: Sequence[PackedProgram] | None = None
-        if all(node.constant(number) is not None for number in _WEIGHTS if node.has(number)):
-            ready = self.quantized_programs(*(node.constant(number) for number in _WEIGHTS))
-
-        def run(*inputs: Array | None) -> tuple[Array, ...]:
-            X, *others = inputs
-            given = [X, *others, *[None] * (_INPUTS - len(inputs))]
-            if X is None or X.dtype != np.float32:
-                raise ValueError("X must be of float32")
-            programs = self.quantized_programs(*(given[number] for number in _WEIGHTS)) if ready is None else ready
-            whole, scale, zero = dynamically_quantized(X)
-            values = (whole.astype(np.float32) - zero) * scale
-            recurrent = np.empty((1, 1, programs[0].state_sizes[0]), np.float32)
-            return self.run(values, recurrent, programs, given[4], given[5:7])
-
-        return run
 
     def quantized_programs(
         self,
@@ -82,6 +70,35 @@ class QuantizedLayer(RecurrentLayer):
         return programs
 
 
+@dataclass(frozen=True)
+class QuantizedFunction(RecurrentFunction):
+    """The function of a node with a quantized layer."""
+
+    layer: QuantizedLayer
+
+    def __call__(self, *inputs: Array | None) -> tuple[Array, ...]:
+        """Compute Y and the last states."""
+        X, *others = inputs
+        given = [X, *others, *[None] * (_INPUTS - len(inputs))]
+        if X is None or X.dtype != np.float32:
+            raise ValueError("X must be of float32")
+        programs = self.programs or self.layer.quantized_programs(*(given[number] for number in WEIGHTS))
+        values = np.empty_like(X)
+        round_to_quanta(X, values)
+        recurrent = np.empty((1, 1, programs[0].state_sizes[0]), np.float32)
+        return self.layer.run(values, recurrent, programs, given[4], given[5:7])
+
+
+def round_to_quanta(x: Array, into: Array) -> None:
+    """Write the numbers that x's quantized ones stand for, by its own range."""
+    scale, zero = dynamic_parameters(x.min(initial=0), x.max(initial=0))
+    offset = np.float32(zero)
+    np.divide(x, scale, out=into)
+    np.rint(into, out=into)
+    np.clip(into, -offset, 255 - offset, out=into)
+    np.multiply(into, scale, out=into)
+
+
 @building_operator("DynamicQuantizeLSTM", outputs=3, domain=MICROSOFT, direction=read_direction, clip=read_bound)
 def dynamic_quantize_lstm(
     node: NodeInfo,
@@ -97,4 +114,7 @@ def dynamic_quantize_lstm(
     """Long short-term memory with weights of 8 bits, (…, 4·hidden), whose products are of such numbers too."""
     cell = cells.quantized_peephole_lstm if node.has(7) else cells.quantized_lstm
     options = lstm_options(direction, activations, activation_alpha, activation_beta, clip, input_forget)
-    return QuantizedLayer("LSTM", cell, options, direction, hidden_size, False).quantized_function(node)
+    layer = QuantizedLayer("LSTM", cell, options, direction, hidden_size, False)
+    if all(node.constant(number) is not None for number in WEIGHTS if node.has(number)):
+        return QuantizedFunction(layer, layer.quantized_programs(*(node.constant(number) for number in WEIGHTS)))
+    return QuantizedFunction(layer, None)

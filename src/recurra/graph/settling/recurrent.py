@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from recurra.graph.operators.cell_scan import CellScanFunction
+from recurra.graph.operators.quantized_recurrent import QuantizedFunction, round_to_quanta
 from recurra.graph.operators.recurrent import RecurrentFunction
 from recurra.graph.settling.node import SettlingNode, is_float, settler
 from recurra.graph.table import Array
 
 
-@settler("RNN", "GRU", "LSTM")
+@settler("RNN", "GRU", "LSTM", "DynamicQuantizeLSTM")
 def recurrent(node: SettlingNode) -> Sequence[Array] | None:
     """A layer with known weights over sequences that all have all steps; each direction writes its part of Y."""
     function, x, lens = node.step.function, node.input(0), node.known(4)
@@ -30,7 +32,11 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
     given = [node.input(5 + number) for number in range(count)]
     if any(each is not None and (each.shape != (*leading, hidden) or each.dtype != x.dtype) for each in given):
         return None
-    if rows.strides[2] != rows.itemsize:
+    if isinstance(function, QuantizedFunction):
+        quanta = node.array(rows.shape, rows.dtype)
+        node.runs.append(partial(round_to_quanta, rows, quanta))
+        rows = quanta
+    elif rows.strides[2] != rows.itemsize:
         rows = node.contiguous(rows)
     whole = (batch, steps, len(programs), hidden) if layer.is_batch_first else (steps, len(programs), batch, hidden)
     y = node.array(whole, x.dtype)
