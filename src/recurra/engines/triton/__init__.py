@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.compiler import Plan
 from recurra.engines.protocol import HALF, Device, DType, Engine
+from recurra.engines.triton.fitness import unfit
 
 if TYPE_CHECKING:
     from recurra.engines.triton.checked import CheckedKernel
 
 _DTYPES = ("float32", *HALF)
 _CAPABILITY = (8, 0)  # the oldest GPUs whose multiprocessors multiply TF32 and bfloat16
-_MOST_HEADS = 16  # each of them is a product of its own in a kernel
 
 
 class TritonEngine(Engine):
@@ -39,7 +39,7 @@ class TritonEngine(Engine):
             return f"its kernels run on {where}, not on {device}"
         if dtype not in _DTYPES:
             return f"its kernels compute in {', '.join(_DTYPES)}, not in {dtype}"
-        return _unfit(plan)
+        return unfit(plan)
 
     @lru_cache(maxsize=512)  # noqa: B019  (there is one engine, and it lives as long as the process)
     def build(self, plan: Plan) -> CheckedKernel:
@@ -80,19 +80,6 @@ def _missing() -> str | None:
     if torch.version.hip is None and found < _CAPABILITY:
         name = torch.cuda.get_device_name()
         return f"it needs a GPU of compute capability 8.0 or later; {name} has {found[0]}.{found[1]}"
-    return None
-
-
-def _unfit(plan: Plan) -> str | None:
-    """The reason why no kernel computes a plan's loop."""
-    for equation in plan.schedule.step:
-        if equation.operation in ("split", "partition", "concat"):
-            if any(len(variable.shape) > 1 for variable in (*equation.variables, *equation.results)):
-                return f"its loop has no {equation.operation} of values that have heads"
-        elif equation.operation == "product" and len(equation.variables[1].shape) == 3:
-            heads = equation.variables[0].shape[0].factor("")
-            if heads > _MOST_HEADS:
-                return f"its loop has products of at most {_MOST_HEADS} heads, not of {int(heads)}"
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from recurra.compiler import Plan, Schedule
 from recurra.engines.protocol import DType, Wishes
 from recurra.engines.saved import derive
+from recurra.engines.triton.fitness import unfit
 from recurra.errors import EngineError
 from recurra.program import Sizes
 
@@ -21,14 +22,13 @@ def shown(layer: Any, dtype: DType, backward: bool) -> str:
         raise EngineError("source needs Triton: pip install 'recurra[gpu]'")
     import torch
 
-    from recurra.engines.triton import _unfit
     from recurra.engines.triton.loops import SequenceLoop
     from recurra.engines.triton.step_loop import StepLoop
     from recurra.engines.triton.ways import loop_of
 
     plan: Plan = scans[0].plan
     sizes: Sizes = scans[0].sizes
-    reason = _unfit(plan)
+    reason = unfit(plan)
     if reason is not None:
         raise EngineError(f"no kernel computes {plan.program.name!r}: {reason}")
     schedule = pass_schedule(plan, backward)

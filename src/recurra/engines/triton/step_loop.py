@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,7 +78,7 @@ class StepLoop:
         self._schedule, self._sizes, self._precision = schedule, sizes, precision
         self._kernels = [load(source.name, source.text) for source in self.sources]
         self._places = list(dict.fromkeys(each for source in self.sources for each in source.arrays))
-        self._graphs: OrderedDict[object, tuple[Any, _StepRun] | None] = OrderedDict()
+        self._graphs: dict[object, tuple[Any, _StepRun] | None] = {}
 
     def options(self, reset: int, is_packed: bool, tiles: int) -> dict[str, Any]:
         """The constants of the kernels, and how they are compiled, for a number of tiles of sequences."""
@@ -119,14 +118,13 @@ class StepLoop:
         steps = run.steps
         shape = steps.steps, steps.batch, steps.rows, steps.reset_mode, steps.begins is None
         key = (shape, torch.cuda.current_stream().cuda_stream, run.inputs()[0].device)
-        if key not in self._graphs:  # the first run of a shape: a shape that never returns gets no graph
-            self._graphs[key] = None
+        is_new = key not in self._graphs
+        found = self._graphs[key] = self._graphs.pop(key, None)  # the latest shape comes last
+        if is_new:  # a shape that never returns gets no graph
             if len(self._graphs) > GRAPHS:
-                self._graphs.popitem(last=False)
+                del self._graphs[next(iter(self._graphs))]
             self._launch(run)
             return run
-        self._graphs.move_to_end(key)
-        found = self._graphs[key]
         if found is None:
             if sum(value.numel() * value.element_size() for value in run.inputs()) > _GRAPH_BYTES:
                 self._launch(run)
