@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pickle
 import struct
@@ -69,6 +70,21 @@ def test_safetensors(tmp_path):
     made = described(lstm(3, 4))
     write(made, tmp_path / "weights")
     weights = {name: weight.values() for name, weight in made.weights.items()}
+    assert same(convert(tmp_path / "weights")(X)[0], convert(weights)(X)[0])
+
+
+@pytest.mark.parametrize("length", [0x180, 0x280, 0x4B50])
+def test_safetensors_whose_length_begins_as_another_format(length, tmp_path):
+    """The length of the header comes first: 80 01 and 80 02 are the beginnings of pickles, 50 4B of zip archives."""
+    weights = torch_weights(4)
+    header, at = {}, 0
+    for name, value in weights.items():
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
+        at += value.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    assert len(text) <= length
+    content = [value.astype("<f4").tobytes() for value in weights.values()]
+    (tmp_path / "weights").write_bytes(b"".join((struct.pack("<Q", length), text.ljust(length), *content)))
     assert same(convert(tmp_path / "weights")(X)[0], convert(weights)(X)[0])
 
 

@@ -68,6 +68,8 @@ def read_known(file: IO[bytes], size: int) -> FileArrays | None:
     """
     first = file.read(_TAR_AT + len(_TAR))
     file.seek(0)
+    if first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= size - 8:
+        return None  # safetensors: the length of its header may begin as another format does
     if first.startswith(b"PK"):
         return _read_zip(file, size)
     if first.startswith(b"\x80") and not _is_safetensors(first):
