@@ -170,7 +170,7 @@ class _SettlingWalk:
             self.buffers.array(results[name].shape, results[name].dtype) if name else None for name in step.outputs
         ]
         for name, own in zip(step.outputs, outputs, strict=True):
-            if name:
+            if own is not None:
                 own[...] = results[name]
         node.runs.append(_FunctionRun(step, node.inputs, outputs))
         return outputs
