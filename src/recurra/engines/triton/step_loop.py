@@ -27,7 +27,7 @@ ArrayPlace = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS`
 
 
 @dataclass(eq=False)
-class _StepRun:
+class _LaunchedLoop:
     """The tensors of one run.
 
     Attributes:
@@ -48,12 +48,12 @@ class _StepRun:
         beside = [each for each in (steps.begins, steps.counts, steps.reset) if each is not None]
         return [*self.given.values(), *(first for first, _ in self.ends), *beside]
 
-    def copied(self) -> _StepRun:
+    def copied(self) -> _LaunchedLoop:
         """The same run on memory of its own."""
         steps = self.steps
         beside = {name: getattr(steps, name) for name in ("begins", "counts", "reset")}
         beside = {name: None if value is None else value.clone() for name, value in beside.items()}
-        return _StepRun(
+        return _LaunchedLoop(
             {place: value.clone() for place, value in self.given.items()},
             [(first.clone(), torch.empty_like(other)) for first, other in self.ends],
             {place: torch.empty_like(value) for place, value in self.made.items()},
@@ -78,7 +78,7 @@ class StepLoop:
         self._schedule, self._sizes, self._precision = schedule, sizes, precision
         self._kernels = [load(source.name, source.text) for source in self.sources]
         self._places = list(dict.fromkeys(each for source in self.sources for each in source.arrays))
-        self._graphs: dict[object, tuple[Any, _StepRun] | None] = {}
+        self._graphs: dict[object, tuple[Any, _LaunchedLoop] | None] = {}
 
     def options(self, reset: int, is_packed: bool, tiles: int) -> dict[str, Any]:
         """The constants of the kernels, and how they are compiled, for a number of tiles of sequences."""
@@ -98,7 +98,7 @@ class StepLoop:
         outputs = {variable: rows for (kind, variable), rows in run.made.items() if kind == "output"}
         return outputs, [pair[steps.steps % 2].to(like.dtype) for pair in run.ends]
 
-    def _run(self, arrays: LoopArrays, steps: Steps) -> _StepRun:
+    def _run(self, arrays: LoopArrays, steps: Steps) -> _LaunchedLoop:
         """The tensors of a run on new memory."""
         like, given, made = arrays.states[0], dict[ArrayPlace, Tensor](), dict[ArrayPlace, Tensor]()
         for kind, variable in self._places:
@@ -111,9 +111,9 @@ class StepLoop:
                 made[(kind, variable)] = like.new_empty(size, dtype=torch.float32)
         for variable in self._schedule.loop_outputs():
             made[("output", variable)] = like.new_empty((steps.rows, variable.width(self._sizes)))
-        return _StepRun(given, [_two(state) for state in arrays.states], made, steps)
+        return _LaunchedLoop(given, [_two(state) for state in arrays.states], made, steps)
 
-    def _on_gpu(self, run: _StepRun) -> _StepRun:
+    def _on_gpu(self, run: _LaunchedLoop) -> _LaunchedLoop:
         """Launch a run, record it, or replay the graph of its shape; return the run that has the results."""
         steps = run.steps
         shape = steps.steps, steps.batch, steps.rows, steps.reset_mode, steps.begins is None
@@ -135,9 +135,9 @@ class StepLoop:
             mine.copy_(value)
         graph.replay()
         made = {place: value.clone() for place, value in own.made.items() if place[0] == "output"}
-        return _StepRun({}, [(a.clone(), b.clone()) for a, b in own.ends], made, steps)
+        return _LaunchedLoop({}, [(a.clone(), b.clone()) for a, b in own.ends], made, steps)
 
-    def _recorded(self, run: _StepRun) -> tuple[Any, _StepRun]:
+    def _recorded(self, run: _LaunchedLoop) -> tuple[Any, _LaunchedLoop]:
         """A graph of all launches of a run, on memory of its own."""
         own = run.copied()
         self._launch(own)  # so that all is compiled and loaded before the graph is recorded
@@ -147,7 +147,7 @@ class StepLoop:
         _logger.debug("%s: recorded a graph of %d steps", self.sources[0].name, run.steps.steps)
         return graph, own
 
-    def _launch(self, run: _StepRun) -> None:
+    def _launch(self, run: _LaunchedLoop) -> None:
         """Launch all steps. States go from one of two arrays to the other, as a step's programs read all of them."""
         steps = run.steps
         tiles = -(-steps.batch // SEQUENCES)

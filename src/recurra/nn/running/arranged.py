@@ -13,7 +13,7 @@ from recurra.nn.running.layers import merged
 from recurra.nn.running.scan import Scan
 
 
-class _Level:
+class _LayerCalls:
     """One layer of a module, as ``direct_layer`` takes a module."""
 
     dropout = 0.0
@@ -51,7 +51,7 @@ def _through_levels(module: Any, x: Any, given: Any) -> tuple[Tensor, Any] | Non
         return None
     levels = module._calls.levels
     if levels is None:
-        levels = module._calls.levels = [_Level(module, n * directions) for n in range(len(arranged.hidden_sizes))]
+        levels = module._calls.levels = [_LayerCalls(module, n * directions) for n in range(len(arranged.hidden_sizes))]
     last: list[tuple[Tensor, ...]] = []
     for number, (level, states) in enumerate(zip(levels, firsts, strict=True)):
         result = level.run(module, x, states)
