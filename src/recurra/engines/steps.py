@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Array = Any  # a numpy array
-StepRun = Callable[[], None]  # reads its arrays as they are then, and writes its results
+SettledRun = Callable[[], None]  # reads its arrays as they are then, and writes its results
 TwoSizes = tuple[int, int]
 
 
@@ -53,7 +53,7 @@ class StepMaker(Protocol):
 
     def convolution(
         self, x: Array, weights: Array, bias: Array | None, y: Array, windows: WindowSpec, then: Operations | None
-    ) -> StepRun:
+    ) -> SettledRun:
         """The cross-correlation of x with weights.
 
         Args:
@@ -66,26 +66,26 @@ class StepMaker(Protocol):
         """
         ...
 
-    def largest(self, x: Array, y: Array, windows: WindowSpec) -> StepRun:
+    def largest(self, x: Array, y: Array, windows: WindowSpec) -> SettledRun:
         """The largest element of each window; NaN where one is NaN."""
         ...
 
-    def mean(self, x: Array, counts: Array, y: Array, windows: WindowSpec) -> StepRun:
+    def mean(self, x: Array, counts: Array, y: Array, windows: WindowSpec) -> SettledRun:
         """The sum of each window divided by its count, (height, width) of y."""
         ...
 
-    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> StepRun:
+    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> SettledRun:
         """Elementwise operations on matrices (rows, columns); a size of 1 broadcasts. Columns must be contiguous."""
         ...
 
-    def copy(self, source: Array, target: Array) -> StepRun:
+    def copy(self, source: Array, target: Array) -> SettledRun:
         """A copy between arrays of any strides, of the same shape and dtype."""
         ...
 
-    def joined(self, runs: Sequence[StepRun]) -> list[StepRun]:
+    def joined(self, runs: Sequence[SettledRun]) -> list[SettledRun]:
         """The same runs in the same order, where possible several in one call."""
         ...
 
-    def is_own(self, runs: Sequence[StepRun]) -> bool:
+    def is_own(self, runs: Sequence[SettledRun]) -> bool:
         """Whether all runs are steps of the engine, which give no warnings about their numbers."""
         ...

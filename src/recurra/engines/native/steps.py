@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import recurra._native as _native
-from recurra.engines.steps import Array, Operations, StepRun, WindowSpec
+from recurra.engines.steps import Array, Operations, SettledRun, WindowSpec
 
 _NUMBERS = {name: number for number, name in enumerate(_native.operations())}
 
@@ -32,7 +32,7 @@ class NativeSteps:
 
     def convolution(
         self, x: Array, weights: Array, bias: Array | None, y: Array, windows: WindowSpec, then: Operations | None
-    ) -> StepRun:
+    ) -> SettledRun:
         """See ``StepMaker``."""
         w = windows
         step = _native.convolution_step(
@@ -40,38 +40,38 @@ class NativeSteps:
         )
         return NativeRun(step, (x, weights, bias, y))
 
-    def largest(self, x: Array, y: Array, windows: WindowSpec) -> StepRun:
+    def largest(self, x: Array, y: Array, windows: WindowSpec) -> SettledRun:
         """See ``StepMaker``."""
         return self._pooling(x, None, y, windows)
 
-    def mean(self, x: Array, counts: Array, y: Array, windows: WindowSpec) -> StepRun:
+    def mean(self, x: Array, counts: Array, y: Array, windows: WindowSpec) -> SettledRun:
         """See ``StepMaker``."""
         return self._pooling(x, counts, y, windows)
 
-    def _pooling(self, x: Array, counts: Array | None, y: Array, w: WindowSpec) -> StepRun:
+    def _pooling(self, x: Array, counts: Array | None, y: Array, w: WindowSpec) -> SettledRun:
         step = _native.pooling_step(x, counts, y, w.kernel, w.strides, w.dilations, w.before, w.after, self.threads)
         return NativeRun(step, (x, counts, y))
 
-    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> StepRun:
+    def elementwise(self, arrays: Sequence[Array], operations: Operations) -> SettledRun:
         """See ``StepMaker``."""
         if any(result < len(arrays) and not arrays[result].flags.writeable for _, result, _ in operations.each):
             raise ValueError("a result that is read-only")
         held = list(arrays)
         return NativeRun(_native.elementwise_step(held, *_words(operations), self.threads), held)
 
-    def copy(self, source: Array, target: Array) -> StepRun:
+    def copy(self, source: Array, target: Array) -> SettledRun:
         """See ``StepMaker``."""
         return NativeRun(_native.copying_step(source, target, self.threads), (source, target))
 
-    def joined(self, runs: Sequence[StepRun]) -> list[StepRun]:
+    def joined(self, runs: Sequence[SettledRun]) -> list[SettledRun]:
         """See ``StepMaker``."""
-        found: list[StepRun] = []
+        found: list[SettledRun] = []
         for is_native, group in groupby(runs, lambda run: isinstance(run, NativeRun)):
             members = list(group)
             found += [_native.Steps([run.step for run in members]).run] if is_native else members  # type: ignore[attr-defined]
         return found
 
-    def is_own(self, runs: Sequence[StepRun]) -> bool:
+    def is_own(self, runs: Sequence[SettledRun]) -> bool:
         """See ``StepMaker``."""
         return all(isinstance(run, NativeRun) for run in runs)
 

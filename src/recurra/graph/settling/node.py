@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.engines import StepMaker
-from recurra.engines.steps import StepRun
+from recurra.engines.steps import SettledRun
 from recurra.graph.operators.limits import checked_shape
 from recurra.graph.running import NodeStep
 from recurra.graph.settling.memory import Buffers
@@ -41,7 +41,7 @@ class SettlingNode:
         constant: Callable[[str], Array | None],
     ) -> None:
         self.step, self.inputs, self.maker, self.buffers = step, inputs, maker, buffers
-        self.runs: list[StepRun] = []
+        self.runs: list[SettledRun] = []
         self.outputs = step.outputs
         self.taken: list[NodeStep] = []
         self._known, self._followers, self._constant = known, followers, constant

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra.engines import StepMaker
-from recurra.engines.steps import StepRun
+from recurra.engines.steps import SettledRun
 from recurra.graph.running import NodeStep, RunnableGraph
 from recurra.graph.settling.memory import Buffers, owner_of
 from recurra.graph.settling.node import SETTLERS, SettlingNode
@@ -33,7 +33,7 @@ class SettledCall:
         self,
         inputs: Mapping[str, Array],
         outputs: Sequence[Array],
-        runs: Sequence[StepRun],
+        runs: Sequence[SettledRun],
         is_native: bool,
         nbytes: int,
     ) -> None:
@@ -85,7 +85,7 @@ class _SettlingWalk:
 
     def __init__(self, maker: StepMaker) -> None:
         self.maker, self.buffers = maker, Buffers()
-        self.runs: list[StepRun] = []
+        self.runs: list[SettledRun] = []
 
     def run(self, graph: RunnableGraph, values: dict[str, Array], known: set[str]) -> list[Array]:
         """Settle a graph's nodes; return its outputs.
