@@ -13,8 +13,8 @@ LASTING = ("engines", "graph", "nn", "packed", "runtime", "vocabulary")  # packa
 LOWERING = [SOURCE / "engines" / "native" / f"{name}.py" for name in ("code", "constants", "lower", "segments")]
 # The same is so where kernels are written for Triton.
 LOWERING += [SOURCE / "engines" / "triton" / f"{name}.py" for name in ("body", "identifiers", "phases", "step_kernels")]
-# The traced variables of a run; a module's weights in one call; tables of operators, which their definitions fill; and what lasts as long as a graph is
-# read, written or settled.
+# The traced variables of a run; a module's weights in one call; tables of operators, which their definitions fill; and
+# what lasts as long as a graph is read, written or settled.
 NO_CACHES = {
     *("engines.protocol.Result.traced", "nn.running.arranged._LayerCalls._parameters"),
     *("graph.table._TABLE", "graph.settling.node.SETTLERS", "nn.graphs.table.TABLE"),
