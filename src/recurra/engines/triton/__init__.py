@@ -6,6 +6,8 @@ runs in torch's operations, for all steps at once.
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -54,10 +56,11 @@ class TritonEngine(Engine):
 
 
 def _interprets() -> bool:
-    """Whether Triton runs kernels in its interpreter."""
-    import triton
-
-    return bool(triton.knobs.runtime.interpret)
+    """Whether Triton runs kernels in its interpreter. Without Triton's import, the variable says whether it will."""
+    triton = sys.modules.get("triton")
+    if triton is not None:
+        return bool(triton.knobs.runtime.interpret)
+    return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "yes", "on", "y")
 
 
 @lru_cache(maxsize=1)
@@ -67,11 +70,18 @@ def _missing() -> str | None:
         return "torch is not installed"
     if find_spec("triton") is None:
         return "Triton is not installed: pip install 'recurra[gpu]'"
+    reason = None if _interprets() else _no_gpu()
+    if reason is not None:  # Triton, which takes a while to import, is not needed then
+        return reason
     try:
-        if _interprets():
-            return None
+        import triton  # noqa: F401
     except Exception as error:  # a broken installation may raise anything
         return f"Triton cannot be imported: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return None
+
+
+def _no_gpu() -> str | None:
+    """The reason why there is no GPU for its kernels; None if there is one."""
     import torch
 
     if not torch.cuda.is_available():

@@ -54,6 +54,8 @@ def _runs_on_recurra(x: object) -> bool:
     data = x.data if isinstance(x, PackedSequence) else x
     if not isinstance(data, Tensor):
         return not isinstance(data, fx.Proxy)  # recurra refuses anything else with a message
+    if torch.compiler.is_dynamo_compiling():  # which cannot trace what reads a context variable
+        return False
     if not _whole.get() and (torch.compiler.is_compiling() or is_jit_traced()):
         return False
     if not data.is_floating_point():  # recurra's message does not advise whole numbers as weights
@@ -92,6 +94,10 @@ class Accelerated(nn.Module):
         """Change back for torch.jit.script, which compiles torch.nn's classes alone."""
         change_back(self)
         return self
+
+    def __dir__(self) -> list[str]:
+        """All names but the next one, as torch.jit.trace reads every name that it finds here."""
+        return [name for name in super().__dir__() if name != "__jit_ignored_attributes__"]
 
     @property
     def __jit_ignored_attributes__(self) -> list[str]:
