@@ -88,12 +88,3 @@ def test_fewer_windows_than_there_are_count_where_some_count_more():
     few = calibrated(made, windows(400), networks, actual, counts=counts).network_weight
     own = calibrated(made, windows(40), networks[:40], actual[:40]).network_weight
     np.testing.assert_allclose(few, own)
-
-
-def test_few_windows_make_intervals_wider_than_their_own_quantiles():
-    actual = np.random.default_rng(0).normal(size=(9, 4))
-    made = recipe(reference_quantiles=(tuple(NORMAL),) * 4)
-    widths = np.array(calibrated(made, windows(9), None, actual).widths)
-    assert (widths[-1], widths[0]) == (max(actual.max() / NORMAL[-1], 0.5), max(-actual.min() / NORMAL[-1], 0.5))
-    ranked = np.quantile(actual / NORMAL[-3], 0.8 * 10 / 9)
-    np.testing.assert_allclose(widths[-3], ranked)

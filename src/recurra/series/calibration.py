@@ -62,7 +62,6 @@ def calibrated(
     seen = np.isfinite(target)
     if not seen.any():
         return replace(recipe, network_weight=0.0)
-    count = int(seen.any(axis=1).sum())
     counts = np.ones(len(target)) if counts is None else counts
     # Windows that begin within a horizon tell about the same; of unequal ones, as many count as of equal ones would.
     independent = max(float(counts.sum() ** 2 / np.square(counts).sum()) / target.shape[1], 1.0)
@@ -75,7 +74,7 @@ def calibrated(
         return np.asarray((windows.shift + quantiles[:, level])[seen])
 
     if networks is None:
-        return replace(recipe, network_weight=0.0, widths=_widths(simple, target, count, recipe))
+        return replace(recipe, network_weight=0.0, widths=_widths(simple, target, recipe))
     outputs = networks
 
     def own(level: int) -> NDArray[np.float64]:
@@ -86,7 +85,7 @@ def calibrated(
     network *= 1 + 0.5 / independent  # few windows say little, and references have little to learn from them
     sharpness = LEAST_SHARPNESS + MORE_SHARPNESS * independent / (independent + TELLING)
     weight = _weight(network, references, sharpness)
-    widths = _widths(lambda level: weight * own(level) + (1 - weight) * simple(level), target, count, recipe)
+    widths = _widths(lambda level: weight * own(level) + (1 - weight) * simple(level), target, recipe)
     return replace(recipe, network_weight=weight, widths=widths)
 
 
@@ -116,11 +115,8 @@ def _weight(network: float, references: float, sharpness: float) -> float:
     return float(1 / (1 + (network / references) ** sharpness))
 
 
-def _widths(blend: Quantile, target: NDArray[np.float64], count: int, recipe: Recipe) -> tuple[float, ...]:
-    """For each level the factor by which its distance from the median must grow to hold its share of the targets.
-
-    Of n windows the rank is that of n + 1, as for a window to come (Vovk et al. 2005, conformal prediction).
-    """
+def _widths(blend: Quantile, target: NDArray[np.float64], recipe: Recipe) -> tuple[float, ...]:
+    """For each level the factor by which its distance from the median must grow to hold its share of the targets."""
     middle = blend(recipe.median)
     errors = target - middle
     widths = []
@@ -130,8 +126,7 @@ def _widths(blend: Quantile, target: NDArray[np.float64], count: int, recipe: Re
             continue
         sign = 1.0 if level > 0.5 else -1.0
         distance = np.maximum(np.abs(blend(place) - middle), 1e-9)
-        share = min(max(level, 1 - level) * (1 + 1 / count), 1.0)
-        needed = np.quantile(sign * errors / distance, share)
+        needed = np.quantile(sign * errors / distance, max(level, 1 - level))
         widths.append(float(np.clip(needed, LEAST_WIDTH, MOST_WIDTH)))
     return tuple(widths)
 
