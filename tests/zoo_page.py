@@ -44,10 +44,10 @@ SPEED = """
 Medians of milliseconds on one thread for T,B,I,H (steps, batch, input, units), and how many times as fast that is as a
 plain loop in torch, and as the layer of torchrecurrent where it has one. `make bench-zoo` writes these figures.
 
-At 100,1,32,32 every cell is more than 30 times as fast as torchrecurrent's. At 100,32,128,256 the matrix products bound the
-time, which torch's side computes near the processor's peak too: 1.7 to 2 times is what some cells reach there. In these rows
-recurra's products would take 79 to 94 % of its time at 117 G operations a second, which multiply-adds in registers reach here
-(torch's best product reaches 107, `recurra.bench.roof`). So float32 has little left;
+At 100,1,32,32 every cell is more than 30 times as fast as torchrecurrent's. At 100,32,128,256 the matrix products bound
+the time, which torch's side computes near the processor's peak too: 1.7 to 2 times is what some cells reach there. In
+these rows recurra's products would take 79 to 94 % of its time at 117 G operations a second, which multiply-adds in
+registers reach here (torch's best product reaches 107, `recurra.bench.roof`). So float32 has little left;
 [products of bfloat16](performance.md#products-of-bfloat16) have.
 """
 NO_SPEED = "They have not been measured for this version.\n"

@@ -97,7 +97,8 @@ class Accelerated(nn.Module):
 
     def __dir__(self) -> list[str]:
         """All names but the next one, as torch.jit.trace reads every name that it finds here."""
-        return [name for name in super().__dir__() if name != "__jit_ignored_attributes__"]
+        names: list[str] = super().__dir__()  # type: ignore[no-untyped-call]
+        return [name for name in names if name != "__jit_ignored_attributes__"]
 
     @property
     def __jit_ignored_attributes__(self) -> list[str]:
