@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         one line on stderr; 130 after Ctrl-C.
     """
     _opened()
-    atexit.register(gc.freeze)  # or the collector would look through all objects of torch at the end, for a second
+    atexit.register(_ended)
     try:
         from recurra.cli.app import run
 
@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("recurra: interrupted", file=sys.stderr)
         code = 130
     return _flushed(code)
+
+
+def _ended() -> None:
+    """Keep the collector from looking through all objects of torch at the end, for a second."""
+    if "triton" not in sys.modules:  # it would call what is left over leaks, on stderr
+        gc.freeze()
 
 
 def _opened() -> None:
