@@ -86,7 +86,7 @@ def clocked(run: Callable[[], object]) -> float:
 def contenders(
     cell: str, width: int, dtype: torch.dtype, x: Tensor, train: bool
 ) -> dict[str, tuple[Callable[[], object], float]]:
-    """What is timed, each with the number that its time is multiplied by."""
+    """The calls to time, each with the number that its time is multiplied by."""
     module = layer(cell, width, dtype)
 
     def call(run: Callable[[Tensor], object], given: Tensor, engine: str) -> Callable[[], object]:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROUND_SECONDS = 0.04  # at least; a round repeats short calls
@@ -277,7 +278,8 @@ def measure(kinds, threads, rounds, is_int8):
                 other = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for ours, theirs in zip(own.run(None, feeds), other.run(None, feeds), strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=5e-2 if is_int8 else 2e-4)
-            first, second = time_in_turns([lambda: own.run(None, feeds), lambda: other.run(None, feeds)], rounds, clock)  # noqa: B023
+            calls = [partial(model.run, None, feeds) for model in (own, other)]
+            first, second = time_in_turns(calls, rounds, clock)
             ratios.append(second / first)
             size = "a frame" if is_frame else "a minute"
             print(

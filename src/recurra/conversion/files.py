@@ -19,7 +19,7 @@ from recurra.model.safetensors import MAX_HEADER
 
 
 class FileArrays(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         arrays: its arrays, by name.

@@ -1,4 +1,4 @@
-"""What the configuration of a model of Keras says of a recurrent layer, beside its weights."""
+"""A recurrent layer's settings in the configuration of a model of Keras, beside its weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECURRENT = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU")
 
 @dataclass(frozen=True)
 class Told:
-    """What a configuration says of a layer.
+    """A layer's settings in a configuration.
 
     Attributes:
         cell: the cell; None where the weights tell it.
@@ -86,7 +86,7 @@ def _function(found: KerasLayer, setting: str, usual: str) -> Callable[[Any], An
 
 
 def merge_told(found: KerasLayer) -> str:
-    """How both directions of a layer make one output.
+    """The way in which both directions of a layer make one output.
 
     Raises:
         RecurraError: they make two.
@@ -98,7 +98,7 @@ def merge_told(found: KerasLayer) -> str:
 
 
 def differences(found: KerasLayer) -> list[str]:
-    """What a layer does in Keras and does not here, a text each."""
+    """The things that a layer does in Keras and not here, a text each."""
     settings, name = found.core.settings, found.name[:60]
     notes = []
     if found.kind != "Bidirectional" and settings.get("go_backwards") is True:

@@ -122,7 +122,7 @@ def _sizes(value: Any) -> bool:
 
 
 def storage_of(given: Any) -> Any:
-    """What a pickle's reference to something outside of it stands for: a storage, or for a module the module.
+    """The thing that a pickle's reference to something outside of it stands for: a storage, or for a module the module.
 
     Raises:
         FileFormatError: it is no reference of torch's.

@@ -125,7 +125,7 @@ def read_times(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], N
 
 
 def _read_in_parts(pattern: str, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, int]:
-    """What ``read_times`` gives, of texts that are too many to be read together."""
+    """The result of ``read_times`` for texts that are too many to be read together."""
     times, offsets = [], []
     for begin in range(0, len(texts), AT_ONCE):
         local, own, wrong = read_times(pattern, texts[begin : begin + AT_ONCE])

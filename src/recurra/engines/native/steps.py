@@ -68,7 +68,8 @@ class NativeSteps:
         found: list[SettledRun] = []
         for is_native, group in groupby(runs, lambda run: isinstance(run, NativeRun)):
             members = list(group)
-            found += [_native.Steps([run.step for run in members]).run] if is_native else members  # type: ignore[attr-defined]
+            steps = [run.step for run in members if isinstance(run, NativeRun)]
+            found += [_native.Steps(steps).run] if is_native else members
         return found
 
     def is_own(self, runs: Sequence[SettledRun]) -> bool:

@@ -84,7 +84,7 @@ class CheckedKernel(Kernel):
 
 
 def difference(kernel: Kernel, sure: Kernel, call: Call) -> str:
-    """How a kernel's numbers differ from those of a kernel that is right; empty if they are close.
+    """The difference of a kernel's numbers from those of a kernel that is right, in words; empty if they are close.
 
     Args:
         kernel: the kernel to test.

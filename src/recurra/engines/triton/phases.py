@@ -16,7 +16,7 @@ from recurra.program import Equation, Operand, Variable
 
 
 class Home(NamedTuple):
-    """Where a piece of a value comes from.
+    """The source of a piece of a value.
 
     Attributes:
         variable: the variable that is computed, given or a constant.

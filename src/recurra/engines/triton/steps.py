@@ -52,7 +52,7 @@ class Steps:
 
     @property
     def direction(self) -> int:
-        """What is added to a step's number to get the next one's."""
+        """The number that is added to a step's number to get the next one's."""
         return -1 if self.descends else 1
 
     @property

@@ -105,7 +105,7 @@ def dynamic_quantize_linear(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _weights(node: NodeInfo, number: int, zero: int, axis: int) -> Callable[[Array, Array | None], Centred]:
-    """What centres a node's weights: once, where they and their zero points are known while loading."""
+    """A function that centres a node's weights: once, where they and their zero points are known while loading."""
     known, offset = node.constant(number), node.constant(zero)
     if known is None or (offset is None and node.has(zero)):
         return lambda b, b_zero: Centred.of(b, b_zero, axis)
