@@ -89,6 +89,8 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
+// After the others, whose functions it takes.
+#include "kernels_integer.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -108,6 +110,18 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
 }
 
 constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
+
+constexpr Routines<float> with_integers(Routines<float> all) {
+  all.quantized_from = {~std::size_t(0), ~std::size_t(0)};
+  all.form = Form::integer;
+  all.pack = pack_integers;
+  all.multiply = multiply_integers;
+  all.multiply_unpacked = multiply_nothing;
+  return all;
+}
+
+constexpr Routines<float> integer_routines = with_integers(routines<float>);
+constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
 
 }  // namespace
 }  // namespace recurra

@@ -16,7 +16,7 @@ from recurra import _native
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "native"
-LANES = {"avx512_bf16": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+LANES = {"avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
 # target name -> its compiler flags, which CMakeLists.txt gives on the processors of the target
 FLAGS = {
     isa: flags.split()
@@ -24,7 +24,8 @@ FLAGS = {
 }
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
-BUILT = {"x86_64": ["avx512_bf16", "avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
+BY_ARCHITECTURE = {"x86_64": ["avx512_bf16", "avx512_vnni", "avx512", "avx2", "portable"], "aarch64": ["neon"]}
+BUILT = BY_ARCHITECTURE.get(ARCHITECTURE, ["portable"])
 PYTHON = "nanobind"  # occurs in headers that need Python's headers
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
@@ -83,7 +84,8 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
     wide = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
     assert ("avx512" in supported) == (wide <= features)
-    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16"} <= features)
+    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
+    assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -276,7 +278,7 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     if ON_X86:
         assert output == (
             "portable -> RECURRA_ISA='avx512_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
-            "avx512bf16, fma; "
+            "avx512bf16, avx512vnni, fma; "
             "unset it, or set it to one of: portable"
         )
     else:

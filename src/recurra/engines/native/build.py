@@ -40,4 +40,8 @@ def build(
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
-    return Built(_native.kernel(code.words(), code.literals, double, rounds=rounds), tuple(code.outputs), shapes)
+    return Built(
+        _native.kernel(code.words(), code.literals, double, products="bfloat16" if rounds else "float32"),
+        tuple(code.outputs),
+        shapes,
+    )
