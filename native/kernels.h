@@ -171,6 +171,9 @@ struct IntegerRoutines {
   void (*multiply)(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
                    std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors);
 };
+// The order in which products of bfloat16 are added to a sum (docs/numerics.md): pairs of k one after the other, of each
+// pair the second first; or in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones.
+enum class Bf16Order : std::uint8_t { pairs, blocks };
 
 struct Kernels {
   const char* name;   // of the target, as RECURRA_ISA spells it
@@ -184,6 +187,8 @@ struct Kernels {
   Routines<float> f32;
   Routines<double> f64;
   Routines<float> bf16;  // floats, but operands of products and of outer products are rounded to bfloat16
+  Bf16Order bf16_order;
+  bool has_bf16;         // whether there are instructions for these products, so that they are faster than those of f32
   Routines<float> int8;  // floats, but operands of products are rounded to whole numbers of 8 bits, with scales
   IntegerRoutines integers;
 };

@@ -89,6 +89,9 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
+#ifdef RECURRA_TILES
+#include "kernels_tiles.inl"
+#endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
 #undef RECURRA_UNROLL
@@ -122,6 +125,15 @@ constexpr Routines<float> with_integers(Routines<float> all) {
 
 constexpr Routines<float> integer_routines = with_integers(routines<float>);
 constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
+#ifdef RECURRA_TILES
+constexpr Routines<float> with_tiles(Routines<float> all) {
+  all.multiply = multiply_tiles;
+  all.outer = outer_tiles;
+  return all;
+}
+
+constexpr Routines<float> tiled_routines = with_tiles(rounded_routines);
+#endif
 
 }  // namespace
 }  // namespace recurra

@@ -23,9 +23,9 @@ inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
   const Words both = Words{} + row;
 #if defined(__AVX512F__)
   return sum + (Words)_mm512_madd_epi16((__m512i)both, (__m512i)column);
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && RECURRA_LANES == 8
   return sum + (Words)_mm256_madd_epi16((__m256i)both, (__m256i)column);
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && RECURRA_LANES == 4
   return sum + (Words)_mm_madd_epi16((__m128i)both, (__m128i)column);
 #else
   return sum + (both & 0xffffu) * (Words)((Ints)((Words)column << 16) >> 16) +
@@ -67,7 +67,7 @@ inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
   }
 }
 
-#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(RECURRA_EMULATES_VNNI)
+#if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_EMULATES_VNNI)
 // Rounded numbers of rows are from -127 to 127, as magnitudes and as they are: with the sign moved to the column's, the
 // sum of two products fits into 16 bits, so that four are one instruction more.
 constexpr std::uint32_t offset = 0;
@@ -127,7 +127,7 @@ inline void integer_sums(Words (*sums)[N * P], const std::uint32_t* rows, std::s
 inline Floats apart(Floats x) {
 #if defined(__AVX512F__)
   asm("" : "+v"(x));
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && RECURRA_LANES <= 8
   asm("" : "+x"(x));
 #elif defined(__aarch64__)
   asm("" : "+w"(x));
@@ -151,11 +151,11 @@ inline Words words_of_bytes(const Words* numbers) {
   Words words;
   __builtin_memcpy(&words, parts, sizeof words);
   return words;
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && RECURRA_LANES == 8
   const __m256i low = _mm256_packs_epi32((__m256i)numbers[0], (__m256i)numbers[1]);
   const __m256i high = _mm256_packs_epi32((__m256i)numbers[2], (__m256i)numbers[3]);
   return (Words)_mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-#elif defined(__SSE2__)
+#elif defined(__SSE2__) && RECURRA_LANES == 4
   return (Words)_mm_packs_epi16(_mm_packs_epi32((__m128i)numbers[0], (__m128i)numbers[1]),
                                 _mm_packs_epi32((__m128i)numbers[2], (__m128i)numbers[3]));
 #else

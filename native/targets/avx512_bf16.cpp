@@ -1,4 +1,4 @@
-// AVX-512 with products of bfloat16 and of bytes: Intel since Cooper Lake, AMD since Zen 4.
+// AVX-512 with products of bfloat16: Intel since Cooper Lake, AMD since Zen 4.
 #if !defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || !defined(__AVX512VL__) || \
     !defined(__FMA__) || !defined(__AVX512BF16__) || !defined(__AVX512VNNI__)
 #error \
@@ -13,5 +13,6 @@
 namespace recurra {
 extern const Kernels kernels_avx512_bf16;
 const Kernels kernels_avx512_bf16 = {
-    "avx512_bf16", lanes, dot, routines<float>, routines<double>, rounded_routines, integer_routines, byte_routines};
+    "avx512_bf16",    lanes,        dot, routines<float>, routines<double>, rounded_routines, Bf16Order::pairs, true,
+    integer_routines, byte_routines};
 }  // namespace recurra

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.graph.settling.test_settled import F, check, model, node
+from tests.graph.settling.settled import F, check, model, node
 
 RANDOM = np.random.default_rng(1)
 X = RANDOM.normal(size=(3, 5, 37)).astype(F)

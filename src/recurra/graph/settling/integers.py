@@ -76,10 +76,11 @@ def matmul_integer(node: SettlingNode) -> Sequence[Array] | None:
     a, zero, matrix = node.input(0), node.input(2), _matrix(node, 1, 3)
     if matrix is None or a is None or not _fits(node, a, 1, zero):
         return None
-    dtype, found = np.dtype(np.int32), node.next()
+    dtype: Any = np.int32
+    found = node.next()
     if found is not None and found[0].operator == "Cast" and found[0].attributes.get("to") == np.float32:
         node.take(found[0])
-        dtype = np.dtype(np.float32)
+        dtype = np.float32
     return [_product(node, matrix, a, dtype, IntegerProduct(a, zero, a))]
 
 
