@@ -153,6 +153,10 @@ struct Routines {
                std::ptrdiff_t step);
 };
 
+// The order in which products of bfloat16 are added to a sum (docs/numerics.md): pairs of k one after the other, of each
+// pair the second first; or in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones.
+enum class Bf16Order : std::uint8_t { pairs, blocks };
+
 struct Kernels {
   const char* name;   // of the target, as RECURRA_ISA spells it
   std::size_t lanes;  // floats in one vector
@@ -165,6 +169,8 @@ struct Kernels {
   Routines<float> f32;
   Routines<double> f64;
   Routines<float> bf16;  // floats, but operands of products and of outer products are rounded to bfloat16
+  Bf16Order bf16_order;
+  bool has_bf16;  // whether there are instructions for these products, so that they are faster than those of f32
 };
 
 constexpr std::size_t block_vectors = 16;  // the maximum of vectors in one temporary of elementwise()

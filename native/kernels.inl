@@ -89,6 +89,9 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
+#ifdef RECURRA_TILES
+#include "kernels_tiles.inl"
+#endif
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -110,6 +113,16 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
 }
 
 constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
+
+#ifdef RECURRA_TILES
+constexpr Routines<float> with_tiles(Routines<float> all) {
+  all.multiply = multiply_tiles;
+  all.outer = outer_tiles;
+  return all;
+}
+
+constexpr Routines<float> tiled_routines = with_tiles(rounded_routines);
+#endif
 
 }  // namespace
 }  // namespace recurra

@@ -33,6 +33,12 @@ std::vector<std::string> names(const std::vector<const Kernels*>& kernels) {
   return result;
 }
 
+std::vector<std::string> fast_products(const Kernels& kernels) {
+  std::vector<std::string> all{"float32"};
+  if (kernels.has_bf16) all.push_back("bfloat16");
+  return all;
+}
+
 nb::dict cpu() {
 #if defined(__x86_64__)
   const char* architecture = "x86_64";
@@ -126,6 +132,13 @@ NB_MODULE(_native, m) {
       "active_isa", [] { return std::string(active_kernels().name); },
       "The instruction set in use. RECURRA_ISA forces one; the first use settles it for the process.\n\n"
       "Raises ValueError where RECURRA_ISA names none that this machine runs.");
+  m.def(
+      "fast_products", [] { return fast_products(active_kernels()); },
+      "The operands of products that active_isa() has instructions for: 'float32', 'bfloat16'.");
+  m.def(
+      "faults", [] { return active_choice().faults; },
+      "A line for each instruction set that was not chosen, or was forced, although its kernels compute something\n"
+      "else than their contract on this machine; see native/probe.h.");
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");

@@ -15,5 +15,6 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512", lanes, dot, routines<float>, routines<double>, rounded_routines};
+const Kernels kernels_avx512 = {"avx512",         lanes, dot, routines<float>, routines<double>, rounded_routines,
+                                Bf16Order::pairs, false};
 }  // namespace recurra

@@ -11,5 +11,6 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512_bf16;
-const Kernels kernels_avx512_bf16 = {"avx512_bf16", lanes, dot, routines<float>, routines<double>, rounded_routines};
+const Kernels kernels_avx512_bf16 = {"avx512_bf16",    lanes, dot, routines<float>, routines<double>, rounded_routines,
+                                     Bf16Order::pairs, true};
 }  // namespace recurra

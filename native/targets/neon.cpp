@@ -12,5 +12,6 @@
 
 namespace recurra {
 extern const Kernels kernels_neon;
-const Kernels kernels_neon = {"neon", lanes, dot, routines<float>, routines<double>, rounded_routines};
+const Kernels kernels_neon = {"neon",           lanes, dot, routines<float>, routines<double>, rounded_routines,
+                              Bf16Order::pairs, false};
 }  // namespace recurra

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recurra import cells, runtime
-from recurra.model import Part, write
+from recurra.model import KINDS, Part, write
+from recurra.model.kinds import is_recurrent
 from recurra.vocabulary import Vocabulary
 from tests.runtime.forecasters import forecaster, model_of, panel_of, recipe
 from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
@@ -176,6 +177,8 @@ def test_onnx(runs, call, tmp_path):
         (("{run}",), "say where to"),
         (("{run}", "--out", "{tmp}/m", "--weights", "fp4"), "--weights must be one of as-is, bf16, int8; got 'fp4'"),
         (("{run}", "--out", "{tmp}/m", "--onnx", "{tmp}/m"), "cannot be the same file"),
+        (("{run}", "--out", "{tmp}/m", "--compute", "int4"), "--compute must be one of float32, bf16; got 'int4'"),
+        (("{run}", "--onnx", "{tmp}/m", "--compute", "bf16"), "--compute is for --out FILE"),
         (("{run}", "--out", "{tmp}/m", "--lengths"), "--lengths is for --onnx"),
         (("{tmp}/none", "--out", "{tmp}/m"), "there is no such model"),
         (("{tmp}", "--out", "{tmp}/m"), "there is no such model"),
@@ -190,6 +193,22 @@ def test_what_is_refused(arguments, message, runs, call, tmp_path):
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_precision_of_products_is_written(runs, call, tmp_path):
+    code, _, err = call("export", runs / "char", "--out", tmp_path / "m", "--compute", "bf16", "--weights", "bf16")
+    assert (code, err) == (0, "")
+    parts = [part for _, part in runtime.load(tmp_path / "m").description.root.walk()]
+    assert [part.compute for part in parts if "weight" in KINDS[part.kind].weights(part) or is_recurrent(part)] == [
+        None,
+        "bfloat16",
+        "bfloat16",
+    ], "of embedding, layer and output"
+    assert call("inspect", tmp_path / "m")[1].count("compute=bfloat16") == 2
+    code, _, err = call("export", tmp_path / "m", "--out", tmp_path / "n", "--compute", "float32")
+    assert (code, err) == (0, "")
+    assert call("inspect", tmp_path / "n")[1].count("compute=float32") == 2
+    assert "compute" not in call("inspect", runs / "char")[1]
 
 
 def test_the_size_is_that_before_writing(runs, call, tmp_path):

@@ -21,6 +21,9 @@ def export(
     run: ModelPath,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
     weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
+    compute: Annotated[
+        str | None, typer.Option(metavar="PRECISION", help="float32; bf16: products of bfloat16 where that is faster.")
+    ] = None,
     sample: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Input to compare on: .npy, or .npz with x and other inputs.")
     ] = None,
@@ -36,6 +39,8 @@ def export(
         raise RunError(f"--out and --onnx cannot be the same file, {out}")
     if lengths and onnx is None:
         raise RunError("--lengths is for --onnx FILE; recurra.runtime always takes lengths")
+    if compute is not None and out is None:
+        raise RunError("--compute is for --out FILE: ONNX runtimes compute as they are told")
     if sample is not None and weights == task.WEIGHTS[0]:
         raise RunError("--sample is what narrower weights are compared on: --weights bf16 or int8")
     source = task.source_of(run)
@@ -44,7 +49,8 @@ def export(
             task.check_target(target)
     graph = graph_in(source)
     if graph is not None:
-        export_graph(graph, source, out, onnx, weights != task.WEIGHTS[0] or sample is not None or lengths)
+        others = weights != task.WEIGHTS[0] or sample is not None or lengths or compute is not None
+        export_graph(graph, source, out, onnx, others)
         for target in filter(None, (out, onnx)):
             print(f"{target}  {_size(target.stat().st_size)}")
         return
@@ -52,6 +58,8 @@ def export(
     size = source.stat().st_size
     exported = task.with_weights(description, weights)
     comparison = task.compare(description, exported, sample) if exported is not description else None
+    if compute is not None:
+        exported = task.with_compute(exported, compute)
     if out is not None:
         write(exported, out)
         print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")

@@ -30,7 +30,7 @@ from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
-from recurra.program import Sizes, Variable
+from recurra.program import Products, Sizes, Variable
 
 
 def threads() -> int:
@@ -47,11 +47,11 @@ class NativeKernel(Kernel):
 
     Attributes:
         plan: the plan.
-        rounds: whether products round their operands to bfloat16.
+        products: the operands of products.
     """
 
-    def __init__(self, plan: Plan, rounds: bool = False) -> None:
-        self.plan, self.rounds = plan, rounds
+    def __init__(self, plan: Plan, products: Products = "float32") -> None:
+        self.plan, self.products = plan, products
         self._shapes: dict[object, list[tuple[int, ...]]] = {}  # of the parameters
         self._forward: dict[object, Built] = {}
         self._backward: dict[object, Built] = {}
@@ -69,7 +69,7 @@ class NativeKernel(Kernel):
         built = self._forward.get(key)
         if built is None:
             built = self._forward.setdefault(
-                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.rounds)
+                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.products)
             )
         return built
 
@@ -83,7 +83,7 @@ class NativeKernel(Kernel):
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering, self.rounds))
+            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering, self.products))
         return built
 
     # ---- forward ----

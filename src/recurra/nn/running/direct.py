@@ -72,7 +72,7 @@ def _direct(
     """A module's direct calls on the CPU, by the chosen engine; None where it has none."""
     specs, name = [scan.spec() for scan in scans], name_of(dtype)
     try:
-        engine, *others = dict.fromkeys(choose(spec.plan, name) for spec in specs)
+        engine, *others = dict.fromkeys(choose(spec.plan, name, compute=spec.compute) for spec in specs)
     except EngineError:  # the checked call raises it again
         return None
     return None if others else engine.direct(torch, specs, names, directions, is_cell, name)
@@ -131,7 +131,7 @@ def _run(
     if x.__class__ is not Tensor or x.dtype not in _DTYPES or is_watched() or torch.is_autocast_enabled("cpu"):
         return None
     training = not scans[0].masks or module.training
-    cache, key = module._calls, (asked(), precision(), x.dtype, training)
+    cache, key = module._calls, (asked(), precision(module.compute), x.dtype, training)
     calls = cache.by_engine.get(key)
     batch_first, directions, is_cell = shape
     if calls is None:
