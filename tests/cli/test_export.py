@@ -214,6 +214,21 @@ def test_the_precision_of_products_is_written(runs, call, tmp_path):
     assert "compute" not in call("inspect", runs / "char")[1]
 
 
+@pytest.mark.parametrize("weights", ["as-is", "int8"])
+def test_products_of_int8_are_compared_and_kept(weights, runs, call, tmp_path):
+    full = runtime.load(runs / "char" / "model.safetensors")
+    code, out, err = call("export", runs / "char", "--out", tmp_path / "m", "--weights", weights, "--compute", "int8")
+    assert (code, err) == (0, "")
+    assert re.search(r"error +largest \d\S*, root mean square \d+\.\d\d% of the output's", out)
+    before, after = map(float, re.search(r"bits per token (\S+) → (\S+),", out).groups())
+    assert abs(before - after) < 0.1
+    assert call("inspect", tmp_path / "m")[1].count("compute=int8") == 2
+    model, ids = runtime.load(tmp_path / "m"), np.arange(10).reshape(5, 2)
+    assert 0 < np.abs(model(ids)[0] - full(ids)[0]).max() < 0.2
+    stream = model.stream()
+    np.testing.assert_array_equal([stream.step(token) for token in ids[:, 0]], model(ids[:, :1])[0][:, 0])
+
+
 def test_the_size_is_that_before_writing(runs, call, tmp_path):
     shutil.copy(runs / "char" / "model.safetensors", tmp_path / "m")
     before = (tmp_path / "m").stat().st_size
