@@ -9,6 +9,18 @@
 #include "executor_stages.h"
 
 namespace recurra {
+namespace {
+
+// The vectors of a unit of outer products: wide ones are faster, but threads share out several.
+template <class T>
+std::int64_t outer_piece(const Routines<T>& routines, std::int64_t all) {
+  constexpr std::int64_t wanted_units = 8;
+  const auto panel = static_cast<std::int64_t>(routines.panel_vectors);
+  const std::int64_t piece = (all / wanted_units + panel - 1) / panel * panel;
+  return std::clamp(piece, panel, static_cast<std::int64_t>(routines.outer_vectors));
+}
+
+}  // namespace
 
 template <class T>
 std::int64_t Executor<T>::vectors(const Matrix& m) const {
@@ -95,7 +107,7 @@ void Executor<T>::lay_out() {
   for (std::size_t s = 0; s < code_.sums.size(); ++s) {
     const Instruction& i = code_.sums[s];
     const std::int64_t all = padded(i.width) / lanes_;
-    const std::int64_t piece = i.kind == Kind::outer ? static_cast<std::int64_t>(routines_.panel_vectors) : all;
+    const std::int64_t piece = i.kind == Kind::outer ? outer_piece(routines_, all) : all;
     for (std::int64_t v = 0; v < all; v += piece) {
       units_.push_back({static_cast<std::int32_t>(s), v, std::min(all, v + piece)});
     }

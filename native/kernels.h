@@ -99,6 +99,7 @@ template <class T>
 struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
+  std::size_t outer_vectors;  // vectors up to which `outer` is faster per vector; a multiple of panel_vectors
   QuantizedFrom quantized_from;
   Form form;  // in which pack() packs: wide or rounded
 

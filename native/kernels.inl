@@ -96,9 +96,10 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>,    panel_vectors, RECURRA_QUANTIZED_FROM, Form::wide,   pack<T>,
-                                  pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,     rows_sum<T>,
-                                  elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>, pool<T>};
+constexpr Routines<T> routines = {width_of<T>, panel_vectors,  outer_vectors, RECURRA_QUANTIZED_FROM, Form::wide,
+                                  pack<T>,     pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,
+                                  rows_sum<T>, elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>,
+                                  pool<T>};
 
 // Those of float32, but operands of products are rounded.
 constexpr Routines<float> with_rounding(Routines<float> all) {
@@ -107,6 +108,7 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
   all.pack = pack_rounded;
   all.multiply_unpacked = multiply_nothing;
   all.outer = outer_rounded;
+  all.outer_vectors = panel_vectors;
   return all;
 }
 
