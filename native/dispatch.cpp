@@ -15,6 +15,9 @@ extern const Kernels kernels_amx_bf16;
 #ifdef RECURRA_HAS_AVX512_BF16
 extern const Kernels kernels_avx512_bf16;
 #endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+extern const Kernels kernels_avx512_vnni;
+#endif
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
@@ -42,10 +45,14 @@ struct Target {
 const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
 #ifdef RECURRA_HAS_AMX_BF16
-      {kernels_amx_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma", "amx-tile", "amx-bf16"}},
+      {kernels_amx_bf16,
+       {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma", "amx-tile", "amx-bf16"}},
 #endif
 #ifdef RECURRA_HAS_AVX512_BF16
-      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma"}},
+      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma"}},
+#endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+      {kernels_avx512_vnni, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512vnni", "fma"}},
 #endif
 #ifdef RECURRA_HAS_AVX512
       {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
@@ -109,17 +116,10 @@ const std::vector<Feature>& cpu_features() {
     __builtin_cpu_init();
 #define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
     return std::vector<Feature>{
-        RECURRA_FEATURE("sse2"),
-        RECURRA_FEATURE("avx"),
-        RECURRA_FEATURE("avx2"),
-        RECURRA_FEATURE("fma"),
-        RECURRA_FEATURE("avx512f"),
-        RECURRA_FEATURE("avx512dq"),
-        RECURRA_FEATURE("avx512bw"),
-        RECURRA_FEATURE("avx512vl"),
-        RECURRA_FEATURE("avx512bf16"),
-        {"amx-tile", may_use_tiles()},
-        {"amx-bf16", may_use_tiles() && has_bf16_tiles()},
+        RECURRA_FEATURE("sse2"),       RECURRA_FEATURE("avx"),        RECURRA_FEATURE("avx2"),
+        RECURRA_FEATURE("fma"),        RECURRA_FEATURE("avx512f"),    RECURRA_FEATURE("avx512dq"),
+        RECURRA_FEATURE("avx512bw"),   RECURRA_FEATURE("avx512vl"),   RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("avx512vnni"), {"amx-tile", may_use_tiles()}, {"amx-bf16", may_use_tiles() && has_bf16_tiles()},
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)
