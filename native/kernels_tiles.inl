@@ -128,6 +128,7 @@ inline void multiply_tiles(const float* const* a, std::size_t rows, std::size_t 
   if (matrix.form != Form::rounded) return multiply<float>(a, rows, k, matrix, columns, vectors);
   alignas(64) std::uint32_t left[left_rows * chain_words];
   Tiles tiles;
+  tiles.configure();
   for (std::size_t row = 0; row < rows; row += left_rows) {
     const std::size_t count = rows - row < left_rows ? rows - row : left_rows;
     each_chain(k, [&](std::size_t begin, std::size_t length) {
@@ -138,6 +139,7 @@ inline void multiply_tiles(const float* const* a, std::size_t rows, std::size_t 
       });
     });
   }
+  tiles.release();
 }
 
 // ---- sums over rows of outer products ----
@@ -219,6 +221,8 @@ inline void tiled_outer_panel(Tiles& tiles, float* c, std::ptrdiff_t c_stride, c
 inline void outer_tiles(float* c, std::ptrdiff_t c_stride, const float* const* a, const float* const* b,
                         std::size_t rows, std::size_t k, std::size_t vectors, bool more) {
   Tiles tiles;
+  tiles.configure();
   each_panel(vectors,
              [&]<int N>(std::size_t v) { tiled_outer_panel<N>(tiles, c, c_stride, a, b, rows, k, v * lanes, more); });
+  tiles.release();
 }

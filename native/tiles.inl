@@ -7,8 +7,11 @@ constexpr std::size_t tile_side = 16;  // rows of a tile, and words of a row
 
 class Tiles {
  public:
+  void configure() { is_configured_ = true; }
+  void release() { is_configured_ = false; }
   template <int T>
   void zero() {
+    if (!is_configured_) __builtin_trap();  // as the processor does
     for (auto& row : tiles_[T]) row = Words{};
   }
   template <int T>
@@ -36,17 +39,18 @@ class Tiles {
   }
 
  private:
+  bool is_configured_ = false;
   Words tiles_[8][tile_side];
 };
 
 #else
 
-// The thread's tiles. They are configured while an object lives, and released at its end: a thread with tiles in use
-// costs more at each change of threads, and other libraries configure them for themselves. Written in assembly, as the
-// intrinsics of GCC 12 do not say that they read memory.
+// The thread's tiles. They must be configured before use, as other libraries configure them for themselves, and released
+// after it, as a change of threads saves tiles in use. No destructor does so, since a target that handles exceptions
+// would export a symbol for that. Written in assembly, as the intrinsics of GCC 12 do not say that they read memory.
 class Tiles {
  public:
-  Tiles() {
+  void configure() {
     struct alignas(64) {
       std::uint8_t palette = 1, first_row = 0, reserved[14] = {};
       std::uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
@@ -55,10 +59,7 @@ class Tiles {
     static_assert(sizeof configuration == 64);
     __asm__ volatile("ldtilecfg %0" : : "m"(configuration));
   }
-  ~Tiles() { __asm__ volatile("tilerelease"); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-
+  void release() { __asm__ volatile("tilerelease"); }
   template <int T>
   void zero() {
     __asm__ volatile("tilezero %%tmm%c0" : : "i"(T));

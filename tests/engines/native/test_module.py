@@ -225,9 +225,10 @@ MAIN = """
 #include <stdexcept>
 #include <vector>
 #include "dispatch.h"
+#include "probe.h"
 
 // Reports what is supported, the sum of 0 … n-1 by each target for every n up to 70 from exactly sized and unaligned
-// buffers, and what the choice comes to.
+// buffers, whether small products in such buffers are right, and what the choice comes to.
 int main() {
   for (const recurra::Kernels* kernels : recurra::supported_kernels()) {
     std::printf("%s ", kernels->name);
@@ -236,6 +237,7 @@ int main() {
       for (std::size_t i = 0; i < n; ++i) a[i + 1] = static_cast<float>(i);
       if (kernels->dot(a.data() + 1, b.data() + 1, n) != static_cast<float>(n * (n - (n > 0)) / 2)) return 1;
     }
+    if (!recurra::fault_of(*kernels).empty()) return 2;
   }
   try {
     std::printf("-> %s", recurra::active_kernels().name);
