@@ -14,9 +14,6 @@
 namespace nb = nanobind;
 
 namespace recurra {
-namespace {
-
-using Words = AnyKernel::Words;
 
 const Kernels& kernels_of(const std::string& isa) {
   if (isa.empty()) return active_kernels();
@@ -25,6 +22,10 @@ const Kernels& kernels_of(const std::string& isa) {
   }
   throw std::invalid_argument("this machine does not run the instruction set '" + isa + "'");
 }
+
+namespace {
+
+using Words = AnyKernel::Words;
 
 // Reads the addresses and strides of one call, in the order in which Python passes them.
 struct Places {
@@ -140,6 +141,7 @@ namespace {
 const Routines<float>& routines_of(const Kernels& kernels, const std::string& products) {
   if (products == "float32") return kernels.f32;
   if (products == "bfloat16") return kernels.bf16;
+  if (products == "int8") return kernels.int8;
   throw std::invalid_argument("there are no products of '" + products + "'");
 }
 
@@ -206,7 +208,9 @@ void bind_kernel(nb::module_& m) {
   m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
         nb::arg("products") = "float32", nb::rv_policy::take_ownership,
         "The kernel of lowered code (engines/native/lower.py). `products` says what operands of products are rounded\n"
-        "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32.\n\n"
+        "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32, 'int8' rounds them to "
+        "whole\n"
+        "numbers, each row and each column with a scale of its own.\n\n"
         "Raises ValueError where the words are no code, there are no such products, this machine does not run `isa`,\n"
         "or float64 is to be rounded.");
 }

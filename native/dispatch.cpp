@@ -15,6 +15,9 @@ extern const Kernels kernels_amx_bf16;
 #ifdef RECURRA_HAS_AVX512_BF16
 extern const Kernels kernels_avx512_bf16;
 #endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+extern const Kernels kernels_avx512_vnni;
+#endif
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
@@ -42,10 +45,14 @@ struct Target {
 const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
 #ifdef RECURRA_HAS_AMX_BF16
-      {kernels_amx_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma", "amx-tile", "amx-bf16"}},
+      {kernels_amx_bf16,
+       {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma", "amx-tile", "amx-bf16"}},
 #endif
 #ifdef RECURRA_HAS_AVX512_BF16
-      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma"}},
+      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma"}},
+#endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+      {kernels_avx512_vnni, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512vnni", "fma"}},
 #endif
 #ifdef RECURRA_HAS_AVX512
       {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
@@ -119,6 +126,7 @@ const std::vector<Feature>& cpu_features() {
         RECURRA_FEATURE("avx512bw"),
         RECURRA_FEATURE("avx512vl"),
         RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("avx512vnni"),
         {"amx-tile", has_tiles},
         {"amx-bf16", has_tiles && has_bf16_tiles()},
     };

@@ -114,7 +114,9 @@ void Executor<T>::lay_out() {
   }
   for (const Matrix& m : code_.matrices) {
     const std::int64_t widest = std::min<std::int64_t>(vectors(m), static_cast<std::int64_t>(routines_.panel_vectors));
-    widest_panel_ = std::max(widest_panel_, static_cast<std::size_t>(m.k * widest * lanes_));
+    const auto k = static_cast<std::size_t>(m.k);
+    const std::size_t words = std::max(k, words_of(routines_.form, k));
+    widest_panel_ = std::max(widest_panel_, words * static_cast<std::size_t>(widest * lanes_));
   }
 }
 

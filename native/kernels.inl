@@ -92,6 +92,8 @@ float dot(const float* a, const float* b, std::size_t n) {
 #ifdef RECURRA_TILES
 #include "kernels_tiles.inl"
 #endif
+// After the others, whose functions it takes.
+#include "kernels_integer.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -114,6 +116,17 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
 
 constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
 
+constexpr Routines<float> with_integers(Routines<float> all) {
+  all.quantized_from = {~std::size_t(0), ~std::size_t(0)};
+  all.form = Form::integer;
+  all.pack = pack_integers;
+  all.multiply = multiply_integers;
+  all.multiply_unpacked = multiply_nothing;
+  return all;
+}
+
+constexpr Routines<float> integer_routines = with_integers(routines<float>);
+constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
 #ifdef RECURRA_TILES
 constexpr Routines<float> with_tiles(Routines<float> all) {
   all.multiply = multiply_tiles;

@@ -1,6 +1,7 @@
 #include "probe.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -91,45 +92,116 @@ bool same(const std::vector<float>& one, const std::vector<float>& other) {
   return std::memcmp(one.data(), other.data(), one.size() * sizeof(float)) == 0;
 }
 
-// Rows times a packed matrix, for more rows and columns than a tile has, and for one row.
-bool multiplies(const Routines<float>& r, Order order, float (*enters)(float)) {
-  constexpr std::size_t rows = 19, k = chain + 37;
-  const std::size_t vectors = r.panel_vectors + 1, width = vectors * r.lanes, valid = width - 3;
-  Numbers numbers;
-  std::vector<float> a = numbers.many(rows * k), b = numbers.many(k * valid);
-  const std::vector<float> init = numbers.many(width);
-  if (r.form == Form::wide) {
-    for (std::vector<float>* each : {&a, &b}) std::transform(each->begin(), each->end(), each->begin(), enters);
+// Rows times a matrix: more rows and columns than a tile has.
+struct Problem {
+  static constexpr std::size_t rows = 19, k = chain + 37;
+  std::size_t vectors, width, valid;
+  std::vector<float> a, b, init;
+
+  explicit Problem(const Routines<float>& r)
+      : vectors(r.panel_vectors + 1), width(vectors * r.lanes), valid(width - 3) {
+    Numbers numbers;
+    a = numbers.many(rows * k), b = numbers.many(k * valid), init = numbers.many(width);
   }
-  std::vector<float> packed(words_of(r.form, k) * width);
+};
+
+// Whether the product is exactly this, for all rows and for one.
+bool gives(const Routines<float>& r, const Problem& p, const std::vector<float>& exact) {
+  std::vector<float> packed(words_of(r.form, p.k) * p.width);
   std::vector<Source<float>> sources;
-  for (std::size_t v = 0; v < vectors; ++v) {
+  for (std::size_t v = 0; v < p.vectors; ++v) {
     const std::size_t at = v * r.lanes;
-    sources.push_back({b.data() + at, static_cast<std::ptrdiff_t>(valid), 1, std::min(r.lanes, valid - at)});
+    sources.push_back({p.b.data() + at, static_cast<std::ptrdiff_t>(p.valid), 1, std::min(r.lanes, p.valid - at)});
   }
-  for (std::size_t v = 0; v < vectors; v += r.panel_vectors) {
-    r.pack(packed.data() + words_of(r.form, k) * v * r.lanes, k, sources.data() + v,
-           std::min(r.panel_vectors, vectors - v));
+  for (std::size_t v = 0; v < p.vectors; v += r.panel_vectors) {
+    r.pack(packed.data() + words_of(r.form, p.k) * v * r.lanes, p.k, sources.data() + v,
+           std::min(r.panel_vectors, p.vectors - v));
   }
-  std::vector<float> exact(rows * width);
-  for (float& each : a) each = enters(each);
-  for (float& each : b) each = enters(each);
-  for (std::size_t row = 0; row < rows; ++row) {
-    for (std::size_t j = 0; j < width; ++j) {
-      const float first = init[j];
-      exact[row * width + j] =
-          j < valid ? chains(order, chain, first, a.data() + row * k, b.data() + j, 1, valid, k) : first;
-    }
-  }
-  for (const std::size_t count : {rows, std::size_t(1)}) {
-    std::vector<float> out(count * width);
+  for (const std::size_t count : {p.rows, std::size_t(1)}) {
+    std::vector<float> out(count * p.width);
     std::vector<Column<float>> columns;
-    for (std::size_t v = 0; v < vectors; ++v) {
-      columns.push_back({out.data() + v * r.lanes, static_cast<std::ptrdiff_t>(width), init.data() + v * r.lanes, 0});
+    for (std::size_t v = 0; v < p.vectors; ++v) {
+      columns.push_back(
+          {out.data() + v * r.lanes, static_cast<std::ptrdiff_t>(p.width), p.init.data() + v * r.lanes, 0});
     }
-    r.multiply(pointers(a, count, k).data(), count, k, {packed.data(), r.form}, columns.data(), vectors);
+    r.multiply(pointers(p.a, count, p.k).data(), count, p.k, {packed.data(), r.form}, columns.data(), p.vectors);
     if (!same(out, std::vector<float>(exact.begin(), exact.begin() + static_cast<std::ptrdiff_t>(out.size())))) {
       return false;
+    }
+  }
+  return true;
+}
+
+// Products of floats whose operands are rounded by `enters`.
+bool multiplies(const Routines<float>& r, Order order, float (*enters)(float)) {
+  Problem p(r);
+  std::vector<float> a = p.a, b = p.b, exact(p.rows * p.width);
+  for (std::vector<float>* each : {&a, &b}) std::transform(each->begin(), each->end(), each->begin(), enters);
+  if (r.form == Form::wide) p.a = a, p.b = b;
+  for (std::size_t row = 0; row < p.rows; ++row) {
+    for (std::size_t j = 0; j < p.width; ++j) {
+      const float first = p.init[j];
+      exact[row * p.width + j] =
+          j < p.valid ? chains(order, chain, first, a.data() + row * p.k, b.data() + j, 1, p.valid, p.k) : first;
+    }
+  }
+  return gives(r, p, exact);
+}
+
+// Numbers rounded to whole ones, with their scale.
+struct Whole {
+  float scale;
+  std::vector<std::int32_t> numbers;
+
+  Whole(const float* from, std::size_t step, std::size_t count) {
+    float most = 0;
+    for (std::size_t k = 0; k < count; ++k) most = std::max(most, std::abs(from[k * step]));
+    scale = most / 127;
+    const float inverse = 127 / most;
+    for (std::size_t k = 0; k < count; ++k) {
+      const float shifted = from[k * step] * inverse;
+      numbers.push_back(static_cast<std::int32_t>((shifted + 0x1.8p23f) - 0x1.8p23f));
+    }
+  }
+};
+
+// Products of floats whose rows and columns are rounded to whole numbers of 8 bits.
+bool multiplies_integers(const Routines<float>& r) {
+  const Problem p(r);
+  std::vector<float> exact(p.rows * p.width);
+  for (std::size_t row = 0; row < p.rows; ++row) {
+    const Whole a(p.a.data() + row * p.k, 1, p.k);
+    for (std::size_t j = 0; j < p.width; ++j) {
+      float& result = exact[row * p.width + j] = p.init[j];
+      if (j >= p.valid) continue;
+      const Whole b(p.b.data() + j, p.valid, p.k);
+      std::int32_t sum = 0;
+      for (std::size_t k = 0; k < p.k; ++k) sum += a.numbers[k] * b.numbers[k];
+      result += static_cast<float>(sum) * (a.scale * b.scale);
+    }
+  }
+  return gives(r, p, exact);
+}
+
+// Products of bytes.
+bool multiplies_bytes(const IntegerRoutines& r, std::size_t lanes) {
+  constexpr std::size_t rows = 7, k = 21;
+  const std::size_t columns = 2 * lanes;
+  std::vector<std::uint8_t> a(rows * k);
+  std::vector<std::int8_t> b(k * columns);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<std::uint8_t>(255 - 37 * i);
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<std::int8_t>(101 * i + 128);
+  std::vector<std::uint32_t> panels((k + 3) / 4 * columns);
+  r.pack(panels.data(), k, b.data(), static_cast<std::ptrdiff_t>(columns), 1, columns);
+  std::vector<std::int32_t> sums(rows * columns);
+  std::vector<const std::uint8_t*> at;
+  for (std::size_t row = 0; row < rows; ++row) at.push_back(a.data() + row * k);
+  r.multiply(at.data(), rows, k, panels.data(), sums.data(), static_cast<std::ptrdiff_t>(columns), 2);
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      std::int32_t sum = 0;
+      for (std::size_t i = 0; i < k; ++i) sum += a[row * k + i] * b[i * columns + j];
+      if (sum != sums[row * columns + j]) return false;
     }
   }
   return true;
@@ -166,6 +238,8 @@ std::string fault_of(const Kernels& kernels) {
   note(adds_outer_products(kernels.f32, ascending, sums_strand, shortened), "sums of outer products of float32");
   note(multiplies(kernels.bf16, order, rounded), "products of bfloat16");
   note(adds_outer_products(kernels.bf16, order, strand, rounded), "sums of outer products of bfloat16");
+  note(multiplies_integers(kernels.int8), "products of int8");
+  note(multiplies_bytes(kernels.integers, kernels.lanes), "products of bytes");
   return faults;
 }
 

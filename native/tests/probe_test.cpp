@@ -38,12 +38,14 @@ void choose(const std::vector<const Kernels*>& candidates) {
 }  // namespace
 
 int main() {
-  Kernels wide = without("wide"), narrow = without("narrow"), sums = without("sums"), order = without("order");
+  Kernels wide = without("wide"), narrow = without("narrow"), sums = without("sums"), order = without("order"),
+          whole = without("whole");
   wide.f32.multiply = multiply<&Kernels::f32>;
   narrow.bf16.multiply = multiply<&Kernels::bf16>;
   sums.bf16.outer = outer;
+  whole.int8.multiply = multiply<&Kernels::int8>;
   order.bf16_order = recurra::Bf16Order::blocks;
   choose(recurra::supported_kernels());
-  choose({&wide, &narrow, &sums, &order, &right()});
+  choose({&wide, &narrow, &whole, &sums, &order, &right()});
   choose({&narrow});
 }

@@ -196,5 +196,5 @@ def test_a_whole_model_is_told(tmp_path):
 
 def test_a_file_with_an_unknown_precision_is_refused():
     before = describe(nn.GRU(9, 33))
-    with pytest.raises(FileFormatError, match="compute must be null or one of float32, bfloat16, not 'half'"):
+    with pytest.raises(FileFormatError, match="compute must be null or one of float32, bfloat16, int8, not 'half'"):
         Description(with_compute(before.root, "half"), before.weights)

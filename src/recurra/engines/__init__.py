@@ -69,7 +69,10 @@ ENGINES: dict[str, Engine] = {
     "reference": ReferenceEngine(),
 }
 # Native engines with other operands of products, which take the place of the native one (precision.py).
-_NARROW: dict[Products, NativeEngine] = {"bfloat16": NativeEngine("bfloat16")}
+_NARROW: dict[Products, NativeEngine] = {
+    "bfloat16": NativeEngine("bfloat16"),
+    "int8": NativeEngine("int8"),
+}
 
 # The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]

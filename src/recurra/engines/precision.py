@@ -1,4 +1,4 @@
-"""The operands of matrix products: numbers of the arrays' own dtype, or rounded to bfloat16 with sums in float32."""
+"""The operands of matrix products: of the arrays' own dtype, or rounded to bfloat16 or int8 with sums in float32."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def products(dtype: DType, compute: Products | None = None) -> Products:
     """The operands of native code's products of arrays of this dtype.
 
     They are bfloat16 for arrays of bfloat16, and for those of float32 where that is asked for, if the processor has
-    instructions for it; without them float32 is faster.
+    instructions for it; without them float32 is faster. All processors multiply int8, where that is asked for.
 
     Args:
         dtype: of the arrays.
@@ -70,11 +70,15 @@ def compute(precision: Products) -> Iterator[None]:
     here too. Layers in bfloat16, and those under torch's autocast, always compute so, unless their own ``compute``
     is ``"float32"``. A backward pass computes as its forward pass did.
 
+    In ``"int8"``, rows of weights, and the steps that are multiplied by them, are rounded to whole numbers from -127 to
+    127, each row with a scale of its own; it is for inference, and a call that asks for gradients raises EngineError.
+    ``recurra.quantize`` makes modules that always compute so, and round their weights once.
+
     Args:
-        precision: ``"float32"`` or ``"bfloat16"``.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"int8"``.
 
     Raises:
-        ValueError: the precision is neither.
+        ValueError: the precision is none of these.
     """
     check_precision("recurra.compute", precision)
     token = _wanted.set(precision)

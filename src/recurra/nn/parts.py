@@ -24,6 +24,7 @@ from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
 from recurra.nn.last_step import LastStep
 from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
+from recurra.nn.quantized import QuantizedLinear
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
@@ -132,6 +133,11 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _make_linear(part: Part) -> nn.Module:
+    kind = QuantizedLinear if part.compute == "int8" else nn.Linear
+    return kind(**_without_compute(part))
+
+
 def _linear(module: nn.Linear) -> Settings:
     return {
         "in_features": module.in_features,
@@ -141,7 +147,7 @@ def _linear(module: nn.Linear) -> Settings:
 
 
 def _without_compute(part: Part) -> dict[str, Any]:
-    """The settings without ``compute``, as torch's own modules compute as torch is set."""
+    """The settings without ``compute``, which torch's own modules do not have."""
     return {name: value for name, value in part.settings.items() if name != "compute"}
 
 
@@ -211,7 +217,8 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     RNNCell: ModuleRow("RNNCell", _cell, _dropin(RNNCell, *_NONLINEARITIES)),
     LSTMCell: ModuleRow("LSTMCell", _cell, _dropin(LSTMCell)),
     GRUCell: ModuleRow("GRUCell", _cell, _dropin(GRUCell)),
-    nn.Linear: ModuleRow("Linear", _linear, lambda part: nn.Linear(**_without_compute(part))),
+    nn.Linear: ModuleRow("Linear", _linear, _make_linear),
+    QuantizedLinear: ModuleRow("Linear", lambda module: {**_linear(module), "compute": "int8"}, _make_linear),
     nn.Embedding: ModuleRow("Embedding", _embedding, _make_embedding),
     AdaptiveSoftmax: _plain(AdaptiveSoftmax, **_same("in_features", "n_classes", "cutoffs", "div_value", "head_bias")),
     nn.LayerNorm: ModuleRow("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),

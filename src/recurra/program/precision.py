@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Products = Literal["float32", "bfloat16"]
+Products = Literal["float32", "bfloat16", "int8"]
 """The operands of matrix products: ``float32`` leaves them as they are, also in float64; others are rounded so."""
 
 PRECISIONS: tuple[Products, ...] = get_args(Products)

@@ -22,7 +22,7 @@ from recurra.tasks.samples import Sample, made_sample, ones, sample_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WEIGHTS = ("as-is", "bf16", "int8")
-COMPUTE: Mapping[str, Products] = {"float32": "float32", "bf16": "bfloat16"}
+COMPUTE: Mapping[str, Products] = {"float32": "float32", "bf16": "bfloat16", "int8": "int8"}
 ROUNDS = 40  # of a comparison of speed
 
 
@@ -102,10 +102,10 @@ def with_compute(description: Description, compute: str) -> Description:
 
     Args:
         description: the model.
-        compute: ``"float32"`` or ``"bf16"``.
+        compute: ``"float32"``, ``"bf16"`` or ``"int8"``.
 
     Raises:
-        RunError: ``compute`` is neither.
+        RunError: ``compute`` is none of these.
     """
     if compute not in COMPUTE:
         raise RunError(f"--compute must be one of {', '.join(COMPUTE)}; got {compute!r}")
@@ -114,14 +114,14 @@ def with_compute(description: Description, compute: str) -> Description:
 
 
 def compare(before: Description, after: Description, sample: Path | None = None, seed: int = 0) -> Comparison:
-    """Measure the errors and the speed of quantized weights.
+    """Measure the errors and the speed of quantized weights or products.
 
     The steps of the two models are timed in turns. Of several models in one file, each is compared with its own
     original: the errors are those of the worst, and the times are added.
 
     Args:
         before: the original.
-        after: the same with quantized weights.
+        after: the same with quantized weights or products.
         sample: a file with an input (``sample_of``). Default None: text that the original writes, or noise.
         seed: of the noise.
 

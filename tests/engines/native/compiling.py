@@ -15,9 +15,11 @@ FLAGS = {
 }
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
-BUILT = {"x86_64": ["amx_bf16", "avx512_bf16", "avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(
-    ARCHITECTURE, ["portable"]
-)
+BY_ARCHITECTURE = {
+    "x86_64": ["amx_bf16", "avx512_bf16", "avx512_vnni", "avx512", "avx2", "portable"],
+    "aarch64": ["neon"],
+}
+BUILT = BY_ARCHITECTURE.get(ARCHITECTURE, ["portable"])
 FOR_TESTS = "amx_emulated"  # of x86-64, and no part of wheels
 DISPATCH = ("dispatch", "probe", "tile_permission")  # the sources that choose a target
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]

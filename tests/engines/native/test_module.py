@@ -25,7 +25,10 @@ from tests.engines.native.compiling import (
     compile_target,
 )  # fmt: skip
 
-LANES = {"amx_bf16": 16, "amx_emulated": 16, "avx512_bf16": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+LANES = {
+    "amx_bf16": 16, "amx_emulated": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx2": 8, "neon": 4,
+    "portable": 4,
+}  # fmt: skip
 PYTHON = "nanobind"  # occurs in headers that need Python's headers
 
 
@@ -72,8 +75,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
     wide = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
     assert ("avx512" in supported) == (wide <= features)
-    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16"} <= features)
-    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "amx-tile", "amx-bf16"} <= features)
+    assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
+    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
+    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16"} <= features)
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -268,7 +272,7 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     if ON_X86:
         assert output == (
             "portable -> RECURRA_ISA='amx_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
-            "avx512bf16, fma, amx-tile, amx-bf16; "
+            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16; "
             "unset it, or set it to one of: portable"
         )
     else:

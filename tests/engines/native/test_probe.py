@@ -26,6 +26,7 @@ def test_one_wrong_bit_makes_the_next_instruction_set_the_choice(tmp_path):
         isa,
         f"- wide computes products of float32 {NEXT}",
         f"- narrow computes products of bfloat16 {NEXT}",
+        f"- whole computes products of int8 {NEXT}",
         f"- sums computes sums of outer products of bfloat16 {NEXT}",
         f"- order computes {both} {NEXT}",
         "narrow",

@@ -30,6 +30,7 @@ from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
+from recurra.errors import EngineError
 from recurra.program import Products, Sizes, Variable
 
 
@@ -74,7 +75,16 @@ class NativeKernel(Kernel):
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
-        """The derived backward pass for these wishes."""
+        """The derived backward pass for these wishes.
+
+        Raises:
+            EngineError: products are of int8, whose rounding has no gradients.
+        """
+        if self.products == "int8":
+            raise EngineError(
+                f"{self.plan.program.name!r} computes in int8, which has no gradients: call it under torch.no_grad(), "
+                'or train it with compute="float32"'
+            )
         return derive(self.plan, wishes)
 
     def built_backward(self, sizes: Sizes, double: bool, backward: Backward) -> Built:
@@ -93,7 +103,7 @@ class NativeKernel(Kernel):
         check_dtype(call.x.dtype, (*call.states, *call.masks, *call.parameters))
         if not is_numpy(call.x):
             return self._forward_on_tensors(call, wishes)
-        kept = () if wishes is None else derive(self.plan, wishes).kept
+        kept = () if wishes is None else self.backward_of(wishes).kept
         if call.packed is None:
             self._check(call.parameters, call.sizes)
         built = self.built_forward(call.sizes, is_double(call.x), kept)
@@ -157,7 +167,7 @@ class NativeKernel(Kernel):
         count = 1
         for size in leading:
             count = count * size
-        return [(count * sum(variable.width(sizes) for variable in derive(self.plan, wishes).kept),)]
+        return [(count * sum(variable.width(sizes) for variable in self.backward_of(wishes).kept),)]
 
     def backward(
         self,
@@ -170,7 +180,7 @@ class NativeKernel(Kernel):
         """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
         if not is_numpy(call.x):
             return self._backward_on_tensors(call, result, wishes, arriving, last)
-        x, backward = call.x, derive(self.plan, wishes)
+        x, backward = call.x, self.backward_of(wishes)
         widths = self._given_widths(call.sizes, wishes)
         arrived = [
             np.zeros((*x.shape[:-1], width), x.dtype) if value is None else value

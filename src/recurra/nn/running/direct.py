@@ -46,18 +46,23 @@ class DirectCalls:
         layers: by engine, its call of all scans at once; None where it has none.
         levels: of a layer that is arranged otherwise, its layers one by one; None until they are called.
         is_frozen: whether the weights are promised to stay as they are.
+        stays_frozen: whether that holds for copies of the module too, as it does for quantized ones.
         announced: the kinds of devices on which the log has said that the module runs step by step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stays_frozen: bool = False) -> None:
         self.by_engine: dict[tuple[str, str, torch.dtype, bool], _EngineCalls] = {}
         self.layers: dict[str, Layers | None] = {}
         self.levels: list[Any] | None = None
-        self.is_frozen = False
+        self.is_frozen = self.stays_frozen = stays_frozen
         self.announced: set[str] = set()
 
-    def __reduce__(self) -> tuple[type[DirectCalls], tuple[()]]:
-        return DirectCalls, ()
+    def __reduce__(self) -> tuple[type[DirectCalls], tuple[bool]]:
+        return DirectCalls, (self.stays_frozen,)
+
+    def freeze(self) -> None:
+        """Keep the packed weights for good, in copies too."""
+        self.is_frozen = self.stays_frozen = True
 
     def thaw(self) -> None:
         """Allow the weights to change again."""
