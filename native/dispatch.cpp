@@ -114,12 +114,13 @@ const std::vector<Feature>& cpu_features() {
 #if defined(__x86_64__) || defined(__i386__)
     // These answers take the operating system into account: whether it saves the wide registers.
     __builtin_cpu_init();
+    const bool has_tiles = __builtin_cpu_supports("avx512bf16") != 0 && may_use_tiles();  // no use asking without
 #define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
     return std::vector<Feature>{
-        RECURRA_FEATURE("sse2"),       RECURRA_FEATURE("avx"),        RECURRA_FEATURE("avx2"),
-        RECURRA_FEATURE("fma"),        RECURRA_FEATURE("avx512f"),    RECURRA_FEATURE("avx512dq"),
-        RECURRA_FEATURE("avx512bw"),   RECURRA_FEATURE("avx512vl"),   RECURRA_FEATURE("avx512bf16"),
-        RECURRA_FEATURE("avx512vnni"), {"amx-tile", may_use_tiles()}, {"amx-bf16", may_use_tiles() && has_bf16_tiles()},
+        RECURRA_FEATURE("sse2"),       RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
+        RECURRA_FEATURE("fma"),        RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
+        RECURRA_FEATURE("avx512bw"),   RECURRA_FEATURE("avx512vl"), RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("avx512vnni"), {"amx-tile", has_tiles},     {"amx-bf16", has_tiles && has_bf16_tiles()},
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)

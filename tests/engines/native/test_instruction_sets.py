@@ -26,7 +26,8 @@ SUPPORTED = _native.supported_isas()
 OTHERS = [(path, isa) for path in CHOSEN for isa in SUPPORTED if WIDTHS.get(isa, WIDTHS[ACTIVE]) != WIDTHS[ACTIVE]]
 NARROW = [f"tests/engines/native/{name}.py" for name in ("test_rounding", "test_integers")]
 ROUNDING = [(path, isa) for path in NARROW for isa in SUPPORTED if isa != ACTIVE]
-LAYERS = [("tests/nn/running/test_precision.py", isa) for isa in SUPPORTED if isa == "amx_emulated"]
+OF_LAYERS = ("tests/nn/running/test_precision.py", "tests/nn/test_compute.py")
+LAYERS = [(path, isa) for path in OF_LAYERS for isa in SUPPORTED if isa == "amx_emulated"]
 
 
 @pytest.mark.parametrize(("path", "isa"), [*OTHERS, *ROUNDING, *LAYERS])
