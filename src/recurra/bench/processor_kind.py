@@ -25,7 +25,8 @@ _INTEL = {
         (0xBA, 0xBA, "Raptor Lake"), (0xBF, 0xBF, "Raptor Lake"), (0xCF, 0xCF, "Emerald Rapids"),
     ),
 }  # fmt: skip
-_MAKERS = {"AuthenticAMD": ("AMD", _AMD), "GenuineIntel": ("Intel", _INTEL)}
+_Families = Mapping[int, tuple[tuple[int, int, str], ...]]
+_MAKERS: Mapping[str, tuple[str, _Families]] = {"AuthenticAMD": ("AMD", _AMD), "GenuineIntel": ("Intel", _INTEL)}
 
 
 def processor_kind(info: Mapping[str, str]) -> str:
