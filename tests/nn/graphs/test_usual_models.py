@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import recurra
 from recurra.errors import FileFormatError
-from tests.nn.graphs.test_save import check, saved
+from tests.nn.graphs.saved import check, saved
 
 
 class Tagger(nn.Module):

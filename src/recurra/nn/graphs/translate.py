@@ -67,7 +67,7 @@ class _Translator:
     def __init__(self, program: ExportedProgram) -> None:
         self._program, self._writer = program, NodeWriter()
         self._values: dict[fx.Node, Any] = {}
-        self._known: dict[fx.Node, Any] = {}  # the module's own tensors, and what follows from these alone
+        self._tensors: dict[fx.Node, torch.Tensor] = {}  # the module's own
         self._sizes: dict[str, str] = {}  # names of free sizes, by their symbols
         self.problems: list[str] = []
         self.inputs: list[Declaration] = []
@@ -92,7 +92,7 @@ class _Translator:
         if not isinstance(found, torch.Tensor):
             self.problems.append(f"{spec.target} is no tensor")
             return
-        self._known[node] = found.detach()
+        self._tensors[node] = found.detach()
         if self._dtype(found, str(spec.target)) is None or not any(True for _ in node.users):
             self._values[node] = Ref("", val)
             return
@@ -146,12 +146,13 @@ class _Translator:
         Raises:
             LookupError: it does not.
         """
-        if node not in self._known:
-            if node.op != "call_function" or not callable(node.target):
-                raise LookupError(node.name)
-            arguments = fx.node.map_arg(node.args, self._evaluated)
-            self._known[node] = node.target(*arguments, **fx.node.map_arg(node.kwargs, self._evaluated))
-        return self._known[node]
+        if node in self._tensors:
+            return self._tensors[node]
+        if node.op != "call_function" or not callable(node.target):
+            raise LookupError(node.name)
+        arguments: Any = fx.node.map_arg(node.args, self._evaluated)
+        options: Any = fx.node.map_arg(node.kwargs, self._evaluated)
+        return node.target(*arguments, **options)
 
     def _is_after_problem(self, node: fx.Node) -> bool:
         """Whether an operand is not known, so that a further problem says nothing new."""
