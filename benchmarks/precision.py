@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import recurra
 from recurra.bench.machine import machine
-from recurra.engines.precision import has_bfloat16_products
+from recurra.engines.precision import fast_products
 
 SHAPES = ((40, 48, 300, 384), (35, 64, 256, 512), (100, 8, 128, 256), (100, 1, 128, 256))  # T, B, I, H
 KINDS = ("LSTM", "GRU", "RNN")
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, action="append", help="threads, several times for several; default 1")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args(arguments)
-    print(f"{machine().cpu}, torch {torch.__version__}, products of bfloat16: {has_bfloat16_products()}")
+    print(f"{machine().cpu}, torch {torch.__version__}, products: {', '.join(fast_products())}")
     for threads in given.threads or [1]:
         torch.set_num_threads(threads)
         print(f"{threads} thread{'s' * (threads > 1)}")

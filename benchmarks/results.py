@@ -2,7 +2,8 @@
 
 python -m benchmarks.results [the options of `recurra bench`]    in the root of the repository; `make bench` calls it
 
-A full run writes benchmarks/RESULTS.md; a partial one is printed, or written to the file that --output names.
+A full run replaces its processor's section of benchmarks/RESULTS.md; a partial one is printed, or written to the file
+that --output names.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import typer
 
+from benchmarks.record import with_run
 from benchmarks.requirements import Verdict, of_row, of_share, verdicts
 from recurra.bench.figures import Share
 from recurra.bench.markdown import table
 from recurra.bench.report import Report, section
 from recurra.bench.rows import PeerRow
+from recurra.bench.run import Outcome
 from recurra.bench.settings import BenchSettings
 from recurra.cli.bench import Only, Output, Peers, Quick, Threads, settings_of, write_page
 from recurra.cli.console import error_line
@@ -65,14 +68,21 @@ def _unmet(verdict: Verdict) -> str:
     return f"- {verdict.what}: {figure}, required {verdict.least:.2f}"
 
 
+def _recorded(page: str, outcome: Outcome) -> str:
+    before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    return with_run(before, outcome.machine.kind, page)
+
+
 def main(
     quick: Quick = False, only: Only = "", peer: Peers = None, threads: Threads = None, output: Output = None
 ) -> None:
     """Time recurra beside other libraries, and say what is required of the figures."""
     settings = settings_of(quick, only, peer, threads)
-    is_full = settings == BenchSettings()
     try:
-        write_page(settings, RESULTS if output is None and is_full else output, JudgedReport)
+        if output is None and settings == BenchSettings():
+            write_page(settings, RESULTS, JudgedReport, _recorded)
+        else:
+            write_page(settings, output, JudgedReport)
     except RecurraError as error:
         error_line(str(error))
         raise typer.Exit(2) from None

@@ -14,9 +14,6 @@
 namespace nb = nanobind;
 
 namespace recurra {
-namespace {
-
-using Words = AnyKernel::Words;
 
 const Kernels& kernels_of(const std::string& isa) {
   if (isa.empty()) return active_kernels();
@@ -25,6 +22,10 @@ const Kernels& kernels_of(const std::string& isa) {
   }
   throw std::invalid_argument("this machine does not run the instruction set '" + isa + "'");
 }
+
+namespace {
+
+using Words = AnyKernel::Words;
 
 // Reads the addresses and strides of one call, in the order in which Python passes them.
 struct Places {
@@ -137,13 +138,20 @@ template class TypedKernel<double>;
 
 namespace {
 
+const Routines<float>& routines_of(const Kernels& kernels, const std::string& products) {
+  if (products == "float32") return kernels.f32;
+  if (products == "bfloat16") return kernels.bf16;
+  if (products == "int8") return kernels.int8;
+  throw std::invalid_argument("there are no products of '" + products + "'");
+}
+
 // The caller owns the kernel.
 AnyKernel* make(const Words& words, const std::vector<double>& literals, bool is_double, const std::string& isa,
-                bool rounds) {
+                const std::string& products) {
   const Kernels& kernels = kernels_of(isa);
-  if (is_double && rounds) throw std::invalid_argument("float64 is not rounded to bfloat16");
+  if (is_double && products != "float32") throw std::invalid_argument("float64 is not rounded to " + products);
   if (is_double) return new TypedKernel<double>(decode(words, literals, kernels.f64.lanes), kernels.f64);
-  const Routines<float>& routines = rounds ? kernels.bf16 : kernels.f32;
+  const Routines<float>& routines = routines_of(kernels, products);
   return new TypedKernel<float>(decode(words, literals, routines.lanes), routines);
 }
 
@@ -198,10 +206,13 @@ void bind_kernel(nb::module_& m) {
            "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept\n"
            "so where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
   m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
-        nb::arg("rounds") = false, nb::rv_policy::take_ownership,
-        "The kernel of lowered code (engines/native/lower.py). Where `rounds`, operands of products are rounded to\n"
-        "bfloat16, and their sums are float32.\n\n"
-        "Raises ValueError where the words are no code, this machine does not run `isa`, or float64 is to be rounded.");
+        nb::arg("products") = "float32", nb::rv_policy::take_ownership,
+        "The kernel of lowered code (engines/native/lower.py). `products` says what operands of products are rounded\n"
+        "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32, 'int8' rounds them to "
+        "whole\n"
+        "numbers, each row and each column with a scale of its own.\n\n"
+        "Raises ValueError where the words are no code, there are no such products, this machine does not run `isa`,\n"
+        "or float64 is to be rounded.");
 }
 
 }  // namespace recurra

@@ -53,4 +53,8 @@ extern template class TypedKernel<double>;
 void bind_code(nanobind::module_& m);
 void bind_kernel(nanobind::module_& m);
 
+// The kernels of an instruction set; of the one in use, if the name is empty. Throws std::invalid_argument if this
+// machine does not run it.
+const Kernels& kernels_of(const std::string& isa);
+
 }  // namespace recurra

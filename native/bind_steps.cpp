@@ -29,12 +29,6 @@ using Constant = nb::ndarray<nb::ro, nb::device::cpu>;
 using Pair = std::array<std::int64_t, 2>;
 using Words = std::vector<std::int64_t>;
 
-// A step, and the arrays and objects that it reads and writes.
-struct Held {
-  std::unique_ptr<Step> step;
-  std::vector<nb::object> alive;
-};
-
 constexpr double long_run = 200000;  // multiply-adds of a run that releases the GIL
 
 template <class T>

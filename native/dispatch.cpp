@@ -3,17 +3,29 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "probe.h"
+#include "tile_permission.h"
+
 namespace recurra {
 
 // The targets that CMakeLists.txt has built.
+#ifdef RECURRA_HAS_AMX_BF16
+extern const Kernels kernels_amx_bf16;
+#endif
 #ifdef RECURRA_HAS_AVX512_BF16
 extern const Kernels kernels_avx512_bf16;
+#endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+extern const Kernels kernels_avx512_vnni;
 #endif
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
 #ifdef RECURRA_HAS_AVX2
 extern const Kernels kernels_avx2;
+#endif
+#ifdef RECURRA_HAS_AMX_EMULATED
+extern const Kernels kernels_amx_emulated;
 #endif
 #ifdef RECURRA_HAS_NEON
 extern const Kernels kernels_neon;
@@ -32,14 +44,24 @@ struct Target {
 // In order of preference; the last runs on every CPU that the module is built for.
 const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
+#ifdef RECURRA_HAS_AMX_BF16
+      {kernels_amx_bf16,
+       {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma", "amx-tile", "amx-bf16"}},
+#endif
 #ifdef RECURRA_HAS_AVX512_BF16
-      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "fma"}},
+      {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma"}},
+#endif
+#ifdef RECURRA_HAS_AVX512_VNNI
+      {kernels_avx512_vnni, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512vnni", "fma"}},
 #endif
 #ifdef RECURRA_HAS_AVX512
       {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
 #endif
 #ifdef RECURRA_HAS_AVX2
       {kernels_avx2, {"avx2", "fma"}},
+#endif
+#ifdef RECURRA_HAS_AMX_EMULATED
+      {kernels_amx_emulated, {"avx2", "fma"}},  // behind AVX2: for tests, which name it
 #endif
 #ifdef RECURRA_HAS_NEON
       {kernels_neon, {"neon"}},
@@ -67,16 +89,16 @@ std::string join(const std::vector<std::string>& words) {
   return text;
 }
 
-const Kernels& choose() {
+Choice choose() {
   const char* asked = std::getenv("RECURRA_ISA");
-  if (asked == nullptr || *asked == '\0') return *supported_kernels().front();
+  if (asked == nullptr || *asked == '\0') return first_sound(supported_kernels());
   const std::string isa = asked;
   std::string reason = "this build has no such instruction set";
   std::vector<std::string> choices;
   for (const Target& target : targets()) {
     const std::vector<std::string> lacking = missing(target);
     if (target.kernels.name == isa) {
-      if (lacking.empty()) return target.kernels;
+      if (lacking.empty()) return first_sound({&target.kernels});
       reason = "this machine lacks " + join(lacking);
     }
     if (lacking.empty()) choices.push_back(target.kernels.name);
@@ -92,11 +114,13 @@ const std::vector<Feature>& cpu_features() {
 #if defined(__x86_64__) || defined(__i386__)
     // These answers take the operating system into account: whether it saves the wide registers.
     __builtin_cpu_init();
+    const bool has_tiles = __builtin_cpu_supports("avx512bf16") != 0 && may_use_tiles();  // no use asking without
 #define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
     return std::vector<Feature>{
-        RECURRA_FEATURE("sse2"),     RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
-        RECURRA_FEATURE("fma"),      RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
-        RECURRA_FEATURE("avx512bw"), RECURRA_FEATURE("avx512vl"), RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("sse2"),       RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
+        RECURRA_FEATURE("fma"),        RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
+        RECURRA_FEATURE("avx512bw"),   RECURRA_FEATURE("avx512vl"), RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("avx512vnni"), {"amx-tile", has_tiles},     {"amx-bf16", has_tiles && has_bf16_tiles()},
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)
@@ -122,8 +146,22 @@ std::vector<const Kernels*> supported_kernels() {
   return supported;
 }
 
-const Kernels& active_kernels() {
-  static const Kernels& chosen = choose();  // an exception leaves it unset, and the next call tries again
+Choice first_sound(const std::vector<const Kernels*>& candidates) {
+  std::vector<std::string> faults;
+  for (const Kernels* kernels : candidates) {
+    const std::string fault = fault_of(*kernels);
+    const bool is_last = kernels == candidates.back();
+    if (!fault.empty()) {
+      faults.push_back(std::string(kernels->name) + " computes " + fault + " otherwise than it should on this machine" +
+                       (is_last ? "" : "; the next instruction set is tried"));
+    }
+    if (fault.empty() || is_last) return {*kernels, faults};
+  }
+  throw std::invalid_argument("there are no instruction sets to choose from");
+}
+
+const Choice& active_choice() {
+  static const Choice chosen = choose();  // an exception leaves it unset, and the next call tries again
   return chosen;
 }
 

@@ -9,6 +9,18 @@
 #include "executor_stages.h"
 
 namespace recurra {
+namespace {
+
+// The vectors of a unit of outer products: wide ones are faster, but threads share out several.
+template <class T>
+std::int64_t outer_piece(const Routines<T>& routines, std::int64_t all) {
+  constexpr std::int64_t wanted_units = 8;
+  const auto panel = static_cast<std::int64_t>(routines.panel_vectors);
+  const std::int64_t piece = (all / wanted_units + panel - 1) / panel * panel;
+  return std::clamp(piece, panel, static_cast<std::int64_t>(routines.outer_vectors));
+}
+
+}  // namespace
 
 template <class T>
 std::int64_t Executor<T>::vectors(const Matrix& m) const {
@@ -95,14 +107,16 @@ void Executor<T>::lay_out() {
   for (std::size_t s = 0; s < code_.sums.size(); ++s) {
     const Instruction& i = code_.sums[s];
     const std::int64_t all = padded(i.width) / lanes_;
-    const std::int64_t piece = i.kind == Kind::outer ? static_cast<std::int64_t>(routines_.panel_vectors) : all;
+    const std::int64_t piece = i.kind == Kind::outer ? outer_piece(routines_, all) : all;
     for (std::int64_t v = 0; v < all; v += piece) {
       units_.push_back({static_cast<std::int32_t>(s), v, std::min(all, v + piece)});
     }
   }
   for (const Matrix& m : code_.matrices) {
     const std::int64_t widest = std::min<std::int64_t>(vectors(m), static_cast<std::int64_t>(routines_.panel_vectors));
-    widest_panel_ = std::max(widest_panel_, static_cast<std::size_t>(m.k * widest * lanes_));
+    const auto k = static_cast<std::size_t>(m.k);
+    const std::size_t words = std::max(k, words_of(routines_.form, k));
+    widest_panel_ = std::max(widest_panel_, words * static_cast<std::size_t>(widest * lanes_));
   }
 }
 

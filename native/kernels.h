@@ -53,7 +53,8 @@ enum class Form : std::uint8_t {
   bfloat16,         // two in a word, each the upper half of a float
   int8_of_columns,  // four in a word; the scale belongs to the column
   int8_of_rows,     // four in a word; the scale belongs to the k, and is held for each vector
-  rounded           // two in a word, rounded to bfloat16, as the rows are that it is multiplied by (Kernels::bf16)
+  rounded,          // two in a word, rounded to bfloat16, as the rows are that it is multiplied by (Kernels::bf16)
+  integer           // four in a word, rounded to 8 bits, as the rows are that it is multiplied by (Kernels::int8)
 };
 
 // `static`, as targets must not share functions that the compiler does not inline (README.md).
@@ -61,9 +62,15 @@ static constexpr std::size_t numbers_of_word(Form form) {
   return form == Form::wide ? 1 : form == Form::bfloat16 || form == Form::rounded ? 2 : 4;
 }
 
-// The number of rows of words in a panel with k rows of numbers.
+// The k of a sum of whole numbers that cannot overflow 32 bits.
+constexpr std::size_t integer_chain = 16384;
+
+// The number of rows of words in a panel with k rows of numbers. The form `integer` has more: the scales of the columns,
+// and the sums of each chain (kernels_integer.inl).
 static constexpr std::size_t words_of(Form form, std::size_t k) {
-  return (k + numbers_of_word(form) - 1) / numbers_of_word(form);
+  const std::size_t words = (k + numbers_of_word(form) - 1) / numbers_of_word(form);
+  if (form != Form::integer) return words;
+  return words + 1 + (k <= integer_chain ? 1 : (k + integer_chain - 1) / integer_chain);
 }
 
 // The number of scales of one vector.
@@ -99,8 +106,9 @@ template <class T>
 struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
+  std::size_t outer_vectors;  // vectors up to which `outer` is faster per vector; a multiple of panel_vectors
   QuantizedFrom quantized_from;
-  Form form;  // in which pack() packs: wide or rounded
+  Form form;  // in which pack() packs: wide, rounded or integer
 
   // Packs one panel.
   void (*pack)(T* panel, std::size_t k, const Source<T>* sources, std::size_t vectors);
@@ -152,6 +160,22 @@ struct Routines {
                std::ptrdiff_t step);
 };
 
+// Products of whole numbers of 8 bits.
+struct IntegerRoutines {
+  // Packs a matrix: element (k, column) is base[k * row_stride + column * column_stride]. The panels have a word for every
+  // four k of each column; columns are filled up with zeros to whole vectors.
+  void (*pack)(std::uint32_t* panels, std::size_t k, const std::int8_t* base, std::ptrdiff_t row_stride,
+               std::ptrdiff_t column_stride, std::size_t columns);
+
+  // out[r * out_stride + j] = the sum over k of a[r][k] times element (k, j) of a packed matrix, modulo 2^32, for all
+  // columns of its first `vectors` vectors.
+  void (*multiply)(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
+                   std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors);
+};
+// The order in which products of bfloat16 are added to a sum (docs/numerics.md): pairs of k one after the other, of each
+// pair the second first; or in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones.
+enum class Bf16Order : std::uint8_t { pairs, blocks };
+
 struct Kernels {
   const char* name;   // of the target, as RECURRA_ISA spells it
   std::size_t lanes;  // floats in one vector
@@ -164,6 +188,10 @@ struct Kernels {
   Routines<float> f32;
   Routines<double> f64;
   Routines<float> bf16;  // floats, but operands of products and of outer products are rounded to bfloat16
+  Bf16Order bf16_order;
+  bool has_bf16;         // whether there are instructions for these products, so that they are faster than those of f32
+  Routines<float> int8;  // floats, but operands of products are rounded to whole numbers of 8 bits, with scales
+  IntegerRoutines integers;
 };
 
 constexpr std::size_t block_vectors = 16;  // the maximum of vectors in one temporary of elementwise()

@@ -89,13 +89,19 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_sums.inl"
 #include "kernels_unpacked.inl"
 #include "kernels_windows.inl"
+#ifdef RECURRA_TILES
+#include "kernels_tiles.inl"
+#endif
+// After the others, whose functions it takes.
+#include "kernels_integer.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>,    panel_vectors, RECURRA_QUANTIZED_FROM, Form::wide,   pack<T>,
-                                  pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,     rows_sum<T>,
-                                  elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>, pool<T>};
+constexpr Routines<T> routines = {width_of<T>, panel_vectors,  outer_vectors, RECURRA_QUANTIZED_FROM, Form::wide,
+                                  pack<T>,     pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,
+                                  rows_sum<T>, elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>,
+                                  pool<T>};
 
 // Those of float32, but operands of products are rounded.
 constexpr Routines<float> with_rounding(Routines<float> all) {
@@ -104,10 +110,32 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
   all.pack = pack_rounded;
   all.multiply_unpacked = multiply_nothing;
   all.outer = outer_rounded;
+  all.outer_vectors = panel_vectors;
   return all;
 }
 
 constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
+
+constexpr Routines<float> with_integers(Routines<float> all) {
+  all.quantized_from = {~std::size_t(0), ~std::size_t(0)};
+  all.form = Form::integer;
+  all.pack = pack_integers;
+  all.multiply = multiply_integers;
+  all.multiply_unpacked = multiply_nothing;
+  return all;
+}
+
+constexpr Routines<float> integer_routines = with_integers(routines<float>);
+constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
+#ifdef RECURRA_TILES
+constexpr Routines<float> with_tiles(Routines<float> all) {
+  all.multiply = multiply_tiles;
+  all.outer = outer_tiles;
+  return all;
+}
+
+constexpr Routines<float> tiled_routines = with_tiles(rounded_routines);
+#endif
 
 }  // namespace
 }  // namespace recurra

@@ -351,7 +351,8 @@ void multiply(const T* const* a, std::size_t rows, std::size_t k, const Packed<T
       case Form::int8_of_columns: return multiply_form<T, Form::int8_of_columns>(a, rows, k, matrix, columns, vectors);
       case Form::int8_of_rows: return multiply_form<T, Form::int8_of_rows>(a, rows, k, matrix, columns, vectors);
       case Form::rounded: return multiply_form<T, Form::rounded>(a, rows, k, matrix, columns, vectors);
-      case Form::wide: break;
+      case Form::wide:
+      case Form::integer: break;  // multiply_integers()
     }
   }
   multiply_form<T, Form::wide>(a, rows, k, matrix, columns, vectors);

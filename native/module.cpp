@@ -33,6 +33,13 @@ std::vector<std::string> names(const std::vector<const Kernels*>& kernels) {
   return result;
 }
 
+std::vector<std::string> fast_products(const Kernels& kernels) {
+  std::vector<std::string> all{"float32"};
+  if (kernels.has_bf16) all.push_back("bfloat16");
+  all.push_back("int8");  // whole numbers, four in a word: faster everywhere
+  return all;
+}
+
 nb::dict cpu() {
 #if defined(__x86_64__)
   const char* architecture = "x86_64";
@@ -114,6 +121,7 @@ NB_MODULE(_native, m) {
   bind_tensor_scan(m);
   bind_stream(m);
   bind_steps(m);
+  bind_integers(m);
   nb::set_leak_warnings(false);  // a process that ends early may leave kernels behind, which does no harm
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def(
@@ -126,6 +134,13 @@ NB_MODULE(_native, m) {
       "active_isa", [] { return std::string(active_kernels().name); },
       "The instruction set in use. RECURRA_ISA forces one; the first use settles it for the process.\n\n"
       "Raises ValueError where RECURRA_ISA names none that this machine runs.");
+  m.def(
+      "fast_products", [] { return fast_products(active_kernels()); },
+      "The operands of products that active_isa() has instructions for: 'float32', 'bfloat16', 'int8'.");
+  m.def(
+      "faults", [] { return active_choice().faults; },
+      "A line for each instruction set that was not chosen, or was forced, although its kernels compute something\n"
+      "else than their contract on this machine; see native/probe.h.");
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");

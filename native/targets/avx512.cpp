@@ -4,8 +4,8 @@
 #error "avx512.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma"
 #endif
 
-#if defined(__AVX512BF16__)
-#error "avx512.cpp must be compiled without products of bfloat16: CPUs that lack them run this code"
+#if defined(__AVX512BF16__) || defined(__AVX512VNNI__)
+#error "avx512.cpp must be compiled without products of bfloat16 and of bytes: CPUs that lack them run this code"
 #endif
 
 #define RECURRA_LANES 16
@@ -15,5 +15,7 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512", lanes, dot, routines<float>, routines<double>, rounded_routines};
+const Kernels kernels_avx512 = {
+    "avx512",         lanes,        dot, routines<float>, routines<double>, rounded_routines, Bf16Order::pairs, false,
+    integer_routines, byte_routines};
 }  // namespace recurra

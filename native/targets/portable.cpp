@@ -10,5 +10,7 @@
 
 namespace recurra {
 extern const Kernels kernels_portable;
-const Kernels kernels_portable = {"portable", lanes, dot, routines<float>, routines<double>, rounded_routines};
+const Kernels kernels_portable = {
+    "portable",       lanes,        dot, routines<float>, routines<double>, rounded_routines, Bf16Order::pairs, false,
+    integer_routines, byte_routines};
 }  // namespace recurra

@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # imported on first use
     from recurra.nn import load, save
     from recurra.nn.acceleration.accelerate import accelerate, restore
     from recurra.nn.frozen import frozen
+    from recurra.nn.quantized import quantize
     from recurra.runtime.convert import convert
     from recurra.tasks.series.forecaster import Forecaster
     from recurra.tasks.text.language_model import LanguageModel
@@ -110,6 +111,7 @@ __all__ = [
     "mean",
     "minimum",
     "nn",
+    "quantize",
     "relu",
     "restore",
     "rms_norm",
@@ -134,7 +136,7 @@ def __getattr__(name: str) -> object:
 
     if name in ("cells", "look", "nn", "onnx", "runtime"):
         return importlib.import_module(f"recurra.{name}")
-    if name in ("accelerate", "frozen", "load", "restore", "save"):
+    if name in ("accelerate", "frozen", "load", "quantize", "restore", "save"):
         return getattr(importlib.import_module("recurra.nn"), name)
     if name == "convert":
         return importlib.import_module("recurra.runtime").convert

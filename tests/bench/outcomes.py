@@ -19,6 +19,6 @@ LINES = (
     Kept("recurra", 60 << 20, 25 << 20, 25 << 20),
 )
 MACHINE = Machine(
-    "A processor", 2, (Cache("L1", 1 << 15, False), Cache("L2", 3 << 19, True)), 2500.0, 32, 24 << 30, "Linux 6",
-    "3.12", {"torch": "2.13", "numpy": "2.4"},
+    "A processor", "AMD Zen 4", 2, (Cache("L1", 1 << 15, False), Cache("L2", 3 << 19, True)), 2500.0, 32, 24 << 30,
+    "Linux 6", "3.12", {"torch": "2.13", "numpy": "2.4"},
 )  # fmt: skip

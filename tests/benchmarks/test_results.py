@@ -4,6 +4,7 @@ import re
 
 import pytest
 import typer
+from benchmarks.record import sections, with_run
 from benchmarks.results import JudgedReport
 
 from benchmarks import results
@@ -68,8 +69,20 @@ def test_a_full_run_writes_the_table(monkeypatch, tmp_path, capsys, options, is_
     results.main(**options)
     output = capsys.readouterr().out
     page = results.RESULTS.read_text(encoding="utf-8") if is_written else output
-    assert "## Summary" in page
+    assert ("### Summary" in page) == is_written
+    assert ("## On AMD Zen 4" in page) == is_written
     assert results.RESULTS.exists() == is_written
+
+
+def test_a_section_for_each_kind(page):
+    once = with_run("", "AMD Zen 4", page)
+    both = with_run(once, "Intel Sapphire Rapids", page.replace("2030-01-01", "2031-02-03"))
+    again = with_run(both, "AMD Zen 4", page.replace("2030-01-01", "2032-04-05"))
+    assert list(sections(again)) == ["AMD Zen 4", "Intel Sapphire Rapids"]
+    assert sections(again)["Intel Sapphire Rapids"] == sections(both)["Intel Sapphire Rapids"]
+    assert "- AMD Zen 4: 2032-04-05 00:00 UTC\n- Intel Sapphire Rapids: 2031-02-03 00:00 UTC" in again
+    assert len(re.findall("^# ", again, re.MULTILINE)) == 1
+    assert with_run(again, "AMD Zen 4", page.replace("2030-01-01", "2032-04-05")) == again
 
 
 def test_errors_are_lines(capsys):

@@ -48,6 +48,8 @@ def test_a_healthy_machine() -> None:
     assert rows["native module"].startswith(f"built for {', '.join(_native.built_isas())}")
     assert rows["this machine"] == f"supports {', '.join(_native.supported_isas())}"
     assert rows["will use"] == _native.supported_isas()[0]
+    assert rows["products"].startswith(f"of {', '.join(_native.fast_products())}")
+    assert "fault" not in rows
     assert rows["hardware threads"] == str(_native.hardware_threads())
     assert rows["OMP_NUM_THREADS"] == "1"
     for name, reason in reasons().items():

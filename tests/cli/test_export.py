@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recurra import cells, runtime
-from recurra.model import Part, write
+from recurra.model import KINDS, Part, write
+from recurra.model.kinds import is_recurrent
 from recurra.vocabulary import Vocabulary
 from tests.runtime.forecasters import forecaster, model_of, panel_of, recipe
 from tests.runtime.models import cell_part, described, embedding, layer, linear, lstm, stack
@@ -94,7 +95,7 @@ def test_samples_that_do_not_fit(call, tmp_path):
         assert not (tmp_path / "n").exists()
     code, _, err = call("export", path, "--out", tmp_path / "n", "--sample", tmp_path / "wide.npy")
     assert code == 2
-    assert "--sample is what narrower weights are compared on" in err
+    assert "--sample is what narrower numbers are compared on" in err
 
 
 def test_a_file_is_exported_too(runs, call, tmp_path):
@@ -176,6 +177,11 @@ def test_onnx(runs, call, tmp_path):
         (("{run}",), "say where to"),
         (("{run}", "--out", "{tmp}/m", "--weights", "fp4"), "--weights must be one of as-is, bf16, int8; got 'fp4'"),
         (("{run}", "--out", "{tmp}/m", "--onnx", "{tmp}/m"), "cannot be the same file"),
+        (
+            ("{run}", "--out", "{tmp}/m", "--compute", "int4"),
+            "--compute must be one of float32, bf16, int8; got 'int4'",
+        ),
+        (("{run}", "--onnx", "{tmp}/m", "--compute", "bf16"), "--compute is for --out FILE"),
         (("{run}", "--out", "{tmp}/m", "--lengths"), "--lengths is for --onnx"),
         (("{tmp}/none", "--out", "{tmp}/m"), "there is no such model"),
         (("{tmp}", "--out", "{tmp}/m"), "there is no such model"),
@@ -190,6 +196,37 @@ def test_what_is_refused(arguments, message, runs, call, tmp_path):
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_precision_of_products_is_written(runs, call, tmp_path):
+    code, _, err = call("export", runs / "char", "--out", tmp_path / "m", "--compute", "bf16", "--weights", "bf16")
+    assert (code, err) == (0, "")
+    parts = [part for _, part in runtime.load(tmp_path / "m").description.root.walk()]
+    assert [part.compute for part in parts if "weight" in KINDS[part.kind].weights(part) or is_recurrent(part)] == [
+        None,
+        "bfloat16",
+        "bfloat16",
+    ], "of embedding, layer and output"
+    assert call("inspect", tmp_path / "m")[1].count("compute=bfloat16") == 2
+    code, _, err = call("export", tmp_path / "m", "--out", tmp_path / "n", "--compute", "float32")
+    assert (code, err) == (0, "")
+    assert call("inspect", tmp_path / "n")[1].count("compute=float32") == 2
+    assert "compute" not in call("inspect", runs / "char")[1]
+
+
+@pytest.mark.parametrize("weights", ["as-is", "int8"])
+def test_products_of_int8_are_compared_and_kept(weights, runs, call, tmp_path):
+    full = runtime.load(runs / "char" / "model.safetensors")
+    code, out, err = call("export", runs / "char", "--out", tmp_path / "m", "--weights", weights, "--compute", "int8")
+    assert (code, err) == (0, "")
+    assert re.search(r"error +largest \d\S*, root mean square \d+\.\d\d% of the output's", out)
+    before, after = map(float, re.search(r"bits per token (\S+) → (\S+),", out).groups())
+    assert abs(before - after) < 0.1
+    assert call("inspect", tmp_path / "m")[1].count("compute=int8") == 2
+    model, ids = runtime.load(tmp_path / "m"), np.arange(10).reshape(5, 2)
+    assert 0 < np.abs(model(ids)[0] - full(ids)[0]).max() < 0.2
+    stream = model.stream()
+    np.testing.assert_array_equal([stream.step(token) for token in ids[:, 0]], model(ids[:, :1])[0][:, 0])
 
 
 def test_the_size_is_that_before_writing(runs, call, tmp_path):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from recurra.bench.processor_kind import processor_kind
 from recurra.tasks.provenance import cpuinfo
 
 PACKAGES = ("recurra", "torch", "numpy", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "torchrecurrent")
@@ -39,6 +40,7 @@ class Machine:
 
     Attributes:
         cpu: the processor's name.
+        kind: maker and microarchitecture of the processor, by which results are recorded.
         cores: processors that this process may use.
         caches: data caches from the smallest on.
         clock: MHz, as the system reports; 0 if it does not.
@@ -50,6 +52,7 @@ class Machine:
     """
 
     cpu: str
+    kind: str
     cores: int
     caches: tuple[Cache, ...]
     clock: float
@@ -65,6 +68,7 @@ def machine() -> Machine:
     info = cpuinfo()
     return Machine(
         cpu=info.get("model name") or platform.processor() or platform.machine(),
+        kind=processor_kind(info),
         cores=len(processors()),
         caches=caches(),
         clock=float(info.get("cpu MHz", 0)),

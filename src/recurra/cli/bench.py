@@ -13,7 +13,10 @@ from recurra.errors import RunError
 from recurra.files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recurra.bench.report import Report
+    from recurra.bench.run import Outcome
 
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer cases, fewer rounds: some minutes.")]
 Only = Annotated[str, typer.Option(metavar="PATTERN", help="Cases whose name this regular expression finds.")]
@@ -36,8 +39,19 @@ def settings_of(quick: bool, only: str, peer: list[str] | None, threads: list[in
     return BenchSettings(quick, only, tuple(peer or ()), tuple(dict.fromkeys(threads or BenchSettings.threads)))
 
 
-def write_page(settings: BenchSettings, path: Path | None, report: type[Report]) -> None:
+def write_page(
+    settings: BenchSettings,
+    path: Path | None,
+    report: type[Report],
+    into: Callable[[str, Outcome], str] = lambda page, outcome: page,
+) -> None:
     """Measure, and write the page to a file, or print it if no file is named.
+
+    Args:
+        settings: what to measure.
+        path: the file; None prints.
+        report: makes the page of the run.
+        into: makes the text that is written out of the page, as it is by default.
 
     Raises:
         RecurraError: the settings make no sense, or the file cannot be written.
@@ -49,7 +63,8 @@ def write_page(settings: BenchSettings, path: Path | None, report: type[Report])
         raise RunError(f"there is no folder {path.absolute().parent} to write {path.name} to; say another --output")
     if path is not None and path.exists() and not path.is_file():
         raise RunError(f"{path} is not a plain file; say another --output")
-    page = report(run(settings)).page()
+    outcome = run(settings)
+    page = into(report(outcome).page(), outcome)
     if path is None:
         print(f"\n{page}", end="")
         return

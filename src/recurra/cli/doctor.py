@@ -82,7 +82,15 @@ def _native_module(native: ModuleType | str, problem: str) -> Iterator[tuple[str
     yield "CPU", f"{cpu['architecture']}: {' '.join(cpu['features']) or 'nothing that a kernel asks for'}"
     if forced:
         yield "RECURRA_ISA", forced
-    yield "will use", "nothing: see the problem below" if problem else native.active_isa()
+    if problem:
+        yield "will use", "nothing: see the problem below"
+        return
+    yield "will use", native.active_isa()
+    fast = native.fast_products()
+    others = "" if "bfloat16" in fast else "; those of bfloat16 are computed in float32, which is faster here"
+    yield "products", f"of {', '.join(fast)}{others}"
+    for fault in native.faults():
+        yield "fault", fault
 
 
 def _threads(native: ModuleType | str) -> Iterator[tuple[str, str]]:

@@ -21,13 +21,17 @@ def export(
     run: ModelPath,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for recurra.runtime.load.")] = None,
     weights: Annotated[str, typer.Option(help="as-is; bf16: half the size; int8: a quarter.")] = "as-is",
+    compute: Annotated[
+        str | None,
+        typer.Option(metavar="PRECISION", help="float32; bf16: products of bfloat16 where that is faster; int8."),
+    ] = None,
     sample: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Input to compare on: .npy, or .npz with x and other inputs.")
     ] = None,
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="A file for ONNX runtimes.")] = None,
     lengths: Annotated[bool, typer.Option("--lengths", help="ONNX: with an input for the sequences' lengths.")] = False,
 ) -> None:
-    """Write a trained model to one file that runs without torch; narrower weights are compared with its own."""
+    """Write a trained model to one file that runs without torch; narrower numbers are compared with its own."""
     from recurra.tasks import export as task
 
     if out is None and onnx is None:
@@ -36,22 +40,28 @@ def export(
         raise RunError(f"--out and --onnx cannot be the same file, {out}")
     if lengths and onnx is None:
         raise RunError("--lengths is for --onnx FILE; recurra.runtime always takes lengths")
-    if sample is not None and weights == task.WEIGHTS[0]:
-        raise RunError("--sample is what narrower weights are compared on: --weights bf16 or int8")
+    if compute is not None and out is None:
+        raise RunError("--compute is for --out FILE: ONNX runtimes compute as they are told")
+    if sample is not None and weights == task.WEIGHTS[0] and compute != "int8":
+        raise RunError("--sample is what narrower numbers are compared on: --weights bf16 or int8, --compute int8")
     source = task.source_of(run)
     for target in (out, onnx):
         if target is not None:
             task.check_target(target)
     graph = graph_in(source)
     if graph is not None:
-        export_graph(graph, source, out, onnx, weights != task.WEIGHTS[0] or sample is not None or lengths)
+        others = weights != task.WEIGHTS[0] or sample is not None or lengths or compute is not None
+        export_graph(graph, source, out, onnx, others)
         for target in filter(None, (out, onnx)):
             print(f"{target}  {_size(target.stat().st_size)}")
         return
     description = task.load_description(source)
     size = source.stat().st_size
     exported = task.with_weights(description, weights)
-    comparison = task.compare(description, exported, sample) if exported is not description else None
+    if compute is not None:
+        exported = task.with_compute(exported, compute)
+    is_narrower = weights != task.WEIGHTS[0] or compute == "int8"
+    comparison = task.compare(description, exported, sample) if is_narrower else None
     if out is not None:
         write(exported, out)
         print(f"{out}  {_size(out.stat().st_size)}  (was {_size(size)})")

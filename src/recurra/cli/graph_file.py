@@ -34,7 +34,7 @@ def export_graph(model: ModelGraph, path: Path, out: Path | None, onnx: Path | N
     from recurra.graph.build import build
 
     if others:
-        raise RunError(f"{path} holds a graph: --weights, --sample and --lengths are for models of layers")
+        raise RunError(f"{path} holds a graph: --weights, --compute, --sample and --lengths are for models of layers")
     made = build(model, path.name)
     if out is not None:
         made.save(out)

@@ -11,7 +11,7 @@ from typing import Any
 
 from recurra.compiler import Plan
 from recurra.engines.native import NativeEngine
-from recurra.engines.precision import compute, precision, rounds
+from recurra.engines.precision import compute, precision, products
 from recurra.engines.protocol import (
     Call,
     Device,
@@ -32,6 +32,7 @@ from recurra.engines.steps import StepMaker
 from recurra.engines.triton import TritonEngine
 from recurra.engines.vendor import VendorEngine
 from recurra.errors import EngineError
+from recurra.program import Products
 
 __all__ = [
     "ENGINES",
@@ -67,8 +68,11 @@ ENGINES: dict[str, Engine] = {
     "triton": TritonEngine(),
     "reference": ReferenceEngine(),
 }
-# The native engine with products of numbers rounded to bfloat16: takes the place of the native one (precision.py).
-_ROUNDING = NativeEngine(rounds=True)
+# Native engines with other operands of products, which take the place of the native one (precision.py).
+_NARROW: dict[Products, NativeEngine] = {
+    "bfloat16": NativeEngine("bfloat16"),
+    "int8": NativeEngine("int8"),
+}
 
 # The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.
 _VARIABLES: Any = os.environ._data  # type: ignore[attr-defined]
@@ -108,7 +112,14 @@ def asked() -> str:
     return name
 
 
-def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, resets: bool = False) -> Engine:
+def choose(
+    plan: Plan,
+    dtype: DType = "float32",
+    device: Device = "cpu",
+    *,
+    resets: bool = False,
+    compute: Products | None = None,
+) -> Engine:
     """The engine that runs a plan on arrays of this dtype and device: the requested one, else the fastest that can.
 
     Args:
@@ -116,6 +127,7 @@ def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, rese
         dtype: of the arrays.
         device: of the arrays.
         resets: whether calls reset states within a sequence (``Call.reset``).
+        compute: the layer's own precision of products. Default None: as the context says.
 
     Raises:
         EngineError: the requested engine cannot run the plan; the message says why.
@@ -128,12 +140,12 @@ def choose(plan: Plan, dtype: DType = "float32", device: Device = "cpu", *, rese
         reason = _refuses(found, plan, dtype, device, resets)
         if reason is not None:
             raise EngineError(f"the {name} engine cannot run {plan.program.name!r} in {dtype} on {device}: {reason}")
-    return _ROUNDING if found is ENGINES["native"] and rounds(dtype) else found
+    return _NARROW.get(products(dtype, compute), found) if found is ENGINES["native"] else found
 
 
 def named(name: str) -> Engine:
     """The engine of a name, as its ``name`` says."""
-    return _ROUNDING if name == _ROUNDING.name else ENGINES[name]
+    return next((each for each in _NARROW.values() if each.name == name), None) or ENGINES[name]
 
 
 @lru_cache(maxsize=512)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
 from recurra.engines.steps import StepMaker
-from recurra.program import Sizes
+from recurra.program import Products, Sizes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -185,11 +185,7 @@ class Engine(ABC):
         """Return the kernel of a plan; equal plans give the same kernel."""
 
     def join(self, library: ModuleType) -> None:
-        """Prepare for arrays of a library; called once, when the library has been imported. Default: do nothing.
-
-        Args:
-            library: torch.
-        """
+        """Prepare for arrays of a library, torch; called once, when it has been imported. Default: do nothing."""
         return
 
     def computes_in(self, dtype: DType) -> DType:
@@ -266,11 +262,13 @@ class ScanSpec:
         plan: the plan to run.
         sizes: the values of the program's symbols.
         reverse: whether the run goes from the last step to the first.
+        compute: the precision of its products; None where the context says it.
     """
 
     plan: Plan
     sizes: Sizes
     reverse: bool = False
+    compute: Products | None = None
 
     @property
     def output_size(self) -> int:

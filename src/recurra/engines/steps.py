@@ -45,6 +45,32 @@ class Operations:
     literals: Sequence[float] = ()
 
 
+@dataclass(frozen=True)
+class IntegerProduct:
+    """The arrays of a product of 8-bit numbers and a packed matrix.
+
+    Attributes:
+        a: (rows, k), int8 or uint8.
+        zero: a's zero point, one number; None for 0.
+        y: (rows, columns), which is written: the sums, int32; or float32, the sums times both scales, plus the bias; or
+            of 8 bits, the sums times both scales over y_scale, rounded, plus y_zero.
+        a_scale: one number, float32.
+        b_scale: one number or (columns), float32.
+        bias: (columns), float32.
+        y_scale: one number, float32.
+        y_zero: one number, of y's dtype.
+    """
+
+    a: Array
+    zero: Array | None
+    y: Array
+    a_scale: Array | None = None
+    b_scale: Array | None = None
+    bias: Array | None = None
+    y_scale: Array | None = None
+    y_zero: Array | None = None
+
+
 class StepMaker(Protocol):
     """Makes steps on contiguous arrays of float32 or float64. A step keeps its arrays alive.
 
@@ -76,6 +102,23 @@ class StepMaker(Protocol):
 
     def elementwise(self, arrays: Sequence[Array], operations: Operations) -> SettledRun:
         """Elementwise operations on matrices (rows, columns); a size of 1 broadcasts. Columns must be contiguous."""
+        ...
+
+    def integer_matrix(self, b: Array, zeros: Array | None) -> object:
+        """A matrix (k, columns) of 8-bit numbers minus their zero points, packed for ``integer_product``.
+
+        Args:
+            b: int8 or uint8.
+            zeros: one number or (columns), of b's dtype; None for zeros.
+        """
+        ...
+
+    def integer_product(self, matrix: object, product: IntegerProduct) -> SettledRun:
+        """The exact product of rows of 8-bit numbers and a packed matrix."""
+        ...
+
+    def dynamic_quantization(self, x: Array, y: Array, scale: Array, zero: Array) -> SettledRun:
+        """Whole numbers y for x, uint8, by its own range; their scale and zero point, one number each."""
         ...
 
     def copy(self, source: Array, target: Array) -> SettledRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from recurra.errors import FileFormatError
 from recurra.model.part import Part, Setting
 from recurra.model.recurrent_parts import (
     ARRANGEMENT_DEFAULTS,
+    COMPUTE_DEFAULT,
     Shapes,
     recurrent_features,
     recurrent_problem,
@@ -23,6 +25,7 @@ from recurra.model.recurrent_parts import (
 )
 from recurra.model.setting_rules import (
     APPROXIMATE,
+    COMPUTE,
     CUTOFFS,
     EPS,
     FACTOR,
@@ -42,7 +45,7 @@ from recurra.model.setting_rules import (
     SIZES,
     SettingRule,
 )
-from recurra.program import Program, Sizes
+from recurra.program import Products, Program, Sizes
 
 Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
@@ -151,7 +154,15 @@ def _norm_features(part: Part) -> Features:
     return part.size("features"), part.size("features")
 
 
-_CELL_SETTINGS = {"input_size": SIZE_OR_0, "hidden_size": SIZE, "bias": FLAG, "program": PROGRAM, "init": INIT}
+_COMPUTE = {"compute": COMPUTE}
+_CELL_SETTINGS = {
+    "input_size": SIZE_OR_0,
+    "hidden_size": SIZE,
+    "bias": FLAG,
+    "program": PROGRAM,
+    "init": INIT,
+    **_COMPUTE,
+}
 _LAYER_SETTINGS = {
     "input_size": SIZE,
     "hidden_size": SIZES,
@@ -165,7 +176,11 @@ _LAYER_SETTINGS = {
     "init": INIT,
     "merge_mode": MERGE_MODE,
     **dict.fromkeys(("residual", "tie_directions", "learn_initial_state"), FLAG),
+    **_COMPUTE,
 }
+
+
+_NO_SETTINGS: Mapping[str, Setting] = MappingProxyType({})
 
 
 def _traced(cell: Cell, *options: str) -> MakeProgram:
@@ -202,11 +217,12 @@ def _rows(
     weights: Callable[[Part], Shapes] = lambda part: {},
     problem: Callable[[Part], str | None] = lambda part: None,
     features: Callable[[Part], Features] = lambda part: (None, None),
+    defaults: Mapping[str, Setting] = _NO_SETTINGS,
 ) -> Kind:
     """A kind that computes each step by itself; all its settings are options of the cell, where one is given."""
     settings = settings or {}
     make = _traced(program, *settings) if isinstance(program, Cell) else program
-    return Kind("rows", settings, weights, problem, make, features)
+    return Kind("rows", settings, weights, problem, make, features, defaults)
 
 
 _LAYER = Kind(
@@ -215,9 +231,11 @@ _LAYER = Kind(
     recurrent_shapes,
     recurrent_problem,
     features=recurrent_features,
-    defaults=ARRANGEMENT_DEFAULTS,
+    defaults={**ARRANGEMENT_DEFAULTS, **COMPUTE_DEFAULT},
 )
-_CELL = Kind("cell", _CELL_SETTINGS, recurrent_shapes, recurrent_problem, features=recurrent_features)
+_CELL = Kind(
+    "cell", _CELL_SETTINGS, recurrent_shapes, recurrent_problem, features=recurrent_features, defaults=COMPUTE_DEFAULT
+)
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
@@ -237,16 +255,25 @@ KINDS: Mapping[str, Kind] = {
     "Identity": Kind("nothing"),
     "Linear": _rows(
         _linear_program,
-        {"in_features": SIZE, "out_features": SIZE, "bias": FLAG},
+        {"in_features": SIZE, "out_features": SIZE, "bias": FLAG, **_COMPUTE},
         _linear,
         features=_linear_features,
+        defaults=COMPUTE_DEFAULT,
     ),
     "AdaptiveSoftmax": _rows(
         lambda part, dtype: _adaptive_program(part),
-        {"in_features": SIZE, "n_classes": SIZE, "cutoffs": CUTOFFS, "div_value": FACTOR, "head_bias": FLAG},
+        {
+            "in_features": SIZE,
+            "n_classes": SIZE,
+            "cutoffs": CUTOFFS,
+            "div_value": FACTOR,
+            "head_bias": FLAG,
+            **_COMPUTE,
+        },
         _adaptive,
         _adaptive_problem,
         _adaptive_features,
+        COMPUTE_DEFAULT,
     ),
     "LayerNorm": _rows(
         _norm_program(feed_forward.layer_norm, feed_forward.plain_layer_norm),
@@ -304,6 +331,19 @@ def features(part: Part) -> Features:
     None: the part takes any number and gives as many, or it takes tokens.
     """
     return KINDS[part.kind].features(part)
+
+
+def with_compute(root: Part, compute: Products | None) -> Part:
+    """The tree in which every part with matrix products computes them so; see ``compute`` of ``recurra.nn.Recurrent``.
+
+    Args:
+        root: a tree of known kinds.
+        compute: the operands of products; None where the context says it.
+    """
+    children = tuple((name, with_compute(child, compute)) for name, child in root.children)
+    has_products = "compute" in KINDS[root.kind].settings
+    settings = {**root.settings, "compute": compute} if has_products else root.settings
+    return Part(root.kind, settings, children)
 
 
 def is_recurrent(part: Part) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
-from recurra.program import Program
+from recurra.program import Products, Program
 
 Setting = bool | int | float | str | None | tuple[int, ...] | Program | Mapping[str, float | str]
 
@@ -51,6 +52,11 @@ class Part:
     def flag(self, name: str) -> bool:
         """A setting that is true or false."""
         return self.settings[name] is True
+
+    @property
+    def compute(self) -> Products | None:
+        """The operands of the part's matrix products; None where the context says it."""
+        return cast("Products | None", self.settings.get("compute"))
 
     @property
     def program(self) -> Program:

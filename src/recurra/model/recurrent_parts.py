@@ -19,6 +19,8 @@ ARRANGEMENT_DEFAULTS: Mapping[str, Setting] = {
     "tie_directions": False,
     "learn_initial_state": False,
 }
+# The setting that every part with matrix products may lack: their operands are then as the context says.
+COMPUTE_DEFAULT: Mapping[str, Setting] = {"compute": None}
 
 
 def is_cell(part: Part) -> bool:

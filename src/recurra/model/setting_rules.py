@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeGuard
 from recurra.cells.adaptive_softmax import MAX_CUTOFFS, MAX_FACTOR
 from recurra.equations.initial import STORED_WORDS
 from recurra.model.arrangement import MERGE_MODES
-from recurra.program import Program
+from recurra.program import PRECISIONS, Program
 
 MAX_SIZE = 2**31 - 1  # features or tokens of one dimension
 MAX_LAYERS = 1_000
@@ -59,6 +59,7 @@ EPS = SettingRule(
     lambda value: value is None or (_is_number(value) and value >= 0),
 )
 PROBABILITY = SettingRule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+COMPUTE = SettingRule(f"null or one of {', '.join(PRECISIONS)}", lambda value: value is None or value in PRECISIONS)
 MERGE_MODE = SettingRule(f"one of {', '.join(MERGE_MODES)}", lambda value: value in MERGE_MODES)
 LAST = SettingRule("-1, the features", lambda value: value == -1 and type(value) is int)
 APPROXIMATE = SettingRule("'none' or 'tanh'", lambda value: value in ("none", "tanh"))

@@ -28,6 +28,7 @@ from recurra.nn.packing import (
     unpack_sequence,
     unpad_sequence,
 )
+from recurra.nn.quantized import QuantizedLinear, quantize
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
@@ -55,6 +56,7 @@ __all__ = [
     "LSTMCell",
     "LastStep",
     "PackedSequence",
+    "QuantizedLinear",
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
@@ -73,6 +75,7 @@ __all__ = [
     "pack_sequence",
     "pad_packed_sequence",
     "pad_sequence",
+    "quantize",
     "restore",
     "save",
     "unpack_sequence",

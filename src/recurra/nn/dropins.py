@@ -14,6 +14,7 @@ from recurra.nn.checks import InputCheck, check_states
 from recurra.nn.input_form import Input
 from recurra.nn.recurrent import Recurrent, State
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.program import Products
 
 _NONLINEARITIES = {"tanh": tanh, "relu": relu}
 
@@ -114,7 +115,7 @@ class RNN(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+        **options: ``compute``, ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
             ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
 
     Raises:
@@ -164,7 +165,7 @@ class LSTM(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+        **options: ``compute``, ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
             ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
             Options of ``recurra.cells.lstm``: ``activation``, ``recurrent_activation`` and ``cell_clip``.
 
@@ -216,7 +217,7 @@ class GRU(_DropIn):
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         checkpoint: see ``Recurrent``. Default None.
-        **options: ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
+        **options: ``compute``, ``learn_initial_state``, ``residual``, ``tie_directions``, ``merge_mode``, ``zoneout``,
             ``recurrent_dropout``, ``weight_drop`` and ``weight_norm``: see ``Recurrent``.
             Options of ``recurra.cells.gru``: ``activation`` and ``recurrent_activation``.
 
@@ -268,6 +269,7 @@ class RNNCell(_DropInCell):
         nonlinearity: ``"tanh"`` or ``"relu"``. Default ``"tanh"``.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
+        compute: the operands of matrix products: see ``Recurrent``. Default None.
 
     Raises:
         ValueError: another nonlinearity.
@@ -281,9 +283,14 @@ class RNNCell(_DropInCell):
         nonlinearity: str = "tanh",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        compute: Products | None = None,
     ) -> None:
         _check_nonlinearity("RNNCell", nonlinearity)
-        super().__init__(rnn, input_size, hidden_size, bias, device, dtype, nonlinearity=_NONLINEARITIES[nonlinearity])
+        super().__init__(
+            rnn, input_size, hidden_size, bias, device, dtype, compute=compute,
+            nonlinearity=_NONLINEARITIES[nonlinearity],
+        )  # fmt: skip
         self.nonlinearity = nonlinearity
 
 
@@ -296,6 +303,7 @@ class LSTMCell(_DropInCell):
         bias: whether there are bias_ih and bias_hh. Default True.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
+        compute: the operands of matrix products: see ``Recurrent``. Default None.
     """
 
     def __init__(
@@ -305,8 +313,10 @@ class LSTMCell(_DropInCell):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        compute: Products | None = None,
     ) -> None:
-        super().__init__(lstm, input_size, hidden_size, bias, device, dtype)
+        super().__init__(lstm, input_size, hidden_size, bias, device, dtype, compute=compute)
 
 
 class GRUCell(_DropInCell):
@@ -318,6 +328,7 @@ class GRUCell(_DropInCell):
         bias: whether there are bias_ih and bias_hh. Default True.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
+        compute: the operands of matrix products: see ``Recurrent``. Default None.
     """
 
     def __init__(
@@ -327,5 +338,7 @@ class GRUCell(_DropInCell):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        compute: Products | None = None,
     ) -> None:
-        super().__init__(gru, input_size, hidden_size, bias, device, dtype)
+        super().__init__(gru, input_size, hidden_size, bias, device, dtype, compute=compute)

@@ -14,7 +14,7 @@ from torch import nn
 from recurra.compiler import TracedCell
 from recurra.equations import Cell
 from recurra.nn.running.checkpoint import check_checkpoint
-from recurra.program import Program
+from recurra.program import Products, Program, check_precision
 
 # Attributes that decide what a module's scans compute.
 _FIXED = frozenset(
@@ -30,16 +30,17 @@ _FIXED = frozenset(
 SHOWN: Mapping[str, object] = {
     "proj_size": 0, "checkpoint": None, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
     "zoneout": 0.0, "recurrent_dropout": 0.0, "weight_drop": 0.0, "weight_norm": False, "bidirectional": False,
-    "learn_initial_state": False, "residual": False, "tie_directions": False, "merge_mode": "concat",
+    "learn_initial_state": False, "residual": False, "tie_directions": False, "merge_mode": "concat", "compute": None,
 }  # fmt: skip
 
 
 class FixedConfiguration(nn.Module):
-    """A module whose configuration stays as it was made; ``batch_first``, ``dropout`` and weights may change."""
+    """A module whose configuration stays as it was made; ``batch_first``, ``compute`` and weights may change."""
 
     cell: Cell
     options: dict[str, Any]
     sizes: Mapping[str, Any] = MappingProxyType({})
+    compute: Products | None = None  # as pickles from before there was this option
 
     @property
     def program(self) -> Program:
@@ -63,10 +64,18 @@ class FixedConfiguration(nn.Module):
         own = self.__dict__
         if name == "checkpoint":
             value = check_checkpoint(value)
+        if name == "compute":
+            check_compute(type(self).__name__, value)
         if name in _FIXED and name in own and "_calls" in own and not _is_same(own[name], value):
             self._reconfigure(name, value)
         else:
             nn.Module.__setattr__(self, name, value)
+            if name == "compute" and "_calls" in own:
+                self._compute_in(value)
+
+    def _compute_in(self, compute: Products | None) -> None:
+        """Make the scans of another precision of products."""
+        raise NotImplementedError
 
     def _shown_options(self) -> list[str]:
         """The layer's sizes, and the cell's options that differ from their defaults, for ``repr``."""
@@ -87,6 +96,16 @@ class FixedConfiguration(nn.Module):
             f"{type(self).__name__} was made with {name}={self.__dict__[name]!r}, which cannot become {value!r}: make "
             "another one"
         )
+
+
+def check_compute(kind: str, compute: object) -> None:
+    """Refuse a ``compute`` that is no precision, nor None.
+
+    Raises:
+        ValueError: it is something else; the message begins with ``kind``.
+    """
+    if compute is not None:
+        check_precision(f"{kind}: compute={compute!r}", compute)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from recurra.nn.encoder_decoder import EncoderDecoder
 from recurra.nn.ensemble import Ensemble
 from recurra.nn.last_step import LastStep
 from recurra.nn.over_time import Conv1d, RunningMax, RunningMean
+from recurra.nn.quantized import QuantizedLinear
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
@@ -56,7 +57,11 @@ def _layer(module: Recurrent) -> Settings:
     settings = {name: getattr(module, name) for name in names}
     chosen = {name: getattr(module, name) for name in ARRANGEMENT_DEFAULTS}
     others = {name: value for name, value in chosen.items() if value != ARRANGEMENT_DEFAULTS[name]}
-    return {**settings, "program": module.program, "init": module.cell.stored_init, **others}
+    return {**settings, "program": module.program, "init": module.cell.stored_init, **others, **_compute(module)}
+
+
+def _compute(module: Recurrent | RecurrentCell) -> Settings:
+    return {} if module.compute is None else {"compute": module.compute}
 
 
 def _cell(module: RecurrentCell) -> Settings:
@@ -65,6 +70,7 @@ def _cell(module: RecurrentCell) -> Settings:
         **{name: getattr(module, name) for name in names},
         "program": module.program,
         "init": module.cell.stored_init,
+        **_compute(module),
     }
 
 
@@ -118,7 +124,7 @@ def _plain(cls: type[nn.Module], **renamed: str) -> ModuleRow:
         return {setting: getattr(module, name) for setting, name in renamed.items()}
 
     def make(part: Part) -> nn.Module:
-        return cls(**{renamed[name]: value for name, value in part.settings.items()})
+        return cls(**{renamed[name]: value for name, value in _without_compute(part).items()})
 
     return ModuleRow(cls.__name__, describe, make)
 
@@ -127,12 +133,22 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _make_linear(part: Part) -> nn.Module:
+    kind = QuantizedLinear if part.compute == "int8" else nn.Linear
+    return kind(**_without_compute(part))
+
+
 def _linear(module: nn.Linear) -> Settings:
     return {
         "in_features": module.in_features,
         "out_features": module.out_features,
         "bias": cast(Tensor | None, module.bias) is not None,
     }
+
+
+def _without_compute(part: Part) -> dict[str, Any]:
+    """The settings without ``compute``, which torch's own modules do not have."""
+    return {name: value for name, value in part.settings.items() if name != "compute"}
 
 
 def _embedding(module: nn.Embedding) -> Settings:
@@ -201,7 +217,8 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
     RNNCell: ModuleRow("RNNCell", _cell, _dropin(RNNCell, *_NONLINEARITIES)),
     LSTMCell: ModuleRow("LSTMCell", _cell, _dropin(LSTMCell)),
     GRUCell: ModuleRow("GRUCell", _cell, _dropin(GRUCell)),
-    nn.Linear: ModuleRow("Linear", _linear, lambda part: nn.Linear(**cast(dict[str, Any], part.settings))),
+    nn.Linear: ModuleRow("Linear", _linear, _make_linear),
+    QuantizedLinear: ModuleRow("Linear", lambda module: {**_linear(module), "compute": "int8"}, _make_linear),
     nn.Embedding: ModuleRow("Embedding", _embedding, _make_embedding),
     AdaptiveSoftmax: _plain(AdaptiveSoftmax, **_same("in_features", "n_classes", "cutoffs", "div_value", "head_bias")),
     nn.LayerNorm: ModuleRow("LayerNorm", _layer_norm, _make_norm(nn.LayerNorm)),

@@ -42,7 +42,7 @@ from recurra.nn.running.run_layers import run_layers
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.trace import Trace
 from recurra.nn.weights import FlatWeights, assign, register, reset, weight_of
-from recurra.program import Program, Sizes
+from recurra.program import Products, Program, Sizes
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -91,6 +91,9 @@ class Recurrent(Regularised):
         tie_directions: both directions of a layer have the same weights, those without ``_reverse``. Default False.
         merge_mode: how the outputs of both directions of a layer become one, for the next layer too: ``"concat"``, or
             ``"sum"``, ``"mul"`` or ``"ave"`` of the two, which keep the size of one. Default ``"concat"``.
+        compute: the operands of matrix products: ``"bfloat16"`` rounds them, where the processor has instructions for
+            that, ``"float32"`` leaves them, whatever ``recurra.compute`` says. May be set later. Default None: as
+            ``recurra.compute`` and torch say.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
         **options: values for the cell's options.
@@ -132,6 +135,7 @@ class Recurrent(Regularised):
         residual: bool = False,
         tie_directions: bool = False,
         merge_mode: str = "concat",
+        compute: Products | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -163,6 +167,7 @@ class Recurrent(Regularised):
         self.proj_size = as_int("proj_size", proj_size)
         self._set_regularisers(zoneout, recurrent_dropout, weight_drop, weight_norm)
         self.checkpoint = checkpoint
+        self.compute = compute
         self.learn_initial_state = learn_initial_state
         self.residual = residual
         self.tie_directions = tie_directions
@@ -184,7 +189,7 @@ class Recurrent(Regularised):
         layers = []
         for sizes in self._arrangement.sizes(program, self.input_size, self.proj_size):
             layers.append(sizes)
-            scans += [Scan.of(program, *sizes, reverse=reverse) for reverse in (False, True)[: self._directions]]
+            scans += [Scan.of(program, *sizes, reverse, self.compute) for reverse in (False, True)[: self._directions]]
         different = [
             name
             for position, name in enumerate(state.name for state in program.states)
@@ -199,6 +204,12 @@ class Recurrent(Regularised):
         self._adds_input = self._arrangement.adds_input(program, layers) if self.residual else ()
         self._is_plain = not self._adds_input and self.merge_mode == "concat" and not self._arrangement.by_layer
         return scans
+
+    def _compute_in(self, compute: Products | None) -> None:
+        self._scans = [scan.computing(compute) for scan in self._scans]
+        self._calls.levels = None
+        if self._learned_resets is not None:
+            self._learned_resets = LearnedResets(self._scans)
 
     def _register(self, untrained: Collection[str], **factory: Any) -> None:
         """Make the parameters: the weights of every scan, then the learned first states."""

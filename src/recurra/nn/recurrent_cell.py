@@ -34,7 +34,7 @@ from recurra.nn.running.recorded import run_checked
 from recurra.nn.running.run import engine_of, run
 from recurra.nn.running.scan import Scan, Sequences
 from recurra.nn.weights import register, reset, weight_of
-from recurra.program import Program, Sizes
+from recurra.program import Products, Program, Sizes
 
 
 class RecurrentCell(FixedConfiguration):
@@ -49,6 +49,7 @@ class RecurrentCell(FixedConfiguration):
         bias: False drops every parameter that is only ever added. Default True.
         device: the device of the parameters. Default: torch's.
         dtype: the dtype of the parameters. Default: torch's.
+        compute: the operands of matrix products, as for ``Recurrent``. Default None.
         sizes: sizes that the cell's equations leave open, by the name of a variable, as ``@recurra.cell`` takes them;
             the cell's own for the others. Default none.
         **options: values for the cell's options.
@@ -70,6 +71,7 @@ class RecurrentCell(FixedConfiguration):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         *,
+        compute: Products | None = None,
         sizes: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -88,6 +90,7 @@ class RecurrentCell(FixedConfiguration):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
+        self.compute = compute
         program = trace(cell, options, sizes=self.sizes, at=Sizes(self.input_size, self.hidden_size))
         if not bias and not isinstance(cell, TracedCell):
             kept = drop_biases(program)
@@ -95,13 +98,16 @@ class RecurrentCell(FixedConfiguration):
             program = kept
         else:
             dropped = []
-        self._scan = Scan.of(program, input_size, hidden_size)
+        self._scan = Scan.of(program, input_size, hidden_size, compute=compute)
         self._further = further_inputs([self._scan])
         self._calls = DirectCalls()
         self._names = register(self, self._scan.shapes, "", cell.untrained, device=device, dtype=dtype)
         for name in dropped:
             self.register_parameter(name, None)
         self.reset_parameters()
+
+    def _compute_in(self, compute: Products | None) -> None:
+        self._scan = self._scan.computing(compute)
 
     @property
     def program(self) -> Program:
@@ -193,5 +199,7 @@ class RecurrentCell(FixedConfiguration):
         parts += [str(self.input_size), str(self.hidden_size)]
         if self.bias is not True:
             parts.append(f"bias={self.bias}")
+        if self.compute is not None:
+            parts.append(f"compute={self.compute!r}")
         parts += self._shown_options()
         return ", ".join(parts)

@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from recurra.nn.fixed import FixedConfiguration, check_compute
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
+from recurra.program import Products
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -25,7 +27,20 @@ class Stack(nn.Sequential):
 
     Args:
         *parts: modules, or one dictionary of modules by name, as torch.nn.Sequential takes them.
+        compute: the operands of matrix products in recurra's layers and cells inside that were made without a
+            ``compute`` of their own: see ``Recurrent``. Default None.
+
+    Raises:
+        ValueError: ``compute`` is no precision.
     """
+
+    def __init__(self, *parts: Any, compute: Products | None = None) -> None:
+        check_compute("Stack", compute)
+        super().__init__(*parts)
+        if compute is not None:
+            for part in self.modules():
+                if isinstance(part, FixedConfiguration) and part.compute is None:
+                    part.compute = compute
 
     def forward(self, input: Any, state: Any = None, **inputs: Any) -> tuple[Any, Any]:
         """Run all parts.

@@ -10,8 +10,8 @@ import numpy as np
 
 from recurra.compiler import plan
 from recurra.compiler.expectation import expectation
-from recurra.engines import Call, DType, Kernel, Result, ScanSpec, choose
-from recurra.program import Program, Sizes
+from recurra.engines import Call, DType, Engine, Kernel, Result, ScanSpec, choose
+from recurra.program import Products, Program, Sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -38,13 +38,22 @@ class PackedProgram:
         parameters: the program's weights, in the order of its parameters.
         sizes: the sizes that the program's symbols stand for.
         reverse: whether the last step comes first.
+        compute: the precision of its products. Default None: as the context says.
     """
 
-    def __init__(self, program: Program, parameters: Sequence[Array], sizes: Sizes, reverse: bool = False) -> None:
+    def __init__(
+        self,
+        program: Program,
+        parameters: Sequence[Array],
+        sizes: Sizes,
+        reverse: bool = False,
+        compute: Products | None = None,
+    ) -> None:
         self.program = program
         self.parameters = [np.asarray(parameter, order="C") for parameter in parameters]
         self.sizes = sizes
         self.reverse = reverse
+        self.compute = compute
         self.input_size = program.input.width(self.sizes)
         self.output_size = program.output.width(self.sizes)
         self.state_sizes = tuple(state.width(self.sizes) for state in program.states)
@@ -61,11 +70,15 @@ class PackedProgram:
     @property
     def spec(self) -> ScanSpec:
         """The program as engines take it."""
-        return ScanSpec(self.plan, self.sizes, self.reverse)
+        return ScanSpec(self.plan, self.sizes, self.reverse, self.compute)
+
+    def engine(self, dtype: DType) -> Engine:
+        """The engine that is chosen now."""
+        return choose(self.plan, dtype, compute=self.compute)
 
     def kernel(self, dtype: DType) -> tuple[Kernel, object]:
         """The chosen engine's kernel, and the weights packed for it."""
-        kernel = choose(self.plan, dtype).build(self.plan)
+        kernel = self.engine(dtype).build(self.plan)
         if (kernel, dtype) not in self._packed:
             self._packed[kernel, dtype] = kernel.pack(self.parameters, self.sizes, dtype)
         return kernel, self._packed[kernel, dtype]

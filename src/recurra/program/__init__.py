@@ -2,6 +2,7 @@
 
 from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
+from recurra.program.precision import PRECISIONS, Products, check_precision
 from recurra.program.program import HISTORY, Equation, Operand, Program, StepInput, Variable, depending
 from recurra.program.serial import from_json, to_json
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, Sizes, shape_text
@@ -11,10 +12,12 @@ __all__ = [
     "HISTORY",
     "INPUT",
     "OPERATIONS",
+    "PRECISIONS",
     "PROJ",
     "Equation",
     "Operand",
     "Operation",
+    "Products",
     "Program",
     "Shape",
     "Size",
@@ -22,6 +25,7 @@ __all__ = [
     "StepInput",
     "Variable",
     "check",
+    "check_precision",
     "depending",
     "from_json",
     "shape_text",

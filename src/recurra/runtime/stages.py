@@ -18,7 +18,7 @@ from recurra.model.kinds import features, role
 from recurra.model.recurrent_parts import adds_input, arrangement, directions, layer_sizes
 from recurra.packed.packed_program import Array, PackedProgram
 from recurra.packed.packing import Packing, run_sequences
-from recurra.program import Program, Sizes, Variable
+from recurra.program import Products, Program, Sizes, Variable
 from recurra.runtime.further_inputs import FurtherArrays, beside, further_arrays
 from recurra.runtime.last_step import LastStepStage
 
@@ -139,11 +139,13 @@ class ProgramStage:
         program: the program.
         parameters: the program's weights.
         output_size: the number of output features; None where it is the number of input features.
+        compute: the operands of its products; None where the context says it.
     """
 
     program: Program
     parameters: Sequence[Array]
     output_size: int | None
+    compute: Products | None = None
     _packed: dict[int, PackedProgram] = field(default_factory=dict)
     has_states = False
     is_chain = True
@@ -152,7 +154,7 @@ class ProgramStage:
         """The program, packed for so many features."""
         if width not in self._packed:
             sizes = Sizes(width, self.output_size or 0)
-            self._packed[width] = PackedProgram(self.program, self.parameters, sizes)
+            self._packed[width] = PackedProgram(self.program, self.parameters, sizes, compute=self.compute)
         return self._packed[width]
 
     def __call__(
@@ -411,14 +413,14 @@ def _stage(part: Part, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Mo
     if make_program is not None:
         program = make_program(part, dtype)
         parameters = [_shaped(weights[parameter.name], parameter) for parameter in program.parameters]
-        return ProgramStage(program, parameters, features(part)[1])
+        return ProgramStage(program, parameters, features(part)[1], part.compute)
     layers: list[tuple[PackedProgram, ...]] = []
     named, count = recurrent_weights(part), directions(part)
     for layer, symbols in enumerate(layer_sizes(part)):
         both = named[layer * count : (layer + 1) * count]
         layers.append(
             tuple(
-                PackedProgram(part.program, [weights[name] for name in shapes], symbols, reverse=direction == 1)
+                PackedProgram(part.program, [weights[name] for name in shapes], symbols, direction == 1, part.compute)
                 for direction, (_, shapes) in enumerate(both)
             )
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.engines import Stepper, StepScan, choose
+from recurra.engines import Stepper, StepScan
 from recurra.errors import RecurraError
 from recurra.packed.packed_program import Array
 from recurra.runtime.further_inputs import FurtherArrays
@@ -35,7 +35,7 @@ def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper
     programs = step_programs(stages, layout.interface.input_size or 0)
     table = next((stage for stage in stages if isinstance(stage, LookupStage)), None)
     dtype = layout.dtype.name
-    engines = dict.fromkeys(choose(program.plan, dtype) for program in programs)
+    engines = dict.fromkeys(program.engine(dtype) for program in programs)
     takes_further = [bool(program.program.further_inputs) for program in programs]
     joins = any(takes_further[table is None :])  # a native step joins nothing between programs
     if len(engines) == 1 and not joins and all(stage.is_chain for stage in stages):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import numpy as np
 
 from recurra.conversion.reading import read
 from recurra.errors import RecurraError, RunError
-from recurra.model import Description
+from recurra.model import Description, kinds
 from recurra.model.file import CONFIG, MODEL
 from recurra.model.quantize import quantize
+from recurra.program import Products
 from recurra.runtime import Model
 from recurra.tasks.samples import Sample, made_sample, ones, sample_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 WEIGHTS = ("as-is", "bf16", "int8")
+COMPUTE: Mapping[str, Products] = {"float32": "float32", "bf16": "bfloat16", "int8": "int8"}
 ROUNDS = 40  # of a comparison of speed
 
 
@@ -94,15 +97,31 @@ def with_weights(description: Description, weights: str) -> Description:
     return description if weights == WEIGHTS[0] else quantize(description, "bf16" if weights == "bf16" else "int8")
 
 
+def with_compute(description: Description, compute: str) -> Description:
+    """The model whose matrix products have these operands, wherever it is loaded.
+
+    Args:
+        description: the model.
+        compute: ``"float32"``, ``"bf16"`` or ``"int8"``.
+
+    Raises:
+        RunError: ``compute`` is none of these.
+    """
+    if compute not in COMPUTE:
+        raise RunError(f"--compute must be one of {', '.join(COMPUTE)}; got {compute!r}")
+    root = kinds.with_compute(description.root, COMPUTE[compute])
+    return Description(root, description.weights, description.annotations)
+
+
 def compare(before: Description, after: Description, sample: Path | None = None, seed: int = 0) -> Comparison:
-    """Measure the errors and the speed of quantized weights.
+    """Measure the errors and the speed of quantized weights or products.
 
     The steps of the two models are timed in turns. Of several models in one file, each is compared with its own
     original: the errors are those of the worst, and the times are added.
 
     Args:
         before: the original.
-        after: the same with quantized weights.
+        after: the same with quantized weights or products.
         sample: a file with an input (``sample_of``). Default None: text that the original writes, or noise.
         seed: of the noise.
 

@@ -61,12 +61,15 @@ class Case:
         library: of the native call's arrays.
         layouts: of x, of states, of parameters.
         spread: the largest magnitude of parameters.
+        around: by the name of a parameter numbers that it varies around, by the share ``spread`` at most; it is drawn
+            as the others are where they are 0.
+        begun: whether the first states are those after a step from zeros, as some cells' states have a domain.
     """
 
     def __init__(
         self, program, seed=0, *, steps=(4, 4, 3, 1), dense=None, batch=None, hidden=4, width=3, proj=0,
         dtype="float64", library=torch, layouts=("contiguous",) * 3, reverse=False, reset=False, traced=False,
-        spread=1.0,
+        spread=1.0, around=None, begun=False,
     ):  # fmt: skip
         self.plan = plan(program, traced=traced)
         self.program, self.dtype, self.library = self.plan.program, dtype, library
@@ -86,7 +89,18 @@ class Case:
 
         x = repeated(array(program.input, leading), layouts[0])
         states = [repeated(array(state, (batch,)), layouts[1]) for state in program.states]
-        parameters = [repeated(array(p, (), spread), layouts[2]) for p in program.parameters]
+        drawn = {p.name: array(p, (), spread) for p in program.parameters}
+        for name, middle in (around or {}).items():
+            drawn[name] = np.asarray(
+                np.float32(np.where(middle == 0, drawn[name], middle * (1 + drawn[name]))), np.float64
+            )
+        parameters = [repeated(drawn[p.name], layouts[2]) for p in program.parameters]
+        if begun:
+            before = torch.from_numpy(array(program.input, (1, batch)))
+            zeros = [torch.zeros(batch, state.width(sizes), dtype=torch.float64) for state in program.states]
+            ones = [torch.ones(1, batch, mask.results[0].width(sizes)).double() for mask in program.masks]
+            call = Call(before, None, zeros, [torch.from_numpy(np.asarray(p)) for p in parameters], sizes, ones)
+            states = [np.asarray(state.float().double()) for state in reference().build(self.plan).forward(call).states]
         masks = []
         for mask in program.masks:
             shape = (*leading, *(size.value(sizes) for size in mask.results[0].shape))

@@ -13,31 +13,23 @@ import numpy.typing as npt
 import pytest
 
 from recurra import _native
+from tests.engines.native.compiling import (
+    BUILT,
+    DISPATCH,
+    FLAGS,
+    FOR_TESTS,
+    NATIVE,
+    ON_X86,
+    ROOT,
+    build,
+    compile_target,
+)  # fmt: skip
 
-ROOT = Path(__file__).parents[3]
-NATIVE = ROOT / "native"
-LANES = {"avx512_bf16": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
-# target name -> its compiler flags, which CMakeLists.txt gives on the processors of the target
-FLAGS = {
-    isa: flags.split()
-    for isa, flags in re.findall(r"recurra_target\((\w+) (-[^)]*)\)", (ROOT / "CMakeLists.txt").read_text())
-}
-ARCHITECTURE = _native.cpu()["architecture"]
-ON_X86 = ARCHITECTURE == "x86_64"
-BUILT = {"x86_64": ["avx512_bf16", "avx512", "avx2", "portable"], "aarch64": ["neon"]}.get(ARCHITECTURE, ["portable"])
+LANES = {
+    "amx_bf16": 16, "amx_emulated": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx2": 8, "neon": 4,
+    "portable": 4,
+}  # fmt: skip
 PYTHON = "nanobind"  # occurs in headers that need Python's headers
-COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
-
-
-def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMPILER, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
-def compile_target(isa: str, output: Path, *flags: str) -> Path:
-    own = FLAGS[isa] if ON_X86 or isa != "portable" else []
-    done = build(*own, *flags, "-c", NATIVE / "targets" / f"{isa}.cpp", "-o", output)
-    assert done.returncode == 0, done.stderr
-    return output
 
 
 def in_a_fresh_process(expression: str, **environment: str) -> str:
@@ -72,7 +64,7 @@ def dot_in_lanes(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], lanes: 
 def test_built_for_every_target_in_the_tree() -> None:
     every = {path.stem for path in (NATIVE / "targets").glob("*.cpp")}
     assert set(FLAGS) == every == set(LANES)
-    assert _native.built_isas() == BUILT
+    assert [isa for isa in _native.built_isas() if isa != FOR_TESTS] == BUILT
 
 
 def test_supported_are_those_whose_features_the_cpu_has() -> None:
@@ -83,7 +75,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
     wide = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
     assert ("avx512" in supported) == (wide <= features)
-    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16"} <= features)
+    assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
+    assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
+    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16"} <= features)
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -231,9 +225,10 @@ MAIN = """
 #include <stdexcept>
 #include <vector>
 #include "dispatch.h"
+#include "probe.h"
 
 // Reports what is supported, the sum of 0 … n-1 by each target for every n up to 70 from exactly sized and unaligned
-// buffers, and what the choice comes to.
+// buffers, whether small products in such buffers are right, and what the choice comes to.
 int main() {
   for (const recurra::Kernels* kernels : recurra::supported_kernels()) {
     std::printf("%s ", kernels->name);
@@ -242,6 +237,7 @@ int main() {
       for (std::size_t i = 0; i < n; ++i) a[i + 1] = static_cast<float>(i);
       if (kernels->dot(a.data() + 1, b.data() + 1, n) != static_cast<float>(n * (n - (n > 0)) / 2)) return 1;
     }
+    if (!recurra::fault_of(*kernels).empty()) return 2;
   }
   try {
     std::printf("-> %s", recurra::active_kernels().name);
@@ -256,7 +252,7 @@ def run_main(folder: Path, isa: str, *flags: str) -> str:
     (folder / "main.cpp").write_text(MAIN)
     targets = [compile_target(target, folder / f"{target}.o", "-g", *flags) for target in _native.built_isas()]
     has = [f"-DRECURRA_HAS_{target.upper()}" for target in _native.built_isas()]
-    sources = [folder / "main.cpp", NATIVE / "dispatch.cpp", *targets]
+    sources = [folder / "main.cpp", *(NATIVE / f"{name}.cpp" for name in DISPATCH), *targets]
     done = build(*has, *flags, f"-I{NATIVE}", *sources, "-o", folder / "main")
     assert done.returncode == 0, done.stderr
     run = subprocess.run([folder / "main"], env={"RECURRA_ISA": isa}, capture_output=True, text=True, check=False)
@@ -275,8 +271,8 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     output = run_main(tmp_path, BUILT[0], "-D__builtin_cpu_supports(name)=0")
     if ON_X86:
         assert output == (
-            "portable -> RECURRA_ISA='avx512_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
-            "avx512bf16, fma; "
+            "portable -> RECURRA_ISA='amx_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
+            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16; "
             "unset it, or set it to one of: portable"
         )
     else:

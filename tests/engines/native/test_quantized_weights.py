@@ -16,7 +16,9 @@ from tests.cells.representatives import CELLS
 
 NAMES = ("bf16", "int8")
 QUANTIZED_FROM = {  # bytes of a matrix
+    "amx_bf16": (2**16, 2**20),
     "avx512_bf16": (2**16, 2**20),
+    "avx512_vnni": (2**16, 2**20),
     "avx512": (2**16, 2**20),
     "avx2": (2**16, 2**22),
     "neon": (2**22, 2**24),

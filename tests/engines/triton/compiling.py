@@ -1,11 +1,13 @@
 """Compiles the kernels of the zoo for GPUs that need not be there: ``make gpu-compile``.
 
 ``python -m tests.engines.triton.compiling --cells lstm gru --sizes 128 --capabilities 90`` compiles some of them. It
-prints registers, bytes of stack (registers that were spilled) and of shared memory, and ends with 1 if a kernel spills
-or needs more shared memory than the GPU has.
+prints registers, bytes of stack (registers that were spilled) and of shared memory, then the largest of each by GPU
+and size, and ends with 1 if a kernel spills or needs more shared memory than the GPU has. What Triton's cache has
+(``TRITON_CACHE_DIR``) is not compiled again, so that a run that was stopped goes on.
 """
 
 import argparse
+import itertools
 import sys
 
 import torch
@@ -35,6 +37,16 @@ def faults(kernel, capability):
     return found
 
 
+def largest(found):
+    """The rows of a table of the largest numbers, from lists of kernels by GPU, size and dtype."""
+    yield "| sm | H | dtype | kernels | registers | shared | that spill |"
+    yield "|---|---|---|---|---|---|---|"
+    for (capability, hidden, dtype), kernels in found.items():
+        most = max(each.registers for each in kernels), max(each.shared for each in kernels)
+        row = capability, hidden, dtype, len(kernels), *most, sum(each.stack > 0 for each in kernels)
+        yield f"| {' | '.join(map(str, row))} |"
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", nargs="*", default=sorted(recurra.cells.all()))
@@ -43,24 +55,16 @@ def main(arguments):
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
     options = parser.parse_args(arguments)
     print("| kernel | H | dtype | sm | registers | stack | shared |\n|---|---|---|---|---|---|---|")
-    wrong = []
-    for name in options.cells:
-        for hidden in options.sizes:
-            for dtype in options.dtypes:
-                for capability in options.capabilities:
-                    for backward in (False, True):
-                        for kernel in compile_loop(loop(name, hidden, backward, dtype), capability, dtype):
-                            row = (
-                                kernel.name,
-                                hidden,
-                                dtype,
-                                capability,
-                                kernel.registers,
-                                kernel.stack,
-                                kernel.shared,
-                            )
-                            print(f"| {' | '.join(map(str, row))} |", flush=True)
-                            wrong += [f"{row[:4]} {fault}" for fault in faults(kernel, capability)]
+    wrong, found = [], {}
+    for place in itertools.product(options.capabilities, options.sizes, options.dtypes):
+        capability, hidden, dtype = place
+        for name, backward in itertools.product(options.cells, (False, True)):
+            for kernel in compile_loop(loop(name, hidden, backward, dtype), capability, dtype):
+                row = kernel.name, hidden, dtype, capability, kernel.registers, kernel.stack, kernel.shared
+                print(f"| {' | '.join(map(str, row))} |", flush=True)
+                found.setdefault(place, []).append(kernel)
+                wrong += [f"{row[:4]} {fault}" for fault in faults(kernel, capability)]
+    print("\n".join(("", *largest(found))))
     print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 

@@ -13,13 +13,14 @@ import torch
 
 import recurra
 from recurra.compiler import plan, trace
-from recurra.engines import Wishes, choose, reasons
+from recurra.engines import Call, Wishes, choose, reasons
 from recurra.engines.reference import ReferenceKernel
-from recurra.engines.triton import source, step_loop, ways
+from recurra.engines.triton import checked, source, step_loop, ways
 from recurra.engines.triton.checked import CheckedKernel, WidenedKernel, difference
 from recurra.engines.triton.kernel import TritonKernel
 from recurra.engines.triton.step_loop import StepLoop
 from recurra.nn import Recurrent
+from recurra.program import Sizes
 from tests.engines.triton import zoo
 from tests.engines.triton.cases import TritonCase
 from tests.runtime.models import layer as made
@@ -49,6 +50,11 @@ def test_cells_are_right(name, layout, way):
     zoo.check(name, way, layout)
 
 
+def selftest_call(**options):
+    """A call of an MGU, for the self-test."""
+    return TritonCase(trace(recurra.cells.mgu), hidden=6, **options).call
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("way", zoo.WAYS)
 def test_half_precision_has_states_of_float32(dtype, way):
@@ -75,16 +81,92 @@ def test_a_wrong_kernel_is_found_and_not_used(caplog):
             raise RuntimeError("out of registers\nand more")
 
     for kernel, reason in ((Wrong(MGU), "backward pass is off by"), (Failing(MGU), "RuntimeError: out of registers")):
-        checked = CheckedKernel(MGU)
-        checked._fast = kernel
+        tested = CheckedKernel(MGU)
+        tested._fast = kernel
         with caplog.at_level("WARNING", logger="recurra"):
-            found = checked.forward(call)
+            found = tested.forward(call)
         assert reason in caplog.text
         assert "and more" not in caplog.text
         caplog.clear()
         assert torch.equal(found.output, WidenedKernel(MGU).forward(call).output)
-        checked.forward(call)
+        tested.forward(call)
         assert not caplog.text, "it is tested and told once"
+
+
+def test_packed_rows_and_resets_are_tested_on_their_own(caplog):
+    """A kernel that is wrong for packed rows, or with resets, is found at the first such call, and not before."""
+
+    class Wrong(TritonKernel):
+        def forward(self, call, wishes=None):
+            result = super().forward(call, wishes)
+            return replace(result, output=result.output + 1) if is_wrong(call) else result
+
+    kinds = {
+        "packed": lambda call: call.batch_sizes is not None,
+        "dense with resets": lambda call: call.batch_sizes is None and call.reset is not None,
+        "packed with resets": lambda call: call.batch_sizes is not None and call.reset is not None,
+    }
+    calls = {
+        "dense": selftest_call(dense=(2, 3)),
+        "packed": selftest_call(),
+        "dense with resets": selftest_call(dense=(2, 3), reset=True),
+        "packed with resets": selftest_call(reset=True, reverse=True),
+    }
+    for kind, is_wrong in kinds.items():
+        tested = CheckedKernel(MGU)
+        tested._fast = Wrong(MGU)
+        for name, call in calls.items():
+            with caplog.at_level("WARNING", logger="recurra"):
+                tested.forward(call)
+            assert (f"not used for 'mgu', {name} in float32" in caplog.text) == is_wrong(call), (kind, name)
+            caplog.clear()
+
+
+def test_the_self_test_keeps_to_the_domain_of_a_cell():
+    """Near a time constant or a normaliser of 0 float32 is far from float64, and a right kernel would be refused."""
+    for cell in (recurra.cells.ltc, recurra.cells.slstm):
+        layer, sizes = Recurrent(cell, 16, 16), Sizes(16, 16)
+        found = plan(trace(cell))
+        states = [torch.zeros(2, state.width(sizes)) for state in found.program.states]
+        x = torch.zeros(2, 2, found.program.input.width(sizes))
+        call = Call(x, None, states, list(layer.parameters()), sizes)
+        assert difference(TritonKernel(found), ReferenceKernel(found), call) == ""
+
+
+def test_thresholds_in_half_precision_are_no_errors():
+    """Numbers on both sides of a threshold may differ as much as the reference engine's in the same dtype, not more."""
+
+    @recurra.cell
+    def steps(x, h, *, W, U):
+        return recurra.where(x @ W + h @ U > 0, 1.0, 0.0) + 0.5 * h
+
+    found, call = plan(trace(steps)), selftest_call(dense=(2, 3))
+    half = [torch.randn(3, 6).half(), torch.randn(6, 6).half()]
+    call = replace(call, x=call.x.half(), states=[call.states[0].half()], parameters=half)
+    far = [checked._far([("forward pass", torch.ones(2))], [("forward pass", torch.zeros(2))], {"forward pass": 0.5})]
+    assert far == ["its forward pass is off by 1.0e+03 of the largest number"]
+    assert difference(TritonKernel(found), ReferenceKernel(found), call) == ""
+
+
+def test_a_lack_of_memory_says_nothing_of_the_kernels(caplog):
+    """The call runs on the reference engine, and the next call is tested again."""
+
+    class Full(TritonKernel):
+        is_full = True
+
+        def forward(self, *arguments):
+            if self.is_full:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nand more")
+            return super().forward(*arguments)
+
+    kernel, call = CheckedKernel(MGU), selftest_call(dense=(2, 3))
+    kernel._fast = Full(MGU)
+    with caplog.at_level("INFO", logger="recurra"):
+        found = kernel.forward(call)
+        assert "could not be tested for 'mgu' on cpu, as memory is short" in caplog.text
+        Full.is_full = False
+        torch.testing.assert_close(kernel.forward(call).output, found.output, rtol=0, atol=2e-5)
+        assert "is right for 'mgu', dense in float32 on cpu" in caplog.text
 
 
 def test_layers_run_on_the_engine():
@@ -122,7 +204,10 @@ def test_loops_that_no_kernel_computes_are_refused():
 
 
 def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
-    """The first run launches, the second records, later ones replay; a shape more than is kept drops the oldest."""
+    """The first run launches, the second records, later ones replay; a shape more than is kept drops the oldest.
+
+    Where memory is too short for a graph, all runs launch.
+    """
     case = TritonCase(trace(recurra.cells.mgu), dense=(3, 2), hidden=5)
     graphs = []
 
@@ -133,7 +218,7 @@ def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
             launch(loop, self.run)
 
     @contextlib.contextmanager
-    def recording(graph):
+    def recording(graph, **options):
         graphs.append(graph)
         with monkeypatch.context() as inside:
             inside.setattr(StepLoop, "_launch", lambda self, run: setattr(graph, "run", run))
@@ -158,3 +243,11 @@ def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
     for steps in range(4, 9):
         kernel.forward(replace(case.call, x=torch.randn(steps, 2, 3)))
     assert len(loop._graphs) == 4
+
+    def short_of_memory(run):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(step_loop._LaunchedLoop, "copied", short_of_memory)
+    call = replace(case.call, x=torch.randn(10, 2, 3))
+    for _ in range(3):  # launched step by step
+        torch.testing.assert_close(kernel.forward(call).output, ReferenceKernel(case.plan).forward(call).output)

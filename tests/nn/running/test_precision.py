@@ -5,10 +5,10 @@ import torch
 
 import recurra
 from recurra import nn
-from recurra.engines.precision import has_bfloat16_products, precision
+from recurra.engines.precision import fast_products, precision
 from tests.nn.support import LAYERS
 
-rounding = has_bfloat16_products()
+rounding = "bfloat16" in fast_products()
 
 
 def results(layer, x, lengths=None):

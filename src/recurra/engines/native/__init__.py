@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
@@ -11,6 +12,7 @@ from weakref import WeakValueDictionary
 from recurra.compiler import Plan
 from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, Stepper, StepScan
 from recurra.engines.steps import StepMaker
+from recurra.program import Products
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _LOCK = Lock()
-_KERNELS: WeakValueDictionary[tuple[Plan, bool], NativeKernel] = WeakValueDictionary()
+_KERNELS: WeakValueDictionary[tuple[Plan, Products], NativeKernel] = WeakValueDictionary()
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +31,8 @@ def _module_refuses() -> str | None:
         import recurra._native as _native
 
         _native.active_isa()
+        for fault in _native.faults():
+            warnings.warn(f"{fault} (recurra doctor)", RuntimeWarning, stacklevel=2)
     except ImportError as error:
         return f"the native module does not load: {error}"
     except ValueError as error:
@@ -48,12 +52,12 @@ class NativeEngine(Engine):
     """Runs plans on the CPU, on arrays of numpy and torch.
 
     Attributes:
-        rounds: whether products round their operands to bfloat16.
+        products: the operands of products.
     """
 
-    def __init__(self, rounds: bool = False) -> None:
-        self.rounds = rounds
-        self.name = "native_bfloat16" if rounds else "native"
+    def __init__(self, products: Products = "float32") -> None:
+        self.products = products
+        self.name = "native" if products == "float32" else f"native_{products}"
 
     def refuses(self, plan: Plan | None = None, dtype: DType = "float32", device: Device = "cpu") -> str | None:
         """Return why it cannot run a plan: it needs its module, arrays on the CPU, and dtypes of real numbers."""
@@ -63,16 +67,16 @@ class NativeEngine(Engine):
             return f"its kernels compute in float32 and float64, not in {dtype}"
         return _module_refuses()
 
-    @lru_cache(maxsize=512)  # noqa: B019  (there are two engines, and they live as long as the process)
+    @lru_cache(maxsize=512)  # noqa: B019  (there are few engines, and they live as long as the process)
     def build(self, plan: Plan) -> NativeKernel:
         """Return the kernel of a plan. It is shared while anybody holds it, as packed weights fit this kernel alone."""
         from recurra.engines.native.kernel import NativeKernel
 
         with _LOCK:
-            key = plan, self.rounds
+            key = plan, self.products
             kernel = _KERNELS.get(key)
             if kernel is None:
-                kernel = _KERNELS[key] = NativeKernel(plan, self.rounds)
+                kernel = _KERNELS[key] = NativeKernel(plan, self.products)
             return kernel
 
     def join(self, library: ModuleType) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import recurra._native as _native
 from recurra.compiler import Schedule
 from recurra.engines.native.lower import lower
-from recurra.program import Sizes, Variable
+from recurra.program import Products, Sizes, Variable
 
 
 class Built(NamedTuple):
@@ -26,7 +26,7 @@ class Built(NamedTuple):
 
 
 def build(
-    schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None, rounds: bool
+    schedule: Schedule, sizes: Sizes, double: bool, entering: Mapping[Variable, int] | None, products: Products
 ) -> Built:
     """Lower a schedule and build its native code.
 
@@ -35,9 +35,9 @@ def build(
         sizes: the numbers of its symbols.
         double: whether it computes in float64; otherwise float32.
         entering: for ``lower``; None of a forward pass.
-        rounds: whether products round their operands to bfloat16.
+        products: the operands of products.
     """
     lanes = _native.lanes() // (2 if double else 1)
     code = lower(schedule, sizes, lanes, opposite=entering is not None, entering=entering)
     shapes = tuple(tuple(size.value(sizes) for size in v.shape) for v in schedule.constant_results)
-    return Built(_native.kernel(code.words(), code.literals, double, rounds=rounds), tuple(code.outputs), shapes)
+    return Built(_native.kernel(code.words(), code.literals, double, products=products), tuple(code.outputs), shapes)

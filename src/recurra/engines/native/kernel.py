@@ -30,7 +30,8 @@ from recurra.engines.native.torch_calls import reads_tensors, scan_of
 from recurra.engines.passes import CallPasses
 from recurra.engines.protocol import Array, Call, DType, Kernel, Passes, Result, Wishes
 from recurra.engines.saved import Backward, derive
-from recurra.program import Sizes, Variable
+from recurra.errors import EngineError
+from recurra.program import Products, Sizes, Variable
 
 
 def threads() -> int:
@@ -47,11 +48,11 @@ class NativeKernel(Kernel):
 
     Attributes:
         plan: the plan.
-        rounds: whether products round their operands to bfloat16.
+        products: the operands of products.
     """
 
-    def __init__(self, plan: Plan, rounds: bool = False) -> None:
-        self.plan, self.rounds = plan, rounds
+    def __init__(self, plan: Plan, products: Products = "float32") -> None:
+        self.plan, self.products = plan, products
         self._shapes: dict[object, list[tuple[int, ...]]] = {}  # of the parameters
         self._forward: dict[object, Built] = {}
         self._backward: dict[object, Built] = {}
@@ -69,12 +70,21 @@ class NativeKernel(Kernel):
         built = self._forward.get(key)
         if built is None:
             built = self._forward.setdefault(
-                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.rounds)
+                key, build(self.plan.schedule.giving(kept), sizes, double, None, self.products)
             )
         return built
 
     def backward_of(self, wishes: Wishes) -> Backward:
-        """The derived backward pass for these wishes."""
+        """The derived backward pass for these wishes.
+
+        Raises:
+            EngineError: products are of int8, whose rounding has no gradients.
+        """
+        if self.products == "int8":
+            raise EngineError(
+                f"{self.plan.program.name!r} computes in int8, which has no gradients: call it under torch.no_grad(), "
+                'or train it with compute="float32"'
+            )
         return derive(self.plan, wishes)
 
     def built_backward(self, sizes: Sizes, double: bool, backward: Backward) -> Built:
@@ -83,7 +93,7 @@ class NativeKernel(Kernel):
         built = self._backward.get(key)
         if built is None:
             entering = {state: number for number, (state, _) in enumerate(backward.entering)}
-            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering, self.rounds))
+            built = self._backward.setdefault(key, build(backward.schedule, sizes, double, entering, self.products))
         return built
 
     # ---- forward ----
@@ -93,7 +103,7 @@ class NativeKernel(Kernel):
         check_dtype(call.x.dtype, (*call.states, *call.masks, *call.parameters))
         if not is_numpy(call.x):
             return self._forward_on_tensors(call, wishes)
-        kept = () if wishes is None else derive(self.plan, wishes).kept
+        kept = () if wishes is None else self.backward_of(wishes).kept
         if call.packed is None:
             self._check(call.parameters, call.sizes)
         built = self.built_forward(call.sizes, is_double(call.x), kept)
@@ -157,7 +167,7 @@ class NativeKernel(Kernel):
         count = 1
         for size in leading:
             count = count * size
-        return [(count * sum(variable.width(sizes) for variable in derive(self.plan, wishes).kept),)]
+        return [(count * sum(variable.width(sizes) for variable in self.backward_of(wishes).kept),)]
 
     def backward(
         self,
@@ -170,7 +180,7 @@ class NativeKernel(Kernel):
         """Return the gradients of x, of each state and of each parameter; None where they are not wanted."""
         if not is_numpy(call.x):
             return self._backward_on_tensors(call, result, wishes, arriving, last)
-        x, backward = call.x, derive(self.plan, wishes)
+        x, backward = call.x, self.backward_of(wishes)
         widths = self._given_widths(call.sizes, wishes)
         arrived = [
             np.zeros((*x.shape[:-1], width), x.dtype) if value is None else value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import recurra._native as _native
-from recurra.engines.steps import Array, Operations, SettledRun, WindowSpec
+from recurra.engines.steps import Array, IntegerProduct, Operations, SettledRun, WindowSpec
 
 _NUMBERS = {name: number for number, name in enumerate(_native.operations())}
 
@@ -58,6 +58,23 @@ class NativeSteps:
             raise ValueError("a result that is read-only")
         held = list(arrays)
         return NativeRun(_native.elementwise_step(held, *_words(operations), self.threads), held)
+
+    def integer_matrix(self, b: Array, zeros: Array | None) -> object:
+        """See ``StepMaker``."""
+        return _native.integer_matrix(b, zeros)
+
+    def integer_product(self, matrix: object, product: IntegerProduct) -> SettledRun:
+        """See ``StepMaker``."""
+        p = product
+        others = (p.a_scale, p.b_scale, p.bias, p.y_scale, p.y_zero)
+        return NativeRun(
+            _native.integer_product_step(matrix, p.a, p.zero, p.y, *others, self.threads),  # type: ignore[arg-type]
+            p,
+        )
+
+    def dynamic_quantization(self, x: Array, y: Array, scale: Array, zero: Array) -> SettledRun:
+        """See ``StepMaker``."""
+        return NativeRun(_native.dynamic_quantization_step(x, y, scale, zero), (x, y, scale, zero))
 
     def copy(self, source: Array, target: Array) -> SettledRun:
         """See ``StepMaker``."""

@@ -84,8 +84,13 @@ def _no_gpu() -> str | None:
     """The reason why there is no GPU for its kernels; None if there is one."""
     import torch
 
-    if not torch.cuda.is_available():
-        return "torch finds no GPU" if torch.version.cuda or torch.version.hip else "this build of torch has no CUDA"
+    if not (torch.version.cuda or torch.version.hip):
+        return "this build of torch has no CUDA"
+    try:
+        torch.cuda.current_device()  # is_available() would hide the reason: no driver, or one that is too old
+    except Exception as error:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        return f"torch finds no GPU: {told[0].split('. ')[0].rstrip('.')}"
     found = torch.cuda.get_device_capability()
     if torch.version.hip is None and found < _CAPABILITY:
         name = torch.cuda.get_device_name()

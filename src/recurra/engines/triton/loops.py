@@ -13,7 +13,9 @@ from recurra.engines.triton.steps import LoopArrays, Steps
 from recurra.program import Sizes, Variable
 
 SEQUENCES = 16  # of a tile: the fewest rows of a product on tensor cores
-COMPILED = {"enable_fp_fusion": True}
+# ptxas spills a register or two where that lets one more program onto a multiprocessor, unless a bound is given; the
+# grids of these kernels rarely fill the multiprocessors once. AMD's compiler has no such bound.
+COMPILED = {"enable_fp_fusion": True} if torch.version.hip else {"enable_fp_fusion": True, "maxnreg": 255}
 
 
 class Loop(Protocol):

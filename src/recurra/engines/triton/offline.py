@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 from recurra.engines.triton.generated import load
 from recurra.engines.triton.loops import Loop, SequenceLoop
@@ -44,12 +46,10 @@ def compile_loop(loop: Loop, capability: int, dtype: str = "float32") -> list[Co
         dtype: of the call's tensors: float32, bfloat16 or float16.
     """
     if isinstance(loop, SequenceLoop):
-        sources: Sequence[SequenceSource | StepSource] = [loop.source]
-        options = loop.options(0, False)
-    else:
-        assert isinstance(loop, StepLoop)
-        sources, options = loop.sources, loop.options(0, False, 1)
-    return [_compiled(source, options, capability, dtype) for source in sources]
+        return [_compiled(loop.source, loop.options(0, False), capability, dtype)]
+    assert isinstance(loop, StepLoop)
+    kind = getattr(torch, dtype)
+    return [_compiled(each, loop.options(each, kind, 0, False, 1), capability, dtype) for each in loop.sources]
 
 
 def _compiled(source: SequenceSource | StepSource, options: Mapping[str, Any], capability: int, dtype: str) -> Compiled:

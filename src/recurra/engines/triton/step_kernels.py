@@ -45,6 +45,7 @@ class StepSource:
         arrays: kinds and variables: a "constant"; a "row", read; an "output", a row that is written; states as they
             are "entering" and "leaving" the step; values "between" phases.
         width: the number of units that the tiles share out.
+        products: the number of products in the text.
         types: the type of each argument that is not constant, ``T`` for that of the call's tensors.
     """
 
@@ -53,6 +54,7 @@ class StepSource:
     types: tuple[str, ...]
     arrays: tuple[tuple[str, Variable], ...]
     width: int
+    products: int
 
 
 def step_sources(name: str, schedule: Schedule, sizes: Sizes) -> list[StepSource]:
@@ -229,7 +231,7 @@ class _StepBody(KernelBody):
             place = f"{self.place(right, offset)} + k[:, None] * {columns} + j_{self._width}"
             lines.append(f"{matrix} = tl.load({place}, mask=({inside})[:, None] & in_{self._width}, other=0.0)")
             lines.append(f"{name} += product({value}, {matrix}, PRECISION)")
-        self.lines += [f"for begin in range(0, {part.width}, INNER):", *(f"    {line}" for line in lines)]
+        self.lines += [f"for begin in range(0, {part.width} + zero, INNER):", *(f"    {line}" for line in lines)]
 
     def reduction(self, equation: Equation) -> None:
         (operand,), result = equation.variables, equation.results[0]
@@ -254,7 +256,7 @@ class _StepBody(KernelBody):
         added = f"{function}({value}, {inside})"
         lines = ["k = begin + tl.arange(0, INNER)", *read]
         lines.append(f"{name} = maximum({name}, {added})" if is_max else f"{name} = {name} + {added}")
-        self.lines += [f"for begin in range({first}, {end}, INNER):", *(f"    {line}" for line in lines)]
+        self.lines += [f"for begin in range({first}, {end} + zero, INNER):", *(f"    {line}" for line in lines)]
 
     def running(self, equation: Equation) -> None:
         (operand,), result = equation.variables, equation.results[0]
@@ -296,7 +298,7 @@ class _StepWriter:
     def __init__(self, name: str, schedule: Schedule, phases: Phases, number: int, width: int, is_first: bool) -> None:
         self.schedule, self.number, self.width, self.is_first = schedule, number, width, is_first
         self.stores, names = _stores(schedule, phases), Identifiers()
-        for taken in ("seq", "in_batch", "row", "alive", "resets", "tile", "k", "begin", *ARGUMENTS, *OPTIONS):
+        for taken in ("seq", "in_batch", "row", "alive", "resets", "tile", "zero", "k", "begin", *ARGUMENTS, *OPTIONS):
             names.fresh(taken)
         names.fresh(f"j_{width}")
         names.fresh(f"in_{width}")
@@ -323,7 +325,8 @@ class _StepWriter:
         lines = ['@triton.jit(do_not_specialize=["t", "batch"])', f"def {self.kernel}("]
         lines += [f"    {argument}," for argument in arguments] + ["):"]
         lines += [f"    {line}" for line in (*self._places(), *body.head, *body.lines)]
-        return StepSource(self.kernel, HEADER + "\n".join(lines) + "\n", tuple(types), tuple(arrays), self.width)
+        text, products = HEADER + "\n".join(lines) + "\n", sum("+= product(" in line for line in lines)
+        return StepSource(self.kernel, text, tuple(types), tuple(arrays), self.width, products)
 
     def _places(self) -> list[str]:
         width = self.width
@@ -331,6 +334,7 @@ class _StepWriter:
             "seq = tl.program_id(0).to(tl.int64) * SEQUENCES + tl.arange(0, SEQUENCES)[:, None]",
             "in_batch = seq < batch",
             "tile = tl.program_id(1)",
+            "zero = batch >> 31",  # unknown to the compiler: unrolled, the loops over features take all registers
             f"j_{width} = tile * UNITS + tl.arange(0, UNITS)[None, :]",
             f"in_{width} = j_{width} < {width}",
             *_ROW,

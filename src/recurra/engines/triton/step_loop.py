@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,15 +13,18 @@ from torch import Tensor
 from recurra.compiler import Schedule
 from recurra.engines.triton.generated import load
 from recurra.engines.triton.loops import COMPILED, SEQUENCES, as_constant, as_rows
-from recurra.engines.triton.step_kernels import step_sources
+from recurra.engines.triton.step_kernels import StepSource, step_sources
 from recurra.engines.triton.steps import LoopArrays, Steps
 from recurra.program import Sizes, Variable
 
 _logger = logging.getLogger("recurra")
 
-UNITS, INNER = (16, 32), 32  # columns of a tile; rows of a matrix that a kernel reads at once
+UNITS = 16, 32  # columns of a tile
+INNER = 32  # rows of a matrix that a kernel reads at once
+MOST_PRODUCTS = 7  # of float32 with that many rows: more take too many registers, and read half the rows at once
 PROGRAMS = 132  # as many as there are multiprocessors: fewer programs get narrower tiles
 GRAPHS = 4  # kept by a loop, each for one shape
+_NO_GRAPH = "a shape whose runs are launched step by step"
 _GRAPH_BYTES = 1 << 28  # the most that a graph's own copy of its inputs may take
 
 ArrayPlace = tuple[str, Variable]  # the kind of an array (``step_kernels.KINDS``), and its variable
@@ -78,13 +82,16 @@ class StepLoop:
         self._schedule, self._sizes, self._precision = schedule, sizes, precision
         self._kernels = [load(source.name, source.text) for source in self.sources]
         self._places = list(dict.fromkeys(each for source in self.sources for each in source.arrays))
-        self._graphs: dict[object, tuple[Any, _LaunchedLoop] | None] = {}
+        self._graphs: dict[object, tuple[Any, _LaunchedLoop] | str | None] = {}
 
-    def options(self, reset: int, is_packed: bool, tiles: int) -> dict[str, Any]:
-        """The constants of the kernels, and how they are compiled, for a number of tiles of sequences."""
+    def options(
+        self, source: StepSource, dtype: torch.dtype, reset: int, is_packed: bool, tiles: int
+    ) -> dict[str, Any]:
+        """The constants of a kernel, and how it is compiled, for tensors' dtype and a number of tiles of sequences."""
         widest = max(source.width for source in self.sources)
         units = next((u for u in reversed(UNITS) if tiles * -(-widest // u) >= PROGRAMS), UNITS[0])
-        options = {"SEQUENCES": SEQUENCES, "UNITS": units, "INNER": INNER, "PACKED": is_packed, "RESET": reset}
+        inner = INNER // 2 if dtype == torch.float32 and source.products > MOST_PRODUCTS else INNER
+        options = {"SEQUENCES": SEQUENCES, "UNITS": units, "INNER": inner, "PACKED": is_packed, "RESET": reset}
         return {**options, "PRECISION": self._precision, **COMPILED, "num_warps": 4, "num_stages": 3}
 
     def __call__(self, arrays: LoopArrays, steps: Steps) -> tuple[dict[Variable, Tensor], list[Tensor]]:
@@ -126,10 +133,10 @@ class StepLoop:
             self._launch(run)
             return run
         if found is None:
-            if sum(value.numel() * value.element_size() for value in run.inputs()) > _GRAPH_BYTES:
-                self._launch(run)
-                return run
             found = self._graphs[key] = self._recorded(run)
+        if isinstance(found, str):
+            self._launch(run)
+            return run
         graph, own = found
         for mine, value in zip(own.inputs(), run.inputs(), strict=True):
             mine.copy_(value)
@@ -137,12 +144,19 @@ class StepLoop:
         made = {place: value.clone() for place, value in own.made.items() if place[0] == "output"}
         return _LaunchedLoop({}, [(a.clone(), b.clone()) for a, b in own.ends], made, steps)
 
-    def _recorded(self, run: _LaunchedLoop) -> tuple[Any, _LaunchedLoop]:
-        """A graph of all launches of a run, on memory of its own."""
-        own = run.copied()
+    def _recorded(self, run: _LaunchedLoop) -> tuple[Any, _LaunchedLoop] | str:
+        """A graph of all launches of a run, on memory of its own; ``_NO_GRAPH`` if that memory is too much."""
+        if sum(value.numel() * value.element_size() for value in run.inputs()) > _GRAPH_BYTES:
+            return _NO_GRAPH
+        try:
+            own = run.copied()
+        except torch.OutOfMemoryError:
+            _logger.info("%s: no graph of %d steps, as memory is short", self.sources[0].name, run.steps.steps)
+            return _NO_GRAPH
         self._launch(own)  # so that all is compiled and loaded before the graph is recorded
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # other threads may use the GPU meanwhile, as the launches allocate nothing
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._launch(own)
         _logger.debug("%s: recorded a graph of %d steps", self.sources[0].name, run.steps.steps)
         return graph, own
@@ -151,7 +165,7 @@ class StepLoop:
         """Launch all steps. States go from one of two arrays to the other, as a step's programs read all of them."""
         steps = run.steps
         tiles = -(-steps.batch // SEQUENCES)
-        options = self.options(steps.reset_mode, steps.begins is not None, tiles)
+        dtype = run.inputs()[0].dtype
         calls: list[list[tuple[Any, tuple[object, ...]]]] = [[], []]
         for parity in (0, 1):
             now = {**run.given, **run.made}
@@ -160,12 +174,13 @@ class StepLoop:
             for source, kernel in zip(self.sources, self._kernels, strict=True):
                 arrays = [now[each] for each in source.arrays]
                 strides = [now[each].stride(0) for each in source.arrays if each[0] == "row"]
-                grid = (tiles, -(-source.width // options["UNITS"]))
-                calls[parity].append((kernel[grid], (*arrays, *strides, steps.begins, steps.counts, steps.reset)))
+                options = self.options(source, dtype, steps.reset_mode, steps.begins is not None, tiles)
+                launch = partial(kernel[tiles, -(-source.width // options["UNITS"])], **options)
+                calls[parity].append((launch, (*arrays, *strides, steps.begins, steps.counts, steps.reset)))
         for number in range(steps.steps):
             t = steps.first + number * steps.direction
             for launch, arguments in calls[number % 2]:
-                launch(*arguments, t, steps.batch, **options)
+                launch(*arguments, t, steps.batch)
 
 
 def _has_graphs(device: torch.device) -> bool:

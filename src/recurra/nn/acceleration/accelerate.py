@@ -11,6 +11,8 @@ from torch import nn
 
 from recurra.nn.acceleration.classes import Accelerated, change_back, change_class, own_class
 from recurra.nn.acceleration.fitness import ACCELERATED, Obstacle, assess, is_torch_recurrent, unfit_weights
+from recurra.nn.fixed import check_compute
+from recurra.program import Products
 
 _logger = logging.getLogger("recurra")
 
@@ -60,7 +62,7 @@ class Acceleration:
         return "\n".join(lines) or "no recurrent modules of torch.nn's"
 
 
-def accelerate(module: Module) -> Module:
+def accelerate(module: Module, *, compute: Products | None = None) -> Module:
     """Have recurra run every torch.nn.RNN, LSTM, GRU, RNNCell, LSTMCell and GRUCell of a model, in place.
 
     The modules stay the same objects: only their class changes, to one that is torch.nn's and recurra's at once. Their
@@ -70,15 +72,21 @@ def accelerate(module: Module) -> Module:
 
     Args:
         module: a recurrent module, or any module that holds some.
+        compute: the operands of matrix products in all modules that recurra runs then: see ``recurra.nn.Recurrent``.
+            Default None: as before, and as ``recurra.compute`` and torch say.
 
     Returns:
         the module that was given.
 
     Raises:
         TypeError: it is no torch.nn.Module.
+        ValueError: ``compute`` is no precision.
     """
     _check("accelerate", module)
+    check_compute("accelerate", compute)
     report = _report(module, may_change=True)
+    for found in report.replaced if compute is not None else ():
+        found.module.compute = compute  # type: ignore[assignment]
     _logger.log(logging.WARNING if report.left else logging.INFO, "%s", _summary(type(module).__name__, report))
     return module
 

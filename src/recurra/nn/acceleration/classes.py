@@ -131,7 +131,7 @@ class Accelerated(nn.Module):
 
 
 class _AcceleratedLayer(Accelerated, dropins._DropIn):
-    added = ("cell", "options", "checkpoint", "_scans", "_calls", "_arrangement")
+    added = ("cell", "options", "checkpoint", "compute", "_scans", "_calls", "_arrangement")
     dropped = ("_flat_weights", "_flat_weight_refs")
 
     def __init_subclass__(cls) -> None:
@@ -181,7 +181,7 @@ class _AcceleratedLayer(Accelerated, dropins._DropIn):
 
 
 class _AcceleratedCell(Accelerated, dropins._DropInCell):
-    added = ("cell", "options", "_scan", "_calls", "_names")
+    added = ("cell", "options", "compute", "_scan", "_calls", "_names")
 
     def _checked_call(self, x: Any, state: Any, inputs: GivenInputs) -> Any:
         if not (_runs_on_recurra(x) and _can_be_read(self)):

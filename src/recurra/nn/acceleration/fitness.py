@@ -71,6 +71,8 @@ def counterpart(module: nn.Module) -> nn.Module:
     arguments: dict[str, Any] = {name: getattr(module, name) for name in _CONFIGURATION if hasattr(module, name)}
     if arguments.get("num_layers") == 1:
         arguments["dropout"] = 0.0  # it has no effect, and the layer would warn
+    if isinstance(module, Accelerated):
+        arguments["compute"] = module.compute
     if kind is nn.LSTM:
         arguments["proj_size"] = proj_size
     elif proj_size:

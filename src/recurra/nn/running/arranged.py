@@ -26,6 +26,7 @@ class _LayerCalls:
         self._calls = DirectCalls()
         self.batch_first: bool = module.batch_first
         self.checkpoint: int | None = module.checkpoint
+        self.compute = module.compute
         self._parameters: dict[str, Any] = {}
         self.training = False
 

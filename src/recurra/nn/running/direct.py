@@ -46,18 +46,23 @@ class DirectCalls:
         layers: by engine, its call of all scans at once; None where it has none.
         levels: of a layer that is arranged otherwise, its layers one by one; None until they are called.
         is_frozen: whether the weights are promised to stay as they are.
+        stays_frozen: whether that holds for copies of the module too, as it does for quantized ones.
         announced: the kinds of devices on which the log has said that the module runs step by step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stays_frozen: bool = False) -> None:
         self.by_engine: dict[tuple[str, str, torch.dtype, bool], _EngineCalls] = {}
         self.layers: dict[str, Layers | None] = {}
         self.levels: list[Any] | None = None
-        self.is_frozen = False
+        self.is_frozen = self.stays_frozen = stays_frozen
         self.announced: set[str] = set()
 
-    def __reduce__(self) -> tuple[type[DirectCalls], tuple[()]]:
-        return DirectCalls, ()
+    def __reduce__(self) -> tuple[type[DirectCalls], tuple[bool]]:
+        return DirectCalls, (self.stays_frozen,)
+
+    def freeze(self) -> None:
+        """Keep the packed weights for good, in copies too."""
+        self.is_frozen = self.stays_frozen = True
 
     def thaw(self) -> None:
         """Allow the weights to change again."""
@@ -72,7 +77,7 @@ def _direct(
     """A module's direct calls on the CPU, by the chosen engine; None where it has none."""
     specs, name = [scan.spec() for scan in scans], name_of(dtype)
     try:
-        engine, *others = dict.fromkeys(choose(spec.plan, name) for spec in specs)
+        engine, *others = dict.fromkeys(choose(spec.plan, name, compute=spec.compute) for spec in specs)
     except EngineError:  # the checked call raises it again
         return None
     return None if others else engine.direct(torch, specs, names, directions, is_cell, name)
@@ -131,7 +136,7 @@ def _run(
     if x.__class__ is not Tensor or x.dtype not in _DTYPES or is_watched() or torch.is_autocast_enabled("cpu"):
         return None
     training = not scans[0].masks or module.training
-    cache, key = module._calls, (asked(), precision(), x.dtype, training)
+    cache, key = module._calls, (asked(), precision(module.compute), x.dtype, training)
     calls = cache.by_engine.get(key)
     batch_first, directions, is_cell = shape
     if calls is None:

@@ -50,7 +50,7 @@ def engine_for(spec: ScanSpec, x: Tensor, tensors: Sequence[Tensor], resets: boo
     Raises:
         EngineError: the requested engine cannot run it.
     """
-    engine = choose(spec.plan, name_of(x.dtype), x.device.type, resets=resets)
+    engine = choose(spec.plan, name_of(x.dtype), x.device.type, resets=resets, compute=spec.compute)
     if engine.is_recorded:
         must_be_seen = is_transformed() or is_forward_mode()
     else:

@@ -41,7 +41,7 @@ class LearnedResets:
 
 
 def _with_marks(scan: Scan) -> Scan:
-    return Scan.of(_with_resets(scan.program), *scan.sizes, reverse=scan.reverse)
+    return Scan.of(_with_resets(scan.program), *scan.sizes, scan.reverse, scan.compute)
 
 
 def _with_resets(program: Program) -> Program:

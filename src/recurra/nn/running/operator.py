@@ -21,7 +21,7 @@ from recurra.nn.running.checkpoint import SegmentedRun
 from recurra.nn.running.execute import dtype_of
 from recurra.nn.running.notice import announce, is_slow
 from recurra.nn.running.scan import Scan, Sequences
-from recurra.program import Sizes, Variable, from_json
+from recurra.program import Products, Sizes, Variable, from_json
 
 _CHECKPOINT = 32  # steps between kept states with checkpoint=True: a graph does not know T
 
@@ -40,7 +40,9 @@ def compiled_scan(
     x, dtype = sequences.x, sequences.x.dtype
     name, computed = "reference", dtype
     if not scan.is_empty:
-        name, computed = _settled(scan.text, traced, str(dtype), x.device.type, sequences.reset is not None)
+        name, computed = _settled(
+            scan.text, traced, str(dtype), x.device.type, sequences.reset is not None, scan.compute
+        )
     # A conversion that changes nothing would be recorded too.
     inputs = [each if each.dtype == computed else each.to(computed) for each in (x, *states, *parameters)]
     if not torch.compiler.is_compiling():  # torch.jit.trace records twice and compares, with gradients and without
@@ -68,10 +70,12 @@ def compiled_scan(
 
 
 @constant_when_compiled
-def _settled(program: str, traced: bool, dtype: str, device: str, resets: bool) -> tuple[str, torch.dtype]:
+def _settled(
+    program: str, traced: bool, dtype: str, device: str, resets: bool, compute: Products | None
+) -> tuple[str, torch.dtype]:
     """The name of the engine that runs a program, and the dtype that it computes in."""
     name, scheduled = dtype.removeprefix("torch."), _plan_of(program, traced)
-    engine = choose(scheduled, name, device, resets=resets)
+    engine = choose(scheduled, name, device, resets=resets, compute=compute)
     if is_slow(engine, device):
         announce("a compiled layer", scheduled.program.name, device, resets, traced)
     return engine.name, dtype_of(engine.computes_in(name))

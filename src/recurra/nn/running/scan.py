@@ -17,7 +17,7 @@ from recurra.compiler.rewrite import needed
 from recurra.engines import ScanSpec
 from recurra.errors import EquationError
 from recurra.nn.running.recorded import refuse_fixed
-from recurra.program import Equation, Program, Sizes, to_json
+from recurra.program import Equation, Products, Program, Sizes, to_json
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Scan:
         traced_masks: the random masks that a traced run needs: a trace shows every mask with a name, used or not.
         traced: the name and size of each traced variable.
         reverse: whether it runs from the last step to the first.
+        compute: the precision of its products; None where the context says it.
         in_evaluation: the scan of the same program with numbers in place of masks, which runs outside of training; None
             where there are no masks.
     """
@@ -62,10 +63,18 @@ class Scan:
     traced_masks: tuple[Mask, ...]
     traced: tuple[tuple[str, int], ...]
     reverse: bool
+    compute: Products | None = None
     in_evaluation: Scan | None = None
 
     @staticmethod
-    def of(program: Program, input_size: int, hidden_size: int, proj_size: int = 0, reverse: bool = False) -> Scan:
+    def of(
+        program: Program,
+        input_size: int,
+        hidden_size: int,
+        proj_size: int = 0,
+        reverse: bool = False,
+        compute: Products | None = None,
+    ) -> Scan:
         """The scan of a program at these sizes.
 
         Raises:
@@ -77,13 +86,13 @@ class Scan:
                 _ = [size.value(sizes) for size in variable.shape]
         except EquationError as error:
             raise EquationError(f"cell {program.name!r}, `{variable.name}`: {error}") from None
-        scan = Scan._at(program, sizes, reverse)
+        scan = Scan._at(program, sizes, reverse, compute)
         if not scan.traced_masks:
             return scan
-        return replace(scan, in_evaluation=Scan._at(expectation(program), sizes, reverse))
+        return replace(scan, in_evaluation=Scan._at(expectation(program), sizes, reverse, compute))
 
     @staticmethod
-    def _at(program: Program, sizes: Sizes, reverse: bool) -> Scan:
+    def _at(program: Program, sizes: Sizes, reverse: bool, compute: Products | None) -> Scan:
         scheduled = plan(program)
         return Scan(
             plan=scheduled,
@@ -96,10 +105,11 @@ class Scan:
             traced_masks=_masks(_traced_masks(program), sizes),
             traced=tuple((name, variable.width(sizes)) for name, variable in traceable(program)),
             reverse=reverse,
+            compute=compute,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Scan.of, (self.program, *self.sizes, self.reverse)
+        return Scan.of, (self.program, *self.sizes, self.reverse, self.compute)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Scan:
         return self  # nothing in it changes
@@ -114,6 +124,10 @@ class Scan:
         """Whether it has no units or no input: only the reference engine computes with arrays of no elements."""
         return 0 in (self.sizes.input, self.sizes.hidden)
 
+    def computing(self, compute: Products | None) -> Scan:
+        """The scan with products of another precision."""
+        return Scan.of(self.program, *self.sizes, self.reverse, compute)
+
     def in_mode(self, training: bool) -> Scan:
         """The scan as it runs in training, or outside of it."""
         return self if training or self.in_evaluation is None else self.in_evaluation
@@ -121,7 +135,7 @@ class Scan:
     def spec(self, traced: bool = False) -> ScanSpec:
         """The scan as engines take it; with ``traced`` it gives every named variable at every step."""
         scheduled = plan(self.program, traced=True) if traced else self.plan
-        return ScanSpec(scheduled, self.sizes, self.reverse)
+        return ScanSpec(scheduled, self.sizes, self.reverse, self.compute)
 
     def draw(self, sequences: Sequences, batch: int, training: bool, traced: bool = False) -> list[Tensor]:
         """The random masks of one call, each with x's leading dimensions."""

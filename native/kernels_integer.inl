@@ -1,0 +1,433 @@
+// Products of whole numbers of 8 bits, with exact sums of 32 bits; and of floats that are rounded to such numbers.
+//
+// A word holds four numbers of consecutive k, the first in its lowest bits: those of a row are unsigned, those of a
+// packed matrix signed. Sums are exact, so that every order and every instruction gives the same bits. A panel is
+// followed by one row of words that holds the scales of its columns, and then, for each chain, by one row with `offset`
+// times the sums of its columns: where rounded numbers of rows must be unsigned, they are offset by 128.
+
+typedef unsigned char Bytes __attribute__((vector_size(RECURRA_LANES)));
+typedef short Shorts __attribute__((vector_size(RECURRA_LANES * 4)));
+
+#if defined(__AVX512VNNI__) || defined(RECURRA_EMULATES_VNNI)
+constexpr std::size_t row_parts = 1;     // words of a row for each word of a column
+constexpr std::size_t integer_rows = 6;  // of a tile
+#else
+constexpr std::size_t row_parts = 2;  // those of even k, then those of odd k, each in 16 bits
+constexpr std::size_t integer_rows = lanes == 16 ? 5 : 4;
+#endif
+constexpr std::size_t integer_memory = 16384;  // words for rows; at least two rows of a chain
+constexpr std::size_t most_integer_rows = 64;  // that go through all panels together
+
+// The sums of the products of two pairs of 16 bits.
+inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
+  const Words both = Words{} + row;
+#if defined(__AVX512F__)
+  return sum + (Words)_mm512_madd_epi16((__m512i)both, (__m512i)column);
+#elif defined(__AVX2__) && RECURRA_LANES == 8
+  return sum + (Words)_mm256_madd_epi16((__m256i)both, (__m256i)column);
+#elif defined(__SSE2__) && RECURRA_LANES == 4
+  return sum + (Words)_mm_madd_epi16((__m128i)both, (__m128i)column);
+#else
+  return sum + (both & 0xffffu) * (Words)((Ints)((Words)column << 16) >> 16) +
+         (both >> 16) * (Words)((Ints)column >> 16);
+#endif
+}
+
+// The numbers of even and odd k in a column's word, each in 16 bits.
+inline Shorts even_numbers(Words column) { return (Shorts)(((Shorts)column << 8) >> 8); }
+inline Shorts odd_numbers(Words column) { return (Shorts)((Shorts)column >> 8); }
+
+// Adds, to each lane of a sum, the products of the four numbers of a row's word and those of a column's word.
+#if defined(__AVX512VNNI__)
+inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t, Words column) {
+  return (Words)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi32((int)*row), (__m512i)column);
+}
+#elif defined(RECURRA_EMULATES_VNNI)
+inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t, Words column) {
+  for (std::size_t l = 0; l < lanes; ++l) {
+    for (int j = 0; j < 4; ++j) {
+      sum[l] += (std::uint32_t)((int)(*row >> 8 * j & 0xffu) * (int)(signed char)(column[l] >> 8 * j & 0xffu));
+    }
+  }
+  return sum;
+}
+#else
+inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  return add_pairs(add_pairs(sum, row[0], even_numbers(column)), row[odd], odd_numbers(column));
+}
+#endif
+
+// Stores a vector of words of a row, in the parts that add_integers() takes.
+inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
+  if constexpr (row_parts == 1) {
+    store((float*)row, (Floats)words);
+  } else {
+    store((float*)row, (Floats)(words & 0x00ff00ffu));
+    store((float*)(row + odd), (Floats)(words >> 8 & 0x00ff00ffu));
+  }
+}
+
+#if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_EMULATES_VNNI)
+// Rounded numbers of rows are from -127 to 127, as magnitudes and as they are: with the sign moved to the column's, the
+// sum of two products fits into 16 bits, so that four are one instruction more.
+constexpr std::uint32_t offset = 0;
+
+inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  const __m256i moved = _mm256_sign_epi8((__m256i)column, _mm256_set1_epi32((int)row[odd]));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32((int)row[0]), moved);
+  return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
+  store((float*)row, (Floats)_mm256_abs_epi8((__m256i)numbers));
+  store((float*)(row + odd), (Floats)numbers);
+}
+#else
+constexpr std::uint32_t offset = 128;
+
+inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  return add_integers(sum, row, odd, column);
+}
+
+inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
+  store_row_words(row, odd, numbers ^ 0x80808080u);
+}
+#endif
+
+// Computes the sums of R rows times P panels of N vectors each. Words of a row are `row_stride` apart, its parts `odd`.
+template <bool Rounded, int R, int N, int P>
+inline void integer_sums(Words (*sums)[N * P], const std::uint32_t* rows, std::size_t row_stride, std::size_t odd,
+                         std::size_t words, const float* panels, std::size_t panel_size) {
+  Words totals[R][N * P] = {};
+  for (std::size_t k = 0; k < words; ++k) {
+    Words b[N * P];
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) {
+      b[v] = (Words)load(panels + (v / N) * panel_size + (k * N + v % N) * lanes);
+    }
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      RECURRA_UNROLL
+      for (int v = 0; v < N * P; ++v) {
+        const std::uint32_t* row = rows + r * row_stride + k;
+        totals[r][v] = Rounded ? add_rounded(totals[r][v], row, odd, b[v]) : add_integers(totals[r][v], row, odd, b[v]);
+      }
+    }
+  }
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    RECURRA_UNROLL
+    for (int v = 0; v < N * P; ++v) sums[r][v] = totals[r][v];
+  }
+}
+
+// ---- floats rounded to whole numbers ----
+
+// Keeps a multiplication apart from an addition behind it: where one instruction does both, bits would differ.
+inline Floats apart(Floats x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x));
+#elif defined(__SSE2__) && RECURRA_LANES <= 8
+  asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  asm("" : "+m"(x));
+#endif
+  return x;
+}
+
+// Rounds x times an inverse scale to the nearest whole number, ties to even, which is added to 0x4b400000.
+inline Words whole_numbers(Floats x, Floats inverse) {
+  return (Words)(apart(x * inverse) + splat(0x1.8p23f));  // from 2^23 on, floats are whole numbers
+}
+
+// The four numbers of each word, from four vectors of numbers from -128 to 127.
+inline Words words_of_bytes(const Words* numbers) {
+#if defined(__AVX512F__)
+  __m128i parts[4];
+  RECURRA_UNROLL
+  for (int i = 0; i < 4; ++i) parts[i] = _mm512_cvtepi32_epi8((__m512i)numbers[i]);
+  Words words;
+  __builtin_memcpy(&words, parts, sizeof words);
+  return words;
+#elif defined(__AVX2__) && RECURRA_LANES == 8
+  const __m256i low = _mm256_packs_epi32((__m256i)numbers[0], (__m256i)numbers[1]);
+  const __m256i high = _mm256_packs_epi32((__m256i)numbers[2], (__m256i)numbers[3]);
+  return (Words)_mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+#elif defined(__SSE2__) && RECURRA_LANES == 4
+  return (Words)_mm_packs_epi16(_mm_packs_epi32((__m128i)numbers[0], (__m128i)numbers[1]),
+                                _mm_packs_epi32((__m128i)numbers[2], (__m128i)numbers[3]));
+#else
+  Bytes parts[4];
+  RECURRA_UNROLL
+  for (int i = 0; i < 4; ++i) parts[i] = __builtin_convertvector(numbers[i], Bytes);
+  Words words;
+  __builtin_memcpy(&words, parts, sizeof words);
+  return words;
+#endif
+}
+
+// The scale of numbers, and its inverse; from the bits of the largest magnitude.
+struct Scale {
+  float scale, inverse;
+};
+
+inline Scale scale_of_bits(std::uint32_t bits) {
+  if (bits >= 0x7f800000u) return {__builtin_nanf(""), 0};  // infinite, or not a number
+  float most;
+  __builtin_memcpy(&most, &bits, sizeof most);
+  if (most < 0x1p-100f) return {0, 0};  // its inverse would be too large
+  return {most / 127, 127 / most};
+}
+
+inline Ints larger_bits(Ints a, Floats x) {
+  const Ints b = (Ints)((Words)x & 0x7fffffffu);
+  return a > b ? a : b;
+}
+
+inline Scale scale_of_row(const float* row, std::size_t k_count) {
+  Ints most[4] = {};
+  std::size_t k = 0;
+  for (; k + 4 * lanes <= k_count; k += 4 * lanes) {
+    RECURRA_UNROLL
+    for (std::size_t i = 0; i < 4; ++i) most[i] = larger_bits(most[i], load(row + k + i * lanes));
+  }
+  for (; k < k_count; k += lanes) {
+    most[0] = larger_bits(most[0], load_part(row + k, k_count - k < lanes ? k_count - k : lanes));
+  }
+  for (std::size_t i = 1; i < 4; ++i) most[0] = most[0] > most[i] ? most[0] : most[i];
+  int all = 0;
+  for (std::size_t l = 0; l < lanes; ++l) all = most[0][l] > all ? most[0][l] : all;
+  return scale_of_bits((std::uint32_t)all);
+}
+
+// Rounds `length` numbers of a row; a last word that is not full is filled with zeros.
+inline void round_to_integers(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
+                              float inverse) {
+  for (std::size_t k = 0; k < length; k += 4 * lanes) {
+    Words numbers[4];
+    RECURRA_UNROLL
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::size_t at = k + i * lanes, left = at < length ? length - at : 0;
+      const Floats x = left >= lanes ? load(row + at) : left == 0 ? Floats{} : load_part(row + at, left);
+      numbers[i] = whole_numbers(x, splat(inverse)) - 0x4b400000u;
+    }
+    store_rounded(words + k / 4, odd, words_of_bytes(numbers));
+  }
+}
+
+// Packs one panel: rounds its columns, each with a scale of its own.
+inline void pack_integers(float* panel, std::size_t k_count, const Source<float>* sources, std::size_t vectors) {
+  constexpr std::size_t together = 32;  // a multiple of the lanes, so that they are transposed in registers
+  float wide[together * panel_vectors * lanes];
+  const std::size_t width = vectors * lanes;
+  // Calls f(k, rows) for some rows at a time, which lie in `wide`.
+  const auto each_rows = [&](auto f) {
+    Source<float> from[panel_vectors];
+    for (std::size_t k = 0; k < k_count; k += together) {
+      const std::size_t count = k_count - k < together ? k_count - k : together;
+      for (std::size_t v = 0; v < vectors; ++v) {
+        from[v] = sources[v];
+        from[v].base += (std::ptrdiff_t)k * sources[v].row_stride;
+      }
+      pack<float>(wide, count, from, vectors);
+      f(k, count);
+    }
+  };
+  Ints most[panel_vectors] = {};
+  each_rows([&](std::size_t, std::size_t count) {
+    for (std::size_t row = 0; row < count; ++row) {
+      for (std::size_t v = 0; v < vectors; ++v) {
+        most[v] = larger_bits(most[v], load((const float*)wide + row * width + v * lanes));
+      }
+    }
+  });
+  Floats scales[panel_vectors], inverses[panel_vectors];
+  for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const Scale scale = scale_of_bits((std::uint32_t)most[v][l]);
+      scales[v][l] = scale.scale, inverses[v][l] = scale.inverse;
+    }
+  }
+  float* const end = panel + (k_count + 3) / 4 * width;
+  Words sums[panel_vectors] = {};
+  for (std::size_t v = 0; v < vectors; ++v) {
+    store(end + v * lanes, scales[v]);
+    store(end + width + v * lanes, Floats{});
+  }
+  each_rows([&](std::size_t first, std::size_t count) {
+    for (std::size_t v = 0; v < vectors; ++v) {
+      for (std::size_t row = 0; row < count; row += 4) {
+        Words word = {};
+        for (std::size_t j = 0; j < 4 && row + j < count; ++j) {
+          const Words q = whole_numbers(load((const float*)wide + (row + j) * width + v * lanes), inverses[v]);
+          word |= (q & 0xffu) << (8 * j);
+          sums[v] += (Words)((Ints)(q << 24) >> 24);
+        }
+        store(panel + (first + row) / 4 * width + v * lanes, (Floats)word);
+      }
+      if ((first + count) % integer_chain == 0 || first + count == k_count) {
+        store(end + (1 + first / integer_chain) * width + v * lanes, (Floats)(sums[v] * offset));
+        sums[v] = Words{};
+      }
+    }
+  });
+}
+
+// The rows of a chain, rounded.
+struct IntegerRows {
+  const std::uint32_t* words;
+  std::size_t stride, odd, count;  // words from row to row and between the parts of a row; the words of a part
+  const float* scales;
+  std::size_t first;  // the number of the first row
+  std::size_t begin;  // the k of the chain's beginning
+};
+
+// Computes one chain of R rows times P panels of N vectors each, from row `row` of `rows` on.
+template <int R, int N, int P>
+inline void integer_tile(const IntegerRows& rows, std::size_t row, const float* panels, std::size_t k_count,
+                         const Column<float>* columns) {
+  const std::size_t panel_size = words_of(Form::integer, k_count) * N * lanes;
+  Words sums[R][N * P];
+  const std::uint32_t* words = rows.words + row * rows.stride;
+  integer_sums<true, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, panels + rows.begin / 4 * N * lanes,
+                              panel_size);
+  const std::size_t end = (k_count + 3) / 4 * N, offsets = end + (1 + rows.begin / integer_chain) * N;
+  RECURRA_UNROLL
+  for (int v = 0; v < N * P; ++v) {
+    const float* panel = panels + (v / N) * panel_size + v % N * lanes;
+    const Floats scale = load(panel + end * lanes);
+    const Words moved = (Words)load(panel + offsets * lanes);
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Floats sum = __builtin_convertvector((Ints)(sums[r][v] - moved), Floats);
+      finish(columns[v], rows.first + row + (std::size_t)r, rows.begin == 0,
+             apart(sum * (splat(rows.scales[row + (std::size_t)r]) * scale)));
+    }
+  }
+}
+
+// Multiplies rounded rows by all vectors.
+inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, std::size_t k, const float* panels,
+                                  const Column<float>* columns, std::size_t vectors) {
+  constexpr int V = panel_vectors;
+  constexpr int P = 8 / V;  // a single row needs enough sums in flight to hide the latency of an addition
+  const auto from = [&](std::size_t v) { return panels + words_of(Form::integer, k) * v * lanes; };
+  std::size_t v = 0;
+  if (count == 1) {
+    for (; v + V * P <= vectors; v += V * P) integer_tile<1, V, P>(rows, 0, from(v), k, columns + v);
+  }
+  const auto panel = [&]<int N>() {
+    each_tile<integer_rows>(count,
+                            [&]<int R>(std::size_t row) { integer_tile<R, N, 1>(rows, row, from(v), k, columns + v); });
+  };
+  for (; v + V <= vectors; v += V) panel.template operator()<V>();
+  if constexpr (V > 3) {
+    if (vectors - v == 3) return panel.template operator()<3>();
+  }
+  if constexpr (V > 2) {
+    if (vectors - v == 2) return panel.template operator()<2>();
+  }
+  if (vectors - v == 1) panel.template operator()<1>();
+}
+
+// Routines::multiply of rounded numbers: each row is rounded with a scale of its own.
+void multiply_integers(const float* const* a, std::size_t rows, std::size_t k, const Packed<float>& matrix,
+                       const Column<float>* columns, std::size_t vectors) {
+  std::uint32_t words[integer_memory + 2 * lanes];
+  float scales[most_integer_rows], inverses[most_integer_rows];
+  const std::size_t longest = k < integer_chain ? k : integer_chain;
+  const std::size_t part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
+  const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
+  const std::size_t together = fitting < most_integer_rows ? fitting : most_integer_rows;
+  for (std::size_t first = 0; first < rows; first += together) {
+    const std::size_t count = rows - first < together ? rows - first : together;
+    for (std::size_t r = 0; r < count; ++r) {
+      const Scale scale = scale_of_row(a[first + r], k);
+      scales[r] = scale.scale, inverses[r] = scale.inverse;
+    }
+    std::size_t begin = 0;
+    do {
+      const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
+      for (std::size_t r = 0; r < count; ++r) {
+        round_to_integers(words + r * stride, part, a[first + r] + begin, length, inverses[r]);
+      }
+      multiply_rounded_rows({words, stride, part, (length + 3) / 4, scales, first, begin}, count, k, matrix.panels,
+                            columns, vectors);
+      begin += length;
+    } while (begin < k);
+  }
+}
+
+// ---- whole numbers as they are ----
+
+void pack_bytes(std::uint32_t* panels, std::size_t k_count, const std::int8_t* base, std::ptrdiff_t row_stride,
+                std::ptrdiff_t column_stride, std::size_t columns) {
+  const std::size_t vectors = (columns + lanes - 1) / lanes;
+  for (std::size_t v = 0, count; v < vectors; v += count) {
+    count = vectors - v < panel_vectors ? 1 : panel_vectors;
+    const std::size_t width = count * lanes;
+    for (std::size_t k = 0; k < k_count; k += 4) {
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t column = v * lanes + i;
+        std::uint32_t word = 0;
+        for (std::size_t j = 0; j < 4 && k + j < k_count && column < columns; ++j) {
+          const std::ptrdiff_t at = (std::ptrdiff_t)(k + j) * row_stride + (std::ptrdiff_t)column * column_stride;
+          word |= (std::uint32_t)(std::uint8_t)base[at] << (8 * j);
+        }
+        *panels++ = word;
+      }
+    }
+  }
+}
+
+template <int R, int N>
+inline void byte_tile(const std::uint32_t* rows, std::size_t stride, std::size_t part, std::size_t words,
+                      const float* panel, std::int32_t* out, std::ptrdiff_t out_stride, bool more) {
+  Words sums[R][N];
+  integer_sums<false, R, N, 1>(sums, rows, stride, part, words, panel, 0);
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < N; ++v) {
+      float* to = (float*)(out + r * out_stride) + v * lanes;
+      store(to, (Floats)(more ? (Words)load((const float*)to) + sums[r][v] : sums[r][v]));
+    }
+  }
+}
+
+// Lays the numbers of a row out as add_integers() takes them; a last word that is not full is filled with zeros.
+inline void lay_bytes(std::uint32_t* words, std::size_t odd, const std::uint8_t* row, std::size_t length) {
+  for (std::size_t k = 0; k < length; k += 4 * lanes) {
+    Words four = {};
+    __builtin_memcpy(&four, row + k, length - k < 4 * lanes ? length - k : 4 * lanes);
+    store_row_words(words + k / 4, odd, four);
+  }
+}
+
+void multiply_bytes(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
+                    std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors) {
+  std::uint32_t words[integer_memory + 2 * lanes];
+  const std::size_t longest = k < integer_chain ? k : integer_chain;
+  const std::size_t part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
+  const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
+  const std::size_t together = fitting < most_integer_rows ? fitting : most_integer_rows;
+  for (std::size_t first = 0; first < rows; first += together) {
+    const std::size_t count = rows - first < together ? rows - first : together;
+    std::size_t begin = 0;
+    do {
+      const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
+      for (std::size_t r = 0; r < count; ++r) lay_bytes(words + r * stride, part, a[first + r] + begin, length);
+      const auto panel = [&]<int N>(std::size_t v) {
+        const float* from = (const float*)panels + ((k + 3) / 4 * v + begin / 4 * N) * lanes;
+        each_tile<integer_rows>(count, [&]<int R>(std::size_t row) {
+          byte_tile<R, N>(words + row * stride, stride, part, (length + 3) / 4, from,
+                          out + (std::ptrdiff_t)(first + row) * out_stride + v * lanes, out_stride, begin > 0);
+        });
+      };
+      std::size_t v = 0;
+      for (; v + panel_vectors <= vectors; v += panel_vectors) panel.template operator()<(int)panel_vectors>(v);
+      for (; v < vectors; ++v) panel.template operator()<1>(v);
+      begin += length;
+    } while (begin < k);
+  }
+}

@@ -1,0 +1,20 @@
+// The code of amx_bf16.cpp, with its vectors in pairs of AVX2's and its tiles in plain C++: for tests.
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "amx_emulated.cpp must be compiled with -mavx2 -mfma"
+#elif defined(__AVX512F__)
+#error "amx_emulated.cpp must be compiled without AVX-512: CPUs that lack it run this code"
+#endif
+
+#define RECURRA_LANES 16
+#define RECURRA_PANEL 4
+#define RECURRA_QUANTIZED_FROM {64 << 10, 4 << 20}
+#define RECURRA_TILES
+#define RECURRA_EMULATED_TILES
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_amx_emulated;
+const Kernels kernels_amx_emulated = {
+    "amx_emulated",   lanes,        dot, routines<float>, routines<double>, tiled_routines, Bf16Order::blocks, true,
+    integer_routines, byte_routines};
+}  // namespace recurra

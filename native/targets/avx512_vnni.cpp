@@ -1,0 +1,21 @@
+// AVX-512 with products of bytes: Intel since Cascade Lake and Ice Lake.
+#if !defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || !defined(__AVX512VL__) || \
+    !defined(__FMA__) || !defined(__AVX512VNNI__)
+#error "avx512_vnni.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vnni -mfma"
+#endif
+
+#if defined(__AVX512BF16__)
+#error "avx512_vnni.cpp must be compiled without products of bfloat16: CPUs that lack them run this code"
+#endif
+
+#define RECURRA_LANES 16
+#define RECURRA_PANEL 4
+#define RECURRA_QUANTIZED_FROM {64 << 10, 1 << 20}
+#include "../kernels.inl"
+
+namespace recurra {
+extern const Kernels kernels_avx512_vnni;
+const Kernels kernels_avx512_vnni = {
+    "avx512_vnni",    lanes,        dot, routines<float>, routines<double>, rounded_routines, Bf16Order::pairs, false,
+    integer_routines, byte_routines};
+}  // namespace recurra

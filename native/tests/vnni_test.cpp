@@ -1,0 +1,72 @@
+// Compares kernels whose products of bytes are those of AVX512_VNNI, written in plain C++, with the target's own.
+#include <cstdint>
+#include <cstdio>
+#include <vector>
+
+#include "kernels.h"
+
+namespace recurra {
+extern const Kernels kernels_plain, kernels_emulated;
+}
+
+template <class T>
+static T drawn(std::uint32_t& state) {
+  state = state * 1664525u + 1013904223u;
+  return static_cast<T>(static_cast<std::int32_t>(state) >> 8);
+}
+
+// The results of floats and of bytes, by the kernels of one table.
+static std::vector<float> results(const recurra::Kernels& kernels, std::size_t rows, std::size_t k,
+                                  std::size_t columns) {
+  std::uint32_t state = 1;
+  const auto& r = kernels.int8;
+  const std::size_t vectors = (columns + r.lanes - 1) / r.lanes, width = vectors * r.lanes;
+  std::vector<float> a(rows * k), b(k * width), out(rows * width), init(r.lanes);
+  for (float& x : a) x = drawn<float>(state);
+  for (float& x : b) x = drawn<float>(state);
+  std::vector<float> panels(recurra::words_of(recurra::Form::integer, k) * width);
+  std::vector<recurra::Column<float>> to;
+  for (std::size_t v = 0; v < vectors; ++v) {
+    const recurra::Source<float> source{b.data() + v * r.lanes, static_cast<std::ptrdiff_t>(width), 1, r.lanes};
+    to.push_back({out.data() + v * r.lanes, static_cast<std::ptrdiff_t>(width), init.data(), 0});
+    if (v % r.panel_vectors != 0) continue;
+    std::vector<recurra::Source<float>> sources;
+    for (std::size_t n = v; n < vectors && n < v + r.panel_vectors; ++n) {
+      sources.push_back(source);
+      sources.back().base = b.data() + n * r.lanes;
+    }
+    r.pack(panels.data() + recurra::words_of(recurra::Form::integer, k) * v * r.lanes, k, sources.data(),
+           sources.size());
+  }
+  std::vector<const float*> at;
+  for (std::size_t n = 0; n < rows; ++n) at.push_back(a.data() + n * k);
+  r.multiply(at.data(), rows, k, {panels.data(), recurra::Form::integer}, to.data(), vectors);
+  std::vector<std::uint8_t> bytes(rows * k);
+  std::vector<std::int8_t> matrix(k * columns);
+  for (auto& x : bytes) x = drawn<std::uint8_t>(state);
+  for (auto& x : matrix) x = drawn<std::int8_t>(state);
+  std::vector<std::uint32_t> packed((k + 3) / 4 * width);
+  kernels.integers.pack(packed.data(), k, matrix.data(), static_cast<std::ptrdiff_t>(columns), 1, columns);
+  std::vector<const std::uint8_t*> from;
+  for (std::size_t n = 0; n < rows; ++n) from.push_back(bytes.data() + n * k);
+  std::vector<std::int32_t> sums(rows * width);
+  kernels.integers.multiply(from.data(), rows, k, packed.data(), sums.data(), static_cast<std::ptrdiff_t>(width),
+                            vectors);
+  for (std::size_t n = 0; n < rows; ++n) {
+    for (std::size_t c = 0; c < columns; ++c) out.push_back(static_cast<float>(sums[n * width + c]));
+  }
+  return out;
+}
+
+int main() {
+  int different = 0;
+  for (std::size_t k : {1, 4, 7, 16, 33, 130}) {
+    for (std::size_t rows : {1, 2, 7, 13}) {
+      for (std::size_t columns : {1, 9, 40}) {
+        different +=
+            results(recurra::kernels_plain, rows, k, columns) != results(recurra::kernels_emulated, rows, k, columns);
+      }
+    }
+  }
+  std::printf("%d different", different);
+}
