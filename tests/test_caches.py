@@ -23,7 +23,7 @@ NO_CACHES = {
         "graph.running.NodeStep.attributes",
         "graph.settling.memory.Buffers._owners",
     ),
-    *("nn.graphs.translate._Translator._sizes", "nn.graphs.translate._Translator._values"),
+    *(f"nn.graphs.translate._Translator.{name}" for name in ("_sizes", "_tensors", "_values")),
     "nn.graphs.writer.NodeWriter.tensors",
 }
 

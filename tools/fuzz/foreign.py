@@ -7,8 +7,9 @@ import json
 import pickle
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def foreign() -> Iterator[tuple[str, bytes]]:
     }  # fmt: skip
     arrays = {name: draw.uniform(-1, 1, shape).astype("f4") for name, shape in keras.items()}
     yield "hdf5-plain", hdf5(arrays, {})
+    yield "hdf5-chunks", hdf5({**arrays, "out/kernel": Chunked(arrays["out/kernel"], (1, 1))}, {})
     yield "hdf5-newer", hdf5_newer(arrays["lstm/lstm_cell/bias"], {"name": "bias"})
     whole = {f"model_weights/{name}": value for name, value in arrays.items()}
     yield "hdf5-model", hdf5(whole, {"": {"model_config": json.dumps(_config())}})
@@ -162,6 +164,13 @@ def _text(name: str, value: str) -> bytes:
 _FLOAT = struct.pack("<BBBBIHHBBBBI", 0x11, 0x20, 31, 0, 4, 0, 32, 23, 8, 0, 23, 127)
 
 
+class Chunked(NamedTuple):
+    """An array that is stored in chunks, compressed."""
+
+    array: Array
+    chunk: tuple[int, int]
+
+
 class _File:
     """The bytes of a file, to which objects are added."""
 
@@ -180,12 +189,34 @@ class _File:
         layout = struct.pack("<BBQQ", 3, 1, place, array.nbytes)
         return self.add(_header([_message(1, shape), _message(3, _FLOAT), _message(8, layout)]))
 
+    def chunked(self, given: Chunked) -> int:
+        """Add an array of two dimensions in chunks, through the filters shuffle and gzip."""
+        (rows, columns), chunk = given.array.shape, given.chunk
+        entries = b""
+        for row in range(0, rows, chunk[0]):
+            for column in range(0, columns, chunk[1]):
+                part = given.array[row : row + chunk[0], column : column + chunk[1]]
+                data = zlib.compress(np.frombuffer(part.tobytes(), np.uint8).reshape(-1, 4).T.tobytes())
+                entries += struct.pack("<IIQQQQ", len(data), 0, row, column, 0, self.add(data))
+        used = len(entries) // 40
+        tree = self.add(struct.pack("<4sBBH", b"TREE", 1, 0, used) + _NOWHERE * 2 + entries + bytes(32))
+        layout = struct.pack("<BBBQIII", 3, 2, 3, tree, *chunk, 4)
+        filters = struct.pack("<BB6x", 1, 2)
+        filters += struct.pack("<HHHHII", 2, 0, 0, 1, 4, 0) + struct.pack("<HHHHII", 1, 0, 0, 1, 4, 0)
+        shape = struct.pack("<BBB5xQQ", 1, 2, 0, rows, columns)
+        return self.add(_header([_message(1, shape), _message(3, _FLOAT), _message(8, layout), _message(11, filters)]))
+
+    def _member(self, child: Any, path: str, texts: Mapping[str, Mapping[str, str]]) -> int:
+        if isinstance(child, Chunked):
+            return self.chunked(child)
+        return self.array(child) if isinstance(child, np.ndarray) else self.group(child, path, texts)
+
     def group(self, tree: Mapping[str, Any], path: str, texts: Mapping[str, Mapping[str, str]]) -> int:
         """Add a group with all that is in it."""
         members = {}
         for name, child in sorted(tree.items()):
             inside = f"{path}/{name}" if path else name
-            members[name] = self.array(child) if isinstance(child, np.ndarray) else self.group(child, inside, texts)
+            members[name] = self._member(child, inside, texts)
         names = b"".join((bytes(8), *(_padded(name.encode() + b"\0") for name in members)))
         heap = self.add(struct.pack("<4sB3xQQQ", b"HEAP", 0, len(names), 1, self.add(names)))
         entries, at = b"", 8
@@ -200,11 +231,11 @@ class _File:
         return self.add(_header(messages + [_text(*pair) for pair in texts.get(path, {}).items()]))
 
 
-def hdf5(arrays: Mapping[str, Array], texts: Mapping[str, Mapping[str, str]]) -> bytes:
+def hdf5(arrays: Mapping[str, Array | Chunked], texts: Mapping[str, Mapping[str, str]]) -> bytes:
     """The bytes of an HDF5 file.
 
     Args:
-        arrays: arrays of float32 by path.
+        arrays: arrays of float32 by path, or arrays in chunks.
         texts: the attributes of groups, by the groups' paths.
     """
     tree: dict[str, Any] = {}

@@ -230,6 +230,11 @@ def fixed_size(size: Any) -> int | None:
     return size if isinstance(size, int) else size.node.maybe_as_int()
 
 
+def promise(condition: Any) -> None:
+    """Tell torch.export what holds for sizes that follow from numbers."""
+    torch._check(condition)  # type: ignore[no-untyped-call]
+
+
 def operation_of(target: object) -> str | None:
     """The name of an operation in an exported program, such as ``aten.relu.default``; None for another function."""
     return str(target) if isinstance(target, torch._ops.OpOverload) else None

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.engines.torch_internals import is_jit_traced
 from recurra.mistakes import address
+from recurra.nn.running.exported_packing import batch_of, has_all_rows
 
 
 def check_packed(packed: PackedSequence) -> int:
@@ -27,14 +28,16 @@ def check_packed(packed: PackedSequence) -> int:
     data, batch_sizes, order, back = packed
     if batch_sizes.is_floating_point() and torch.compiler.is_exporting():  # torch's own account of the packing is wrong
         raise RuntimeError(
-            "torch.export does not record pack_padded_sequence rightly: give padded input; torch.jit.trace and "
-            "torch.onnx.export(dynamo=False) record packed sequences, recurra.onnx.export(lengths=True) writes lengths"
+            "torch.export does not record pack_padded_sequence rightly: give padded input; recurra.save(…, example=…), "
+            "torch.jit.trace and torch.onnx.export(dynamo=False) record packed sequences"
         )
     if batch_sizes.dim() != 1 or batch_sizes.is_floating_point() or batch_sizes.dtype == torch.bool:
         raise ValueError(f"packed batch_sizes must be whole numbers (steps,); got {tuple(batch_sizes.shape)}")
     if batch_sizes.shape[0] == 0:
         wanted = "packed input must have at least one time step"
         raise RuntimeError(f"{wanted}: all of its sequences are empty {address('empty-sequences')}")
+    if has_all_rows():
+        return batch_of(data, batch_sizes)
     if torch.compiler.is_compiling():  # numbers are not known while a graph is made
         return int(batch_sizes[0]) if order is None else order.shape[0]
     if is_jit_traced():  # a number of the example's would be fixed in the graph

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence, invert_permutation, pad_sequence
 
 from recurra.mistakes import address
 from recurra.nn.packed_checks import check_packed
+from recurra.nn.running.exported_packing import has_all_rows
 
 __all__ = [
     "PackedSequence",
@@ -59,6 +60,9 @@ def pack_padded_sequence(
         RuntimeError: the wrong number of lengths, one below 1 (0 with ``allow_empty``) or beyond seq_len, lengths that
             are not in decreasing order although ``enforce_sorted`` asks for it, or no sequence with a time step.
     """
+    if has_all_rows():  # the numbers are not known
+        given = lengths if isinstance(lengths, Tensor) else torch.as_tensor(lengths)
+        return rnn.pack_padded_sequence(input, given, batch_first, enforce_sorted)
     numbers = _check_lengths(input, lengths, batch_first, 0 if allow_empty else 1)
     if enforce_sorted and numbers != sorted(numbers, reverse=True):
         raise RuntimeError(
@@ -145,9 +149,9 @@ def pad_packed_sequence(
     if not isinstance(sequence, PackedSequence):
         raise TypeError(f"a PackedSequence is needed, not a {type(sequence).__name__}")
     batch = check_packed(sequence)
-    filled = int(sequence.batch_sizes[0])
-    if batch == filled:
+    if has_all_rows() or batch == int(sequence.batch_sizes[0]):
         return rnn.pad_packed_sequence(sequence, batch_first, padding_value, total_length)
+    filled = int(sequence.batch_sizes[0])
     dense = PackedSequence(sequence.data, sequence.batch_sizes)
     padded, lengths = rnn.pad_packed_sequence(dense, batch_first, padding_value, total_length)
     dimension = 0 if batch_first else 1

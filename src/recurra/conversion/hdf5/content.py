@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from recurra.conversion.archive import most_bytes
 from recurra.errors import FileFormatError
 
 NOWHERE = 2**64 - 1  # the address of what is not there
@@ -21,6 +22,7 @@ class Content:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.left = MAX_STEPS
+        self._unpacked = most_bytes(len(data))
 
     def step(self, count: int = 1) -> None:
         """Note that something was looked at.
@@ -31,6 +33,16 @@ class Content:
         self.left -= count
         if self.left < 0:
             raise FileFormatError(f"more than {MAX_STEPS} objects, or objects that contain each other")
+
+    def unpack(self, count: int) -> None:
+        """Note that an array of so many bytes is made from chunks.
+
+        Raises:
+            FileFormatError: the file's arrays would unpack to too much.
+        """
+        self._unpacked -= count
+        if self._unpacked < 0:
+            raise FileFormatError(f"its arrays would unpack to more than {most_bytes(len(self.data))} bytes")
 
     def piece(self, at: int, count: int) -> bytes:
         """The bytes at a position.

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from recurra.conversion.hdf5.chunks import read_chunks
 from recurra.conversion.hdf5.content import NOWHERE, Content, decoded
+from recurra.conversion.hdf5.filters import filters_of
 from recurra.conversion.hdf5.messages import ATTRIBUTE, DATASPACE, DATATYPE, FILTERS, LAYOUT, Message
 from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
@@ -19,12 +21,12 @@ MAX_TEXT = 16 * 2**20  # bytes
 _WHOLE, _REAL, _TEXT, _OPAQUE, _VARYING = 0, 1, 3, 5, 9  # classes of datatypes
 _FLOATS = {(2, 5, 10): "f2", (4, 8, 23): "f4", (8, 11, 52): "f8"}  # by bytes, bits of exponent and of mantissa
 _BFLOAT16 = (2, 8, 7)
-_COMPACT, _CONTIGUOUS = 0, 1
+_COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _SCALAR, _NULL = 0, 2
 
 
 def array_of(content: Content, own: list[Message], attributes: dict[str, str]) -> Array | Unread:
-    """The array of an object with these messages, read-only; ``Unread`` where it holds no numbers, or is packed.
+    """The array of an object with these messages, read-only; ``Unread`` where it has none that are read.
 
     Raises:
         FileFormatError: a message is damaged, or the numbers lie outside of the file.
@@ -36,14 +38,19 @@ def array_of(content: Content, own: list[Message], attributes: dict[str, str]) -
     shape = _shape(content, by_kind[DATASPACE].at)
     if dtype is None or shape is None:
         return Unread("holds no numbers")
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if FILTERS in by_kind:
-        return Unread("is compressed: save it without compression")
-    at = _place(content, by_kind[LAYOUT].at, size)
-    if isinstance(at, Unread):
-        return at
-    array: Array = np.frombuffer(content.piece(at, size), dtype if dtype != "bf16" else "<u2").reshape(shape)
-    return array if dtype != "bf16" else (array.astype(np.uint32) << 16).view(np.float32)
+    kind = np.dtype(dtype if dtype != "bf16" else "<u2")
+    layout = by_kind[LAYOUT].at
+    filters = filters_of(content, by_kind[FILTERS].at) if FILTERS in by_kind else []
+    array: Array | Unread
+    if content.numbers(layout, "BB") == (3, _CHUNKED):
+        array = read_chunks(content, layout, filters, shape, kind)
+    else:
+        size = math.prod(shape) * kind.itemsize
+        at = _place(content, layout, size)
+        array = at if isinstance(at, Unread) else np.frombuffer(content.piece(at, size), kind).reshape(shape)
+    if isinstance(array, Unread) or dtype != "bf16":
+        return array
+    return (array.astype(np.uint32) << 16).view(np.float32)
 
 
 def _dtype(content: Content, at: int, attributes: dict[str, str]) -> str | None:
@@ -90,7 +97,7 @@ def _place(content: Content, at: int, size: int) -> int | Unread:
     elif kind == _CONTIGUOUS:
         place, stored = content.numbers(at + 2, "QQ")
     else:
-        return Unread("is stored in chunks: save it without compression and chunks")
+        return Unread("is stored in chunks in the form of libver='latest': write the file with h5py's defaults")
     if size == 0:
         return 0
     if place == NOWHERE:

@@ -21,7 +21,7 @@ from recurra.graph.build import build
 from recurra.graph.graph import ModelGraph
 from recurra.graph.model import GraphModel
 from recurra.nn.acceleration.accelerate import accelerate, acceleration, restore
-from recurra.nn.acceleration.classes import exported_whole
+from recurra.nn.graphs.recording import recording
 from recurra.nn.graphs.rules.sizes import NO_VALUES
 from recurra.nn.graphs.table import TABLE
 from recurra.nn.graphs.translate import operation_name, translate
@@ -144,7 +144,7 @@ def _exported(module: nn.Module, arguments: Any, options: Any, dynamic_shapes: A
     level = quiet.level
     try:
         quiet.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), exported_whole():
+        with warnings.catch_warnings(), recording():
             warnings.simplefilter("ignore")
             program = torch.export.export(module, arguments, options, dynamic_shapes=given, strict=False)
             if _unknown(program):

@@ -67,6 +67,7 @@ class _Translator:
     def __init__(self, program: ExportedProgram) -> None:
         self._program, self._writer = program, NodeWriter()
         self._values: dict[fx.Node, Any] = {}
+        self._tensors: dict[fx.Node, torch.Tensor] = {}  # the module's own
         self._sizes: dict[str, str] = {}  # names of free sizes, by their symbols
         self.problems: list[str] = []
         self.inputs: list[Declaration] = []
@@ -91,6 +92,7 @@ class _Translator:
         if not isinstance(found, torch.Tensor):
             self.problems.append(f"{spec.target} is no tensor")
             return
+        self._tensors[node] = found.detach()
         if self._dtype(found, str(spec.target)) is None or not any(True for _ in node.users):
             self._values[node] = Ref("", val)
             return
@@ -119,15 +121,38 @@ class _Translator:
         options = {key: self._resolved(each) for key, each in node.kwargs.items()}
         writer.label, writer.operation, writer.result = node.name, name, node.meta.get("val")
         try:
-            if name not in TABLE:
-                raise ValueError("the operation is not supported")
-            value = TABLE[name](writer, *arguments, **options)
+            value = TABLE[name](writer, *arguments, **options) if name in TABLE else self._settled(node)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
             if not self._is_after_problem(node):
                 self.problems.append(f"{name} at {_line_of(node)}: {problem}")
             self._values[node] = _Unknown
             return
         self._values[node] = self._named(value, node.meta.get("val"))
+
+    def _settled(self, node: fx.Node) -> Any:
+        """The result of an operation that is in no table, where it follows from the module's own tensors alone."""
+        try:
+            found = self._evaluated(node)
+        except LookupError:
+            raise ValueError("the operation is not supported") from None
+        values = tuple(found) if isinstance(found, (list, tuple)) else (found,)
+        arrays = [np.array(each.detach().cpu().contiguous().numpy()) for each in values]
+        names = tuple(self._writer.tensor(array, node.name) for array in arrays)
+        return names if isinstance(found, (list, tuple)) else names[0]
+
+    def _evaluated(self, node: fx.Node) -> Any:
+        """The value of a node that follows from the module's own tensors.
+
+        Raises:
+            LookupError: it does not.
+        """
+        if node in self._tensors:
+            return self._tensors[node]
+        if node.op != "call_function" or not callable(node.target):
+            raise LookupError(node.name)
+        arguments: Any = fx.node.map_arg(node.args, self._evaluated)
+        options: Any = fx.node.map_arg(node.kwargs, self._evaluated)
+        return node.target(*arguments, **options)
 
     def _is_after_problem(self, node: fx.Node) -> bool:
         """Whether an operand is not known, so that a further problem says nothing new."""

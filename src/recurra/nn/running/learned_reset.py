@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from recurra.compiler.rewrite import Temporaries, substitute
+from recurra.compiler.resets import resetting
+from recurra.compiler.rewrite import Temporaries
 from recurra.nn.running.scan import Scan
-from recurra.program import Equation, Operand, Program, Variable
+from recurra.program import Equation, Program, Variable
 from recurra.program.operations import AttributeValue
 
 _MARK: Mapping[str, AttributeValue] = {"probability": 0.0, "on": 1.0, "mean": 0.0, "per": "step"}
@@ -46,34 +47,17 @@ def _with_marks(scan: Scan) -> Scan:
 def _with_resets(program: Program) -> Program:
     """The program whose states are those of new parameters where a mark is 1, and those that arrive where it is 0."""
     new = Temporaries(program)
-    mark, is_marked = new.new(()), replace(new.new(()), kind="bool")
+    mark = new.new(())
     taken = {variable.name for variable in program.variables()}
-    entering: dict[Variable, Operand] = {}
     firsts: list[Variable] = []
-    equations = [Equation("mask", (), (mark,), _MARK), Equation("greater", (mark, 0.0), (is_marked,))]
     for state in program.states:
         name = f"{state.name}_0"
         while name in taken:
             name += "_"
-        first, value = Variable(name, state.shape), new.new(state.shape)
         taken.add(name)
-        firsts.append(first)
-        entering[state] = value
-        equations.append(Equation("where", (is_marked, first, state), (value,)))
-    equations += [substitute(equation, entering) for equation in program.equations]
-
-    def entered(variable: Variable) -> Variable:
-        value = entering.get(variable, variable)
-        assert isinstance(value, Variable)
-        return value
-
-    return replace(
-        program,
-        parameters=(*program.parameters, *firsts),
-        equations=tuple(equations),
-        next_states=tuple(map(entered, program.next_states)),
-        output=entered(program.output),
-    )
+        firsts.append(Variable(name, state.shape))
+    changed = resetting(program, new, (Equation("mask", (), (mark,), _MARK),), mark, firsts)
+    return replace(changed, parameters=(*program.parameters, *firsts))
 
 
 def with_marks(scan: Scan, reset: Tensor, masks: Sequence[Tensor], x: Tensor, traced: bool) -> list[Tensor]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, checker, helper, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, checker, helper, numpy_helper
 from onnx.checker import ValidationError
 
 from recurra.errors import OnnxError
@@ -71,11 +72,14 @@ def _names(graph: Graph) -> set[str]:
 
 def _graph(graph: Graph, store: Store, name: str) -> GraphProto:
     writer = GraphWriter(store)
+    uses: Counter[str] = Counter()
     for node in graph.nodes:
         if node.domain == OWN:
             _write_cell(writer, node)
             continue
-        made = helper.make_node(node.operator, node.inputs, node.outputs, name=node.name, domain=node.domain)
+        uses[node.name] += 1  # onnxruntime refuses a second node of the same name
+        own = node.name if not node.name or uses[node.name] == 1 else f"{node.name}/{uses[node.name]}"
+        made = helper.make_node(node.operator, node.inputs, node.outputs, name=own, domain=node.domain)
         made.attribute.extend(_attribute(key, value, store) for key, value in node.attributes.items())
         writer.nodes.append(made)
     return writer.proto(name, [_declared(each) for each in graph.inputs], [_declared(each) for each in graph.outputs])
@@ -83,15 +87,13 @@ def _graph(graph: Graph, store: Store, name: str) -> GraphProto:
 
 def _write_cell(writer: GraphWriter, node: GraphNode) -> None:
     """Write a CellScan as ONNX's own node, or as a Scan of its program."""
-    if node.inputs[1]:
-        raise OnnxError(f"node {node.name!r}: a cell with lengths cannot be written to ONNX")
     program, sizes = from_json(str(node.attributes["program"])), Sizes(*_whole(node.attributes["sizes"]))
     count = len(program.states)
-    operands = node.inputs[2:]
+    x, lengths, *operands = node.inputs
     with writer.part(f"{node.name}/", f"{node.name}: {program.name}"):
-        call = ScanCall(
-            program, sizes, bool(node.attributes.get("reverse", 0)), node.inputs[0], operands[:count], operands[count:]
-        )
+        whole = writer.node("Cast", lengths, to=TensorProto.INT64) if lengths else None
+        is_reverse = bool(node.attributes.get("reverse", 0))
+        call = ScanCall(program, sizes, is_reverse, x, operands[:count], operands[count:], lengths=whole)
         for value, wanted in zip(write_call(writer, call), node.outputs, strict=False):
             if wanted:
                 writer.node("Identity", value, into=wanted)

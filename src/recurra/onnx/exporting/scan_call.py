@@ -35,6 +35,7 @@ class ScanCall:
         states: the first states, (batch, size) each.
         parameters: the parameters, in the program's order.
         batch_sizes: int64 (T,), the number of sequences at each step; None for a dense batch.
+        lengths: int64 (batch,), the steps of each sequence of a dense batch; None where all have T.
         reset: bool (T, batch), true where the states are zero before a step; None for no resets.
     """
 
@@ -45,6 +46,7 @@ class ScanCall:
     states: Sequence[str]
     parameters: Sequence[str]
     batch_sizes: str | None = None
+    lengths: str | None = None
     reset: str | None = None
 
 
@@ -55,7 +57,7 @@ def write_call(graph: GraphWriter, call: ScanCall) -> list[str]:
         OnnxError: packed sequences and resets meet, which no model of torch.nn has.
     """
     if call.batch_sizes is None:
-        return _dense(graph, call, SequenceNodes(graph, call.x, True, None), call.x)
+        return _dense(graph, call, SequenceNodes(graph, call.x, True, call.lengths), call.x)
     if call.reset is not None:
         raise OnnxError("reset beside packed sequences cannot be written to ONNX: give padded ones")
     packed = PackedRows(graph, call.batch_sizes, graph.node("Shape", call.states[0], start=0, end=1))

@@ -1,10 +1,12 @@
 """The rules of torch's operations, a file for each family; importing this package fills the table."""
 
 from recurra.nn.graphs.rules import (
+    adaptive,
     creating,
     elementwise,
     indexing,
     normalizing,
+    patches,
     products,
     recurrent,
     reducing,
@@ -14,10 +16,12 @@ from recurra.nn.graphs.rules import (
 )
 
 __all__ = [
+    "adaptive",
     "creating",
     "elementwise",
     "indexing",
     "normalizing",
+    "patches",
     "products",
     "recurrent",
     "reducing",

@@ -96,3 +96,17 @@ def _scatter(w: NodeWriter, x: Ref, dim: int, index: Ref, value: Any) -> Any:
         "ConstantOfShape", w.node("Shape", index), value=np.full(1, value, numpy_dtype(x.dtype))
     )  # fmt: skip
     return w.node("ScatterElements", x, index, updates, axis=within(dim, x.ndim))
+
+
+@rule("aten.index_put.default", "aten.index_put_.default")
+def _index_put(
+    w: NodeWriter, x: Ref, indices: Sequence[Ref | None], value: Ref, accumulate: bool = False, *_: Any
+) -> Any:
+    """One number where a mask of truth values says so, as an assignment to ``x[mask]`` means."""
+    mask = indices[0]
+    if len(indices) != 1 or mask is None or mask.dtype != torch.bool or value.ndim or accumulate:
+        raise ValueError(
+            "an assignment to chosen elements is supported for x[mask] = number: use torch.where, or scatter"
+        )
+    wide = mask if mask.ndim == x.ndim else w.node("Unsqueeze", mask, w.ints(*range(mask.ndim, x.ndim)))
+    return w.node("Where", wide, w.cast(value, x.dtype), x)

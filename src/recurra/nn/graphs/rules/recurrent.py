@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from recurra.compiler.expectation import expectation
+from recurra.compiler.resets import with_marks_in_input
 from recurra.graph.operators.cell_scan import OWN
 from recurra.nn.graphs.table import rule
-from recurra.nn.graphs.writer import NodeWriter, Ref
-from recurra.program import from_json, to_json
+from recurra.nn.graphs.writer import NodeWriter, Ref, onnx_dtype
+from recurra.program import Sizes, from_json, to_json
 
 
 @rule("recurra.scan.default")
@@ -18,15 +21,35 @@ def _scan(
     sizes: Sequence[int], reverse: bool, traced: bool, *_: Any,
 ) -> Any:  # fmt: skip
     """One layer in one direction, with numbers in place of random masks."""
-    if batch_sizes is not None or reset is not None or traced:
-        what = "a packed sequence" if batch_sizes is not None else "reset=" if reset is not None else "a trace"
+    if traced or (reset is not None and batch_sizes is not None):
+        what = "a trace" if traced else "reset= beside a packed sequence"
         raise ValueError(f"a recurrent layer with {what} is not supported in a graph")
     settled = expectation(from_json(program))
     states, parameters = len(settled.states), len(settled.parameters)  # masks follow them
-    return w.node(
-        "CellScan", x, None, *operands[: states + parameters], outputs=1 + states, domain=OWN, program=to_json(settled),
-        sizes=tuple(sizes), reverse=int(reverse),
+    steps, lengths = (
+        (x, None) if batch_sizes is None else _unpacked(w, x, batch_sizes, settled.input.width(Sizes(*sizes)))
+    )
+    if reset is not None:
+        marks = w.node("Cast", w.node("Unsqueeze", reset, w.ints(-1)), to=onnx_dtype(x.dtype))
+        steps, settled = w.node("Concat", x, marks, axis=2), with_marks_in_input(settled)
+    output, *last = w.node(
+        "CellScan", steps, lengths, *operands[: states + parameters], outputs=1 + states, domain=OWN,
+        program=to_json(settled), sizes=tuple(sizes), reverse=int(reverse),
     )  # fmt: skip
+    if batch_sizes is not None:
+        output = w.node("Reshape", output, w.ints(-1, settled.output.width(Sizes(*sizes))))
+    return (output, *last)
+
+
+def _unpacked(w: NodeWriter, x: Ref, batch_sizes: Ref, features: int) -> tuple[Any, Any]:
+    """The rows of all steps (steps * batch, features) as (steps, batch, features), and the lengths (batch,)."""
+    steps = w.node("Shape", batch_sizes)
+    rows = w.node("Reshape", x, w.node("Concat", steps, w.ints(-1, features), axis=0))
+    count = w.node("Gather", w.node("Shape", rows), w.number(1, torch.int64), axis=0)
+    numbers = w.node("Range", w.number(0, torch.int64), count, w.number(1, torch.int64))
+    is_inside = w.node("Greater", w.node("Unsqueeze", batch_sizes, w.ints(1)), numbers)
+    lengths = w.node("ReduceSum", w.node("Cast", is_inside, to=onnx_dtype(torch.int64)), w.ints(0), keepdims=0)
+    return rows, lengths
 
 
 @rule("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")

@@ -40,16 +40,10 @@ def _flatten(w: NodeWriter, x: Ref, start_dim: int = 0, end_dim: int = -1) -> An
     first, last = within(start_dim, x.ndim), within(end_dim, x.ndim)
     if x.ndim == 0:
         return w.node("Reshape", x, w.ints(1))
-    if 0 not in x.val.shape:
-        return w.node("Reshape", x, w.ints(*(0,) * first, -1, *_after(x, last)))
-    raise ValueError("a tensor of no elements cannot be flattened")
-
-
-def _after(x: Ref, last: int) -> list[int]:
-    sizes = [x.size(dim) for dim in range(last + 1, x.ndim)]
-    if None in sizes:
-        raise ValueError("flattening dimensions before free ones is not supported: use reshape with sizes of x")
-    return [size or 0 for size in sizes]
+    if 0 in [x.size(dim) for dim in range(x.ndim)]:
+        raise ValueError("a tensor of no elements cannot be flattened")
+    after = [size_of(w, x, dim) for dim in range(last + 1, x.ndim)]
+    return w.node("Reshape", x, w.shape([*(0,) * first, -1, *after]))
 
 
 @rule("aten.unflatten.int")
@@ -108,6 +102,8 @@ def _unsqueeze(w: NodeWriter, x: Ref, dim: int) -> Any:
 def _squeeze(w: NodeWriter, x: Ref, dims: int | Sequence[int] | None = None) -> Any:
     chosen = range(x.ndim) if dims is None else [dims] if isinstance(dims, int) else dims
     ones = [within(dim, x.ndim) for dim in chosen if x.ndim and x.size(within(dim, x.ndim)) == 1]
+    if dims is not None and w.result.ndim == x.ndim - len(chosen):  # of sizes that turned out to be 1 as well
+        ones = [within(dim, x.ndim) for dim in chosen]
     return w.node("Squeeze", x, w.ints(*ones)) if ones else x
 
 
@@ -171,14 +167,23 @@ def _slice_scatter(
     step: int = 1,
 ) -> Any:
     """A tensor with a part of it replaced, as an assignment to ``x[:, 2:4]`` means."""
-    if step != 1:
-        raise ValueError(f"an assignment in steps of {step} is not supported, only to a contiguous part")
     begin, stop = 0 if start is None else start, _END if end is None else end
+    if step != 1:
+        return _spread(w, x, source, within(dim, x.ndim), (w.shape([begin]), w.shape([stop]), w.ints(0), w.ints(step)))
     pieces: list[Any] = [] if begin == 0 else [_slice(w, x, dim, 0, begin)]
     pieces.append(source)
     if stop != _END:
         pieces.append(_slice(w, x, dim, stop, _END))
     return pieces[0] if len(pieces) == 1 else w.node("Concat", *pieces, axis=within(dim, x.ndim))
+
+
+def _spread(w: NodeWriter, x: Ref, source: Ref, place: int, cut: Sequence[str]) -> Any:
+    """A tensor with every so many numbers of a dimension replaced."""
+    zero, one = w.number(0, torch.int64), w.number(1, torch.int64)
+    numbers = w.node("Slice", w.node("Range", zero, w.scalar(size_of(w, x, place)), one), *cut)
+    order = [place, *(dim for dim in range(x.ndim) if dim != place)]
+    replaced = w.node("ScatterND", moved(w, x, order), w.node("Unsqueeze", numbers, w.ints(1)), moved(w, source, order))
+    return moved(w, replaced, [order.index(dim) for dim in range(x.ndim)])
 
 
 @rule("aten.select_scatter.default")
@@ -191,9 +196,10 @@ def _select_scatter(w: NodeWriter, x: Ref, source: Ref, dim: int, index: int) ->
 
 @rule("aten.narrow.default")
 def _narrow(w: NodeWriter, x: Ref, dim: int, start: GraphSize, length: GraphSize) -> Any:
-    if not isinstance(start, int) or not isinstance(length, int):
-        raise ValueError("narrow with a free start or length is not supported: cut with [start:end]")
-    return _slice(w, x, dim, start, start + length if start + length else _END)
+    if isinstance(start, int) and isinstance(length, int):
+        return _slice(w, x, dim, start, start + length if start + length else _END)
+    end = Ref(w.node("Add", w.scalar(start), w.scalar(length)), None)
+    return _slice(w, x, dim, start, end)
 
 
 @rule("aten.expand.default", "aten.broadcast_to.default")

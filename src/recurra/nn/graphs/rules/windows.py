@@ -109,46 +109,21 @@ def _avg_pool(
     return y if has_batch else w.node("Squeeze", y, w.ints(0))
 
 
-@rule("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default",
-    "aten.adaptive_max_pool1d.default",
-      "aten.adaptive_max_pool2d.default")  # fmt: skip
-def _adaptive_pool(w: NodeWriter, x: Ref, sizes: Any) -> Any:
-    """Equal windows; a dimension that becomes 1 may be of any size."""
-    count = int(w.operation.split("pool")[1][0])
-    wanted: tuple[Any, ...] = each(sizes, count)
-    is_mean = "avg" in w.operation
-    y: Any = x
-    whole = [x.ndim - count + n for n in range(count) if wanted[n] == 1]
-    if whole:
-        y = w.node("ReduceMean" if is_mean else "ReduceMax", y, w.ints(*whole), keepdims=1)
-    kernel = []
-    for n, want in enumerate(wanted):
-        size = x.size(x.ndim - count + n)
-        free = str(want.val) if isinstance(want, Ref) else ""
-        if want in (1, size) or free == str(x.val.shape[x.ndim - count + n]):
-            kernel.append(1)
-            continue
-        if size is None or free or size % want:
-            raise ValueError(f"adaptive pooling to {want} is supported where the size is fixed and a multiple of that")
-        kernel.append(size // want)
-    if max(kernel) > 1:
-        own, has_batch = batched(w, Ref(y if isinstance(y, str) else y.name, x.val), count)
-        y = w.node("AveragePool" if is_mean else "MaxPool", own, kernel_shape=tuple(kernel), strides=tuple(kernel))
-        y = y if has_batch else w.node("Squeeze", y, w.ints(0))
-    return y if is_mean else (y, None)  # without the places of the largest elements
-
-
 @rule("aten.upsample_nearest1d.vec", "aten.upsample_nearest2d.vec", "aten.upsample_nearest1d.default",
       "aten.upsample_nearest2d.default", "aten.upsample_linear1d.vec", "aten.upsample_bilinear2d.vec",
-      "aten.upsample_linear1d.default", "aten.upsample_bilinear2d.default")  # fmt: skip
+      "aten.upsample_linear1d.default", "aten.upsample_bilinear2d.default", "aten.upsample_bicubic2d.vec",
+      "aten._upsample_nearest_exact1d.vec", "aten._upsample_nearest_exact2d.vec")  # fmt: skip
 def _upsample(w: NodeWriter, x: Ref, sizes: Sequence[Any] | None, *options: Any) -> Any:
     is_nearest, is_vec = "nearest" in w.operation, w.operation.endswith(".vec")
     align = False if is_nearest else bool(options[0])
     rest = options if is_nearest else options[1:]
     factors = rest[0] if is_vec and rest else None
     mode: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    if "exact" in w.operation:
+        mode = {"mode": "nearest", "nearest_mode": "round_prefer_ceil"}
     if not is_nearest:
-        mode = {"mode": "linear", "coordinate_transformation_mode": "align_corners" if align else "half_pixel"}
+        kind = "cubic" if "cubic" in w.operation else "linear"
+        mode = {"mode": kind, "coordinate_transformation_mode": "align_corners" if align else "half_pixel"}
     if factors is not None:
         scales = w.tensor(np.array([1, 1, *factors], np.float32))
         return w.node("Resize", x, None, scales, **mode)
