@@ -8,11 +8,13 @@ import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from recurra import cells
-from recurra.model.file import KEY, contents_of
+from recurra.graph.file import graph_contents
+from recurra.model.file import GRAPH_KEY, KEY, contents_of
 from recurra.model.safetensors import MAX_HEADER, MAX_TENSORS, pack
 from recurra.model.vocabulary import MAX_CHARACTERS, MAX_MERGES, MAX_WORDS
 from recurra.program import serial
@@ -22,6 +24,7 @@ from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 from recurra.series.frequency import Frequency
 from recurra.series.table_format import TableFormat
 from recurra.vocabulary import Vocabulary
+from tests.graph.graphs import recurrent_graph
 from tests.program.written import equation, program, variable
 from tests.runtime import forecasters as runtimes
 from tests.runtime.forecasters import recipe
@@ -798,3 +801,55 @@ def _():
     description["model"] = {"kind": "Stack", "settings": {}, "parts": [[str(n), part] for n in range(1000)]}
     description["tied"] = {f"{n}.{name}": f"0.{name}" for n in range(1, 1000) for name in names}
     return closed({f"0.{name}": header[name] for name in names}, description, body)
+
+
+# ---- graphs of operators ----
+
+
+def of_graph(change):
+    """A file of a graph whose content is changed."""
+    tensors, metadata = graph_contents(recurrent_graph())
+    content = json.loads(metadata[GRAPH_KEY])
+    change(content, content["graph"])
+    return b"".join(bytes(piece) for piece in pack(tensors, {GRAPH_KEY: json.dumps(content)}))
+
+
+def nested(depth):
+    """A graph inside an attribute of a graph's node, and so on."""
+    inner = {"inputs": [], "outputs": [], "nodes": [], "tensors": {}}
+    for _ in range(depth):
+        node = {"operator": "If", "inputs": ["x"], "outputs": ["q"], "attributes": {"then_branch": {"graph": inner}}}
+        inner = {"inputs": [], "outputs": [], "nodes": [node], "tensors": {}}
+    return inner["nodes"][0]
+
+
+def many(count):
+    """Nodes that compute one value after the other, and not the graph's output."""
+    names = ["x", *(f"v{number}" for number in range(count))]
+    return [{"operator": "Relu", "inputs": [a], "outputs": [b], "attributes": {}} for a, b in pairwise(names)]
+
+
+exhibits(
+    "graph",
+    {
+        "inside of a graph, a hundred times": lambda c, g: g["nodes"].append(nested(100)),
+        "of many nodes, one after the other": lambda c, g: g.update(nodes=many(3000)),
+        "a cell of a million units": lambda c, g: g["nodes"][0]["attributes"].update(sizes={"ints": [3, 10**6, 0]}),
+        "a cell without a program": lambda c, g: g["nodes"][0]["attributes"].pop("program"),
+        "a name of control characters": lambda c, g: g["nodes"][1].update(operator="\x1b[2J"),
+        "an operator of another domain": lambda c, g: g["nodes"][1].update(domain="os.system"),
+        "no nodes": lambda c, g: g.update(nodes=[]),
+        "a list": lambda c, g: c.update(graph=[g]),
+        "an attribute that is a huge number": lambda c, g: g["nodes"][1].update(attributes={"a": {"int": 10**400}}),
+    },
+    of_graph,
+)
+exhibits(
+    "last step",
+    {
+        "settings of no truth values": {"batch_first": 1, "bidirectional": False},
+        "a setting too many": {"batch_first": False, "bidirectional": False, "steps": 2},
+        "a setting too few": {"batch_first": False},
+    },
+    lambda settings: closed({}, f'{_HEAD}{{"kind":"LastStep","settings":{json.dumps(settings)}}}{_TAIL}', b""),
+)
