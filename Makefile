@@ -141,9 +141,9 @@ sanitize: $(INSTALLED)
 	tools/sanitize.sh
 
 # Compiles the GPU kernels of the zoo for three generations of GPUs, none of which must be there; takes hours on two
-# cores. CELLS="lstm gru" compiles some.
+# cores. CELLS="lstm gru" compiles some. What is compiled stays in build/gpu-compile, so that a stopped run goes on.
 gpu-compile: $(INSTALLED)
-	$(BIN)/python -m tests.engines.triton.compiling $(if $(CELLS),--cells $(CELLS))
+	TRITON_CACHE_DIR=$(CURDIR)/build/gpu-compile $(BIN)/python -m tests.engines.triton.compiling $(if $(CELLS),--cells $(CELLS))
 
 # Feeds readers of files with nearly right inputs, for this number of seconds. The first run builds a module: some minutes.
 BUDGET ?= 300

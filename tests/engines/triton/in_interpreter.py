@@ -104,7 +104,6 @@ def test_packed_rows_and_resets_are_tested_on_their_own(caplog):
     kinds = {
         "packed": lambda call: call.batch_sizes is not None,
         "dense with resets": lambda call: call.batch_sizes is None and call.reset is not None,
-        "packed with resets": lambda call: call.batch_sizes is not None and call.reset is not None,
     }
     calls = {
         "dense": selftest_call(dense=(2, 3)),

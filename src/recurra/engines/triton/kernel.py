@@ -102,6 +102,8 @@ class TritonKernel(Kernel):
     def _pass(self, name: str, what: object, schedule: Callable[[], Schedule], call: Call) -> _Pass:
         """The pass of a schedule at a call's sizes and dtype, which is made once; ``what`` tells schedules apart."""
         precision = "tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3"
+        if torch.version.hip:  # AMD's compiler has no products of three parts, and multiplies float32 itself
+            precision = "ieee"
         key = (name, what, call.sizes, call.x.dtype, precision)
         if key not in self._passes:
             self._passes[key] = _Pass(f"{self.plan.program.name}_{name}", schedule(), call, precision)
