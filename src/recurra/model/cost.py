@@ -39,6 +39,23 @@ class Cost(NamedTuple):
         return Cost(*(mine + times * others for mine, others in zip(self, other, strict=True)))
 
 
+def check_variables(root: Part) -> None:
+    """Refuse a model whose programs have too many variables to look at each.
+
+    Raises:
+        FileFormatError: the cap is exceeded.
+    """
+    counts: dict[int, int] = {}
+    variables = 0
+    for _, part in root.walk():
+        if is_recurrent(part):
+            key = id(part.program)
+            counts[key] = counts.get(key) or sum(1 for _ in part.program.variables())
+            variables += arrangement(part).count * counts[key]
+    if variables > MAX_VARIABLES:
+        raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
+
+
 def check_cost(root: Part, stored: int) -> None:
     """Refuse a model whose use would cost too much.
 
@@ -50,11 +67,6 @@ def check_cost(root: Part, stored: int) -> None:
         FileFormatError: a size is too large, is no whole number, or differs where it must not; or a cap is exceeded.
     """
     recurrent = [(name or "the model", part) for name, part in root.walk() if is_recurrent(part)]
-    programs = {id(part.program): part.program for _, part in recurrent}
-    counts = {key: sum(1 for _ in program.variables()) for key, program in programs.items()}
-    variables = sum(arrangement(part).count * counts[id(part.program)] for _, part in recurrent)
-    if variables > MAX_VARIABLES:
-        raise FileFormatError(f"its layers have {variables} variables in all; at most {MAX_VARIABLES} are read")
     total = Cost()
     known: dict[tuple[int, Sizes], Cost] = {}
     for where, part in recurrent:

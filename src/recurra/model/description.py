@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.model.annotations import check_annotations
-from recurra.model.cost import check_cost
+from recurra.model.cost import check_cost, check_variables
 from recurra.model.interface import Interface, interface_of
 from recurra.model.kinds import check, role, weights_of
 from recurra.model.members import check_members
@@ -114,6 +114,7 @@ class Description:
 
     def __post_init__(self) -> None:
         check(self.root)
+        check_variables(self.root)
         check_members(self.root)
         check_annotations(self.annotations, self.root)
         check_cost(self.root, stored=sum({id(weight): weight.data.size for weight in self.weights.values()}.values()))
