@@ -147,7 +147,7 @@ inline Words words_of_bytes(const Words* numbers) {
 #if defined(__AVX512F__)
   __m128i parts[4];
   RECURRA_UNROLL
-  for (int i = 0; i < 4; ++i) parts[i] = _mm512_cvtepi32_epi8((__m512i)numbers[i]);
+  for (int i = 0; i < 4; ++i) parts[i] = _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)numbers[i]);
   Words words;
   __builtin_memcpy(&words, parts, sizeof words);
   return words;

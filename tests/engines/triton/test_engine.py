@@ -31,4 +31,4 @@ def test_kernels_compile_without_a_gpu(tmp_path):
     told = ("-m", "tests.engines.triton.compiling", "--cells", "mgu", "--sizes", "32", "512", "--capabilities", "90")
     code, output = run(*told, "--dtypes", "float32", TRITON_CACHE_DIR=str(tmp_path))
     assert code == 0, output
-    assert output.count("| 90 |") == 7, output
+    assert output.count("| float32 | 90 |") == 7, output

@@ -1,6 +1,7 @@
 """Accelerated modules in the rest of torch: copies, files, other dtypes, compilers, exporters, processes."""
 
 import copy
+import re
 import gc
 import io
 import pickle
@@ -92,7 +93,13 @@ def test_autocast_is_torch_s(name):
     module, reference = twins(name, dtype=torch.float32)
     x = input_of(name, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
-        for mine, other in zip(tensors(module(x)), tensors(reference(x)), strict=True):
+        try:
+            expected = tensors(reference(x))
+        except RuntimeError as error:  # oneDNN has no LSTM of bfloat16 for processors without AVX-512
+            with pytest.raises(RuntimeError, match=re.escape(str(error)[:60])):
+                module(x)
+            return
+        for mine, other in zip(tensors(module(x)), expected, strict=True):
             assert mine.dtype == other.dtype
             assert torch.equal(mine, other)
 

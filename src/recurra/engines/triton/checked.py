@@ -27,7 +27,7 @@ _logger = logging.getLogger("recurra")
 STEPS, BATCH = 4, 17  # of the test: two tiles of sequences
 PACKED = (17, 17, 9, 1)  # sequences of each step of the test, where they are packed
 PASSES = ("forward pass", "backward pass")
-_Results: TypeAlias = "Sequence[tuple[str, Tensor]]"  # the results of a pass: names and tensors
+_PassResults: TypeAlias = "Sequence[tuple[str, Tensor]]"  # the results of a pass: names and tensors
 _CLOSE = {"float32": 1e-4, "bfloat16": 4e-2, "float16": 1e-2}  # relative to the largest number
 
 
@@ -151,7 +151,7 @@ def _exact(call: Call) -> Call:
     )
 
 
-def _far(found: _Results, expected: _Results, close: dict[str, float]) -> str:
+def _far(found: _PassResults, expected: _PassResults, close: dict[str, float]) -> str:
     """The first tensor that is further off than its pass may be, in words; empty if there is none."""
     for (name, mine), (_, other) in zip(found, expected, strict=True):
         off = _off(mine, other)
