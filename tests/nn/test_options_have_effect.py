@@ -123,8 +123,8 @@ def kept(way, layer):
 
 def test_every_option_is_here():
     names = set(inspect.signature(Recurrent.__init__).parameters) | set(inspect.signature(LSTM.__init__).parameters)
-    # An LSTM leaves no size open: tests/nn/test_free_sizes.py has the effect of `sizes`. That of `compute` depends on the
-    # processor: tests/nn/test_compute.py has it.
+    # An LSTM leaves no size open: tests/nn/test_free_sizes.py has the effect of `sizes`. That of `compute` depends on
+    # the processor: tests/nn/test_compute.py has it.
     assert names - {"self", "cell", "options", "sizes", "compute"} == set(OPTIONS)
     assert set(inspect.signature(Recurrent.forward).parameters) == {
         "self",

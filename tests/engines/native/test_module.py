@@ -204,7 +204,7 @@ def test_a_header_compiles_alone(header: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("isa", "optimisation"), [*((isa, "-O0") for isa in _native.built_isas()), (BUILT[0], "-O3")])
 def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str, tmp_path: Path) -> None:
-    """Without optimisation, as no function is inlined then; and the one with most code as it is built, for its warnings."""
+    """Without optimisation no function is inlined; the target with most code is compiled as built, for warnings."""
     target = compile_target(isa, tmp_path / "target.o", optimisation)
     listing = subprocess.run(
         ["nm", "-C", "--defined-only", "--extern-only", str(target)], capture_output=True, text=True, check=True

@@ -1,10 +1,10 @@
 """Accelerated modules in the rest of torch: copies, files, other dtypes, compilers, exporters, processes."""
 
 import copy
-import re
 import gc
 import io
 import pickle
+import re
 
 import onnxruntime
 import pytest
