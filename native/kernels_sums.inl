@@ -4,12 +4,96 @@
 // the caller's memory. Rounding errors grow with the length of a sum, and so none is long.
 constexpr std::size_t strand = 32;
 
-// Both operands of a strand are copied to where they lie densely: in place, their rows are often a power of two apart,
-// so that a strand's lines would push each other out of the cache, and one pass over them for each panel would come from
-// farther away.
+// Calls f<vectors side by side>(the first of them) for panels, and for what is left.
+template <class Function>
+inline void each_width(std::size_t vectors, Function f) {
+  constexpr std::size_t V = panel_vectors;
+  std::size_t v = 0;
+  for (; v + V <= vectors; v += V) f.template operator()<(int)V>(v);
+  if constexpr (V > 3) {
+    if (vectors - v == 3) return f.template operator()<3>(v);
+  }
+  if constexpr (V > 2) {
+    if (vectors - v == 2) return f.template operator()<2>(v);
+  }
+  if (vectors - v == 1) f.template operator()<1>(v);
+}
+
+// Whether the operands of a strand are copied to where they lie densely. In place their rows are often a power of two
+// apart, so that a strand's lines push each other out of the first-level cache. With vectors of 16 a tile has 24 to
+// multiply in each row, beside which its loads do not show, and copying was slower (docs/performance.md).
+constexpr bool copies_strands = lanes < 16;
+
+// ---- in place ----
+
+template <class T, int R, int N>
+[[gnu::always_inline]] inline void outer_strand(Vector<T> (&sums)[R][N], const T* const* a, const T* const* b,
+                                                std::size_t rows, std::size_t i, std::size_t j) {
+  constexpr std::size_t n = width_of<T>;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const T* x = a[row] + i;
+    const T* y = b[row] + j;
+    Vector<T> v[N];
+    RECURRA_UNROLL
+    for (int q = 0; q < N; ++q) v[q] = load(y + q * n);
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vector<T> s = splat<T>(x[r]);
+      RECURRA_UNROLL
+      for (int q = 0; q < N; ++q) sums[r][q] += s * v[q];
+    }
+  }
+}
+
+// Stores the sums in c; with `more`, adds them to c.
+template <class T, int R, int N>
+[[gnu::always_inline]] inline void outer_finish(T* c, std::ptrdiff_t c_stride, const Vector<T> (&sums)[R][N],
+                                                bool more) {
+  RECURRA_UNROLL
+  for (int r = 0; r < R; ++r) {
+    T* out = c + (std::ptrdiff_t)r * c_stride;
+    RECURRA_UNROLL
+    for (int q = 0; q < N; ++q, out += width_of<T>) store(out, more ? load((const T*)out) + sums[r][q] : sums[r][q]);
+  }
+}
+
+template <class T, int R, int N>
+inline void outer_tile(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
+                       std::size_t i, std::size_t j, bool more) {
+  c += (std::ptrdiff_t)i * c_stride + j;
+  if (rows <= strand) {
+    Vector<T> sums[R][N] = {};
+    outer_strand<T, R, N>(sums, a, b, rows, i, j);
+    return outer_finish<T, R, N>(c, c_stride, sums, more);
+  }
+  Vector<T> total[R][N] = {};  // in memory, as the registers are full
+  for (std::size_t row = 0; row < rows; row += strand) {
+    Vector<T> sums[R][N] = {};
+    outer_strand<T, R, N>(sums, a + row, b + row, rows - row < strand ? rows - row : strand, i, j);
+    RECURRA_UNROLL
+    for (int r = 0; r < R; ++r) {
+      RECURRA_UNROLL
+      for (int q = 0; q < N; ++q) total[r][q] += sums[r][q];
+    }
+  }
+  outer_finish<T, R, N>(c, c_stride, total, more);
+}
+
+template <class T>
+void outer_in_place(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
+                    std::size_t k, std::size_t vectors, bool more) {
+  constexpr std::size_t n = width_of<T>;
+  each_width(vectors, [&]<int N>(std::size_t v) {
+    each_tile<tile_rows>(k,
+                         [&]<int R>(std::size_t i) { outer_tile<T, R, N>(c, c_stride, a, b, rows, i, v * n, more); });
+  });
+}
+
+// ---- copied ----
+
 constexpr std::size_t outer_features = 96;  // the rows of a result whose strands are added up together
 constexpr std::size_t outer_columns = 128;  // and its columns, in floats
-constexpr std::size_t outer_vectors = outer_columns / lanes;
+constexpr std::size_t outer_vectors = copies_strands ? outer_columns / lanes : panel_vectors;
 static_assert(outer_vectors % panel_vectors == 0);
 
 // Copies `width` numbers of each row, from `from` on.
@@ -27,7 +111,7 @@ inline void copy_rows(T* out, std::size_t stride, const T* const* a, std::size_t
 
 // The sums of one strand for R features and N vectors, which are added to those of the strands before.
 template <class T, int R, int N>
-inline void outer_tile(T* total, std::size_t total_stride, const T* left, const T* right, std::size_t right_stride,
+inline void dense_tile(T* total, std::size_t total_stride, const T* left, const T* right, std::size_t right_stride,
                        std::size_t rows, bool is_first) {
   constexpr std::size_t n = width_of<T>;
   Vector<T> sums[R][N] = {};
@@ -52,19 +136,11 @@ inline void outer_tile(T* total, std::size_t total_stride, const T* left, const 
   }
 }
 
-template <class T, int N>
-inline void outer_panel(T* total, std::size_t total_stride, const T* left, const T* right, std::size_t right_stride,
-                        std::size_t rows, std::size_t features, bool is_first) {
-  each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
-    outer_tile<T, R, N>(total + at * total_stride, total_stride, left + at, right, right_stride, rows, is_first);
-  });
-}
-
 // The block of a result with these features and vectors.
 template <class T>
 inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
                         std::size_t i, std::size_t features, std::size_t j, std::size_t vectors, bool more) {
-  constexpr std::size_t n = width_of<T>, V = panel_vectors, most = outer_vectors * n;
+  constexpr std::size_t n = width_of<T>, most = outer_vectors * n;
   T left[strand * outer_features], right[strand * most], total[outer_features * most];
   const std::size_t width = vectors * n;
   std::size_t row = 0;
@@ -72,19 +148,11 @@ inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const 
     const std::size_t count = rows - row < strand ? rows - row : strand;
     copy_rows(left, outer_features, a + row, count, i, features);
     copy_rows(right, width, b + row, count, j, width);
-    std::size_t v = 0;
-    const auto panel = [&]<int N>() {
-      outer_panel<T, N>(total + v * n, width, left, right + v * n, width, count, features, row == 0);
-      v += N;
-    };
-    while (v + V <= vectors) panel.template operator()<(int)V>();
-    if constexpr (V > 3) {
-      if (vectors - v == 3) panel.template operator()<3>();
-    }
-    if constexpr (V > 2) {
-      if (vectors - v == 2) panel.template operator()<2>();
-    }
-    if (vectors - v == 1) panel.template operator()<1>();
+    each_width(vectors, [&]<int N>(std::size_t v) {
+      each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
+        dense_tile<T, R, N>(total + at * width + v * n, width, left + at, right + v * n, width, count, row == 0);
+      });
+    });
     row += count;
   } while (row < rows);
   for (std::size_t r = 0; r < features; ++r) {
@@ -99,6 +167,7 @@ inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const 
 template <class T>
 void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
            std::size_t vectors, bool more) {
+  if constexpr (!copies_strands) return outer_in_place(c, c_stride, a, b, rows, k, vectors, more);
   for (std::size_t v = 0; v < vectors; v += outer_vectors) {
     const std::size_t count = vectors - v < outer_vectors ? vectors - v : outer_vectors;
     for (std::size_t i = 0; i < k; i += outer_features) {

@@ -97,20 +97,6 @@ inline void tiled_panel(Tiles& tiles, const std::uint32_t* left, std::size_t row
   }
 }
 
-// Calls f<vectors of a panel>(its first vector) for each panel.
-template <class Function>
-inline void each_panel(std::size_t vectors, Function f) {
-  static_assert(panel_vectors == 4);
-  std::size_t v = 0;
-  for (; v + 4 <= vectors; v += 4) f.template operator()<4>(v);
-  switch (vectors - v) {
-    case 3: return f.template operator()<3>(v);
-    case 2: return f.template operator()<2>(v);
-    case 1: return f.template operator()<1>(v);
-    default: return;
-  }
-}
-
 // Rounds one chain of some rows; the words of tiles that have no number are zeros.
 inline void round_tiles(std::uint32_t* left, const float* const* a, std::size_t rows, std::size_t begin,
                         std::size_t length) {
@@ -133,7 +119,7 @@ inline void multiply_tiles(const float* const* a, std::size_t rows, std::size_t 
     const std::size_t count = rows - row < left_rows ? rows - row : left_rows;
     each_chain(k, [&](std::size_t begin, std::size_t length) {
       round_tiles(left, a + row, count, begin, length);
-      each_panel(vectors, [&]<int V>(std::size_t v) {
+      each_width(vectors, [&]<int V>(std::size_t v) {
         const float* words = packed_from(matrix, v, k, lanes).panels + begin / 2 * V * lanes;
         tiled_panel<V>(tiles, left, row, count, begin == 0, words, (length + 1) / 2, columns + v);
       });
@@ -222,7 +208,7 @@ inline void outer_tiles(float* c, std::ptrdiff_t c_stride, const float* const* a
                         std::size_t rows, std::size_t k, std::size_t vectors, bool more) {
   Tiles tiles;
   tiles.configure();
-  each_panel(vectors,
+  each_width(vectors,
              [&]<int N>(std::size_t v) { tiled_outer_panel<N>(tiles, c, c_stride, a, b, rows, k, v * lanes, more); });
   tiles.release();
 }
