@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 import recurra
 from recurra.bench.machine import machine
+from recurra.bench.side import Side
+from recurra.bench.timing import Rounds, race
 from recurra.engines.precision import fast_products
 
 SHAPES = ((40, 48, 300, 384), (35, 64, 256, 512), (100, 8, 128, 256), (100, 1, 128, 256))  # T, B, I, H
@@ -26,7 +27,7 @@ KINDS = ("LSTM", "GRU", "RNN")
 SIDES = (("recurra", "float32"), ("recurra", "bfloat16"), ("torch", "float32"), ("torch", "bfloat16"))
 
 
-class Side:
+class Layer:
     """A layer of one library that computes in one precision, on the same weights as the others.
 
     Args:
@@ -60,18 +61,6 @@ class Side:
         return output
 
 
-def medians(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """The median milliseconds of each call, in rounds in which each is called once."""
-    times: list[list[float]] = [[] for _ in calls]
-    for number in range(rounds + 2):
-        for call, taken in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            if number >= 2:
-                taken.append((time.perf_counter() - start) * 1e3)
-    return [statistics.median(taken) for taken in times]
-
-
 def case(kind: str, shape: tuple[int, int, int, int], rounds: int) -> None:
     """Compare and time one layer at one shape."""
     steps, batch, width, hidden = shape
@@ -81,11 +70,14 @@ def case(kind: str, shape: tuple[int, int, int, int], rounds: int) -> None:
     exact = getattr(nn, kind)(width, hidden).double()
     exact.load_state_dict(given.state_dict())
     truth = exact(x.double())[0].detach()
-    sides = [Side(library, precision, kind, given, x) for library, precision in SIDES]
+    sides = [Layer(library, precision, kind, given, x) for library, precision in SIDES]
     errors = [float((side.infer().double() - truth).abs().max() / truth.abs().max()) for side in sides]
     print(f"{kind} {shape}: errors " + ", ".join(f"{error:.1e}" for error in errors))
     for name, calls in (("inference", [s.infer for s in sides]), ("training", [s.train for s in sides])):
-        ms = medians(calls, rounds)
+        times = race(
+            [Side(str(n), call) for n, call in enumerate(calls)], Rounds(many=rounds, few=rounds, fewest=rounds)
+        )
+        ms = [1e3 * statistics.median(seconds for seconds in each if seconds is not None) for each in times.values()]
         shown = ", ".join(f"{value:.2f}" for value in ms)
         print(f"  {name:9} {shown} ms; x {ms[0] / ms[1]:.2f} of float32, x {ms[3] / ms[1]:.2f} of torch's bfloat16")
 
@@ -95,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, action="append", help="threads, several times for several; default 1")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args(arguments)
-    print(f"{machine().cpu}, torch {torch.__version__}, products: {', '.join(fast_products())}")
+    print(f"{machine().processor}, torch {torch.__version__}, products: {', '.join(fast_products())}")
     for threads in given.threads or [1]:
         torch.set_num_threads(threads)
         print(f"{threads} thread{'s' * (threads > 1)}")

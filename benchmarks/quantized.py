@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +29,8 @@ from torch import Tensor, nn
 import recurra
 import recurra._native
 from recurra.bench.machine import machine
+from recurra.bench.side import Side
+from recurra.bench.timing import Rounds, race
 
 SHAPES = ((100, 1, 128, 256), (100, 8, 128, 256), (35, 64, 256, 512))  # T, B, I, H
 KINDS = ("LSTM", "GRU")
@@ -55,18 +56,6 @@ def onnx_calls(layer: nn.Module, x: Tensor, threads: int, folder: Path) -> list[
     return calls
 
 
-def timed(calls: Sequence[Callable[[], object]], rounds: int) -> list[tuple[float, float]]:
-    """The median and the least milliseconds of each call, in rounds in which each is called once."""
-    times: list[list[float]] = [[] for _ in calls]
-    for number in range(rounds + 2):
-        for call, taken in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            if number >= 2:
-                taken.append((time.perf_counter() - start) * 1e3)
-    return [(statistics.median(taken), min(taken)) for taken in times]
-
-
 @torch.no_grad()
 def case(kind: str, shape: tuple[int, int, int, int], threads: int, rounds: int, folder: Path) -> None:
     """Compare and time one layer at one shape."""
@@ -87,10 +76,13 @@ def case(kind: str, shape: tuple[int, int, int, int], threads: int, rounds: int,
     with recurra.frozen(ours):
         found = [call().double().reshape(exact.shape) for call in calls]
         errors = [float((output - exact).abs().max() / exact.abs().max()) for output in found]
-        times = timed(calls, rounds)
+        # Between turns onnxruntime's threads stop waiting for work, which would take a processor from the next side.
+        turns = Rounds(many=rounds, few=rounds, fewest=rounds, settle=0.2)
+        times = race([Side(name, call) for name, call in zip(SIDES, calls, strict=True)], turns)
     print(f"{kind} {shape}: errors " + ", ".join(f"{error:.1e}" for error in errors))
-    ms = [median for median, _ in times]
-    shown = ", ".join(f"{median:.2f} [{least:.2f}]" for median, least in times)
+    taken = [[1e3 * seconds for seconds in times[name] if seconds is not None] for name in SIDES]
+    ms = [statistics.median(each) for each in taken]
+    shown = ", ".join(f"{median:.2f} [{min(each):.2f}]" for median, each in zip(ms, taken, strict=True))
     float32, _, _, theirs_int8, torch_int8 = (each / ms[1] for each in ms)
     print(f"  {shown} ms; x {float32:.2f} of float32, {theirs_int8:.2f} of onnxruntime, {torch_int8:.2f} of torch")
 
@@ -100,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, action="append", help="threads, several times for several; default 1")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args(arguments)
-    print(f"{machine().cpu}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}; {', '.join(SIDES)}")
+    print(
+        f"{machine().processor}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}; {', '.join(SIDES)}"
+    )
     for threads in given.threads or [1]:
         torch.set_num_threads(threads)
         print(f"{threads} thread{'s' * (threads > 1)}")

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sides = ours, plain
     with torch.no_grad():
         losses = [float(side.eval().nats(x, y)) / y.numel() for side in sides]
-    print(f"{machine().cpu}, torch {torch.__version__}; loss {losses[0]:.5f} and {losses[1]:.5f} nats")
+    print(f"{machine().processor}, torch {torch.__version__}; loss {losses[0]:.5f} and {losses[1]:.5f} nats")
     optimizers = [torch.optim.SGD(side.train().parameters(), RATE) for side in sides]
     for threads in given.threads or [2]:
         torch.set_num_threads(threads)

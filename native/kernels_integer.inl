@@ -318,18 +318,11 @@ inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, st
   if (count == 1) {
     for (; v + V * P <= vectors; v += V * P) integer_tile<1, V, P>(rows, 0, from(v), k, columns + v);
   }
-  const auto panel = [&]<int N>() {
-    each_tile<integer_rows>(count,
-                            [&]<int R>(std::size_t row) { integer_tile<R, N, 1>(rows, row, from(v), k, columns + v); });
-  };
-  for (; v + V <= vectors; v += V) panel.template operator()<V>();
-  if constexpr (V > 3) {
-    if (vectors - v == 3) return panel.template operator()<3>();
-  }
-  if constexpr (V > 2) {
-    if (vectors - v == 2) return panel.template operator()<2>();
-  }
-  if (vectors - v == 1) panel.template operator()<1>();
+  each_width(vectors - v, [&]<int N>(std::size_t at) {
+    const float* panel = from(v + at);
+    each_tile<integer_rows>(
+        count, [&]<int R>(std::size_t row) { integer_tile<R, N, 1>(rows, row, panel, k, columns + v + at); });
+  });
 }
 
 // Routines::multiply of rounded numbers: each row is rounded with a scale of its own.

@@ -281,6 +281,21 @@ inline void each_tile(std::size_t rows, Function f) {
   }
 }
 
+// Calls f<vectors side by side>(the first of them) for panels, and for what is left.
+template <class Function>
+inline void each_width(std::size_t vectors, Function f) {
+  constexpr std::size_t V = panel_vectors;
+  std::size_t v = 0;
+  for (; v + V <= vectors; v += V) f.template operator()<(int)V>(v);
+  if constexpr (V > 3) {
+    if (vectors - v == 3) return f.template operator()<3>(v);
+  }
+  if constexpr (V > 2) {
+    if (vectors - v == 2) return f.template operator()<2>(v);
+  }
+  if (vectors - v == 1) f.template operator()<1>(v);
+}
+
 // Widens a panel's numbers of one chain.
 template <class T, Form F, int N>
 inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T* wide) {

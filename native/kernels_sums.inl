@@ -4,24 +4,9 @@
 // the caller's memory. Rounding errors grow with the length of a sum, and so none is long.
 constexpr std::size_t strand = 32;
 
-// Calls f<vectors side by side>(the first of them) for panels, and for what is left.
-template <class Function>
-inline void each_width(std::size_t vectors, Function f) {
-  constexpr std::size_t V = panel_vectors;
-  std::size_t v = 0;
-  for (; v + V <= vectors; v += V) f.template operator()<(int)V>(v);
-  if constexpr (V > 3) {
-    if (vectors - v == 3) return f.template operator()<3>(v);
-  }
-  if constexpr (V > 2) {
-    if (vectors - v == 2) return f.template operator()<2>(v);
-  }
-  if (vectors - v == 1) f.template operator()<1>(v);
-}
-
 // Whether the operands of a strand are copied to where they lie densely. In place their rows are often a power of two
 // apart, so that a strand's lines push each other out of the first-level cache. With vectors of 16 a tile has 24 to
-// multiply in each row, beside which its loads do not show, and copying was slower (docs/performance.md).
+// multiply in each row, beside which its loads do not show, and copying b was slower (docs/performance.md).
 constexpr bool copies_strands = lanes < 16;
 
 // ---- in place ----

@@ -62,6 +62,11 @@ class Machine:
     python: str
     versions: dict[str, str]
 
+    @property
+    def processor(self) -> str:
+        """The processor's name and kind."""
+        return f"{self.cpu} ({self.kind})"
+
 
 def machine() -> Machine:
     """Describe this machine."""

@@ -151,7 +151,7 @@ def _head(outcome: Outcome, figures: Figures) -> str:
     rows = [
         ("command", f"`{outcome.settings.command}`"),
         ("date", f"{outcome.date}, {minutes} minutes{load}"),
-        ("processor", f"{machine.cpu} ({machine.kind}), {machine.cores} cores to use"),
+        ("processor", f"{machine.processor}, {machine.cores} cores to use"),
         ("caches", caches),
         ("memory", size(machine.memory)),
         ("system", f"{machine.system}, Python {machine.python}"),

@@ -108,7 +108,8 @@ class QuantizedLinear(nn.Linear):
         kernel, packed = self._kernel(parameters, sizes)
         rows = input.detach().reshape(1, -1, self.in_features)
         call = Call(x=rows, batch_sizes=None, states=(), parameters=parameters, sizes=sizes, packed=packed)
-        return kernel.forward(call).output.reshape(*input.shape[:-1], self.out_features)  # type: ignore[no-any-return]
+        output: Tensor = kernel.forward(call).output
+        return output.reshape(*input.shape[:-1], self.out_features)
 
     def _kernel(self, parameters: list[Tensor], sizes: Sizes) -> tuple[Kernel, object]:
         """The kernel of the chosen engine, and the weights packed for it."""

@@ -30,7 +30,7 @@ def _matrix(node: SettlingNode, number: int, zero: int) -> tuple[object, int] | 
 
 
 def _fits(node: SettlingNode, a: Array | None, number: int, zero: Array | None) -> bool:
-    """Whether a is an array of rows as long as the columns of the matrix, with one zero point for all."""
+    """Tell whether a is an array of rows as long as the columns of the matrix, with one zero point for all."""
     b = node.known(number)
     return (
         a is not None and b is not None and a.ndim > 1 and a.size > 0 and a.shape[-1] == b.shape[0]
@@ -49,7 +49,7 @@ def _product(node: SettlingNode, matrix: tuple[object, int], a: Array, dtype: An
 
 
 def _columns(*arrays: Array | None, columns: int) -> bool:
-    """Whether arrays are left out, or float32 with one number or one for each column."""
+    """Tell whether arrays are left out, or float32 with one number or one for each column."""
     return all(
         each is None or (each.dtype == np.float32 and (each.size == 1 or each.shape == (columns,))) for each in arrays
     )

@@ -1,4 +1,4 @@
-"""How torch.export records a module for a graph: operations that it would record with fixed sizes are replaced."""
+"""Recording of a module by torch.export for a graph: operations that it would record with fixed sizes are replaced."""
 
 from __future__ import annotations
 

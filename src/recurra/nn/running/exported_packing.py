@@ -22,7 +22,7 @@ _all_rows = ContextVar("all_rows", default=False)
 
 
 def has_all_rows() -> bool:
-    """Whether packed data holds a row for every sequence in every step."""
+    """Tell whether packed data holds a row for every sequence in every step."""
     return _all_rows.get()
 
 

@@ -35,7 +35,7 @@ def _adaptive_pool(w: NodeWriter, x: Ref, sizes: Any) -> Any:
 
 
 def _is_size(x: Ref, dim: int, wanted: Any) -> bool:
-    """Whether a dimension has the wanted size already."""
+    """Tell whether a dimension has the wanted size already."""
     if isinstance(wanted, Ref):
         return str(wanted.val) == str(x.val.shape[dim])
     return bool(x.size(dim) == wanted)
