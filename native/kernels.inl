@@ -94,6 +94,9 @@ float dot(const float* a, const float* b, std::size_t n) {
 #endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
+// After it, for the same reason.
+#include "kernels_bytes.inl"
+#include "kernels_integer_windows.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -126,7 +129,8 @@ constexpr Routines<float> with_integers(Routines<float> all) {
 }
 
 constexpr Routines<float> integer_routines = with_integers(routines<float>);
-constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
+constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes, interleave_bytes, pack_filters, correlate_bytes,
+                                           quantize,   dequantize,     range_of,         scale_sums,   round_sums};
 #ifdef RECURRA_TILES
 constexpr Routines<float> with_tiles(Routines<float> all) {
   all.multiply = multiply_tiles;
