@@ -77,7 +77,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx512" in supported) == (wide <= features)
     assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
     assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
-    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"} <= features)
+    assert ("amx_bf16" in supported) == (
+        wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"} <= features
+    )
 
 
 def test_the_fastest_supported_is_the_default() -> None:

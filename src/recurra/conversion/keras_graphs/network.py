@@ -226,18 +226,19 @@ def _listed(node: Any, shift: _Shift, name: str) -> list[TensorPlace]:
 def _arguments(entry: Any, shift: _Shift) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a call, of Keras 3 as args and kwargs, of older ones as a list of tensors."""
     if isinstance(entry, dict):
-        kwargs = entry.get("kwargs")
-        options = {str(key): _argument(value, shift, 0) for key, value in (kwargs or {}).items()}
-        return [_argument(each, shift, 0) for each in _list(entry.get("args"))], options
+        given = [_argument(each, shift, 0) for each in _list(entry.get("args"))]
+        return given, _options(entry.get("kwargs"), shift)
     tensors = [entry] if _is_place(entry) else _list(entry)
     if not all(map(_is_place, tensors)):
         raise RecurraError(f"a call has the inputs {str(entry)[:100]}, which are no outputs of layers")
     given = [shift.place(each) for each in tensors]
-    extra = tensors[0][3] if tensors and len(tensors[0]) > 3 else {}
-    if not isinstance(extra, dict):
-        extra = {}
-    options = {str(key): _argument(value, shift, 0) for key, value in extra.items()}
+    options = _options(tensors[0][3] if tensors and len(tensors[0]) > 3 else None, shift)
     return [given if len(given) > 1 else given[0]] if given else [], options
+
+
+def _options(node: Any, shift: _Shift) -> dict[str, Any]:
+    """The named arguments of a call."""
+    return {str(key): _argument(value, shift, 0) for key, value in node.items()} if isinstance(node, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:
