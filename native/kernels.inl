@@ -94,9 +94,10 @@ float dot(const float* a, const float* b, std::size_t n) {
 #endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
-// After it, for the same reason.
+
 #include "kernels_bytes.inl"
 #include "kernels_integer_windows.inl"
+#include "kernels_quanta.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 

@@ -1,104 +1,71 @@
-// Numbers of 8 bits from floats and from exact sums, and back; as recurra.graph.operators computes them, to the bit.
+// Products of whole numbers of 8 bits as they are, in the words and panels of kernels_integer.inl.
 
-inline Floats some_floats(const float* x, std::size_t count) { return count == lanes ? load(x) : load_part(x, count); }
-
-// Rounds to the nearest whole number, ties to even, within bounds, which are whole numbers; NaN becomes the least.
-inline Words whole_within(Floats x, Floats least, Floats most) {
-  x = x > least ? x : least;
-  x = x < most ? x : most;
-  return (Words)(x + splat(0x1.8p23f)) - 0x4b400000u;  // from 2^23 on, floats are whole numbers
-}
-
-// Rounds f(i, count) -> Floats, the elements from i on, for all n, adds the zero point, and stores bytes.
-template <class Function>
-inline void store_whole(std::uint8_t* out, std::size_t n, float zero, bool is_signed, Function f) {
-  const Floats least = splat((is_signed ? -128.0f : 0.0f) - zero), most = splat((is_signed ? 127.0f : 255.0f) - zero);
-  // Bytes are packed as signed ones.
-  const std::uint32_t moved = (std::uint32_t)(std::int32_t)zero - (is_signed ? 0u : 128u);
-  const std::uint32_t flip = is_signed ? 0 : 0x80808080u;
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    Words numbers[4];
-    RECURRA_UNROLL
-    for (std::size_t v = 0; v < 4; ++v) numbers[v] = whole_within(f(i + v * lanes, lanes), least, most) + moved;
-    const Words bytes = words_of_bytes(numbers) ^ flip;
-    __builtin_memcpy(out + i, &bytes, sizeof bytes);
-  }
-  if (i == n) return;
-  Words numbers[4] = {};
-  for (std::size_t v = 0; v < 4 && i + v * lanes < n; ++v) {
-    const std::size_t at = i + v * lanes, count = n - at < lanes ? n - at : lanes;
-    numbers[v] = whole_within(f(at, count), least, most) + moved;
-  }
-  const Words bytes = words_of_bytes(numbers) ^ flip;
-  __builtin_memcpy(out + i, &bytes, n - i);
-}
-
-void quantize(std::uint8_t* out, const float* x, std::size_t n, float scale, float zero, bool is_signed) {
-  store_whole(out, n, zero, is_signed,
-              [&](std::size_t i, std::size_t count) { return some_floats(x + i, count) / splat(scale); });
-}
-
-void dequantize(float* out, const std::uint8_t* x, std::size_t n, float scale, float zero, bool is_signed) {
-  for (std::size_t i = 0; i < n; i += lanes) {
-    const std::size_t count = n - i < lanes ? n - i : lanes;
-    Bytes bytes = {};
-    if (count == lanes) __builtin_memcpy(&bytes, x + i, sizeof bytes);
-    else __builtin_memcpy(&bytes, x + i, count);
-    if (is_signed) bytes ^= (unsigned char)0x80;
-    const Floats whole = __builtin_convertvector(__builtin_convertvector(bytes, Ints), Floats);
-    const Floats value = (whole - splat(is_signed ? zero + 128 : zero)) * splat(scale);
-    if (count == lanes) store(out + i, value);
-    else store_part(out + i, value, count);
-  }
-}
-
-void range_of(const float* x, std::size_t n, float* least, float* most) {
-  Floats low[4] = {}, high[4] = {};
-  const auto see = [&](Floats v, std::size_t a) {
-    low[a] = v < low[a] ? v : low[a];
-    high[a] = v > high[a] ? v : high[a];
-  };
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    RECURRA_UNROLL
-    for (std::size_t a = 0; a < 4; ++a) see(load(x + i + a * lanes), a);
-  }
-  for (; i < n; i += lanes) see(i + lanes <= n ? load(x + i) : load_part(x + i, n - i), 0);
-  for (std::size_t a = 0; a < 4; ++a) {
-    for (std::size_t l = 0; l < lanes; ++l) {
-      *least = low[a][l] < *least ? low[a][l] : *least;
-      *most = high[a][l] > *most ? high[a][l] : *most;
+void pack_bytes(std::uint32_t* panels, std::size_t k_count, const std::int8_t* base, std::ptrdiff_t row_stride,
+                std::ptrdiff_t column_stride, std::size_t columns) {
+  const std::size_t vectors = (columns + lanes - 1) / lanes;
+  for (std::size_t v = 0, count; v < vectors; v += count) {
+    count = vectors - v < panel_vectors ? 1 : panel_vectors;
+    const std::size_t width = count * lanes;
+    for (std::size_t k = 0; k < k_count; k += 4) {
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t column = v * lanes + i;
+        std::uint32_t word = 0;
+        for (std::size_t j = 0; j < 4 && k + j < k_count && column < columns; ++j) {
+          const std::ptrdiff_t at = (std::ptrdiff_t)(k + j) * row_stride + (std::ptrdiff_t)column * column_stride;
+          word |= (std::uint32_t)(std::uint8_t)base[at] << (8 * j);
+        }
+        *panels++ = word;
+      }
     }
   }
 }
 
-inline Words some_sums(const std::int32_t* sums, std::size_t count) {
-  return (Words)some_floats((const float*)sums, count);
-}
-
-// The numbers of `count` sums from i on.
-inline Floats scaled_at(const Scaling& s, std::size_t i, std::size_t count) {
-  Words whole = some_sums(s.sums + i, count);
-  if (s.added != nullptr)
-    whole += s.added_step == 0 ? Words{} + (std::uint32_t)*s.added : some_sums(s.added + i, count);
-  const Floats value = __builtin_convertvector((Ints)whole, Floats);
-  if (s.factors == nullptr) return value;
-  return apart(value * (s.factor_step == 0 ? splat(*s.factors) : some_floats(s.factors + i, count)));
-}
-
-void scale_sums(float* out, std::size_t n, const Scaling& s, const float* bias, std::ptrdiff_t bias_step,
-                bool is_rectified) {
-  for (std::size_t i = 0; i < n; i += lanes) {
-    const std::size_t count = n - i < lanes ? n - i : lanes;
-    Floats value = scaled_at(s, i, count);
-    if (bias != nullptr) value += bias_step == 0 ? splat(*bias) : some_floats(bias + i, count);
-    if (is_rectified) value = value <= Floats{} ? Floats{} : value;  // keeps NaN
-    if (count == lanes) store(out + i, value);
-    else store_part(out + i, value, count);
+template <int R, int N>
+inline void byte_tile(const std::uint32_t* rows, std::size_t stride, std::size_t part, std::size_t words,
+                      const float* panel, std::int32_t* out, std::ptrdiff_t out_stride, bool more) {
+  Words sums[R][N];
+  integer_sums<false, R, N, 1>(sums, rows, stride, part, words, panel, 0);
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < N; ++v) add_words(out + r * out_stride + v * lanes, sums[r][v], more);
   }
 }
 
-void round_sums(std::uint8_t* out, std::size_t n, const Scaling& s, float zero, bool is_signed) {
-  store_whole(out, n, zero, is_signed, [&](std::size_t i, std::size_t count) { return scaled_at(s, i, count); });
+// Lays the numbers of a row out as add_integers() takes them; a last word that is not full is filled with zeros.
+inline void lay_bytes(std::uint32_t* words, std::size_t odd, const std::uint8_t* row, std::size_t length) {
+  for (std::size_t k = 0; k < length; k += 4 * lanes) {
+    Words four = {};
+    __builtin_memcpy(&four, row + k, length - k < 4 * lanes ? length - k : 4 * lanes);
+    store_row_words(words + k / 4, odd, four);
+  }
+}
+
+void multiply_bytes(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
+                    std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors) {
+  std::uint32_t words[integer_memory + 2 * lanes];
+  const auto [part, stride, together] = RowPlaces(k);
+  for (std::size_t first = 0; first < rows; first += together) {
+    const std::size_t count = rows - first < together ? rows - first : together;
+    std::size_t begin = 0;
+    do {
+      const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
+      for (std::size_t r = 0; r < count; ++r) lay_bytes(words + r * stride, part, a[first + r] + begin, length);
+      const auto panel = [&]<int N>(std::size_t v) {
+        const float* from = (const float*)panels + ((k + 3) / 4 * v + begin / 4 * N) * lanes;
+        std::int32_t* const to = out + (std::ptrdiff_t)first * out_stride + v * lanes;
+#ifdef RECURRA_TILES
+        if (fills_tiles(count, stride)) {
+          return byte_tiles<N>(words, stride, count, from, (length + 3) / 4, to, out_stride, begin > 0);
+        }
+#endif
+        each_tile<integer_rows>(count, [&]<int R>(std::size_t row) {
+          byte_tile<R, N>(words + row * stride, stride, part, (length + 3) / 4, from,
+                          to + (std::ptrdiff_t)row * out_stride, out_stride, begin > 0);
+        });
+      };
+      std::size_t v = 0;
+      for (; v + panel_vectors <= vectors; v += panel_vectors) panel.template operator()<(int)panel_vectors>(v);
+      for (; v < vectors; ++v) panel.template operator()<1>(v);
+      begin += length;
+    } while (begin < k);
+  }
 }

@@ -1,13 +1,19 @@
-"""Settings of all tests: one torch thread for each test process, as many run side by side, and the random numbers.
+"""Settings of all tests: one thread for each process, as many run side by side, and the random numbers.
 Tests that need no torch run without it.
 `make test` draws the same numbers in every run and in any order of the tests, `make explore` new examples each time."""
 
-import importlib.util
 import os
 import sys
 
 import pytest
 from hypothesis import settings
+
+# For torch and numpy, here and in the processes that tests start: where several processes share the processors, their
+# threads wait for each other most of the time. Tests of threads set their number.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Hundreds of these processes would each compile the same sources again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", deadline=None)
@@ -16,13 +22,6 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser):
     parser.addoption("--engine", help="the engine of all tests that choose none: reference, torch, native")
-
-
-def pytest_configure(config):
-    if os.environ.get("PYTEST_XDIST_WORKER") and importlib.util.find_spec("torch"):
-        import torch
-
-        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

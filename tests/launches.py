@@ -9,9 +9,9 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def environment(**variables):
-    """The environment of this process, with one thread for each process, and the variables in place of torchrun's."""
+    """The environment of this process, with the variables in place of torchrun's."""
     inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    return {**inherited, "OMP_NUM_THREADS": "1", **variables}
+    return {**inherited, **variables}
 
 
 def started(count, *arguments):

@@ -19,6 +19,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>x</t
     [
         ('<div style="width: 400px">wide</div>', "at 360 the page scrolls sideways"),
         ('<p style="color: #999; background: #fff">pale</p>', "color-contrast"),
+        ('<p>dark</p><p style="color: #999; background: #fff">pale</p><p>dark</p>', "color-contrast"),
         ('<svg role="img" width="9" height="9"></svg>', "svg-img-alt"),
         ("<input>", "label"),
         ("<style>body { background: #fff; color: #000 }</style>", "brightness"),

@@ -41,7 +41,7 @@ def diagnose(*missing: str, **environment: str) -> tuple[int, dict[str, str]]:
 
 @pytest.mark.slow
 def test_a_healthy_machine() -> None:
-    status, rows = diagnose(OMP_NUM_THREADS="1")
+    status, rows = diagnose(OMP_NUM_THREADS="3")
     assert status == 0
     assert rows["Python"].startswith(sys.version.split()[0])
     assert rows["numpy"] == np.__version__
@@ -51,7 +51,7 @@ def test_a_healthy_machine() -> None:
     assert rows["products"].startswith(f"of {', '.join(_native.fast_products())}")
     assert "fault" not in rows
     assert rows["hardware threads"] == str(_native.hardware_threads())
-    assert rows["OMP_NUM_THREADS"] == "1"
+    assert rows["OMP_NUM_THREADS"] == "3"
     for name, reason in reasons().items():
         assert rows[f"{name} engine"] == ("available" if reason is None else f"not available: {reason}")
     assert "triton engine" in rows

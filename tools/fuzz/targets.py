@@ -35,6 +35,7 @@ from recurra.series.panel import Panel
 
 ENGINE = NativeEngine()
 MOST_WEIGHTS = 10**6  # of a program without a file of weights
+_LONGEST = 1_000  # characters of a message about a model that is not converted, which may list layers
 SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden size of such programs
 
 
@@ -91,7 +92,13 @@ def use(content: Program | Description | FileArrays | GraphModel, sizes: tuple[i
             _run_graph(content)
             return
         if isinstance(content, FileArrays):
-            content = converted(Arrays("input", *content))
+            made = _converted(content)
+            if made is None:
+                return
+            if isinstance(made, ModelGraph):
+                _run_graph(build(made, "input"))
+                return
+            content = made
         if isinstance(content, Program):
             part = layer(content, *sizes)
             if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
@@ -109,6 +116,16 @@ def use(content: Program | Description | FileArrays | GraphModel, sizes: tuple[i
                 _differentiate(part.program, *sizes)
     except RecurraError:
         return
+
+
+def _converted(content: FileArrays) -> Description | ModelGraph | None:
+    """The model of arrays; None if they are refused as they should be."""
+    try:
+        return converted(Arrays("input", *content))
+    except RecurraError as error:
+        if not str(error).isprintable() or len(str(error)) > _LONGEST:
+            raise Found(f"a message that is no line: {error!r}") from error
+        return None
 
 
 def _forecast(model: ForecastModel) -> None:

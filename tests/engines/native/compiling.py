@@ -1,7 +1,15 @@
-"""The compiler, and the instruction sets of the native module with their flags, for tests that compile parts of it."""
+"""The compiler, and the instruction sets of the native module with their flags, for tests that compile parts of it.
 
+Objects are kept in ``build/``, so that nothing is compiled twice before a source changes.
+"""
+
+import hashlib
+import os
 import re
 import subprocess
+import time
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from recurra import _native
@@ -25,14 +33,53 @@ DISPATCH = ("dispatch", "probe", "tile_permission")  # the sources that choose a
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
 
+KEPT = ROOT / "build" / "objects-of-tests"
+WEEK = 7 * 24 * 3600
+
+
 def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the compiler."""
     return subprocess.run([*COMPILER, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
-def compile_target(isa: str, output: Path, *flags: str) -> Path:
-    """Compile a target with its own flags and these; the object is ``output``."""
+@cache
+def sources() -> bytes:
+    """A digest of the compiler, its flags and all that it may read."""
+    version = subprocess.run([COMPILER[0], "--version"], capture_output=True, text=True, check=True).stdout
+    made = hashlib.sha256(repr((version, COMPILER)).encode())
+    for path in sorted(NATIVE.rglob("*.*")):
+        made.update(path.read_bytes())
+    return made.digest()
+
+
+def compiled(*arguments: str | Path) -> Path:
+    """The result of a compilation without warnings, which another test or an earlier run may have kept.
+
+    Args:
+        arguments: the compiler's, without ``-o``; they name no files but those of ``native/``.
+    """
+    key = hashlib.sha256(sources() + repr(arguments).encode()).hexdigest()[:20]
+    path = KEPT / f"{key}.o"
+    if not path.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        for old in KEPT.iterdir():
+            if old.stat().st_mtime < time.time() - WEEK:
+                old.unlink(missing_ok=True)
+        own = KEPT / f"{key}-{os.getpid()}"  # of this process, as others may compile the same
+        done = build(*arguments, "-o", own)
+        assert done.returncode == 0, done.stderr
+        own.touch()  # a check of the syntax alone makes no file
+        own.replace(path)
+    path.touch()
+    return path
+
+
+def compile_target(isa: str, *flags: str) -> Path:
+    """The object of a target, compiled with its own flags and these."""
     own = FLAGS[isa] if ON_X86 or isa != "portable" else []
-    done = build(*own, *flags, "-c", NATIVE / "targets" / f"{isa}.cpp", "-o", output)
-    assert done.returncode == 0, done.stderr
-    return output
+    return compiled(*own, *flags, "-c", NATIVE / "targets" / f"{isa}.cpp")
+
+
+def compile_sources(names: Iterable[str], *flags: str) -> list[Path]:
+    """The objects of sources of ``native/``."""
+    return [compiled(*flags, f"-I{NATIVE}", "-c", NATIVE / f"{name}.cpp") for name in names]

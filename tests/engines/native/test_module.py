@@ -22,7 +22,9 @@ from tests.engines.native.compiling import (
     ON_X86,
     ROOT,
     build,
+    compile_sources,
     compile_target,
+    compiled,
 )  # fmt: skip
 
 LANES = {
@@ -77,7 +79,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx512" in supported) == (wide <= features)
     assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
     assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
-    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16"} <= features)
+    assert ("amx_bf16" in supported) == (
+        wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"} <= features
+    )
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -195,17 +199,15 @@ def test_the_stub_s_enumerations_are_the_module_s() -> None:
 
 
 @pytest.mark.parametrize("header", sorted(path.name for path in NATIVE.glob("*.h") if PYTHON not in path.read_text()))
-def test_a_header_compiles_alone(header: str, tmp_path: Path) -> None:
-    (tmp_path / "alone.cpp").write_text(f'#include "{header}"\n')
-    done = build("-fsyntax-only", f"-I{NATIVE}", tmp_path / "alone.cpp")
-    assert done.returncode == 0, done.stderr
+def test_a_header_compiles_alone(header: str) -> None:
+    compiled("-fsyntax-only", "-include", NATIVE / header, "-x", "c++", os.devnull)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("isa", "optimisation"), [*((isa, "-O0") for isa in _native.built_isas()), (BUILT[0], "-O3")])
-def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str, tmp_path: Path) -> None:
+def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str) -> None:
     """Without optimisation no function is inlined; the target with most code is compiled as built, for warnings."""
-    target = compile_target(isa, tmp_path / "target.o", optimisation)
+    target = compile_target(isa, optimisation)
     listing = subprocess.run(
         ["nm", "-C", "--defined-only", "--extern-only", str(target)], capture_output=True, text=True, check=True
     )
@@ -215,7 +217,7 @@ def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str
 @pytest.mark.parametrize("isa", _native.built_isas())
 def test_a_target_refuses_another_ones_flags(isa: str) -> None:
     wider = {"portable": ["-mavx2"] if ON_X86 else ["-D__AVX__"], "neon": ["-march=armv8.2-a+sve"]}
-    done = build("-fsyntax-only", *wider.get(isa, []), NATIVE / "targets" / f"{isa}.cpp")
+    done = build("-fsyntax-only", "-Wfatal-errors", *wider.get(isa, []), NATIVE / "targets" / f"{isa}.cpp")
     assert done.returncode != 0
     assert f"{isa}.cpp must be compiled with" in done.stderr
 
@@ -248,12 +250,12 @@ int main() {
 """
 
 
-def run_main(folder: Path, isa: str, isas: list[str], *flags: str) -> str:
+def run_main(folder: Path, isa: str, targets: dict[str, Path], *flags: str) -> str:
+    """The output of the program above with these targets and this instruction set asked for."""
     (folder / "main.cpp").write_text(MAIN)
-    targets = [compile_target(target, folder / f"{target}.o", "-g", *flags) for target in isas]
-    has = [f"-DRECURRA_HAS_{target.upper()}" for target in isas]
-    sources = [folder / "main.cpp", *(NATIVE / f"{name}.cpp" for name in DISPATCH), *targets]
-    done = build(*has, *flags, f"-I{NATIVE}", *sources, "-o", folder / "main")
+    has = [f"-DRECURRA_HAS_{target.upper()}" for target in targets]
+    objects = [*compile_sources(DISPATCH, *has, *flags), *targets.values()]
+    done = build(*has, *flags, f"-I{NATIVE}", folder / "main.cpp", *objects, "-o", folder / "main")
     assert done.returncode == 0, done.stderr
     run = subprocess.run([folder / "main"], env={"RECURRA_ISA": isa}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -263,19 +265,20 @@ def run_main(folder: Path, isa: str, isas: list[str], *flags: str) -> str:
 @pytest.mark.slow
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     """Those that this machine runs; emulated tiles have tests of their own."""
-    isas = [isa for isa in _native.supported_isas() if isa != FOR_TESTS]
-    output = run_main(tmp_path, BUILT[-1], isas, "-fsanitize=address,undefined", "-fno-sanitize-recover")
-    assert output == " ".join(isas) + f" -> {BUILT[-1]}"
+    flags = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
+    targets = {isa: compile_target(isa, *flags) for isa in _native.supported_isas() if isa != FOR_TESTS}
+    output = run_main(tmp_path, BUILT[-1], targets, *flags)
+    assert output == " ".join(targets) + f" -> {BUILT[-1]}"
 
 
 @pytest.mark.slow
 def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
-    isas = list(dict.fromkeys([BUILT[0], BUILT[-1]]))
-    output = run_main(tmp_path, BUILT[0], isas, "-D__builtin_cpu_supports(name)=0")
+    targets = {isa: compile_target(isa, "-O0") for isa in (BUILT[0], BUILT[-1])}
+    output = run_main(tmp_path, BUILT[0], targets, "-D__builtin_cpu_supports(name)=0")
     if ON_X86:
         assert output == (
             "portable -> RECURRA_ISA='amx_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
-            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16; "
+            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16, amx-int8; "
             "unset it, or set it to one of: portable"
         )
     else:

@@ -32,6 +32,8 @@ DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["
 COMMON = ("lstm", "gru", "rnn", "layer_norm_lstm", "block_slstm", "res_lstm", "intersection", "min_gru")
 # steps, batch, input, hidden: threads share columns, or share rows, or are not used
 SHAPES = [(6, 1, 40, 256), (9, 2, 33, 130), (9, 3, 33, 96), (10, 16, 32, 64), (8, 33, 17, 50), (4, 2, 3, 4)]
+# How often threads may fail to wait for each other: the code in which they do is the same for all instruction sets.
+TIMES = 15 if _native.active_isa() == _native.supported_isas()[0] else 2
 
 
 def test_these_tests_run_the_native_engine():
@@ -67,7 +69,7 @@ def test_threads_over_many_chunks(name, dtype):
         with threads(1):
             dense, rows = run(layer, x, states), run(layer, packed, states)
         with threads(2):
-            for _ in range(15):
+            for _ in range(TIMES):
                 assert_equal(run(layer, x, states), dense, name)
                 assert_equal([run(layer, packed, states)[0].data], [rows[0].data], f"{name}, packed")
 
@@ -82,7 +84,7 @@ def test_threads_over_many_chunks_backward(name, dtype):
         for parameter in layer.parameters():
             parameter.requires_grad_(len(leaves) > 1)
         expected = None
-        for count in (1, *(2,) * 10):
+        for count in (1, *(2,) * (TIMES * 2 // 3)):
             with threads(count):
                 values = run(layer, x, states)
                 found = [*values, *gradients(values, leaves)]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from recurra import _native
-from tests.engines.native.compiling import BUILT, DISPATCH, NATIVE, build, compile_target
+from tests.engines.native.compiling import BUILT, DISPATCH, build, compile_sources, compile_target
 
 OTHERWISE = "otherwise than it should on this machine"
 NEXT = f"{OTHERWISE}; the next instruction set is tried"
@@ -15,9 +15,9 @@ NEXT = f"{OTHERWISE}; the next instruction set is tried"
 @pytest.mark.slow
 def test_one_wrong_bit_makes_the_next_instruction_set_the_choice(tmp_path):
     isa = BUILT[-1]
-    target = compile_target(isa, tmp_path / "target.o", "-O1")
-    sources = [NATIVE / "tests" / "probe_test.cpp", *(NATIVE / f"{name}.cpp" for name in DISPATCH), target]
-    done = build("-O1", f"-DRECURRA_HAS_{isa.upper()}", f"-I{NATIVE}", *sources, "-o", tmp_path / "main")
+    has = f"-DRECURRA_HAS_{isa.upper()}"
+    objects = [*compile_sources(["tests/probe_test", *DISPATCH], has), compile_target(isa, "-O0")]
+    done = build(*objects, "-o", tmp_path / "main")
     assert done.returncode == 0, done.stderr
     said = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout.splitlines()
     both = "products of bfloat16, sums of outer products of bfloat16"

@@ -12,7 +12,7 @@ from tests.sources import ROOT
 
 def run(*arguments, **environment):
     """The exit code and the output of Python."""
-    found = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    found = {**os.environ, **environment}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=found, capture_output=True, text=True, check=False
     )
