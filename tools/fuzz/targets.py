@@ -7,6 +7,7 @@ import math
 import warnings
 import zlib
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
 from recurra.graph.build import build
 from recurra.graph.file import check_numbers, graph_of
 from recurra.graph.graph import ModelGraph
+from recurra.graph.halves import HalfArrays
 from recurra.graph.model import GraphModel
 from recurra.graph.stream import paired_states
 from recurra.model import Description, weights_of
@@ -60,9 +62,11 @@ def read(data: bytes) -> Program | Description | FileArrays | GraphModel | None:
             arrays = read_known(stream, len(data))
             if arrays is not None:
                 return arrays
-            content, tensors = unpack_from(stream, len(data), _content)
+            halves = HalfArrays()
+            content, tensors = unpack_from(stream, len(data), partial(_content, halves=halves))
             if isinstance(content, ModelGraph):
                 check_numbers(tensors)
+                halves.fill()
                 return build(content, "input")
             return content
     except (ProgramError, FileFormatError) as error:
@@ -72,11 +76,13 @@ def read(data: bytes) -> Program | Description | FileArrays | GraphModel | None:
 
 
 def _content(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], halves: HalfArrays
 ) -> tuple[Description | ModelGraph, Mapping[str, Tensor]]:
     """What a file's arrays and metadata describe, and the arrays, whose numbers come later."""
     return (
-        graph_of(tensors, metadata) if GRAPH_KEY in metadata else (model_of(tensors, metadata, of_state_dict), tensors)
+        graph_of(tensors, metadata, halves)
+        if GRAPH_KEY in metadata
+        else (model_of(tensors, metadata, of_state_dict), tensors)
     )
 
 
