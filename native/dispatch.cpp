@@ -46,7 +46,8 @@ const std::vector<Target>& targets() {
   static const std::vector<Target> list = {
 #ifdef RECURRA_HAS_AMX_BF16
       {kernels_amx_bf16,
-       {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma", "amx-tile", "amx-bf16"}},
+       {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma", "amx-tile", "amx-bf16",
+        "amx-int8"}},
 #endif
 #ifdef RECURRA_HAS_AVX512_BF16
       {kernels_avx512_bf16, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512bf16", "avx512vnni", "fma"}},
@@ -117,10 +118,19 @@ const std::vector<Feature>& cpu_features() {
     const bool has_tiles = __builtin_cpu_supports("avx512bf16") != 0 && may_use_tiles();  // no use asking without
 #define RECURRA_FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
     return std::vector<Feature>{
-        RECURRA_FEATURE("sse2"),       RECURRA_FEATURE("avx"),      RECURRA_FEATURE("avx2"),
-        RECURRA_FEATURE("fma"),        RECURRA_FEATURE("avx512f"),  RECURRA_FEATURE("avx512dq"),
-        RECURRA_FEATURE("avx512bw"),   RECURRA_FEATURE("avx512vl"), RECURRA_FEATURE("avx512bf16"),
-        RECURRA_FEATURE("avx512vnni"), {"amx-tile", has_tiles},     {"amx-bf16", has_tiles && has_bf16_tiles()},
+        RECURRA_FEATURE("sse2"),
+        RECURRA_FEATURE("avx"),
+        RECURRA_FEATURE("avx2"),
+        RECURRA_FEATURE("fma"),
+        RECURRA_FEATURE("avx512f"),
+        RECURRA_FEATURE("avx512dq"),
+        RECURRA_FEATURE("avx512bw"),
+        RECURRA_FEATURE("avx512vl"),
+        RECURRA_FEATURE("avx512bf16"),
+        RECURRA_FEATURE("avx512vnni"),
+        {"amx-tile", has_tiles},
+        {"amx-bf16", has_tiles && has_bf16_tiles()},
+        {"amx-int8", has_tiles && has_byte_tiles()},
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)

@@ -94,6 +94,8 @@ float dot(const float* a, const float* b, std::size_t n) {
 #endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
+
+#include "kernels_bytes.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 

@@ -1,4 +1,4 @@
-// Products of whole numbers of 8 bits, with exact sums of 32 bits; and of floats that are rounded to such numbers.
+// Products of whole numbers of 8 bits, with exact sums of 32 bits, of floats that are rounded to such numbers.
 //
 // A word holds four numbers of consecutive k, the first in its lowest bits: those of a row are unsigned, those of a
 // packed matrix signed. Sums are exact, so that every order and every instruction gives the same bits. A panel is
@@ -17,6 +17,11 @@ constexpr std::size_t integer_rows = lanes == 16 ? 5 : 4;
 #endif
 constexpr std::size_t integer_memory = 16384;  // words for rows; at least two rows of a chain
 constexpr std::size_t most_integer_rows = 64;  // that go through all panels together
+#ifdef RECURRA_TILES
+constexpr std::size_t full_rows = tile_side;
+#else
+constexpr std::size_t full_rows = 1;
+#endif
 
 // The sums of the products of two pairs of 16 bits.
 inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
@@ -119,6 +124,11 @@ inline void integer_sums(Words (*sums)[N * P], const std::uint32_t* rows, std::s
     RECURRA_UNROLL
     for (int v = 0; v < N * P; ++v) sums[r][v] = totals[r][v];
   }
+}
+
+// Stores words; with `more`, adds them to those that are there.
+inline void add_words(std::int32_t* out, Words words, bool more) {
+  store((float*)out, (Floats)(more ? (Words)load((const float*)out) + words : words));
 }
 
 // ---- floats rounded to whole numbers ----
@@ -275,6 +285,20 @@ inline void pack_integers(float* panel, std::size_t k_count, const Source<float>
   });
 }
 
+// The places of rows of k numbers in integer_memory.
+struct RowPlaces {
+  std::size_t part, stride;  // words of a part of a row, and of all of its parts
+  std::size_t together;      // the number of rows
+
+  explicit RowPlaces(std::size_t k) {
+    const std::size_t longest = k < integer_chain ? k : integer_chain;
+    part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
+    const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
+    together = fitting < most_integer_rows ? fitting : most_integer_rows;
+    if (together > full_rows) together -= together % full_rows;
+  }
+};
+
 // The rows of a chain, rounded.
 struct IntegerRows {
   const std::uint32_t* words;
@@ -282,6 +306,22 @@ struct IntegerRows {
   const float* scales;
   std::size_t first;  // the number of the first row
   std::size_t begin;  // the k of the chain's beginning
+};
+
+// The end of the sums of one vector of columns, from what the panel holds of it.
+struct IntegerColumn {
+  Floats scale;
+  Words moved;  // what the offset of rows adds to a sum
+
+  IntegerColumn(const float* panel, std::size_t k_count, std::size_t begin, int panel_size, int vector) {
+    const float* end = panel + ((k_count + 3) / 4 * panel_size + vector) * lanes;
+    scale = load(end);
+    moved = (Words)load(end + (1 + begin / integer_chain) * panel_size * lanes);
+  }
+
+  Floats number(Words sum, float row_scale) const {
+    return apart(__builtin_convertvector((Ints)(sum - moved), Floats) * (splat(row_scale) * scale));
+  }
 };
 
 // Computes one chain of R rows times P panels of N vectors each, from row `row` of `rows` on.
@@ -293,20 +333,20 @@ inline void integer_tile(const IntegerRows& rows, std::size_t row, const float* 
   const std::uint32_t* words = rows.words + row * rows.stride;
   integer_sums<true, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, panels + rows.begin / 4 * N * lanes,
                               panel_size);
-  const std::size_t end = (k_count + 3) / 4 * N, offsets = end + (1 + rows.begin / integer_chain) * N;
   RECURRA_UNROLL
   for (int v = 0; v < N * P; ++v) {
-    const float* panel = panels + (v / N) * panel_size + v % N * lanes;
-    const Floats scale = load(panel + end * lanes);
-    const Words moved = (Words)load(panel + offsets * lanes);
+    const IntegerColumn column(panels + (v / N) * panel_size, k_count, rows.begin, N, v % N);
     RECURRA_UNROLL
     for (int r = 0; r < R; ++r) {
-      const Floats sum = __builtin_convertvector((Ints)(sums[r][v] - moved), Floats);
-      finish(columns[v], rows.first + row + (std::size_t)r, rows.begin == 0,
-             apart(sum * (splat(rows.scales[row + (std::size_t)r]) * scale)));
+      const std::size_t at = row + (std::size_t)r;
+      finish(columns[v], rows.first + at, rows.begin == 0, column.number(sums[r][v], rows.scales[at]));
     }
   }
 }
+
+#ifdef RECURRA_TILES
+#include "kernels_integer_tiles.inl"
+#endif
 
 // Multiplies rounded rows by all vectors.
 inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, std::size_t k, const float* panels,
@@ -314,6 +354,9 @@ inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, st
   constexpr int V = panel_vectors;
   constexpr int P = 8 / V;  // a single row needs enough sums in flight to hide the latency of an addition
   const auto from = [&](std::size_t v) { return panels + words_of(Form::integer, k) * v * lanes; };
+#ifdef RECURRA_TILES
+  if (fills_tiles(count, rows.stride)) return multiply_rounded_tiles(rows, count, k, panels, columns, vectors);
+#endif
   std::size_t v = 0;
   if (count == 1) {
     for (; v + V * P <= vectors; v += V * P) integer_tile<1, V, P>(rows, 0, from(v), k, columns + v);
@@ -330,10 +373,7 @@ void multiply_integers(const float* const* a, std::size_t rows, std::size_t k, c
                        const Column<float>* columns, std::size_t vectors) {
   std::uint32_t words[integer_memory + 2 * lanes];
   float scales[most_integer_rows], inverses[most_integer_rows];
-  const std::size_t longest = k < integer_chain ? k : integer_chain;
-  const std::size_t part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
-  const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
-  const std::size_t together = fitting < most_integer_rows ? fitting : most_integer_rows;
+  const auto [part, stride, together] = RowPlaces(k);
   for (std::size_t first = 0; first < rows; first += together) {
     const std::size_t count = rows - first < together ? rows - first : together;
     for (std::size_t r = 0; r < count; ++r) {
@@ -348,78 +388,6 @@ void multiply_integers(const float* const* a, std::size_t rows, std::size_t k, c
       }
       multiply_rounded_rows({words, stride, part, (length + 3) / 4, scales, first, begin}, count, k, matrix.panels,
                             columns, vectors);
-      begin += length;
-    } while (begin < k);
-  }
-}
-
-// ---- whole numbers as they are ----
-
-void pack_bytes(std::uint32_t* panels, std::size_t k_count, const std::int8_t* base, std::ptrdiff_t row_stride,
-                std::ptrdiff_t column_stride, std::size_t columns) {
-  const std::size_t vectors = (columns + lanes - 1) / lanes;
-  for (std::size_t v = 0, count; v < vectors; v += count) {
-    count = vectors - v < panel_vectors ? 1 : panel_vectors;
-    const std::size_t width = count * lanes;
-    for (std::size_t k = 0; k < k_count; k += 4) {
-      for (std::size_t i = 0; i < width; ++i) {
-        const std::size_t column = v * lanes + i;
-        std::uint32_t word = 0;
-        for (std::size_t j = 0; j < 4 && k + j < k_count && column < columns; ++j) {
-          const std::ptrdiff_t at = (std::ptrdiff_t)(k + j) * row_stride + (std::ptrdiff_t)column * column_stride;
-          word |= (std::uint32_t)(std::uint8_t)base[at] << (8 * j);
-        }
-        *panels++ = word;
-      }
-    }
-  }
-}
-
-template <int R, int N>
-inline void byte_tile(const std::uint32_t* rows, std::size_t stride, std::size_t part, std::size_t words,
-                      const float* panel, std::int32_t* out, std::ptrdiff_t out_stride, bool more) {
-  Words sums[R][N];
-  integer_sums<false, R, N, 1>(sums, rows, stride, part, words, panel, 0);
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < N; ++v) {
-      float* to = (float*)(out + r * out_stride) + v * lanes;
-      store(to, (Floats)(more ? (Words)load((const float*)to) + sums[r][v] : sums[r][v]));
-    }
-  }
-}
-
-// Lays the numbers of a row out as add_integers() takes them; a last word that is not full is filled with zeros.
-inline void lay_bytes(std::uint32_t* words, std::size_t odd, const std::uint8_t* row, std::size_t length) {
-  for (std::size_t k = 0; k < length; k += 4 * lanes) {
-    Words four = {};
-    __builtin_memcpy(&four, row + k, length - k < 4 * lanes ? length - k : 4 * lanes);
-    store_row_words(words + k / 4, odd, four);
-  }
-}
-
-void multiply_bytes(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
-                    std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors) {
-  std::uint32_t words[integer_memory + 2 * lanes];
-  const std::size_t longest = k < integer_chain ? k : integer_chain;
-  const std::size_t part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
-  const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
-  const std::size_t together = fitting < most_integer_rows ? fitting : most_integer_rows;
-  for (std::size_t first = 0; first < rows; first += together) {
-    const std::size_t count = rows - first < together ? rows - first : together;
-    std::size_t begin = 0;
-    do {
-      const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
-      for (std::size_t r = 0; r < count; ++r) lay_bytes(words + r * stride, part, a[first + r] + begin, length);
-      const auto panel = [&]<int N>(std::size_t v) {
-        const float* from = (const float*)panels + ((k + 3) / 4 * v + begin / 4 * N) * lanes;
-        each_tile<integer_rows>(count, [&]<int R>(std::size_t row) {
-          byte_tile<R, N>(words + row * stride, stride, part, (length + 3) / 4, from,
-                          out + (std::ptrdiff_t)(first + row) * out_stride + v * lanes, out_stride, begin > 0);
-        });
-      };
-      std::size_t v = 0;
-      for (; v + panel_vectors <= vectors; v += panel_vectors) panel.template operator()<(int)panel_vectors>(v);
-      for (; v < vectors; ++v) panel.template operator()<1>(v);
       begin += length;
     } while (begin < k);
   }

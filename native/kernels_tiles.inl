@@ -1,4 +1,4 @@
-// Products of numbers rounded to bfloat16, by tiles.
+// Products of rows and panels by tiles, and those of numbers rounded to bfloat16.
 //
 // Operands are rounded and packed as in kernels_rounded.inl. A tile's product adds up 32 numbers of k in an order of its
 // own (tiles.inl); so that all results have it, tiles that are not full are filled with zeros, and even one row is a tile.
@@ -42,9 +42,9 @@ struct TileRows {
 
 // Computes M tiles of rows times N tiles of columns, from vector `first` on; tile (m, n) of the sums is the
 // (m * N + n)th.
-template <int M, int N, int V>
+template <TileProduct P, int M, int N, int V>
 inline void tile_sums(Tiles& tiles, const std::uint32_t* left, std::size_t left_stride, const TileRows<V>& right,
-                      std::size_t first, float* sums) {
+                      std::size_t first, std::uint32_t* sums) {
   static_assert(M * N <= 4 && M <= 2);
   constexpr int a = 4, b = 4 + M, free = 8 - b;
   each_number<0, M * N>([&]<int C>() { tiles.zero<C>(); });
@@ -53,46 +53,43 @@ inline void tile_sums(Tiles& tiles, const std::uint32_t* left, std::size_t left_
         [&]<int m>() { tiles.load<a + m>(left + (m * tile_side * left_stride + s * tile_side), left_stride); });
     each_number<0, N>([&]<int n>() {
       tiles.load<b + n % free>(right.step(s, first + n), TileRows<V>::width);
-      each_number<0, M>([&]<int m>() { tiles.add_products<m * N + n, a + m, b + n % free>(); });
+      each_number<0, M>([&]<int m>() { tiles.add_products<P, m * N + n, a + m, b + n % free>(); });
     });
   }
   each_number<0, M * N>([&]<int C>() { tiles.store<C>(sums + C * tile_side * tile_side, tile_side); });
 }
 
-// Adds the sums of one chain to a block of results.
-template <int M, int N>
-inline void finish_tiles(const Column<float>* columns, std::size_t row, std::size_t rows, bool is_first,
-                         const float* sums) {
-  for (int n = 0; n < N; ++n) {
-    for (int m = 0; m < M; ++m) {
-      const float* tile = sums + (m * N + n) * tile_side * tile_side;
-      for (std::size_t r = 0; r < tile_side && m * tile_side + r < rows; ++r) {
-        finish(columns[n], row + m * tile_side + r, is_first, load(tile + r * tile_side));
-      }
+// Computes rows times a panel of V vectors, and calls f<M, N>(first vector, first row, sums) for blocks of M tiles of rows
+// and N of columns.
+template <TileProduct P, int V, class Function>
+inline void tiled_panel(Tiles& tiles, const std::uint32_t* left, std::size_t left_stride, std::size_t rows,
+                        const float* words, std::size_t count, Function f) {
+  const TileRows<V> right(words, count);
+  alignas(64) std::uint32_t sums[4 * tile_side * tile_side];
+  for (std::size_t row = 0; row < rows;) {
+    const std::uint32_t* block = left + row * left_stride;
+    if (rows - row > tile_side) {
+      each_number<0, (V + 1) / 2>([&]<int pair>() {
+        constexpr int N = 2 * pair + 1 < V ? 2 : 1;
+        tile_sums<P, 2, N>(tiles, block, left_stride, right, 2 * pair, sums);
+        f.template operator()<2, N>(2 * pair, row, (const std::uint32_t*)sums);
+      });
+      row += 2 * tile_side;
+    } else {
+      tile_sums<P, 1, V>(tiles, block, left_stride, right, 0, sums);
+      f.template operator()<1, V>(0, row, (const std::uint32_t*)sums);
+      row += tile_side;
     }
   }
 }
 
-// One chain of up to left_rows rows times a panel of V vectors.
-template <int V>
-inline void tiled_panel(Tiles& tiles, const std::uint32_t* left, std::size_t row, std::size_t rows, bool is_first,
-                        const float* words, std::size_t count, const Column<float>* columns) {
-  const TileRows<V> right(words, count);
-  alignas(64) float sums[4 * tile_side * tile_side];
-  for (std::size_t done = 0; done < rows;) {
-    const std::uint32_t* block = left + done * chain_words;
-    const std::size_t others = rows - done;
-    if (others > tile_side) {
-      each_number<0, (V + 1) / 2>([&]<int pair>() {
-        constexpr int N = 2 * pair + 1 < V ? 2 : 1;
-        tile_sums<2, N>(tiles, block, chain_words, right, 2 * pair, sums);
-        finish_tiles<2, N>(columns + 2 * pair, row + done, others, is_first, sums);
-      });
-      done += 2 * tile_side;
-    } else {
-      tile_sums<1, V>(tiles, block, chain_words, right, 0, sums);
-      finish_tiles<1, V>(columns, row + done, others, is_first, sums);
-      done += tile_side;
+// Calls f(row, its sums) for column n of a block of M tiles of rows and N of columns, of which `rows` rows count.
+template <int M, int N, class Function>
+inline void each_sum(const std::uint32_t* sums, int n, std::size_t rows, Function f) {
+  for (int m = 0; m < M; ++m) {
+    const std::uint32_t* tile = sums + (m * N + n) * tile_side * tile_side;
+    for (std::size_t r = 0; r < tile_side && m * tile_side + r < rows; ++r) {
+      f(m * tile_side + r, load((const float*)tile + r * tile_side));
     }
   }
 }
@@ -121,7 +118,14 @@ inline void multiply_tiles(const float* const* a, std::size_t rows, std::size_t 
       round_tiles(left, a + row, count, begin, length);
       each_width(vectors, [&]<int V>(std::size_t v) {
         const float* words = packed_from(matrix, v, k, lanes).panels + begin / 2 * V * lanes;
-        tiled_panel<V>(tiles, left, row, count, begin == 0, words, (length + 1) / 2, columns + v);
+        const auto finish_block = [&]<int M, int N>(int first, std::size_t at, const std::uint32_t* sums) {
+          for (int n = 0; n < N; ++n) {
+            each_sum<M, N>(sums, n, count - at, [&](std::size_t r, Floats sum) {
+              finish(columns[v + first + n], row + at + r, begin == 0, sum);
+            });
+          }
+        };
+        tiled_panel<TileProduct::bfloat16, V>(tiles, left, chain_words, count, words, (length + 1) / 2, finish_block);
       });
     });
   }
@@ -156,11 +160,11 @@ inline void round_columns(std::uint32_t* columns, const float* const* b, std::si
 template <int N>
 inline void tiled_strand(Tiles& tiles, Floats (*total)[tile_side], const std::uint32_t* columns,
                          const TileRows<rounded_features / tile_side>& left, std::size_t i, bool more) {
-  alignas(64) float sums[4 * tile_side * tile_side];
+  alignas(64) std::uint32_t sums[4 * tile_side * tile_side];
   each_number<0, (N + 1) / 2>([&]<int pair>() {
     constexpr int M = 2 * pair + 1 < N ? 2 : 1;
     const std::uint32_t* rows = columns + 2 * pair * tile_side * strand_words;
-    tile_sums<M, 1>(tiles, rows, strand_words, left, i, sums);
+    tile_sums<TileProduct::bfloat16, M, 1>(tiles, rows, strand_words, left, i, sums);
     for (int m = 0; m < M; ++m) {
       for (std::size_t r = 0; r < tile_side; ++r) {
         Floats& to = total[2 * pair + m][r];

@@ -13,7 +13,7 @@ namespace recurra {
 namespace {
 
 // Bits of EDX in leaf 7 of CPUID.
-constexpr unsigned bf16_tiles = 1u << 22, tiles = 1u << 24;
+constexpr unsigned bf16_tiles = 1u << 22, tiles = 1u << 24, byte_tiles = 1u << 25;
 // Bits of XCR0: the operating system saves the tiles' configuration, and the tiles.
 constexpr unsigned saved_tiles = 3u << 17;
 constexpr unsigned os_tells_what_it_saves = 1u << 27;  // OSXSAVE, a bit of ECX in leaf 1
@@ -40,6 +40,7 @@ bool is_permitted() {
 }  // namespace
 
 bool has_bf16_tiles() { return has(bf16_tiles); }
+bool has_byte_tiles() { return has(byte_tiles); }
 
 bool may_use_tiles() {
   static const bool answer = has(tiles) && saves_tiles() && is_permitted();
@@ -49,6 +50,7 @@ bool may_use_tiles() {
 #else
 
 bool has_bf16_tiles() { return false; }
+bool has_byte_tiles() { return false; }
 bool may_use_tiles() { return false; }
 
 #endif

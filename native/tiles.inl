@@ -3,6 +3,9 @@
 
 constexpr std::size_t tile_side = 16;  // rows of a tile, and words of a row
 
+// The products that are added up: of pairs of bfloat16; of four numbers of 8 bits, those of A unsigned, those of B signed.
+enum class TileProduct { bfloat16, bytes };
+
 #ifdef RECURRA_EMULATED_TILES
 
 class Tiles {
@@ -21,12 +24,33 @@ class Tiles {
     }
   }
   template <int T>
-  void store(float* sums, std::size_t stride) const {
-    for (std::size_t r = 0; r < tile_side; ++r) __builtin_memcpy(sums + r * stride, &tiles_[T][r], sizeof(Words));
+  void store(void* sums, std::size_t stride) const {
+    for (std::size_t r = 0; r < tile_side; ++r) {
+      __builtin_memcpy((std::uint32_t*)sums + r * stride, &tiles_[T][r], sizeof(Words));
+    }
   }
-  // As Intel's manual states TDPBF16PS: the products of even k and those of odd k are added up for themselves.
-  template <int C, int A, int B>
+  template <TileProduct P, int C, int A, int B>
   void add_products() {
+    if constexpr (P == TileProduct::bytes) add_bytes<C, A, B>();
+    else add_pairs_of_bfloat16<C, A, B>();
+  }
+
+ private:
+  // As Intel's manual states TDPBUSD: sums are exact modulo 2^32.
+  template <int C, int A, int B>
+  void add_bytes() {
+    for (std::size_t r = 0; r < tile_side; ++r) {
+      for (std::size_t k = 0; k < tile_side; ++k) {
+        for (int j = 0; j < 4; ++j) {
+          const Words a = Words{} + (tiles_[A][r][k] >> 8 * j & 0xffu);
+          tiles_[C][r] += a * (Words)((Ints)(tiles_[B][k] << (24 - 8 * j)) >> 24);
+        }
+      }
+    }
+  }
+  // As it states TDPBF16PS: the products of even k and those of odd k are added up for themselves.
+  template <int C, int A, int B>
+  void add_pairs_of_bfloat16() {
     for (std::size_t r = 0; r < tile_side; ++r) {
       Floats even = {}, odd = {};
       for (std::size_t k = 0; k < tile_side; ++k) {
@@ -38,7 +62,6 @@ class Tiles {
     }
   }
 
- private:
   bool is_configured_ = false;
   Words tiles_[8][tile_side];
 };
@@ -70,13 +93,17 @@ class Tiles {
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(words), "r"(stride * 4), "i"(T) : "memory");
   }
   template <int T>
-  void store(float* sums, std::size_t stride) const {
+  void store(void* sums, std::size_t stride) const {
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(sums), "r"(stride * 4), "i"(T) : "memory");
   }
-  // Adds the products of A's rows and B's columns to C; both hold two numbers in a word, those of consecutive k.
-  template <int C, int A, int B>
+  // Adds the products of A's rows and B's columns to C; the numbers of a word are those of consecutive k.
+  template <TileProduct P, int C, int A, int B>
   void add_products() {
-    __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+    if constexpr (P == TileProduct::bytes) {
+      __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+    } else {
+      __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+    }
   }
 };
 

@@ -27,11 +27,11 @@ ALLOWED = {
     "_native": set(),
     "engines": {"errors", "program", "compiler", "cells", "_native"},
     "model": {"errors", "files", "vocabulary", "series", "program", "equations", "compiler", "cells"},
-    "conversion": {"errors", "program", "equations", "compiler", "cells", "model"},
     "packed": {"errors", "program", "compiler", "engines"},
     "graph": {
         "errors", "files", "program", "values", "equations", "compiler", "engines", "model", "packed",
     },
+    "conversion": {"errors", "program", "equations", "compiler", "cells", "model", "graph"},
     "runtime": {
         "errors", "mistakes", "vocabulary", "series", "program", "equations", "compiler", "cells", "engines", "model",
         "conversion", "packed", "graph",

@@ -18,13 +18,14 @@ LOWERING += [SOURCE / "engines" / "triton" / f"{name}.py" for name in ("body", "
 NO_CACHES = {
     *("engines.protocol.Result.traced", "nn.running.arranged._LayerCalls._parameters"),
     *("graph.table._TABLE", "graph.settling.node.SETTLERS", "nn.graphs.table.TABLE"),
+    "conversion.keras_graphs.table.RULES",
     *(
         "graph.refusals.GraphRefusals._nodes",
         "graph.running.NodeStep.attributes",
         "graph.settling.memory.Buffers._owners",
     ),
     *(f"nn.graphs.translate._Translator.{name}" for name in ("_sizes", "_tensors", "_values")),
-    "nn.graphs.writer.NodeWriter.tensors",
+    "graph.writing.GraphNodes.tensors",
 }
 
 

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "engines/vendor": ("engines", "test_vendor.py"),
     "bench/peers": ("bench", "test_peers.py"),
     "graph/operators": ("onnx/loading", "test_operators.py"),
+    "conversion/keras_graphs/rules": ("conversion/keras_graphs", "test_*.py"),
     "nn/graphs/rules": ("nn/graphs", "test_*.py"),
 }
 

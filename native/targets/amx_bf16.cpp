@@ -1,9 +1,9 @@
-// AVX-512 with tiles of bfloat16: Intel since Sapphire Rapids.
+// AVX-512 with tiles of bfloat16 and of bytes: Intel since Sapphire Rapids.
 #if !defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__AVX512BW__) || !defined(__AVX512VL__) || \
     !defined(__FMA__) || !defined(__AVX512BF16__) || !defined(__AVX512VNNI__) || !defined(__AMX_TILE__) || \
-    !defined(__AMX_BF16__)
+    !defined(__AMX_BF16__) || !defined(__AMX_INT8__)
 #error \
-    "amx_bf16.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512bf16 -mavx512vnni -mfma -mamx-tile -mamx-bf16"
+    "amx_bf16.cpp must be compiled with -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512bf16 -mavx512vnni -mfma -mamx-tile -mamx-bf16 -mamx-int8"
 #endif
 
 #define RECURRA_LANES 16

@@ -1,4 +1,4 @@
-// The code of amx_bf16.cpp, with its vectors in pairs of AVX2's and its tiles in plain C++: for tests.
+// The code of amx_bf16.cpp, with its vectors in pairs of AVX2's, its tiles and VNNI's step in plain C++: for tests.
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "amx_emulated.cpp must be compiled with -mavx2 -mfma"
 #elif defined(__AVX512F__)
@@ -10,6 +10,7 @@
 #define RECURRA_QUANTIZED_FROM {64 << 10, 4 << 20}
 #define RECURRA_TILES
 #define RECURRA_EMULATED_TILES
+#define RECURRA_EMULATES_VNNI
 #include "../kernels.inl"
 
 namespace recurra {

@@ -310,5 +310,14 @@ def test_a_graph_is_listed_and_written(call, tmp_path):
     assert (code, target.exists()) == (0, True)
     code, _, err = call("export", path, "--onnx", target, "--lengths")
     assert (code, "--lengths are for models of layers" in err) == (2, True)
+    for weights in ("bf16", "int8"):
+        code, out, _ = call("export", path, "--out", tmp_path / weights, "--weights", weights)
+        assert (code, "error         largest" in out, "noise; --sample FILE" in out) == (0, True, True)
+    np.savez(tmp_path / "x.npz", x=np.ones((4, 2, 3), np.float32), h_in=np.zeros((2, 4), np.float32))
+    code, out, _ = call("export", path, "--out", tmp_path / "p", "--weights", "int8", "--sample", tmp_path / "x.npz")
+    assert (code, "of the output's, on x.npz" in out) == (0, True), out
+    np.savez(tmp_path / "z.npz", z=np.ones(3))
+    code, _, err = call("export", path, "--out", tmp_path / "p", "--weights", "int8", "--sample", tmp_path / "z.npz")
+    assert (code, "the arrays of a sample are x" in err) == (2, True)
     code, _, err = call("explain", path)
     assert (code, "recurra inspect lists it" in err, err.count("\n")) == (2, True, 1)

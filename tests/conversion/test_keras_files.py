@@ -9,7 +9,8 @@ import pytest
 
 import recurra
 from recurra.conversion.files import read_arrays
-from recurra.conversion.keras_config import chain_of, layers_of
+from recurra.conversion.keras_config import layers_of
+from recurra.conversion.keras_graphs.network import network_of
 from recurra.errors import FileFormatError, RecurraError
 from recurra.runtime import convert
 from tests.conversion import keras_files
@@ -87,16 +88,12 @@ def test_what_the_configuration_says(tmp_path, caplog):
     def last(layers, config):
         layers["top"]["config"]["return_sequences"] = False
 
+    made = convert(with_config(tmp_path, last))
+    close(made(IDS)[0], [keras_files.EXPECTED[-1]], 1e-6)  # Dense sees the last step alone, as in Keras
     with caplog.at_level(logging.INFO, "recurra"):
-        close(convert(with_config(tmp_path, last))(IDS)[0], [keras_files.EXPECTED], 1e-6)
+        convert(with_config(tmp_path, last), names="top")
     assert "otherwise than in its source: top has return_sequences=False, and gives all steps here" in caplog.text
     assert caplog.records[-1].levelno == logging.WARNING
-
-    def both_last(layers, config):
-        layers["both"]["config"]["layer"]["config"]["return_sequences"] = False
-
-    with pytest.raises(RecurraError, match="both gives the last outputs of both directions, return_sequences=False"):
-        convert(with_config(tmp_path, both_last))
 
     def mean(layers, config):
         layers["both"]["config"]["merge_mode"] = "ave"
@@ -146,36 +143,45 @@ def test_activations(tmp_path):
         activated("own", "sigmoid")
 
 
-def test_models_that_are_no_chain(tmp_path):
-    def convolution(layers, config):
-        layers["top"]["class_name"] = "Conv1D"
+def test_what_is_refused(tmp_path):
+    def own_layers(layers, config):
+        layers["top"]["class_name"] = "MyLayer"
+        layers["both"]["class_name"] = layers["words"]["class_name"] = "Lambda"
 
     with pytest.raises(
-        RecurraError, match="top is a Conv1D, which a chain of recurrent, dense and embedding layers does"
+        RecurraError, match=r"layers that are not converted: Lambda ×2 \(words, both\), MyLayer \(top\); names= says"
     ):
-        convert(with_config(tmp_path, convolution))
+        convert(with_config(tmp_path, own_layers))
 
-    def residual(layers, config):
+    def circle(layers, config):
         config["class_name"] = "Functional"
-        for name, others in {"both": ["words"], "top": ["both"], "out": ["top", "both"]}.items():
-            history = [{"class_name": "__keras_tensor__", "config": {"keras_history": [each, 0, 0]}} for each in others]
-            layers[name]["inbound_nodes"] = [{"args": [history], "kwargs": {}}]
+        config["config"].update(input_layers=[["words", 0, 0]], output_layers=[["out", 0, 0]])
+        for name, others in {"both": ["top"], "top": ["both"], "out": ["top"]}.items():
+            layers[name]["inbound_nodes"] = [[[each, 0, 0, {}] for each in others]]
 
-    with pytest.raises(RecurraError, match="the model is no chain of layers: out takes top, both, and not top alone"):
-        convert(with_config(tmp_path, residual))
+    with pytest.raises(RecurraError, match="sequential: an input is no input layer"):
+        convert(with_config(tmp_path, circle))
 
-    def empty(layers, config):
-        config["config"] = 3
+    def subclass(layers, config):
+        config.update(class_name="Reader", config={})
 
-    with pytest.raises(RecurraError, match="the configuration has no list of layers"):
-        convert(with_config(tmp_path, empty))
+    with pytest.raises(RecurraError, match="Reader is a class of its own, whose file has weights and no list"):
+        convert(with_config(tmp_path, subclass))
+
+    def masked(layers, config):
+        layers["words"]["config"]["mask_zero"] = True
+
+    with pytest.raises(RecurraError, match="merge_mode= are for chains of layers, and this model is a graph"):
+        convert(with_config(tmp_path, masked), merge_mode="sum")
+    assert convert(with_config(tmp_path, masked))(IDS).shape == (1, 3, 2)
 
 
 def test_relu_of_a_simple_rnn(tmp_path):
     settings = {"name": "rnn", "units": 2, "activation": {"class_name": "function", "config": "relu"}}
     layer = {"class_name": "SimpleRNN", "config": {**settings, "return_sequences": True}}
     older = {"class_name": "Sequential", "config": [layer]}  # as Keras before 2.2 wrote it
-    assert [each.name for each in chain_of(older)] == ["rnn"]
+    [call] = network_of(older).calls
+    assert call.layer.name == "rnn"
     assert layers_of(older)["rnn"].activation("activation", "tanh") == "relu"
 
 

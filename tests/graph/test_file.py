@@ -11,6 +11,7 @@ from recurra.errors import FileFormatError
 from recurra.graph.build import build
 from recurra.graph.file import graph_contents, graph_of
 from recurra.graph.file import write_graph as write
+from recurra.graph.halves import HalfArrays
 from recurra.graph.serial import from_text, to_text
 from recurra.model.file import GRAPH_KEY
 from recurra.model.safetensors import Tensor, pack
@@ -119,11 +120,19 @@ def test_truth_values_are_0_or_1(tmp_path):
         recurra.runtime.load(tmp_path / "m.safetensors")
 
 
-def test_a_bfloat16_array_is_refused():
+def test_bfloat16_arrays_are_float32_in_the_graph():
     tensors, metadata = graph_contents(recurrent_graph())
-    tensors["a"] = Tensor("BF16", np.zeros((12, 3), np.uint16))
-    with pytest.raises(FileFormatError, match="bfloat16"):
-        graph_of(tensors, metadata)
+    bits = np.arange(36, dtype=np.uint16).reshape(tensors["a"].data.shape) + 0x3F80
+    tensors["a"] = Tensor("BF16", bits)
+    halves = HalfArrays()
+    model, _ = graph_of(tensors, metadata, halves)
+    halves.fill()
+    array = next(each for each in model.graph.tensors.values() if each.shape == bits.shape)
+    assert np.array_equal(array, (bits.astype(np.uint32) << 16).view(np.float32))
+    again, _ = graph_contents(model)
+    assert {name: tensor.dtype for name, tensor in again.items()} == {
+        name: each.dtype for name, each in tensors.items()
+    }
 
 
 def test_readers_of_layers_say_what_the_file_holds(tmp_path):

@@ -13,6 +13,8 @@ from zipfile import BadZipFile, ZipFile
 
 from fuzz.foreign import zipped
 from fuzz.grow import grown
+from recurra.conversion.keras_graphs import rules  # noqa: F401  (fills the table)
+from recurra.conversion.keras_graphs.table import RULES
 from recurra.model.annotations import ANNOTATIONS
 from recurra.model.file import GRAPH_KEY, KEY
 from recurra.model.kinds import KINDS
@@ -24,6 +26,8 @@ _WORDS = [
     *KINDS,
     *ANNOTATIONS,
     *DTYPES,
+    *RULES,
+    *("valid", "same", "causal", "concat", "sum", "ave", "channels_first", "TimeDistributed", "softmax", "__slice__"),
     *("input", "hidden", "proj", "2*hidden", "hidden/2", "input + hidden", "0", "1", "0*hidden", "-hidden", "hidden/0"),
     *("999999999*hidden", "999999999", "hidden/7", "x", "h", "%1", "h'", "h'99999", "", "\x1b[2J", "\n", "\ud800", "é"),
     *("step", "sequence", "real", "bool", "char", "word", "<unk>", "tanh", ".scale", "weight_ih_l0", "w" * 600),

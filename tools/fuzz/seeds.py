@@ -18,6 +18,7 @@ import numpy as np
 from fuzz.foreign import foreign
 from fuzz.graphs import files_of_graphs
 from fuzz.grow import grown
+from fuzz.networks import networks
 from recurra import cells
 from recurra.compiler import drop_biases, plan, trace
 from recurra.model import Description, Part, Weight, weights_of
@@ -151,6 +152,7 @@ def descriptions() -> Iterator[Description]:
     yield from _forecasters(tanh)
     yield from _autoregressive(tanh)
     yield described(_numbered("Ensemble", layer(tanh, 2, 2), Part("Tanh"), _pair(gru, 2, 1, 1)))
+    yield described(_stack(_numbered("Residual", layer(tanh, 2, 2), Part("Tanh", {})), layer(tanh, 2, 3)))
     both = described(_stack(layer(tanh, 2, 2), layer(tanh, 2, 2)))
     yield Description(both.root, {name: both.weights[name.replace("1.", "0.", 1)] for name in both.weights})
     for kind, settings in PLAIN.items():
@@ -183,6 +185,7 @@ def all_seeds() -> Iterator[tuple[str, bytes]]:
     yield from ((f"graph-{number}", data) for number, data in enumerate(files_of_graphs()))
     yield from ((f"program-{number}", text.encode()) for number, text in enumerate(programs()))
     yield from foreign()
+    yield from ((f"network-{number}", data) for number, data in enumerate(networks()))
 
 
 def write(folder: Path, kinds: Sequence[str] = ()) -> None:

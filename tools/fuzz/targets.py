@@ -7,6 +7,7 @@ import math
 import warnings
 import zlib
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from recurra.errors import MAX_LINE, FileFormatError, ProgramError, RecurraError
 from recurra.graph.build import build
 from recurra.graph.file import check_numbers, graph_of
 from recurra.graph.graph import ModelGraph
+from recurra.graph.halves import HalfArrays
 from recurra.graph.model import GraphModel
 from recurra.graph.stream import paired_states
 from recurra.model import Description, weights_of
@@ -35,6 +37,7 @@ from recurra.series.panel import Panel
 
 ENGINE = NativeEngine()
 MOST_WEIGHTS = 10**6  # of a program without a file of weights
+_LONGEST = 1_000  # characters of a message about a model that is not converted, which may list layers
 SIZES = ((4, 8), (12, 24), (24, 12), (3, 6))  # input and hidden size of such programs
 
 
@@ -59,9 +62,11 @@ def read(data: bytes) -> Program | Description | FileArrays | GraphModel | None:
             arrays = read_known(stream, len(data))
             if arrays is not None:
                 return arrays
-            content, tensors = unpack_from(stream, len(data), _content)
+            halves = HalfArrays()
+            content, tensors = unpack_from(stream, len(data), partial(_content, halves=halves))
             if isinstance(content, ModelGraph):
                 check_numbers(tensors)
+                halves.fill()
                 return build(content, "input")
             return content
     except (ProgramError, FileFormatError) as error:
@@ -71,11 +76,13 @@ def read(data: bytes) -> Program | Description | FileArrays | GraphModel | None:
 
 
 def _content(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], halves: HalfArrays
 ) -> tuple[Description | ModelGraph, Mapping[str, Tensor]]:
     """What a file's arrays and metadata describe, and the arrays, whose numbers come later."""
     return (
-        graph_of(tensors, metadata) if GRAPH_KEY in metadata else (model_of(tensors, metadata, of_state_dict), tensors)
+        graph_of(tensors, metadata, halves)
+        if GRAPH_KEY in metadata
+        else (model_of(tensors, metadata, of_state_dict), tensors)
     )
 
 
@@ -91,7 +98,13 @@ def use(content: Program | Description | FileArrays | GraphModel, sizes: tuple[i
             _run_graph(content)
             return
         if isinstance(content, FileArrays):
-            content = converted(Arrays("input", *content))
+            made = _converted(content)
+            if made is None:
+                return
+            if isinstance(made, ModelGraph):
+                _run_graph(build(made, "input"))
+                return
+            content = made
         if isinstance(content, Program):
             part = layer(content, *sizes)
             if sum(map(math.prod, weights_of(part).values())) > MOST_WEIGHTS:
@@ -109,6 +122,16 @@ def use(content: Program | Description | FileArrays | GraphModel, sizes: tuple[i
                 _differentiate(part.program, *sizes)
     except RecurraError:
         return
+
+
+def _converted(content: FileArrays) -> Description | ModelGraph | None:
+    """The model of arrays; None if they are refused as they should be."""
+    try:
+        return converted(Arrays("input", *content))
+    except RecurraError as error:
+        if not str(error).isprintable() or len(str(error)) > _LONGEST:
+            raise Found(f"a message that is no line: {error!r}") from error
+        return None
 
 
 def _forecast(model: ForecastModel) -> None:

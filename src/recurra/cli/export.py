@@ -50,10 +50,14 @@ def export(
             task.check_target(target)
     graph = graph_in(source)
     if graph is not None:
-        others = weights != task.WEIGHTS[0] or sample is not None or lengths or compute is not None
-        export_graph(graph, source, out, onnx, others)
+        if lengths or compute is not None:
+            raise RunError(f"{source} holds a graph: --compute and --lengths are for models of layers")
+        size = source.stat().st_size
+        comparison = export_graph(graph, source, out, onnx, weights, sample)
         for target in filter(None, (out, onnx)):
-            print(f"{target}  {_size(target.stat().st_size)}")
+            print(f"{target}  {_size(target.stat().st_size)}  (was {_size(size)})")
+        if comparison is not None:
+            _report(comparison)
         return
     description = task.load_description(source)
     size = source.stat().st_size

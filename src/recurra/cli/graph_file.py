@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recurra.errors import RunError
 from recurra.graph.file import read_graph
@@ -11,6 +12,9 @@ from recurra.graph.graph import Graph, ModelGraph
 from recurra.model.file import GRAPH_KEY
 from recurra.model.file_errors import refusing
 from recurra.model.safetensors import metadata_of
+
+if TYPE_CHECKING:
+    from recurra.tasks.export import Comparison
 
 
 def graph_in(path: Path) -> ModelGraph | None:
@@ -25,23 +29,41 @@ def graph_in(path: Path) -> ModelGraph | None:
     return read_graph(path) if is_graph else None
 
 
-def export_graph(model: ModelGraph, path: Path, out: Path | None, onnx: Path | None, others: bool) -> None:
-    """Write the graph of a file to others.
+def export_graph(
+    model: ModelGraph, path: Path, out: Path | None, onnx: Path | None, weights: str, sample: Path | None
+) -> Comparison | None:
+    """Write the graph of a file to others, and compare narrower weights with its own.
+
+    Args:
+        model: the graph.
+        path: its file.
+        out: a file for the runtime; None for none.
+        onnx: a file for ONNX runtimes; None for none.
+        weights: ``"as-is"``, ``"bf16"`` or ``"int8"``.
+        sample: the input to compare on; None for one that is made.
 
     Raises:
-        RunError: there is an option that is for layers alone.
+        RunError: ``weights`` is something else.
     """
     from recurra.graph.build import build
+    from recurra.graph.narrow import narrowed
+    from recurra.tasks.export import WEIGHTS
 
-    if others:
-        raise RunError(f"{path} holds a graph: --weights, --compute, --sample and --lengths are for models of layers")
-    made = build(model, path.name)
+    if weights not in WEIGHTS:
+        raise RunError(f"--weights must be one of {', '.join(WEIGHTS)}; got {weights!r}")
+    is_narrower = weights != WEIGHTS[0]
+    made = build(narrowed(model, weights) if is_narrower else model, path.name)
     if out is not None:
         made.save(out)
     if onnx is not None:
         from recurra.onnx import export
 
         export(made, onnx)
+    if not is_narrower:
+        return None
+    from recurra.tasks.graph_export import compare_graphs
+
+    return compare_graphs(build(model, path.name), made, sample)
 
 
 def lines_of(model: ModelGraph) -> list[str]:

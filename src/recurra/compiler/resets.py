@@ -49,8 +49,13 @@ def with_marks_in_input(program: Program) -> Program:
     whole, column, mark = new.new((program.input.shape[-1] + one,)), new.new((one,)), new.new(())
     before = (Equation("partition", (whole,), (program.input, column)), Equation("sum", (column,), (mark,)))
     changed = resetting(program, new, before, mark, (0.0,) * len(program.states))
+    return replace(changed, input=whole, inputs=with_input(program, "reset"))
+
+
+def with_input(program: Program, wanted: str) -> tuple[StepInput, ...]:
+    """The inputs of a program and a further one of a single feature, which has this name or one like it."""
     inputs = program.inputs or (StepInput(program.input.name, program.input.shape[-1]),)
-    name = "reset"
+    name = wanted
     while name in {each.name for each in inputs}:
         name += "_"
-    return replace(changed, input=whole, inputs=(*inputs, StepInput(name, one, 0.0)))
+    return (*inputs, StepInput(name, Size.constant(1), 0.0))

@@ -12,12 +12,11 @@ import numpy as np
 from recurra import cells
 from recurra.conversion.around import embedding, output
 from recurra.conversion.arrays import MOST_LISTED, Arrays, ArraySource
-from recurra.conversion.keras_config import chain_of
-from recurra.conversion.keras_model import keras_chain
 from recurra.conversion.layer import BuiltPart, Choice, layer
 from recurra.conversion.names import Names
 from recurra.equations import Cell
 from recurra.errors import EquationError, RecurraError, one_line
+from recurra.graph.graph import ModelGraph
 from recurra.model import Description, Part, Weight
 from recurra.model.arrangement import Arrangement
 from recurra.model.kinds import features
@@ -37,8 +36,8 @@ def converted(
     merge_mode: str | None = None,
     sizes: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Description:
-    """The model that ``recurra.convert`` returns; the arguments are the same.
+) -> Description | ModelGraph:
+    """The model that ``recurra.convert`` returns, as data; the arguments are the same.
 
     Raises:
         FileFormatError: the file cannot be read, is damaged, or has another format.
@@ -51,12 +50,15 @@ def converted(
         first = is_whole if batch_first is None else batch_first
         choice = Choice(_cell(cell), options or {}, sizes, order, first, merge_mode)
         if is_whole:
-            parts = keras_chain(arrays, chain_of(arrays.config), choice, notes)
+            from recurra.conversion.keras_whole import whole_model  # other sources do not need its imports
+
+            made = whole_model(arrays, choice, notes)
         else:
-            parts = _named_parts(arrays, names, table, linear, choice, notes)
-        _check_merge(merge_mode, parts)
-        _check_chain(parts)
-        description = _description(parts)
+            made = _named_parts(arrays, names, table, linear, choice, notes)
+        if not isinstance(made, ModelGraph):
+            _check_merge(merge_mode, made)
+            _check_chain(made)
+        description = made if isinstance(made, ModelGraph) else _description(made)
     except EquationError:  # of the cell, whatever the source
         raise
     except RecurraError as error:
@@ -66,12 +68,20 @@ def converted(
         logging.WARNING if notes or (unused and names is None) else logging.INFO,
         "%s: %s%s%s%s",
         arrays.where,
-        "; ".join(part.text for part in parts),
+        _text(made),
         f"; not used: {unused}" if unused else "",
         f"; not read: {skipped}" if skipped else "",
         f"; otherwise than in its source: {', '.join(notes)}" if notes else "",
     )
     return description
+
+
+def _text(made: list[BuiltPart] | ModelGraph) -> str:
+    """A description of a model for the log."""
+    if isinstance(made, list):
+        return "; ".join(part.text for part in made)
+    ends = ["; ".join(map(str, each)) for each in (made.graph.inputs, made.graph.outputs)]
+    return f"a graph of {len(made.graph.nodes)} operations: {ends[0]} → {ends[1]}"
 
 
 def _named_parts(

@@ -100,6 +100,8 @@ class _Builder:
                 attributes[name] = row.attributes[name](self._argument(value, known))
             except REFUSALS as problem:
                 self.refusals.add(node, number, f"attribute {name}: {problem}")
+        for name in sorted(row.required - node.attributes.keys()):
+            self.refusals.add(node, number, f"attribute {name} is missing")
         if len(self.refusals) > refused:
             return None
         graphs = [value for value in attributes.values() if isinstance(value, RunnableGraph)]

@@ -33,7 +33,7 @@ class Declaration:
         return f"{self.name}: {self.dtype or 'any dtype'} {shape}" + (" (optional)" if self.is_optional else "")
 
     def accept(self, value: object) -> Array:
-        """Convert a value to an array for this input, in the machine's byte order.
+        """Convert a value to an array for this input, in the machine's byte order; whole numbers may be of fewer bits.
 
         Raises:
             OnnxError: the value is no array of numbers, or has another dtype or shape.
@@ -46,6 +46,8 @@ class Declaration:
                 array = np.asarray(value, self.dtype)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise OnnxError(f"input {self} cannot be made of {type(value).__name__}: {error}") from None
+        if self.dtype is not None and array.dtype.kind in "iu" and self.dtype.kind in "iu":
+            array = array.astype(self.dtype) if np.can_cast(array.dtype, self.dtype, "safe") else array
         if self.dtype is not None and array.dtype.newbyteorder("=") != self.dtype:
             hint = f"convert it with .astype({self.dtype.name!r})"
             raise OnnxError(f"input {self}: the array has dtype {array.dtype}; {hint}")

@@ -31,3 +31,15 @@ def read_dtype(number: int) -> np.dtype[Any]:
     if number not in _DTYPES:
         raise ValueError(f"element type {_OTHERS.get(number, number)} is not supported")
     return _DTYPES[number]
+
+
+def onnx_number(dtype: np.dtype[Any]) -> int:
+    """ONNX's number for a dtype that a graph can hold.
+
+    Raises:
+        ValueError: it has none.
+    """
+    for number, known in _DTYPES.items():
+        if known == dtype:
+            return number
+    raise ValueError(f"numbers of {dtype} are not supported")

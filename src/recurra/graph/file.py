@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from recurra.errors import FileFormatError
 from recurra.graph.graph import ModelGraph
+from recurra.graph.halves import HalfArrays, half_of
 from recurra.graph.serial import from_text, to_text
 from recurra.model.file import GRAPH_KEY
 from recurra.model.file_errors import refusing
@@ -30,14 +32,18 @@ def write_graph(model: ModelGraph, path: str | os.PathLike[str]) -> None:
 
 
 def graph_contents(model: ModelGraph) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The arrays and the metadata of a graph's file.
+    """The arrays and the metadata of a graph's file; matrices whose numbers all are bfloat16 are stored as such.
 
     Raises:
         FileFormatError: a reader would refuse the graph.
     """
     text, arrays = to_text(model)
     from_text(text, arrays)
-    return {name: Tensor(_CODES[array.dtype.name], array) for name, array in arrays.items()}, {GRAPH_KEY: text}
+    tensors = {}
+    for name, array in arrays.items():
+        bits = half_of(array)
+        tensors[name] = Tensor(_CODES[array.dtype.name], array) if bits is None else Tensor("BF16", bits)
+    return tensors, {GRAPH_KEY: text}
 
 
 def read_graph(path: str | os.PathLike[str]) -> ModelGraph:
@@ -47,19 +53,29 @@ def read_graph(path: str | os.PathLike[str]) -> ModelGraph:
         FileFormatError: the file cannot be read, is damaged, exceeds a cap, or holds something else; nothing was run.
     """
     with refusing(path):
-        model, arrays = unpack(path, graph_of)
+        halves = HalfArrays()
+        model, arrays = unpack(path, partial(graph_of, halves=halves))
         check_numbers(arrays)
+        halves.fill()
         return model
 
 
-def graph_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> tuple[ModelGraph, Mapping[str, Tensor]]:
-    """The graph that a file's arrays and metadata describe, and its arrays, whose numbers may come later."""
+def graph_of(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], halves: HalfArrays
+) -> tuple[ModelGraph, Mapping[str, Tensor]]:
+    """The graph that a file's arrays and metadata describe, and its arrays, whose numbers may come later.
+
+    Args:
+        tensors: the arrays.
+        metadata: the metadata.
+        halves: gets the arrays of bfloat16, and fills those of the graph once the numbers are there.
+    """
     if GRAPH_KEY not in metadata:
         raise FileFormatError("the file holds no graph")
-    halves = next((name for name, tensor in tensors.items() if tensor.dtype == "BF16"), None)
-    if halves is not None:
-        raise FileFormatError(f"array {halves[:100]} is bfloat16, which a graph cannot compute with")
-    return from_text(metadata[GRAPH_KEY], {name: tensor.data for name, tensor in tensors.items()}), tensors
+    arrays = {
+        name: halves.widened(tensor.data) if tensor.dtype == "BF16" else tensor.data for name, tensor in tensors.items()
+    }
+    return from_text(metadata[GRAPH_KEY], arrays), tensors
 
 
 def check_numbers(tensors: Mapping[str, Tensor]) -> None:

@@ -60,6 +60,7 @@ class Operator:
             ValueError for a value that is not supported.
         outputs: the largest number of outputs; None for any number.
         build: makes the function of a node; raises ValueError for a node that is not supported.
+        required: the attributes that every node has.
         domain: the set of operators that it belongs to; empty for the standard's.
     """
 
@@ -69,6 +70,7 @@ class Operator:
     attributes: Mapping[str, AttributeReader]
     outputs: int | None
     build: Callable[..., NodeFunction]
+    required: frozenset[str]
     domain: str = ""
 
 
@@ -115,7 +117,7 @@ def building_operator(
     """
 
     def enter(build: NodeFunction) -> NodeFunction:
-        row = Operator(name, since, until, _read_by(build, readers), outputs, build, domain)
+        row = Operator(name, since, until, _read_by(build, readers), outputs, build, _required(build), domain)
         _TABLE.setdefault((domain, name), []).append(row)
         return build
 
@@ -139,7 +141,7 @@ def operator(
         def build(node: NodeInfo, **attributes: Any) -> NodeFunction:
             return functools.partial(function, **attributes)
 
-        row = Operator(name, since, until, _read_by(function, readers), outputs, build, domain)
+        row = Operator(name, since, until, _read_by(function, readers), outputs, build, _required(function), domain)
         _TABLE.setdefault((domain, name), []).append(row)
         return function
 
@@ -150,6 +152,12 @@ def _read_by(function: NodeFunction, readers: Mapping[str, AttributeReader]) -> 
     """The reader of each keyword argument of a function."""
     arguments = inspect.signature(function).parameters.values()
     return {a.name: readers.get(a.name, as_it_is) for a in arguments if a.kind is a.KEYWORD_ONLY}
+
+
+def _required(function: NodeFunction) -> frozenset[str]:
+    """The names of a function's keyword arguments without default."""
+    arguments = inspect.signature(function).parameters.values()
+    return frozenset(a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty)
 
 
 def functions(**named: NodeFunction) -> None:

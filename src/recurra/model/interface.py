@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recurra.errors import FileFormatError
-from recurra.model.kinds import features, is_recurrent, role
+from recurra.model.kinds import SUM, features, is_recurrent, role
 from recurra.model.part import Part
 from recurra.model.recurrent_parts import arrangement, layer_sizes
 
@@ -78,6 +78,7 @@ class Interface:
         dtype: the dtype of input, output and states, float32 or float64; tokens are int64.
         further_inputs: the inputs beside the first one.
         gives_last_step: whether the output has no dimension of time, as a part hands on the last step alone.
+        sums: the sums around parts, as ``sums_of`` gives them.
     """
 
     parts: tuple[tuple[str, Part], ...]
@@ -90,6 +91,7 @@ class Interface:
     dtype: np.dtype[Any]
     further_inputs: tuple[FurtherInput, ...] = ()
     gives_last_step: bool = False
+    sums: tuple[tuple[int, int], ...] = ()
 
     @property
     def takes_tokens(self) -> bool:
@@ -155,6 +157,7 @@ def interface_of(root: Part, dtype: np.dtype[Any]) -> Interface:
         dtype=dtype,
         further_inputs=_further_inputs(recurrent),
         gives_last_step=any(role(part) == "last" for _, part in parts),
+        sums=sums_of(root),
     )
 
 
@@ -190,6 +193,26 @@ def leaves(root: Part, model: str = "") -> Iterator[tuple[str, Part]]:
     for name, part in root.walk(model):
         if role(part) not in ("container", "models", "nothing"):
             yield name, part
+
+
+def sums_of(root: Part) -> tuple[tuple[int, int], ...]:
+    """The sums around parts: the number of the first leaf inside each, and that behind its last; outer ones first."""
+    found: list[tuple[int, int]] = []
+    count = 0
+
+    def visit(part: Part) -> None:
+        nonlocal count
+        if part.kind == SUM:
+            place, first = len(found), count
+            found.append((first, first))
+        count += role(part) not in ("container", "models", "nothing")
+        for _, child in part.children:
+            visit(child)
+        if part.kind == SUM:
+            found[place] = (first, count)
+
+    visit(root)
+    return tuple(found)
 
 
 def check_chain(root: Part, model: str = "") -> None:

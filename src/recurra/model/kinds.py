@@ -47,6 +47,7 @@ from recurra.model.setting_rules import (
 )
 from recurra.program import Products, Program, Sizes
 
+SUM = "Residual"  # the container whose input is added to its output
 Features = tuple[int | None, int | None]
 MakeProgram = Callable[[Part, np.dtype[Any]], Program]
 """Makes the program of a part that computes in a dtype, float32 or float64."""
@@ -240,7 +241,7 @@ _CELL = Kind(
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Recurrent", "RNN", "LSTM", "GRU"), _LAYER),
     **dict.fromkeys(("RecurrentCell", "RNNCell", "LSTMCell", "GRUCell"), _CELL),
-    **dict.fromkeys(("Sequential", "Stack"), Kind("container")),
+    **dict.fromkeys(("Sequential", "Stack", SUM), Kind("container")),
     **dict.fromkeys(("Ensemble", "EncoderDecoder"), Kind("models")),
     "Embedding": Kind(
         "table",

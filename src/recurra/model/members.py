@@ -10,6 +10,7 @@ from recurra.errors import FileFormatError
 from recurra.model.interface import Interface, check_chain, interface_of
 from recurra.model.kinds import role
 from recurra.model.part import Part
+from recurra.model.sums import check_sums
 
 _PAIR = ("encoder", "decoder")
 _ANY_DTYPE = np.dtype(np.float32)  # of interfaces of which the sizes alone are asked
@@ -44,6 +45,7 @@ def check_members(root: Part) -> None:
             raise FileFormatError(f"{full} ({kind}) cannot be a part of {name or 'the model'} ({part.kind})")
     for name, part in chains(root):
         check_chain(part, name)
+        check_sums(part, name)
     for name, part in root.walk():
         problem = {"Ensemble": _ensemble_problem, "EncoderDecoder": _pair_problem}.get(part.kind, _no_problem)(part)
         if problem is not None:

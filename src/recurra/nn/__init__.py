@@ -32,6 +32,7 @@ from recurra.nn.quantized import QuantizedLinear, quantize
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
+from recurra.nn.residual import Residual
 from recurra.nn.running.operator import scan_operator  # noqa: F401  (registers the operator that saved torch.export programs call)
 from recurra.nn.saving import load, save
 from recurra.nn.stack import Stack
@@ -60,6 +61,7 @@ __all__ = [
     "RNNCell",
     "Recurrent",
     "RecurrentCell",
+    "Residual",
     "RunningMax",
     "RunningMean",
     "Stack",

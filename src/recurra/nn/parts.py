@@ -28,6 +28,7 @@ from recurra.nn.quantized import QuantizedLinear
 from recurra.nn.recurrent import Recurrent
 from recurra.nn.recurrent_cell import RecurrentCell
 from recurra.nn.regularisers import EmbeddingDropout, VariationalDropout
+from recurra.nn.residual import Residual
 from recurra.nn.stack import Stack
 from recurra.nn.weight_drop import WeightDrop
 
@@ -244,7 +245,7 @@ ROWS: Mapping[type[nn.Module], ModuleRow] = {
 }
 # Modules with modules inside; a class comes before those that it inherits from.
 CONTAINERS: Mapping[type[nn.Module], str] = {
-    cls: cls.__name__ for cls in (Stack, nn.Sequential, Ensemble, EncoderDecoder)
+    cls: cls.__name__ for cls in (Residual, Stack, nn.Sequential, Ensemble, EncoderDecoder)
 }
 # Modules of torch.nn's classes, accelerated or not, are saved as recurra's.
 _ADOPTED = {kind: ours.recurra_class for theirs, ours in ACCELERATED.items() for kind in (theirs, ours)}

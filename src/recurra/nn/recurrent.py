@@ -36,6 +36,7 @@ from recurra.nn.regularisation import Regularised
 from recurra.nn.running.arranged import direct_call
 from recurra.nn.running.autocast import autocast, is_autocast
 from recurra.nn.running.direct import DirectCalls
+from recurra.nn.running.exported_packing import has_all_rows
 from recurra.nn.running.learned_reset import LearnedResets
 from recurra.nn.running.recorded import refuse_fixed, run_checked
 from recurra.nn.running.run_layers import run_layers
@@ -366,6 +367,10 @@ class Recurrent(Regularised):
             batch = check.packed(x, weight)
             form = InputForm(x, True, batch)
             if reset is not None:
+                if (
+                    has_all_rows()
+                ):  # the sizes are symbols, of which only a run of the graph knows whether they are equal
+                    return Sequences(x.data, x.batch_sizes, form.rows_in(reset).flatten()), form
                 refuse_fixed("the lengths of packed sequences with resets")
                 check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
                 rows = form.rows_in(reset)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recurra.equations import Cell
+from recurra.model import Description
 from recurra.runtime.model import Model
 
 
@@ -22,7 +23,7 @@ def convert(
     merge_mode: str | None = None,
     sizes: Mapping[str, Any] | None = None,
     **options: Any,
-) -> Model:
+) -> Any:
     """Convert weights of another library to a model: recurrent layers, an embedding before, a linear map behind.
 
     The result has torch's layout, whatever the source has: ``model.save(path)`` writes a file that ``recurra.load``
@@ -31,7 +32,9 @@ def convert(
     they hold is run.
 
     A .keras or .h5 file of a whole model of Keras also says which layers it has: without ``names``, ``embedding`` and
-    ``output`` all of them are converted, with their activations, if each takes what the one before it gives.
+    ``output`` all of them are converted, and give Keras' numbers. Layers that form a chain over time are a ``Model``,
+    which also streams. Models with branches, several inputs or outputs, shared layers, masks, or layers that a
+    ``Stack`` does not have, are a ``GraphModel``: ``model(x)`` gives the outputs alone.
 
     Args:
         source: a file of numpy (.npz), torch (.pt, .pth, .bin, Lightning's .ckpt), safetensors or Keras (.h5, .keras),
@@ -58,6 +61,9 @@ def convert(
         sizes: sizes that the cell's equations leave open, as ``Recurrent`` takes them. Default none.
         **options: values for the cell's options, such as ``nonlinearity="relu"`` of an RNN.
 
+    Returns:
+        A ``Model``, or a ``GraphModel`` as said above. Both have ``save``; ``recurra.runtime.load`` reads their files.
+
     Raises:
         FileFormatError: the file cannot be read, is damaged, or has another format.
         RecurraError: an array is missing, or has a shape that does not fit the layer; the message names it.
@@ -66,4 +72,11 @@ def convert(
     from recurra.conversion.build import converted  # its imports, zipfile among them, take longer than all others
 
     description = converted(source, cell, order, names, embedding, output, batch_first, merge_mode, sizes, options)
-    return Model(description)
+    if isinstance(description, Description):
+        return Model(description)
+    from pathlib import Path
+
+    from recurra.graph.build import build
+
+    name = Path(source).name if isinstance(source, (str, os.PathLike)) else "the model"
+    return build(description, name)

@@ -12,12 +12,14 @@ from recurra.errors import RecurraError
 from recurra.model import Description, write
 from recurra.model.file import GRAPH_KEY
 from recurra.model.file_errors import refusing
+from recurra.model.interface import sums_of
 from recurra.model.safetensors import metadata_of
 from recurra.packed.packed_program import Array
 from recurra.packed.packing import Packing
 from recurra.runtime.inputs import array_of
 from recurra.runtime.layout import Layout
-from recurra.runtime.stages import RecurrentStage, run_stages, stages
+from recurra.runtime.running import run_stages, with_sums
+from recurra.runtime.stages import RecurrentStage, stages
 from recurra.runtime.stream import Stream
 from recurra.runtime.streams import Streams
 from recurra.vocabulary import Vocabulary
@@ -78,7 +80,7 @@ class Model:
         self.vocabulary: Vocabulary | None = description.vocabulary
         self.layout = Layout(description)
         self.dtype = description.dtype
-        self.stages = stages(description)
+        self.stages = with_sums(stages(description), sums_of(description.root))
         self.recurrent = [stage for stage in self.stages if isinstance(stage, RecurrentStage)]
 
     @property

@@ -1,4 +1,4 @@
-"""The stages of a model, each of which takes the previous one's output, and runs of all stages."""
+"""The stages of a model, each of which takes the previous one's output."""
 
 from __future__ import annotations
 
@@ -340,33 +340,6 @@ def stages(description: Description) -> list[ModelStage]:
     return built
 
 
-def run_stages(
-    stages: Sequence[ModelStage],
-    x: Array,
-    states: Sequence[Sequence[Array]],
-    packing: Packing | None = None,
-    inputs: FurtherArrays = NONE,
-) -> tuple[Array, list[list[Array]]]:
-    """Run all stages over sequences.
-
-    Args:
-        stages: the model's stages.
-        x: (T, batch, features), or tokens (T, batch).
-        states: the first states of each stage that has any.
-        packing: the packing of the sequences; None where all have T steps.
-        inputs: the inputs beside the first one. Default: the model has none.
-
-    Returns:
-        The output, (T, batch, features), a new array, and the last states.
-    """
-    first, last, value = iter(states), [], x
-    for stage in stages:
-        value, ends = stage(value, next(first) if stage.has_states else (), packing, inputs)
-        if stage.has_states:
-            last.append(ends)
-    return (np.array(x) if value is x else value), last
-
-
 def by_stage(stages: Sequence[RecurrentStage], flat: Sequence[Array]) -> list[list[Array]]:
     """The states of all programs, given one after the other, grouped by stage and laid out as in a call; new arrays."""
     arrays, found = iter(flat), []
@@ -384,19 +357,6 @@ def by_program(stages: Sequence[RecurrentStage], states: Sequence[Sequence[Array
         for number in range(stage.arrangement.count)
         for state in stage.of_program(of_stage, number)
     ]
-
-
-def step_programs(stages: Sequence[ModelStage], width: int) -> list[PackedProgram]:
-    """The programs that one step on ``width`` features runs, one after the other.
-
-    Raises:
-        RecurraError: a layer is bidirectional.
-    """
-    programs: list[PackedProgram] = []
-    for stage in stages:
-        programs += stage.step_programs(width)
-        width = width if stage.output_size is None else stage.output_size
-    return programs
 
 
 def _shaped(weight: Array, parameter: Variable) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -14,12 +14,13 @@ from recurra.errors import RecurraError
 from recurra.packed.packed_program import Array
 from recurra.runtime.further_inputs import FurtherArrays
 from recurra.runtime.layout import Layout
-from recurra.runtime.stages import LookupStage, ModelStage, RecurrentStage, by_stage, step_programs
+from recurra.runtime.running import Stages, repeated_stages, step_programs
+from recurra.runtime.stages import LookupStage, RecurrentStage, by_stage
 
 MAX_BATCH = 2**31 - 1  # sequences that are stepped together
 
 
-def stepper(stages: Sequence[ModelStage], layout: Layout, batch: int) -> Stepper:
+def stepper(stages: Stages, layout: Layout, batch: int) -> Stepper:
     """A stepper of a model, made by the engine that is chosen now.
 
     Args:
@@ -69,7 +70,7 @@ def alone(lock: Lock) -> Iterator[None]:
 class PlainStepper:
     """A stepper that works with any engine and any stages: each step runs sequences of length 1, prepared once."""
 
-    def __init__(self, stages: Sequence[ModelStage], layout: Layout, batch: int) -> None:
+    def __init__(self, stages: Stages, layout: Layout, batch: int) -> None:
         interface, dtype = layout.interface, layout.dtype
         self._layout, self._batch = layout, batch
         self._recurrent = [stage for stage in stages if isinstance(stage, RecurrentStage)]
@@ -81,13 +82,8 @@ class PlainStepper:
         self._x: Array = np.zeros(shape, np.int64 if interface.takes_tokens else dtype)
         self._inputs = {each.name: np.zeros((1, batch, each.size), dtype) for each in interface.further_inputs}
         self._lock = Lock()
-        self._runs: list[Callable[[], object]] = []
-        self._output = self._x
-        own, ends = iter(self._states), iter(self._last)
-        for stage in stages:
-            states, last = (next(own), next(ends)) if stage.has_states else ([], [])
-            self._output, runs = stage.repeated(self._output, states, last, self._inputs)
-            self._runs += runs
+        ends = iter(self._last)
+        self._output, self._runs = repeated_stages(stages, self._x, iter(self._states), ends, self._inputs)
 
     def step(self, x: Any) -> Array:
         """See ``Stepper``."""

@@ -14,7 +14,8 @@ from recurra.errors import RecurraError
 from recurra.packed.packed_program import Array
 from recurra.packed.snapshot import pack, unpack
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.stages import by_program, by_stage, run_stages
+from recurra.runtime.running import run_stages
+from recurra.runtime.stages import by_program, by_stage
 from recurra.runtime.stepper import BUSY, MAX_BATCH, PlainStepper, alone, stepper
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from recurra.errors import RecurraError
 from recurra.packed.packed_program import Array
 from recurra.packed.snapshot import pack, unpack
 from recurra.runtime.inputs import array_of, numbers, tokens
-from recurra.runtime.stages import run_stages, step_programs
+from recurra.runtime.running import run_stages, step_programs
 from recurra.runtime.stepper import MAX_BATCH
 
 if TYPE_CHECKING:

@@ -196,7 +196,10 @@ def _of_heads(x, matrices):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_the_reference_engine_with_rounded_products(name, monkeypatch):
-    """Another last bit of an elementwise operation may round one operand to the next whole number, but few."""
+    """Another last bit of an elementwise operation may round one operand to the next whole number, but few.
+
+    That changes a sum by the operand's quantum, 1/127 of the largest in its row, times a weight, which is below 1.
+    """
     monkeypatch.setattr(equations, "operator", _Rounding())
     monkeypatch.setattr(numpy_table, "heads_product", _of_heads)
     scheduled, sizes, random = plan(trace(CELLS[name])), Sizes(12, 12, 12), np.random.default_rng(3)
@@ -209,4 +212,4 @@ def test_every_cell_is_the_reference_engine_with_rounded_products(name, monkeypa
     ours, theirs = kernel.forward(call).output, reference().build(scheduled).forward(call).output
     far = ~np.isclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True)
     assert far.mean() < 0.05
-    np.testing.assert_allclose(ours, theirs, rtol=0.1, atol=0.1)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.01)

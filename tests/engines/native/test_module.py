@@ -79,7 +79,9 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("avx512" in supported) == (wide <= features)
     assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
     assert ("avx512_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni"} <= features)
-    assert ("amx_bf16" in supported) == (wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16"} <= features)
+    assert ("amx_bf16" in supported) == (
+        wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"} <= features
+    )
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -276,7 +278,7 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
     if ON_X86:
         assert output == (
             "portable -> RECURRA_ISA='amx_bf16': this machine lacks avx512f, avx512dq, avx512bw, avx512vl, "
-            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16; "
+            "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16, amx-int8; "
             "unset it, or set it to one of: portable"
         )
     else:

@@ -250,3 +250,31 @@ def test_a_recorded_graph_runs_on_new_numbers(monkeypatch):
     call = replace(case.call, x=torch.randn(10, 2, 3))
     for _ in range(3):  # launched step by step
         torch.testing.assert_close(kernel.forward(call).output, ReferenceKernel(case.plan).forward(call).output)
+
+
+def gradients_of(layer, call, x):
+    """The output of a layer whose masks are drawn from one seed, and the gradients of x and all parameters."""
+    layer.zero_grad()
+    x = x.clone().requires_grad_()
+    torch.manual_seed(1)
+    output = call(x)[0]
+    output.square().sum().backward()
+    return [output, x.grad, *(parameter.grad.clone() for parameter in layer.parameters())]
+
+
+def test_masks_in_training_and_under_torchs_compilers():
+    """The same seed gives the reference engine's masks, and the compilers call the engine by the one operator."""
+    masks = {"zoneout": 0.3, "recurrent_dropout": 0.3, "weight_drop": 0.3, "dropout": 0.4}
+    layer, x = Recurrent(recurra.cells.mgu, 5, 6, 2, **masks), torch.randn(4, 3, 5)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    with recurra.engine("reference"):
+        expected = gradients_of(layer, layer, x)
+    with recurra.engine("triton"):
+        for call in (layer, compiled):
+            for ours, theirs in zip(gradients_of(layer, call, x), expected, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5 * float(theirs.detach().abs().max()))
+        layer.eval()
+        exported = torch.export.export(layer, (x,))
+        assert torch.equal(exported.module()(x)[0], layer(x)[0])
+    called = [str(node.target) for node in exported.graph.nodes if node.op == "call_function"]
+    assert called.count("recurra.scan.default") == layer.num_layers

@@ -106,6 +106,51 @@ def test_resets_are_an_input(tmp_path):
     check(model, module, torch.randn(9, 3, 3), torch.rand(9, 3) > 0.5)
 
 
+@pytest.mark.parametrize("enforce_sorted", [True, False])
+def test_resets_beside_packed_sequences(enforce_sorted, tmp_path):
+    class Module(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = recurra.nn.GRU(3, 4, 2)
+
+        def forward(self, x, lengths, reset):
+            packed = pack_padded_sequence(x, lengths, enforce_sorted=enforce_sorted)
+            output, _ = self.rnn(packed, reset=reset[: packed.batch_sizes.shape[0]])
+            return pad_packed_sequence(output)[0]
+
+    module = Module()
+    example = torch.randn(7, 3, 3), torch.tensor([7, 5, 2]), torch.rand(7, 3) > 0.6
+    other = [8, 5, 5, 2] if enforce_sorted else [2, 8, 5, 5]
+    model = saved(module, example, tmp_path)
+    check(model, module, torch.randn(9, 4, 3), torch.tensor(other), torch.rand(9, 4) > 0.6)
+
+
+class Bag(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.bag = nn.EmbeddingBag(10, 4, **options)
+
+    def forward(self, tokens, offsets=None, factors=None):
+        return self.bag(tokens, offsets, factors)
+
+
+@pytest.mark.parametrize("options", [{}, {"padding_idx": 2}, {"include_last_offset": True}], ids=str)
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_of_embeddings(mode, options, tmp_path):
+    module = Bag(mode=mode, **options).eval()
+    has_end = "include_last_offset" in options
+    tokens = torch.randint(0, 10, (20,))
+    tokens[5:11] = 2  # a bag of padding alone, where that is padding
+    model = saved(module, (torch.randint(0, 10, (12,)), torch.tensor([0, 4, 9, 12])), tmp_path)
+    check(model, module, tokens, torch.tensor([0, 0, 5, 11, 11, 20 if has_end else 17]))  # two bags are empty
+    if not has_end:
+        model = saved(module, torch.randint(0, 10, (3, 5)), tmp_path)
+        check(model, module, tokens.reshape(4, 5))
+    if mode == "sum":
+        example = torch.randint(0, 10, (12,)), torch.tensor([0, 4, 9, 12]), torch.rand(12)
+        check(saved(module, example, tmp_path), module, tokens, torch.tensor([0, 3, 20]), torch.rand(20))
+
+
 def _of(function):
     class Plain(nn.Module):
         def forward(self, *arguments):

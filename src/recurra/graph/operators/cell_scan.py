@@ -25,7 +25,14 @@ def _sizes(given: Sequence[int]) -> Sizes:
     return Sizes(*given)
 
 
-@building_operator("CellScan", domain=OWN, outputs=None, program=from_json, sizes=_sizes, reverse=one_of(0, 1))
+def _program(given: Any) -> Program:
+    """Read a program's text."""
+    if not isinstance(given, str):
+        raise ValueError("must be the text of a program")
+    return from_json(given)
+
+
+@building_operator("CellScan", domain=OWN, outputs=None, program=_program, sizes=_sizes, reverse=one_of(0, 1))
 def cell_scan(node: NodeInfo, *, program: Program, sizes: Sizes, reverse: int = 0) -> NodeFunction:
     """A cell over (T, batch, features): the output of each step, and the last states.
 

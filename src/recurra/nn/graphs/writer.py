@@ -1,4 +1,4 @@
-"""``NodeWriter``: collects the nodes and tensors of a graph, and names its values."""
+"""``NodeWriter``: writes the nodes of a graph for torch's operations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from recurra.engines.torch_internals import fixed_size
-from recurra.graph.graph import Attribute, GraphNode
+from recurra.graph.graph import Attribute
+from recurra.graph.writing import GraphNodes
 
-Array = np.ndarray[Any, np.dtype[Any]]
 OPSET = 20  # of the operators that are written
 
 # ONNX's number and numpy's name of each dtype that a graph can hold.
@@ -57,41 +57,19 @@ def unsupported_dtype(dtype: torch.dtype) -> str:
     return f"numbers of {str(dtype).removeprefix('torch.')} are not supported: convert the module, with .float() say"
 
 
-class NodeWriter:
-    """The nodes and tensors of a graph that is being written.
+class NodeWriter(GraphNodes):
+    """The nodes and tensors of a graph that is made of torch's operations.
 
     Attributes:
-        nodes: the nodes so far.
-        tensors: the tensors so far, by name.
         label: the name of the nodes that are written now.
         operation: the name of torch's operation that is written now.
         result: torch's stand-in for its result.
     """
 
     def __init__(self) -> None:
-        self.nodes: list[GraphNode] = []
-        self.tensors: dict[str, Array] = {}
+        super().__init__()
         self.label = self.operation = ""
         self.result: Any = None
-        self._taken: set[str] = set()
-
-    def name(self, wanted: str) -> str:
-        """A name that no value has yet."""
-        own, number = wanted, 1
-        while own in self._taken:
-            own, number = f"{wanted}.{number}", number + 1
-        self._taken.add(own)
-        return own
-
-    def tensor(self, array: Array, name: str = "constant") -> str:
-        """Enter a tensor, and return its name."""
-        own = self.name(name)
-        self.tensors[own] = array
-        return own
-
-    def ints(self, *values: int) -> str:
-        """A vector of whole numbers."""
-        return self.tensor(np.array(values, np.int64))
 
     def number(self, value: complex, dtype: torch.dtype) -> str:
         """A number as a tensor without dimensions.
@@ -106,11 +84,7 @@ class NodeWriter:
     ) -> Any:
         """Write a node, and return the name of its output, or the names of several."""
         names = tuple("" if each is None else each if isinstance(each, str) else each.name for each in inputs)
-        while names and not names[-1]:
-            names = names[:-1]
-        own = [self.name(self.label if outputs == 1 else f"{self.label}.{n}") for n in range(outputs)]
-        self.nodes.append(GraphNode(operator, names, tuple(own), attributes, self.label, domain))
-        return own[0] if outputs == 1 else tuple(own)
+        return self.write(self.label, operator, names, outputs, domain, attributes)
 
     def shape(self, sizes: Sequence[GraphSize]) -> str:
         """Sizes, of which some may be values of the graph, as a vector."""

@@ -37,7 +37,9 @@ def write_chain(
         inputs: the names of its inputs beside the first one, time first. Default: those that have defaults have them.
     """
     last: list[str] = []
-    for name, part in interface.parts:
+    held: list[str] = []  # the inputs that are added to the outputs of the parts around which there is a sum
+    for number, (name, part) in enumerate(interface.parts):
+        held += [x] * sum(first == number for first, _ in interface.sums)
         states = tuple(first[len(last) : len(last) + len(interface.states.get(name, ()))])
         full = ".".join(piece for piece in (model, name) if piece)
         written = WRITERS[part.kind](Scope(graph, sequences, weights, full, part, x, states, inputs))
@@ -45,6 +47,8 @@ def write_chain(
         if role(part) == "last":  # from here on a row is a sequence
             sequences = SequenceNodes(graph, x, False, None)
         last += written.states
+        for _ in range(sum(behind == number + 1 for _, behind in interface.sums)):
+            x = graph.node("Add", held.pop(), x)
     return Written(x, tuple(last))
 
 

@@ -11,6 +11,7 @@ from recurra.model import Description
 from recurra.model.recurrent_parts import directions
 from recurra.packed.packed_program import Array
 from recurra.runtime.model import Model
+from recurra.runtime.running import repeated_stages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,12 +92,9 @@ class RepeatedNetworks:
 
     def _prepare(self, model: Model, x: Array, states: list[list[Array]], last: list[list[Array]]) -> Array:
         """Prepare the stages of a model; return where its output will be."""
-        own, ends = iter(states), iter(last)
-        for stage in model.stages:
-            has = stage.has_states
-            x, runs = stage.repeated(x, next(own) if has else (), next(ends) if has else ())
-            self._runs += runs
-        return x
+        output, runs = repeated_stages(model.stages, x, iter(states), iter(last))
+        self._runs += runs
+        return output
 
     def __call__(self) -> Array:
         """Run every member; return ``outputs``."""

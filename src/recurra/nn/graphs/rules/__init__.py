@@ -2,6 +2,7 @@
 
 from recurra.nn.graphs.rules import (
     adaptive,
+    bags,
     creating,
     elementwise,
     indexing,
@@ -17,6 +18,7 @@ from recurra.nn.graphs.rules import (
 
 __all__ = [
     "adaptive",
+    "bags",
     "creating",
     "elementwise",
     "indexing",

@@ -21,17 +21,20 @@ def _scan(
     sizes: Sequence[int], reverse: bool, traced: bool, *_: Any,
 ) -> Any:  # fmt: skip
     """One layer in one direction, with numbers in place of random masks."""
-    if traced or (reset is not None and batch_sizes is not None):
-        what = "a trace" if traced else "reset= beside a packed sequence"
-        raise ValueError(f"a recurrent layer with {what} is not supported in a graph")
+    if traced:
+        raise ValueError("a recurrent layer with a trace is not supported in a graph")
     settled = expectation(from_json(program))
     states, parameters = len(settled.states), len(settled.parameters)  # masks follow them
     steps, lengths = (
         (x, None) if batch_sizes is None else _unpacked(w, x, batch_sizes, settled.input.width(Sizes(*sizes)))
     )
     if reset is not None:
-        marks = w.node("Cast", w.node("Unsqueeze", reset, w.ints(-1)), to=onnx_dtype(x.dtype))
-        steps, settled = w.node("Concat", x, marks, axis=2), with_marks_in_input(settled)
+        marks = w.node("Cast", reset, to=onnx_dtype(x.dtype))
+        if batch_sizes is None:
+            marks = w.node("Unsqueeze", marks, w.ints(-1))
+        else:
+            marks = w.node("Reshape", marks, w.node("Concat", w.node("Shape", batch_sizes), w.ints(-1, 1), axis=0))
+        steps, settled = w.node("Concat", steps, marks, axis=2), with_marks_in_input(settled)
     output, *last = w.node(
         "CellScan", steps, lengths, *operands[: states + parameters], outputs=1 + states, domain=OWN,
         program=to_json(settled), sizes=tuple(sizes), reverse=int(reverse),
