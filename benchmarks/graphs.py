@@ -1,12 +1,15 @@
 """Loaded ONNX graphs beside onnxruntime: graphs as real models have them, with random weights.
 
-python benchmarks/graphs.py [--threads 1,2] [--rounds 15] [--int8] [kind …]      without a kind: all of them
+python benchmarks/graphs.py [--threads 1,2] [--rounds 15] [--quantized FORM] [--least] [kind …]
 
-Each kind of graph runs at two sizes: a frame, as live sound and single images come, and a minute, as files come. Both
-libraries must give the same numbers. With --int8 onnxruntime's tools quantize each graph dynamically before; then the
-numbers may differ by some quanta. They are timed in turns, in one process for each number of threads; a figure is
-the median of its rounds, of the processor's time for one thread, else of the clock. The last column is onnxruntime's
-time divided by recurra's.
+Without a kind, all of them: of floats the first five, of whole numbers all. Each kind of graph runs at two sizes: a
+frame, as live sound and single images come, and a minute, as files come. Both libraries must give the same numbers.
+With --quantized onnxruntime's tools quantize each graph before: ``dynamic``, or with a calibration on the same input as
+``operators`` on whole numbers or as ``pairs`` of QuantizeLinear and DequantizeLinear; weights have 7 bits, as
+onnxruntime's products of 8 saturate on some processors, and the numbers may differ by some quanta. They are timed in
+turns, in one process for each number of threads; a figure is the median of its rounds (the least with --least, where
+others compute too), of the processor's time for one thread, else of the clock. The last column is onnxruntime's time
+divided by recurra's.
 """
 
 import argparse
@@ -228,11 +231,71 @@ def crnn(graph, is_frame):
     return {"image": graph.random.normal(size=(1, 1, 32, width)).astype("float32")}
 
 
+def tagger(graph, is_frame):
+    """A tagger of words: embedding, BiGRU 2×128, two linear maps and Softmax for each word."""
+    batch, steps = (1, 32) if is_frame else (32, 128)
+    tokens = graph.input("tokens", [batch, steps], "int64")
+    table = graph.constant(graph.random.normal(size=(5000, 128)).astype("float32") * 0.1)
+    x = graph.node("Transpose", graph.node("Gather", table, tokens, axis=0), perm=[1, 0, 2])
+    y, _ = graph.recurrent("GRU", x, 128, 128, directions=2)  # (steps, 2, batch, 128)
+    y = graph.node("Reshape", graph.node("Transpose", y, perm=[2, 0, 1, 3]), graph.integers(0, 0, 256))
+    y = graph.node("Relu", graph.linear(y, 256, 64))
+    graph.node("Softmax", graph.linear(y, 64, 17), axis=-1, outputs=["y"])
+    graph.output("y", [batch, steps, 17])
+    return {"tokens": graph.random.integers(0, 5000, (batch, steps))}
+
+
+def pictures(graph, is_frame):
+    """A classifier of small pictures: convolutions of one channel each, residual connections, pooling; ten labels."""
+    size = 32 if is_frame else 224
+    y = graph.input("image", [1, 3, size, size])
+
+    def block(y, channels, filters, kernel, is_rectified=True, **attributes):
+        y = graph.batch_norm(graph.conv(y, channels, filters, kernel, bias=False, **attributes), filters)
+        return graph.node("Relu", y) if is_rectified else y
+
+    y, channels = block(y, 3, 16, (3, 3), strides=[2, 2], pads=[1] * 4), 16
+    for filters, stride in ((16, 1), (24, 2), (24, 1), (40, 2), (40, 1)):
+        x, wide = y, 4 * channels
+        y = block(y, channels, wide, (1, 1))
+        y = block(y, wide, wide, (3, 3), group=wide, pads=[1] * 4, strides=[stride] * 2)
+        y = block(y, wide, filters, (1, 1), is_rectified=False)
+        y = graph.node("Add", x, y) if stride == 1 and filters == channels else y
+        channels = filters
+    y = graph.node("Flatten", graph.node("GlobalAveragePool", block(y, channels, 128, (1, 1))))
+    graph.node("Gemm", y, graph.weight(10, 128, fan=128), graph.weight(10, fan=128), transB=1, outputs=["y"])
+    graph.output("y", [1, 10])
+    return {"image": graph.random.normal(size=(1, 3, size, size)).astype("float32")}
+
+
+FORMS = ("dynamic", "operators", "pairs")
+QUANTIZED = ["Conv", "MatMul", "Gemm", "LSTM", "Gather"]  # operators that are quantized dynamically
+
+
+def quantize(path, feeds, form):
+    """Quantize the model at a path by onnxruntime's tools."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    given = iter([feeds])
+
+    class Once(CalibrationDataReader):
+        def get_next(self):
+            return next(given, None)
+
+    quant_pre_process(path, path)
+    if form == "dynamic":
+        return quantize_dynamic(path, path, reduce_range=True, op_types_to_quantize=QUANTIZED)
+    written_as = QuantFormat.QDQ if form == "pairs" else QuantFormat.QOperator
+    return quantize_static(path, path, Once(), quant_format=written_as, reduce_range=True, per_channel=True)
+
+
 KINDS = {"vad": vad, "denoiser": denoiser, "lstm": lstm, "scorer": scorer, "crnn": crnn}
+ALL = {**KINDS, "tagger": tagger, "pictures": pictures}
 
 
-def time_in_turns(calls, rounds, clock):
-    """The median time of each call, in seconds."""
+def time_in_turns(calls, rounds, clock, chosen=statistics.median):
+    """The median time of each call, or another of its times, in seconds."""
     times = [[] for _ in calls]
     counts = []
     for call in calls:
@@ -250,10 +313,10 @@ def time_in_turns(calls, rounds, clock):
             for _ in range(count):
                 call()
             own.append((clock() - begin) / count)
-    return [statistics.median(own) for own in times]
+    return [chosen(own) for own in times]
 
 
-def measure(kinds, threads, rounds, is_int8):
+def measure(kinds, threads, rounds, form, chosen):
     """Time every kind at both sizes; print a row of the table for each."""
     import numpy as np
     import onnxruntime
@@ -264,22 +327,20 @@ def measure(kinds, threads, rounds, is_int8):
     for kind in kinds:
         for is_frame in (True, False):
             graph = Graph()
-            feeds = KINDS[kind](graph, is_frame)
+            feeds = ALL[kind](graph, is_frame)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, f"{kind}.onnx")
                 graph.save(path)
-                if is_int8:
-                    from onnxruntime.quantization import quantize_dynamic
-
-                    quantize_dynamic(path, path)
+                if form is not None:
+                    quantize(path, feeds, form)
                 own = recurra.onnx.load(path)
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = threads
                 other = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for ours, theirs in zip(own.run(None, feeds), other.run(None, feeds), strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=5e-2 if is_int8 else 2e-4)
+                np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4 if form is None else 5e-2)
             calls = [partial(model.run, None, feeds) for model in (own, other)]
-            first, second = time_in_turns(calls, rounds, clock)
+            first, second = time_in_turns(calls, rounds, clock, chosen)
             ratios.append(second / first)
             size = "a frame" if is_frame else "a minute"
             print(
@@ -293,19 +354,23 @@ def measure(kinds, threads, rounds, is_int8):
 def main():
     """Start a process for each number of threads, as libraries read it when they are loaded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", choices=[[], *KINDS], default=[])
+    parser.add_argument("kinds", nargs="*", choices=[[], *ALL], default=[])
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--int8", action="store_true", help="quantize each graph dynamically")
+    parser.add_argument("--quantized", choices=FORMS, help="quantize each graph, and write it in this form")
+    parser.add_argument("--least", action="store_true", help="the least time of the rounds, not the median")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        return measure(options.kinds or list(KINDS), int(options.threads), options.rounds, options.int8)
+        kinds = options.kinds or list(KINDS if options.quantized is None else ALL)
+        chosen = min if options.least else statistics.median
+        return measure(kinds, int(options.threads), options.rounds, options.quantized, chosen)
     print("| graph | threads | recurra, ms | onnxruntime, ms | ratio |\n|---|---|---|---|---|", flush=True)
     for threads in options.threads.split(","):
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         arguments = [sys.executable, __file__, "--here", "--threads", threads, "--rounds", str(options.rounds)]
-        arguments += ["--int8"] * options.int8
+        arguments += ["--least"] * options.least
+        arguments += ["--quantized", options.quantized] if options.quantized else []
         subprocess.run([*arguments, *options.kinds], env=environment, check=True)
     return None
 

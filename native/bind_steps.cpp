@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "bind_call.h"
+#include "bind_arrays.h"
 #include "bind_kernel.h"
 #include "dispatch.h"
 #include "steps.h"
@@ -24,11 +24,6 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-using Any = nb::ndarray<nb::device::cpu>;
-using Constant = nb::ndarray<nb::ro, nb::device::cpu>;
-using Pair = std::array<std::int64_t, 2>;
-using Words = std::vector<std::int64_t>;
-
 constexpr double long_run = 200000;  // multiply-adds of a run that releases the GIL
 
 template <class T>
@@ -37,38 +32,7 @@ const Routines<T>& routines() {
   else return active_kernels().f64;
 }
 
-// Memory that is contiguous and aligned, of these sizes (-1: any).
-template <class T, class Array>
-T* dense(const Array& array, std::initializer_list<std::int64_t> sizes) {
-  require(array.dtype() == nb::dtype<T>() && array.ndim() == sizes.size(), "an array of another dtype or dimensions");
-  std::int64_t stride = 1;
-  for (std::size_t d = array.ndim(); d-- > 0;) {
-    const std::int64_t size = *(sizes.begin() + d), own = static_cast<std::int64_t>(array.shape(d));
-    require(size < 0 || size == own, "an array of another size");
-    require(own == 1 || array.stride(d) == stride, "an array that is not contiguous");
-    stride *= own;
-  }
-  return const_cast<T*>(static_cast<const T*>(array.data()));
-}
-
 // ---- windows ----
-
-template <class Array, class Output>
-Windows windows_of(const Array& x, const Output& y, std::int64_t groups, Pair kernel, Pair strides, Pair dilations,
-                   Pair before, Pair after) {
-  require(x.ndim() == 4 && y.ndim() == 4, "x and y must be (images, channels, height, width)");
-  Windows w{};
-  w.images = static_cast<std::int64_t>(x.shape(0)), w.channels = static_cast<std::int64_t>(x.shape(1));
-  w.height = static_cast<std::int64_t>(x.shape(2)), w.width = static_cast<std::int64_t>(x.shape(3));
-  w.filters = static_cast<std::int64_t>(y.shape(1)), w.groups = groups;
-  for (int axis = 0; axis < 2; ++axis) {
-    const auto n = static_cast<std::size_t>(axis);
-    w.kernel[axis] = kernel[n], w.strides[axis] = strides[n], w.dilations[axis] = dilations[n];
-    w.before[axis] = before[n], w.after[axis] = after[n];
-  }
-  w.check();
-  return w;
-}
 
 template <class T>
 Held convolution_of(const Constant& x, const Constant& weights, const std::optional<Constant>& bias, const Any& y,

@@ -1,4 +1,4 @@
-// The Python classes Step and Steps (bind_steps.cpp), and steps of whole numbers (bind_integers.cpp).
+// The Python classes Step and Steps (bind_steps.cpp); steps of whole numbers (bind_integers.cpp) and bytes (bind_bytes.cpp).
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -18,5 +18,6 @@ struct Held {
 
 void bind_steps(nanobind::module_& m);
 void bind_integers(nanobind::module_& m);
+void bind_bytes(nanobind::module_& m);
 
 }  // namespace recurra

@@ -292,7 +292,8 @@ class Pooling : public Step {
         y_(y),
         threads_(threads),
         r_(routines),
-        offsets_(w_.offsets(1)) {
+        offsets_(w_.offsets(1)),
+        is_whole_(w_.kernel[0] == w_.height && w_.kernel[1] == w_.width && !w_.has_padding()) {
     work_ = static_cast<double>(w_.images * w_.channels * w_.out(0) * w_.out(1) * w_.elements()) / 4;
   }
 
@@ -312,6 +313,13 @@ class Pooling : public Step {
 
  private:
   void run_plane(const T* plane, T* y) const {
+    if (is_whole_) {
+      T total[64 / sizeof(T) + slack];
+      const auto count = static_cast<std::size_t>(w_.elements());
+      r_.reduce(counts_ == nullptr ? Reduction::max : Reduction::sum, total, 0, plane, 0, 1, count);
+      *y = counts_ == nullptr ? *total : *total / *counts_;
+      return;
+    }
     const std::int64_t columns = w_.out(1);
     for (std::int64_t row = 0; row < w_.out(0); ++row, y += columns) {
       r_.pool(counts_ == nullptr ? Reduction::max : Reduction::sum, y, plane + row * w_.strides[0] * w_.padded(1),
@@ -327,6 +335,7 @@ class Pooling : public Step {
   const int threads_;
   const Routines<T>& r_;
   const std::vector<std::ptrdiff_t> offsets_;
+  const bool is_whole_;  // whether a window is the whole plane
 };
 
 }  // namespace

@@ -9,17 +9,8 @@ namespace {
 // Numbers as unsigned ones, offset by 128 if they are signed.
 std::int32_t as_unsigned(std::uint8_t x, bool is_signed) { return is_signed ? x ^ 0x80 : x; }
 
-std::int32_t number(std::uint8_t x, bool is_signed) { return is_signed ? static_cast<std::int8_t>(x) : x; }
-
 // Sums wrap at 2^32, as those of int32 do in numpy.
 std::int32_t wrapped(std::int64_t x) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(x)); }
-
-// Rounds to the nearest whole number, ties to even, within a range; NaN becomes the least number.
-std::uint8_t rounded_byte(float x, float zero, float least, float most) {
-  constexpr float unit = 0x1.8p23f, far = 0x1p21f;  // from 2^23 on, floats are whole numbers
-  const float whole = (std::min(std::max(-far, x), far) + unit) - unit + zero;
-  return static_cast<std::uint8_t>(static_cast<std::int32_t>(std::min(std::max(least, whole), most)));
-}
 
 class IntegerProduct : public Step {
  public:
@@ -27,11 +18,14 @@ class IntegerProduct : public Step {
                  const Rescaling& y, int threads)
       : a_(a), zero_(zero), rows_(rows), matrix_(matrix), y_(y), threads_(threads) {
     work_ = static_cast<double>(rows * matrix.k()) * static_cast<double>(matrix.columns()) / 2;
+    const bool is_one = y.b_scale.step == 0 && y.y_scale.step == 0;
+    factors_.resize(!y.has_factors() ? 0 : is_one ? 1 : static_cast<std::size_t>(matrix.columns()));
   }
 
   void run() override {
-    const std::int32_t zero = zero_ == nullptr ? 0 : number(*zero_, a_.is_signed);
+    const std::int32_t zero = zero_ == nullptr ? 0 : number_of(*zero_, a_.is_signed);
     const std::int64_t blocks = (rows_ + block - 1) / block;
+    for (std::size_t c = 0; c < factors_.size(); ++c) factors_[c] = y_.factor(static_cast<std::int64_t>(c));
     split_work(threads_, work_, blocks, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin * block; row < std::min(rows_, end * block); row += block) {
         some_rows(row, std::min(block, rows_ - row), zero);
@@ -48,34 +42,10 @@ class IntegerProduct : public Step {
     ByteArray a = a_;
     a.data += first * a.row_stride;
     matrix_.multiply(a, count, zero, sums);
-    for (std::int64_t r = 0; r < count; ++r, sums += stride) {
-      const std::int64_t at = (first + r) * columns;
-      if (y_.sums != nullptr) std::memcpy(y_.sums + at, sums, static_cast<std::size_t>(columns) * sizeof *sums);
-      else if (y_.floats != nullptr) scaled(sums, y_.floats + at);
-      else rounded(sums, y_.bytes + at);
-    }
-  }
-
-  float scale(std::int64_t column) const {
-    const float a = y_.a_scale.data == nullptr ? 1.0f : y_.a_scale.at(column);
-    return y_.b_scale.data == nullptr ? a : a * y_.b_scale.at(column);
-  }
-
-  void scaled(const std::int32_t* sums, float* out) const {
-    const bool has_scale = y_.a_scale.data != nullptr;
-    for (std::int64_t c = 0; c < matrix_.columns(); ++c) {
-      float value = static_cast<float>(sums[c]);
-      if (has_scale) value *= scale(c);
-      if (y_.bias.data != nullptr) value += y_.bias.at(c);
-      out[c] = value;
-    }
-  }
-
-  void rounded(const std::int32_t* sums, std::uint8_t* out) const {
-    const auto zero = static_cast<float>(number(*y_.y_zero, y_.is_signed));
-    const float least = y_.is_signed ? -128.0f : 0.0f, most = y_.is_signed ? 127.0f : 255.0f;
-    for (std::int64_t c = 0; c < matrix_.columns(); ++c) {
-      out[c] = rounded_byte(static_cast<float>(sums[c]) * (scale(c) / y_.y_scale.at(c)), zero, least, most);
+    Scaling scaled{sums, y_.added.data, y_.added.step, y_.has_factors() ? factors_.data() : nullptr,
+                   factors_.size() == 1 ? 0 : 1};
+    for (std::int64_t r = 0; r < count; ++r, scaled.sums += stride) {
+      y_.write((first + r) * columns, static_cast<std::size_t>(columns), scaled, y_.bias, matrix_.routines());
     }
   }
 
@@ -85,34 +55,23 @@ class IntegerProduct : public Step {
   const IntegerMatrix& matrix_;
   Rescaling y_;
   int threads_;
-};
-
-class DynamicQuantization : public Step {
- public:
-  DynamicQuantization(const float* x, std::int64_t count, std::uint8_t* y, float* scale, std::uint8_t* zero)
-      : x_(x), count_(count), y_(y), scale_(scale), zero_(zero) {
-    work_ = static_cast<double>(count);
-  }
-
-  void run() override {
-    float least = 0, most = 0;
-    for (std::int64_t i = 0; i < count_; ++i) least = std::min(least, x_[i]), most = std::max(most, x_[i]);
-    const float spread = most - least, scale = spread == 0 ? 1.0f : spread / 255.0f;
-    const std::uint8_t zero = rounded_byte(-least / scale, 0, 0, 255);
-    for (std::int64_t i = 0; i < count_; ++i) y_[i] = rounded_byte(x_[i] / scale, zero, 0, 255);
-    *scale_ = scale;
-    *zero_ = zero;
-  }
-
- private:
-  const float* x_;
-  std::int64_t count_;
-  std::uint8_t* y_;
-  float* scale_;
-  std::uint8_t* zero_;
+  std::vector<float> factors_;
 };
 
 }  // namespace
+
+float Rescaling::factor(std::int64_t column) const {
+  const float a = a_scale.data == nullptr ? 1.0f : a_scale.at(column);
+  const float both = b_scale.data == nullptr ? a : a * b_scale.at(column);
+  return bytes == nullptr ? both : both / y_scale.at(column);
+}
+
+void Rescaling::write(std::int64_t at, std::size_t n, const Scaling& scaled, const Numbers<float>& bias,
+                      const IntegerRoutines& routines) const {
+  if (sums != nullptr) std::memcpy(sums + at, scaled.sums, n * sizeof *sums);
+  else if (floats != nullptr) routines.scale_sums(floats + at, n, scaled, bias.data, bias.step, is_rectified);
+  else routines.round_sums(bytes + at, n, scaled, static_cast<float>(number_of(*y_zero, is_signed)), is_signed);
+}
 
 IntegerMatrix::IntegerMatrix(const ByteArray& b, std::int64_t k, std::int64_t columns,
                              const std::vector<std::int32_t>& zeros, const IntegerRoutines& routines, std::size_t lanes)
@@ -168,11 +127,6 @@ void IntegerMatrix::multiply(const ByteArray& a, std::int64_t rows, std::int32_t
 std::unique_ptr<Step> integer_product(const ByteArray& a, const std::uint8_t* zero, std::int64_t rows,
                                       const IntegerMatrix& matrix, const Rescaling& y, int threads) {
   return std::make_unique<IntegerProduct>(a, zero, rows, matrix, y, threads);
-}
-
-std::unique_ptr<Step> dynamic_quantization(const float* x, std::int64_t count, std::uint8_t* y, float* scale,
-                                           std::uint8_t* zero) {
-  return std::make_unique<DynamicQuantization>(x, count, y, scale, zero);
 }
 
 }  // namespace recurra

@@ -11,6 +11,9 @@
 
 namespace recurra {
 
+// A number of 8 bits.
+inline std::int32_t number_of(std::uint8_t x, bool is_signed) { return is_signed ? static_cast<std::int8_t>(x) : x; }
+
 // An array of numbers of 8 bits; element (row, column) is at data + row * row_stride + column * column_stride.
 struct ByteArray {
   const std::uint8_t* data;
@@ -27,6 +30,7 @@ class IntegerMatrix {
   std::int64_t k() const { return k_; }
   std::int64_t columns() const { return columns_; }
   std::int64_t stride() const { return padded_; }  // of rows of sums
+  const IntegerRoutines& routines() const { return routines_; }
   std::size_t bytes() const { return panels_.size() * sizeof(std::uint32_t); }
 
   // sums[r * stride() + c] = the sum over k of (a - zero) * element (k, c), modulo 2^32. Rows of a are contiguous.
@@ -41,27 +45,47 @@ class IntegerMatrix {
   bool has_zeros_;
 };
 
-// The result of a product, of one kind. Arrays of one number or one for each column are read in each run.
+// What becomes of sums: the result is of one kind. Arrays of one number or one for each column (of a convolution: each
+// filter) are read in each run.
 struct Rescaling {
+  template <class T>
   struct Numbers {
-    const float* data = nullptr;
+    const T* data = nullptr;
     std::int64_t step = 0;  // 0 for one number
-    float at(std::int64_t column) const { return data[column * step]; }
+    T at(std::int64_t column) const { return data[column * step]; }
   };
   std::int32_t* sums = nullptr;   // the sums themselves
   float* floats = nullptr;        // or the sums times both scales (null: 1), plus a bias
   std::uint8_t* bytes = nullptr;  // or the sums times both scales, over y_scale, rounded, plus y_zero
   bool is_signed = false;         // bytes
-  Numbers a_scale, b_scale, bias, y_scale;
+  bool is_rectified = false;      // floats: negative results are zeros
+  Numbers<float> a_scale, b_scale, bias, y_scale;
+  Numbers<std::int32_t> added;  // to the sums, before all else; not for `sums`
   const std::uint8_t* y_zero = nullptr;
+
+  bool has_factors() const { return a_scale.data != nullptr || b_scale.data != nullptr; }
+  // The number by which a column's sums are multiplied.
+  float factor(std::int64_t column) const;
+  // Writes n neighbouring results, from element `at` of the result on.
+  void write(std::int64_t at, std::size_t n, const Scaling& scaled, const Numbers<float>& bias,
+             const IntegerRoutines& routines) const;
 };
 
 // y = the product of a, (rows, k), minus its zero point (null: 0), and a matrix, which must outlive the step.
 std::unique_ptr<Step> integer_product(const ByteArray& a, const std::uint8_t* zero, std::int64_t rows,
                                       const IntegerMatrix& matrix, const Rescaling& y, int threads);
 
-// Whole numbers for x, unsigned, by its own range, which also holds zero; their scale and zero point.
-std::unique_ptr<Step> dynamic_quantization(const float* x, std::int64_t count, std::uint8_t* y, float* scale,
-                                           std::uint8_t* zero);
+// Filters of a convolution, (filters, channels / groups, kernel…), contiguous, and a zero point for each.
+struct IntegerFilters {
+  const std::uint8_t* weights;
+  bool is_signed;
+  std::vector<std::int32_t> zeros;
+};
+
+// y = the cross-correlation of x, contiguous, minus its zero point (null: 0), with filters, which are packed. The padding
+// has the zero point's number.
+std::unique_ptr<Step> integer_convolution(const Windows& windows, const std::uint8_t* x, bool is_signed,
+                                          const std::uint8_t* zero, const IntegerFilters& filters, const Rescaling& y,
+                                          int threads, const Kernels& kernels);
 
 }  // namespace recurra

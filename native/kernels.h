@@ -160,6 +160,15 @@ struct Routines {
                std::ptrdiff_t step);
 };
 
+// Exact sums as floats: (sums + added) * factors. A step of 0 means one number for all.
+struct Scaling {
+  const std::int32_t* sums;
+  const std::int32_t* added;  // null: nothing
+  std::ptrdiff_t added_step;
+  const float* factors;  // null: none
+  std::ptrdiff_t factor_step;
+};
+
 // Products of whole numbers of 8 bits.
 struct IntegerRoutines {
   // Packs a matrix: element (k, column) is base[k * row_stride + column * column_stride]. The panels have a word for every
@@ -171,7 +180,39 @@ struct IntegerRoutines {
   // columns of its first `vectors` vectors.
   void (*multiply)(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
                    std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors);
+
+  // words[q] = the bytes rows[0][q * step] … rows[3][q * step], the first in the lowest bits, with the bits of `flip`
+  // changed.
+  void (*interleave)(std::uint32_t* words, const std::uint8_t* const* rows, std::size_t n, std::ptrdiff_t step,
+                     std::uint8_t flip);
+
+  // Packs filters one after the other: four numbers for each of `words`. `packed` has room for two words for each; returns
+  // the number of those that are used. Filters may be narrow if no two neighbours are above 128 or below -128 together.
+  std::size_t (*pack_filters)(std::uint32_t* packed, const std::int8_t* numbers, std::size_t words, bool is_narrow);
+
+  // out[f * out_stride + j] = the sum over k of the products of the four unsigned numbers of base[offsets[k] + j] and
+  // the four of filter f, modulo 2^32. Reads and writes whole vectors, and so up to a vector behind n.
+  void (*correlate)(std::int32_t* out, std::ptrdiff_t out_stride, const std::uint32_t* filters, std::size_t count,
+                    bool is_narrow, const std::uint32_t* base, const std::ptrdiff_t* offsets, std::size_t k,
+                    std::size_t n);
+
+  // Rounds x / scale to the nearest whole numbers, ties to even, plus a zero point, within their range.
+  void (*quantize)(std::uint8_t* out, const float* x, std::size_t n, float scale, float zero, bool is_signed);
+
+  // out = (x - zero) * scale.
+  void (*dequantize)(float* out, const std::uint8_t* x, std::size_t n, float scale, float zero, bool is_signed);
+
+  // Widens the range from *least to *most until it holds x.
+  void (*range)(const float* x, std::size_t n, float* least, float* most);
+
+  // out = scaled sums plus a bias (null: none, step 0: one number); with `is_rectified`, negative results are zeros.
+  void (*scale_sums)(float* out, std::size_t n, const Scaling& sums, const float* bias, std::ptrdiff_t bias_step,
+                     bool is_rectified);
+
+  // out = scaled sums, rounded as by quantize().
+  void (*round_sums)(std::uint8_t* out, std::size_t n, const Scaling& sums, float zero, bool is_signed);
 };
+
 // The order in which products of bfloat16 are added to a sum (docs/numerics.md): pairs of k one after the other, of each
 // pair the second first; or in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones.
 enum class Bf16Order : std::uint8_t { pairs, blocks };

@@ -96,6 +96,8 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_integer.inl"
 
 #include "kernels_bytes.inl"
+#include "kernels_integer_windows.inl"
+#include "kernels_quanta.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -128,7 +130,8 @@ constexpr Routines<float> with_integers(Routines<float> all) {
 }
 
 constexpr Routines<float> integer_routines = with_integers(routines<float>);
-constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes};
+constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes, interleave_bytes, pack_filters, correlate_bytes,
+                                           quantize,   dequantize,     range_of,         scale_sums,   round_sums};
 #ifdef RECURRA_TILES
 constexpr Routines<float> with_tiles(Routines<float> all) {
   all.multiply = multiply_tiles;

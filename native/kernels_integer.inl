@@ -23,7 +23,7 @@ constexpr std::size_t full_rows = tile_side;
 constexpr std::size_t full_rows = 1;
 #endif
 
-// The sums of the products of two pairs of 16 bits.
+// Adds the products of two pairs of signed numbers of 16 bits.
 inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
   const Words both = Words{} + row;
 #if defined(__AVX512F__)
@@ -33,8 +33,8 @@ inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return sum + (Words)_mm_madd_epi16((__m128i)both, (__m128i)column);
 #else
-  return sum + (both & 0xffffu) * (Words)((Ints)((Words)column << 16) >> 16) +
-         (both >> 16) * (Words)((Ints)column >> 16);
+  return sum + (Words)((Ints)(both << 16) >> 16) * (Words)((Ints)((Words)column << 16) >> 16) +
+         (Words)((Ints)both >> 16) * (Words)((Ints)column >> 16);
 #endif
 }
 

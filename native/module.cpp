@@ -122,6 +122,7 @@ NB_MODULE(_native, m) {
   bind_stream(m);
   bind_steps(m);
   bind_integers(m);
+  bind_bytes(m);
   nb::set_leak_warnings(false);  // a process that ends early may leave kernels behind, which does no harm
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def(

@@ -207,6 +207,38 @@ bool multiplies_bytes(const IntegerRoutines& r, std::size_t lanes) {
   return true;
 }
 
+// Convolutions of bytes, by filters whose pairs of products fit into 16 bits, and by others.
+bool correlates_bytes(const IntegerRoutines& r, std::size_t lanes) {
+  constexpr std::size_t filters = 7, k = 5;
+  const std::size_t n = 5 * lanes;
+  const std::vector<std::ptrdiff_t> offsets = {0, 3, 1, 8, 6};
+  std::vector<std::uint32_t> words(n + lanes + 8);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = 0x9e3779b9u * static_cast<std::uint32_t>(i + 1);
+  for (const bool is_narrow : {false, true}) {
+    std::vector<std::int8_t> numbers(4 * filters * k);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto full = static_cast<std::int8_t>(101 * i + 128);
+      numbers[i] = is_narrow ? static_cast<std::int8_t>(full / 2) : full;
+    }
+    std::vector<std::uint32_t> packed(2 * filters * k);
+    r.pack_filters(packed.data(), numbers.data(), filters * k, is_narrow);
+    std::vector<std::int32_t> sums(filters * (n + lanes));
+    r.correlate(sums.data(), static_cast<std::ptrdiff_t>(n + lanes), packed.data(), filters, is_narrow, words.data(),
+                offsets.data(), k, n);
+    for (std::size_t f = 0; f < filters; ++f) {
+      for (std::size_t j = 0; j < n; ++j) {
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < 4 * k; ++i) {
+          const std::uint32_t word = words[static_cast<std::size_t>(offsets[i / 4]) + j];
+          sum += static_cast<std::int32_t>(word >> 8 * (i % 4) & 0xffu) * numbers[4 * f * k + i];
+        }
+        if (sum != sums[f * (n + lanes) + j]) return false;
+      }
+    }
+  }
+  return true;
+}
+
 // Sums over rows of outer products.
 bool adds_outer_products(const Routines<float>& r, Order order, std::size_t length, float (*enters)(float)) {
   constexpr std::size_t rows = strand + 3, k = 21;
@@ -240,6 +272,7 @@ std::string fault_of(const Kernels& kernels) {
   note(adds_outer_products(kernels.bf16, order, strand, rounded), "sums of outer products of bfloat16");
   note(multiplies_integers(kernels.int8), "products of int8");
   note(multiplies_bytes(kernels.integers, kernels.lanes), "products of bytes");
+  note(correlates_bytes(kernels.integers, kernels.lanes), "convolutions of bytes");
   return faults;
 }
 

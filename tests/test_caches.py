@@ -24,6 +24,7 @@ NO_CACHES = {
         "graph.running.NodeStep.attributes",
         "graph.settling.memory.Buffers._owners",
     ),
+    *(f"graph.quantized_pairs._Rewriting.{name}" for name in ("_added", "_next", "_quanta")),
     *(f"nn.graphs.translate._Translator.{name}" for name in ("_sizes", "_tensors", "_values")),
     "graph.writing.GraphNodes.tensors",
 }

@@ -58,6 +58,31 @@ static std::vector<float> results(const recurra::Kernels& kernels, std::size_t r
   return out;
 }
 
+// Sums of windows, by filters of 7 bits and of 8.
+static std::vector<std::int32_t> windows(const recurra::IntegerRoutines& r, std::size_t filters, std::size_t k,
+                                         std::size_t n) {
+  std::uint32_t state = 2;
+  std::vector<std::int32_t> all;
+  for (const bool is_narrow : {false, true}) {
+    std::vector<std::uint32_t> words(k + n + 64), packed(2 * filters * k);
+    for (auto& x : words) x = drawn<std::uint32_t>(state);
+    std::vector<std::int8_t> numbers(4 * filters * k);
+    for (auto& x : numbers) x = static_cast<std::int8_t>(drawn<std::int8_t>(state) / (is_narrow ? 2 : 1));
+    r.pack_filters(packed.data(), numbers.data(), filters * k, is_narrow);
+    std::vector<std::ptrdiff_t> offsets;
+    for (std::size_t i = 0; i < k; ++i) offsets.push_back(static_cast<std::ptrdiff_t>(i * 7 % k));
+    const std::size_t width = n + 64;
+    std::vector<std::int32_t> sums(filters * width);
+    r.correlate(sums.data(), static_cast<std::ptrdiff_t>(width), packed.data(), filters, is_narrow, words.data(),
+                offsets.data(), k, n);
+    for (std::size_t f = 0; f < filters; ++f) {
+      const auto row = sums.begin() + static_cast<std::ptrdiff_t>(f * width);
+      all.insert(all.end(), row, row + static_cast<std::ptrdiff_t>(n));
+    }
+  }
+  return all;
+}
+
 int main() {
   int different = 0;
   for (std::size_t k : {1, 4, 7, 16, 33, 130}) {
@@ -65,6 +90,8 @@ int main() {
       for (std::size_t columns : {1, 9, 40}) {
         different +=
             results(recurra::kernels_plain, rows, k, columns) != results(recurra::kernels_emulated, rows, k, columns);
+        different += windows(recurra::kernels_plain.integers, rows, k, columns) !=
+                     windows(recurra::kernels_emulated.integers, rows, k, columns);
       }
     }
   }

@@ -160,19 +160,53 @@ class IntegerMatrix:
     def nbytes(self) -> int: ...
 
 def integer_matrix(b: object, zeros: object, isa: str = "") -> IntegerMatrix: ...
+
+class ResultArrays:
+    def __init__(
+        self,
+        a_scale: object,
+        b_scale: object,
+        bias: object,
+        added: object,
+        y_scale: object,
+        y_zero: object,
+        is_rectified: bool,
+    ) -> None: ...
+
 def integer_product_step(
-    matrix: IntegerMatrix,
-    a: object,
-    zero: object,
-    y: object,
-    a_scale: object,
-    b_scale: object,
-    bias: object,
-    y_scale: object,
-    y_zero: object,
-    threads: int,
+    matrix: IntegerMatrix, a: object, zero: object, y: object, arrays: ResultArrays, threads: int
 ) -> Step: ...
-def dynamic_quantization_step(x: object, y: object, scale: object, zero: object) -> Step: ...
+def integer_convolution_step(
+    x: object,
+    zero: object,
+    weights: object,
+    zeros: object,
+    y: object,
+    groups: int,
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    before: tuple[int, int],
+    after: tuple[int, int],
+    arrays: ResultArrays,
+    threads: int,
+    isa: str = "",
+) -> Step: ...
+def quantization_step(x: object, y: object, scale: object, zero: object, threads: int, isa: str = "") -> Step: ...
+def dequantization_step(x: object, y: object, scale: object, zero: object, threads: int, isa: str = "") -> Step: ...
+def dynamic_quantization_step(
+    x: object, y: object, scale: object, zero: object, threads: int, isa: str = ""
+) -> Step: ...
+def table_step(x: object, y: object, table: object, threads: int) -> Step: ...
+def byte_operations_step(
+    inputs: Sequence[tuple[object, object, object]],
+    y: object,
+    scale: object,
+    zero: object,
+    operations: Sequence[int],
+    literals: Sequence[float],
+    threads: int,
+    isa: str = "",
+) -> Step: ...
 def copying_step(from_: object, to: object, threads: int) -> Step: ...
 def kernel_step(kernel: Kernel, words: list[int], prepared: PreparedFloat32 | PreparedFloat64) -> Step: ...
 def adopt_torch(

@@ -8,8 +8,8 @@ LARGEST = 300_000  # bytes of a file
 WIDTHS = (360, 1440)
 AXE = Axe().axe_script
 SERIOUS = ("serious", "critical")
-# All of axe's rules on the whole page; but that of contrasts, which takes most of the time, on the first and the last of
-# the elements of each kind: of the same tags, classes, backgrounds, colours and fonts.
+# All of axe's rules on the whole page; that of contrasts, which takes most of the time, on the first and last of the
+# elements of each kind: of the same tags, classes, backgrounds, colours and fonts.
 VIOLATIONS = """async () => {
   const backgrounds = new Map([[null, ""]]), kinds = new Map();
   const background = (element) => {

@@ -48,11 +48,12 @@ SWITCH_PLACES = """(switches) => switches.map((each) => {
 })"""
 
 
-@pytest.fixture
-def path(tmp_path):
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
     start = LayerSizes(cells.lstm, 10, 20, 2, bidirectional=True)
-    (tmp_path / "shapes.html").write_text(live_page(start, (*cells.all().values(), *OWN)), encoding="utf-8")
-    return tmp_path / "shapes.html"
+    path = tmp_path_factory.mktemp("live") / "shapes.html"
+    path.write_text(live_page(start, (*cells.all().values(), *OWN)), encoding="utf-8")
+    return path
 
 
 def settings_for(name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from recurra.compiler.adjoint import sums_rows
 from recurra.compiler.folding import folded
@@ -38,13 +37,15 @@ class Tape:
 
     def know(self, equation: Equation) -> None:
         """Take note of an equation whose results are given, so that nothing computes them again."""
-        self._seen.setdefault(_key(equation), equation.results)
+        self._seen.setdefault(equation.key, equation.results)
 
     def known(self, equation: Equation) -> tuple[Variable, ...] | None:
         """The results of an equation that computes the same; None if there is none so far."""
-        known = self._seen.get(_key(equation))
+        key = equation.key
+        known = self._seen.get(key)
         if known is None and equation.operation in ("add", "multiply"):
-            known = self._seen.get(_key(replace(equation, operands=equation.operands[::-1])))
+            operation, operands, *rest = key
+            known = self._seen.get((operation, operands[::-1], *rest))
         return known
 
     def record(self, equation: Equation) -> None:
@@ -193,11 +194,6 @@ class Tape:
 def shape_of(operand: Operand) -> Shape:
     """The shape of an operand; a number's is a scalar's."""
     return operand.shape if isinstance(operand, Variable) else ()
-
-
-def _key(equation: Equation) -> tuple[object, ...]:
-    """A key that is equal for two equations that compute the same; `expand` and `partition` differ by their shapes."""
-    return (*equation.key, *(variable.shape for variable in equation.results))
 
 
 def _heads(value: Variable) -> int:

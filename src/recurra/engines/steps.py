@@ -47,18 +47,21 @@ class Operations:
 
 @dataclass(frozen=True)
 class IntegerProduct:
-    """The arrays of a product of 8-bit numbers and a packed matrix.
+    """The arrays of an exact product of 8-bit numbers, or of their convolution, whose columns are then its filters.
 
     Attributes:
-        a: (rows, k), int8 or uint8.
+        a: (rows, k), int8 or uint8; for a convolution (images, channels, height, width).
         zero: a's zero point, one number; None for 0.
-        y: (rows, columns), which is written: the sums, int32; or float32, the sums times both scales, plus the bias; or
-            of 8 bits, the sums times both scales over y_scale, rounded, plus y_zero.
-        a_scale: one number, float32.
-        b_scale: one number or (columns), float32.
-        bias: (columns), float32.
+        y: (rows, columns), or (images, filters, height, width), which is written: the sums, int32; or float32, the
+            sums times both scales, plus the bias; or of 8 bits, the sums times both scales over y_scale, rounded, plus
+            y_zero.
+        a_scale: one number, float32; None for 1.
+        b_scale: one number or (columns), float32; None for 1.
+        bias: one number or (columns), float32.
         y_scale: one number, float32.
         y_zero: one number, of y's dtype.
+        added: one number or (columns), int32: what is added to the sums before all else, unless these are the result.
+        is_rectified: whether negative results of float32 become zeros.
     """
 
     a: Array
@@ -69,6 +72,23 @@ class IntegerProduct:
     bias: Array | None = None
     y_scale: Array | None = None
     y_zero: Array | None = None
+    added: Array | None = None
+    is_rectified: bool = False
+
+
+@dataclass(frozen=True)
+class Quanta:
+    """Numbers of 8 bits that stand for scale · (number - zero).
+
+    Attributes:
+        numbers: int8 or uint8.
+        scale: float32; read in each run.
+        zero: of the dtype of the numbers, read in each run; None for 0.
+    """
+
+    numbers: Array
+    scale: Array
+    zero: Array | None
 
 
 class StepMaker(Protocol):
@@ -115,6 +135,52 @@ class StepMaker(Protocol):
 
     def integer_product(self, matrix: object, product: IntegerProduct) -> SettledRun:
         """The exact product of rows of 8-bit numbers and a packed matrix."""
+        ...
+
+    def integer_convolution(
+        self, weights: Array, zeros: Array | None, windows: WindowSpec, product: IntegerProduct
+    ) -> SettledRun:
+        """The exact cross-correlation of 8-bit numbers with weights, which stay as they are.
+
+        Args:
+            weights: (filters, channels / groups, *kernel), int8 or uint8.
+            zeros: one number or (filters), of the dtype of the weights; None for zeros.
+            windows: the windows; the padding has the number of the zero point.
+            product: the other arrays.
+        """
+        ...
+
+    def quantization(self, x: Array, y: Quanta) -> SettledRun:
+        """Whole numbers for x / scale, rounded, plus the zero point.
+
+        Args:
+            x: (outer, channels, inner), float32.
+            y: likewise; scale and zero point have one number or (channels).
+        """
+        ...
+
+    def dequantization(self, x: Quanta, y: Array) -> SettledRun:
+        """The float32 that whole numbers stand for; sizes as for ``quantization``."""
+        ...
+
+    def lookup(self, x: Array, y: Array, table: Array) -> SettledRun:
+        """The entry of a table for each byte of x.
+
+        Args:
+            x: (rows, columns), int8 or uint8, with contiguous columns.
+            y: likewise.
+            table: (256), int8 or uint8: for the bytes from 0 to 255, signed numbers as two's complements.
+        """
+        ...
+
+    def operations_on_bytes(self, inputs: Sequence[Quanta], y: Quanta, operations: Operations) -> SettledRun:
+        """Elementwise operations on the floats that matrices of 8-bit numbers stand for, rounded to others.
+
+        Args:
+            inputs: matrices as for ``elementwise``, each with one scale and at most one zero point.
+            y: the result, likewise; its number among the values is that behind the inputs.
+            operations: the operations.
+        """
         ...
 
     def dynamic_quantization(self, x: Array, y: Array, scale: Array, zero: Array) -> SettledRun:

@@ -15,6 +15,7 @@ from recurra.graph import operators  # noqa: F401  (fills the table)
 from recurra.graph.declaration import Declaration
 from recurra.graph.graph import Attribute, Graph, GraphNode, ModelGraph
 from recurra.graph.model import GraphModel
+from recurra.graph.quantized_pairs import in_whole_numbers
 from recurra.graph.refusals import GraphRefusals
 from recurra.graph.running import NodeStep, RunnableGraph
 from recurra.graph.table import NEWEST, OLDEST, REFUSALS, Array, NodeInfo, find
@@ -45,7 +46,7 @@ def build(model: ModelGraph, name: str, problems: Sequence[str] = ()) -> GraphMo
         raise OnnxError(f"{name}: opset {model.opset} is not supported, only {OLDEST} to {NEWEST}")
     builder = _Builder(model.opset, problems)
     defaults = {each.name: model.graph.tensors[each.name] for each in model.graph.inputs if each.is_optional}
-    graph = builder.graph(model.graph, {})
+    graph = builder.graph(in_whole_numbers(model.graph, model.opset), {})
     if builder.refusals:
         raise OnnxError(f"{name} cannot be loaded: {builder.refusals.text()}")
     return GraphModel(graph, defaults, name, model)

@@ -56,13 +56,13 @@ class Equation:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The operands that are not literals."""
-        return tuple(operand for operand in self.operands if isinstance(operand, Variable))
+        return tuple([operand for operand in self.operands if isinstance(operand, Variable)])
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> tuple[str, tuple[Variable | str, ...], tuple[Shape, ...], tuple[tuple[str, AttributeValue], ...]]:
         """A key that is equal for two equations that compute the same."""
-        operands = tuple(o if isinstance(o, Variable) else repr(o) for o in self.operands)  # repr tells -0.0 from 0.0
-        shapes = tuple(result.shape for result in self.results)  # nothing else tells two eye() or partition() apart
+        operands = tuple([o if isinstance(o, Variable) else repr(o) for o in self.operands])  # repr tells -0.0 from 0.0
+        shapes = tuple([result.shape for result in self.results])  # nothing else tells two eye() or partition() apart
         return (self.operation, operands, shapes, tuple(sorted(self.attributes.items())))
 
 

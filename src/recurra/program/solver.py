@@ -40,7 +40,9 @@ class Solver:
     def shape(self, value: int) -> Shape | None:
         """The shape of a value, as far as it is known."""
         shape = self._shapes[value]
-        return shape if shape is None or not self._solved else tuple(map(self.resolve, shape))
+        if shape is not None and self._solved:
+            shape = self._shapes[value] = tuple(map(self.resolve, shape))  # kept, so that it is replaced once
+        return shape
 
     def resolve(self, size: Size) -> Size:
         """A size with every solved symbol replaced."""

@@ -134,10 +134,10 @@ def test_results_do_not_depend_on_batch_chunks_or_packing(name):
 def byte_product(a, b, isa, **given):
     """The product of bytes by a native step."""
     y = np.empty((len(a), b.shape[1]), given.pop("dtype", np.int32))
-    names = ("zero", "a_scale", "b_scale", "bias", "y_scale", "y_zero")
-    zero, *others = (given.get(name) for name in names)
+    names = ("a_scale", "b_scale", "bias", "added", "y_scale", "y_zero")
+    arrays = native.ResultArrays(*(given.get(name) for name in names), False)
     matrix = native.integer_matrix(b, given.get("b_zero"), isa)
-    native.Steps([native.integer_product_step(matrix, a, zero, y, *others, 1)]).run()
+    native.Steps([native.integer_product_step(matrix, a, given.get("zero"), y, arrays, 1)]).run()
     return y
 
 

@@ -8,6 +8,7 @@ from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 import recurra
+from benchmarks import graphs
 from tests.onnx.models import loaded, model_of
 
 F = np.float32
@@ -30,6 +31,13 @@ def both(path, inputs):
     for first, again in zip(results, model.run(None, inputs), strict=True):  # what the first call has settled
         np.testing.assert_allclose(again, first, rtol=1e-6, atol=1e-6)
     return expected, results
+
+
+def recurra_calls(path, inputs):
+    """The runs of each settled call of a model."""
+    model = recurra.onnx.load(path)
+    model.run(None, inputs)
+    return [call._runs for calls in model._settled._free.values() for call in calls]
 
 
 def saved(proto, path):
@@ -140,6 +148,25 @@ def whole(*shape, dtype=np.uint8, seed=0):
     return np.random.default_rng(seed).integers(least, most + 1, shape).astype(dtype)
 
 
+@pytest.mark.parametrize("form", graphs.FORMS)
+@pytest.mark.parametrize("kind", ["vad", "crnn", "tagger", "pictures"])
+def test_whole_networks(kind, form, tmp_path):
+    """Those of the benchmark: the same labels, and outputs within one quantum of their own range."""
+    graph, path = graphs.Graph(), tmp_path / "m.onnx"
+    feeds = graphs.ALL[kind](graph, True)
+    graph.save(path)
+    graphs.quantize(path, feeds, form)
+    expected, results = both(path, feeds)
+    for result, value in zip(results, expected, strict=True):
+        quantum = (value.max(initial=0) - value.min(initial=0)) / 255
+        softmax = 1 / 256  # of onnxruntime's quantizer
+        np.testing.assert_allclose(result, value, rtol=0, atol=1.01 * max(quantum, softmax))
+        np.testing.assert_array_equal(result.argmax(-1), value.argmax(-1))
+    (calls,) = recurra_calls(path, feeds)
+    names = {type(run).__name__ for run in calls}
+    assert names == {"nb_bound_method"} or kind == "tagger", names  # nothing is left to numpy but a Gather
+
+
 I8, SCALE = np.int8, np.array(0.02, F)
 ONE = {
     "products of stacks": ("MatMulInteger", "", {}, [whole(2, 3, 5), whole(2, 5, 4, dtype=I8)]),
@@ -163,6 +190,18 @@ ONE = {
         "QGemm", "com.microsoft", {"transB": 1, "alpha": 0.5},
         [whole(3, 5), SCALE, np.uint8(120), whole(4, 5, dtype=I8), SCALE, np.int8(0), np.arange(4, dtype=np.int32)],
     ),
+    "means of windows": (
+        "QLinearAveragePool", "com.microsoft", {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "count_include_pad": 1},
+        [whole(1, 3, 5, 6), SCALE, np.uint8(120), SCALE, np.uint8(99)],
+    ),
+    "softmax": (
+        "QLinearSoftmax", "com.microsoft", {"axis": -1, "opset": 17},
+        [whole(3, 9), SCALE, np.uint8(120), np.array(1 / 256, F), np.uint8(0)],
+    ),
+    "softmax of old": (
+        "QLinearSoftmax", "com.microsoft", {"axis": 1, "opset": 11},
+        [whole(2, 3, 4), SCALE, np.uint8(120), np.array(1 / 256, F), np.uint8(0)],
+    ),
     "a scale of each filter": (
         "QLinearConv", "", {"pads": [1, 1, 1, 1]},
         [whole(1, 3, 5, 5), SCALE, np.uint8(120), whole(4, 3, 3, 3, dtype=I8), np.full(4, 0.01, F),
@@ -174,7 +213,7 @@ ONE = {
 @pytest.mark.parametrize("kind", ONE)
 def test_one_operator(kind, tmp_path):
     name, domain, attributes, arrays = ONE[kind]
-    kind_of = F if domain else np.uint8 if name.startswith("QLinear") else np.int32
+    kind_of = F if domain and not name.startswith("QLinear") else np.uint8 if name.startswith("QLinear") else np.int32
     values = {f"i{number}": np.asarray(value) for number, value in enumerate(arrays)}
     inputs = {name: value for name, value in values.items() if name in ("i0", "i1")}
     for given in (inputs, {"i0": values["i0"]}):  # the weights are an input, or known

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import recurra._native as _native
-from recurra.engines.steps import Array, IntegerProduct, Operations, SettledRun, WindowSpec
+from recurra.engines.steps import Array, IntegerProduct, Operations, Quanta, SettledRun, WindowSpec
 
 _NUMBERS = {name: number for number, name in enumerate(_native.operations())}
 
@@ -65,16 +65,49 @@ class NativeSteps:
 
     def integer_product(self, matrix: object, product: IntegerProduct) -> SettledRun:
         """See ``StepMaker``."""
-        p = product
-        others = (p.a_scale, p.b_scale, p.bias, p.y_scale, p.y_zero)
-        return NativeRun(
-            _native.integer_product_step(matrix, p.a, p.zero, p.y, *others, self.threads),  # type: ignore[arg-type]
-            p,
+        step = _native.integer_product_step(
+            matrix,  # type: ignore[arg-type]
+            product.a,
+            product.zero,
+            product.y,
+            _result(product),
+            self.threads,
         )
+        return NativeRun(step, product)
+
+    def integer_convolution(
+        self, weights: Array, zeros: Array | None, windows: WindowSpec, product: IntegerProduct
+    ) -> SettledRun:
+        """See ``StepMaker``."""
+        w, p = windows, product
+        around = (w.groups, w.strides, w.dilations, w.before, w.after)
+        step = _native.integer_convolution_step(
+            p.a, p.zero, weights, zeros, p.y, *around, _result(product), self.threads
+        )
+        return NativeRun(step, product)
+
+    def quantization(self, x: Array, y: Quanta) -> SettledRun:
+        """See ``StepMaker``."""
+        return NativeRun(_native.quantization_step(x, y.numbers, y.scale, y.zero, self.threads), (x, y))
+
+    def dequantization(self, x: Quanta, y: Array) -> SettledRun:
+        """See ``StepMaker``."""
+        return NativeRun(_native.dequantization_step(x.numbers, y, x.scale, x.zero, self.threads), (x, y))
+
+    def lookup(self, x: Array, y: Array, table: Array) -> SettledRun:
+        """See ``StepMaker``."""
+        return NativeRun(_native.table_step(x, y, table, self.threads), (x, y))
+
+    def operations_on_bytes(self, inputs: Sequence[Quanta], y: Quanta, operations: Operations) -> SettledRun:
+        """See ``StepMaker``."""
+        given = [(each.numbers, each.scale, each.zero) for each in inputs]
+        step = _native.byte_operations_step(given, y.numbers, y.scale, y.zero, *_words(operations), self.threads)
+        return NativeRun(step, (inputs, y))
 
     def dynamic_quantization(self, x: Array, y: Array, scale: Array, zero: Array) -> SettledRun:
         """See ``StepMaker``."""
-        return NativeRun(_native.dynamic_quantization_step(x, y, scale, zero), (x, y, scale, zero))
+        flat = (x.reshape(-1), y.reshape(-1))
+        return NativeRun(_native.dynamic_quantization_step(*flat, scale, zero, self.threads), (x, y, scale, zero))
 
     def copy(self, source: Array, target: Array) -> SettledRun:
         """See ``StepMaker``."""
@@ -92,6 +125,11 @@ class NativeSteps:
     def is_own(self, runs: Sequence[SettledRun]) -> bool:
         """See ``StepMaker``."""
         return all(isinstance(run, NativeRun) for run in runs)
+
+
+def _result(p: IntegerProduct) -> _native.ResultArrays:
+    """What becomes of exact sums."""
+    return _native.ResultArrays(p.a_scale, p.b_scale, p.bias, p.added, p.y_scale, p.y_zero, p.is_rectified)
 
 
 def _words(operations: Operations | None) -> tuple[list[int], list[float]]:

@@ -56,8 +56,9 @@ def compute(
         sizes: the values of the program's symbols.
         like: an array of the run's dtype and device.
     """
+    varying = frozenset(varying)
     for equation in equations:
-        is_row = not set(varying).isdisjoint(equation.variables)
+        is_row = not varying.isdisjoint(equation.variables)
         operands = _operands(equation, values, varying if is_row else (), lib, like)
         if equation.operation in ADJOINT_OPERATIONS:
             function = adjoint_functions(lib, is_row)[equation.operation]

@@ -172,7 +172,11 @@ def average_pool(
     strides: Sequence[int] | None = None,
 ) -> Array:
     """The mean of each window's elements; with ``count_include_pad``, the padding counts too."""
-    window = Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode)
+    return means(x, Window(kernel_shape, auto_pad, dilations, pads, strides, ceil_mode), count_include_pad)
+
+
+def means(x: Array, window: Window, count_include_pad: int) -> Array:
+    """The mean of the elements that each window sees of x, (batch, channels, …)."""
     seen = window.over(x, 0)
     return seen.sum(_inside(seen, x.ndim - 2), x.dtype) / window.counts(x.shape[2:], count_include_pad, x.dtype)
 

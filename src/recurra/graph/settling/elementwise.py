@@ -149,6 +149,18 @@ def batch_normalization(node: SettlingNode) -> Sequence[Array] | None:
 
 def _run(node: SettlingNode, arrays: Sequence[Array], operations: Operations) -> list[Array] | None:
     """A step of these operations, whose last array is the result; None if the arrays do not collapse to matrices."""
+    found = matrices_of(node, arrays)
+    if found is None:
+        return None
+    shape, matrices = found
+    y = node.array(shape, arrays[0].dtype)
+    rows = max(each.shape[0] for each in matrices)
+    node.runs.append(node.maker.elementwise([*matrices, y.reshape(rows, -1)], operations))
+    return [y]
+
+
+def matrices_of(node: SettlingNode, arrays: Sequence[Array]) -> tuple[tuple[int, ...], list[Array]] | None:
+    """The shape to which arrays broadcast, and each as a matrix that broadcasts to the same; None if there are none."""
     try:
         shape = np.broadcast_shapes(*(each.shape for each in arrays))
     except ValueError:
@@ -162,9 +174,7 @@ def _run(node: SettlingNode, arrays: Sequence[Array], operations: Operations) ->
         sizes = (rows if _covers(array, shape, rows, True) else 1, columns if _covers(array, shape, rows, False) else 1)
         matrix = matrix_of(array, *sizes)
         matrices.append(node.contiguous(array).reshape(sizes) if matrix is None else matrix)
-    y = node.array(shape, arrays[0].dtype)
-    node.runs.append(node.maker.elementwise([*matrices, y.reshape(rows, columns)], operations))
-    return [y]
+    return shape, matrices
 
 
 def _rows(shape: Sequence[int], arrays: Sequence[Array]) -> int | None:

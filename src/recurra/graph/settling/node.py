@@ -15,6 +15,7 @@ from recurra.graph.settling.memory import Buffers
 from recurra.graph.table import Array
 
 FLOATS = ("float32", "float64")
+BYTES = ("uint8", "int8")
 
 
 class SettlingNode:
@@ -39,12 +40,13 @@ class SettlingNode:
         buffers: Buffers,
         followers: Callable[[str], NodeStep | None],
         constant: Callable[[str], Array | None],
+        settled: Callable[[str], Array | None] = lambda name: None,
     ) -> None:
         self.step, self.inputs, self.maker, self.buffers = step, inputs, maker, buffers
         self.runs: list[SettledRun] = []
         self.outputs = step.outputs
         self.taken: list[NodeStep] = []
-        self._known, self._followers, self._constant = known, followers, constant
+        self._known, self._followers, self._constant, self._settled = known, followers, constant, settled
         self._passing: list[Array] = []
 
     @property
@@ -80,11 +82,20 @@ class SettlingNode:
         """The array, or a contiguous copy, which a step makes."""
         if array.flags.c_contiguous:
             return array
-        copied = self.buffers.array(array.shape, array.dtype)
-        self.buffers.use(copied)
-        self._passing.append(copied)
+        copied = self.passing(array.shape, array.dtype)
         self.runs.append(self.maker.copy(array, copied))
         return copied
+
+    def passing(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A contiguous array that this node's steps alone use.
+
+        Raises:
+            ValueError: it would have more than 2 GiB.
+        """
+        array = self.array(shape, dtype)
+        self.buffers.use(array)
+        self._passing.append(array)
+        return array
 
     def next(self) -> tuple[NodeStep, list[Array | None]] | None:
         """The only node that reads the result so far, with its inputs.
@@ -97,6 +108,18 @@ class SettlingNode:
         if step is None or step.inputs.count(wanted[0]) != 1:
             return None
         return step, [self._constant(name) for name in step.inputs]
+
+    def other_operand(self, *operators: str) -> tuple[NodeStep, Array] | None:
+        """The next node if it is one of these of two operands, with the operand that is not the result so far.
+
+        None if that operand is computed later.
+        """
+        found = self.next()
+        if found is None or found[0].operator not in operators or len(found[0].inputs) != 2:
+            return None
+        (name,) = (each for each in found[0].inputs if each not in self.outputs)
+        array = self._settled(name)
+        return None if array is None else (found[0], array)
 
     def take(self, step: NodeStep) -> None:
         """Do the work of the next node too: this node's results are that node's outputs."""
@@ -134,6 +157,11 @@ def is_float(*arrays: Array | None) -> bool:
         each is not None and each.dtype == first.dtype and each.dtype.name in FLOATS and each.size > 0
         for each in arrays
     )
+
+
+def is_bytes(*arrays: Array | None) -> bool:
+    """Whether arrays are there, have elements, and are of 8-bit numbers."""
+    return all(each is not None and each.dtype.name in BYTES and each.size > 0 for each in arrays)
 
 
 def matrix_of(array: Array, rows: int, columns: int) -> Array | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
+from recurra.engines.steps import Quanta
 from recurra.graph.operators.cell_scan import CellScanFunction
-from recurra.graph.operators.quantized_recurrent import QuantizedFunction, round_to_quanta
+from recurra.graph.operators.quantized_recurrent import QuantizedFunction
 from recurra.graph.operators.recurrent import RecurrentFunction
+from recurra.graph.settling.converting import floats_of
 from recurra.graph.settling.node import SettlingNode, is_float, settler
 from recurra.graph.table import Array
 
@@ -33,9 +34,7 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
     if any(each is not None and (each.shape != (*leading, hidden) or each.dtype != x.dtype) for each in given):
         return None
     if isinstance(function, QuantizedFunction):
-        quanta = node.array(rows.shape, rows.dtype)
-        node.runs.append(partial(round_to_quanta, rows, quanta))
-        rows = quanta
+        rows = _rounded(node, rows)
     elif rows.strides[2] != rows.itemsize:
         rows = node.contiguous(rows)
     whole = (batch, steps, len(programs), hidden) if layer.is_batch_first else (steps, len(programs), batch, hidden)
@@ -50,6 +49,13 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
         states, ends = ([each[direction] for each in group] for group in (firsts, last))
         node.runs.append(program.repeated(rows, states, output, ends))
     return [y, *last][: len(node.step.outputs)]
+
+
+def _rounded(node: SettlingNode, x: Array) -> Array:
+    """The numbers that x's quantized ones stand for, by its own range, for this node's steps."""
+    quanta = Quanta(node.passing(x.shape, np.uint8), node.passing((), np.float32), node.passing((), np.uint8))
+    node.runs.append(node.maker.dynamic_quantization(node.contiguous(x), quanta.numbers, quanta.scale, quanta.zero))
+    return floats_of(node, quanta)
 
 
 @settler("CellScan")

@@ -44,12 +44,16 @@ def softmax(node: SettlingNode) -> Sequence[Array] | None:
     place = axis_of(axis, x.ndim)
     if math.prod(x.shape[place + 1 :]) != 1:
         return None
-    size = x.shape[place]
+    y = node.array(x.shape, x.dtype)
+    softmax_step(node, node.contiguous(x), y, x.shape[place])
+    return [y]
+
+
+def softmax_step(node: SettlingNode, x: Array, y: Array, size: int) -> None:
+    """Add the step that writes softmax over the last elements of x, contiguous, to y."""
     key = f"softmax {size}"
     program = node.step.remembered.get(key)
     if program is None:
         program = node.step.remembered[key] = PackedProgram(trace(cells.softmax_of), [], Sizes(size, size))
-    given = node.contiguous(x).reshape(1, -1, size)
-    y = node.array(x.shape, x.dtype)
-    node.runs.append(program.repeated(given, (), y.reshape(given.shape), ()))
-    return [y]
+    rows = (1, x.size // size, size)
+    node.runs.append(program.repeated(x.reshape(rows), (), y.reshape(rows), ()))

@@ -123,7 +123,8 @@ class _SettlingWalk:
         def constant(name: str) -> Array | None:
             return values[name] if name in known else None
 
-        node = SettlingNode(step, inputs, are_known, self.maker, self.buffers, follower, constant)
+        around = (self.maker, self.buffers, follower, constant, values.get)
+        node = SettlingNode(step, inputs, are_known, *around)
         if (all(are_known) and step.operator not in _INNER) or step.operator in _BY_SHAPE:
             values.update(self._computed(step, inputs))
             known.update(name for name in step.outputs if name)
@@ -139,7 +140,7 @@ class _SettlingWalk:
                     run()
             except REFUSALS:  # the operator's own function says what is wrong, or computes it
                 outputs = None
-                node = SettlingNode(step, inputs, are_known, self.maker, self.buffers, follower, constant)
+                node = SettlingNode(step, inputs, are_known, *around)
         if outputs is None:
             outputs = self._by_function(node)
         self.runs += node.runs

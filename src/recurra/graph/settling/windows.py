@@ -6,20 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recurra.engines.steps import Operations, WindowSpec
+from recurra.engines.steps import Operations, Quanta, WindowSpec
 from recurra.graph.operators.windows import Window
+from recurra.graph.settling.converting import floats_of, quantize
 from recurra.graph.settling.elementwise import unary
-from recurra.graph.settling.node import SettlingNode, is_float, settler
+from recurra.graph.settling.node import SettlingNode, is_bytes, is_float, settler
 from recurra.graph.table import Array
 
+_ONE = np.ones((), np.float32)
 
-def _window(node: SettlingNode, kernel: Sequence[int]) -> Window:
+
+def window_of(node: SettlingNode, kernel: Sequence[int]) -> Window:
+    """A node's window, by its attributes."""
     read = node.attribute
     auto_pad, ceil_mode = read("auto_pad", "NOTSET"), read("ceil_mode", 0)
     return Window(tuple(kernel), auto_pad, read("dilations"), read("pads"), read("strides"), ceil_mode)
 
 
-def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> WindowSpec | None:
+def window_spec(window: Window, sizes: Sequence[int], groups: int = 1) -> WindowSpec | None:
     """A window over one or two dimensions as two; None if it does not fit into x."""
     borders = window.borders(sizes)
     before, after = ([each[0] for each in borders], [each[1] + each[2] for each in borders])
@@ -35,7 +39,7 @@ def _windows(window: Window, sizes: Sequence[int], groups: int = 1) -> WindowSpe
     return WindowSpec(two(window.kernel, 1), two(steps, 1), two(dilations, 1), two(before, 0), two(after, 0), groups)
 
 
-def _positions(windows: WindowSpec, sizes: Sequence[int]) -> tuple[int, ...]:
+def positions_of(windows: WindowSpec, sizes: Sequence[int]) -> tuple[int, ...]:
     """The number of windows along each of the two dimensions."""
     return tuple(
         (size + before + after - (kernel - 1) * dilation - 1) // step + 1
@@ -45,7 +49,7 @@ def _positions(windows: WindowSpec, sizes: Sequence[int]) -> tuple[int, ...]:
     )
 
 
-def _images(x: Array) -> Array:
+def images_of(x: Array) -> Array:
     """(images, channels, height, width), of an x of one or two dimensions."""
     return x.reshape(*x.shape[:2], *(1, *x.shape[2:])[-2:])
 
@@ -62,15 +66,15 @@ def convolution(node: SettlingNode) -> Sequence[Array] | None:
         return None
     if bias is not None and (bias.shape != weights.shape[:1] or bias.dtype != x.dtype):
         return None
-    windows = _windows(_window(node, kernel), x.shape[2:], groups)
+    windows = window_spec(window_of(node, kernel), x.shape[2:], groups)
     if windows is None:
         return None
     weights, bias = _with_batch_norm(node, weights, bias)
     then = _with_activation(node)
-    image = _images(x)
-    y = node.array((x.shape[0], weights.shape[0], *_positions(windows, image.shape[2:])), x.dtype)
-    packed = np.ascontiguousarray(_images(weights))
-    node.runs.append(node.maker.convolution(_images(node.contiguous(x)), packed, bias, y, windows, then))
+    image = images_of(x)
+    y = node.array((x.shape[0], weights.shape[0], *positions_of(windows, image.shape[2:])), x.dtype)
+    packed = np.ascontiguousarray(images_of(weights))
+    node.runs.append(node.maker.convolution(images_of(node.contiguous(x)), packed, bias, y, windows, then))
     return [y.reshape(*y.shape[:2], *y.shape[6 - x.ndim :])]
 
 
@@ -101,24 +105,50 @@ def _with_activation(node: SettlingNode) -> Operations | None:
 
 @settler("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 def pooling(node: SettlingNode) -> Sequence[Array] | None:
-    """The largest or mean element of each window."""
+    """The largest or mean element of each window; the largest of 8-bit numbers by way of floats, which hold them."""
     x = node.input(0)
-    if x is None or not is_float(x) or x.ndim not in (3, 4) or len([name for name in node.step.outputs if name]) != 1:
+    is_of_bytes = is_bytes(x) and node.operator.endswith("MaxPool")
+    if x is None or not (is_of_bytes or is_float(x)) or len([name for name in node.step.outputs if name]) != 1:
         return None
-    is_whole = node.operator.startswith("Global")
-    window = (
-        Window(x.shape[2:], "VALID", None, None, None) if is_whole else _window(node, node.attribute("kernel_shape"))
-    )
-    windows = _windows(window, x.shape[2:]) if len(window.kernel) == x.ndim - 2 else None
+    windows = pooling_windows(node, x, node.operator)
     if windows is None:
         return None
-    image = _images(x)
-    y = node.array((*x.shape[:2], *_positions(windows, image.shape[2:])), x.dtype)
-    given = _images(node.contiguous(x))
-    if node.operator.endswith("MaxPool"):
-        run = node.maker.largest(given, y, windows)
-    else:
-        counts = window.counts(x.shape[2:], node.attribute("count_include_pad", 0), x.dtype)
-        run = node.maker.mean(given, np.ascontiguousarray(counts.reshape(y.shape[2:])), y, windows)
-    node.runs.append(run)
-    return [y.reshape(*y.shape[:2], *y.shape[6 - x.ndim :])]
+    y = node.array(pooled_shape(x, windows), x.dtype)
+    if not is_of_bytes:
+        pool(node, node.contiguous(x), y, windows, node.operator)
+        return [y]
+    largest = node.passing(y.shape, np.float32)
+    pool(node, floats_of(node, Quanta(x, _ONE, None)), largest, windows, node.operator)
+    quantize(node, largest, Quanta(y, _ONE, None))
+    return [y]
+
+
+def pooling_windows(node: SettlingNode, x: Array, operator: str) -> WindowSpec | None:
+    """The windows of a pooling of x; None if they are not of one or two dimensions, or do not fit."""
+    if x.ndim not in (3, 4):
+        return None
+    window = _pooling_window(node, x, operator)
+    return window_spec(window, x.shape[2:]) if len(window.kernel) == x.ndim - 2 else None
+
+
+def _pooling_window(node: SettlingNode, x: Array, operator: str) -> Window:
+    if operator.startswith("Global"):
+        return Window(x.shape[2:], "VALID", None, None, None)
+    return window_of(node, node.attribute("kernel_shape"))
+
+
+def pooled_shape(x: Array, windows: WindowSpec) -> tuple[int, ...]:
+    """The shape of a pooling's result."""
+    return (*x.shape[:2], *positions_of(windows, images_of(x).shape[2:])[4 - x.ndim :])
+
+
+def pool(node: SettlingNode, x: Array, y: Array, windows: WindowSpec, operator: str) -> None:
+    """Add the step that writes the largest or mean elements of x, contiguous floats, to y."""
+    image, result = images_of(x), images_of(y)
+    if operator.endswith("MaxPool"):
+        node.runs.append(node.maker.largest(image, result, windows))
+        return
+    window = _pooling_window(node, x, operator)
+    counts = window.counts(x.shape[2:], node.attribute("count_include_pad", 0), x.dtype)
+    shaped = np.ascontiguousarray(counts.reshape(result.shape[2:]))
+    node.runs.append(node.maker.mean(image, shaped, result, windows))

@@ -1,0 +1,104 @@
+// Numbers of 8 bits from floats and from exact sums, and back; as recurra.graph.operators computes them, to the bit.
+
+inline Floats some_floats(const float* x, std::size_t count) { return count == lanes ? load(x) : load_part(x, count); }
+
+// Rounds to the nearest whole number, ties to even, within bounds, which are whole numbers; NaN becomes the least.
+inline Words whole_within(Floats x, Floats least, Floats most) {
+  x = x > least ? x : least;
+  x = x < most ? x : most;
+  return (Words)(x + splat(0x1.8p23f)) - 0x4b400000u;  // from 2^23 on, floats are whole numbers
+}
+
+// Rounds f(i, count) -> Floats, the elements from i on, for all n, adds the zero point, and stores bytes.
+template <class Function>
+inline void store_whole(std::uint8_t* out, std::size_t n, float zero, bool is_signed, Function f) {
+  const Floats least = splat((is_signed ? -128.0f : 0.0f) - zero), most = splat((is_signed ? 127.0f : 255.0f) - zero);
+  // Bytes are packed as signed ones.
+  const std::uint32_t moved = (std::uint32_t)(std::int32_t)zero - (is_signed ? 0u : 128u);
+  const std::uint32_t flip = is_signed ? 0 : 0x80808080u;
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    Words numbers[4];
+    RECURRA_UNROLL
+    for (std::size_t v = 0; v < 4; ++v) numbers[v] = whole_within(f(i + v * lanes, lanes), least, most) + moved;
+    const Words bytes = words_of_bytes(numbers) ^ flip;
+    __builtin_memcpy(out + i, &bytes, sizeof bytes);
+  }
+  if (i == n) return;
+  Words numbers[4] = {};
+  for (std::size_t v = 0; v < 4 && i + v * lanes < n; ++v) {
+    const std::size_t at = i + v * lanes, count = n - at < lanes ? n - at : lanes;
+    numbers[v] = whole_within(f(at, count), least, most) + moved;
+  }
+  const Words bytes = words_of_bytes(numbers) ^ flip;
+  __builtin_memcpy(out + i, &bytes, n - i);
+}
+
+void quantize(std::uint8_t* out, const float* x, std::size_t n, float scale, float zero, bool is_signed) {
+  store_whole(out, n, zero, is_signed,
+              [&](std::size_t i, std::size_t count) { return some_floats(x + i, count) / splat(scale); });
+}
+
+void dequantize(float* out, const std::uint8_t* x, std::size_t n, float scale, float zero, bool is_signed) {
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const std::size_t count = n - i < lanes ? n - i : lanes;
+    Bytes bytes = {};
+    if (count == lanes) __builtin_memcpy(&bytes, x + i, sizeof bytes);
+    else __builtin_memcpy(&bytes, x + i, count);
+    if (is_signed) bytes ^= (unsigned char)0x80;
+    const Floats whole = __builtin_convertvector(__builtin_convertvector(bytes, Ints), Floats);
+    const Floats value = (whole - splat(is_signed ? zero + 128 : zero)) * splat(scale);
+    if (count == lanes) store(out + i, value);
+    else store_part(out + i, value, count);
+  }
+}
+
+void range_of(const float* x, std::size_t n, float* least, float* most) {
+  Floats low[4] = {}, high[4] = {};
+  const auto see = [&](Floats v, std::size_t a) {
+    low[a] = v < low[a] ? v : low[a];
+    high[a] = v > high[a] ? v : high[a];
+  };
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    RECURRA_UNROLL
+    for (std::size_t a = 0; a < 4; ++a) see(load(x + i + a * lanes), a);
+  }
+  for (; i < n; i += lanes) see(i + lanes <= n ? load(x + i) : load_part(x + i, n - i), 0);
+  for (std::size_t a = 0; a < 4; ++a) {
+    for (std::size_t l = 0; l < lanes; ++l) {
+      *least = low[a][l] < *least ? low[a][l] : *least;
+      *most = high[a][l] > *most ? high[a][l] : *most;
+    }
+  }
+}
+
+inline Words some_sums(const std::int32_t* sums, std::size_t count) {
+  return (Words)some_floats((const float*)sums, count);
+}
+
+// The numbers of `count` sums from i on.
+inline Floats scaled_at(const Scaling& s, std::size_t i, std::size_t count) {
+  Words whole = some_sums(s.sums + i, count);
+  if (s.added != nullptr)
+    whole += s.added_step == 0 ? Words{} + (std::uint32_t)*s.added : some_sums(s.added + i, count);
+  const Floats value = __builtin_convertvector((Ints)whole, Floats);
+  if (s.factors == nullptr) return value;
+  return apart(value * (s.factor_step == 0 ? splat(*s.factors) : some_floats(s.factors + i, count)));
+}
+
+void scale_sums(float* out, std::size_t n, const Scaling& s, const float* bias, std::ptrdiff_t bias_step,
+                bool is_rectified) {
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const std::size_t count = n - i < lanes ? n - i : lanes;
+    Floats value = scaled_at(s, i, count);
+    if (bias != nullptr) value += bias_step == 0 ? splat(*bias) : some_floats(bias + i, count);
+    if (is_rectified) value = value <= Floats{} ? Floats{} : value;  // keeps NaN
+    if (count == lanes) store(out + i, value);
+    else store_part(out + i, value, count);
+  }
+}
+
+void round_sums(std::uint8_t* out, std::size_t n, const Scaling& s, float zero, bool is_signed) {
+  store_whole(out, n, zero, is_signed, [&](std::size_t i, std::size_t count) { return scaled_at(s, i, count); });
+}
