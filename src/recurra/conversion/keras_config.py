@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_NODES = 1_000_000  # of a configuration's tree
-VERSION = "keras_version"  # a key that a configuration gets when it is read
+VERSION, NUMBERED = "keras_version", "has_numbers"  # keys that a configuration gets when it is read
 WRAPPERS = ("Bidirectional", "TimeDistributed")
 _LINEAR = ("linear", None)
 
@@ -22,7 +24,7 @@ class KerasLayer:
         settings: its settings, by Keras' names.
         is_older: whether Keras before version 3 wrote it, whose hard_sigmoid has another slope.
         inner: the layer that a Bidirectional or TimeDistributed wraps; None for others.
-        stored: the name of its arrays in a file of Keras 3 that does not have ``name``; None where it is not known.
+        stored: the name of its arrays, in files that number the layers of a class and do not have ``name``; else None.
     """
 
     kind: str
@@ -31,6 +33,11 @@ class KerasLayer:
     is_older: bool = False
     inner: KerasLayer | None = None
     stored: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name of its arrays in the file."""
+        return self.name if self.stored is None else self.stored
 
     @property
     def core(self) -> KerasLayer:
@@ -49,11 +56,17 @@ class KerasLayer:
 def layers_of(config: Any) -> dict[str, KerasLayer]:
     """All layers of a configuration by name, also those of models inside of it."""
     found: dict[str, KerasLayer] = {}
-    older = is_older(config)
+    older, numbered = is_older(config), has_numbers(config)
     waiting, left = [config], MAX_NODES
     while waiting and left:
         node, left = waiting.pop(), left - 1
-        if isinstance(node, dict):
+        if isinstance(node, dict) and numbered and isinstance(node.get("layers"), list):
+            for child, name in zip(node["layers"], numbered_names(node["layers"]), strict=True):
+                layer = keras_layer(child, older)
+                if layer is not None:
+                    found.setdefault(name, layer)
+                    waiting.append(layer.settings)
+        elif isinstance(node, dict):
             layer = keras_layer(node, older)
             if layer is not None:
                 found.setdefault(layer.name, layer)
@@ -61,6 +74,24 @@ def layers_of(config: Any) -> dict[str, KerasLayer]:
         elif isinstance(node, list):
             waiting += node
     return found
+
+
+def has_numbers(config: Any) -> bool:
+    """Whether the arrays of a file have the classes and numbers of layers in the place of their names."""
+    return isinstance(config, dict) and config.get(NUMBERED) is True
+
+
+def numbered_names(nodes: Sequence[Any]) -> list[str]:
+    """The names that Keras gives the arrays of a model's layers in such a file: ``lstm``, ``lstm_1`` and so on."""
+    counts: Counter[str] = Counter()
+    names = []
+    for node in nodes:
+        kind = node.get("class_name") if isinstance(node, dict) else None
+        stem = re.sub(r"\W+", "", str(kind)[:200])
+        stem = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", stem)).lower()
+        names.append(f"{stem}_{counts[stem]}" if counts[stem] else stem)
+        counts[stem] += 1
+    return names
 
 
 def is_older(config: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.conversion.archive import whole
 from recurra.conversion.hdf5.groups import Hdf5Group, read_hdf5
-from recurra.conversion.keras_config import VERSION
+from recurra.conversion.keras_config import NUMBERED, VERSION
 from recurra.conversion.unread import Unread
 from recurra.errors import FileFormatError
 
@@ -37,10 +37,12 @@ def read_keras_zip(archive: ZipFile) -> KerasContent:
     Raises:
         FileFormatError: the file is damaged, or has a form that is not read.
     """
-    arrays, skipped, _ = read_keras_h5(whole(archive, _WEIGHTS))
+    root = read_hdf5(whole(archive, _WEIGHTS))
+    arrays, skipped, _ = _content(root)
     facts = _json(whole(archive, _FACTS)) if _FACTS in archive.namelist() else None
     version = facts.get(VERSION) if isinstance(facts, dict) else None
-    return arrays, skipped, _configuration(whole(archive, _CONFIG), version)
+    config = _configuration(whole(archive, _CONFIG), version)
+    return arrays, skipped, {**config, NUMBERED: not _has_names(root)} if isinstance(config, dict) else config
 
 
 def read_keras_h5(data: bytes) -> KerasContent:
@@ -53,7 +55,18 @@ def read_keras_h5(data: bytes) -> KerasContent:
     Raises:
         FileFormatError: the file is damaged, or has a form that is not read.
     """
-    root = read_hdf5(data)
+    return _content(read_hdf5(data))
+
+
+def _has_names(group: Hdf5Group) -> bool:
+    """Whether any arrays of a file have the name of their layer beside them."""
+    inside = [member for member in group.members.values() if isinstance(member, Hdf5Group)]
+    variables = group.members.get(_VARIABLES)
+    is_named = isinstance(variables, Hdf5Group) and "name" in variables.texts
+    return is_named or any(map(_has_names, inside))
+
+
+def _content(root: Hdf5Group) -> KerasContent:
     skipped = [name for name in _SKIPPED if isinstance(root.members.pop(name, None), Hdf5Group)]
     text = root.texts.get("model_config")
     config = None if text is None else _configuration(text, root.texts.get(VERSION))

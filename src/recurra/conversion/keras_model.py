@@ -113,7 +113,7 @@ def _fits_each_step(found: KerasLayer) -> bool:
     """Whether parts of a Stack are a layer that computes each step by itself."""
     core = found.core
     if core.kind == "LayerNormalization":
-        return not core.settings.get("rms_scaling") and _single(core.settings.get("axis", -1)) == -1
+        return not core.settings.get("rms_scaling") and _single(core.settings.get("axis", -1)) in (-1, 2)
     is_made = found.kind != "Bidirectional" and core.kind in _MAKERS and not core.settings.get("mask_zero")
     return is_made and _has_known_activation(found)
 
@@ -141,7 +141,7 @@ def keras_chain(arrays: Arrays, layers: Sequence[KerasLayer], choice: Choice) ->
         if not _runs_over_time(found):
             parts += _MAKERS[core.kind](arrays, name, found, width) if core.kind in _MAKERS else []
         elif core.kind in RECURRENT:
-            parts.append(layer(name, arrays, found.name, choice, []))
+            parts.append(layer(name, arrays, found.label, choice, []))
             if _drops_time(found):
                 parts.append(last_step(f"{name}_last", found, choice.batch_first))
         elif core.kind in POOLED:
@@ -153,11 +153,11 @@ def keras_chain(arrays: Arrays, layers: Sequence[KerasLayer], choice: Choice) ->
 
 
 def _embedding(arrays: Arrays, name: str, found: KerasLayer, before: BuiltPart | None) -> list[BuiltPart]:
-    return [replace(embedding(arrays, found.name), name=name)]
+    return [replace(embedding(arrays, found.label), name=name)]
 
 
 def _dense(arrays: Arrays, name: str, found: KerasLayer, before: BuiltPart | None) -> list[BuiltPart]:
-    made = replace(output(arrays, found.name, before), name=name)
+    made = replace(output(arrays, found.label, before), name=name)
     return [made, *_activated(f"{name}_activation", found)]
 
 

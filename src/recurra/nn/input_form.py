@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from recurra.nn.running.exported_packing import has_all_rows
 from recurra.nn.trace import Traced
 
 Input = Tensor | PackedSequence
@@ -24,6 +26,13 @@ class InputForm:
         """Values with the batch in dimension 1, from the caller's order to the order of the rows."""
         order = self.packed.sorted_indices if self.packed is not None else None
         return values if order is None else values.index_select(1, order)
+
+    def resets_in(self, reset: Tensor, batch_sizes: Tensor) -> Tensor:
+        """A mask (steps, batch) as the mask of the packed rows."""
+        rows = self.rows_in(reset)
+        if has_all_rows():
+            return rows.flatten()
+        return torch.cat([rows[t, :size] for t, size in enumerate(batch_sizes.tolist())])
 
     def rows_out(self, values: Tensor) -> Tensor:
         """Values with the batch in dimension 1, from the order of the rows to the caller's order and layout."""

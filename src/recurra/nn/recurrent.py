@@ -367,14 +367,10 @@ class Recurrent(Regularised):
             batch = check.packed(x, weight)
             form = InputForm(x, True, batch)
             if reset is not None:
-                if (
-                    has_all_rows()
-                ):  # the sizes are symbols, of which only a run of the graph knows whether they are equal
-                    return Sequences(x.data, x.batch_sizes, form.rows_in(reset).flatten()), form
-                refuse_fixed("the lengths of packed sequences with resets")
-                check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
-                rows = form.rows_in(reset)
-                reset = torch.cat([rows[t, :size] for t, size in enumerate(x.batch_sizes.tolist())])
+                if not has_all_rows():  # else sizes are symbols, and only a run of the graph knows them
+                    refuse_fixed("the lengths of packed sequences with resets")
+                    check_reset(check.kind, reset, x.batch_sizes.shape[0], batch, x.data)
+                reset = form.resets_in(reset, x.batch_sizes)
             return Sequences(x.data, x.batch_sizes, reset), form
         check.layer(x, weight)
         is_batched = x.dim() == 3

@@ -5,39 +5,11 @@ import pytest
 
 import recurra
 from recurra import runtime
-from recurra.conversion.arrays import Arrays
 from recurra.conversion.build import converted
-from recurra.graph.build import build
 from recurra.model import Description
 from tests.conversion.keras_graphs import networks
-from tests.conversion.keras_graphs.record import assign, computed, weight_of
-from tests.conversion.keras_graphs.recorded import records
-
-RECORDS = records()
-
-
-def source(name):
-    record = RECORDS[name]
-    weights = {name: weight_of(*each) for name, each in record["weights"].items()}
-    return Arrays(name, weights, config={**record["config"], "keras_version": "3.15.1"})
-
-
-def model_of(made, name):
-    return runtime.Model(made) if isinstance(made, Description) else build(made, name)
-
-
-def run(model, inputs):
-    """The outputs of a model, those of a Stack without its states."""
-    if isinstance(model, runtime.Model):
-        return [model(inputs[0])[0]]
-    return model.run(None, {each.name: array for each, array in zip(model.inputs, inputs, strict=True)})
-
-
-def check(outputs, expected):
-    assert len(outputs) == len(expected)
-    for output, known in zip(outputs, expected, strict=True):
-        assert output.shape == known.shape
-        np.testing.assert_allclose(output, known, rtol=0, atol=1e-5 * max(1e-3, np.abs(known).max()))
+from tests.conversion.keras_graphs.compared import check, expected_of, model_of, run, source
+from tests.conversion.keras_graphs.record import assign, computed
 
 
 @pytest.mark.parametrize(("name", "inputs"), [(name, inputs) for name, _, inputs in networks.NETWORKS])
@@ -45,7 +17,7 @@ def test_recorded_networks(name, inputs, tmp_path):
     arrays = source(name)
     made = converted(arrays)
     model = model_of(made, name)
-    expected = [np.array(values, np.float32).reshape(shape) for shape, values in RECORDS[name]["outputs"]]
+    expected = expected_of(name)
     for _ in range(2):  # a graph settles in the first call
         check(run(model, inputs), expected)
     assert isinstance(made, Description) == (name in networks.STREAMED)

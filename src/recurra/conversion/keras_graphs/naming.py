@@ -28,15 +28,11 @@ class LayerNames:
             layer: the layer.
             around: the models around it, the outermost first.
         """
-        chain = [self._part(each) for each in (*around, layer)]
+        chain = [each.label for each in (*around, layer)]
         places = {name: _place(name.split("/"), chain) for name in self._by_part.get(chain[-1], ())}
         found = {name: place for name, place in places.items() if place is not None}
         first = min(found.values(), default=0)  # a model inside may have a layer of the same name
         return {"/".join(name.split("/")[place + 1 :]) or name: name for name, place in found.items() if place == first}
-
-    def _part(self, layer: KerasLayer) -> str:
-        """The name under which a layer's arrays are stored: its own, or that of its class and number."""
-        return layer.name if layer.name in self._by_part or layer.stored is None else layer.stored
 
 
 def _place(parts: Sequence[str], chain: Sequence[str]) -> int | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from recurra.conversion.keras_config import MAX_NODES, KerasLayer, is_older, keras_layer
+from recurra.conversion.keras_config import MAX_NODES, KerasLayer, has_numbers, is_older, keras_layer, numbered_names
 from recurra.errors import RecurraError
 
 _MODELS = ("Sequential", "Functional", "Model")
@@ -64,6 +62,13 @@ class KerasNetwork:
     calls: Sequence[KerasCall]
 
 
+class _Form(NamedTuple):
+    """The form of a file: whether Keras before version 3 wrote it, and whether its arrays have numbers for names."""
+
+    older: bool
+    numbered: bool
+
+
 def places_of(value: Any) -> Iterator[TensorPlace]:
     """The places inside of arguments."""
     if isinstance(value, TensorPlace):
@@ -79,10 +84,10 @@ def network_of(config: Any) -> KerasNetwork:
     Raises:
         RecurraError: it is not that of a Sequential or functional model, or contradicts itself.
     """
-    return _network(config, is_older(config), 0)
+    return _network(config, _Form(is_older(config), has_numbers(config)), 0)
 
 
-def _network(config: Any, older: bool, depth: int) -> KerasNetwork:
+def _network(config: Any, form: _Form, depth: int) -> KerasNetwork:
     if depth > _DEEPEST:
         raise RecurraError(f"models inside of models, more than {_DEEPEST} deep")
     inside = config.get("config") if isinstance(config, dict) else None
@@ -94,38 +99,28 @@ def _network(config: Any, older: bool, depth: int) -> KerasNetwork:
             "arrays to convert"
         )
     name = str(inside.get("name", kind))[:60] if isinstance(inside, dict) else kind
-    layers = _layers(nodes, older, depth)
+    layers = _layers(nodes, form, depth)
     if isinstance(inside, dict) and "output_layers" in inside:
-        return _functional(name, nodes, layers, inside, older)
+        return _functional(name, nodes, layers, inside, form.older)
     return _sequential(name, layers, inside)
 
 
 LayerAndModel = tuple[KerasLayer, "KerasNetwork | None"]
 
 
-def _layers(nodes: Sequence[Any], older: bool, depth: int) -> list[LayerAndModel]:
+def _layers(nodes: Sequence[Any], form: _Form, depth: int) -> list[LayerAndModel]:
     """The layers of a model, each with its own wiring if it is a model."""
     found: list[LayerAndModel] = []
-    counts: Counter[str] = Counter()
-    for node in nodes:
-        layer = keras_layer(node, older)
+    stored = numbered_names(nodes) if form.numbered else [None] * len(nodes)
+    for node, label in zip(nodes, stored, strict=True):
+        layer = keras_layer(node, form.older)
         if layer is None:
             raise RecurraError("the configuration has a layer without class and settings")
-        stem = _snake(layer.kind)
-        stored = stem if not counts[stem] else f"{stem}_{counts[stem]}"
-        counts[stem] += 1
         inner = None
         if layer.kind in _MODELS or "layers" in layer.settings:
-            inner = _network(node, older, depth + 1)
-        found.append((replace(layer, stored=stored), inner))
+            inner = _network(node, form, depth + 1)
+        found.append((replace(layer, stored=label), inner))
     return found
-
-
-def _snake(kind: str) -> str:
-    """The stem of the names under which Keras 3 stores layers of a class, as Keras makes it."""
-    name = re.sub(r"\W+", "", kind)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 # ---- sequential models ----

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recurra.conversion.keras_graphs.table import RuleCall, keras_rule, known_width
+from recurra.conversion.keras_graphs.table import LayerWeights, RuleCall, keras_rule, known_width
 from recurra.conversion.keras_graphs.writer import KerasValue, KerasWriter
 
 _LITTLE = 1e9  # is subtracted from the scores of steps that a mask hides
@@ -129,7 +129,7 @@ def _multi_head(w: KerasWriter, call: RuleCall) -> KerasValue | list[KerasValue]
         scores = str(w.node("Where", seen, scores, w.node("Sub", scores, w.constant(_LITTLE))))
     weights = str(w.node("Softmax", scores, axis=-1))
     joined = w.transpose(w.node("MatMul", weights, v), (0, 2, 1, 3))
-    kernel, *bias = call.weights.under("attention_output").take("kernel", *_bias(call))
+    kernel, *bias = _part(call, "attention_output", "_output_dense").take("kernel", *_bias(call))
     if kernel.ndim != 3 or kernel.shape[0] != heads:
         raise ValueError(f"the output's kernel ({heads} heads, size, features) is needed; it has {kernel.shape}")
     matrix = kernel.reshape(-1, kernel.shape[2])
@@ -142,13 +142,19 @@ def _multi_head(w: KerasWriter, call: RuleCall) -> KerasValue | list[KerasValue]
     return result
 
 
+def _part(call: RuleCall, *names: str) -> LayerWeights:
+    """The arrays of a layer inside, by one of its names: files that number layers have those of attributes."""
+    found = [call.weights.under(name) for name in names]
+    return next((each for each in found if each.names), found[0])
+
+
 def _bias(call: RuleCall) -> list[str]:
     return ["bias"] if call.flag("use_bias", True) else []
 
 
 def _heads(w: KerasWriter, call: RuleCall, x: KerasValue, part: str) -> str:
     """The queries, keys or values of all heads, (batch, heads, steps, size)."""
-    kernel, *bias = call.weights.under(part).take("kernel", *_bias(call))
+    kernel, *bias = _part(call, part, f"_{part}_dense").take("kernel", *_bias(call))
     width = known_width(x)
     if kernel.ndim != 3 or kernel.shape[0] != width or any(each.shape != kernel.shape[1:] for each in bias):
         raise ValueError(f"the {part}'s kernel ({width}, heads, size) is needed; it has {kernel.shape}")
