@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -75,10 +76,18 @@ def _no_cell(name: str, value: object) -> str:
     )
 
 
+class _SourceLoader(SourceFileLoader):
+    """A loader that keeps no bytecode: a command writes nothing beside the file that it reads."""
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
+        """Write nothing."""
+
+
 def _executed(path: Path) -> ModuleType:
     if not path.is_file():
         raise RunError(f"{path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(f"_recurra_{path.stem}", path)
+    name = f"_recurra_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
