@@ -227,7 +227,7 @@ def test_roles_are_what_settings_say():
     assert {name for name, kind in KINDS.items() if PROGRAM in kind.settings.values()} == set(recurrent)
     assert {name for name, kind in KINDS.items() if "num_layers" in kind.settings} == set(layers)
     assert sorted(kinds_of(*get_args(Role))) == sorted(KINDS)
-    assert kinds_of("container") == ("Sequential", "Stack")
+    assert kinds_of("container") == ("Sequential", "Stack", "Residual")
     assert kinds_of("models") == ("Ensemble", "EncoderDecoder")
     assert kinds_of("table") == ("Embedding",)
     assert kinds_of("nothing") == ("Dropout", "VariationalDropout", "Identity")

@@ -14,10 +14,11 @@ from recurra.nn import Recurrent, RecurrentCell
 
 SOURCE = Path(recurra.__file__).parent
 ROOMS = {"program/__init__.py", "program/program.py", "program/serial.py"}
-# Graphs hold programs as text too: an exported module's call of the operator becomes a node, which others read.
-EXPORTED = "nn/graphs/rules/recurrent.py"
+# Graphs hold programs as text too: an exported module's call of the operator, and a layer of Keras with a mask, become
+# nodes, which others read.
+EXPORTED, CONVERTED = "nn/graphs/rules/recurrent.py", "conversion/keras_graphs/rules/recurrent.py"
 GRAPHS = {EXPORTED, "graph/operators/cell_scan.py", "onnx/exporting/from_graph.py", "onnx/torch_exporters/recorded.py"}
-READERS, WRITERS = {*ROOMS, *GRAPHS, "nn/running/operator.py"}, {*ROOMS, EXPORTED, "nn/running/scan.py"}
+READERS, WRITERS = {*ROOMS, *GRAPHS, "nn/running/operator.py"}, {*ROOMS, EXPORTED, CONVERTED, "nn/running/scan.py"}
 
 
 def test_programs_are_read_from_text_by_files_and_the_operator_alone():
