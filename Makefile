@@ -140,7 +140,7 @@ lint: $(INSTALLED)
 sanitize: $(INSTALLED)
 	tools/sanitize.sh
 
-# Compiles the GPU kernels of the zoo for three generations of GPUs, none of which must be there; takes hours on two
+# Compiles the GPU kernels of the zoo for three generations of GPUs, none of which must be there; takes about an hour on two
 # cores. CELLS="lstm gru" compiles some. What is compiled stays in build/gpu-compile, so that a stopped run goes on.
 gpu-compile: $(INSTALLED)
 	TRITON_CACHE_DIR=$(CURDIR)/build/gpu-compile $(BIN)/python -m tests.engines.triton.compiling $(if $(CELLS),--cells $(CELLS))

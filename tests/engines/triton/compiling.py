@@ -3,7 +3,8 @@
 ``python -m tests.engines.triton.compiling --cells lstm gru --sizes 128 --capabilities 90`` compiles some of them. It
 prints registers, bytes of stack (registers that were spilled) and of shared memory, then the largest of each by GPU
 and size, and ends with 1 if a kernel spills or needs more shared memory than the GPU has. What Triton's cache has
-(``TRITON_CACHE_DIR``) is not compiled again, so that a run that was stopped goes on.
+(``TRITON_CACHE_DIR``) is not compiled again, so that a run that was stopped goes on. ``--packed`` compiles the kernels
+for packed batches with resets in the place of those for dense ones.
 """
 
 import argparse
@@ -53,13 +54,15 @@ def main(arguments):
     parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--capabilities", nargs="*", type=int, default=sorted(SHARED_LIMITS))
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
+    parser.add_argument("--packed", action="store_true", help="kernels for packed batches with resets, not dense ones")
     options = parser.parse_args(arguments)
     print("| kernel | H | dtype | sm | registers | stack | shared |\n|---|---|---|---|---|---|---|")
     wrong, found = [], {}
     for place in itertools.product(options.capabilities, options.sizes, options.dtypes):
         capability, hidden, dtype = place
         for name, backward in itertools.product(options.cells, (False, True)):
-            for kernel in compile_loop(loop(name, hidden, backward, dtype), capability, dtype):
+            rows = (1 + backward if options.packed else 0, options.packed)
+            for kernel in compile_loop(loop(name, hidden, backward, dtype), capability, dtype, *rows):
                 row = kernel.name, hidden, dtype, capability, kernel.registers, kernel.stack, kernel.shared
                 print(f"| {' | '.join(map(str, row))} |", flush=True)
                 found.setdefault(place, []).append(kernel)

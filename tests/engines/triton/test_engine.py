@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.sources import ROOT
 
 
@@ -26,9 +28,10 @@ def test_the_interpreter_runs_kernels():
     assert " passed" in output
 
 
-def test_kernels_compile_without_a_gpu(tmp_path):
-    """Registers are not spilled, and shared memory is enough."""
-    told = ("-m", "tests.engines.triton.compiling", "--cells", "mgu", "--sizes", "32", "512", "--capabilities", "90")
-    code, output = run(*told, "--dtypes", "float32", TRITON_CACHE_DIR=str(tmp_path))
+@pytest.mark.parametrize(("options", "rows"), [(("--sizes", "32", "512"), 7), (("--packed", "--sizes", "32"), 2)])
+def test_kernels_compile_without_a_gpu(tmp_path, options, rows):
+    """Registers are not spilled, and shared memory is enough; for packed batches with resets too."""
+    told = ("-m", "tests.engines.triton.compiling", "--cells", "mgu", "--capabilities", "90", "--dtypes", "float32")
+    code, output = run(*told, *options, TRITON_CACHE_DIR=str(tmp_path))
     assert code == 0, output
-    assert output.count("| float32 | 90 |") == 7, output
+    assert output.count("| float32 | 90 |") == rows, output

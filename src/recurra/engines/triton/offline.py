@@ -37,19 +37,23 @@ class Compiled(NamedTuple):
     shared: int
 
 
-def compile_loop(loop: Loop, capability: int, dtype: str = "float32") -> list[Compiled]:
-    """Compile a loop's kernels for dense batches.
+def compile_loop(
+    loop: Loop, capability: int, dtype: str = "float32", reset: int = 0, is_packed: bool = False
+) -> list[Compiled]:
+    """Compile a loop's kernels.
 
     Args:
         loop: the loop.
         capability: of the GPU: 80, 90 or 100.
         dtype: of the call's tensors: float32, bfloat16 or float16.
+        reset: 0 without resets, 1 for those of a forward pass, 2 for those of a backward pass.
+        is_packed: for packed batches, not dense ones.
     """
     if isinstance(loop, SequenceLoop):
-        return [_compiled(loop.source, loop.options(0, False), capability, dtype)]
+        return [_compiled(loop.source, loop.options(reset, is_packed), capability, dtype)]
     assert isinstance(loop, StepLoop)
     kind = getattr(torch, dtype)
-    return [_compiled(each, loop.options(each, kind, 0, False, 1), capability, dtype) for each in loop.sources]
+    return [_compiled(each, loop.options(each, kind, reset, is_packed, 1), capability, dtype) for each in loop.sources]
 
 
 def _compiled(source: SequenceSource | StepSource, options: Mapping[str, Any], capability: int, dtype: str) -> Compiled:
