@@ -28,54 +28,32 @@ void each_piece(const Channels& sizes, bool is_one, int threads, double work, F 
   });
 }
 
-class Quantization : public Step {
+// From floats to 8-bit numbers that stand for them, or back.
+template <class From, class To>
+class Conversion : public Step {
  public:
-  Quantization(const Channels& sizes, const float* x, const Quanta& quanta, std::uint8_t* y, int threads,
-               const IntegerRoutines& routines)
-      : sizes_(sizes), x_(x), quanta_(quanta), y_(y), threads_(threads), r_(routines) {
+  using Routine = void (*)(To*, const From*, std::size_t, float, float, bool);
+
+  Conversion(const Channels& sizes, const From* x, const Quanta& quanta, To* y, int threads, Routine routine)
+      : sizes_(sizes), x_(x), quanta_(quanta), y_(y), threads_(threads), routine_(routine) {
     work_ = static_cast<double>(sizes.outer * sizes.channels * sizes.inner);
   }
 
   void run() override {
     const bool is_one = quanta_.scale_step == 0 && quanta_.zero_step == 0;
     each_piece(sizes_, is_one, threads_, work_, [&](std::int64_t at, std::size_t n, std::int64_t channel) {
-      r_.quantize(y_ + at, x_ + at, n, quanta_.scale[channel * quanta_.scale_step], zero_of(quanta_, channel),
-                  quanta_.is_signed);
+      routine_(y_ + at, x_ + at, n, quanta_.scale[channel * quanta_.scale_step], zero_of(quanta_, channel),
+               quanta_.is_signed);
     });
   }
 
  private:
   Channels sizes_;
-  const float* x_;
+  const From* x_;
   Quanta quanta_;
-  std::uint8_t* y_;
+  To* y_;
   int threads_;
-  const IntegerRoutines& r_;
-};
-
-class Dequantization : public Step {
- public:
-  Dequantization(const Channels& sizes, const std::uint8_t* x, const Quanta& quanta, float* y, int threads,
-                 const IntegerRoutines& routines)
-      : sizes_(sizes), x_(x), quanta_(quanta), y_(y), threads_(threads), r_(routines) {
-    work_ = static_cast<double>(sizes.outer * sizes.channels * sizes.inner);
-  }
-
-  void run() override {
-    const bool is_one = quanta_.scale_step == 0 && quanta_.zero_step == 0;
-    each_piece(sizes_, is_one, threads_, work_, [&](std::int64_t at, std::size_t n, std::int64_t channel) {
-      r_.dequantize(y_ + at, x_ + at, n, quanta_.scale[channel * quanta_.scale_step], zero_of(quanta_, channel),
-                    quanta_.is_signed);
-    });
-  }
-
- private:
-  Channels sizes_;
-  const std::uint8_t* x_;
-  Quanta quanta_;
-  float* y_;
-  int threads_;
-  const IntegerRoutines& r_;
+  Routine routine_;
 };
 
 class DynamicQuantization : public Step {
@@ -200,12 +178,12 @@ class OperationsOnBytes : public Step {
 
 std::unique_ptr<Step> quantization(const Channels& sizes, const float* x, const Quanta& quanta, std::uint8_t* y,
                                    int threads, const IntegerRoutines& routines) {
-  return std::make_unique<Quantization>(sizes, x, quanta, y, threads, routines);
+  return std::make_unique<Conversion<float, std::uint8_t>>(sizes, x, quanta, y, threads, routines.quantize);
 }
 
 std::unique_ptr<Step> dequantization(const Channels& sizes, const std::uint8_t* x, const Quanta& quanta, float* y,
                                      int threads, const IntegerRoutines& routines) {
-  return std::make_unique<Dequantization>(sizes, x, quanta, y, threads, routines);
+  return std::make_unique<Conversion<std::uint8_t, float>>(sizes, x, quanta, y, threads, routines.dequantize);
 }
 
 std::unique_ptr<Step> dynamic_quantization(const float* x, std::int64_t count, std::uint8_t* y, float* scale,

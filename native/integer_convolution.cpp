@@ -15,7 +15,7 @@ std::int64_t quarters(std::int64_t n) { return (n + 3) / 4; }
 void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::int64_t n) {
   const auto copy = [&]<std::int64_t size> {
     for (std::int64_t i = 0; i + size <= n; i += size) std::memcpy(to + i, from + i, size);
-    std::memcpy(to + n - size, from + n - size, size);  // some again
+    std::memcpy(to + n - size, from + n - size, size);  // the rest, and some bytes once more
   };
   if (n >= 16) copy.template operator()<16>();
   else if (n >= 4) copy.template operator()<4>();
@@ -193,7 +193,7 @@ class IntegerConvolution : public Step {
 
   // ---- words ----
 
-  // The same for windows that move by one element: all rows of a channel in one go.
+  // Lays the words of a piece whose windows move by one element: all rows of a channel in one go.
   void lay_flat(const Piece& piece, std::uint8_t zero, std::uint32_t* words, std::uint8_t* lines) const {
     const std::uint8_t flip = is_signed_ ? 0x80 : 0;
     const std::int64_t column = piece.column - w_.before[1], row = piece.row - w_.before[0];
@@ -225,6 +225,7 @@ class IntegerConvolution : public Step {
     }
   }
 
+  // Lays the words of any piece, row by row.
   void lay(const Piece& piece, std::uint8_t zero, std::uint32_t* words, std::uint8_t* lines) const {
     const std::uint8_t flip = is_signed_ ? 0x80 : 0;
     const std::int64_t begin = piece.column * w_.strides[1] - w_.before[1], span = span_of(piece.columns);

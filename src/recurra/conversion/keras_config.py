@@ -76,8 +76,13 @@ def layers_of(config: Any) -> dict[str, KerasLayer]:
     return found
 
 
+def sole(given: Any) -> Any:
+    """A setting, which may stand in a list of one."""
+    return given[0] if isinstance(given, list) and len(given) == 1 else given
+
+
 def has_numbers(config: Any) -> bool:
-    """Whether the arrays of a file have the classes and numbers of layers in the place of their names."""
+    """Tell whether the arrays of a file have the classes and numbers of layers in the place of their names."""
     return isinstance(config, dict) and config.get(NUMBERED) is True
 
 

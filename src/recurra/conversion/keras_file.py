@@ -59,7 +59,7 @@ def read_keras_h5(data: bytes) -> KerasContent:
 
 
 def _has_names(group: Hdf5Group) -> bool:
-    """Whether any arrays of a file have the name of their layer beside them."""
+    """Tell whether any arrays of a file have the name of their layer beside them."""
     inside = [member for member in group.members.values() if isinstance(member, Hdf5Group)]
     variables = group.members.get(_VARIABLES)
     is_named = isinstance(variables, Hdf5Group) and "name" in variables.texts

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from recurra.conversion.around import embedding, output
 from recurra.conversion.arrays import Arrays
-from recurra.conversion.keras_config import KerasLayer
+from recurra.conversion.keras_config import KerasLayer, sole
 from recurra.conversion.keras_graphs.naming import LayerNames
 from recurra.conversion.keras_graphs.network import KerasNetwork, TensorPlace
 from recurra.conversion.keras_graphs.table import LayerWeights
@@ -79,13 +78,13 @@ def _drops_time(found: KerasLayer) -> bool:
 
 
 def _fits_over_time(found: KerasLayer) -> bool:
-    """Whether a part of a Stack is a layer that sees other steps."""
+    """Tell whether a part of a Stack is a layer that sees other steps."""
     settings, both = found.core.settings, found.kind == "Bidirectional"
     if found.kind in POOLED:
         return settings.get("data_format", "channels_last") == "channels_last" and not settings.get("keepdims")
     if found.kind == "Conv1D":
-        is_causal = settings.get("padding") == "causal" or _single(settings.get("kernel_size")) == 1
-        is_plain = _single(settings.get("strides", 1)) == 1 and settings.get("groups", 1) == 1
+        is_causal = settings.get("padding") == "causal" or sole(settings.get("kernel_size")) == 1
+        is_plain = sole(settings.get("strides", 1)) == 1 and settings.get("groups", 1) == 1
         is_last = settings.get("data_format", "channels_last") == "channels_last"
         return is_causal and is_plain and is_last and _has_known_activation(found)
     odd = ("go_backwards", "return_state", "time_major")
@@ -95,7 +94,7 @@ def _fits_over_time(found: KerasLayer) -> bool:
 
 
 def _is_even(found: KerasLayer) -> bool:
-    """Whether both directions of a layer compute alike."""
+    """Tell whether both directions of a layer compute alike."""
     backward = found.settings.get("backward_layer")
     second = backward.get("config") if isinstance(backward, dict) else None
     if not isinstance(second, dict):
@@ -104,16 +103,11 @@ def _is_even(found: KerasLayer) -> bool:
     return all(second.get(name) == found.core.settings.get(name) for name in names)
 
 
-def _single(given: Any) -> Any:
-    """A setting that may stand in a list of one."""
-    return given[0] if isinstance(given, list) and len(given) == 1 else given
-
-
 def _fits_each_step(found: KerasLayer) -> bool:
-    """Whether parts of a Stack are a layer that computes each step by itself."""
+    """Tell whether parts of a Stack are a layer that computes each step by itself."""
     core = found.core
     if core.kind == "LayerNormalization":
-        return not core.settings.get("rms_scaling") and _single(core.settings.get("axis", -1)) in (-1, 2)
+        return not core.settings.get("rms_scaling") and sole(core.settings.get("axis", -1)) in (-1, 2)
     is_made = found.kind != "Bidirectional" and core.kind in _MAKERS and not core.settings.get("mask_zero")
     return is_made and _has_known_activation(found)
 

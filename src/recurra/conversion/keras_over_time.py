@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recurra.cells.over_time import convolution, running_max, running_mean
 from recurra.conversion.arrays import Arrays
-from recurra.conversion.keras_config import KerasLayer
+from recurra.conversion.keras_config import KerasLayer, sole
 from recurra.conversion.keras_graphs.naming import LayerNames
 from recurra.conversion.keras_graphs.table import LayerWeights
 from recurra.conversion.layer import BuiltPart
@@ -34,7 +34,7 @@ def convolved(arrays: Arrays, name: str, found: KerasLayer, batch_first: bool) -
         raise RecurraError(f"{found.name[:60]}: kernel (taps, in, out) and bias (out,) are needed; got {kernel.shape}")
     taps, width, units = kernel.shape
     given = found.settings.get("dilation_rate", 1)
-    dilation = given[0] if isinstance(given, list) and len(given) == 1 else given
+    dilation = sole(given)
     if type(dilation) is not int or dilation < 1:
         raise RecurraError(f"{found.name[:60]} has dilation_rate={str(given)[:40]}")
     text = f"convolution {', '.join(names.values())} {kernel.shape}"

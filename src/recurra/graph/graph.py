@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Union
 
@@ -37,6 +37,15 @@ class GraphNode:
     def label(self, number: int) -> str:
         """The node in messages, by its name or else its number among the graph's nodes."""
         return f"node {self.name or number!r} ({self.operator})"
+
+    def names_read_inside(self) -> Iterator[str]:
+        """The names of values that the node's inner graphs read, some of which are their own."""
+        for value in self.attributes.values():
+            if isinstance(value, Graph):
+                yield from (output.name for output in value.outputs)
+                for node in value.nodes:
+                    yield from node.inputs
+                    yield from node.names_read_inside()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,11 @@ import numpy as np
 from recurra.errors import FileFormatError
 from recurra.graph.graph import Graph, GraphNode, ModelGraph
 from recurra.graph.table import Array
+from recurra.graph.writing import GraphNodes
 from recurra.model import Weight
 from recurra.model.quantize import FORMATS, quantized
 
-# Operators whose inputs of these places are weights; each input behind the last place, too, where there is None.
+# The places of the inputs of operators that may be weights; None where all may be.
 _WEIGHTS: dict[str, tuple[int, ...] | None] = {
     "MatMul": (0, 1), "Gemm": (0, 1), "Conv": (1,), "ConvTranspose": (1,), "Gather": (0,), "CellScan": None,
     "RNN": (1, 2), "GRU": (1, 2), "LSTM": (1, 2),
@@ -38,8 +39,9 @@ def narrowed(model: ModelGraph, to: str) -> ModelGraph:
     axes = _weights_of(graph)
     if to == "int8" and axes and model.opset < _OLDEST_SCALES:
         raise FileFormatError(f"opset {model.opset} has no scales for rows, which 8-bit weights need")
-    tensors, nodes = dict(graph.tensors), []
-    taken = {*tensors, *(name for node in graph.nodes for name in node.outputs)}
+    tensors = dict(graph.tensors)
+    given = (each.name for each in graph.inputs)
+    made = GraphNodes((*given, *tensors, *(name for node in graph.nodes for name in node.outputs)))
     for name, axis in axes.items():
         rows = np.moveaxis(tensors[name], axis, 0)
         try:
@@ -49,11 +51,11 @@ def narrowed(model: ModelGraph, to: str) -> ModelGraph:
         if weight.scale is None:
             tensors[name] = _known(np.moveaxis(weight.values(), 0, axis))
             continue
-        own = [_free(f"{name}.{part}", taken) for part in ("whole", "scale")]
-        tensors |= {own[0]: _known(np.moveaxis(weight.data, 0, axis)), own[1]: _known(weight.scale)}
+        whole = made.tensor(_known(np.moveaxis(weight.data, 0, axis)), f"{name}.whole")
+        scale = made.tensor(_known(weight.scale), f"{name}.scale")
+        made.nodes.append(GraphNode("DequantizeLinear", (whole, scale), (name,), {"axis": axis}, name))
         del tensors[name]
-        nodes.append(GraphNode("DequantizeLinear", tuple(own), (name,), {"axis": axis}, name))
-    return replace(model, graph=replace(graph, tensors=tensors, nodes=(*nodes, *graph.nodes)))
+    return replace(model, graph=replace(graph, tensors={**tensors, **made.tensors}, nodes=(*made.nodes, *graph.nodes)))
 
 
 def _weights_of(graph: Graph) -> dict[str, int]:
@@ -72,26 +74,8 @@ def _weights_of(graph: Graph) -> dict[str, int]:
                 continue
             is_right = node.operator in ("MatMul", "Gemm") and place == 1
             axes.setdefault(name, array.ndim - 1 if is_right and not node.attributes.get("transB") else 0)
-        for value in node.attributes.values():
-            others |= _read_inside(value) if isinstance(value, Graph) else set()
+        others.update(node.names_read_inside())
     return {name: axis for name, axis in axes.items() if name not in others}
-
-
-def _read_inside(graph: Graph) -> set[str]:
-    """The names that the nodes of an inner graph read."""
-    names = {name for node in graph.nodes for name in node.inputs} | {each.name for each in graph.outputs}
-    for node in graph.nodes:
-        for value in node.attributes.values():
-            names |= _read_inside(value) if isinstance(value, Graph) else set()
-    return names
-
-
-def _free(wanted: str, taken: set[str]) -> str:
-    name = wanted
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
 
 
 def _known(array: Array) -> Array:

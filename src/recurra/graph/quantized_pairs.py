@@ -7,7 +7,7 @@ from that of the floats, whose sums are rounded.
 from __future__ import annotations
 
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,7 +45,7 @@ class _Candidate:
     opset: int
 
     def is_single(self, *each: _WholeNumbers | None) -> bool:
-        """Whether these are whole numbers of 8 bits, each with one scale and one zero point."""
+        """Tell whether these are whole numbers of 8 bits, each with one scale and one zero point."""
         return all(
             q is not None and self._zero(q).dtype.name in _BYTES and self._zero(q).size == 1 and self.scale(q).size == 1
             for q in each
@@ -58,7 +58,7 @@ class _Candidate:
         return self.tensors[quanta.zero]
 
     def is_same(self, a: _WholeNumbers, b: _WholeNumbers) -> bool:
-        """Whether two values have the same scale and zero point."""
+        """Tell whether two values have the same scale and zero point."""
         return (
             self._zero(a).dtype == self._zero(b).dtype
             and np.array_equal(self.scale(a).reshape(-1), self.scale(b).reshape(-1))
@@ -66,7 +66,7 @@ class _Candidate:
         )
 
     def are_weights(self, quanta: _WholeNumbers | None, axis: int, dimensions: int | None = None) -> bool:
-        """Whether these are known numbers of 8 bits with one scale, or one for each index of an axis."""
+        """Tell whether these are known numbers of 8 bits with one scale, or one for each index of an axis."""
         known = None if quanta is None else self.tensors.get(quanta.numbers)
         if quanta is None or known is None or known.dtype.name not in _BYTES:
             return False
@@ -84,7 +84,7 @@ class _Candidate:
         if quanta is None or known is None or known.dtype != np.int32 or known.ndim != 1 or self._zero(quanta).any():
             return None
         wanted = self.scale(x) * self.scale(weights)
-        return quanta.numbers if np.allclose(self.scale(quanta), wanted, rtol=1e-5, atol=0) else None
+        return quanta.numbers if np.allclose(self.scale(quanta), wanted, rtol=1e-6, atol=0) else None
 
 
 def _convolution(place: _Candidate) -> GraphNode | None:
@@ -188,7 +188,7 @@ class _Rewriting:
         self._tensors = ChainMap(self._added, known)
         self._names = {*graph.tensors, *given, *(name for node in graph.nodes for name in node.outputs)}
         self._read = Counter(name for node in graph.nodes for name in node.inputs)
-        self._kept = {each.name for each in graph.outputs} | set(_captured(graph.nodes))
+        self._kept = {each.name for each in graph.outputs}.union(*(node.names_read_inside() for node in graph.nodes))
         self._quanta: dict[str, _WholeNumbers] = {}  # by the names of floats
         self._next: dict[str, GraphNode] = {}  # by the names of values that one node reads
         for node in graph.nodes:
@@ -236,7 +236,7 @@ class _Rewriting:
         return replace(made, outputs=passed[-1].outputs if passed else node.outputs)
 
     def _cuts(self, passed: list[GraphNode], result: _WholeNumbers) -> bool:
-        """Whether the whole numbers of the result begin at zero, if a ReLU comes before they are rounded."""
+        """Tell whether the whole numbers of the result begin at zero, if a ReLU comes before they are rounded."""
         zero = self._known(result.zero)
         return len(passed) == 1 or (zero is not None and bool((zero == np.iinfo(zero.dtype).min).all()))
 
@@ -265,13 +265,3 @@ class _Rewriting:
 
     def _known(self, name: str) -> Array | None:
         return self._tensors.get(name)
-
-
-def _captured(nodes: Iterable[GraphNode]) -> Iterable[str]:
-    """All names that inner graphs read."""
-    for node in nodes:
-        for value in node.attributes.values():
-            if isinstance(value, Graph):
-                yield from (name for each in value.nodes for name in each.inputs)
-                yield from (each.name for each in value.outputs)
-                yield from _captured(value.nodes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,18 @@ from recurra.graph.table import Array
 class GraphNodes:
     """The nodes and tensors of a graph that is being written.
 
+    Args:
+        taken: names that values outside of these nodes have. Default none.
+
     Attributes:
         nodes: the nodes so far.
         tensors: the tensors so far, by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
         self.nodes: list[GraphNode] = []
         self.tensors: dict[str, Array] = {}
-        self._taken: set[str] = set()
+        self._taken = set(taken)
 
     def name(self, wanted: str) -> str:
         """A name that no value has yet."""

@@ -48,7 +48,7 @@ def _stated_dtype(given: Any) -> Any:
 
 
 def _feeds_table(network: KerasNetwork, name: str) -> bool:
-    """Whether an input goes into an embedding, also one of a model inside."""
+    """Tell whether an input goes into an embedding, also one of a model inside."""
     waiting = [(network, TensorPlace(name, 0, 0))]
     seen = {(id(network), name)}
     while waiting:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra.conversion.arrays import Array, Arrays
-from recurra.conversion.keras_config import KerasLayer
+from recurra.conversion.keras_config import KerasLayer, sole
 from recurra.conversion.keras_graphs.writer import KerasValue, KerasWriter
 from recurra.errors import RecurraError
 
@@ -35,15 +35,20 @@ class LayerWeights:
                 inside[behind] = name
         return LayerWeights(self.arrays, inside)
 
+    @property
+    def by_role(self) -> dict[str, str]:
+        """The names by their last parts, which are roles such as ``kernel``."""
+        return {rest.rpartition("/")[2].removesuffix(":0"): name for rest, name in self.names.items()}
+
     def take(self, *roles: str) -> list[Array]:
         """The arrays of these roles, by the last part of their names; where those say nothing, by their order.
 
         Raises:
             RecurraError: one is missing, or holds no real numbers.
         """
-        by_role = {rest.rpartition("/")[2].removesuffix(":0"): name for rest, name in self.names.items()}
-        if all(role in by_role for role in roles):
-            return [self.arrays.take(by_role[role]) for role in roles]
+        known = self.by_role
+        if all(role in known for role in roles):
+            return [self.arrays.take(known[role]) for role in roles]
         if len(self.names) != len(roles):
             given = ", ".join(list(self.names)[:10]) or "none"
             raise RecurraError(f"the arrays {', '.join(roles)} are needed; there are {given}")
@@ -95,6 +100,11 @@ class RuleCall:
         given = self.options.get("mask")
         return given.name if isinstance(given, KerasValue) else self.x.mask
 
+    @property
+    def bias_roles(self) -> list[str]:
+        """The role of the bias; none where the layer has no bias."""
+        return ["bias"] if self.flag("use_bias", True) else []
+
     def size(self, name: str, usual: int = 1) -> int:
         """A setting that is a positive whole number, or a list of one.
 
@@ -102,7 +112,7 @@ class RuleCall:
             ValueError: it is none.
         """
         given = self.settings.get(name, usual)
-        number = given[0] if isinstance(given, list) and len(given) == 1 else given
+        number = sole(given)
         if type(number) is not int or not 0 < number < 2**31:
             raise ValueError(f"{name} must be a positive whole number; it is {str(given)[:60]}")
         return number

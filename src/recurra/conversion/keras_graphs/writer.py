@@ -131,7 +131,7 @@ class KerasWriter(GraphNodes):
         return str(self.node("Not", self.node("Equal", value.name if whole else self.real(value), other)))
 
     def any(self, truths: str, axis: int) -> str:
-        """Whether any of the truth values along an axis is true."""
+        """Tell whether any of the truth values along an axis is true."""
         summed = self.node("ReduceSum", self.cast(truths, np.int64), self.whole(axis), keepdims=0)
         return str(self.node("Greater", summed, self._entered(np.array(0, np.int64), "constant")))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra.graph.operators.integer_products import Centred, integer_product
 from recurra.graph.operators.quantized import MICROSOFT, quantized, rescaled, to_float
+from recurra.graph.operators.reducing import softmax
 from recurra.graph.operators.shaping import axis_of
 from recurra.graph.operators.windows import PADDING, Window, means
 from recurra.graph.table import Array, one_of, operator
@@ -108,8 +109,7 @@ def qlinear_softmax(
     """Softmax over an axis; up to ``opset`` 12 over all dimensions from the axis on."""
     values, place = _floats(x, x_scale, x_zero), axis_of(axis, x.ndim)
     axes = (place,) if opset >= 13 else tuple(range(place, x.ndim))
-    powers = np.exp(values - values.max(axes, keepdims=True, initial=-np.inf))
-    return quantized(powers / powers.sum(axes, keepdims=True), y_scale, y_zero)
+    return quantized(softmax(values, axes), y_scale, y_zero)
 
 
 @operator("QLinearWhere", domain=MICROSOFT)

@@ -160,7 +160,7 @@ def is_float(*arrays: Array | None) -> bool:
 
 
 def is_bytes(*arrays: Array | None) -> bool:
-    """Whether arrays are there, have elements, and are of 8-bit numbers."""
+    """Tell whether arrays are there, have elements, and are of 8-bit numbers."""
     return all(each is not None and each.dtype.name in BYTES and each.size > 0 for each in arrays)
 
 

@@ -129,7 +129,7 @@ def _multi_head(w: KerasWriter, call: RuleCall) -> KerasValue | list[KerasValue]
         scores = str(w.node("Where", seen, scores, w.node("Sub", scores, w.constant(_LITTLE))))
     weights = str(w.node("Softmax", scores, axis=-1))
     joined = w.transpose(w.node("MatMul", weights, v), (0, 2, 1, 3))
-    kernel, *bias = _part(call, "attention_output", "_output_dense").take("kernel", *_bias(call))
+    kernel, *bias = _part(call, "attention_output", "_output_dense").take("kernel", *call.bias_roles)
     if kernel.ndim != 3 or kernel.shape[0] != heads:
         raise ValueError(f"the output's kernel ({heads} heads, size, features) is needed; it has {kernel.shape}")
     matrix = kernel.reshape(-1, kernel.shape[2])
@@ -148,13 +148,9 @@ def _part(call: RuleCall, *names: str) -> LayerWeights:
     return next((each for each in found if each.names), found[0])
 
 
-def _bias(call: RuleCall) -> list[str]:
-    return ["bias"] if call.flag("use_bias", True) else []
-
-
 def _heads(w: KerasWriter, call: RuleCall, x: KerasValue, part: str) -> str:
     """The queries, keys or values of all heads, (batch, heads, steps, size)."""
-    kernel, *bias = _part(call, part, f"_{part}_dense").take("kernel", *_bias(call))
+    kernel, *bias = _part(call, part, f"_{part}_dense").take("kernel", *call.bias_roles)
     width = known_width(x)
     if kernel.ndim != 3 or kernel.shape[0] != width or any(each.shape != kernel.shape[1:] for each in bias):
         raise ValueError(f"the {part}'s kernel ({width}, heads, size) is needed; it has {kernel.shape}")

@@ -17,13 +17,12 @@ def _nothing(w: KerasWriter, call: RuleCall) -> KerasValue:
 
 @keras_rule("Dense")
 def _dense(w: KerasWriter, call: RuleCall) -> KerasValue:
-    has_bias = call.flag("use_bias", True)
-    kernel, *bias = call.weights.take("kernel", *(["bias"] if has_bias else []))
+    kernel, *bias = call.weights.take("kernel", *call.bias_roles)
     if kernel.ndim != 2 or kernel.shape[0] != known_width(call.x) or any(b.shape != kernel.shape[1:] for b in bias):
         shapes = " and ".join(str(each.shape) for each in (kernel, *bias))
         raise ValueError(f"kernel (in={known_width(call.x)}, out) and bias (out,) are needed; they have {shapes}")
     y = w.node("MatMul", w.real(call.x), w.constant(kernel, f"{w.label}.kernel"))
-    if has_bias:
+    if bias:
         y = w.node("Add", y, w.constant(bias[0], f"{w.label}.bias"))
     shape = (*call.x.shape[:-1], kernel.shape[1])
     return KerasValue(activated(w, y, call.layer), shape, call.x.mask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.conversion.arrays import Array
+from recurra.conversion.keras_config import sole
 from recurra.conversion.keras_graphs.table import RuleCall, as_vector, keras_rule, known_width
 from recurra.conversion.keras_graphs.writer import KerasValue, KerasWriter
 
@@ -22,8 +23,7 @@ def _last_axis(call: RuleCall) -> None:
     Raises:
         ValueError: it is another one.
     """
-    axis = call.settings.get("axis", -1)
-    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    axis = sole(call.settings.get("axis", -1))
     if axis not in (-1, call.x.rank - 1):
         raise ValueError(f"normalization over axis {str(axis)[:40]} is not supported, only over the last one")
 

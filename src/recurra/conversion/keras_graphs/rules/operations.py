@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recurra.conversion.keras_config import sole
 from recurra.conversion.keras_graphs.rules.merging import broadcast
 from recurra.conversion.keras_graphs.table import RuleCall, keras_rule, values_in
 from recurra.conversion.keras_graphs.writer import KerasValue, KerasWriter
@@ -100,8 +101,7 @@ def _axis(call: RuleCall, rank: int) -> int:
     Raises:
         ValueError: it is no dimension.
     """
-    given = call.settings.get("axis", -1)
-    given = given[0] if isinstance(given, list) and len(given) == 1 else given
+    given = sole(call.settings.get("axis", -1))
     if type(given) is not int or not -rank <= given < rank:
         raise ValueError(f"axis {str(given)[:40]} of {rank} dimensions is not supported")
     return given % rank

@@ -197,7 +197,7 @@ def _states_given(call: RuleCall) -> list[KerasValue]:
 
 
 def _zeroes_skipped(call: RuleCall, found: KerasLayer) -> bool:
-    """Whether the output of skipped steps is zero, as in a Bidirectional that gives all steps."""
+    """Tell whether the output of skipped steps is zero, as in a Bidirectional that gives all steps."""
     if call.layer.kind == "Bidirectional":
         return found.settings.get("return_sequences") is True
     return call.flag("zero_output_for_mask")

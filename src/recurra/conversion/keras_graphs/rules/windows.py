@@ -71,14 +71,10 @@ def _result(w: KerasWriter, call: RuleCall, y: str, steps: int | None, features:
     return KerasValue(activated(w, w.transpose(y, (0, 2, 1)), call.layer), (None, steps, features))
 
 
-def _bias(call: RuleCall) -> list[str]:
-    return ["bias"] if call.flag("use_bias", True) else []
-
-
 @keras_rule("Conv1D", "Convolution1D")
 def _conv(w: KerasWriter, call: RuleCall) -> KerasValue:
     """A convolution; its kernel is (taps, in / groups, out)."""
-    kernel, *bias = call.weights.take("kernel", *_bias(call))
+    kernel, *bias = call.weights.take("kernel", *call.bias_roles)
     groups, width = call.size("groups"), known_width(call.x)
     if kernel.ndim != 3 or kernel.shape[1] * groups != width or kernel.shape[2] % groups or not kernel.size:
         raise ValueError(f"kernel (taps, in={width}/{groups} groups, out) is needed; it has {kernel.shape}")
@@ -96,21 +92,18 @@ def _by_channel(kernel: Array, width: int) -> Array:
 
 @keras_rule("DepthwiseConv1D")
 def _depthwise(w: KerasWriter, call: RuleCall) -> KerasValue:
-    kernel, *bias = call.weights.take("kernel" if _is_named(call, "kernel") else "depthwise_kernel", *_bias(call))
+    role = "kernel" if "kernel" in call.weights.by_role else "depthwise_kernel"
+    kernel, *bias = call.weights.take(role, *call.bias_roles)
     width = known_width(call.x)
     weight, x = _by_channel(kernel, width), channels_first(w, call, call.x)
     y, steps = _convolved(w, call, x, call.x.shape[1], weight, bias[0] if bias else None, width)
     return _result(w, call, y, steps, len(weight))
 
 
-def _is_named(call: RuleCall, role: str) -> bool:
-    return any(rest.rpartition("/")[2].removesuffix(":0") == role for rest in call.weights.names)
-
-
 @keras_rule("SeparableConv1D", "SeparableConvolution1D")
 def _separable(w: KerasWriter, call: RuleCall) -> KerasValue:
     """Convolutions of each feature by itself, then a product at each step."""
-    kernel, point, *bias = call.weights.take("depthwise_kernel", "pointwise_kernel", *_bias(call))
+    kernel, point, *bias = call.weights.take("depthwise_kernel", "pointwise_kernel", *call.bias_roles)
     width = known_width(call.x)
     weight, x = _by_channel(kernel, width), channels_first(w, call, call.x)
     if point.ndim != 3 or point.shape[:2] != (1, len(weight)):
@@ -125,7 +118,7 @@ def _separable(w: KerasWriter, call: RuleCall) -> KerasValue:
 @keras_rule("Conv1DTranspose", "Convolution1DTranspose")
 def _turned(w: KerasWriter, call: RuleCall) -> KerasValue:
     """A transposed convolution; its kernel is (taps, out, in)."""
-    kernel, *bias = call.weights.take("kernel", *_bias(call))
+    kernel, *bias = call.weights.take("kernel", *call.bias_roles)
     padding, stride, dilation = padding_of(call, "valid", "same"), call.size("strides"), call.size("dilation_rate")
     width = known_width(call.x)
     if kernel.ndim != 3 or kernel.shape[2] != width or not kernel.size:
