@@ -142,6 +142,7 @@ const Routines<float>& routines_of(const Kernels& kernels, const std::string& pr
   if (products == "float32") return kernels.f32;
   if (products == "bfloat16") return kernels.bf16;
   if (products == "int8") return kernels.int8;
+  if (products == "uint8") return kernels.uint8;
   throw std::invalid_argument("there are no products of '" + products + "'");
 }
 
@@ -210,7 +211,8 @@ void bind_kernel(nb::module_& m) {
         "The kernel of lowered code (engines/native/lower.py). `products` says what operands of products are rounded\n"
         "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32, 'int8' rounds them to "
         "whole\n"
-        "numbers, each row and each column with a scale of its own.\n\n"
+        "numbers, each row and each column with a scale of its own, 'uint8' rounds rows to whole numbers from 0 to 255\n"
+        "by their range, beside columns of whole numbers from -127 to 127.\n\n"
         "Raises ValueError where the words are no code, there are no such products, this machine does not run `isa`,\n"
         "or float64 is to be rounded.");
 }

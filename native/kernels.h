@@ -54,7 +54,7 @@ enum class Form : std::uint8_t {
   int8_of_columns,  // four in a word; the scale belongs to the column
   int8_of_rows,     // four in a word; the scale belongs to the k, and is held for each vector
   rounded,          // two in a word, rounded to bfloat16, as the rows are that it is multiplied by (Kernels::bf16)
-  integer           // four in a word, rounded to 8 bits, as the rows are that it is multiplied by (Kernels::int8)
+  integer  // four in a word, rounded to 8 bits, as the rows are that it is multiplied by (Kernels::int8, uint8)
 };
 
 // `static`, as targets must not share functions that the compiler does not inline (README.md).
@@ -65,12 +65,16 @@ static constexpr std::size_t numbers_of_word(Form form) {
 // The k of a sum of whole numbers that cannot overflow 32 bits.
 constexpr std::size_t integer_chain = 16384;
 
+// The number of chains that k numbers are cut into; at least one.
+static constexpr std::size_t integer_chains(std::size_t k) {
+  return k <= integer_chain ? 1 : (k + integer_chain - 1) / integer_chain;
+}
+
 // The number of rows of words in a panel with k rows of numbers. The form `integer` has more: the scales of the columns,
-// and the sums of each chain (kernels_integer.inl).
+// the sums of each chain, and whether the numbers are narrow (kernels_integer.inl).
 static constexpr std::size_t words_of(Form form, std::size_t k) {
   const std::size_t words = (k + numbers_of_word(form) - 1) / numbers_of_word(form);
-  if (form != Form::integer) return words;
-  return words + 1 + (k <= integer_chain ? 1 : (k + integer_chain - 1) / integer_chain);
+  return form == Form::integer ? words + 2 + integer_chains(k) : words;
 }
 
 // The number of scales of one vector.
@@ -202,7 +206,7 @@ struct IntegerRoutines {
   // out = (x - zero) * scale.
   void (*dequantize)(float* out, const std::uint8_t* x, std::size_t n, float scale, float zero, bool is_signed);
 
-  // Widens the range from *least to *most until it holds x.
+  // Widens the range from *least to *most, which holds 0, until it holds x.
   void (*range)(const float* x, std::size_t n, float* least, float* most);
 
   // out = scaled sums plus a bias (null: none, step 0: one number); with `is_rectified`, negative results are zeros.
@@ -232,6 +236,8 @@ struct Kernels {
   Bf16Order bf16_order;
   bool has_bf16;         // whether there are instructions for these products, so that they are faster than those of f32
   Routines<float> int8;  // floats, but operands of products are rounded to whole numbers of 8 bits, with scales
+  // Floats, but rows are rounded to 8 bits by their range. Columns are whole numbers from -127 to 127 times a scale.
+  Routines<float> uint8;
   IntegerRoutines integers;
 };
 

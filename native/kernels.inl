@@ -98,6 +98,7 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_bytes.inl"
 #include "kernels_integer_windows.inl"
 #include "kernels_quanta.inl"
+#include "kernels_ranged.inl"
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
@@ -123,13 +124,21 @@ constexpr Routines<float> rounded_routines = with_rounding(routines<float>);
 constexpr Routines<float> with_integers(Routines<float> all) {
   all.quantized_from = {~std::size_t(0), ~std::size_t(0)};
   all.form = Form::integer;
-  all.pack = pack_integers;
+  all.pack = pack_integers<false>;
   all.multiply = multiply_integers;
   all.multiply_unpacked = multiply_nothing;
   return all;
 }
 
 constexpr Routines<float> integer_routines = with_integers(routines<float>);
+
+constexpr Routines<float> with_ranges(Routines<float> all) {
+  all.pack = pack_integers<true>;
+  all.multiply = multiply_ranged;
+  return all;
+}
+
+constexpr Routines<float> ranged_routines = with_ranges(integer_routines);
 constexpr IntegerRoutines byte_routines = {pack_bytes, multiply_bytes, interleave_bytes, pack_filters, correlate_bytes,
                                            quantize,   dequantize,     range_of,         scale_sums,   round_sums};
 #ifdef RECURRA_TILES

@@ -24,7 +24,7 @@ template <int R, int N>
 inline void byte_tile(const std::uint32_t* rows, std::size_t stride, std::size_t part, std::size_t words,
                       const float* panel, std::int32_t* out, std::ptrdiff_t out_stride, bool more) {
   Words sums[R][N];
-  integer_sums<false, R, N, 1>(sums, rows, stride, part, words, panel, 0);
+  integer_sums<Numbers::whole, R, N, 1>(sums, rows, stride, part, words, panel, 0);
   for (int r = 0; r < R; ++r) {
     for (int v = 0; v < N; ++v) add_words(out + r * out_stride + v * lanes, sums[r][v], more);
   }

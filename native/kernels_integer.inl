@@ -2,8 +2,9 @@
 //
 // A word holds four numbers of consecutive k, the first in its lowest bits: those of a row are unsigned, those of a
 // packed matrix signed. Sums are exact, so that every order and every instruction gives the same bits. A panel is
-// followed by one row of words that holds the scales of its columns, and then, for each chain, by one row with `offset`
-// times the sums of its columns: where rounded numbers of rows must be unsigned, they are offset by 128.
+// followed by one row of words that holds the scales of its columns, then, for each chain, by one row with the sums
+// of its columns, and by one that tells whether its numbers are narrow. Numbers of rows are offset: by `offset`, as they
+// must be unsigned, and by their zero points.
 
 typedef unsigned char Bytes __attribute__((vector_size(RECURRA_LANES)));
 typedef short Shorts __attribute__((vector_size(RECURRA_LANES * 4)));
@@ -83,14 +84,27 @@ inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, W
   return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
+// Beside narrow columns the sum of two products with numbers from 0 to 255 fits into 16 bits, so that no sign moves.
+constexpr bool has_narrow = true;
+
+inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32((int)(row[odd] ^ 0x80808080u)), (__m256i)column);
+  return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
 inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
   store((float*)row, (Floats)_mm256_abs_epi8((__m256i)numbers));
   store((float*)(row + odd), (Floats)numbers);
 }
 #else
 constexpr std::uint32_t offset = 128;
+constexpr bool has_narrow = false;
 
 inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  return add_integers(sum, row, odd, column);
+}
+
+inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
   return add_integers(sum, row, odd, column);
 }
 
@@ -99,8 +113,18 @@ inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
 }
 #endif
 
+// What words of rows and columns hold: whole numbers as they are; rounded ones; or rounded rows beside narrow columns.
+enum class Numbers { whole, rounded, beside_narrow };
+
+template <Numbers Kind>
+inline Words add_numbers(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  if constexpr (Kind == Numbers::whole) return add_integers(sum, row, odd, column);
+  else if constexpr (Kind == Numbers::rounded) return add_rounded(sum, row, odd, column);
+  else return add_to_narrow(sum, row, odd, column);
+}
+
 // Computes the sums of R rows times P panels of N vectors each. Words of a row are `row_stride` apart, its parts `odd`.
-template <bool Rounded, int R, int N, int P>
+template <Numbers Kind, int R, int N, int P>
 inline void integer_sums(Words (*sums)[N * P], const std::uint32_t* rows, std::size_t row_stride, std::size_t odd,
                          std::size_t words, const float* panels, std::size_t panel_size) {
   Words totals[R][N * P] = {};
@@ -114,8 +138,7 @@ inline void integer_sums(Words (*sums)[N * P], const std::uint32_t* rows, std::s
     for (int r = 0; r < R; ++r) {
       RECURRA_UNROLL
       for (int v = 0; v < N * P; ++v) {
-        const std::uint32_t* row = rows + r * row_stride + k;
-        totals[r][v] = Rounded ? add_rounded(totals[r][v], row, odd, b[v]) : add_integers(totals[r][v], row, odd, b[v]);
+        totals[r][v] = add_numbers<Kind>(totals[r][v], rows + r * row_stride + k, odd, b[v]);
       }
     }
   }
@@ -212,23 +235,47 @@ inline Scale scale_of_row(const float* row, std::size_t k_count) {
   return scale_of_bits((std::uint32_t)all);
 }
 
-// Rounds `length` numbers of a row; a last word that is not full is filled with zeros.
+// Rounds `length` numbers of a row by round(Floats) -> Words, numbers from -128 to 127; a last word that is not full is
+// filled up with any numbers.
+template <class Round>
 inline void round_to_integers(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
-                              float inverse) {
+                              const Round& round) {
   for (std::size_t k = 0; k < length; k += 4 * lanes) {
     Words numbers[4];
     RECURRA_UNROLL
     for (std::size_t i = 0; i < 4; ++i) {
       const std::size_t at = k + i * lanes, left = at < length ? length - at : 0;
       const Floats x = left >= lanes ? load(row + at) : left == 0 ? Floats{} : load_part(row + at, left);
-      numbers[i] = whole_numbers(x, splat(inverse)) - 0x4b400000u;
+      numbers[i] = round(x);
     }
     store_rounded(words + k / 4, odd, words_of_bytes(numbers));
   }
 }
 
+// The scale of a column whose largest magnitude has these bits, and its inverse: of whole numbers up to 127, the largest
+// of which is 127. Where the column is whole numbers times a scale, `IsWhole` finds these.
+template <bool IsWhole>
+inline Scale scale_of_column(std::uint32_t bits, const float* column, std::size_t k_count, std::ptrdiff_t stride) {
+  const Scale found = scale_of_bits(bits);
+  if (!IsWhole || !(found.scale > 0)) return found;
+  float most;
+  __builtin_memcpy(&most, &bits, sizeof most);
+  for (int largest = 127; largest > 0; --largest) {
+    const float inverse = (float)largest / most;
+    const auto is_whole = [&](std::size_t k) {
+      const float x = column[(std::ptrdiff_t)k * stride] * inverse, far = x - ((x + 0x1.8p23f) - 0x1.8p23f);
+      return -0x1p-14f <= far && far <= 0x1p-14f;  // the roundings of both numbers are half of that
+    };
+    std::size_t k = 0;
+    while (k < k_count && is_whole(k)) ++k;
+    if (k == k_count) return {most / (float)largest, inverse};
+  }
+  return found;
+}
+
 // Packs one panel: rounds its columns, each with a scale of its own.
-inline void pack_integers(float* panel, std::size_t k_count, const Source<float>* sources, std::size_t vectors) {
+template <bool IsWhole>
+void pack_integers(float* panel, std::size_t k_count, const Source<float>* sources, std::size_t vectors) {
   constexpr std::size_t together = 32;  // a multiple of the lanes, so that they are transposed in registers
   float wide[together * panel_vectors * lanes];
   const std::size_t width = vectors * lanes;
@@ -253,36 +300,46 @@ inline void pack_integers(float* panel, std::size_t k_count, const Source<float>
       }
     }
   });
-  Floats scales[panel_vectors], inverses[panel_vectors];
+  float* const end = panel + (k_count + 3) / 4 * width;
+  Floats inverses[panel_vectors];
   for (std::size_t v = 0; v < vectors; ++v) {
     for (std::size_t l = 0; l < lanes; ++l) {
-      const Scale scale = scale_of_bits((std::uint32_t)most[v][l]);
-      scales[v][l] = scale.scale, inverses[v][l] = scale.inverse;
+      const float* column = sources[v].base + (std::ptrdiff_t)l * sources[v].column_stride;  // read if it has numbers
+      const Scale scale = scale_of_column<IsWhole>((std::uint32_t)most[v][l], column, k_count, sources[v].row_stride);
+      end[v * lanes + l] = scale.scale, inverses[v][l] = scale.inverse;
     }
-  }
-  float* const end = panel + (k_count + 3) / 4 * width;
-  Words sums[panel_vectors] = {};
-  for (std::size_t v = 0; v < vectors; ++v) {
-    store(end + v * lanes, scales[v]);
     store(end + width + v * lanes, Floats{});
   }
+  Words sums[panel_vectors] = {};
+  Ints is_wide = {};
   each_rows([&](std::size_t first, std::size_t count) {
     for (std::size_t v = 0; v < vectors; ++v) {
       for (std::size_t row = 0; row < count; row += 4) {
         Words word = {};
+        Ints numbers[4] = {};
         for (std::size_t j = 0; j < 4 && row + j < count; ++j) {
           const Words q = whole_numbers(load((const float*)wide + (row + j) * width + v * lanes), inverses[v]);
           word |= (q & 0xffu) << (8 * j);
-          sums[v] += (Words)((Ints)(q << 24) >> 24);
+          numbers[j] = (Ints)(q << 24) >> 24;
+          sums[v] += (Words)numbers[j];
+        }
+        for (std::size_t j = 0; j < 4; j += 2) {  // the largest and the least sum that two products can have
+          const Ints a = numbers[j], b = numbers[j + 1];
+          is_wide |= ((a > 0 ? a : 0) + (b > 0 ? b : 0) > 128) | ((a < 0 ? a : 0) + (b < 0 ? b : 0) < -128);
         }
         store(panel + (first + row) / 4 * width + v * lanes, (Floats)word);
       }
       if ((first + count) % integer_chain == 0 || first + count == k_count) {
-        store(end + (1 + first / integer_chain) * width + v * lanes, (Floats)(sums[v] * offset));
+        store(end + (1 + first / integer_chain) * width + v * lanes, (Floats)sums[v]);
         sums[v] = Words{};
       }
     }
   });
+  int any = 0;
+  for (std::size_t l = 0; l < lanes; ++l) any |= is_wide[l];
+  for (std::size_t v = 0; v < vectors; ++v) {
+    store(end + (1 + integer_chains(k_count)) * width + v * lanes, splat(any == 0 ? 1.0f : 0.0f));
+  }
 }
 
 // The places of rows of k numbers in integer_memory.
@@ -304,23 +361,26 @@ struct IntegerRows {
   const std::uint32_t* words;
   std::size_t stride, odd, count;  // words from row to row and between the parts of a row; the words of a part
   const float* scales;
-  std::size_t first;  // the number of the first row
-  std::size_t begin;  // the k of the chain's beginning
+  const std::uint32_t* offsets;  // of each row's numbers; null: `offset`
+  std::size_t first;             // the number of the first row
+  std::size_t begin;             // the k of the chain's beginning
 };
 
 // The end of the sums of one vector of columns, from what the panel holds of it.
 struct IntegerColumn {
   Floats scale;
-  Words moved;  // what the offset of rows adds to a sum
+  Words numbers;  // their sum
 
   IntegerColumn(const float* panel, std::size_t k_count, std::size_t begin, int panel_size, int vector) {
     const float* end = panel + ((k_count + 3) / 4 * panel_size + vector) * lanes;
     scale = load(end);
-    moved = (Words)load(end + (1 + begin / integer_chain) * panel_size * lanes);
+    numbers = (Words)load(end + (1 + begin / integer_chain) * panel_size * lanes);
   }
 
-  Floats number(Words sum, float row_scale) const {
-    return apart(__builtin_convertvector((Ints)(sum - moved), Floats) * (splat(row_scale) * scale));
+  // The product that row `row` has in its words and this column, from their sum; `more` is added to the row's offset.
+  Floats product(Words sum, const IntegerRows& rows, std::size_t row, std::uint32_t more = 0) const {
+    sum -= numbers * (rows.offsets == nullptr ? offset : rows.offsets[row] + more);
+    return apart(__builtin_convertvector((Ints)sum, Floats) * (splat(rows.scales[row]) * scale));
   }
 };
 
@@ -331,15 +391,22 @@ inline void integer_tile(const IntegerRows& rows, std::size_t row, const float* 
   const std::size_t panel_size = words_of(Form::integer, k_count) * N * lanes;
   Words sums[R][N * P];
   const std::uint32_t* words = rows.words + row * rows.stride;
-  integer_sums<true, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, panels + rows.begin / 4 * N * lanes,
-                              panel_size);
+  const float* from = panels + rows.begin / 4 * N * lanes;
+  bool is_narrow = has_narrow && rows.offsets != nullptr;
+  for (int p = 0; is_narrow && p < P; ++p) is_narrow = panels[(std::size_t)(p + 1) * panel_size - 1] != 0;
+  const std::uint32_t more = is_narrow ? 128 : 0;
+  if (is_narrow) {
+    integer_sums<Numbers::beside_narrow, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, from, panel_size);
+  } else {
+    integer_sums<Numbers::rounded, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, from, panel_size);
+  }
   RECURRA_UNROLL
   for (int v = 0; v < N * P; ++v) {
     const IntegerColumn column(panels + (v / N) * panel_size, k_count, rows.begin, N, v % N);
     RECURRA_UNROLL
     for (int r = 0; r < R; ++r) {
       const std::size_t at = row + (std::size_t)r;
-      finish(columns[v], rows.first + at, rows.begin == 0, column.number(sums[r][v], rows.scales[at]));
+      finish(columns[v], rows.first + at, rows.begin == 0, column.product(sums[r][v], rows, at, more));
     }
   }
 }
@@ -368,27 +435,49 @@ inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, st
   });
 }
 
-// Routines::multiply of rounded numbers: each row is rounded with a scale of its own.
-void multiply_integers(const float* const* a, std::size_t rows, std::size_t k, const Packed<float>& matrix,
-                       const Column<float>* columns, std::size_t vectors) {
+// Multiplies rows that a Rounding rounds: it looks at row r with see(), and then rounds parts of it with round().
+template <class Rounding>
+inline void multiply_roundings(const float* const* a, std::size_t rows, std::size_t k, const Packed<float>& matrix,
+                               const Column<float>* columns, std::size_t vectors) {
   std::uint32_t words[integer_memory + 2 * lanes];
-  float scales[most_integer_rows], inverses[most_integer_rows];
+  Rounding rounding;
   const auto [part, stride, together] = RowPlaces(k);
   for (std::size_t first = 0; first < rows; first += together) {
     const std::size_t count = rows - first < together ? rows - first : together;
-    for (std::size_t r = 0; r < count; ++r) {
-      const Scale scale = scale_of_row(a[first + r], k);
-      scales[r] = scale.scale, inverses[r] = scale.inverse;
-    }
+    for (std::size_t r = 0; r < count; ++r) rounding.see(r, a[first + r], k);
     std::size_t begin = 0;
     do {
       const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
       for (std::size_t r = 0; r < count; ++r) {
-        round_to_integers(words + r * stride, part, a[first + r] + begin, length, inverses[r]);
+        rounding.round(words + r * stride, part, a[first + r] + begin, length, r);
       }
-      multiply_rounded_rows({words, stride, part, (length + 3) / 4, scales, first, begin}, count, k, matrix.panels,
-                            columns, vectors);
+      multiply_rounded_rows(
+          {words, stride, part, (length + 3) / 4, rounding.scales, rounding.offsets_of_rows(), first, begin}, count, k,
+          matrix.panels, columns, vectors);
       begin += length;
     } while (begin < k);
   }
+}
+
+// Rounds each row to numbers from -127 to 127, by its largest magnitude.
+struct ByMagnitude {
+  float scales[most_integer_rows], inverses[most_integer_rows];
+
+  void see(std::size_t r, const float* row, std::size_t k) {
+    const Scale scale = scale_of_row(row, k);
+    scales[r] = scale.scale, inverses[r] = scale.inverse;
+  }
+
+  void round(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length, std::size_t r) const {
+    const Floats inverse = splat(inverses[r]);
+    round_to_integers(words, odd, row, length, [&](Floats x) { return whole_numbers(x, inverse) - 0x4b400000u; });
+  }
+
+  const std::uint32_t* offsets_of_rows() const { return nullptr; }
+};
+
+// Routines::multiply of numbers rounded by their magnitude.
+void multiply_integers(const float* const* a, std::size_t rows, std::size_t k, const Packed<float>& matrix,
+                       const Column<float>* columns, std::size_t vectors) {
+  multiply_roundings<ByMagnitude>(a, rows, k, matrix, columns, vectors);
 }

@@ -18,7 +18,7 @@ inline void multiply_rounded_tiles(const IntegerRows& rows, std::size_t count, s
       for (int n = 0; n < N; ++n) {
         const IntegerColumn column(panel, k, rows.begin, V, first + n);
         each_sum<M, N>(sums, n, count - row, [&](std::size_t r, Floats sum) {
-          const Floats number = column.number((Words)sum, rows.scales[row + r]);
+          const Floats number = column.product((Words)sum, rows, row + r);
           finish(columns[v + first + n], rows.first + row + r, rows.begin == 0, number);
         });
       }

@@ -53,25 +53,47 @@ void dequantize(float* out, const std::uint8_t* x, std::size_t n, float scale, f
   }
 }
 
-void range_of(const float* x, std::size_t n, float* least, float* most) {
-  Floats low[4] = {}, high[4] = {};
+// The lane that choose(Floats, Floats) -> Floats leaves of all.
+template <class Choose>
+inline float chosen_lane(Floats v, const Choose& choose) {
+  RECURRA_UNROLL
+  for (std::uint32_t half = lanes / 2; half > 0; half /= 2) {
+    Words from;
+    for (std::uint32_t l = 0; l < lanes; ++l) from[l] = l ^ half;
+    v = choose(v, __builtin_shuffle(v, from));
+  }
+  return v[0];
+}
+
+// Widens a range, which holds 0, until it holds n numbers. Returns whether one of them is NaN, which no range holds.
+inline bool widen_range(const float* x, std::size_t n, float* least, float* most) {
+  constexpr std::size_t together = 4;
+  const auto smaller = [](Floats a, Floats b) { return a < b ? a : b; };
+  const auto larger = [](Floats a, Floats b) { return a > b ? a : b; };
+  Floats low[together], high[together];
+  Ints nan[together] = {};
+  for (std::size_t a = 0; a < together; ++a) low[a] = splat(*least), high[a] = splat(*most);
   const auto see = [&](Floats v, std::size_t a) {
-    low[a] = v < low[a] ? v : low[a];
-    high[a] = v > high[a] ? v : high[a];
+    low[a] = smaller(v, low[a]), high[a] = larger(v, high[a]);
+    nan[a] |= v != v;
   };
   std::size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+  for (; i + together * lanes <= n; i += together * lanes) {
     RECURRA_UNROLL
-    for (std::size_t a = 0; a < 4; ++a) see(load(x + i + a * lanes), a);
+    for (std::size_t a = 0; a < together; ++a) see(load(x + i + a * lanes), a);
   }
-  for (; i < n; i += lanes) see(i + lanes <= n ? load(x + i) : load_part(x + i, n - i), 0);
-  for (std::size_t a = 0; a < 4; ++a) {
-    for (std::size_t l = 0; l < lanes; ++l) {
-      *least = low[a][l] < *least ? low[a][l] : *least;
-      *most = high[a][l] > *most ? high[a][l] : *most;
-    }
+  for (; i < n; i += lanes) {
+    see(i + lanes <= n ? load(x + i) : load_part(x + i, n - i), 0);
   }
+  for (std::size_t a = 1; a < together; ++a) {
+    low[0] = smaller(low[a], low[0]), high[0] = larger(high[a], high[0]);
+    nan[0] |= nan[a];
+  }
+  *least = chosen_lane(low[0], smaller), *most = chosen_lane(high[0], larger);
+  return chosen_lane((Floats)(nan[0] & (Ints)splat(1.0f)), larger) != 0;
 }
+
+void range_of(const float* x, std::size_t n, float* least, float* most) { widen_range(x, n, least, most); }
 
 inline Words some_sums(const std::int32_t* sums, std::size_t count) {
   return (Words)some_floats((const float*)sums, count);

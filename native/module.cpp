@@ -36,7 +36,7 @@ std::vector<std::string> names(const std::vector<const Kernels*>& kernels) {
 std::vector<std::string> fast_products(const Kernels& kernels) {
   std::vector<std::string> all{"float32"};
   if (kernels.has_bf16) all.push_back("bfloat16");
-  all.push_back("int8");  // whole numbers, four in a word: faster everywhere
+  for (const char* whole : {"int8", "uint8"}) all.push_back(whole);  // four in a word: faster everywhere
   return all;
 }
 
@@ -137,7 +137,8 @@ NB_MODULE(_native, m) {
       "Raises ValueError where RECURRA_ISA names none that this machine runs.");
   m.def(
       "fast_products", [] { return fast_products(active_kernels()); },
-      "The operands of products that active_isa() has instructions for: 'float32', 'bfloat16', 'int8'.");
+      "The operands of products that active_isa() has instructions for: 'float32', 'bfloat16', 'int8',\n"
+      "'uint8'.");
   m.def(
       "faults", [] { return active_choice().faults; },
       "A line for each instruction set that was not chosen, or was forced, although its kernels compute something\n"

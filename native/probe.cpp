@@ -183,6 +183,31 @@ bool multiplies_integers(const Routines<float>& r) {
   return gives(r, p, exact);
 }
 
+// Products of floats whose rows are rounded to 8 bits by their range, with columns of whole numbers.
+bool multiplies_ranged(const Routines<float>& r) {
+  Problem p(r);
+  const Whole b(p.b.data(), 1, p.b.size());
+  std::copy(b.numbers.begin(), b.numbers.end(), p.b.begin());
+  std::vector<float> exact(p.rows * p.width);
+  for (std::size_t row = 0; row < p.rows; ++row) {
+    const float* a = p.a.data() + row * p.k;
+    float least = 0, most = 0;
+    for (std::size_t k = 0; k < p.k; ++k) least = std::min(least, a[k]), most = std::max(most, a[k]);
+    const float scale = (most - least) / 255.0f, zero = std::nearbyint(-least / scale);
+    for (std::size_t j = 0; j < p.width; ++j) {
+      float& result = exact[row * p.width + j] = p.init[j];
+      if (j >= p.valid) continue;
+      std::int32_t sum = 0;
+      for (std::size_t k = 0; k < p.k; ++k) {
+        const float number = std::nearbyint(std::clamp(a[k] / scale, -zero, 255.0f - zero));
+        sum += static_cast<std::int32_t>(number) * b.numbers[k * p.valid + j];
+      }
+      result += static_cast<float>(sum) * scale;
+    }
+  }
+  return gives(r, p, exact);
+}
+
 // Products of bytes.
 bool multiplies_bytes(const IntegerRoutines& r, std::size_t lanes) {
   constexpr std::size_t rows = 7, k = 21;
@@ -271,6 +296,7 @@ std::string fault_of(const Kernels& kernels) {
   note(multiplies(kernels.bf16, order, rounded), "products of bfloat16");
   note(adds_outer_products(kernels.bf16, order, strand, rounded), "sums of outer products of bfloat16");
   note(multiplies_integers(kernels.int8), "products of int8");
+  note(multiplies_ranged(kernels.uint8), "products of uint8");
   note(multiplies_bytes(kernels.integers, kernels.lanes), "products of bytes");
   note(correlates_bytes(kernels.integers, kernels.lanes), "convolutions of bytes");
   return faults;

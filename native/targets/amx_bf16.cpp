@@ -14,7 +14,15 @@
 
 namespace recurra {
 extern const Kernels kernels_amx_bf16;
-const Kernels kernels_amx_bf16 = {
-    "amx_bf16",       lanes,        dot, routines<float>, routines<double>, tiled_routines, Bf16Order::blocks, true,
-    integer_routines, byte_routines};
+const Kernels kernels_amx_bf16 = {"amx_bf16",
+                                  lanes,
+                                  dot,
+                                  routines<float>,
+                                  routines<double>,
+                                  tiled_routines,
+                                  Bf16Order::blocks,
+                                  true,
+                                  integer_routines,
+                                  ranged_routines,
+                                  byte_routines};
 }  // namespace recurra

@@ -10,7 +10,15 @@
 
 namespace recurra {
 extern const Kernels kernels_portable;
-const Kernels kernels_portable = {
-    "portable",       lanes,        dot, routines<float>, routines<double>, rounded_routines, Bf16Order::pairs, false,
-    integer_routines, byte_routines};
+const Kernels kernels_portable = {"portable",
+                                  lanes,
+                                  dot,
+                                  routines<float>,
+                                  routines<double>,
+                                  rounded_routines,
+                                  Bf16Order::pairs,
+                                  false,
+                                  integer_routines,
+                                  ranged_routines,
+                                  byte_routines};
 }  // namespace recurra

@@ -16,10 +16,9 @@ static T drawn(std::uint32_t& state) {
 }
 
 // The results of floats and of bytes, by the kernels of one table.
-static std::vector<float> results(const recurra::Kernels& kernels, std::size_t rows, std::size_t k,
-                                  std::size_t columns) {
+static std::vector<float> results(const recurra::Kernels& kernels, const recurra::Routines<float>& r, std::size_t rows,
+                                  std::size_t k, std::size_t columns) {
   std::uint32_t state = 1;
-  const auto& r = kernels.int8;
   const std::size_t vectors = (columns + r.lanes - 1) / r.lanes, width = vectors * r.lanes;
   std::vector<float> a(rows * k), b(k * width), out(rows * width), init(r.lanes);
   for (float& x : a) x = drawn<float>(state);
@@ -88,8 +87,10 @@ int main() {
   for (std::size_t k : {1, 4, 7, 16, 33, 130}) {
     for (std::size_t rows : {1, 2, 7, 13}) {
       for (std::size_t columns : {1, 9, 40}) {
+        const recurra::Kernels &plain = recurra::kernels_plain, &emulated = recurra::kernels_emulated;
+        different += results(plain, plain.int8, rows, k, columns) != results(emulated, emulated.int8, rows, k, columns);
         different +=
-            results(recurra::kernels_plain, rows, k, columns) != results(recurra::kernels_emulated, rows, k, columns);
+            results(plain, plain.uint8, rows, k, columns) != results(emulated, emulated.uint8, rows, k, columns);
         different += windows(recurra::kernels_plain.integers, rows, k, columns) !=
                      windows(recurra::kernels_emulated.integers, rows, k, columns);
       }

@@ -72,6 +72,7 @@ ENGINES: dict[str, Engine] = {
 _NARROW: dict[Products, NativeEngine] = {
     "bfloat16": NativeEngine("bfloat16"),
     "int8": NativeEngine("int8"),
+    "uint8": NativeEngine("uint8"),
 }
 
 # The dictionary behind os.environ: reading os.environ itself takes as long as a small layer's call.

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 
 from recurra.engines.protocol import DType
-from recurra.program import PRECISIONS, Products, check_precision
+from recurra.program import PRODUCTS, Products, check_precision
 
 _wanted: ContextVar[Products | None] = ContextVar("recurra_compute", default=None)
 _followed: Callable[[], str] | None = None  # tells torch's setting
@@ -26,7 +26,7 @@ def fast_products() -> tuple[Products, ...]:
     try:
         import recurra._native as native
 
-        return tuple(each for each in PRECISIONS if each in native.fast_products())
+        return tuple(each for each in PRODUCTS if each in native.fast_products())
     except (ImportError, ValueError):  # the native engine says why it cannot run
         return ()
 

@@ -2,7 +2,7 @@
 
 from recurra.program.check import check
 from recurra.program.operations import OPERATIONS, Operation
-from recurra.program.precision import PRECISIONS, Products, check_precision
+from recurra.program.precision import PRECISIONS, PRODUCTS, Products, check_precision
 from recurra.program.program import HISTORY, Equation, Operand, Program, StepInput, Variable, depending
 from recurra.program.serial import from_json, to_json
 from recurra.program.sizes import HIDDEN, INPUT, PROJ, Shape, Size, Sizes, shape_text
@@ -13,6 +13,7 @@ __all__ = [
     "INPUT",
     "OPERATIONS",
     "PRECISIONS",
+    "PRODUCTS",
     "PROJ",
     "Equation",
     "Operand",

@@ -2,10 +2,16 @@
 
 from typing import Literal, get_args
 
-Products = Literal["float32", "bfloat16", "int8"]
-"""The operands of matrix products: ``float32`` leaves them as they are, also in float64; others are rounded so."""
+Products = Literal["float32", "bfloat16", "int8", "uint8"]
+"""The operands of matrix products: ``float32`` leaves them as they are, also in float64; others are rounded so.
 
-PRECISIONS: tuple[Products, ...] = get_args(Products)
+``uint8`` rounds what is multiplied by weights, as ONNX's DynamicQuantizeLinear; the weights must be whole numbers from
+-127 to 127. It is for loaded graphs alone.
+"""
+
+PRODUCTS: tuple[Products, ...] = get_args(Products)
+PRECISIONS: tuple[Products, ...] = ("float32", "bfloat16", "int8")
+"""Those that users may ask for."""
 
 
 def check_precision(asked_by: str, precision: object) -> None:

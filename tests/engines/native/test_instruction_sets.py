@@ -22,7 +22,7 @@ CHOSEN = {
     "tests/engines/native/test_quantized_weights.py": "test_",
 }
 SUPPORTED = _native.supported_isas()
-NARROW = ("tests/engines/native/test_rounding.py", "tests/engines/native/test_integers.py")
+NARROW = tuple(f"tests/engines/native/test_{name}.py" for name in ("rounding", "integers", "ranged"))
 OF_LAYERS = ("tests/nn/running/test_precision.py", "tests/nn/test_compute.py")
 
 

@@ -9,6 +9,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 import recurra
 from benchmarks import graphs
+from recurra.graph.operators import quantized_recurrent
 from tests.onnx.models import loaded, model_of
 
 F = np.float32
@@ -140,6 +141,20 @@ def test_a_quantized_lstm_of_several_sequences(tmp_path):
     np.testing.assert_allclose(y, expected[0], rtol=0, atol=0.02)
     alone = recurra.onnx.load(tmp_path / "m.onnx").run(None, {"x": x[:, 1:2], "h": h[:, 1:2], "c": c[:, 1:2]})[0]
     np.testing.assert_allclose(y[:, :, 1:2], alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"directions": 2}, {"directions": 1, "peepholes": True}])
+def test_weights_that_products_of_bytes_do_not_take(options, tmp_path, monkeypatch):
+    """The products are of floats then, and give the same numbers."""
+    quantize_dynamic(saved(lstm(**options), tmp_path / "float.onnx"), tmp_path / "m.onnx", **SEVEN_BITS)
+    state = random(options["directions"], 3, 16, seed=5)
+    inputs = {"x": random(12, 3, 8, seed=4), "h": state, "c": state}
+    expected = recurra.onnx.load(tmp_path / "m.onnx").run(None, inputs)
+    monkeypatch.setattr(quantized_recurrent, "_MOST", 0)
+    model = recurra.onnx.load(tmp_path / "m.onnx")
+    for _ in range(3):  # the first runs are not settled
+        for result, value in zip(model.run(None, inputs), expected, strict=True):
+            np.testing.assert_allclose(result, value, rtol=0, atol=1e-5)
 
 
 def whole(*shape, dtype=np.uint8, seed=0):

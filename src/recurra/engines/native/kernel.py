@@ -78,12 +78,12 @@ class NativeKernel(Kernel):
         """The derived backward pass for these wishes.
 
         Raises:
-            EngineError: products are of int8, whose rounding has no gradients.
+            EngineError: products are of whole numbers, whose rounding has no gradients.
         """
-        if self.products == "int8":
+        if self.products in ("int8", "uint8"):
             raise EngineError(
-                f"{self.plan.program.name!r} computes in int8, which has no gradients: call it under torch.no_grad(), "
-                'or train it with compute="float32"'
+                f"{self.plan.program.name!r} computes in {self.products}, which has no gradients: call it under "
+                'torch.no_grad(), or train it with compute="float32"'
             )
         return derive(self.plan, wishes)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra.engines.steps import Quanta
 from recurra.graph.operators.cell_scan import CellScanFunction
-from recurra.graph.operators.quantized_recurrent import QuantizedFunction
+from recurra.graph.operators.quantized_recurrent import QuantizedFunction, input_size
 from recurra.graph.operators.recurrent import RecurrentFunction
 from recurra.graph.settling.converting import floats_of
 from recurra.graph.settling.node import SettlingNode, is_float, settler
@@ -26,15 +26,18 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
     layer, programs = function.layer, function.programs
     rows = x.swapaxes(0, 1) if layer.is_batch_first else x
     steps, batch, _ = rows.shape
-    if x.shape[2] != programs[0].input_size or (lens is not None and not (lens == steps).all()):
+    is_quantized = isinstance(function, QuantizedFunction)
+    if x.shape[2] != (input_size(programs) if is_quantized else programs[0].input_size) or (
+        lens is not None and not (lens == steps).all()
+    ):
         return None
     count, hidden = len(layer.cell.states), programs[0].output_size
     leading = (batch, len(programs)) if layer.is_batch_first else (len(programs), batch)
     given = [node.input(5 + number) for number in range(count)]
     if any(each is not None and (each.shape != (*leading, hidden) or each.dtype != x.dtype) for each in given):
         return None
-    if isinstance(function, QuantizedFunction):
-        rows = _rounded(node, rows)
+    if is_quantized:
+        rows = _rounded(node, rows, programs[0].input_size)
     elif rows.strides[2] != rows.itemsize:
         rows = node.contiguous(rows)
     whole = (batch, steps, len(programs), hidden) if layer.is_batch_first else (steps, len(programs), batch, hidden)
@@ -51,11 +54,21 @@ def recurrent(node: SettlingNode) -> Sequence[Array] | None:
     return [y, *last][: len(node.step.outputs)]
 
 
-def _rounded(node: SettlingNode, x: Array) -> Array:
-    """The numbers that x's quantized ones stand for, by its own range, for this node's steps."""
+def _rounded(node: SettlingNode, x: Array, width: int) -> Array:
+    """The numbers that x's quantized ones stand for, by its own range, for this node's steps.
+
+    Where the width is larger, the features behind x's hold the least and the largest of these numbers that can be.
+    """
     quanta = Quanta(node.passing(x.shape, np.uint8), node.passing((), np.float32), node.passing((), np.uint8))
     node.runs.append(node.maker.dynamic_quantization(node.contiguous(x), quanta.numbers, quanta.scale, quanta.zero))
-    return floats_of(node, quanta)
+    floats = floats_of(node, quanta)
+    if x.shape[2] == width:
+        return floats
+    bounds = floats_of(node, Quanta(np.array((0, 255), np.uint8), quanta.scale, quanta.zero))
+    rows = node.passing((*x.shape[:2], width), np.float32)
+    for source, target in ((floats, rows[..., : x.shape[2]]), (bounds, rows[..., x.shape[2] :])):
+        node.runs.append(node.maker.copy(np.broadcast_to(source, target.shape), target))
+    return rows
 
 
 @settler("CellScan")
