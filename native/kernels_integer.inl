@@ -260,7 +260,7 @@ inline Scale scale_of_column(std::uint32_t bits, const float* column, std::size_
   if (!IsWhole || !(found.scale > 0)) return found;
   float most;
   __builtin_memcpy(&most, &bits, sizeof most);
-  for (int largest = 127; largest > 0; --largest) {
+  for (int largest = 1; largest <= 127; ++largest) {  // the smallest, so that numbers are narrow if they can be
     const float inverse = (float)largest / most;
     const auto is_whole = [&](std::size_t k) {
       const float x = column[(std::ptrdiff_t)k * stride] * inverse, far = x - ((x + 0x1.8p23f) - 0x1.8p23f);

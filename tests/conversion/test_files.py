@@ -195,7 +195,9 @@ def test_other_files_are_named(tmp_path):
         ("model.onnx", b"\x08\x08", "; recurra.onnx.load runs a whole ONNX model"),
         ("model.pkl", pickle.dumps({}), "a pickle that torch.save did not write; nothing of it is read"),
         ("model.pt", b"storages".ljust(257, b"\0") + b"ustar", "a tar archive, as torch wrote before 0.1.10"),
-        ("model.npz", b"", "0 bytes are no safetensors file"),
+        ("model.npz", b"", "0 bytes are no safetensors file; nor is it a zip archive, as its name says"),
+        ("model.keras", b"garbage", "7 bytes are no safetensors file; nor is it a zip archive"),
+        ("model.h5", b"garbage", "7 bytes are no safetensors file; nor is it an HDF5 file"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(FileFormatError, match=message):

@@ -28,8 +28,10 @@ def of_torch(tensors, targets):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.double])
+@pytest.mark.parametrize("piece", [512, 23, 7])
 @pytest.mark.parametrize("rows", [0, 1, 7, 50])
-def test_numbers_of_torch(dtype, rows, monkeypatch):
+def test_numbers_of_torch(dtype, rows, piece, monkeypatch):
+    monkeypatch.setattr(module, "_PIECE", piece)
     tensors, targets = problem(rows, 23, dtype=dtype)
     expected = of_torch(tensors, targets)
     workspace = Workspace()

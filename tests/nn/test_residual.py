@@ -98,3 +98,11 @@ def test_sums_that_cannot_be(tmp_path):
     ):
         with pytest.raises(FileFormatError, match=message):
             recurra.save(wrong, tmp_path / "m")
+
+
+def test_without_parts_there_is_nothing_to_add():
+    empty = Residual()
+    with pytest.raises(ValueError, match="Residual has no parts"):
+        empty(torch.ones(2, 3, 4))
+    empty.append(nn.Identity())
+    assert empty(torch.ones(2, 3, 4))[0].eq(2).all()

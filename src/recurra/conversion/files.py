@@ -33,6 +33,18 @@ class FileArrays(NamedTuple):
 
 
 _TAR, _TAR_AT = b"ustar", 257
+_NO_HDF5, _NO_ZIP = "nor is it an HDF5 file, as its name says", "nor is it a zip archive, as its name says"
+# What is said of a file of no known format, by the end of its name.
+_HINTS = {
+    ".onnx": "recurra.onnx.load runs a whole ONNX model",
+    ".h5": _NO_HDF5,
+    ".hdf5": _NO_HDF5,
+    ".keras": _NO_ZIP,
+    ".npz": _NO_ZIP,
+    ".pt": "nor is it a file of torch.save, as its name says",
+    ".pth": "nor is it a file of torch.save, as its name says",
+    ".npy": "nor is it a file of numpy.save, as its name says",
+}
 
 
 def read_arrays(path: str | os.PathLike[str]) -> FileArrays:
@@ -52,8 +64,8 @@ def read_arrays(path: str | os.PathLike[str]) -> FileArrays:
     try:
         weights = read_weights(place)
     except FileFormatError as error:
-        hint = "; recurra.onnx.load runs a whole ONNX model" if place.suffix.lower() == ".onnx" else ""
-        raise FileFormatError(one_line(f"{error}{hint}")) from None
+        hint = _HINTS.get(place.suffix.lower())
+        raise FileFormatError(one_line(f"{error}; {hint}" if hint else str(error))) from None
     return FileArrays(
         {name: weight.data if weight.dtype == "int64" else weight.values() for name, weight in weights.items()}
     )
@@ -86,7 +98,7 @@ def read_known(file: IO[bytes], size: int) -> FileArrays | None:
 
 
 def _is_safetensors(first: bytes) -> bool:
-    """Whether a file begins with a header's length and its brace: such a length may begin as a pickle does."""
+    """Tell whether a file begins with a header's length and its brace: such a length may begin as a pickle does."""
     return first[8:9] == b"{" and int.from_bytes(first[:8], "little") <= MAX_HEADER
 
 

@@ -36,9 +36,11 @@ class Residual(Stack):
             the sum, of the input's shape, and the new state.
 
         Raises:
-            ValueError: the parts give another shape than they take, or the number of states is wrong.
+            ValueError: there are no parts, they give another shape than they take, or the number of states is wrong.
             TypeError: no recurrent part has an input of one of the names.
         """
+        if not len(self):
+            raise ValueError("Residual has no parts whose output could be added to the input")
         output, after = super().forward(input, state, **inputs)
         is_packed = isinstance(input, PackedSequence)
         before, behind = (each.data if isinstance(each, PackedSequence) else each for each in (input, output))
