@@ -94,6 +94,7 @@ float dot(const float* a, const float* b, std::size_t n) {
 #endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
+#include "kernels_integer_packing.inl"
 
 #include "kernels_bytes.inl"
 #include "kernels_integer_windows.inl"

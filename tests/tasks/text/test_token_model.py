@@ -156,6 +156,15 @@ def test_tied_weights_stay_one(settings: ModelSettings, tmp_path: Path) -> None:
         assert shapes.count([11, model.embedding.embedding_dim]) == 1
 
 
+def test_first_values_of_many_tokens_are_small() -> None:
+    few, many = build(9_999, SMALL), build(10_000, SMALL)
+    assert few.embedding.weight.abs().max() > 3
+    assert few.output.bias.any()
+    for weight in (many.embedding.weight, many.output.weight):
+        assert 0.099 < weight.abs().max() <= 0.1
+    assert not many.output.bias.any()
+
+
 def test_sizes_of_tied_and_untied_models() -> None:
     model = build(11, ModelSettings(hidden=8, embedding=5, tied=True))
     assert (model.projection.in_features, model.projection.out_features) == (8, 5)

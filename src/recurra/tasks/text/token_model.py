@@ -24,9 +24,11 @@ from recurra.tasks.text.settings import ModelSettings
 # of these where there are several parts; None for all zeros.
 StackState = Tensor | tuple["StackState", ...] | None
 
-# The bound of a tied embedding's first values. The same weights give the logits: large ones would begin with confident,
-# wrong predictions (Press & Wolf 2017 and Merity et al. 2018 begin with 0.1 too).
-TIED_BOUND = 0.1
+# The bound of first values. A tied embedding's weights give the logits: large ones would begin with confident, wrong
+# predictions. Of many tokens most are rare, and keep what they begin with. Zaremba et al. 2014, Press & Wolf 2017 and
+# Merity et al. 2018 begin with 0.1 or less, too.
+BOUND = 0.1
+MANY_TOKENS = 10_000
 
 
 class TokenModel(Stack):
@@ -62,10 +64,14 @@ class TokenModel(Stack):
                 output=_output(last, vocabulary, settings),
             )
         )
+        if settings.tied or vocabulary >= MANY_TOKENS:
+            nn.init.uniform_(self.embedding.weight, -BOUND, BOUND)
         if isinstance(self.output, nn.Linear) and settings.tied:
-            nn.init.uniform_(self.embedding.weight, -TIED_BOUND, TIED_BOUND)
-            nn.init.zeros_(self.output.bias)
             self.output.weight = self.embedding.weight
+            nn.init.zeros_(self.output.bias)
+        elif isinstance(self.output, nn.Linear) and vocabulary >= MANY_TOKENS:
+            nn.init.uniform_(self.output.weight, -BOUND, BOUND)
+            nn.init.zeros_(self.output.bias)
         self._workspace = Workspace()
         self._sampled = settings.sampled if settings.sampled < vocabulary else 0
 
