@@ -2,13 +2,13 @@
 
 import operator
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import recurra
 import recurra._native as native
 from recurra.compiler import plan, trace
 from recurra.engines import Call, reference
@@ -16,20 +16,11 @@ from recurra.engines.native.kernel import NativeKernel
 from recurra.engines.reference import equations, numpy_table
 from recurra.program import Sizes
 from tests.cells.representatives import CELLS
+from tests.engines.native import whole_products
 from tests.engines.native.compiling import BUILT, build, compile_sources, compile_target
+from tests.engines.native.whole_products import CHAIN, KERNELS, SIZES
 
-CHAIN = 16384
-SIZES = (1, 2, 3, 5, 16, 31, 33, 64, 67, 127, 130, 257)
-
-
-@recurra.cell
-def two_products(x, h, *, W, U):
-    """Two products and nothing else."""
-    h = x @ W + h @ U
-    return h
-
-
-KERNEL = NativeKernel(plan(trace(two_products)), "int8")
+step = partial(whole_products.step, "int8")
 
 
 def scales(largest):
@@ -58,11 +49,6 @@ def draw(random, *shape):
     return (random.standard_normal(shape) * 10.0 ** random.integers(-3, 4, shape)).astype(np.float32)
 
 
-def step(x, h, W, U, packed=None):
-    """One step of two products, x @ W + h @ U."""
-    return KERNEL.forward(Call(x[None], None, [h], [W, U], Sizes(*W.shape), packed=packed)).output[0]
-
-
 @settings(deadline=None)
 @given(st.sampled_from(SIZES), st.sampled_from(SIZES), st.integers(1, 60), st.integers(0, 99))
 def test_one_step_is_the_products_written_out(width, hidden, batch, seed):
@@ -70,7 +56,7 @@ def test_one_step_is_the_products_written_out(width, hidden, batch, seed):
     x, h, W, U = (draw(random, *shape) for shape in ((batch, width), (batch, hidden), (width, hidden), (hidden,) * 2))
     ours = product(product(np.zeros((batch, hidden)), x, W), h, U)
     np.testing.assert_array_equal(step(x, h, W, U), ours)
-    packed = KERNEL.pack([W, U], Sizes(width, hidden), "float32")
+    packed = KERNELS["int8"].pack([W, U], Sizes(width, hidden), "float32")
     np.testing.assert_array_equal(step(x, h, W, U, packed), ours)
 
 

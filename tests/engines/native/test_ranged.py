@@ -1,19 +1,20 @@
 """Products of rows rounded to 8 bits by their range, as ONNX's DynamicQuantizeLinear: the numbers written out."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.compiler import plan, trace
-from recurra.engines import Call, choose
-from recurra.engines.native.kernel import NativeKernel
+from recurra.engines import choose
 from recurra.errors import EngineError
 from recurra.program import Sizes
-from tests.engines.native.test_integers import CHAIN, SIZES, two_products
+from tests.engines.native import whole_products
+from tests.engines.native.whole_products import CHAIN, KERNELS, PLAN, SIZES
 
-PLAN = plan(trace(two_products))
-KERNEL = NativeKernel(PLAN, "uint8")
+KERNEL = KERNELS["uint8"]
+step = partial(whole_products.step, "uint8")
 
 
 def rounded(a):
@@ -40,11 +41,6 @@ def columns(random, k, count, most):
     numbers = random.integers(-most, most + 1, (k, count))
     numbers[random.integers(k)] = most
     return numbers, random.uniform(1e-4, 3, count).astype(np.float32)
-
-
-def step(x, h, W, U, kernel=KERNEL, packed=None):
-    """One step of two products, x @ W + h @ U."""
-    return kernel.forward(Call(x[None], None, [h], [W, U], Sizes(*W.shape), packed=packed)).output[0]
 
 
 @settings(deadline=None)
