@@ -206,15 +206,16 @@ void bind_kernel(nb::module_& m) {
       .def("prepare", &AnyKernel::prepare, nb::arg("words"), nb::arg("compact") = false,
            "The weights packed, to keep between calls. Matrices whose numbers bfloat16 or int8 holds exactly are kept\n"
            "so where that makes calls faster; where `compact`, wherever it takes less memory. Results are the same.");
-  m.def("kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
-        nb::arg("products") = "float32", nb::rv_policy::take_ownership,
-        "The kernel of lowered code (engines/native/lower.py). `products` says what operands of products are rounded\n"
-        "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32, 'int8' rounds them to "
-        "whole\n"
-        "numbers, each row and each column with a scale of its own, 'uint8' rounds rows to whole numbers from 0 to 255\n"
-        "by their range, beside columns of whole numbers from -127 to 127.\n\n"
-        "Raises ValueError where the words are no code, there are no such products, this machine does not run `isa`,\n"
-        "or float64 is to be rounded.");
+  m.def(
+      "kernel", &make, nb::arg("words"), nb::arg("literals"), nb::arg("is_double"), nb::arg("isa") = "",
+      nb::arg("products") = "float32", nb::rv_policy::take_ownership,
+      "The kernel of lowered code (engines/native/lower.py). `products` says what operands of products are rounded\n"
+      "to: 'float32' leaves them as they are, 'bfloat16' rounds them and adds up in float32, 'int8' rounds them to "
+      "whole\n"
+      "numbers, each row and each column with a scale of its own, 'uint8' rounds rows to whole numbers from 0 to 255\n"
+      "by their range, beside columns of whole numbers from -127 to 127.\n\n"
+      "Raises ValueError where the words are no code, there are no such products, this machine does not run `isa`,\n"
+      "or float64 is to be rounded.");
 }
 
 }  // namespace recurra
