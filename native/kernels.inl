@@ -149,8 +149,19 @@ constexpr Routines<float> with_tiles(Routines<float> all) {
   return all;
 }
 
-constexpr Routines<float> tiled_routines = with_tiles(rounded_routines);
+constexpr Routines<float> bf16_routines = with_tiles(rounded_routines);
+constexpr Bf16Order bf16_order = Bf16Order::blocks;
+#else
+constexpr Routines<float> bf16_routines = rounded_routines;
+constexpr Bf16Order bf16_order = Bf16Order::pairs;
 #endif
+
+// The table of a target.
+constexpr Kernels table_of(const char* name, bool has_bf16) {
+  return {name,          lanes,      dot,      routines<float>,  routines<double>,
+          bf16_routines, bf16_order, has_bf16, integer_routines, ranged_routines,
+          byte_routines};
+}
 
 }  // namespace
 }  // namespace recurra

@@ -14,15 +14,5 @@
 
 namespace recurra {
 extern const Kernels kernels_amx_bf16;
-const Kernels kernels_amx_bf16 = {"amx_bf16",
-                                  lanes,
-                                  dot,
-                                  routines<float>,
-                                  routines<double>,
-                                  tiled_routines,
-                                  Bf16Order::blocks,
-                                  true,
-                                  integer_routines,
-                                  ranged_routines,
-                                  byte_routines};
+const Kernels kernels_amx_bf16 = table_of("amx_bf16", true);
 }  // namespace recurra

@@ -15,15 +15,5 @@
 
 namespace recurra {
 extern const Kernels kernels_amx_emulated;
-const Kernels kernels_amx_emulated = {"amx_emulated",
-                                      lanes,
-                                      dot,
-                                      routines<float>,
-                                      routines<double>,
-                                      tiled_routines,
-                                      Bf16Order::blocks,
-                                      true,
-                                      integer_routines,
-                                      ranged_routines,
-                                      byte_routines};
+const Kernels kernels_amx_emulated = table_of("amx_emulated", true);
 }  // namespace recurra

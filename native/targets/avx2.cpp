@@ -12,15 +12,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = {"avx2",
-                              lanes,
-                              dot,
-                              routines<float>,
-                              routines<double>,
-                              rounded_routines,
-                              Bf16Order::pairs,
-                              false,
-                              integer_routines,
-                              ranged_routines,
-                              byte_routines};
+const Kernels kernels_avx2 = table_of("avx2", false);
 }  // namespace recurra

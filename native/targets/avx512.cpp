@@ -15,15 +15,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512",
-                                lanes,
-                                dot,
-                                routines<float>,
-                                routines<double>,
-                                rounded_routines,
-                                Bf16Order::pairs,
-                                false,
-                                integer_routines,
-                                ranged_routines,
-                                byte_routines};
+const Kernels kernels_avx512 = table_of("avx512", false);
 }  // namespace recurra

@@ -12,15 +12,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512_bf16;
-const Kernels kernels_avx512_bf16 = {"avx512_bf16",
-                                     lanes,
-                                     dot,
-                                     routines<float>,
-                                     routines<double>,
-                                     rounded_routines,
-                                     Bf16Order::pairs,
-                                     true,
-                                     integer_routines,
-                                     ranged_routines,
-                                     byte_routines};
+const Kernels kernels_avx512_bf16 = table_of("avx512_bf16", true);
 }  // namespace recurra

@@ -15,15 +15,5 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512_vnni;
-const Kernels kernels_avx512_vnni = {"avx512_vnni",
-                                     lanes,
-                                     dot,
-                                     routines<float>,
-                                     routines<double>,
-                                     rounded_routines,
-                                     Bf16Order::pairs,
-                                     false,
-                                     integer_routines,
-                                     ranged_routines,
-                                     byte_routines};
+const Kernels kernels_avx512_vnni = table_of("avx512_vnni", false);
 }  // namespace recurra

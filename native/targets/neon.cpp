@@ -12,15 +12,5 @@
 
 namespace recurra {
 extern const Kernels kernels_neon;
-const Kernels kernels_neon = {"neon",
-                              lanes,
-                              dot,
-                              routines<float>,
-                              routines<double>,
-                              rounded_routines,
-                              Bf16Order::pairs,
-                              false,
-                              integer_routines,
-                              ranged_routines,
-                              byte_routines};
+const Kernels kernels_neon = table_of("neon", false);
 }  // namespace recurra

@@ -10,15 +10,5 @@
 
 namespace recurra {
 extern const Kernels kernels_portable;
-const Kernels kernels_portable = {"portable",
-                                  lanes,
-                                  dot,
-                                  routines<float>,
-                                  routines<double>,
-                                  rounded_routines,
-                                  Bf16Order::pairs,
-                                  false,
-                                  integer_routines,
-                                  ranged_routines,
-                                  byte_routines};
+const Kernels kernels_portable = table_of("portable", false);
 }  // namespace recurra

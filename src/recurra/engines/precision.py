@@ -47,7 +47,8 @@ def products(dtype: DType, compute: Products | None = None) -> Products:
     """The operands of native code's products of arrays of this dtype.
 
     They are bfloat16 for arrays of bfloat16, and for those of float32 where that is asked for, if the processor has
-    instructions for it; without them float32 is faster. All processors multiply int8, where that is asked for.
+    instructions for it; without them float32 is faster. All processors multiply int8 and uint8, where these are asked
+    for.
 
     Args:
         dtype: of the arrays.

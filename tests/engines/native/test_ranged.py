@@ -94,8 +94,9 @@ def test_special_numbers():
         got = step(rows, np.zeros((5, 4), np.float32), W, U)
         np.testing.assert_array_equal(np.isnan(got).all(1), np.arange(5) == 2)
         np.testing.assert_allclose(got[[0, 1, 3, 4]], width, rtol=1e-6)
-    for value in (np.inf, -np.inf, 3e38, 1e-38, 1e-44):
-        step(np.full((1, 4), value, np.float32), h, np.eye(4, dtype=np.float32), U)  # no crash
+    for value, expected in ((3e38, 3e38), (1e-30, 1e-30), (1e-38, 0), (1e-44, 0), (np.inf, np.nan), (-np.inf, np.nan)):
+        got = step(np.full((1, 4), value, np.float32), h, np.eye(4, dtype=np.float32), U)
+        np.testing.assert_allclose(got, np.full((1, 4), expected, np.float32), rtol=1e-6)
 
 
 def test_it_has_no_gradients_and_float64_is_not_rounded():

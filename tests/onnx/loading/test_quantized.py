@@ -9,6 +9,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 import recurra
 from benchmarks import graphs
+from recurra.errors import OnnxError
 from recurra.graph.operators import quantized_recurrent
 from tests.onnx.models import loaded, model_of
 
@@ -155,6 +156,30 @@ def test_weights_that_products_of_bytes_do_not_take(options, tmp_path, monkeypat
     for _ in range(3):  # the first runs are not settled
         for result, value in zip(model.run(None, inputs), expected, strict=True):
             np.testing.assert_allclose(result, value, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("number", "shape", "message"),
+    [
+        (
+            2,
+            (5,),
+            r"W and R must be \(num_directions=1, input_size or hidden_size, 4\*hidden_size\).*got .* and \(5,\)",
+        ),
+        (1, (3, 16), r"W and R must be .*; got \(3, 16\) and \(1, 4, 16\)"),
+        (8, (), r"W_scale must be float32 \(num_directions=1\) or .*4\*hidden_size=16\); got float32 \(\)"),
+        (10, (1, 7), r"R_scale must be float32 .*; got float32 \(1, 7\)"),
+    ],
+)
+def test_weights_of_wrong_shapes_are_named(number, shape, message, tmp_path):
+    shapes = {1: (1, 3, 16), 2: (1, 4, 16), 8: (1,), 9: (1,), 10: (1,), 11: (1,), number: shape}
+    weights = {f"w{n}": np.ones(s, F if n in (8, 10) else np.int8) for n, s in shapes.items()}
+    inputs = ["x", *(f"w{n}" if n in shapes else "" for n in range(1, 12))]
+    node = helper.make_node("DynamicQuantizeLSTM", inputs, ["y"], domain="com.microsoft", hidden_size=4)
+    model = model_of([node], {"x": (F, ["T", 1, 3])}, {"y": (F, ["T", 1, 1, 4])}, weights)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    with pytest.raises(OnnxError, match=message):
+        loaded(model, tmp_path)
 
 
 def whole(*shape, dtype=np.uint8, seed=0):

@@ -59,7 +59,7 @@ class QuantizedLayer(RecurrentLayer):
         """The program of each direction, with these weights."""
         if W is None or R is None or W_scale is None or R_scale is None:
             raise ValueError("W, R and their scales are needed")
-        hidden = self._check_quantized(W, R, B, P)
+        hidden = self._check_quantized(W, R, B, P, W_scale, R_scale)
         centred = {
             name: [
                 Centred.of(each, None if zero is None else zero[number], -1).values for number, each in enumerate(all_)
@@ -90,18 +90,26 @@ class QuantizedLayer(RecurrentLayer):
             programs.append(PackedProgram(program, parameters, Sizes(inputs, hidden), is_reverse, compute))
         return programs
 
-    def _check_quantized(self, W: Array, R: Array, B: Array | None, P: Array | None) -> int:
+    def _check_quantized(
+        self, W: Array, R: Array, B: Array | None, P: Array | None, W_scale: Array, R_scale: Array
+    ) -> int:
         """Check the shapes of weights, and return the number of features of a state."""
-        count, hidden = len(self.reverse), int(R.shape[1])
+        count, hidden = len(self.reverse), int(R.shape[1]) if R.ndim == 3 else 0
         wide = (count, 4 * hidden)
         if (self.hidden_size or hidden) != hidden or W.ndim != 3 or W.shape[::2] != wide or R.shape[::2] != wide:
             raise ValueError(
                 f"W and R must be (num_directions={count}, input_size or hidden_size, 4*hidden_size) with "
-                f"hidden_size={self.hidden_size or hidden}; got {W.shape} and {R.shape}"
+                f"hidden_size={self.hidden_size or hidden or 'any'}; got {W.shape} and {R.shape}"
             )
         for name, value, width in (("B", B, 8), ("P", P, 3)):
             if value is not None and value.shape != (count, width * hidden):
                 raise ValueError(f"{name} must be (num_directions={count}, {width}*hidden_size); got {value.shape}")
+        for name, scale in (("W_scale", W_scale), ("R_scale", R_scale)):
+            if scale.shape not in ((count,), wide) or scale.dtype != np.float32:
+                raise ValueError(
+                    f"{name} must be float32 (num_directions={count}) or (num_directions={count}, 4*hidden_size="
+                    f"{4 * hidden}); got {scale.dtype} {scale.shape}"
+                )
         return hidden
 
 
