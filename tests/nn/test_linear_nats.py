@@ -32,6 +32,7 @@ def of_torch(tensors, targets):
 @pytest.mark.parametrize("rows", [0, 1, 7, 50])
 def test_numbers_of_torch(dtype, rows, piece, monkeypatch):
     monkeypatch.setattr(module, "_PIECE", piece)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     tensors, targets = problem(rows, 23, dtype=dtype)
     expected = of_torch(tensors, targets)
     workspace = Workspace()
