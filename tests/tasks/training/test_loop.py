@@ -55,6 +55,11 @@ def test_the_rate_falls_along_a_cosine() -> None:
     assert rates_of(replace(SETTINGS, epochs=2)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_rate_stays_and_falls_in_the_last_fifth() -> None:
+    expected = [0.1] * 17 + [0.1 * (1 - math.sqrt(k / 4)) for k in (1, 2, 3)]
+    assert rates_of(replace(SETTINGS, epochs=5, schedule="wsd")) == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_rate_rises_and_is_constant() -> None:
     expected = [0.025, 0.05, 0.075, 0.1, 0.1, 0.1, 0.1, 0.1]
     settings = replace(SETTINGS, epochs=2, schedule="constant", warmup=4)

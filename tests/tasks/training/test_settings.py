@@ -13,7 +13,7 @@ from recurra.tasks.training.settings import TrainingSettings
     ("change", "message"),
     [
         ({"optimizer": "lion"}, "--optimizer must be one of adamw, adam, sgd, asgd"),
-        ({"schedule": "linear"}, "--schedule must be one of cosine, plateau, constant"),
+        ({"schedule": "linear"}, "--schedule must be one of cosine, wsd, plateau, constant"),
         ({"precision": "float16"}, "--precision must be one of auto, float32, bfloat16"),
         ({"lr": 0.0}, "--lr"),
         ({"lr": math.nan}, "--lr"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from recurra.tasks import checks
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "asgd")
-SCHEDULES = ("cosine", "plateau", "constant")
+SCHEDULES = ("cosine", "wsd", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 # Adam's steps are about as large as the rate; SGD's are the rate times a gradient, whose norm is at most `clip`.
@@ -26,8 +26,10 @@ class TrainingSettings:
             2018, algorithm 1).
         lr: the learning rate at the start, after the warm-up. By default 0.008 for adam and adamw, 5 for sgd and asgd.
         weight_decay: the decay of weights per unit of learning rate (adamw), or the factor of an L2 penalty (others).
-        schedule: ``cosine``: the rate falls along half a cosine (Loshchilov & Hutter 2017); ``plateau``: it is divided
-            by 4 at each evaluation that is no improvement; ``constant``.
+        schedule: ``cosine``: the rate falls along half a cosine (Loshchilov & Hutter 2017); ``wsd``: it stays for four
+            fifths of the budget, and falls to zero in the last as one minus a square root (warm-up, stable, decay: Hu
+            et al. 2024; Hägele et al. 2024); ``plateau``: it is divided by 4 at each evaluation that is no improvement;
+            ``constant``.
         warmup: the number of updates over which the rate rises linearly from zero.
         clip: the largest norm of all gradients together (Pascanu et al. 2013); infinity does not clip.
         clip_value: the largest absolute value of a gradient's element, clipped before the norm; infinity does not clip.
