@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "arm_features.h"
 #include "probe.h"
 #include "tile_permission.h"
 
@@ -21,11 +22,20 @@ extern const Kernels kernels_avx512_vnni;
 #ifdef RECURRA_HAS_AVX512
 extern const Kernels kernels_avx512;
 #endif
+#ifdef RECURRA_HAS_AVX_VNNI
+extern const Kernels kernels_avx_vnni;
+#endif
 #ifdef RECURRA_HAS_AVX2
 extern const Kernels kernels_avx2;
 #endif
 #ifdef RECURRA_HAS_AMX_EMULATED
 extern const Kernels kernels_amx_emulated;
+#endif
+#ifdef RECURRA_HAS_NEON_BF16
+extern const Kernels kernels_neon_bf16;
+#endif
+#ifdef RECURRA_HAS_NEON_DOT
+extern const Kernels kernels_neon_dot;
 #endif
 #ifdef RECURRA_HAS_NEON
 extern const Kernels kernels_neon;
@@ -58,11 +68,20 @@ const std::vector<Target>& targets() {
 #ifdef RECURRA_HAS_AVX512
       {kernels_avx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}},
 #endif
+#ifdef RECURRA_HAS_AVX_VNNI
+      {kernels_avx_vnni, {"avx2", "fma", "avxvnni"}},
+#endif
 #ifdef RECURRA_HAS_AVX2
       {kernels_avx2, {"avx2", "fma"}},
 #endif
 #ifdef RECURRA_HAS_AMX_EMULATED
       {kernels_amx_emulated, {"avx2", "fma"}},  // behind AVX2: for tests, which name it
+#endif
+#ifdef RECURRA_HAS_NEON_BF16
+      {kernels_neon_bf16, {"neon", "dotprod", "bf16", "i8mm"}},
+#endif
+#ifdef RECURRA_HAS_NEON_DOT
+      {kernels_neon_dot, {"neon", "dotprod"}},
 #endif
 #ifdef RECURRA_HAS_NEON
       {kernels_neon, {"neon"}},
@@ -128,13 +147,19 @@ const std::vector<Feature>& cpu_features() {
         RECURRA_FEATURE("avx512vl"),
         RECURRA_FEATURE("avx512bf16"),
         RECURRA_FEATURE("avx512vnni"),
+        RECURRA_FEATURE("avxvnni"),
         {"amx-tile", has_tiles},
         {"amx-bf16", has_tiles && has_bf16_tiles()},
         {"amx-int8", has_tiles && has_byte_tiles()},
     };
 #undef RECURRA_FEATURE
 #elif defined(__aarch64__)
-    return std::vector<Feature>{{"neon", true}};  // part of the architecture
+    return std::vector<Feature>{
+        {"neon", true},  // part of the architecture
+        {"dotprod", has_arm_feature(ArmFeature::dotprod)},
+        {"bf16", has_arm_feature(ArmFeature::bf16)},
+        {"i8mm", has_arm_feature(ArmFeature::i8mm)},
+    };
 #else
     return std::vector<Feature>{};
 #endif

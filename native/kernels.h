@@ -217,9 +217,12 @@ struct IntegerRoutines {
   void (*round_sums)(std::uint8_t* out, std::size_t n, const Scaling& sums, float zero, bool is_signed);
 };
 
-// The order in which products of bfloat16 are added to a sum (docs/numerics.md): pairs of k one after the other, of each
-// pair the second first; or in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones.
-enum class Bf16Order : std::uint8_t { pairs, blocks };
+// The order in which products of bfloat16 are added to a sum (docs/numerics.md).
+enum class Bf16Order : std::uint8_t {
+  pairs,   // pairs of k one after the other, of each pair the second first
+  blocks,  // in blocks of 32 k, in each of which the sum of the odd ones is added to that of the even ones
+  dots     // pairs of k one after the other, each of which is added up first; both additions round to odd
+};
 
 struct Kernels {
   const char* name;   // of the target, as RECURRA_ISA spells it

@@ -153,7 +153,11 @@ constexpr Routines<float> bf16_routines = with_tiles(rounded_routines);
 constexpr Bf16Order bf16_order = Bf16Order::blocks;
 #else
 constexpr Routines<float> bf16_routines = rounded_routines;
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+constexpr Bf16Order bf16_order = Bf16Order::dots;
+#else
 constexpr Bf16Order bf16_order = Bf16Order::pairs;
+#endif
 #endif
 
 // The table of a target.

@@ -9,7 +9,8 @@
 typedef unsigned char Bytes __attribute__((vector_size(RECURRA_LANES)));
 typedef short Shorts __attribute__((vector_size(RECURRA_LANES * 4)));
 
-#if defined(__AVX512VNNI__) || defined(RECURRA_EMULATES_VNNI)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD) || defined(RECURRA_EMULATES_VNNI)
+#define RECURRA_FOUR_PRODUCTS            // one step multiplies and adds up the four numbers of a word
 constexpr std::size_t row_parts = 1;     // words of a row for each word of a column
 constexpr std::size_t integer_rows = 6;  // of a tile
 #else
@@ -43,25 +44,41 @@ inline Words add_pairs(Words sum, std::uint32_t row, Shorts column) {
 inline Shorts even_numbers(Words column) { return (Shorts)(((Shorts)column << 8) >> 8); }
 inline Shorts odd_numbers(Words column) { return (Shorts)((Shorts)column >> 8); }
 
-// Adds, to each lane of a sum, the products of the four numbers of a row's word and those of a column's word.
+#ifdef RECURRA_FOUR_PRODUCTS
+// Adds, to each lane of a sum, the products of four unsigned numbers and four signed ones.
+inline Words add_four_products(Words sum, Words whole, Words integers) {
 #if defined(__AVX512VNNI__)
-inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t, Words column) {
-  return (Words)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi32((int)*row), (__m512i)column);
-}
-#elif defined(RECURRA_EMULATES_VNNI)
-inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t, Words column) {
+  return (Words)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)whole, (__m512i)integers);
+#elif defined(__AVXVNNI__)
+  return (Words)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)whole, (__m256i)integers);
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+  return (Words)vusdotq_s32((int32x4_t)sum, (uint8x16_t)whole, (int8x16_t)integers);
+#elif defined(__ARM_FEATURE_DOTPROD)
+  // Both sides are signed here: 128 goes to and fro, as two times 64.
+  const int8x16_t half = vdupq_n_s8(64), less = (int8x16_t)(whole ^ 0x80808080u);
+  int32x4_t total = vdotq_s32((int32x4_t)sum, less, (int8x16_t)integers);
+  for (int i = 0; i < 2; ++i) total = vdotq_s32(total, half, (int8x16_t)integers);
+  return (Words)total;
+#else
   for (std::size_t l = 0; l < lanes; ++l) {
     for (int j = 0; j < 4; ++j) {
-      sum[l] += (std::uint32_t)((int)(*row >> 8 * j & 0xffu) * (int)(signed char)(column[l] >> 8 * j & 0xffu));
+      sum[l] += (std::uint32_t)((int)(whole[l] >> 8 * j & 0xffu) * (int)(signed char)(integers[l] >> 8 * j & 0xffu));
     }
   }
   return sum;
-}
-#else
-inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
-  return add_pairs(add_pairs(sum, row[0], even_numbers(column)), row[odd], odd_numbers(column));
+#endif
 }
 #endif
+
+// Adds, to each lane of a sum, the products of the four numbers of a row's word and those of a column's word.
+inline Words add_integers(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+#ifdef RECURRA_FOUR_PRODUCTS
+  (void)odd;
+  return add_four_products(sum, Words{} + *row, column);
+#else
+  return add_pairs(add_pairs(sum, row[0], even_numbers(column)), row[odd], odd_numbers(column));
+#endif
+}
 
 // Stores a vector of words of a row, in the parts that add_integers() takes.
 inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
@@ -73,7 +90,7 @@ inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
   }
 }
 
-#if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_EMULATES_VNNI)
+#if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_FOUR_PRODUCTS)
 // Rounded numbers of rows are from -127 to 127, as magnitudes and as they are: with the sign moved to the column's, the
 // sum of two products fits into 16 bits, so that four are one instruction more.
 constexpr std::uint32_t offset = 0;
@@ -96,6 +113,20 @@ inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
   store((float*)row, (Floats)_mm256_abs_epi8((__m256i)numbers));
   store((float*)(row + odd), (Floats)numbers);
 }
+#elif defined(__ARM_FEATURE_DOTPROD)
+// Numbers of both sides are signed as they are.
+constexpr std::uint32_t offset = 0;
+constexpr bool has_narrow = false;
+
+inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t, Words column) {
+  return (Words)vdotq_s32((int32x4_t)sum, (int8x16_t)(Words{} + *row), (int8x16_t)column);
+}
+
+inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
+  return add_rounded(sum, row, odd, column);
+}
+
+inline void store_rounded(std::uint32_t* row, std::size_t, Words numbers) { store((float*)row, (Floats)numbers); }
 #else
 constexpr std::uint32_t offset = 128;
 constexpr bool has_narrow = false;
@@ -191,6 +222,10 @@ inline Words words_of_bytes(const Words* numbers) {
 #elif defined(__SSE2__) && RECURRA_LANES == 4
   return (Words)_mm_packs_epi16(_mm_packs_epi32((__m128i)numbers[0], (__m128i)numbers[1]),
                                 _mm_packs_epi32((__m128i)numbers[2], (__m128i)numbers[3]));
+#elif defined(__aarch64__)
+  const uint16x8_t low = vuzp1q_u16((uint16x8_t)numbers[0], (uint16x8_t)numbers[1]);
+  const uint16x8_t high = vuzp1q_u16((uint16x8_t)numbers[2], (uint16x8_t)numbers[3]);
+  return (Words)vuzp1q_u8((uint8x16_t)low, (uint8x16_t)high);
 #else
   Bytes parts[4];
   RECURRA_UNROLL

@@ -18,29 +18,16 @@ inline Words pairs_of_bytes(Words column, std::uint32_t) { return column; }
 constexpr bool has_pairs_of_bytes = false;
 #endif
 
-#if defined(__AVX512VNNI__) || defined(RECURRA_EMULATES_VNNI)
-constexpr bool has_four_products = true;
-#else
-constexpr bool has_four_products = false;
-#endif
-
 // The words of a filter for each word of a window.
 constexpr std::size_t filter_parts(bool is_narrow) {
-  return has_four_products || (is_narrow && has_pairs_of_bytes) ? 1 : 2;
+  return row_parts == 1 || (is_narrow && has_pairs_of_bytes) ? 1 : 2;
 }
 
 // Adds, to each lane of a sum, the products of the numbers of a column's word and those of a filter.
 template <bool Narrow>
 inline Words add_filtered(Words sum, const std::uint32_t* filter, Words column) {
-#if defined(__AVX512VNNI__)
-  return (Words)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)column, _mm512_set1_epi32((int)*filter));
-#elif defined(RECURRA_EMULATES_VNNI)
-  for (std::size_t l = 0; l < lanes; ++l) {
-    for (int j = 0; j < 4; ++j) {
-      sum[l] += (std::uint32_t)((int)(column[l] >> 8 * j & 0xffu) * (int)(signed char)(*filter >> 8 * j & 0xffu));
-    }
-  }
-  return sum;
+#ifdef RECURRA_FOUR_PRODUCTS
+  return add_four_products(sum, column, Words{} + *filter);
 #else
   if constexpr (Narrow && has_pairs_of_bytes) {
     return add_pairs(sum, 0x00010001u, (Shorts)pairs_of_bytes(column, *filter));

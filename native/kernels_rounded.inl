@@ -2,8 +2,9 @@
 //
 // A word holds two numbers of consecutive k, or of consecutive rows: the first in its lower half. A word's products are
 // added to a sum one after the other, the upper half's first, as AVX512_BF16 and AMX do. A product of two bfloat16 is
-// exact in float32, so every target gives the same bits, be its addition fused or not. Numbers are rounded to nearest,
-// ties to even; subnormal ones become zeros of their sign.
+// exact in float32, so every such target gives the same bits, be its addition fused or not. ARM's instruction adds the
+// two products to each other first, and rounds to odd. Numbers are rounded to nearest, ties to even; subnormal ones
+// become zeros of their sign.
 
 constexpr std::size_t chain_words = chain / 2;
 
@@ -17,6 +18,19 @@ inline std::uint32_t rounded_bits(float x) {
   return (bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u;
 }
 
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+// Subnormal numbers become zeros of their sign: the processor's conversion would round them.
+inline float32x4_t without_subnormals(Floats x) {
+  const Words is_normal = (Words)(((Words)x & 0x7f800000u) != 0u);
+  return (float32x4_t)((Words)x & (is_normal | 0x80000000u));
+}
+
+// The words of the numbers of two vectors, beside each other.
+inline Words rounded_numbers(Floats first, Floats second) {
+  return (Words)vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(without_subnormals(first)), without_subnormals(second));
+}
+#endif
+
 // Lane by lane, the words of two numbers.
 inline Words rounded_words(Floats first, Floats second) {
 #if defined(__AVX512BF16__)
@@ -25,6 +39,8 @@ inline Words rounded_words(Floats first, Floats second) {
   __m512i index;
   __builtin_memcpy(&index, order, sizeof index);
   return (Words)_mm512_permutexvar_epi16(index, (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  return (Words)vzip1q_u16((uint16x8_t)rounded_numbers(first, first), (uint16x8_t)rounded_numbers(second, second));
 #else
   Words words;
   for (std::size_t l = 0; l < lanes; ++l) words[l] = rounded_bits(first[l]) >> 16 | rounded_bits(second[l]);
@@ -43,6 +59,11 @@ inline void round_row(std::uint32_t* words, const float* row, std::size_t length
     _mm512_mask_storeu_epi32(words + i / 2, (__mmask16)((1u << (low + high + 1) / 2) - 1u), (__m512i)both);
   }
 #else
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  for (; i + 2 * lanes <= length; i += 2 * lanes) {
+    store((float*)words + i / 2, (Floats)rounded_numbers(load(row + i), load(row + i + lanes)));
+  }
+#endif
   for (; i + 1 < length; i += 2) words[i / 2] = rounded_bits(row[i]) >> 16 | rounded_bits(row[i + 1]);
   if (i < length) words[i / 2] = rounded_bits(row[i]) >> 16;
 #endif
@@ -52,6 +73,8 @@ inline void round_row(std::uint32_t* words, const float* row, std::size_t length
 inline Floats add_products(Floats sum, Words a, Words b) {
 #if defined(__AVX512BF16__)
   return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  return (Floats)vbfdotq_f32((float32x4_t)sum, (bfloat16x8_t)a, (bfloat16x8_t)b);
 #else
   sum += (Floats)(a & 0xffff0000u) * (Floats)(b & 0xffff0000u);
   sum += (Floats)(a << 16) * (Floats)(b << 16);

@@ -73,6 +73,34 @@ float in_blocks(const float* a, const float* b, std::size_t step_a, std::size_t 
   return sum;
 }
 
+// The sum, rounded to odd: of the two nearest numbers the one whose last bit is set, where the sum is not exact.
+float added_to_odd(float a, float b) {
+  const float sum = a + b, of_b = sum - a, of_a = sum - of_b;
+  const float left = (a - of_a) + (b - of_b);  // exact (Knuth, The Art of Computer Programming 2, 4.2.2)
+  std::uint32_t bits;
+  std::memcpy(&bits, &sum, sizeof bits);
+  if (left == 0.0f || (bits & 1u) != 0) return sum;
+  return std::nextafter(sum, left > 0.0f ? HUGE_VALF : -HUGE_VALF);
+}
+
+float in_dots(const float* a, const float* b, std::size_t step_a, std::size_t step_b, std::size_t n) {
+  float sum = 0;
+  for (std::size_t k = 0; k < n; k += 2) {
+    const float second = k + 1 < n ? a[(k + 1) * step_a] * b[(k + 1) * step_b] : 0.0f;
+    sum = added_to_odd(sum, added_to_odd(a[k * step_a] * b[k * step_b], second));
+  }
+  return sum;
+}
+
+Order order_of(Bf16Order order) {
+  switch (order) {
+    case Bf16Order::pairs: return in_pairs;
+    case Bf16Order::blocks: return in_blocks;
+    case Bf16Order::dots: return in_dots;
+  }
+  return nullptr;
+}
+
 // The sum of chains of this length, added to what it begins with.
 float chains(Order order, std::size_t length, float sum, const float* a, const float* b, std::size_t step_a,
              std::size_t step_b, std::size_t n) {
@@ -286,7 +314,7 @@ bool adds_outer_products(const Routines<float>& r, Order order, std::size_t leng
 
 std::string fault_of(const Kernels& kernels) {
   const FlushSubnormals flush;
-  const Order order = kernels.bf16_order == Bf16Order::pairs ? in_pairs : in_blocks;
+  const Order order = order_of(kernels.bf16_order);
   std::string faults;
   const auto note = [&](bool is_right, const char* text) {
     if (!is_right) faults += (faults.empty() ? "" : ", ") + std::string(text);

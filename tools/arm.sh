@@ -103,10 +103,20 @@ print(f"hypothesis {hypothesis.__version__}; native module by {_native.compiler(
 PYTHON
 }
 
+# Checks that older processors run the sets that they have: this one has no dot products, the next no bfloat16.
+check_older_processors() {
+  local choice
+  for choice in cortex-a57:neon cortex-a76:neon_dot max:neon_bf16; do
+    [[ $(QEMU_CPU=${choice%:*} "$python" -c 'from recurra import _native; print(_native.active_isa())') == "${choice#*:}" ]] ||
+      { echo "a ${choice%:*} does not run ${choice#*:}" >&2; exit 1; }
+  done
+}
+
 check
 fetch_debian
 make_environment
 build_module
 versions
+check_older_processors
 mapfile -t tests < tools/arm/tests
 PATH=$tools/for_arm:$PATH "$python" -m pytest -c tools/arm/pytest.ini --rootdir=. -q -n "$(nproc)" "${tests[@]}" "$@"

@@ -1,8 +1,8 @@
 // AVX2 with fused multiply-add: x86-64 since 2013.
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "avx2.cpp must be compiled with -mavx2 -mfma"
-#elif defined(__AVX512F__)
-#error "avx2.cpp must be compiled without AVX-512: CPUs that lack it run this code"
+#elif defined(__AVX512F__) || defined(__AVXVNNI__)
+#error "avx2.cpp must be compiled without AVX-512 and AVX-VNNI: CPUs that lack them run this code"
 #endif
 
 #define RECURRA_LANES 8

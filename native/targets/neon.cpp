@@ -1,8 +1,8 @@
 // NEON with fused multiply-add: every 64-bit ARM CPU.
 #if !defined(__aarch64__) || !defined(__ARM_NEON)
 #error "neon.cpp must be compiled for aarch64"
-#elif defined(__ARM_FEATURE_SVE)
-#error "neon.cpp must be compiled without SVE: CPUs that lack it run this code"
+#elif defined(__ARM_FEATURE_DOTPROD) || defined(__ARM_FEATURE_SVE)
+#error "neon.cpp must be compiled without dotprod and SVE: CPUs that lack them run this code"
 #endif
 
 #define RECURRA_LANES 4

@@ -24,12 +24,12 @@ FLAGS = {
 ARCHITECTURE = _native.cpu()["architecture"]
 ON_X86 = ARCHITECTURE == "x86_64"
 BY_ARCHITECTURE = {
-    "x86_64": ["amx_bf16", "avx512_bf16", "avx512_vnni", "avx512", "avx2", "portable"],
-    "aarch64": ["neon"],
+    "x86_64": ["amx_bf16", "avx512_bf16", "avx512_vnni", "avx512", "avx_vnni", "avx2", "portable"],
+    "aarch64": ["neon_bf16", "neon_dot", "neon"],
 }
 BUILT = BY_ARCHITECTURE.get(ARCHITECTURE, ["portable"])
 FOR_TESTS = "amx_emulated"  # of x86-64, and no part of wheels
-DISPATCH = ("dispatch", "probe", "tile_permission")  # the sources that choose a target
+DISPATCH = ("dispatch", "probe", "tile_permission", "arm_features")  # the sources that choose a target
 COMPILER = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=fast"]
 
 

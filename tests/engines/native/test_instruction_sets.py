@@ -10,7 +10,10 @@ import pytest
 from recurra import _native
 
 ROOT = Path(__file__).parents[3]
-WIDTHS = {"amx_bf16": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+WIDTHS = {
+    "amx_bf16": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx_vnni": 8, "avx2": 8,
+    "neon_bf16": 4, "neon_dot": 4, "neon": 4, "portable": 4,
+}  # fmt: skip
 ACTIVE = _native.active_isa()
 CHOSEN = {
     "tests/engines/native/test_results.py": "test_cells or test_projections or test_no_time or (test_random and 5-)",

@@ -28,8 +28,8 @@ from tests.engines.native.compiling import (
 )  # fmt: skip
 
 LANES = {
-    "amx_bf16": 16, "amx_emulated": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx2": 8, "neon": 4,
-    "portable": 4,
+    "amx_bf16": 16, "amx_emulated": 16, "avx512_bf16": 16, "avx512_vnni": 16, "avx512": 16, "avx_vnni": 8, "avx2": 8,
+    "neon_bf16": 4, "neon_dot": 4, "neon": 4, "portable": 4,
 }  # fmt: skip
 PYTHON = "nanobind"  # occurs in headers that need Python's headers
 
@@ -75,6 +75,7 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert supported[-1] == BUILT[-1], "which every CPU runs"
     features = set(_native.cpu()["features"])
     assert ("avx2" in supported) == ({"avx2", "fma"} <= features)
+    assert ("avx_vnni" in supported) == ({"avx2", "fma", "avxvnni"} <= features)
     wide = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"}
     assert ("avx512" in supported) == (wide <= features)
     assert ("avx512_vnni" in supported) == (wide | {"avx512vnni"} <= features)
@@ -82,6 +83,8 @@ def test_supported_are_those_whose_features_the_cpu_has() -> None:
     assert ("amx_bf16" in supported) == (
         wide | {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8"} <= features
     )
+    assert ("neon_dot" in supported) == ("dotprod" in features)
+    assert ("neon_bf16" in supported) == ({"dotprod", "bf16", "i8mm"} <= features)
 
 
 def test_the_fastest_supported_is_the_default() -> None:
@@ -216,7 +219,12 @@ def test_a_target_exports_its_table_and_nothing_else(isa: str, optimisation: str
 
 @pytest.mark.parametrize("isa", _native.built_isas())
 def test_a_target_refuses_another_ones_flags(isa: str) -> None:
-    wider = {"portable": ["-mavx2"] if ON_X86 else ["-D__AVX__"], "neon": ["-march=armv8.2-a+sve"]}
+    wider = {
+        "portable": ["-mavx2"] if ON_X86 else ["-D__AVX__"],
+        "neon": ["-march=armv8.2-a+dotprod"],
+        "neon_dot": ["-march=armv8.2-a+dotprod+i8mm"],
+        "neon_bf16": ["-march=armv8.2-a+dotprod+bf16+i8mm+sve"],
+    }
     done = build("-fsyntax-only", "-Wfatal-errors", *wider.get(isa, []), NATIVE / "targets" / f"{isa}.cpp")
     assert done.returncode != 0
     assert f"{isa}.cpp must be compiled with" in done.stderr
@@ -281,5 +289,6 @@ def test_on_a_cpu_without_any_feature(tmp_path: Path) -> None:
             "avx512bf16, avx512vnni, fma, amx-tile, amx-bf16, amx-int8; "
             "unset it, or set it to one of: portable"
         )
-    else:
-        assert output == f"{BUILT[0]} -> {BUILT[0]}"
+    else:  # where features are asked for otherwise
+        supported = [isa for isa in targets if isa in _native.supported_isas()]
+        assert output.startswith(" ".join(supported) + " -> ")
