@@ -56,7 +56,7 @@ fetch_debian() {
 }
 
 # Makes an environment whose interpreter is a script that starts Debian's Python, which takes the script for itself. Debian
-# 12 has no package of safetensors, so its wheel is installed.
+# 12 has no package of safetensors and an older hypothesis, so their wheels are installed.
 make_environment() {
   if [[ -e $venv/complete && ! constraints.txt -nt $venv/complete ]]; then return; fi
   rm -rf "$venv" "$tools"
@@ -67,7 +67,7 @@ make_environment() {
   python3 -m venv "$tools"
   "$tools/bin/python" -m pip install --quiet cmake nanobind
   "$tools/bin/python" -m pip install --quiet --no-deps --only-binary :all: --platform manylinux2014_aarch64 \
-    --python-version 3.11 --target "$venv/lib/python3.11/site-packages" safetensors
+    --python-version 3.11 --target "$venv/lib/python3.11/site-packages" safetensors hypothesis
   mkdir "$tools/for_arm" # the tests call a compiler by these names
   ln -s "$(command -v $compiler-g++)" "$tools/for_arm/g++"
   ln -s "$(command -v $compiler-nm)" "$tools/for_arm/nm"
@@ -119,4 +119,9 @@ build_module
 versions
 check_older_processors
 mapfile -t tests < tools/arm/tests
-PATH=$tools/for_arm:$PATH "$python" -m pytest -c tools/arm/pytest.ini --rootdir=. -q -n "$(nproc)" "${tests[@]}" "$@"
+PATH=$tools/for_arm:$PATH
+run_tests() { "$python" -m pytest -c tools/arm/pytest.ini --rootdir=. -q -n "$(nproc)" "$@"; }
+for isa in neon_dot neon; do
+  RECURRA_ISA=$isa run_tests tests/engines/native/test_{rounding,integers,ranged}.py
+done
+run_tests "${tests[@]}" "$@"

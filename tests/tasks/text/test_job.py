@@ -44,6 +44,18 @@ def test_there_and_back(small_text: str, small_settings: TextSettings, tmp_path:
     assert measured.perplexity < measured.vocabulary / 2
 
 
+def test_models_of_many_words_begin_with_their_frequencies(small_settings: TextSettings) -> None:
+    words = [f"w{n}" for n in range(10_000)]
+    text = " ".join(["w7"] * 500 + words)
+    for level, begins in (("word", True), ("char", False)):
+        job = TextJob(make_corpus(text, "w1 w2 " * 50, replace(small_settings, level=level, min_count=1)), small_settings)
+        vocabulary, probabilities = job.corpus.vocabulary, job.model.output.bias.detach().exp()
+        assert (float(probabilities.sum()) == pytest.approx(1, rel=1e-5)) == begins
+        if begins:
+            often, once = (int(vocabulary.encode(word)[0]) for word in ("w7", "w8"))
+            assert float(probabilities[often] / probabilities[once]) == pytest.approx(502 / 2, rel=1e-4)
+
+
 def test_the_same_seed_gives_the_same_run(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
     files = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

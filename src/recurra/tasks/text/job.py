@@ -22,6 +22,7 @@ from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.dropout_defaults import passes_of, with_dropout
+from recurra.tasks.text.encoded import TokenSource
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.text.token_model import (
@@ -41,6 +42,7 @@ from recurra.tasks.training.processes import OneProcess, Processes
 # Without gradients a token takes about a third of the time, and long windows are cheaper. So a window of an evaluation
 # takes as long as an update, and a signal is noticed after it as soon.
 MEASURED_WINDOWS = 3
+COUNTED = 10_000_000  # tokens, of which the frequencies are taken
 
 _logger = logging.getLogger("recurra")
 
@@ -87,6 +89,7 @@ class TextJob:
         self.settings = settings = replace(settings, model=with_dropout(settings.model, passes))
         torch.manual_seed(settings.seed)
         self.model = build(len(vocabulary), settings.model).to(processes.device)
+        self.model.begin_with(_counts(ids, len(vocabulary)))
         self._state: StackState = None
         self._order: Sequence[int] = ()
 
@@ -179,6 +182,11 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
         raise RunError(f"{processes.count} processes need as many lanes of text, and there are {lanes}: start fewer")
     rank, count = processes.rank, processes.count
     return range(lanes * rank // count, lanes * (rank + 1) // count)
+
+
+def _counts(tokens: TokenSource, vocabulary: int) -> Tensor:
+    """How often each token occurs in a text, or at the beginning of a long one."""
+    return torch.from_numpy(np.bincount(tokens[:COUNTED], minlength=vocabulary))
 
 
 def create_text_run(

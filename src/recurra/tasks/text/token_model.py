@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -74,6 +75,19 @@ class TokenModel(Stack):
             nn.init.zeros_(self.output.bias)
         self._workspace = Workspace()
         self._sampled = settings.sampled if settings.sampled < vocabulary else 0
+
+    @torch.no_grad()
+    def begin_with(self, counts: Tensor) -> None:
+        """Begin with the frequencies of tokens as the probabilities of all states, where there are many tokens.
+
+        Biases would learn them first, which takes hundreds of steps, and the longer the rarer a token is.
+
+        Args:
+            counts: how often each token occurs, ``(V,)``.
+        """
+        if isinstance(self.output, nn.Linear) and len(counts) >= MANY_TOKENS:
+            seen = counts.double() + 1  # none has the probability zero
+            self.output.bias.copy_((seen / seen.sum()).log())
 
     def nats(
         self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
