@@ -48,7 +48,9 @@ def test_models_of_many_words_begin_with_their_frequencies(small_settings: TextS
     words = [f"w{n}" for n in range(10_000)]
     text = " ".join(["w7"] * 500 + words)
     for level, begins in (("word", True), ("char", False)):
-        job = TextJob(make_corpus(text, "w1 w2 " * 50, replace(small_settings, level=level, min_count=1)), small_settings)
+        job = TextJob(
+            make_corpus(text, "w1 w2 " * 50, replace(small_settings, level=level, min_count=1)), small_settings
+        )
         vocabulary, probabilities = job.corpus.vocabulary, job.model.output.bias.detach().exp()
         assert (float(probabilities.sum()) == pytest.approx(1, rel=1e-5)) == begins
         if begins:

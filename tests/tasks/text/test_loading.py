@@ -50,6 +50,7 @@ FORMS = [
     {"tied": True, "embedding": 4, "layers": 1},
     {"variational": True, "embedding_dropout": 0.1},
     {"weight_drop": 0.5, "variational": True},
+    {"input_dropout": 0.5},
     {"cutoffs": (3, 6), "hidden": 32},
 ]
 

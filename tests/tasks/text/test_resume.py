@@ -21,7 +21,14 @@ KINDS = {
     "words": {"level": "word", "min_count": 1},
     "bytes": {"level": "byte"},
     "regularised": {
-        "model": {"layers": 2, "dropout": 0.3, "variational": True, "weight_drop": 0.3, "embedding_dropout": 0.2}
+        "model": {
+            "layers": 2,
+            "dropout": 0.3,
+            "variational": True,
+            "weight_drop": 0.3,
+            "embedding_dropout": 0.2,
+            "input_dropout": 0.1,
+        }
     },
     "tied, accumulated": {"model": {"tied": True, "embedding": 7}, "training": {"accumulate": 3}},
     "averaged": {"training": {"optimizer": "asgd", "lr": 3.0, "evaluate_every": 3, "schedule": "constant"}},

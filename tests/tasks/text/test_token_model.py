@@ -178,6 +178,17 @@ def test_variational_layers_have_a_mask_each() -> None:
         "Embedding", "VariationalDropout", *["Recurrent", "VariationalDropout"] * 3, "Linear",
     ]  # fmt: skip
     assert [part.p for part in model if isinstance(part, VariationalDropout)] == [0.3] * 4
+    other = build(11, ModelSettings(hidden=8, variational=True, dropout=0.3, input_dropout=0.1))
+    assert [part.p for part in other if isinstance(part, VariationalDropout)] == [0.1, 0.3]
+
+
+def test_the_embedding_s_output_is_dropped_if_asked() -> None:
+    models = [build(11, ModelSettings(hidden=8, dropout=0.3, input_dropout=p)) for p in (None, 0.0, 0.2)]
+    assert [[part.p for part in model if isinstance(part, torch.nn.Dropout)] for model in models] == [
+        [0.3],
+        [0.3],
+        [0.2, 0.3],
+    ]
 
 
 @pytest.mark.parametrize(

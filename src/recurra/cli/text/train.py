@@ -68,6 +68,9 @@ def train(
     variational: Annotated[
         bool, typer.Option("--variational", help="Drop the same at all steps of a window.")
     ] = _Model.variational,
+    input_dropout: Annotated[
+        float | None, typer.Option(help="Of the embedding's output; by default none, with --variational --dropout.")
+    ] = None,
     embedding_dropout: Annotated[float, typer.Option(help="Of a token, for a window.")] = _Model.embedding_dropout,
     weight_drop: Annotated[
         float | None, typer.Option(help="Of a weight between states; by default half of --dropout's default.")

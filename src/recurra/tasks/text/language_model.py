@@ -53,6 +53,8 @@ class LanguageModel:
         dropout: the probability of dropping an output between layers and before the output's linear map. Default: the
             more, the more often the text will be read.
         variational: whether these masks are the same at all steps of a window.
+        input_dropout: the probability of dropping an output of the embedding. Default 0; with `variational` that of
+            `dropout`.
         embedding_dropout: the probability of dropping a token from the embedding, for a window.
         weight_drop: the probability of dropping a weight between states, for a window. Default: half of the default of
             `dropout`; zero where that is given.
@@ -84,6 +86,7 @@ class LanguageModel:
         tied: bool = _Model.tied,
         dropout: float | None = None,
         variational: bool = _Model.variational,
+        input_dropout: float | None = None,
         embedding_dropout: float = _Model.embedding_dropout,
         weight_drop: float | None = None,
         cutoffs: Sequence[int] = (),
@@ -105,6 +108,7 @@ class LanguageModel:
                 tied=tied,
                 dropout=dropout,
                 variational=variational,
+                input_dropout=input_dropout,
                 embedding_dropout=embedding_dropout,
                 weight_drop=weight_drop,
                 cutoffs=tuple(cutoffs),

@@ -35,6 +35,8 @@ class ModelSettings:
             without these drops nothing.
         variational: whether these masks, and one on the embedding's output, are the same at every step of a window
             (Gal & Ghahramani 2016).
+        input_dropout: the probability of dropping an output of the embedding (Zaremba et al. 2014; Merity et al. 2018,
+            section 4.3). None stands for zero, and with `variational` for `dropout`.
         embedding_dropout: the probability of dropping a token's whole row of the embedding for a window (Gal &
             Ghahramani 2016; Merity et al. 2018, section 4.3).
         weight_drop: the probability of dropping a weight between states for a window (Wan et al. 2013; Merity et al.
@@ -52,6 +54,7 @@ class ModelSettings:
     tied: bool = False
     dropout: float | None = None
     variational: bool = False
+    input_dropout: float | None = None
     embedding_dropout: float = 0.0
     weight_drop: float | None = None
     cutoffs: tuple[int, ...] = ()
@@ -76,9 +79,10 @@ class ModelSettings:
         if self.embedding is not None:
             checks.whole("--embedding", self.embedding)
         checks.probability("--embedding-dropout", self.embedding_dropout)
-        for option, value in (("--dropout", self.dropout), ("--weight-drop", self.weight_drop)):
+        optional = {"dropout": self.dropout, "input-dropout": self.input_dropout, "weight-drop": self.weight_drop}
+        for option, value in optional.items():
             if value is not None:
-                checks.probability(option, value)
+                checks.probability(f"--{option}", value)
         checks.whole("--sampled", self.sampled, least=0)
         if self.sampled and self.cutoffs:
             raise RunError("--sampled estimates a full softmax: leave out --cutoffs")

@@ -143,10 +143,12 @@ def _layers(width: int, settings: ModelSettings) -> Iterator[tuple[str, nn.Modul
     if not settings.variational:
         # This dropout is between layers; a single layer would warn that it has no effect.
         between = dropout if layers > 1 else 0.0
+        if settings.input_dropout:
+            yield "input_dropout", nn.Dropout(settings.input_dropout)
         yield "recurrent", _recurrent(width, settings, layers, between)
         yield "dropout", nn.Dropout(dropout)
         return
-    yield "embedding_dropout", VariationalDropout(dropout)
+    yield "input_dropout", VariationalDropout(dropout if settings.input_dropout is None else settings.input_dropout)
     for layer in range(layers):
         recurrent = _recurrent(width, settings)
         width = recurrent.output_size
