@@ -14,7 +14,7 @@ from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
 
 # Settings that runs of older versions lack, with what these did.
-_ADDED = {"sampled": 0}
+_ADDED = {"sampled": 0, "input_dropout": None}
 _ADDED_TO_TEXT = {"encoding": DEFAULT}
 
 
