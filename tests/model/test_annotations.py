@@ -10,7 +10,8 @@ from recurra.model.quantize import quantize
 from recurra.series.autoregressive.recipe import AutoregressiveRecipe
 from recurra.series.frequency import Frequency
 from recurra.vocabulary import Vocabulary
-from tests.model import museum
+from tests.model.museum import descriptions, forecasters
+from tests.model.museum.exhibits import changed, opened, spoken
 from tests.runtime.forecasters import forecaster, recipe
 from tests.runtime.models import described, linear
 
@@ -31,7 +32,7 @@ def test_files_from_before_annotations_are_read(level, tmp_path):
     """Such files have the vocabulary, or null, as a field of its own."""
     tokens = {"char": "ab", "word": "a <eos>"}
     vocabulary = None if level is None else {"level": level, "tokens": tokens[level]}
-    (tmp_path / "m").write_bytes(museum.before_annotations(museum.spoken(), vocabulary))
+    (tmp_path / "m").write_bytes(descriptions.before_annotations(spoken(), vocabulary))
     found = read(tmp_path / "m")
     if level is None:
         assert found.annotations == {}
@@ -41,16 +42,16 @@ def test_files_from_before_annotations_are_read(level, tmp_path):
         assert found.vocabulary.tokens == ("<unk>", *(tokens[level] if level == "char" else ("a", "<eos>")))
         assert runtime.load(tmp_path / "m").vocabulary.level == level
     write(found, tmp_path / "again")
-    _, description, _ = museum.opened((tmp_path / "again").read_bytes())
+    _, description, _ = opened((tmp_path / "again").read_bytes())
     assert description["annotations"] == ({} if level is None else {"vocabulary": vocabulary})
     assert "vocabulary" not in description
 
 
 def test_what_the_museum_damages_is_read_whole(tmp_path):
-    (tmp_path / "m").write_bytes(museum.forecaster())
-    assert runtime.load_forecaster(tmp_path / "m").recipe == museum.RECIPE
-    (tmp_path / "m").write_bytes(museum.autoregressive())
-    assert runtime.load_forecaster(tmp_path / "m").recipe == museum.STEPS
+    (tmp_path / "m").write_bytes(forecasters.forecaster())
+    assert runtime.load_forecaster(tmp_path / "m").recipe == forecasters.RECIPE
+    (tmp_path / "m").write_bytes(forecasters.autoregressive())
+    assert runtime.load_forecaster(tmp_path / "m").recipe == forecasters.STEPS
 
 
 def test_an_unknown_annotation_is_refused_by_name(tmp_path):
@@ -58,7 +59,7 @@ def test_an_unknown_annotation_is_refused_by_name(tmp_path):
     known = ", ".join(sorted(ANNOTATIONS))
     with pytest.raises(FileFormatError, match=f"annotation 'licence' is not known; known are {known}"):
         Description(made.root, made.weights, {"licence": "mine"})
-    (tmp_path / "m").write_bytes(museum.changed(("annotations", "licence"), {}))
+    (tmp_path / "m").write_bytes(changed(("annotations", "licence"), {}))
     with pytest.raises(FileFormatError, match="annotation 'licence' is not known"):
         read(tmp_path / "m")
 

@@ -16,6 +16,8 @@ from recurra.model import read
 from recurra.model.file import read_weights
 from recurra.model.safetensors import unpack
 from tests.model import museum
+from tests.model.museum.exhibits import bytes_of, changed, closed, entry, framed, opened
+from tests.runtime.models import described, linear
 
 # Calls and returns of functions, which are the same on slow machines; a million are some 0.1 s. What C code does in one
 # call is not counted: it must end within the seconds of processor time.
@@ -104,7 +106,7 @@ def test_memory(tmp_path):
     for number, build in enumerate(museum.EXHIBITS.values()):
         (tmp_path / f"{number:03}").write_bytes(build())
     with (tmp_path / "large").open("wb") as file:
-        file.write(museum.framed({"a": museum.entry("I8", (2**33,), (0, 2**33))}))
+        file.write(framed({"a": entry("I8", (2**33,), (0, 2**33))}))
         file.truncate(file.tell() + 2**33)
     found = subprocess.run(
         [sys.executable, "-c", _WATCHER, str(tmp_path)],
@@ -116,7 +118,7 @@ def test_memory(tmp_path):
 
 
 def test_a_file_cut_at_every_byte(tmp_path):
-    data = museum.bytes_of(museum.described(museum.linear(2, 1)))
+    data = bytes_of(described(linear(2, 1)))
     for length in range(len(data)):
         refusal(put(tmp_path, data[:length]))
     assert read(put(tmp_path, data)).weights.keys() == {"weight", "bias"}
@@ -124,7 +126,7 @@ def test_a_file_cut_at_every_byte(tmp_path):
 
 def test_a_file_with_every_byte_changed(tmp_path):
     """Most of these files are refused; the others have other numbers, or another name that nobody reads."""
-    data = museum.bytes_of(museum.described(museum.linear(2, 1)))
+    data = bytes_of(described(linear(2, 1)))
     refused = 0
     for place in range(len(data)):
         for bits in (1, 0x80, 0xFF):
@@ -156,7 +158,7 @@ def test_what_is_no_file(load, tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path):
-    path = put(tmp_path, museum.bytes_of(museum.described(museum.linear(500, 500))))
+    path = put(tmp_path, bytes_of(described(linear(500, 500))))
 
     def cut(tensors, metadata):
         os.truncate(path, path.stat().st_size - 1)
@@ -168,10 +170,10 @@ def test_a_file_that_changes_while_it_is_read(tmp_path):
 def test_a_name_that_torch_uses_is_refused_where_torch_is(tmp_path):
     nn = pytest.importorskip("recurra.nn")
     for name in ("forward", "training", "_parameters", "0"):
-        path = put(tmp_path, museum.changed(("model", "parts", 0, 0), name))
+        path = put(tmp_path, changed(("model", "parts", 0, 0), name))
         if name == "0":
             nn.load(path)
         else:
-            header, description, body = museum.opened(path.read_bytes())
+            header, description, body = opened(path.read_bytes())
             header = {key.replace("0.", f"{name}.", 1): each for key, each in header.items() if key != "__metadata__"}
-            assert name in refusal(put(tmp_path, museum.closed(header, description, body)), nn.load)
+            assert name in refusal(put(tmp_path, closed(header, description, body)), nn.load)
