@@ -54,7 +54,7 @@ inline Words add_four_products(Words sum, Words whole, Words integers) {
 #elif defined(__ARM_FEATURE_MATMUL_INT8)
   return (Words)vusdotq_s32((int32x4_t)sum, (uint8x16_t)whole, (int8x16_t)integers);
 #elif defined(__ARM_FEATURE_DOTPROD)
-  // Both sides are signed here: 128 goes to and fro, as two times 64.
+  // Both sides are signed here, so 128 is taken from one and its products are added again, as 64 twice.
   const int8x16_t half = vdupq_n_s8(64), less = (int8x16_t)(whole ^ 0x80808080u);
   int32x4_t total = vdotq_s32((int32x4_t)sum, less, (int8x16_t)integers);
   for (int i = 0; i < 2; ++i) total = vdotq_s32(total, half, (int8x16_t)integers);

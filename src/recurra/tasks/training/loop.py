@@ -14,6 +14,7 @@ from torch import Tensor
 from recurra.errors import RunError
 from recurra.tasks.run import RunFolder
 from recurra.tasks.training.checkpoint import TrainingCheckpoint, grouped, read_checkpoint
+from recurra.tasks.training.claim import claimed
 from recurra.tasks.training.clock import Clock, Journal
 from recurra.tasks.training.events import Callback, Evaluation, Step, TrainingOutcome
 from recurra.tasks.training.generators import generator_states, restore_generators
@@ -60,11 +61,13 @@ def fit(
         warn: gets a line if a checkpoint or metrics cannot be written. Default: the log.
 
     Raises:
-        RunError: the loss is no longer a number; the checkpoint cannot be read; or the model cannot be written.
+        RunError: the loss is no longer a number; the checkpoint cannot be read; the model cannot be written; or another
+            process trains this run.
     """
     settings.check()
-    with Interrupts() as interrupts:
-        training = _Training(job, settings, run, callbacks, processes or OneProcess(), interrupts, warn)
+    processes = processes or OneProcess()
+    with Interrupts() as interrupts, claimed(run, processes):
+        training = _Training(job, settings, run, callbacks, processes, interrupts, warn)
         if resumes and (run is None or run.has_begun()):
             training.resume()
             if training.progress.is_finished:
