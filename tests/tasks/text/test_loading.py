@@ -24,7 +24,8 @@ from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.text.token_model import build, nats
 from recurra.vocabulary import Vocabulary
 from tests.cells.representatives import ZOO
-from tests.model import museum
+from tests.model.museum.descriptions import before_annotations
+from tests.model.museum.exhibits import opened
 
 TEXT = "a cab, a bad cab;\n"
 VOCABULARY = Vocabulary.of(TEXT, "char")
@@ -159,8 +160,8 @@ def test_a_run_from_before_annotations(tmp_path: Path) -> None:
     run = made(tmp_path)
     path = run / "model.safetensors"
     before = score(load_model(run), TEXT)
-    _, description, _ = museum.opened(path.read_bytes())
-    path.write_bytes(museum.before_annotations(path.read_bytes(), description["annotations"]["vocabulary"]))
+    _, description, _ = opened(path.read_bytes())
+    path.write_bytes(before_annotations(path.read_bytes(), description["annotations"]["vocabulary"]))
     model = load_model(run)
     assert model.vocabulary == VOCABULARY
     assert np.array_equal(score(model, TEXT).nats, before.nats)
