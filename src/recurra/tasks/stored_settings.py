@@ -35,18 +35,23 @@ def read_training(content: object) -> TrainingSettings:
     return read_settings("training", TrainingSettings, content)
 
 
-def read_settings(name: str, kind: type[S], content: object, **inner: Any) -> S:
+def read_settings(
+    name: str, kind: type[S], content: object, *, added: Mapping[str, object] | None = None, **inner: Any
+) -> S:
     """Read a dataclass of settings; they are not checked yet.
 
     Args:
         name: the name of the object in config.json.
         kind: the dataclass.
         content: what config.json holds.
+        added: the fields that runs of older versions lack, with what these versions did. Default: none.
         inner: the fields that lie elsewhere in config.json, and are read already.
 
     Raises:
         RunError: a field is missing, or no truth value where one is needed.
     """
+    if isinstance(content, dict):
+        content = {**(added or {}), **content}
     known = {each.name for each in fields(kind)} - set(inner)
     if not isinstance(content, dict) or set(content) != known:
         raise RunError(f"{name!r} must hold {', '.join(sorted(known))}")

@@ -102,6 +102,14 @@ def test_doctored_settings_of_the_model(tmp_path: Path, change: dict[str, object
     load_model(run / "model.safetensors")
 
 
+def test_a_run_of_before_some_settings(tmp_path: Path) -> None:
+    run, settings = made(tmp_path), asdict(SETTINGS)
+    before = score(load_model(run), TEXT).nats
+    del settings["sampled"], settings["input_dropout"]
+    doctored(run, "model", settings)
+    assert np.array_equal(score(load_model(run), TEXT).nats, before)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

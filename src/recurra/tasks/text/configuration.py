@@ -10,12 +10,11 @@ from recurra.errors import RunError
 from recurra.tasks.sources import Source, plain_source, read_source, size_of, unreadable
 from recurra.tasks.stored_settings import read_settings, read_training, training_content
 from recurra.tasks.text.encodings import DEFAULT
-from recurra.tasks.text.settings import ModelSettings, TextSettings
+from recurra.tasks.text.settings import TextSettings, model_settings
 from recurra.tasks.text.token_file import is_token_file, token_file_digest
 
 # Settings that runs of older versions lack, with what these did.
-_ADDED = {"sampled": 0, "input_dropout": None}
-_ADDED_TO_TEXT = {"encoding": DEFAULT}
+_ADDED = {"encoding": DEFAULT}
 
 
 @dataclass(frozen=True)
@@ -81,17 +80,12 @@ def read_config(config: Mapping[str, object]) -> tuple[TextSettings, Sources]:
     if not isinstance(config.get("text"), dict):
         raise RunError("'text' must hold the settings of the text")
     inner = {
-        "model": read_settings("model", ModelSettings, _complete(config.get("model"), _ADDED)),
+        "model": model_settings(config.get("model")),
         "training": read_training(config.get("training")),
     }
-    settings = read_settings("text", TextSettings, _complete(config.get("text"), _ADDED_TO_TEXT), **inner)
+    settings = read_settings("text", TextSettings, config.get("text"), added=_ADDED, **inner)
     settings.check()
     return settings, _sources(config.get("data"))
-
-
-def _complete(settings: object, added: Mapping[str, object]) -> object:
-    """Settings with those that runs of older versions lack, as these versions worked."""
-    return {**added, **settings} if isinstance(settings, dict) else settings
 
 
 def _sources(content: object) -> Sources:

@@ -185,7 +185,7 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
 
 
 def _counts(tokens: TokenSource, vocabulary: int) -> Tensor:
-    """How often each token occurs in a text, or at the beginning of a long one."""
+    """Count the occurrences of each token in a text, or in the beginning of a long one."""
     return torch.from_numpy(np.bincount(tokens[:COUNTED], minlength=vocabulary))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from recurra import cells
 from recurra.errors import RunError
 from recurra.tasks import checks
+from recurra.tasks.stored_settings import read_settings
 from recurra.tasks.text.encodings import DEFAULT, check_encoding
 from recurra.tasks.training.settings import TrainingSettings
 
@@ -16,6 +17,8 @@ MOST_CUTOFFS = 10
 DEFAULT_VOCABULARY = 1000  # tokens of a BPE: minutes of training are too few for more
 # A vocabulary of fewer tokens than the first number has by default an embedding of at most the second as its width.
 NARROW = (1000, 64), (8000, 128)
+# Settings of models that runs of older versions lack, with what these did.
+_ADDED = {"sampled": 0, "input_dropout": None}
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,8 @@ def model_settings(value: object) -> ModelSettings:
     """Read the settings of a model from a configuration.
 
     Raises:
-        RunError: a setting is missing, unknown or of the wrong type.
+        RunError: a setting is missing, unknown, of the wrong type or out of range.
     """
-    known = set(ModelSettings.__dataclass_fields__)
-    if not isinstance(value, dict) or set(value) != known:
-        raise RunError(f"'model' must hold {', '.join(sorted(known))}")
-    settings = ModelSettings(**value)
+    settings = read_settings("model", ModelSettings, value, added=_ADDED)
     settings.check()
     return settings

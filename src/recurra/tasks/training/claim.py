@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from recurra.errors import RunError
@@ -10,10 +11,8 @@ from recurra.model.file import CONFIG
 from recurra.tasks.run import RunFolder
 from recurra.tasks.training.processes import Processes
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -45,7 +44,7 @@ def _claim(run: RunFolder, held: contextlib.ExitStack) -> bool:
     """Lock the configuration's file until `held` closes; tell whether nobody else has."""
     try:
         file = held.enter_context((run.folder / CONFIG).open("rb"))
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
