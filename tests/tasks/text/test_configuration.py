@@ -40,7 +40,7 @@ def test_there_and_back(sources: Sources) -> None:
     assert read_config(through_json(TextSettings(), alone))[1] == alone
 
 
-def test_a_run_of_before_there_were_samples_of_tokens(sources: Sources) -> None:
+def test_a_run_of_before_some_settings(sources: Sources) -> None:
     content = through_json(SETTINGS, sources)
     del content["model"]["sampled"], content["model"]["input_dropout"]
     assert read_config(content) == read_config(through_json(SETTINGS, sources))
