@@ -31,7 +31,7 @@ void require_dense(const Array& array, std::initializer_list<std::int64_t> sizes
   for (std::size_t d = array.ndim(); d-- > 0;) {
     const std::int64_t size = *(sizes.begin() + d), own = static_cast<std::int64_t>(array.shape(d));
     require(size < 0 || size == own, "an array of another size");
-    require(own == 1 || array.stride(d) == stride, "an array that is not contiguous");
+    require(own == 1 || array.size() == 0 || array.stride(d) == stride, "an array that is not contiguous");
     stride *= own;
   }
 }

@@ -15,6 +15,7 @@
 #endif
 
 #include "bind_kernel.h"
+#include "bind_nats.h"
 #include "bind_steps.h"
 #include "bind_stream.h"
 #include "bind_tensors.h"
@@ -123,6 +124,7 @@ NB_MODULE(_native, m) {
   bind_steps(m);
   bind_integers(m);
   bind_bytes(m);
+  bind_nats(m);
   nb::set_leak_warnings(false);  // a process that ends early may leave kernels behind, which does no harm
   m.doc() = "The native engine's kernels, and what this machine offers them.";
   m.def(

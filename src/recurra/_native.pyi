@@ -209,6 +209,25 @@ def byte_operations_step(
 ) -> Step: ...
 def copying_step(from_: object, to: object, threads: int) -> Step: ...
 def kernel_step(kernel: Kernel, words: list[int], prepared: PreparedFloat32 | PreparedFloat64) -> Step: ...
+
+class Memory:
+    def __init__(self) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+
+def linear_nats(
+    memory: Memory,
+    hidden: object,
+    weight: object,
+    bias: object,
+    targets: object,
+    of_hidden: object,
+    of_weight: object,
+    of_bias: object,
+    most_bytes: int,
+    threads: int,
+    isa: str = "",
+) -> float: ...
 def adopt_torch(
     functions: object,
     tensor: type,

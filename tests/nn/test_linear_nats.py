@@ -1,4 +1,4 @@
-"""The fused cross-entropy gives the numbers and gradients of torch's, whatever the rows, the memory and the dtype."""
+"""The fused cross-entropy gives the numbers and gradients of torch's, whatever the rows, the memory and the engine."""
 
 import copy
 import pickle
@@ -7,8 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
+import recurra
 from recurra.nn import linear_nats as module
 from recurra.nn.linear_nats import Workspace, linear_nats
+
+
+@pytest.fixture(params=["native", "torch"], autouse=True)
+def engine(request):
+    """The engine that computes what is not rounded to bfloat16; torch's own operations stand for the second."""
+    with recurra.engine(request.param):
+        yield request.param
 
 
 def problem(rows, classes, features=6, dtype=torch.double, scale=1.0):
@@ -28,11 +36,8 @@ def of_torch(tensors, targets):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.double])
-@pytest.mark.parametrize("piece", [512, 23, 7])
 @pytest.mark.parametrize("rows", [0, 1, 7, 50])
-def test_numbers_of_torch(dtype, rows, piece, monkeypatch):
-    monkeypatch.setattr(module, "_PIECE", piece)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+def test_numbers_of_torch(dtype, rows, monkeypatch):
     tensors, targets = problem(rows, 23, dtype=dtype)
     expected = of_torch(tensors, targets)
     workspace = Workspace()
@@ -110,6 +115,34 @@ def test_auto_takes_bfloat16_where_it_pays(has_instructions, monkeypatch):
         narrow = has_instructions and classes == 20 and dtype == torch.float32
         expected = linear_nats(*tensors, targets, "bfloat16" if narrow else "float32")
         assert linear_nats(*tensors, targets, "auto") == expected
+
+
+def test_the_engine_is_the_one_that_was_asked_for(engine, monkeypatch):
+    tensors, targets = problem(7, 5)
+    called = []
+    monkeypatch.setattr(module, "_by_torch", lambda *arguments: called.append("torch") or torch.zeros(()))
+    linear_nats(*tensors, targets)
+    assert called == (["torch"] if engine == "torch" else [])
+
+
+@pytest.mark.parametrize("target", [5, -1])
+def test_a_target_that_is_no_token(target):
+    tensors, targets = problem(7, 5)
+    targets[2] = target
+    with pytest.raises((IndexError, RuntimeError), match=str(target)):
+        linear_nats(*tensors, targets)
+
+
+def test_tensors_in_any_layout():
+    (hidden, weight, bias), targets = problem(6, 9)
+    expected = of_torch([hidden, weight, bias], targets)
+    layouts = [hidden.detach().t().contiguous().t(), weight.detach().repeat(1, 2)[:, ::2], bias.detach().repeat(2)[:9]]
+    layouts[1].copy_(weight.detach())
+    layouts = [each.requires_grad_() for each in layouts]
+    assert not layouts[0].is_contiguous()
+    assert not layouts[1].is_contiguous()
+    found = with_gradients(linear_nats(*layouts, targets.repeat_interleave(2)[::2]), layouts)
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_workspace_is_reused_and_not_copied():

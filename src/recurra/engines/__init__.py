@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from recurra.compiler import Plan
+from recurra.engines.cross_entropy import LinearNats
 from recurra.engines.native import NativeEngine
 from recurra.engines.precision import compute, precision, products
 from recurra.engines.protocol import (
@@ -43,6 +44,7 @@ __all__ = [
     "Engine",
     "Kernel",
     "Layers",
+    "LinearNats",
     "Passes",
     "Result",
     "ScanSpec",
@@ -54,12 +56,15 @@ __all__ = [
     "choose",
     "compute",
     "engine",
+    "linear_nats",
     "named",
     "precision",
     "reasons",
     "reference",
     "step_maker",
 ]
+
+Found = TypeVar("Found")
 
 # In order of preference.
 ENGINES: dict[str, Engine] = {
@@ -163,12 +168,18 @@ def _refuses(engine: Engine, plan: Plan, dtype: DType, device: Device, resets: b
 
 def step_maker() -> StepMaker | None:
     """The maker of steps of the requested engine, or else of the first one that has any; None if none has."""
+    return _first(lambda each: each.step_maker())
+
+
+def linear_nats() -> LinearNats | None:
+    """The fused cross-entropy of the requested engine, or else of the first one that has any; None if none has."""
+    return _first(lambda each: each.linear_nats())
+
+
+def _first(of: Callable[[Engine], Found | None]) -> Found | None:
     name = asked()
-    for each in ENGINES.values() if name == "auto" else (ENGINES[name],):
-        maker = each.step_maker()
-        if maker is not None:
-            return maker
-    return None
+    found = (of(each) for each in (ENGINES.values() if name == "auto" else (ENGINES[name],)))
+    return next((each for each in found if each is not None), None)
 
 
 def reference() -> Engine:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
+from recurra.engines.cross_entropy import LinearNats
 from recurra.engines.steps import StepMaker
 from recurra.program import Products, Sizes
 
@@ -248,6 +249,10 @@ class Engine(ABC):
 
     def step_maker(self) -> StepMaker | None:
         """Return what makes steps of arrays that stay, for graphs. Default: None."""
+        return None
+
+    def linear_nats(self) -> LinearNats | None:
+        """Return the engine's fused cross-entropy. Default: None."""
         return None
 
 

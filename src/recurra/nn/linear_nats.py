@@ -2,7 +2,7 @@
 
 A linear map to V tokens and its cross-entropy need arrays of (rows, V) numbers several times: logits, probabilities and
 their gradients. Here one workspace holds them one after the other, some rows at a time. The gradients are computed
-there too, as the probabilities settle them up to a factor.
+there too, as the probabilities settle them up to a factor. An engine does all of that if it can, else torch.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from recurra import engines
+from recurra.engines import LinearNats
 from recurra.engines.torch_internals import has_bfloat16
 
 WORKSPACE_BYTES = 64 * 2**20
@@ -23,7 +25,6 @@ BFLOAT16_TOKENS = 10_000
 NatsAndGradients: TypeAlias = (
     "Callable[[Tensor, Tensor, Tensor | None, tuple[bool, ...]], tuple[Tensor, list[Tensor | None]]]"
 )
-_PIECE = 512  # tokens whose logits one thread computes at a time in float32: faster out of the second-level cache
 _FAINT = 1e-30  # a target's probability, below which its logarithm is computed in another way
 
 
@@ -35,6 +36,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self._bytes = torch.empty(0, dtype=torch.uint8)
+        self._of_engines: dict[type, object] = {}
 
     def take(self, rows: int, columns: int, like: Tensor) -> Tensor:
         """A matrix (rows, columns) with `like`'s dtype and device, whose elements may be anything."""
@@ -42,6 +44,13 @@ class Workspace:
         if self._bytes.numel() < size or self._bytes.device != like.device:
             self._bytes = torch.empty(size, dtype=torch.uint8, device=like.device)
         return self._bytes[:size].view(like.dtype).view(rows, columns)
+
+    def of(self, nats: LinearNats) -> object:
+        """The memory that calls of an engine's cross-entropy reuse."""
+        kept = self._of_engines.get(type(nats))
+        if kept is None:
+            kept = self._of_engines[type(nats)] = nats.memory()
+        return kept
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
         return Workspace, ()
@@ -69,6 +78,9 @@ def linear_nats(
 
     Returns:
         The sum, a scalar of the weight's dtype. It can be differentiated once.
+
+    Raises:
+        IndexError: a target is no token (RuntimeError where torch's operations compute).
     """
     how = Computation(is_bfloat16(hidden, weight, precision), workspace or Workspace())
     run = partial(_run, targets=targets, how=how)
@@ -128,18 +140,47 @@ def _run(
     how: Computation,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The sum of nats, and the wanted ones of its gradients of hidden, weight and bias."""
-    rows = _Rows(hidden.to(weight.dtype), weight, bias, how)
-    total = weight.new_zeros(())
+    dtype, hidden = hidden.dtype, hidden.to(weight.dtype)
     empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, nothing is written
     gradients = [
-        empty(each) if each is not None and is_wanted else None
+        empty(each, memory_format=torch.contiguous_format) if each is not None and is_wanted else None
         for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
     ]
+    nats = engines.linear_nats()
+    if nats is not None and not how.is_narrow and all(map(_is_plain, (hidden, weight, bias, targets))):
+        memory = how.workspace.of(nats)
+        total = weight.new_tensor(nats(memory, hidden, weight, bias, targets, gradients, WORKSPACE_BYTES))
+    else:
+        total = _by_torch(hidden, weight, bias, targets, how, gradients)
+    if gradients[0] is not None:
+        gradients[0] = gradients[0].to(dtype)
+    return total, gradients
+
+
+def _is_plain(tensor: Tensor | None) -> bool:
+    """Whether an engine can read a tensor's memory: there is none, or it is on the CPU, of no class of others."""
+    if tensor is None:
+        return True
+    readable = type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" and tensor.layout == torch.strided
+    return readable and tensor.dtype in (torch.float32, torch.float64, torch.int64)
+
+
+def _by_torch(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    how: Computation,
+    gradients: list[Tensor | None],
+) -> Tensor:
+    """The sum of nats by torch's operations; the gradients that are wanted are written."""
+    rows = _Rows(hidden, weight, bias, how)
+    total = weight.new_zeros(())
     for first, last in rows.pieces():
         total += rows.nats(first, last, targets[first:last]).sum()
-        if any(wanted):
+        if any(each is not None for each in gradients):
             rows.put_gradients(first, last, targets[first:last], gradients)
-    return total, gradients
+    return total
 
 
 class _Rows:
@@ -163,12 +204,7 @@ class _Rows:
         """The rows' cross-entropy, (rows,); the workspace then holds their probabilities."""
         hidden, weight = self.operands
         values = self.workspace[: last - first]
-        # Several threads would meet after every piece, and wait for each other on a busy machine.
-        is_alone = values.device.type == "cpu" and values.dtype == torch.float32 and torch.get_num_threads() == 1
-        piece = _PIECE if is_alone else max(1, len(weight))
-        for begin in range(0, len(weight), piece):
-            end = begin + piece
-            torch.mm(hidden[first:last], weight[begin:end].t(), out=values[:, begin:end])
+        torch.mm(hidden[first:last], weight.t(), out=values)
         if self.bias is not None:
             values += self.bias.to(values.dtype)
         torch.softmax(values, 1, out=values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from recurra.compiler import Plan
+from recurra.engines.cross_entropy import LinearNats
 from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, Stepper, StepScan
 from recurra.engines.steps import StepMaker
 from recurra.program import Products
@@ -131,3 +132,11 @@ class NativeEngine(Engine):
         from recurra.engines.native.kernel import threads
 
         return _steps_on(threads())
+
+    def linear_nats(self) -> LinearNats | None:
+        """Return the fused cross-entropy; None if native code cannot run here."""
+        if _module_refuses() is not None:
+            return None
+        from recurra.engines.native.nats import NativeLinearNats
+
+        return NativeLinearNats()

@@ -1,0 +1,100 @@
+#include "bind_nats.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "bind_arrays.h"
+#include "bind_kernel.h"
+#include "dispatch.h"
+#include "nats.h"
+
+namespace nb = nanobind;
+
+namespace recurra {
+namespace {
+
+// Memory that calls reuse; one at a time.
+struct Memory {
+  Arena arena;
+};
+
+template <class T>
+const Routines<T>& routines_of(const Kernels& kernels) {
+  if constexpr (sizeof(T) == 4) return kernels.f32;
+  else return kernels.f64;
+}
+
+void require_targets(const std::int64_t* targets, std::int64_t rows, std::int64_t classes) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    if (targets[row] < 0 || targets[row] >= classes) {
+      throw nb::index_error(("target " + std::to_string(row) + " is " + std::to_string(targets[row]) +
+                             ", which is no class: there are " + std::to_string(classes))
+                                .c_str());
+    }
+  }
+}
+
+template <class T>
+T* dense_or_null(const std::optional<Any>& array, std::initializer_list<std::int64_t> sizes) {
+  return array ? dense<T>(*array, sizes) : nullptr;
+}
+
+struct Gradients {
+  const std::optional<Any>&hidden, &weight, &bias;
+};
+
+template <class T>
+double sum_of(Memory& memory, const Constant& hidden, const Constant& weight, const std::optional<Constant>& bias,
+              const Constant& targets, const Gradients& gradients, std::int64_t most_bytes, int threads,
+              const std::string& isa) {
+  require(hidden.ndim() == 2 && weight.ndim() == 2, "hidden and weight must be matrices");
+  LinearNats<T> problem{};
+  problem.rows = static_cast<std::int64_t>(hidden.shape(0));
+  problem.features = static_cast<std::int64_t>(hidden.shape(1));
+  problem.classes = static_cast<std::int64_t>(weight.shape(0));
+  problem.hidden = dense<T>(hidden, {-1, -1});
+  problem.weight = dense<T>(weight, {-1, problem.features});
+  problem.bias = bias ? dense<T>(*bias, {problem.classes}) : nullptr;
+  problem.targets = dense<std::int64_t>(targets, {problem.rows});
+  problem.of_hidden = dense_or_null<T>(gradients.hidden, {problem.rows, problem.features});
+  problem.of_weight = dense_or_null<T>(gradients.weight, {problem.classes, problem.features});
+  problem.of_bias = dense_or_null<T>(gradients.bias, {problem.classes});
+  require(problem.classes >= 1, "no classes");
+  require(most_bytes >= 0 && threads >= 1, "no memory or threads");
+  require_targets(problem.targets, problem.rows, problem.classes);
+  const Routines<T>& routines = routines_of<T>(kernels_of(isa));
+  const nb::gil_scoped_release unlocked;
+  return linear_nats(problem, static_cast<std::size_t>(most_bytes), threads, memory.arena, routines);
+}
+
+double sum_of_nats(Memory& memory, const Constant& hidden, const Constant& weight, const std::optional<Constant>& bias,
+                   const Constant& targets, const std::optional<Any>& of_hidden, const std::optional<Any>& of_weight,
+                   const std::optional<Any>& of_bias, std::int64_t most_bytes, int threads, const std::string& isa) {
+  const auto sum = hidden.dtype() == nb::dtype<double>() ? sum_of<double> : sum_of<float>;
+  return sum(memory, hidden, weight, bias, targets, {of_hidden, of_weight, of_bias}, most_bytes, threads, isa);
+}
+
+}  // namespace
+
+void bind_nats(nb::module_& m) {
+  nb::class_<Memory>(m, "Memory", "Memory that calls reuse, one at a time. It grows with the largest of them.")
+      .def(nb::init<>())
+      .def_prop_ro("nbytes", [](const Memory& memory) { return memory.arena.bytes(); }, "Its size.");
+  m.def(
+      "linear_nats", &sum_of_nats, nb::arg("memory"), nb::arg("hidden"), nb::arg("weight"), nb::arg("bias").none(),
+      nb::arg("targets"), nb::arg("of_hidden").none(), nb::arg("of_weight").none(), nb::arg("of_bias").none(),
+      nb::arg("most_bytes"), nb::arg("threads"), nb::arg("isa") = "",
+      "The sum of the cross-entropies in nats of the logits hidden @ weight.T + bias; its gradients are written into\n"
+      "`of_hidden`, `of_weight` and `of_bias` (None: not wanted).\n\n"
+      "Takes hidden (rows, features), weight (classes, features), bias (classes) or None, and targets (rows), int64;\n"
+      "all contiguous, float32 or float64. About `most_bytes` of memory hold probabilities.\n"
+      "Raises ValueError where sizes or dtypes do not fit, IndexError where a target is no class.");
+}
+
+}  // namespace recurra
