@@ -27,6 +27,13 @@ class NativeLinearNats:
         most_bytes: int,
     ) -> float:
         """Return the sum in nats, and write gradients."""
-        given = [None if each is None else each.detach().contiguous().numpy() for each in (hidden, weight, bias)]
-        results = [None if each is None else each.numpy() for each in gradients]
-        return _native.linear_nats(memory, *given, targets.contiguous().numpy(), *results, most_bytes, threads())
+        rows, matrix, added, classes = map(_array, (hidden, weight, bias, targets))
+        of_hidden, of_weight, of_bias = map(_array, gradients)
+        return _native.linear_nats(
+            memory, rows, matrix, added, classes, of_hidden, of_weight, of_bias, most_bytes, threads()
+        )
+
+
+def _array(tensor: Any | None) -> Any | None:
+    """A contiguous array of numpy: the tensor's own memory where that is contiguous."""
+    return None if tensor is None else tensor.detach().contiguous().numpy()
