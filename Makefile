@@ -91,7 +91,7 @@ bench-zoo: $(COMPARED)
 
 # Times layers beside other processes that keep the processors busy.
 bench-load: $(COMPARED)
-	@$(BIN)/python benchmarks/load.py
+	@$(BIN)/python -m benchmarks.load
 
 $(COMPARED): $(INSTALLED)
 	@echo 'Installing the libraries to compare with into .venv; the first time takes some minutes'

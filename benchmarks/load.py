@@ -1,6 +1,6 @@
 """Times of layers beside busy processes. Prints a table in Markdown.
 
-python benchmarks/load.py [inference|training] [LSTM|GRU] …    without names: all of them
+python -m benchmarks.load [inference|training] [LSTM|GRU] …    without names: all of them
 
 Four sides take turns in each case, each in a process of its own: recurra with one thread and with two, torch.nn and
 onnxruntime with two. Each case has four rows: without busy processes, with one for each processor, with three for each
@@ -14,6 +14,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+from benchmarks.busy import Busy
 
 MODES, KINDS = ("inference", "training"), ("LSTM", "GRU")
 SHAPES = ((60, 1, 96, 160), (200, 1, 64, 256), (1, 1, 128, 512), (90, 24, 64, 192))
@@ -123,7 +125,7 @@ class Worker:
     """A process that runs one side with some number of threads."""
 
     def __init__(self, name):
-        command = [sys.executable, __file__, "work", *name.split()]
+        command = [sys.executable, "-m", "benchmarks.load", "work", *name.split()]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, case):
@@ -136,28 +138,6 @@ class Worker:
         """End the process."""
         self.process.stdin.close()
         self.process.wait()
-
-
-class Busy:
-    """Processes that keep processors busy inside of a ``with`` block."""
-
-    def __init__(self, count):
-        self.count = count
-
-    def __enter__(self):
-        # They end when the process that started them has ended, even if that was killed.
-        command = [
-            sys.executable,
-            "-c",
-            "import os\nstarter = os.getppid()\nwhile os.getppid() == starter: sum(range(99999))",
-        ]
-        self.processes = [subprocess.Popen(command) for _ in range(self.count)]
-        time.sleep(0.3)
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 def measure(workers, case, busy):

@@ -4,7 +4,7 @@ The model is the one of WikiText-2's table in docs/results.md: two LSTM layers o
 steps of 20 lanes, SGD with clipped gradients. torch's side is an embedding, nn.LSTM, nn.Linear and the cross-entropy of
 all logits. Both begin with the same weights, and their first losses are compared before anything is timed.
 
-    python benchmarks/word_steps.py --threads 1 --threads 2 [--tied] [--sampled 4000]
+    python -m benchmarks.word_steps --threads 1 --threads 2 [--tied] [--sampled 4000] [--busy 2]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.busy import Busy
 from recurra.bench.machine import machine
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.text.token_model import TokenModel
@@ -66,11 +67,31 @@ def step(model: Plain | Ours, optimizer: torch.optim.Optimizer, x: Tensor, y: Te
     return time.perf_counter() - begin
 
 
+def race(
+    sides: Sequence[Plain | Ours],
+    optimizers: Sequence[torch.optim.Optimizer],
+    x: Tensor,
+    y: Tensor,
+    threads: int,
+    rounds: int,
+) -> list[float]:
+    """The median milliseconds of each side's steps, which take turns; the first step of each is not counted."""
+    torch.set_num_threads(threads)
+    times: list[list[float]] = [[] for _ in sides]
+    for number in range(rounds + 1):
+        for side, optimizer, taken in zip(sides, optimizers, times, strict=True):
+            seconds = step(side, optimizer, x, y)
+            if number:
+                taken.append(seconds)
+    return [statistics.median(taken) * 1e3 for taken in times]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, action="append", help="threads, several times for several; default 2")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--tied", action="store_true", help="the embedding's weights are the output's")
+    parser.add_argument("--busy", type=int, default=0, help="processes that keep processors busy beside the steps")
     parser.add_argument("--sampled", type=int, default=0, help="recurra's softmax is estimated over so many words")
     given = parser.parse_args(arguments)
     torch.manual_seed(0)
@@ -85,16 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         losses = [float(side.eval().nats(x, y)) / y.numel() for side in sides]
     print(f"{machine().processor}, torch {torch.__version__}; loss {losses[0]:.5f} and {losses[1]:.5f} nats")
     optimizers = [torch.optim.SGD(side.train().parameters(), RATE) for side in sides]
-    for threads in given.threads or [2]:
-        torch.set_num_threads(threads)
-        times: list[list[float]] = [[], []]
-        for number in range(given.rounds + 1):
-            for side, optimizer, taken in zip(sides, optimizers, times, strict=True):
-                seconds = step(side, optimizer, x, y)
-                if number:
-                    taken.append(seconds)
-        mine, theirs = (statistics.median(taken) * 1e3 for taken in times)
-        print(f"{threads} threads: recurra {mine:.1f} ms, torch.nn {theirs:.1f} ms a step; x {theirs / mine:.2f}")
+    with Busy(given.busy):
+        for threads in given.threads or [2]:
+            mine, theirs = race(sides, optimizers, x, y, threads, given.rounds)
+            print(f"{threads} threads: recurra {mine:.1f} ms, torch.nn {theirs:.1f} ms a step; x {theirs / mine:.2f}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.cross_entropy import calls_of
 
 import recurra
 
@@ -77,3 +78,9 @@ def test_both_engines_train_the_same_text(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert float(re.search(r"differ by (\S+) ", told)[1]) < 1e-6
     assert float(re.search(r"torch.nn: (\S+)", told)[1]) > 0
+
+
+def test_the_sides_of_the_cross_entropy_agree():
+    ours, in_pieces, theirs = (call() for call in calls_of(50, 6, 300))
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(in_pieces, theirs)

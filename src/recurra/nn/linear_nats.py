@@ -127,7 +127,9 @@ class NatsOfLogits(torch.autograd.Function):
             hidden, weight, bias = ctx.saved_tensors
             with torch.autocast(hidden.device.type, enabled=False), torch.no_grad():
                 _, gradients = ctx.run(hidden, weight, bias, ctx.wanted)
-        return *(each if each is None else each.mul_(gradient) for each in gradients), None
+        if gradient.device.type != "cpu" or gradient.item() != 1:  # elsewhere it costs less to multiply than to look
+            gradients = [each if each is None else each.mul_(gradient) for each in gradients]
+        return *gradients, None
 
 
 def _run(
