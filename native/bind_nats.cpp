@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "bind_arrays.h"
 #include "bind_kernel.h"
@@ -40,9 +41,28 @@ void require_targets(const std::int64_t* targets, std::int64_t rows, std::int64_
   }
 }
 
-template <class T>
-T* dense_or_null(const std::optional<Any>& array, std::initializer_list<std::int64_t> sizes) {
-  return array ? dense<T>(*array, sizes) : nullptr;
+// A shape with names: "(4 rows, 3 features)".
+using Shape = std::initializer_list<std::pair<const char*, std::int64_t>>;
+
+template <class Array>
+void require_shape(const Array& array, const char* name, Shape shape) {
+  bool fits = array.ndim() == shape.size();
+  std::string wanted, found;
+  for (std::size_t d = 0; d < array.ndim(); ++d) found += (d ? ", " : "") + std::to_string(array.shape(d));
+  std::size_t d = 0;
+  for (const auto& [what, size] : shape) {
+    fits = fits && size == static_cast<std::int64_t>(array.shape(d));
+    wanted += (d++ ? ", " : "") + std::to_string(size) + " " + what;
+  }
+  if (!fits) throw std::invalid_argument(std::string(name) + " must be (" + wanted + "); got (" + found + ")");
+}
+
+// The elements of a contiguous array; null if there is none.
+template <class T, class Array>
+T* elements(const std::optional<Array>& array, const char* name, Shape shape) {
+  if (!array) return nullptr;
+  require_shape(*array, name, shape);
+  return shape.size() == 1 ? dense<T>(*array, {-1}) : dense<T>(*array, {-1, -1});
 }
 
 struct Gradients {
@@ -53,19 +73,22 @@ template <class T>
 double sum_of(Memory& memory, const Constant& hidden, const Constant& weight, const std::optional<Constant>& bias,
               const Constant& targets, const Gradients& gradients, std::int64_t most_bytes, int threads,
               const std::string& isa) {
-  require(hidden.ndim() == 2 && weight.ndim() == 2, "hidden and weight must be matrices");
+  require(hidden.ndim() == 2, "hidden must be (rows, features)");
+  require(weight.ndim() == 2, "weight must be (classes, features)");
   LinearNats<T> problem{};
   problem.rows = static_cast<std::int64_t>(hidden.shape(0));
   problem.features = static_cast<std::int64_t>(hidden.shape(1));
   problem.classes = static_cast<std::int64_t>(weight.shape(0));
-  problem.hidden = dense<T>(hidden, {-1, -1});
-  problem.weight = dense<T>(weight, {-1, problem.features});
-  problem.bias = bias ? dense<T>(*bias, {problem.classes}) : nullptr;
-  problem.targets = dense<std::int64_t>(targets, {problem.rows});
-  problem.of_hidden = dense_or_null<T>(gradients.hidden, {problem.rows, problem.features});
-  problem.of_weight = dense_or_null<T>(gradients.weight, {problem.classes, problem.features});
-  problem.of_bias = dense_or_null<T>(gradients.bias, {problem.classes});
-  require(problem.classes >= 1, "no classes");
+  const std::pair rows{"rows", problem.rows}, features{"features", problem.features},
+      classes{"classes", problem.classes};
+  problem.hidden = elements<T>(std::optional(hidden), "hidden", {rows, features});
+  problem.weight = elements<T>(std::optional(weight), "weight", {classes, features});
+  problem.bias = elements<T>(bias, "bias", {classes});
+  problem.targets = elements<std::int64_t>(std::optional(targets), "targets", {rows});
+  problem.of_hidden = elements<T>(gradients.hidden, "hidden's gradient", {rows, features});
+  problem.of_weight = elements<T>(gradients.weight, "weight's gradient", {classes, features});
+  problem.of_bias = elements<T>(gradients.bias, "bias's gradient", {classes});
+  require(problem.classes >= 1, "there are no classes");
   require(most_bytes >= 0 && threads >= 1, "no memory or threads");
   require_targets(problem.targets, problem.rows, problem.classes);
   const Routines<T>& routines = routines_of<T>(kernels_of(isa));

@@ -149,7 +149,9 @@ def _run(
         for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
     ]
     nats = engines.linear_nats()
-    if nats is not None and not how.is_narrow and all(map(_is_plain, (hidden, weight, bias, targets))):
+    dtypes = {each.dtype for each in (hidden, weight, bias) if each is not None}
+    fits = not how.is_narrow and len(dtypes) == 1 and targets.dtype == torch.int64
+    if nats is not None and fits and all(map(_is_plain, (hidden, weight, bias, targets))):
         memory = how.workspace.of(nats)
         total = weight.new_tensor(nats(memory, hidden, weight, bias, targets, gradients, WORKSPACE_BYTES))
     else:

@@ -146,13 +146,17 @@ def test_what_is_no_number_stays_none(row, classes):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"hidden": np.ones(3, np.float32)}, ValueError, "must be matrices"),
-        ({"weight": np.ones((5, 4), np.float32)}, ValueError, "another size"),
+        ({"hidden": np.ones(3, np.float32)}, ValueError, r"hidden must be \(rows, features\)"),
+        (
+            {"weight": np.ones((5, 4), np.float32)},
+            ValueError,
+            r"weight must be \(5 classes, 3 features\); got \(5, 4\)",
+        ),
         ({"weight": np.ones((5, 3))}, ValueError, "another dtype"),
         ({"weight": np.ones((0, 3), np.float32), "bias": None}, ValueError, "no classes"),
         ({"hidden": np.ones((4, 6), np.float32)[:, ::2]}, ValueError, "not contiguous"),
-        ({"bias": np.ones(4, np.float32)}, ValueError, "another size"),
-        ({"targets": np.zeros(3, np.int64)}, ValueError, "another size"),
+        ({"bias": np.ones(4, np.float32)}, ValueError, r"bias must be \(5 classes\); got \(4\)"),
+        ({"targets": np.zeros(3, np.int64)}, ValueError, r"targets must be \(4 rows\); got \(3\)"),
         ({"targets": np.zeros(4, np.int32)}, ValueError, "another dtype"),
         ({"targets": np.array([0, 5, 0, 0])}, IndexError, "target 1 is 5, which is no class: there are 5"),
         ({"targets": np.array([0, 0, 0, -1])}, IndexError, "target 3 is -1"),
@@ -170,7 +174,7 @@ def test_results_of_other_sizes_are_refused():
     problem = Problem.drawn((4, 3, 5), np.float32)
     arrays = problem.hidden, problem.weight, problem.bias, problem.targets
     for wrong in ([np.ones((4, 2), np.float32), None, None], [None, np.ones((5, 3)), None]):
-        with pytest.raises(ValueError, match="another"):
+        with pytest.raises(ValueError, match=r"hidden's gradient must be|another dtype"):
             _native.linear_nats(_native.Memory(), *arrays, *wrong, MOST_BYTES, 1)
     for most_bytes, threads in ((-1, 1), (0, 0)):
         with pytest.raises(ValueError, match="no memory or threads"):

@@ -36,4 +36,4 @@ class NativeLinearNats:
 
 def _array(tensor: Any | None) -> Any | None:
     """A contiguous array of numpy: the tensor's own memory where that is contiguous."""
-    return None if tensor is None else tensor.detach().contiguous().numpy()
+    return None if tensor is None else tensor.detach().resolve_neg().contiguous().numpy()
