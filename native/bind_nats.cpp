@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,9 +21,10 @@ namespace nb = nanobind;
 namespace recurra {
 namespace {
 
-// Memory that calls reuse; one at a time.
+// Memory that calls reuse, one at a time: others wait.
 struct Memory {
   Arena arena;
+  std::mutex mine;
 };
 
 template <class T>
@@ -93,6 +95,7 @@ double sum_of(Memory& memory, const Constant& hidden, const Constant& weight, co
   require_targets(problem.targets, problem.rows, problem.classes);
   const Routines<T>& routines = routines_of<T>(kernels_of(isa));
   const nb::gil_scoped_release unlocked;
+  const std::lock_guard<std::mutex> lock(memory.mine);
   return linear_nats(problem, static_cast<std::size_t>(most_bytes), threads, memory.arena, routines);
 }
 
@@ -106,7 +109,8 @@ double sum_of_nats(Memory& memory, const Constant& hidden, const Constant& weigh
 }  // namespace
 
 void bind_nats(nb::module_& m) {
-  nb::class_<Memory>(m, "Memory", "Memory that calls reuse, one at a time. It grows with the largest of them.")
+  nb::class_<Memory>(m, "Memory",
+                     "Memory that calls reuse, one at a time; others wait. It grows with the largest of them.")
       .def(nb::init<>())
       .def_prop_ro("nbytes", [](const Memory& memory) { return memory.arena.bytes(); }, "Its size.");
   m.def(

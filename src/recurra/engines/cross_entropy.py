@@ -27,7 +27,7 @@ class LinearNats(Protocol):
         """Return the sum in nats, and write gradients. Bits do not depend on the number of threads.
 
         Args:
-            memory: of :meth:`memory`.
+            memory: of :meth:`memory`; of several callers at once, one computes.
             hidden: (rows, features), float32 or float64, as are all but targets.
             weight: (classes, features).
             bias: (classes,), or None for zeros.

@@ -1,5 +1,6 @@
 """The fused cross-entropy in native code: the numbers of float64, on every instruction set and number of threads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_memory_is_reused():
         _native.linear_nats(*arrays, most_bytes, 1)
         sizes.append(memory.nbytes)
     assert sizes[0] == sizes[1] < 400_000 < 100 * 3000 * 4 < sizes[2] == sizes[3]
+
+
+def test_callers_share_memory():
+    """One call at a time uses it, although the sizes differ."""
+    problems = [Problem.drawn((60, 5, classes), np.float32) for classes in (40, 3000)] * 3
+    memory, expected = _native.Memory(), [problem.run()[0] for problem in problems]
+
+    def total(problem):
+        arrays = problem.hidden, problem.weight, problem.bias, problem.targets
+        return [_native.linear_nats(memory, *arrays, None, None, None, MOST_BYTES, 2) for _ in range(20)]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(total, problems)) == [[each] * 20 for each in expected]
 
 
 def test_classes_that_are_ruled_out():
