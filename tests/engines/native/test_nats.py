@@ -14,7 +14,7 @@ DTYPES = {np.float32: 2e-5, np.float64: 1e-12}  # the largest error, relative to
 MOST_BYTES = 64 * 2**20
 # Rows, features and classes: one block and several, fewer than a vector; groups of rows; parts of many classes.
 SHAPES = [(1, 1, 1), (7, 5, 23), (50, 16, 128), (50, 17, 129), (3, 200, 1000), (1030, 8, 70), (530, 33, 300)]
-SHAPES += [(40, 24, 2049), (300, 9, 5000)]
+SHAPES += [(40, 24, 2049), (300, 9, 5000), (5, 0, 7)]
 
 
 @dataclass
