@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from recurra.cli.time_left import TimeLeft
 from recurra.errors import EquationError, RecurraError
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Reporter:
         self.item = item
         self.bar: Progress | None = None
         self._last_line = time.monotonic()
+        self._time_left = TimeLeft()
         if self.console.is_terminal:
             columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, console=self.console, transient=True)
@@ -161,7 +163,7 @@ class Reporter:
         speed = f"{step.items_per_second:,.0f} {self.item}s/s"
         text = f"epoch {step.epoch}, step {step.step}, loss {step.loss:.3f}, {speed}"
         if step.fraction > 0:
-            text += f", {_duration(step.seconds / step.fraction - step.seconds)} left"
+            text += f", {_duration(self._time_left.estimate(step.seconds, step.fraction))} left"
         self.progress(step.fraction, text)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
