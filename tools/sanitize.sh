@@ -23,7 +23,7 @@ threads() {
     flags+=("-DRECURRA_HAS_${isa^^}")
     objects+=("$build/$isa.o")
   done
-  "$cxx" "${flags[@]}" native/tests/pool_test.cpp native/{pool,executor,quantized,check,code,dispatch,probe,tile_permission}.cpp "${objects[@]}" -pthread \
+  "$cxx" "${flags[@]}" native/tests/pool_test.cpp native/{pool,executor,nats,quantized,check,code,dispatch,probe,tile_permission}.cpp "${objects[@]}" -pthread \
     -o "$build/pool_test"
   # Without address randomisation, as older runtimes of the sanitizer do not know the memory layout of newer kernels.
   TSAN_OPTIONS=halt_on_error=1 setarch -R "$build/pool_test"

@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../code.h"
 #include "../dispatch.h"
 #include "../executor.h"
+#include "../nats.h"
 #include "../payoff.h"
 #include "../pool.h"
 #include "../processors.h"
@@ -328,6 +330,47 @@ void executors(int rounds) {
   }
 }
 
+// The cross-entropy by parts of the classes, and by groups of rows, with all gradients: threads change no bit.
+void cross_entropies(int rounds) {
+  struct Loss {
+    double sum;
+    std::vector<float> of_hidden, of_weight, of_bias;
+    bool operator==(const Loss&) const = default;
+  };
+  const auto loss = [](std::int64_t rows, std::int64_t classes, int threads) {
+    const std::int64_t features = 9;
+    unsigned state = 1;
+    const auto drawn = [&](std::int64_t size) {
+      std::vector<float> numbers(static_cast<std::size_t>(size));
+      for (float& v : numbers) v = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) / (1 << 24) - 0.5f;
+      return numbers;
+    };
+    const std::vector<float> hidden = drawn(rows * features), weight = drawn(classes * features), bias = drawn(classes);
+    std::vector<std::int64_t> targets(static_cast<std::size_t>(rows));
+    for (std::size_t row = 0; row < targets.size(); ++row) targets[row] = static_cast<std::int64_t>(row * 7) % classes;
+    Loss made{0, hidden, weight, bias};
+    const recurra::LinearNats<float> problem{rows,
+                                             features,
+                                             classes,
+                                             hidden.data(),
+                                             weight.data(),
+                                             bias.data(),
+                                             targets.data(),
+                                             made.of_hidden.data(),
+                                             made.of_weight.data(),
+                                             made.of_bias.data()};
+    recurra::Arena memory;
+    made.sum = recurra::linear_nats(problem, 1 << 20, threads, memory, recurra::active_kernels().f32);
+    return made;
+  };
+  for (const auto& [rows, classes] : {std::pair{300, 3000}, std::pair{1100, 60}}) {
+    const Loss expected = loss(rows, classes, 1);
+    for (int round = 0; round < rounds; ++round) {
+      require(loss(rows, classes, 2 + round % 7) == expected, "a cross-entropy differs");
+    }
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -341,5 +384,6 @@ int main(int count, char** arguments) {
   modes(5 * rounds);
   failures(50 * rounds);
   executors(rounds);
+  cross_entropies(rounds);
   std::puts("pool_test: all well");
 }

@@ -18,7 +18,7 @@ class TimeLeft:
         """The seconds left.
 
         Args:
-            seconds: the time since the start, of all sittings together; it grows from call to call.
+            seconds: the time since the start, of all sittings together.
             fraction: the used part of the budget, above 0 and up to 1.
         """
         past = self._past

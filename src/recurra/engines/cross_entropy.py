@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-Memory = Any  # what calls of one engine reuse, one at a time
+Memory = Any  # that calls of one engine reuse
 
 
 class LinearNats(Protocol):
@@ -27,7 +27,7 @@ class LinearNats(Protocol):
         """Return the sum in nats, and write gradients. Bits do not depend on the number of threads.
 
         Args:
-            memory: of :meth:`memory`; of several callers at once, one computes.
+            memory: of :meth:`memory`; a second caller waits for the first.
             hidden: (rows, features), float32 or float64, as are all but targets.
             weight: (classes, features).
             bias: (classes,), or None for zeros.
@@ -37,4 +37,5 @@ class LinearNats(Protocol):
 
         Raises:
             IndexError: a target is no class.
+            ValueError: sizes do not fit; the message names the dimensions.
         """

@@ -142,8 +142,8 @@ def _run(
     how: Computation,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The sum of nats, and the wanted ones of its gradients of hidden, weight and bias."""
-    dtype, hidden = hidden.dtype, hidden.to(weight.dtype)
-    empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, nothing is written
+    hidden = hidden.to(weight.dtype)
+    empty = torch.empty_like if len(hidden) else torch.zeros_like  # without rows, torch's operations write nothing
     gradients = [
         empty(each, memory_format=torch.contiguous_format) if each is not None and is_wanted else None
         for each, is_wanted in zip((hidden, weight, bias), wanted, strict=True)
@@ -156,13 +156,11 @@ def _run(
         total = weight.new_tensor(nats(memory, hidden, weight, bias, targets, gradients, WORKSPACE_BYTES))
     else:
         total = _by_torch(hidden, weight, bias, targets, how, gradients)
-    if gradients[0] is not None:
-        gradients[0] = gradients[0].to(dtype)
     return total, gradients
 
 
 def _is_plain(tensor: Tensor | None) -> bool:
-    """Whether an engine can read a tensor's memory: there is none, or it is on the CPU, of no class of others."""
+    """Whether an engine can read a tensor's memory: it is None, or a tensor or parameter on the CPU, not a subclass."""
     if tensor is None:
         return True
     readable = type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" and tensor.layout == torch.strided

@@ -28,7 +28,7 @@ class NativeLinearNats:
     ) -> float:
         """Return the sum in nats, and write gradients."""
         rows, matrix, added, classes = map(_array, (hidden, weight, bias, targets))
-        of_hidden, of_weight, of_bias = map(_array, gradients)
+        of_hidden, of_weight, of_bias = (None if each is None else each.numpy() for each in gradients)
         return _native.linear_nats(
             memory, rows, matrix, added, classes, of_hidden, of_weight, of_bias, most_bytes, threads()
         )
