@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 
-RECENT = 120.0  # seconds whose pace counts
+RECENT = 600.0  # seconds whose pace counts: evaluations take their share of them
 LEAST = 10.0  # seconds of this sitting before which the pace of the whole training counts
 
 
 class TimeLeft:
-    """An estimate by the pace of the last two minutes, as machines get busy, and runs go on elsewhere."""
+    """An estimate by the pace of the last ten minutes, as machines get busy, and runs go on elsewhere."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, float]] = deque()
