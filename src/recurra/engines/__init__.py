@@ -24,11 +24,11 @@ from recurra.engines.protocol import (
     Passes,
     Result,
     ScanSpec,
-    Stepper,
     StepScan,
     Wishes,
 )
 from recurra.engines.reference import ReferenceEngine
+from recurra.engines.stepper import Stepper
 from recurra.engines.steps import StepMaker
 from recurra.engines.triton import TritonEngine
 from recurra.engines.vendor import VendorEngine

@@ -6,7 +6,7 @@ An engine needs two classes with two methods each:
 - ``Kernel.forward`` runs the plan over sequences, and ``Kernel.backward`` returns the gradients.
 
 All other methods are optional: faster ways to do the same, each with a default. Their results follow in the second half
-of this file: ``Passes``, ``Direct``, ``Layers`` and ``Stepper``; those of ``step_maker`` are in ``steps.py``.
+of this file: ``Passes``, ``Direct`` and ``Layers``; or they have files of their own, as ``Stepper`` in ``stepper.py``.
 
 In shapes, T is the number of steps, batch the number of sequences, and input or size a number of features. *steps*
 stands for (T, batch) in a dense batch, and for (rows) in a packed one.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from recurra.compiler import Plan
 from recurra.engines.cross_entropy import LinearNats
+from recurra.engines.stepper import Stepper
 from recurra.engines.steps import StepMaker
 from recurra.program import Products, Sizes
 
@@ -426,28 +427,3 @@ class StepScan:
     parameters: Sequence[Array]
     packed: object
     masks: Sequence[tuple[int, float]]
-
-
-class Stepper(Protocol):
-    """Runs a number of sequences one step at a time, and holds their states."""
-
-    def step(self, x: Any) -> Array:
-        """Run one step and return the output, (batch, size).
-
-        Args:
-            x: (batch, input), or tokens (batch,). A single sequence may also come as (input,), or as one token; then
-                the output is (size,).
-        """
-        ...
-
-    def states(self) -> list[Array]:
-        """Return a copy of the states of all scans, each (batch, size)."""
-        ...
-
-    def set_states(self, states: list[Array]) -> None:
-        """Set the states to values that ``states`` has returned."""
-        ...
-
-    def reset(self, rows: list[int]) -> None:
-        """Set the states of these sequences to zero."""
-        ...

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 
 from recurra.compiler import Plan
 from recurra.engines.cross_entropy import LinearNats
-from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, Stepper, StepScan
+from recurra.engines.protocol import HALF, Device, Direct, DType, Engine, ScanSpec, StepScan
+from recurra.engines.stepper import Stepper
 from recurra.engines.steps import StepMaker
 from recurra.program import Products
 
