@@ -83,11 +83,8 @@ def plain(job: Series, settings: TrainingSettings) -> list[torch.Tensor]:
     module = job.module.train()
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "asgd": torch.optim.SGD}
     betas = {"betas": (0.9, 0.98)} if settings.optimizer.startswith("adam") else {}
-    # Decay is of matrices alone.
-    matrices = [each for each in module.parameters() if each.dim() > 1]
-    others = [each for each in module.parameters() if each.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = kinds[settings.optimizer](groups, lr=settings.lr, **betas)
+    decay = settings.weight_decay
+    optimizer = kinds[settings.optimizer](module.parameters(), lr=settings.lr, weight_decay=decay, **betas)
     weights = []
     for epoch in range(1, settings.epochs + 1):
         job.begin_epoch(epoch)

@@ -86,7 +86,7 @@ def train(
     carry: Annotated[bool, typer.Option(help="Carry the state on; else windows in random order.")] = _Text.carry,
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = _Loop.optimizer,
     lr: Annotated[float | None, typer.Option(help=f"Learning rate at the start; by default {RATES}.")] = None,
-    weight_decay: Annotated[float, typer.Option(help="Decay of the weights; biases have none.")] = _Loop.weight_decay,
+    weight_decay: Annotated[float, typer.Option(help="Decay of the weights.")] = _Loop.weight_decay,
     schedule: Annotated[str, typer.Option(help=f"Of the rate: {', '.join(SCHEDULES)}.")] = _Loop.schedule,
     warmup: Annotated[int, typer.Option(help="Steps over which the rate rises from zero.")] = _Loop.warmup,
     clip: Annotated[float, typer.Option(help="Largest norm of the gradients; inf: any.")] = _Loop.clip,

@@ -47,8 +47,6 @@ class Optimizer:
         self.parameters, self.settings = parameters, settings
         # The update is one fused operation where there is one.
         self._fused = all(each.device.type in ("cpu", "cuda") for each in parameters.values())
-        self._places = {name: place for place, name in enumerate(parameters)}
-        self._groups = _groups(parameters, settings.weight_decay)
         self.kept = {
             key: {name: self._zeros(key, each) for name, each in parameters.items()} for key in KEPT[settings.optimizer]
         }
@@ -61,15 +59,12 @@ class Optimizer:
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor], rate: float) -> None:
         """Update the parameters by their gradients, which are in the parameters' order, at a learning rate."""
-        for names, decay in self._groups:
-            self._update(names, [gradients[self._places[name]] for name in names], rate, decay)
-
-    def _update(self, names: Sequence[str], gradients: list[Tensor], rate: float, decay: float) -> None:
-        parameters: list[Tensor] = [self.parameters[name] for name in names]
+        parameters: list[Tensor] = list(self.parameters.values())
+        decay = self.settings.weight_decay
         if not self.kept:
             sgd(
                 parameters,
-                gradients,
+                list(gradients),
                 [None] * len(parameters),
                 fused=self._fused,
                 weight_decay=decay,
@@ -80,12 +75,10 @@ class Optimizer:
                 maximize=False,
             )
             return
-        averages, squares, steps = (
-            [self.kept[key][name] for name in names] for key in ("exp_avg", "exp_avg_sq", "step")
-        )
+        averages, squares, steps = (list(self.kept[key].values()) for key in ("exp_avg", "exp_avg_sq", "step"))
         (adamw if self.settings.optimizer == "adamw" else adam)(
             parameters,
-            gradients,
+            list(gradients),
             averages,
             squares,
             [],
@@ -112,18 +105,6 @@ class Optimizer:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over the tensors of :meth:`tensors`."""
         overwrite(self.tensors(), tensors)
-
-
-def _groups(parameters: Mapping[str, nn.Parameter], decay: float) -> list[tuple[list[str], float]]:
-    """The names of parameters that are updated together, and their decay: none for biases and scales.
-
-    A bias of the output holds the logarithm of a token's frequency. Decay would draw rare tokens towards frequent ones.
-    """
-    if decay == 0:
-        return [(list(parameters), 0.0)]
-    matrices = [name for name, each in parameters.items() if each.dim() > 1]
-    vectors = [name for name, each in parameters.items() if each.dim() <= 1]
-    return [(names, each) for names, each in ((matrices, decay), (vectors, 0.0)) if names]
 
 
 @torch.no_grad()

@@ -25,8 +25,7 @@ class TrainingSettings:
             ``sgd``; or ``asgd``: SGD that averages its weights once validation stops improving (NT-ASGD, Merity et al.
             2018, algorithm 1).
         lr: the learning rate at the start, after the warm-up. By default 0.008 for adam and adamw, 5 for sgd and asgd.
-        weight_decay: the decay of matrices per unit of learning rate (adamw), or the factor of an L2 penalty (others);
-            biases and scales have none.
+        weight_decay: the decay of weights per unit of learning rate (adamw), or the factor of an L2 penalty (others).
         schedule: ``cosine``: the rate falls along half a cosine (Loshchilov & Hutter 2017); ``wsd``: it stays for four
             fifths of the budget, and falls to zero in the last as one minus a square root (warm-up, stable, decay: Hu
             et al. 2024; Hägele et al. 2024); ``plateau``: it is divided by 4 at each evaluation that is no improvement;
