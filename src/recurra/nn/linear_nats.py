@@ -160,7 +160,7 @@ def _run(
 
 
 def _is_plain(tensor: Tensor | None) -> bool:
-    """Whether an engine can read a tensor's memory: it is None, or a tensor or parameter on the CPU, not a subclass."""
+    """Tell whether an engine can read a tensor's memory: None, or a tensor or parameter on the CPU, no subclass."""
     if tensor is None:
         return True
     readable = type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" and tensor.layout == torch.strided
