@@ -42,7 +42,7 @@ inline void lay_bytes(std::uint32_t* words, std::size_t odd, const std::uint8_t*
 void multiply_bytes(const std::uint8_t* const* a, std::size_t rows, std::size_t k, const std::uint32_t* panels,
                     std::int32_t* out, std::ptrdiff_t out_stride, std::size_t vectors) {
   std::uint32_t words[integer_memory + 2 * lanes];
-  const auto [part, stride, together] = RowPlaces(k);
+  const auto [part, stride, together] = RowPlaces(k, row_parts);
   for (std::size_t first = 0; first < rows; first += together) {
     const std::size_t count = rows - first < together ? rows - first : together;
     std::size_t begin = 0;

@@ -17,7 +17,7 @@ constexpr std::size_t integer_rows = 6;  // of a tile
 constexpr std::size_t row_parts = 2;  // those of even k, then those of odd k, each in 16 bits
 constexpr std::size_t integer_rows = lanes == 16 ? 5 : 4;
 #endif
-constexpr std::size_t integer_memory = 16384;  // words for rows; at least two rows of a chain
+constexpr std::size_t integer_memory = 24576;  // words for rows; at least two rows of a chain
 constexpr std::size_t most_integer_rows = 64;  // that go through all panels together
 #ifdef RECURRA_TILES
 constexpr std::size_t full_rows = tile_side;
@@ -91,32 +91,44 @@ inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
 }
 
 #if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_FOUR_PRODUCTS)
-// Rounded numbers of rows are from -127 to 127, as magnitudes and as they are: with the sign moved to the column's, the
-// sum of two products fits into 16 bits, so that four are one instruction more.
+// Rounded numbers of rows have three parts: their magnitudes, all bits of those below zero, and all numbers plus 128. The
+// sign moves to the column's numbers, so that the sum of two products fits into 16 bits, and four are one instruction
+// more. A number's complement, -x - 1, stands for -x: `vpsignb`, which negates, runs on the units that multiply. So a
+// sum lacks the magnitudes of the row's numbers below zero, whatever the column.
 constexpr std::uint32_t offset = 0;
+constexpr std::size_t rounded_parts = 3;
+constexpr bool has_complements = true;
+
+inline Words add_four_rounded(Words sum, std::uint32_t row, Words column) {
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32((int)row), (__m256i)column);
+  return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
 
 inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
-  const __m256i moved = _mm256_sign_epi8((__m256i)column, _mm256_set1_epi32((int)row[odd]));
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32((int)row[0]), moved);
-  return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  return add_four_rounded(sum, row[0], column ^ row[odd]);
 }
 
 // Beside narrow columns the sum of two products with numbers from 0 to 255 fits into 16 bits, so that no sign moves.
 constexpr bool has_narrow = true;
 
 inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
-  const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32((int)(row[odd] ^ 0x80808080u)), (__m256i)column);
-  return sum + (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  return add_four_rounded(sum, row[2 * odd], column);
 }
 
-inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
-  store((float*)row, (Floats)_mm256_abs_epi8((__m256i)numbers));
-  store((float*)(row + odd), (Floats)numbers);
+// Returns parts of the sum of the magnitudes of numbers below zero.
+inline Words store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
+  const __m256i magnitudes = _mm256_abs_epi8((__m256i)numbers), zero = _mm256_setzero_si256();
+  const __m256i below = _mm256_cmpgt_epi8(zero, (__m256i)numbers);
+  store((float*)row, (Floats)magnitudes);
+  store((float*)(row + odd), (Floats)below);
+  store((float*)(row + 2 * odd), (Floats)(numbers ^ 0x80808080u));
+  return (Words)_mm256_sad_epu8(_mm256_and_si256(magnitudes, below), zero);
 }
 #elif defined(__ARM_FEATURE_DOTPROD)
 // Numbers of both sides are signed as they are.
 constexpr std::uint32_t offset = 0;
-constexpr bool has_narrow = false;
+constexpr std::size_t rounded_parts = 1;
+constexpr bool has_complements = false, has_narrow = false;
 
 inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t, Words column) {
   return (Words)vdotq_s32((int32x4_t)sum, (int8x16_t)(Words{} + *row), (int8x16_t)column);
@@ -126,10 +138,14 @@ inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd,
   return add_rounded(sum, row, odd, column);
 }
 
-inline void store_rounded(std::uint32_t* row, std::size_t, Words numbers) { store((float*)row, (Floats)numbers); }
+inline Words store_rounded(std::uint32_t* row, std::size_t, Words numbers) {
+  store((float*)row, (Floats)numbers);
+  return Words{};
+}
 #else
 constexpr std::uint32_t offset = 128;
-constexpr bool has_narrow = false;
+constexpr std::size_t rounded_parts = row_parts;
+constexpr bool has_complements = false, has_narrow = false;
 
 inline Words add_rounded(Words sum, const std::uint32_t* row, std::size_t odd, Words column) {
   return add_integers(sum, row, odd, column);
@@ -139,8 +155,9 @@ inline Words add_to_narrow(Words sum, const std::uint32_t* row, std::size_t odd,
   return add_integers(sum, row, odd, column);
 }
 
-inline void store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
+inline Words store_rounded(std::uint32_t* row, std::size_t odd, Words numbers) {
   store_row_words(row, odd, numbers ^ 0x80808080u);
+  return Words{};
 }
 #endif
 
@@ -271,10 +288,11 @@ inline Scale scale_of_row(const float* row, std::size_t k_count) {
 }
 
 // Rounds `length` numbers of a row by round(Floats) -> Words, numbers from -128 to 127; a last word that is not full is
-// filled up with any numbers.
+// filled up with any numbers. Returns what sums of products lack, if they have complements.
 template <class Round>
-inline void round_to_integers(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
-                              const Round& round) {
+inline std::uint32_t round_to_integers(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
+                                       const Round& round) {
+  Words lacking = {};
   for (std::size_t k = 0; k < length; k += 4 * lanes) {
     Words numbers[4];
     RECURRA_UNROLL
@@ -283,18 +301,25 @@ inline void round_to_integers(std::uint32_t* words, std::size_t odd, const float
       const Floats x = left >= lanes ? load(row + at) : left == 0 ? Floats{} : load_part(row + at, left);
       numbers[i] = round(x);
     }
-    store_rounded(words + k / 4, odd, words_of_bytes(numbers));
+    Words bytes = words_of_bytes(numbers);
+    if (has_complements && k + 4 * lanes > length) {  // words behind the last one are not multiplied
+      for (std::size_t l = (length - k + 3) / 4; l < lanes; ++l) bytes[l] = 0;
+    }
+    lacking += store_rounded(words + k / 4, odd, bytes);
   }
+  std::uint32_t all = 0;
+  for (std::size_t l = 0; has_complements && l < lanes; ++l) all += lacking[l];
+  return all;
 }
 
-// The places of rows of k numbers in integer_memory.
+// The places of rows of k numbers in integer_memory, of so many parts.
 struct RowPlaces {
   std::size_t part, stride;  // words of a part of a row, and of all of its parts
   std::size_t together;      // the number of rows
 
-  explicit RowPlaces(std::size_t k) {
+  RowPlaces(std::size_t k, std::size_t parts) {
     const std::size_t longest = k < integer_chain ? k : integer_chain;
-    part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * row_parts;
+    part = (longest + 4 * lanes - 1) / (4 * lanes) * lanes, stride = part * parts;
     const std::size_t fitting = stride == 0 ? most_integer_rows : integer_memory / stride;
     together = fitting < most_integer_rows ? fitting : most_integer_rows;
     if (together > full_rows) together -= together % full_rows;
@@ -307,6 +332,7 @@ struct IntegerRows {
   std::size_t stride, odd, count;  // words from row to row and between the parts of a row; the words of a part
   const float* scales;
   const std::uint32_t* offsets;  // of each row's numbers; null: `offset`
+  const std::uint32_t* lacking;  // what is added to the sums of each row, if they have complements
   std::size_t first;             // the number of the first row
   std::size_t begin;             // the k of the chain's beginning
 };
@@ -322,9 +348,10 @@ struct IntegerColumn {
     numbers = (Words)load(end + (1 + begin / integer_chain) * panel_size * lanes);
   }
 
-  // The product that row `row` has in its words and this column, from their sum; `more` is added to the row's offset.
-  Floats product(Words sum, const IntegerRows& rows, std::size_t row, std::uint32_t more = 0) const {
-    sum -= numbers * (rows.offsets == nullptr ? offset : rows.offsets[row] + more);
+  // The product that row `row` has in its words and this column, from their sum.
+  Floats product(Words sum, const IntegerRows& rows, std::size_t row, bool is_narrow = false) const {
+    if (has_complements && !is_narrow) sum += rows.lacking[row];
+    sum -= numbers * (rows.offsets == nullptr ? offset : rows.offsets[row] + (is_narrow ? 128 : 0));
     return apart(__builtin_convertvector((Ints)sum, Floats) * (splat(rows.scales[row]) * scale));
   }
 };
@@ -339,7 +366,6 @@ inline void integer_tile(const IntegerRows& rows, std::size_t row, const float* 
   const float* from = panels + rows.begin / 4 * N * lanes;
   bool is_narrow = has_narrow && rows.offsets != nullptr;
   for (int p = 0; is_narrow && p < P; ++p) is_narrow = panels[(std::size_t)(p + 1) * panel_size - 1] != 0;
-  const std::uint32_t more = is_narrow ? 128 : 0;
   if (is_narrow) {
     integer_sums<Numbers::beside_narrow, R, N, P>(sums, words, rows.stride, rows.odd, rows.count, from, panel_size);
   } else {
@@ -351,7 +377,7 @@ inline void integer_tile(const IntegerRows& rows, std::size_t row, const float* 
     RECURRA_UNROLL
     for (int r = 0; r < R; ++r) {
       const std::size_t at = row + (std::size_t)r;
-      finish(columns[v], rows.first + at, rows.begin == 0, column.product(sums[r][v], rows, at, more));
+      finish(columns[v], rows.first + at, rows.begin == 0, column.product(sums[r][v], rows, at, is_narrow));
     }
   }
 }
@@ -384,9 +410,9 @@ inline void multiply_rounded_rows(const IntegerRows& rows, std::size_t count, st
 template <class Rounding>
 inline void multiply_roundings(const float* const* a, std::size_t rows, std::size_t k, const Packed<float>& matrix,
                                const Column<float>* columns, std::size_t vectors) {
-  std::uint32_t words[integer_memory + 2 * lanes];
+  std::uint32_t words[integer_memory + 2 * lanes], lacking[most_integer_rows];
   Rounding rounding;
-  const auto [part, stride, together] = RowPlaces(k);
+  const auto [part, stride, together] = RowPlaces(k, rounded_parts);
   for (std::size_t first = 0; first < rows; first += together) {
     const std::size_t count = rows - first < together ? rows - first : together;
     for (std::size_t r = 0; r < count; ++r) rounding.see(r, a[first + r], k);
@@ -394,11 +420,11 @@ inline void multiply_roundings(const float* const* a, std::size_t rows, std::siz
     do {
       const std::size_t length = k - begin < integer_chain ? k - begin : integer_chain;
       for (std::size_t r = 0; r < count; ++r) {
-        rounding.round(words + r * stride, part, a[first + r] + begin, length, r);
+        lacking[r] = rounding.round(words + r * stride, part, a[first + r] + begin, length, r);
       }
       multiply_rounded_rows(
-          {words, stride, part, (length + 3) / 4, rounding.scales, rounding.offsets_of_rows(), first, begin}, count, k,
-          matrix.panels, columns, vectors);
+          {words, stride, part, (length + 3) / 4, rounding.scales, rounding.offsets_of_rows(), lacking, first, begin},
+          count, k, matrix.panels, columns, vectors);
       begin += length;
     } while (begin < k);
   }
@@ -413,9 +439,11 @@ struct ByMagnitude {
     scales[r] = scale.scale, inverses[r] = scale.inverse;
   }
 
-  void round(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length, std::size_t r) const {
+  std::uint32_t round(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
+                      std::size_t r) const {
     const Floats inverse = splat(inverses[r]);
-    round_to_integers(words, odd, row, length, [&](Floats x) { return whole_numbers(x, inverse) - 0x4b400000u; });
+    return round_to_integers(words, odd, row, length,
+                             [&](Floats x) { return whole_numbers(x, inverse) - 0x4b400000u; });
   }
 
   const std::uint32_t* offsets_of_rows() const { return nullptr; }

@@ -16,10 +16,12 @@ struct ByRange {
     offsets[r] = zero - 128u + offset;  // words hold a number less 128, plus `offset`
   }
 
-  void round(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length, std::size_t r) const {
+  std::uint32_t round(std::uint32_t* words, std::size_t odd, const float* row, std::size_t length,
+                      std::size_t r) const {
     const Floats scale = splat(scales[r]), least = splat(-zeros[r]), most = splat(255.0f - zeros[r]);
     const std::uint32_t zero = (std::uint32_t)(std::int32_t)zeros[r] - 128u;
-    round_to_integers(words, odd, row, length, [&](Floats x) { return whole_within(x / scale, least, most) + zero; });
+    return round_to_integers(words, odd, row, length,
+                             [&](Floats x) { return whole_within(x / scale, least, most) + zero; });
   }
 
   const std::uint32_t* offsets_of_rows() const { return offsets; }

@@ -79,6 +79,8 @@ def test_whole_numbers_are_found_whatever_the_largest(largest):
 def test_long_sums_are_cut_into_chains(width, most):
     x, w = np.ones((3, width), np.float32), np.full((width, 2), -most)
     x[1] = -np.linspace(0, 1, width)
+    x[2, 1:] = 0  # from 0 to 1, so that zeros are the least number of 8 bits
+    w[:, 1] = most
     ours = product(np.zeros((3, 2)), x, w, np.ones(2, np.float32))
     got = step(x, np.zeros((3, 2), np.float32), w.astype(np.float32), np.zeros((2, 2), np.float32))
     np.testing.assert_allclose(got, ours, rtol=1e-6)
