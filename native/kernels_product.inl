@@ -12,32 +12,41 @@ constexpr std::size_t rows_to_widen_once = 18;
 #if defined(__AVX512F__)
 typedef int Lanes16 __attribute__((vector_size(64)));
 typedef long long Lanes8 __attribute__((vector_size(64)));
+#elif RECURRA_LANES == 8
+typedef int Lanes8 __attribute__((vector_size(32)));
 #elif RECURRA_LANES == 4
 typedef int Lanes4 __attribute__((vector_size(16)));
 #endif
 
 // ---- packing ----
 
+template <std::size_t...>
+struct LaneNumbers {};
+
+// One stage of transpose(): exchanges blocks of S rows and S columns. Indices are constants, as GCC turns derived ones into
+// many instructions where vectors have no shuffle of any two.
+template <class T, std::size_t S, std::size_t... L>
+inline void exchange_blocks(Vector<T>* v, LaneNumbers<L...>) {
+  constexpr std::size_t n = sizeof...(L);
+  typedef decltype(Vector<T>{} < Vector<T>{}) Mask;
+  RECURRA_UNROLL
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i & S) continue;
+    const Vector<T> a = v[i], b = v[i + S];
+    v[i] = __builtin_shuffle(a, b, Mask{((L & S) != 0 ? n + L - S : L)...});
+    v[i + S] = __builtin_shuffle(a, b, Mask{((L & S) != 0 ? n + L : L + S)...});
+  }
+}
+
 // Transposes the square matrix whose rows are the vectors v.
 template <class T>
 inline void transpose(Vector<T>* v) {
   constexpr std::size_t n = width_of<T>;
-  typedef decltype(Vector<T>{} < Vector<T>{}) Mask;
-  RECURRA_UNROLL
-  for (std::size_t s = 1; s < n; s *= 2) {
-    Mask low, high;
-    for (std::size_t l = 0; l < n; ++l) {
-      low[l] = (l & s) ? n + l - s : l;
-      high[l] = (l & s) ? n + l : l + s;
-    }
-    RECURRA_UNROLL
-    for (std::size_t i = 0; i < n; ++i) {
-      if (i & s) continue;
-      const Vector<T> a = v[i], b = v[i + s];
-      v[i] = __builtin_shuffle(a, b, low);
-      v[i + s] = __builtin_shuffle(a, b, high);
-    }
-  }
+  constexpr LaneNumbers<__integer_pack(n)...> lane_numbers;
+  if constexpr (n > 1) exchange_blocks<T, 1>(v, lane_numbers);
+  if constexpr (n > 2) exchange_blocks<T, 2>(v, lane_numbers);
+  if constexpr (n > 4) exchange_blocks<T, 4>(v, lane_numbers);
+  if constexpr (n > 8) exchange_blocks<T, 8>(v, lane_numbers);
 }
 
 #if defined(__AVX512F__)
@@ -72,8 +81,33 @@ inline void transpose<float>(Floats* v) {
     v[c + 12] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0xdd);
   }
 }
+#elif RECURRA_LANES == 8
+// The same with one instruction for each shuffle: pairs of rows, pairs of pairs, then halves of vectors.
+template <>
+inline void transpose<float>(Floats* v) {
+  Floats a[8], b[8];
+  RECURRA_UNROLL
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = (Floats)__builtin_shuffle(v[i], v[i + 1], Lanes8{0, 8, 1, 9, 4, 12, 5, 13});
+    a[i + 1] = (Floats)__builtin_shuffle(v[i], v[i + 1], Lanes8{2, 10, 3, 11, 6, 14, 7, 15});
+  }
+  RECURRA_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    RECURRA_UNROLL
+    for (int j = 0; j < 2; ++j) {  // b[i + c] holds columns c and c + 4 of rows i … i + 3
+      const __m256d low = (__m256d)a[i + j], high = (__m256d)a[i + j + 2];
+      b[i + 2 * j] = (Floats)_mm256_unpacklo_pd(low, high);
+      b[i + 2 * j + 1] = (Floats)_mm256_unpackhi_pd(low, high);
+    }
+  }
+  RECURRA_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    v[c] = (Floats)_mm256_permute2f128_ps((__m256)b[c], (__m256)b[c + 4], 0x20);
+    v[c + 4] = (Floats)_mm256_permute2f128_ps((__m256)b[c], (__m256)b[c + 4], 0x31);
+  }
+}
 #elif RECURRA_LANES == 4
-// The same with constant indices: if GCC has to derive them, it moves numbers one by one.
+// The same with fewer instructions.
 template <>
 inline void transpose<float>(Floats* v) {
   const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}),

@@ -3,45 +3,59 @@
 
 constexpr std::size_t unpacked_rows = 4;
 
-// Vector l of the matrix is a row in memory, as in torch's weights. Squares are transposed after loading.
-template <class T, int R>
-inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>& source, const Column<T>& column) {
+// Loads `count` numbers of each of a vector's columns, from k on, and transposes them: v[l] holds number k + l of all.
+template <class T>
+inline void load_turned(Vector<T>* v, const Source<T>& source, std::size_t k, std::size_t count, std::ptrdiff_t ahead) {
   constexpr std::size_t n = width_of<T>;
-  const T* base = source.base;
-  const std::ptrdiff_t stride = source.column_stride;
+  const T* from = source.base + k;
+  if (source.valid == n && count == n) {
+    RECURRA_UNROLL
+    for (std::size_t l = 0; l < n; ++l) {
+      v[l] = load(from + (std::ptrdiff_t)l * source.column_stride);
+      __builtin_prefetch(from + ((std::ptrdiff_t)l + ahead) * source.column_stride, 0, 2);
+    }
+  } else {
+    for (std::size_t l = 0; l < n; ++l) {
+      const T* at = from + (std::ptrdiff_t)l * source.column_stride;
+      v[l] = l >= source.valid ? Vector<T>{} : count == n ? load(at) : load_part(at, count);
+    }
+  }
+  transpose<T>(v);
+}
+
+// Columns of the matrix are rows in memory, as in torch's weights. Squares are transposed after loading. N vectors side by
+// side have sums of their own, each of which waits for the addition before.
+template <class T, int R, int N>
+inline void times_turned(const T* const* a, std::size_t k_count, const Source<T>* sources, const Column<T>* columns) {
+  constexpr std::size_t n = width_of<T>;
   std::size_t k = 0;
   do {
-    Vector<T> sums[R] = {};
+    Vector<T> sums[N][R] = {};
     const std::size_t begin = k, end = k_count - k < chain ? k_count : k + chain;
     for (; k + n <= end; k += n) {
-      Vector<T> v[n];
-      if (source.valid == n) {
+      RECURRA_UNROLL
+      for (int j = 0; j < N; ++j) {
+        Vector<T> v[n];
+        load_turned<T>(v, sources[j], k, n, N * n);
         RECURRA_UNROLL
         for (std::size_t l = 0; l < n; ++l) {
-          v[l] = load(base + (std::ptrdiff_t)l * stride + k);
-          __builtin_prefetch(base + (std::ptrdiff_t)(l + n) * stride + k, 0, 2);
+          for (int r = 0; r < R; ++r) sums[j][r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[j][r]);
         }
-      } else {
-        for (std::size_t l = 0; l < n; ++l)
-          v[l] = l < source.valid ? load(base + (std::ptrdiff_t)l * stride + k) : Vector<T>{};
-      }
-      transpose<T>(v);
-      RECURRA_UNROLL
-      for (std::size_t l = 0; l < n; ++l) {
-        for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[r]);
       }
     }
     if (k < end) {
-      Vector<T> v[n];
-      for (std::size_t l = 0; l < n; ++l) {
-        v[l] = l < source.valid ? load_part(base + (std::ptrdiff_t)l * stride + k, end - k) : Vector<T>{};
+      for (int j = 0; j < N; ++j) {
+        Vector<T> v[n];
+        load_turned<T>(v, sources[j], k, end - k, 0);
+        for (std::size_t l = 0; k + l < end; ++l) {
+          for (int r = 0; r < R; ++r) sums[j][r] = vm::fma(splat<T>(a[r][k + l]), v[l], sums[j][r]);
+        }
       }
-      transpose<T>(v);
-      for (std::size_t l = 0; k < end; ++l, ++k) {
-        for (int r = 0; r < R; ++r) sums[r] = vm::fma(splat<T>(a[r][k]), v[l], sums[r]);
-      }
+      k = end;
     }
-    for (int r = 0; r < R; ++r) finish(column, (std::size_t)r, begin == 0, sums[r]);
+    for (int j = 0; j < N; ++j) {
+      for (int r = 0; r < R; ++r) finish(columns[j], (std::size_t)r, begin == 0, sums[j][r]);
+    }
   } while (k < k_count);
 }
 
@@ -75,8 +89,13 @@ inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources,
                      std::size_t vectors) {
   for (std::size_t v = 0; v < vectors;) {
     if (sources[v].column_stride != 1) {
-      times_turned<T, R>(a, k, sources[v], columns[v]);
-      ++v;
+      if (R <= 2 && v + 1 < vectors && sources[v + 1].column_stride != 1) {
+        times_turned<T, R, 2>(a, k, sources + v, columns + v);
+        v += 2;
+      } else {
+        times_turned<T, R, 1>(a, k, sources + v, columns + v);
+        ++v;
+      }
       continue;
     }
     std::size_t side_by_side = 1;
