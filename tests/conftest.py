@@ -3,6 +3,7 @@ Tests that need no torch run without it.
 `make test` draws the same numbers in every run and in any order of the tests, `make explore` new examples each time."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -14,6 +15,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Hundreds of these processes would each compile the same sources again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What a script starts in the background ignores Ctrl-C, which some tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", deadline=None)
