@@ -94,6 +94,9 @@ float dot(const float* a, const float* b, std::size_t n) {
 #endif
 // After the others, whose functions it takes.
 #include "kernels_integer.inl"
+
+#include "kernels_integer_rounded.inl"
+
 #include "kernels_integer_packing.inl"
 
 #include "kernels_bytes.inl"
