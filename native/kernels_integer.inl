@@ -93,7 +93,7 @@ inline void store_row_words(std::uint32_t* row, std::size_t odd, Words words) {
 #if defined(__AVX2__) && RECURRA_LANES == 8 && !defined(RECURRA_FOUR_PRODUCTS)
 // Rounded numbers of rows have three parts: their magnitudes, all bits of those below zero, and all numbers plus 128. The
 // sign moves to the column's numbers, so that the sum of two products fits into 16 bits, and four are one instruction
-// more. A number's complement, -x - 1, stands for -x: `vpsignb`, which negates, runs on the units that multiply. So a
+// more. A number's complement, -x - 1, stands for -x: `vpsignb`, which negates, is slower beside products. So a
 // sum lacks the magnitudes of the row's numbers below zero, whatever the column.
 constexpr std::uint32_t offset = 0;
 constexpr std::size_t rounded_parts = 3;
