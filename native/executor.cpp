@@ -20,6 +20,36 @@ std::int64_t outer_piece(const Routines<T>& routines, std::int64_t all) {
   return std::clamp(piece, panel, static_cast<std::int64_t>(routines.outer_vectors));
 }
 
+// Calls reads(value) and writes(value) for the values of an instruction.
+template <class Reads, class Writes>
+void each_value(const Instruction& i, Reads reads, Writes writes) {
+  const auto call = [](std::int32_t value, auto& f) {
+    if (value >= 0) f(value);
+  };
+  call(i.a, reads), call(i.b, reads), call(i.result, writes);
+  for (const MicroOp& op : i.ops) call(op.a, reads), call(op.b, reads), call(op.c, reads), call(op.result, writes);
+  for (const ProductPart& part : i.parts) call(part.init, reads), call(part.result, writes);
+  for (const MovePart& part : i.moves) call(part.source, reads), call(part.result, writes);
+}
+
+// For each instruction of a step, whether it computes states after the step, and nothing else depends on it.
+std::vector<char> only_for_states(const Code& code) {
+  std::vector<char> is_read(code.values.size(), 0), found(code.step.size(), 0);
+  for (std::size_t n = code.step.size(); n-- > 0;) {
+    bool is_needed = false;
+    each_value(
+        code.step[n], [](std::int32_t) {},
+        [&](std::int32_t v) {
+          const Space space = code.values[v].space;
+          const bool is_temporary = space == Space::next || space == Space::step || space == Space::block;
+          is_needed = is_needed || !is_temporary || is_read[v];
+        });
+    found[n] = !is_needed;
+    if (is_needed) each_value(code.step[n], [&](std::int32_t v) { is_read[v] = 1; }, [](std::int32_t) {});
+  }
+  return found;
+}
+
 }  // namespace
 
 template <class T>
@@ -76,15 +106,8 @@ void Executor<T>::lay_out() {
   }
   auto moving = [&](const std::vector<Instruction>& stage) {
     std::vector<char> used(n, 0);
-    auto use = [&](std::int32_t v) {
-      if (v >= 0) used[v] = 1;
-    };
-    for (const Instruction& i : stage) {
-      use(i.result), use(i.a), use(i.b);
-      for (const MicroOp& op : i.ops) use(op.result), use(op.a), use(op.b), use(op.c);
-      for (const ProductPart& p : i.parts) use(p.result), use(p.init);
-      for (const MovePart& p : i.moves) use(p.result), use(p.source);
-    }
+    auto use = [&](std::int32_t v) { used[v] = 1; };
+    for (const Instruction& i : stage) each_value(i, use, use);
     std::vector<std::int32_t> list;
     for (std::size_t v = 0; v < n; ++v) {
       const Space s = code_.values[v].space;
@@ -98,6 +121,7 @@ void Executor<T>::lay_out() {
   moving_before_ = moving(code_.before);
   moving_step_ = moving(code_.step);
   moving_after_ = moving(code_.after);
+  only_for_states_ = only_for_states(code_);
   state_slots_.assign(code_.states.size(), {-1, -1});
   for (const std::int32_t v : moving_step_) {
     const Value& value = code_.values[v];

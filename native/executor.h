@@ -101,7 +101,8 @@ class Executor {
   void constant_stage(Worker& w, const std::vector<Instruction>& stage) const;
   Fixed<const T> fixed(const Worker& w, std::int32_t v) const;
   template <class F>
-  void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const;
+  void each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f,
+                  std::int64_t panels = 1) const;
   void pack_panels(const Matrix& m, const Worker& w, const Packed<T>& form, T* out) const;
   Quantized quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const;
   void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
@@ -118,6 +119,7 @@ class Executor {
   void rows_stage(Worker& w, const std::vector<Instruction>& stage, const std::vector<std::int32_t>& moving) const;
   void previous(Worker& w, const Instruction& i) const;
   void plan_moves(Worker& w) const;
+  void step_instructions(Worker& w, std::int64_t rows, bool states_count) const;
   void step_stage(Worker& w) const;
   void begin_states(Worker& w, std::int64_t from, std::int64_t to) const;
   void end_states(Worker& w, std::int64_t from, std::int64_t to) const;
@@ -150,6 +152,7 @@ class Executor {
   std::vector<std::int64_t> block_stride_;  // of each temporary
   std::int64_t constant_size_ = 0, chunk_size_ = 0, step_size_ = 0;
   std::vector<std::int32_t> moving_before_, moving_step_, moving_after_;
+  std::vector<char> only_for_states_;  // of each instruction of a step: whether it serves states after the step alone
   std::vector<std::pair<std::int32_t, std::int32_t>> state_slots_;  // the values of each state before and after a step
   std::vector<Unit> units_;                                         // the sums over rows, cut into pieces for threads
   mutable Preference columns_;                                      // whether threads share the columns of products

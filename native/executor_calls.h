@@ -336,6 +336,7 @@ template <class Memory>
 void Executor<T>::begin(Session& session, Memory&& memory) const {
   Shared& s = session.shared;
   s.call = &session.call;
+  for (const Batch<T>& last : session.call.last) s.wants_last = s.wants_last || last.data != nullptr;
   cut_chunks(session);
   cut_slices(session);
   carve(session, memory(carve(session, nullptr)));

@@ -40,12 +40,15 @@ Fixed<const T> Executor<T>::fixed(const Worker& w, std::int32_t v) const {
   return {w.slots[v].base, stride(value), 1};
 }
 
-// Calls f(sources, count) for each panel of a matrix between two vectors.
+constexpr std::int64_t most_sources = 16;  // vectors of a matrix that are read together
+
+// Calls f(sources, count) for each panel of a matrix between two vectors, or for some panels side by side.
 template <class T>
 template <class F>
-void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f) const {
-  Source<T> sources[16];
-  const std::int64_t wide = static_cast<std::int64_t>(routines_.panel_vectors);
+void Executor<T>::each_panel(const Matrix& m, const Worker& w, std::int64_t from, std::int64_t to, F f,
+                             std::int64_t panels) const {
+  Source<T> sources[most_sources];
+  const std::int64_t wide = panels * static_cast<std::int64_t>(routines_.panel_vectors);
   std::int64_t at = 0, filled = 0;
   for (const MatrixPart& part : m.parts) {
     auto [base, rows, columns] = fixed(w, part.value);
@@ -80,19 +83,23 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>&
   });
 }
 
-// Multiplies rows by a matrix that is used once. Each panel is read in place, or packed just before its use.
+// Multiplies rows by a matrix that is used once. It is read in place, or each panel is packed just before its use.
 template <class T>
 void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                                std::int64_t from, std::int64_t to) const {
   const auto n = static_cast<std::size_t>(rows), k = static_cast<std::size_t>(m.k);
-  each_panel(m, w, from, to, [&](const Source<T>* sources, std::int64_t count) {
-    const auto vectors = static_cast<std::size_t>(count);
-    if (!routines_.multiply_unpacked(w.a.data(), n, k, sources, columns.data() + from, vectors)) {
-      routines_.pack(w.panel, k, sources, vectors);
-      routines_.multiply(w.a.data(), n, k, {w.panel, routines_.form}, columns.data() + from, vectors);
-    }
+  const auto multiply = [&](const Source<T>* sources, std::int64_t count) {
+    const Column<T>* first = columns.data() + from;
     from += count;
-  });
+    const auto vectors = static_cast<std::size_t>(count);
+    if (routines_.multiply_unpacked(w.a.data(), n, k, sources, first, vectors)) return;
+    for (std::size_t v = 0; v < vectors; v += routines_.panel_vectors) {
+      const std::size_t some = std::min(routines_.panel_vectors, vectors - v);
+      routines_.pack(w.panel, k, sources + v, some);
+      routines_.multiply(w.a.data(), n, k, {w.panel, routines_.form}, first + v, some);
+    }
+  };
+  each_panel(m, w, from, to, multiply, most_sources / static_cast<std::int64_t>(routines_.panel_vectors));
 }
 
 // ---- constants that are kept between calls ----

@@ -25,6 +25,7 @@ template <class T>
 struct Executor<T>::Shared {
   const Call<T>* call = nullptr;
   const Constants<T>* constants = nullptr;
+  bool wants_last = false;         // whether the caller wants the last value of a state
   std::vector<std::int64_t> cuts;  // of the batch: slice s has sequences cuts[s] … cuts[s + 1]
   // The first row of each slice in the chunk's arrays; the same in all chunks, as slices do not wait for each other.
   std::vector<std::int64_t> bases;

@@ -201,15 +201,24 @@ void Executor<T>::plan_moves(Worker& w) const {
 }
 
 template <class T>
+void Executor<T>::step_instructions(Worker& w, std::int64_t rows, bool states_count) const {
+  for (std::size_t n = 0; n < code_.step.size(); ++n) {
+    if (states_count || !only_for_states_[n]) instruction(w, code_.step[n], rows);
+  }
+}
+
+template <class T>
 void Executor<T>::step_stage(Worker& w) const {
   const Geometry& g = *w.mine;
   const Call<T>& call = *w.shared->call;
+  const bool is_last_chunk = w.chunk + 1 == w.shared->chunks.size();
   const bool smooth = call.batch_sizes == nullptr && g.to - g.from <= code_.tile_rows && g.to > g.from;
   for (std::int64_t j = 0; j < g.steps; ++j) {
     const std::int64_t k = call.reverse ? g.steps - 1 - j : j, t = g.first_step + k, n = g.count[k];
     if (n > w.alive) begin_states(w, g.from + w.alive, g.from + n);
     if (n < w.alive) end_states(w, g.from + n, g.from + w.alive);
     w.alive = n;
+    const bool states_count = w.shared->wants_last || !is_last_chunk || j + 1 < g.steps;
     if (call.reset != nullptr && !code_.opposite) apply_reset(w, t, n, w.parity);
     if (smooth) {
       if (j == 0) {
@@ -222,12 +231,11 @@ void Executor<T>::step_stage(Worker& w) const {
           else if (now >= 0 || then >= 0) place(w, {now >= 0 ? now : then}, 0, t, g.from);
         }
       }
-      for (const Instruction& i : code_.step) instruction(w, i, n);
+      step_instructions(w, n, states_count);
     } else {
       for (std::int64_t r = 0; r < n; r += code_.tile_rows) {
         place(w, moving_step_, g.base + g.position[k] + r, t, g.from + r);
-        const std::int64_t rows = std::min(code_.tile_rows, n - r);
-        for (const Instruction& i : code_.step) instruction(w, i, rows);
+        step_instructions(w, std::min(code_.tile_rows, n - r), states_count);
       }
     }
     w.parity = 1 - w.parity;

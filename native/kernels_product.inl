@@ -121,6 +121,40 @@ inline void transpose<float>(Floats* v) {
 }
 #endif
 
+// Loads a square matrix whose columns lie `stride` apart, each contiguous: v[l] is its row l.
+template <class T>
+inline void load_transposed(Vector<T>* v, const T* from, std::ptrdiff_t stride) {
+  RECURRA_UNROLL
+  for (std::size_t l = 0; l < width_of<T>; ++l) v[l] = load(from + (std::ptrdiff_t)l * stride);
+  transpose<T>(v);
+}
+
+#if RECURRA_LANES == 8
+// The same, where halves of vectors are put together while they are loaded, so that fewer are shuffled.
+template <>
+inline void load_transposed<float>(Floats* v, const float* from, std::ptrdiff_t stride) {
+  RECURRA_UNROLL
+  for (int k = 0; k < 8; k += 4, from += 4) {
+    __m256d a[4];  // pairs of columns l and l + 4
+    RECURRA_UNROLL
+    for (int l = 0; l < 4; l += 2) {
+      __m256 halves[2];
+      RECURRA_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const float* low = from + (l + i) * stride;
+        halves[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(low + 4 * stride), 1);
+      }
+      a[l] = (__m256d)_mm256_unpacklo_ps(halves[0], halves[1]);
+      a[l + 1] = (__m256d)_mm256_unpackhi_ps(halves[0], halves[1]);
+    }
+    v[k] = (Floats)_mm256_unpacklo_pd(a[0], a[2]);
+    v[k + 1] = (Floats)_mm256_unpackhi_pd(a[0], a[2]);
+    v[k + 2] = (Floats)_mm256_unpacklo_pd(a[1], a[3]);
+    v[k + 3] = (Floats)_mm256_unpackhi_pd(a[1], a[3]);
+  }
+}
+#endif
+
 // Packs one vector's column of a panel from a matrix that is contiguous along k (row_stride 1).
 template <class T>
 inline void pack_transposed(T* panel, std::size_t k_count, const Source<T>& source, std::size_t stride) {
@@ -128,10 +162,14 @@ inline void pack_transposed(T* panel, std::size_t k_count, const Source<T>& sour
   std::size_t k = 0;
   for (; k + n <= k_count; k += n) {
     Vector<T> v[n];
-    for (std::size_t l = 0; l < n; ++l) {
-      v[l] = l < source.valid ? load(source.base + (std::ptrdiff_t)l * source.column_stride + k) : Vector<T>{};
+    if (source.valid == n) {
+      load_transposed<T>(v, source.base + k, source.column_stride);
+    } else {
+      for (std::size_t l = 0; l < n; ++l) {
+        v[l] = l < source.valid ? load(source.base + (std::ptrdiff_t)l * source.column_stride + k) : Vector<T>{};
+      }
+      transpose<T>(v);
     }
-    transpose<T>(v);
     RECURRA_UNROLL
     for (std::size_t l = 0; l < n; ++l) store(panel + (k + l) * stride, v[l]);
   }

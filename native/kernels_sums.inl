@@ -94,13 +94,32 @@ inline void copy_rows(T* out, std::size_t stride, const T* const* a, std::size_t
   }
 }
 
-// The sums of one strand for R features and N vectors, which are added to those of the strands before.
+// Where the sums of a block's strands go: to memory of the block, and those of the last strand to the result.
+template <class T>
+struct StrandSums {
+  T* total;
+  T* result;
+  std::size_t total_stride;
+  std::ptrdiff_t result_stride;
+  bool is_first, is_last, more;  // with `more`, the result is added to
+
+  void add(std::size_t row, std::size_t column, Vector<T> sum) const {
+    T* before = total + row * total_stride + column;
+    if (!is_first) sum = load((const T*)before) + sum;
+    if (!is_last) return store(before, sum);
+    T* out = result + (std::ptrdiff_t)row * result_stride + column;
+    store(out, more ? load((const T*)out) + sum : sum);
+  }
+};
+
+// The sums of one strand for R features from `row` on and N vectors from `column` on.
 template <class T, int R, int N>
-inline void dense_tile(T* total, std::size_t total_stride, const T* left, const T* right, std::size_t right_stride,
-                       std::size_t rows, bool is_first) {
+inline void dense_tile(const StrandSums<T>& to, std::size_t row, std::size_t column, const T* left, const T* right,
+                       std::size_t right_stride, std::size_t rows) {
   constexpr std::size_t n = width_of<T>;
   Vector<T> sums[R][N] = {};
-  for (std::size_t row = 0; row < rows; ++row, left += outer_features, right += right_stride) {
+  left += row, right += column;
+  for (std::size_t i = 0; i < rows; ++i, left += outer_features, right += right_stride) {
     Vector<T> v[N];
     RECURRA_UNROLL
     for (int q = 0; q < N; ++q) v[q] = load(right + q * n);
@@ -114,39 +133,30 @@ inline void dense_tile(T* total, std::size_t total_stride, const T* left, const 
   RECURRA_UNROLL
   for (int r = 0; r < R; ++r) {
     RECURRA_UNROLL
-    for (int q = 0; q < N; ++q) {
-      T* out = total + r * total_stride + q * n;
-      store(out, is_first ? sums[r][q] : load((const T*)out) + sums[r][q]);
-    }
+    for (int q = 0; q < N; ++q) to.add(row + r, column + q * n, sums[r][q]);
   }
 }
 
-// The block of a result with these features and vectors.
+// The block of a result with these features and vectors. Tiles go along its rows, as these are written to memory.
 template <class T>
 inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
                         std::size_t i, std::size_t features, std::size_t j, std::size_t vectors, bool more) {
   constexpr std::size_t n = width_of<T>, most = outer_vectors * n;
   T left[strand * outer_features], right[strand * most], total[outer_features * most];
   const std::size_t width = vectors * n;
+  StrandSums<T> sums{total, c + (std::ptrdiff_t)i * c_stride + j, width, c_stride, true, false, more};
   std::size_t row = 0;
   do {
     const std::size_t count = rows - row < strand ? rows - row : strand;
     copy_rows(left, outer_features, a + row, count, i, features);
     copy_rows(right, width, b + row, count, j, width);
-    each_width(vectors, [&]<int N>(std::size_t v) {
-      each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
-        dense_tile<T, R, N>(total + at * width + v * n, width, left + at, right + v * n, width, count, row == 0);
-      });
+    sums.is_first = row == 0, sums.is_last = row + count == rows;
+    each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
+      each_width(vectors,
+                 [&]<int N>(std::size_t v) { dense_tile<T, R, N>(sums, at, v * n, left, right, width, count); });
     });
     row += count;
   } while (row < rows);
-  for (std::size_t r = 0; r < features; ++r) {
-    T* out = c + (std::ptrdiff_t)(i + r) * c_stride + j;
-    const T* sum = total + r * width;
-    for (std::size_t v = 0; v < vectors; ++v, out += n, sum += n) {
-      store(out, more ? load((const T*)out) + load(sum) : load(sum));
-    }
-  }
 }
 
 template <class T>

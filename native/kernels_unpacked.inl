@@ -3,22 +3,28 @@
 
 constexpr std::size_t unpacked_rows = 4;
 
+// Whether columns ahead are prefetched. Vectors of 8 read too few of them at once for a cache line's other half to stay in
+// the first-level cache beside what is prefetched.
+constexpr bool prefetches_columns = lanes == 16;
+
 // Loads `count` numbers of each of a vector's columns, from k on, and transposes them: v[l] holds number k + l of all.
 template <class T>
 inline void load_turned(Vector<T>* v, const Source<T>& source, std::size_t k, std::size_t count, std::ptrdiff_t ahead) {
   constexpr std::size_t n = width_of<T>;
   const T* from = source.base + k;
   if (source.valid == n && count == n) {
-    RECURRA_UNROLL
-    for (std::size_t l = 0; l < n; ++l) {
-      v[l] = load(from + (std::ptrdiff_t)l * source.column_stride);
-      __builtin_prefetch(from + ((std::ptrdiff_t)l + ahead) * source.column_stride, 0, 2);
+    if constexpr (prefetches_columns) {
+      RECURRA_UNROLL
+      for (std::size_t l = 0; l < n; ++l) {
+        __builtin_prefetch(from + ((std::ptrdiff_t)l + ahead) * source.column_stride, 0, 2);
+      }
     }
-  } else {
-    for (std::size_t l = 0; l < n; ++l) {
-      const T* at = from + (std::ptrdiff_t)l * source.column_stride;
-      v[l] = l >= source.valid ? Vector<T>{} : count == n ? load(at) : load_part(at, count);
-    }
+    load_transposed<T>(v, from, source.column_stride);
+    return;
+  }
+  for (std::size_t l = 0; l < n; ++l) {
+    const T* at = from + (std::ptrdiff_t)l * source.column_stride;
+    v[l] = l >= source.valid ? Vector<T>{} : count == n ? load(at) : load_part(at, count);
   }
   transpose<T>(v);
 }
@@ -84,6 +90,19 @@ inline void times_straight(const T* const* a, std::size_t k_count, const Source<
   } while (k < k_count);
 }
 
+// Multiplies by up to N vectors that are columns in memory, as many as lie side by side; returns their number.
+template <class T, int R, int N>
+inline std::size_t straight(const T* const* a, std::size_t k, const Source<T>* sources, const Column<T>* columns,
+                            std::size_t vectors) {
+  if constexpr (N > 1) {
+    std::size_t side_by_side = 1;
+    while (side_by_side < N && side_by_side < vectors && sources[side_by_side].column_stride == 1) ++side_by_side;
+    if (side_by_side < N) return straight<T, R, N / 2>(a, k, sources, columns, side_by_side);
+  }
+  times_straight<T, R, N>(a, k, sources, columns);
+  return N;
+}
+
 template <class T, int R>
 inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources, const Column<T>* columns,
                      std::size_t vectors) {
@@ -98,16 +117,8 @@ inline void unpacked(const T* const* a, std::size_t k, const Source<T>* sources,
       }
       continue;
     }
-    std::size_t side_by_side = 1;
-    while (side_by_side < 4 && v + side_by_side < vectors && sources[v + side_by_side].column_stride == 1)
-      ++side_by_side;
-    if (side_by_side == 4) {
-      times_straight<T, R, 4>(a, k, sources + v, columns + v);
-      v += 4;
-    } else {
-      times_straight<T, R, 1>(a, k, sources + v, columns + v);
-      ++v;
-    }
+    constexpr int side_by_side = lanes == 16 && R > 1 ? 4 : 8 / R;  // as many sums as there are registers for
+    v += straight<T, R, side_by_side>(a, k, sources + v, columns + v, vectors - v);
   }
 }
 
