@@ -94,32 +94,13 @@ inline void copy_rows(T* out, std::size_t stride, const T* const* a, std::size_t
   }
 }
 
-// Where the sums of a block's strands go: to memory of the block, and those of the last strand to the result.
-template <class T>
-struct StrandSums {
-  T* total;
-  T* result;
-  std::size_t total_stride;
-  std::ptrdiff_t result_stride;
-  bool is_first, is_last, more;  // with `more`, the result is added to
-
-  void add(std::size_t row, std::size_t column, Vector<T> sum) const {
-    T* before = total + row * total_stride + column;
-    if (!is_first) sum = load((const T*)before) + sum;
-    if (!is_last) return store(before, sum);
-    T* out = result + (std::ptrdiff_t)row * result_stride + column;
-    store(out, more ? load((const T*)out) + sum : sum);
-  }
-};
-
-// The sums of one strand for R features from `row` on and N vectors from `column` on.
+// The sums of one strand for R features and N vectors, stored or added to what is there.
 template <class T, int R, int N>
-inline void dense_tile(const StrandSums<T>& to, std::size_t row, std::size_t column, const T* left, const T* right,
-                       std::size_t right_stride, std::size_t rows) {
+inline void dense_tile(T* out, std::ptrdiff_t out_stride, const T* left, const T* right, std::size_t right_stride,
+                       std::size_t rows, bool more) {
   constexpr std::size_t n = width_of<T>;
   Vector<T> sums[R][N] = {};
-  left += row, right += column;
-  for (std::size_t i = 0; i < rows; ++i, left += outer_features, right += right_stride) {
+  for (std::size_t row = 0; row < rows; ++row, left += outer_features, right += right_stride) {
     Vector<T> v[N];
     RECURRA_UNROLL
     for (int q = 0; q < N; ++q) v[q] = load(right + q * n);
@@ -130,33 +111,48 @@ inline void dense_tile(const StrandSums<T>& to, std::size_t row, std::size_t col
       for (int q = 0; q < N; ++q) sums[r][q] += s * v[q];
     }
   }
-  RECURRA_UNROLL
-  for (int r = 0; r < R; ++r) {
-    RECURRA_UNROLL
-    for (int q = 0; q < N; ++q) to.add(row + r, column + q * n, sums[r][q]);
-  }
+  outer_finish<T, R, N>(out, out_stride, sums, more);
 }
 
-// The block of a result with these features and vectors. Tiles go along its rows, as these are written to memory.
+// The block of a result with these features and vectors. Sums of one strand go to the result at once, along its rows,
+// as it lies in memory; those of several are added up in the cache.
 template <class T>
 inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
                         std::size_t i, std::size_t features, std::size_t j, std::size_t vectors, bool more) {
   constexpr std::size_t n = width_of<T>, most = outer_vectors * n;
   T left[strand * outer_features], right[strand * most], total[outer_features * most];
   const std::size_t width = vectors * n;
-  StrandSums<T> sums{total, c + (std::ptrdiff_t)i * c_stride + j, width, c_stride, true, false, more};
-  std::size_t row = 0;
-  do {
-    const std::size_t count = rows - row < strand ? rows - row : strand;
+  c += (std::ptrdiff_t)i * c_stride + j;
+  const auto copy_strand = [&](std::size_t row, std::size_t count) {
     copy_rows(left, outer_features, a + row, count, i, features);
     copy_rows(right, width, b + row, count, j, width);
-    sums.is_first = row == 0, sums.is_last = row + count == rows;
+  };
+  if (rows <= strand) {
+    copy_strand(0, rows);
     each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
-      each_width(vectors,
-                 [&]<int N>(std::size_t v) { dense_tile<T, R, N>(sums, at, v * n, left, right, width, count); });
+      each_width(vectors, [&]<int N>(std::size_t v) {
+        dense_tile<T, R, N>(c + (std::ptrdiff_t)at * c_stride + v * n, c_stride, left + at, right + v * n, width, rows,
+                            more);
+      });
     });
-    row += count;
-  } while (row < rows);
+    return;
+  }
+  for (std::size_t row = 0; row < rows; row += strand) {
+    const std::size_t count = rows - row < strand ? rows - row : strand;
+    copy_strand(row, count);
+    each_width(vectors, [&]<int N>(std::size_t v) {
+      each_tile<tile_rows>(features, [&]<int R>(std::size_t at) {
+        dense_tile<T, R, N>(total + at * width + v * n, (std::ptrdiff_t)width, left + at, right + v * n, width, count,
+                            row != 0);
+      });
+    });
+  }
+  const T* sum = total;
+  for (std::size_t r = 0; r < features; ++r, c += c_stride) {
+    for (std::size_t v = 0; v < vectors; ++v, sum += n) {
+      store(c + v * n, more ? load((const T*)c + v * n) + load(sum) : load(sum));
+    }
+  }
 }
 
 template <class T>
