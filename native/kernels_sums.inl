@@ -147,9 +147,11 @@ inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const 
       });
     });
   }
+  constexpr std::ptrdiff_t rows_ahead = 4;
   const T* sum = total;
   for (std::size_t r = 0; r < features; ++r, c += c_stride) {
     for (std::size_t v = 0; v < vectors; ++v, sum += n) {
+      if (more) __builtin_prefetch(c + rows_ahead * c_stride + v * n, 1);  // a row is too short to be foreseen
       store(c + v * n, more ? load((const T*)c + v * n) + load(sum) : load(sum));
     }
   }
