@@ -200,6 +200,7 @@ void Executor<T>::plan_moves(Worker& w) const {
   }
 }
 
+// Runs a step; if its states do not count, as nobody reads them afterwards, without the instructions that only they need.
 template <class T>
 void Executor<T>::step_instructions(Worker& w, std::int64_t rows, bool states_count) const {
   for (std::size_t n = 0; n < code_.step.size(); ++n) {

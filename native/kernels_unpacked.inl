@@ -3,8 +3,8 @@
 
 constexpr std::size_t unpacked_rows = 4;
 
-// Whether columns ahead are prefetched. Vectors of 8 read too few of them at once for a cache line's other half to stay in
-// the first-level cache beside what is prefetched.
+// Whether columns ahead are prefetched. Shorter vectors come back to a cache line, which does not stay in the first-level
+// cache beside what is prefetched.
 constexpr bool prefetches_columns = lanes == 16;
 
 // Loads `count` numbers of each of a vector's columns, from k on, and transposes them: v[l] holds number k + l of all.
@@ -13,14 +13,13 @@ inline void load_turned(Vector<T>* v, const Source<T>& source, std::size_t k, st
   constexpr std::size_t n = width_of<T>;
   const T* from = source.base + k;
   if (source.valid == n && count == n) {
-    if constexpr (prefetches_columns) {
-      RECURRA_UNROLL
-      for (std::size_t l = 0; l < n; ++l) {
-        __builtin_prefetch(from + ((std::ptrdiff_t)l + ahead) * source.column_stride, 0, 2);
-      }
+    if constexpr (!prefetches_columns) return load_transposed<T>(v, from, source.column_stride);
+    RECURRA_UNROLL
+    for (std::size_t l = 0; l < n; ++l) {
+      v[l] = load(from + (std::ptrdiff_t)l * source.column_stride);
+      __builtin_prefetch(from + ((std::ptrdiff_t)l + ahead) * source.column_stride, 0, 2);
     }
-    load_transposed<T>(v, from, source.column_stride);
-    return;
+    return transpose<T>(v);
   }
   for (std::size_t l = 0; l < n; ++l) {
     const T* at = from + (std::ptrdiff_t)l * source.column_stride;
