@@ -225,8 +225,9 @@ enum class Bf16Order : std::uint8_t {
 };
 
 struct Kernels {
-  const char* name;   // of the target, as RECURRA_ISA spells it
-  std::size_t lanes;  // floats in one vector
+  const char* name;     // of the target, as RECURRA_ISA spells it
+  std::size_t lanes;    // floats in one vector
+  bool copies_strands;  // whether `outer` copies its operands to where they lie densely
 
   // Returns the sum of a[i] * b[i] over n floats; a and b have any alignment, and may be the same array. Lane l of one
   // vector sums the products at i = l, l + lanes, …; then the lanes are added in ascending order. So the rounding shows

@@ -1,5 +1,6 @@
 // The kernels, written once with the compiler's vector extensions. Each file in targets/ defines RECURRA_LANES,
-// RECURRA_PANEL and RECURRA_QUANTIZED_FROM, then includes this file. Everything is in an unnamed namespace, and nothing
+// RECURRA_PANEL and RECURRA_QUANTIZED_FROM, and RECURRA_PANELS_AHEAD_FROM if its processors multiply two vectors of 16 in a
+// clock; then it includes this file. Everything is in an unnamed namespace, and nothing
 // comes from std:: (README.md says why).
 #include "kernels.h"
 
@@ -15,6 +16,16 @@ namespace {
 constexpr std::size_t lanes = RECURRA_LANES;
 typedef float Floats __attribute__((vector_size(RECURRA_LANES * 4)));
 typedef double Doubles __attribute__((vector_size(RECURRA_LANES * 4)));
+
+// The size of a matrix in bytes from which on panels are prefetched, each while the one before is multiplied: the
+// second-level cache does not keep the matrix from one product to the next, beside the rest. 0: never.
+#ifdef RECURRA_PANELS_AHEAD_FROM
+constexpr bool has_two_multipliers = true;
+constexpr std::size_t panels_ahead_from = RECURRA_PANELS_AHEAD_FROM;
+#else
+constexpr bool has_two_multipliers = false;
+constexpr std::size_t panels_ahead_from = 0;
+#endif
 
 #include "vector_math.inl"
 
@@ -165,8 +176,17 @@ constexpr Bf16Order bf16_order = Bf16Order::pairs;
 
 // The table of a target.
 constexpr Kernels table_of(const char* name, bool has_bf16) {
-  return {name,          lanes,      dot,      routines<float>,  routines<double>,
-          bf16_routines, bf16_order, has_bf16, integer_routines, ranged_routines,
+  return {name,
+          lanes,
+          copies_strands,
+          dot,
+          routines<float>,
+          routines<double>,
+          bf16_routines,
+          bf16_order,
+          has_bf16,
+          integer_routines,
+          ranged_routines,
           byte_routines};
 }
 

@@ -262,10 +262,11 @@ template <int R, int N, int P>
 inline void rounded_tile(const float* const* a, std::size_t row, std::size_t begin, std::size_t length,
                          const PanelRows<float, Form::rounded, N>& matrix, const Column<float>* columns);
 
-// Computes one chain of R rows times P panels of N vectors each; the sums stay in registers.
-template <class T, Form F, int R, int N, int P>
+// Computes one chain of R rows times P panels of N vectors each; the sums stay in registers. For every two k, A vectors from
+// `ahead` on are prefetched.
+template <class T, Form F, int R, int N, int P, int A = 0>
 inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::size_t length,
-                 const PanelRows<T, F, N>& matrix, const Column<T>* columns) {
+                 const PanelRows<T, F, N>& matrix, const Column<T>* columns, const T* ahead = nullptr) {
   if constexpr (F == Form::rounded) {
     rounded_tile<R, N, P>(a, row, begin, length, matrix, columns);
     return;
@@ -289,6 +290,8 @@ inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::siz
       }
       continue;
     }
+    RECURRA_UNROLL
+    for (int v = 0; v < (A + 1) / 2; ++v) __builtin_prefetch(ahead + (k * A / 2 + v) * width_of<T>, 0, 2);
     Vector<T> words[N * P];
     RECURRA_UNROLL
     for (int v = 0; v < N * P; ++v) words[v] = matrix.words(k, v);
@@ -382,6 +385,28 @@ inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T*
   }
 }
 
+// Multiplies all rows by one panel, and brings the next one from farther caches meanwhile: a little with each tile, as a
+// core waits for few lines at a time.
+template <class T, int N>
+inline void panel_ahead_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
+                              const Column<T>* columns) {
+  const T* ahead = matrix.panels + k_count * N * width_of<T>;
+  const T* end = ahead + k_count * N * width_of<T>;
+  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
+  each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
+    each_chain(k_count, [&](std::size_t begin, std::size_t length) {
+      const auto multiply_with = [&]<int A>() {
+        tile<T, Form::wide, R, N, 1, A>(a, row, begin, length, {matrix, k_count, begin}, columns, ahead);
+        ahead += length * A / 2 * width_of<T>;
+      };
+      if (ahead >= end) multiply_with.template operator()<0>();
+      else if (tiles >= 2 * N) multiply_with.template operator()<1>();
+      else if (tiles >= N) multiply_with.template operator()<2>();
+      else multiply_with.template operator()<4>();
+    });
+  });
+}
+
 // Multiplies all rows by one panel.
 template <class T, Form F, int N>
 inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
@@ -417,6 +442,11 @@ void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Pac
       each_chain(k, [&](std::size_t begin, std::size_t length) {
         tile<T, F, 1, V, P>(a, 0, begin, length, {from(v), k, begin}, columns + v);
       });
+    }
+  }
+  if constexpr (F == Form::wide && panels_ahead_from != 0) {
+    if (rows > tile_rows && vectors * k * sizeof(Vector<T>) >= panels_ahead_from) {
+      for (; v + 2 * V <= vectors; v += V) panel_ahead_times<T, V>(a, rows, k, from(v), columns + v);
     }
   }
   for (; v + V <= vectors; v += V) panel_times<T, F, V>(a, rows, k, from(v), columns + v);

@@ -5,9 +5,10 @@
 constexpr std::size_t strand = 32;
 
 // Whether the operands of a strand are copied to where they lie densely. In place their rows are often a power of two
-// apart, so that a strand's lines push each other out of the first-level cache. With vectors of 16 a tile has 24 to
-// multiply in each row, beside which its loads do not show, and copying b was slower (docs/performance.md).
-constexpr bool copies_strands = lanes < 16;
+// apart, so that a strand's lines push each other out of the first-level cache. A processor that multiplies a vector of 16
+// in a clock has 24 clocks for each row of a tile, beside which its loads do not show, and copying b was slower
+// (docs/performance.md).
+constexpr bool copies_strands = lanes < 16 || has_two_multipliers;
 
 // ---- in place ----
 

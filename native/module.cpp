@@ -145,6 +145,9 @@ NB_MODULE(_native, m) {
       "faults", [] { return active_choice().faults; },
       "A line for each instruction set that was not chosen, or was forced, although its kernels compute something\n"
       "else than their contract on this machine; see native/probe.h.");
+  m.def(
+      "copies_strands", [] { return active_kernels().copies_strands; },
+      "Whether weight gradients copy the rows that they add up to where these lie densely.");
   m.def("lanes", [] { return active_kernels().lanes; }, "How many float32 values one vector of active_isa() holds.");
   m.def("cpu", &cpu, "This machine's CPU: its 'architecture', and the 'features' that kernels may need and it has.");
   m.def("hardware_threads", &hardware_threads, "How many CPUs this process may run on.");

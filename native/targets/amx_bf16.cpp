@@ -9,6 +9,7 @@
 #define RECURRA_LANES 16
 #define RECURRA_PANEL 4
 #define RECURRA_QUANTIZED_FROM {64 << 10, 1 << 20}
+#define RECURRA_PANELS_AHEAD_FROM (1 << 20)  // half of the second-level cache; not measured on AMX
 #define RECURRA_TILES
 #include "../kernels.inl"
 

@@ -11,6 +11,7 @@
 #define RECURRA_LANES 16
 #define RECURRA_PANEL 4
 #define RECURRA_QUANTIZED_FROM {64 << 10, 1 << 20}
+#define RECURRA_PANELS_AHEAD_FROM (640 << 10)
 #include "../kernels.inl"
 
 namespace recurra {

@@ -14,8 +14,8 @@ _SUM_ROWS = 384  # at most this many rows between two sums over rows, unless a c
 # again; never fewer than _FEW_SUM_ROWS rows.
 _SUM_ELEMENTS = 256 * 1024
 _FEW_SUM_ROWS = 96  # with fewer, reading and writing the sums themselves would take most of the time
-# The same with short vectors, for which rows are copied before they are summed up, so that fewer reads are of the rows
-# themselves (copies_strands in native/kernels_sums.inl).
+# The same where rows are copied before they are summed up, so that fewer reads are of the rows themselves
+# (copies_strands in native/kernels_sums.inl).
 _FEW_COPIED_ROWS = 256
 
 
@@ -24,7 +24,7 @@ def set_rows(code: Code) -> None:
     each = sum(code.vectors(value.width) * code.lanes for value in code.values if value.space == Space.CHUNK)
     rows = max(16, _CHUNK_ELEMENTS // max(1, each))
     if code.stages["sums"]:
-        few = _FEW_SUM_ROWS if _native.lanes() == 16 else _FEW_COPIED_ROWS
+        few = _FEW_COPIED_ROWS if _native.copies_strands() else _FEW_SUM_ROWS
         rows = max(rows, min(_SUM_ROWS, max(few, _SUM_ELEMENTS // max(1, each))))
     code.chunk_rows = rows
     weights = 0
