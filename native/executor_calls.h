@@ -127,6 +127,11 @@ double Executor<T>::cost(const Call<T>& call) const {
     for (std::int64_t t = 0; t < call.steps; ++t) rows += static_cast<double>(call.batch_sizes[t]);
   }
   for (const Matrix& m : code_.matrices) each += static_cast<double>(m.k * vectors(m));
+  // Weights that the second-level cache does not hold: to read them takes as long as to multiply some rows by them.
+  constexpr double large = 1 << 20, rows_of_reading = 8;
+  if (each * static_cast<double>(lanes_ * sizeof(T)) > large) {
+    rows = std::max(rows, rows_of_reading * static_cast<double>(call.steps));
+  }
   for (const Unit& unit : units_) {
     const Instruction& i = code_.sums[unit.instruction];
     each += static_cast<double>((i.kind == Kind::outer ? i.k : 1) * (unit.to - unit.from));

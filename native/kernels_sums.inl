@@ -77,10 +77,13 @@ void outer_in_place(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* c
 
 // ---- copied ----
 
-constexpr std::size_t outer_features = 96;  // the rows of a result whose strands are added up together
-constexpr std::size_t outer_columns = 128;  // and its columns, in floats
-constexpr std::size_t outer_vectors = copies_strands ? outer_columns / lanes : panel_vectors;
-static_assert(outer_vectors % panel_vectors == 0);
+constexpr std::size_t outer_features =
+    lanes == 16 ? 192 : 96;                          // the rows of a result whose strands are added up together
+constexpr std::size_t summed_vectors = 128 / lanes;  // and its vectors
+// The vectors of one strand that is alone: rows of the result are written at once, the longer the better.
+constexpr std::size_t lone_vectors = (lanes == 16 ? 256 : 128) / lanes;
+constexpr std::size_t outer_vectors = copies_strands ? lone_vectors : panel_vectors;
+static_assert(summed_vectors % panel_vectors == 0 && lone_vectors % panel_vectors == 0);
 
 // Copies `width` numbers of each row, from `from` on.
 template <class T>
@@ -120,8 +123,8 @@ inline void dense_tile(T* out, std::ptrdiff_t out_stride, const T* left, const T
 template <class T>
 inline void outer_block(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows,
                         std::size_t i, std::size_t features, std::size_t j, std::size_t vectors, bool more) {
-  constexpr std::size_t n = width_of<T>, most = outer_vectors * n;
-  T left[strand * outer_features], right[strand * most], total[outer_features * most];
+  constexpr std::size_t n = width_of<T>;
+  T left[strand * outer_features], right[strand * lone_vectors * n], total[outer_features * summed_vectors * n];
   const std::size_t width = vectors * n;
   c += (std::ptrdiff_t)i * c_stride + j;
   const auto copy_strand = [&](std::size_t row, std::size_t count) {
@@ -162,8 +165,9 @@ template <class T>
 void outer(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* const* b, std::size_t rows, std::size_t k,
            std::size_t vectors, bool more) {
   if constexpr (!copies_strands) return outer_in_place(c, c_stride, a, b, rows, k, vectors, more);
-  for (std::size_t v = 0; v < vectors; v += outer_vectors) {
-    const std::size_t count = vectors - v < outer_vectors ? vectors - v : outer_vectors;
+  const std::size_t most = rows <= strand ? lone_vectors : summed_vectors;
+  for (std::size_t v = 0; v < vectors; v += most) {
+    const std::size_t count = vectors - v < most ? vectors - v : most;
     for (std::size_t i = 0; i < k; i += outer_features) {
       const std::size_t features = k - i < outer_features ? k - i : outer_features;
       outer_block(c, c_stride, a, b, rows, i, features, v * width_of<T>, count, more);
