@@ -105,7 +105,7 @@ class Executor {
                   std::int64_t panels = 1) const;
   void pack_panels(const Matrix& m, const Worker& w, const Packed<T>& form, T* out) const;
   Quantized quantized_form(const Matrix& m, const Worker& w, const QuantizedFrom& from) const;
-  void product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
+  void product_once(Worker& w, T* panel, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
                     std::int64_t from, std::int64_t to) const;
   void instruction(Worker& w, const Instruction& i, std::int64_t rows) const;
   void product(Worker& w, const Instruction& i, std::int64_t rows) const;

@@ -277,7 +277,7 @@ std::size_t Executor<T>::carve(Session& session, T* base) const {
   for (int n = 0; n < session.slices; ++n) {
     Worker& w = session.workers[n];
     w.blocks = carver.take(static_cast<std::size_t>(code_.blocks) * block_vectors * lanes_);
-    w.panel = carver.take(widest_panel_);
+    w.panel = carver.take(widest_panel_ * (session.slices == 1 ? session.workers.size() : 1));
     if (base != nullptr) fill_slots(w.slots, frame, w.blocks);
     for (std::size_t v = 0; v < code_.values.size(); ++v) {
       if (code_.values[v].space != Space::step) continue;

@@ -85,8 +85,8 @@ void Executor<T>::pack_panels(const Matrix& m, const Worker& w, const Packed<T>&
 
 // Multiplies rows by a matrix that is used once. It is read in place, or each panel is packed just before its use.
 template <class T>
-void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, const std::vector<Column<T>>& columns,
-                               std::int64_t from, std::int64_t to) const {
+void Executor<T>::product_once(Worker& w, T* panel, const Matrix& m, std::int64_t rows,
+                               const std::vector<Column<T>>& columns, std::int64_t from, std::int64_t to) const {
   const auto n = static_cast<std::size_t>(rows), k = static_cast<std::size_t>(m.k);
   const auto multiply = [&](const Source<T>* sources, std::int64_t count) {
     const Column<T>* first = columns.data() + from;
@@ -95,8 +95,8 @@ void Executor<T>::product_once(Worker& w, const Matrix& m, std::int64_t rows, co
     if (routines_.multiply_unpacked(w.a.data(), n, k, sources, first, vectors)) return;
     for (std::size_t v = 0; v < vectors; v += routines_.panel_vectors) {
       const std::size_t some = std::min(routines_.panel_vectors, vectors - v);
-      routines_.pack(w.panel, k, sources + v, some);
-      routines_.multiply(w.a.data(), n, k, {w.panel, routines_.form}, first + v, some);
+      routines_.pack(panel, k, sources + v, some);
+      routines_.multiply(w.a.data(), n, k, {panel, routines_.form}, first + v, some);
     }
   };
   each_panel(m, w, from, to, multiply, most_sources / static_cast<std::int64_t>(routines_.panel_vectors));

@@ -91,7 +91,7 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
                        columns.data(), static_cast<std::size_t>(all));
     return;
   }
-  auto part = [&](std::int64_t from, std::int64_t to) {
+  auto part = [&](std::int64_t from, std::int64_t to, int member) {
     if (is_packed) {
       const auto k = static_cast<std::size_t>(m.k);
       routines_.multiply(w.a.data(), static_cast<std::size_t>(rows), k,
@@ -99,18 +99,18 @@ void Executor<T>::product(Worker& w, const Instruction& i, std::int64_t rows) co
                          static_cast<std::size_t>(to - from));
       return;
     }
-    product_once(w, m, rows, columns, from, to);
+    product_once(w, w.panel + static_cast<std::size_t>(member) * widest_panel_, m, rows, columns, from, to);
   };
   const std::int64_t panels = (all + wide - 1) / wide;
-  const bool worth = is_packed && m.k * all * std::max<std::int64_t>(rows, 2) > 4000;
+  const bool worth = m.k * all * std::max<std::int64_t>(rows, 2) > 4000;
   if (w.team == nullptr || panels < w.team->threads() || !worth) {
-    part(0, all);
+    part(0, all, 0);
     return;
   }
   const int members = w.team->threads();
   w.team->share(members, [&](int n) {
     const std::int64_t from = panels * n / members * wide, to = std::min(all, panels * (n + 1) / members * wide);
-    if (from < to) part(from, to);
+    if (from < to) part(from, to, n);
     return false;
   });
 }

@@ -52,7 +52,7 @@ struct Executor<T>::Worker {
   std::size_t chunk = 0;                                   // the number of the slice's present chunk
   T* frame = nullptr;                                      // constants
   T* blocks = nullptr;
-  T* panel = nullptr;    // memory for a panel that is packed just before its use
+  T* panel = nullptr;    // memory for a panel that is packed just before its use; one for each thread of the team
   Team* team = nullptr;  // threads that share a product's columns, and sums
   int parity = 0;
   std::int64_t alive = 0;  // the number of sequences of the last step
