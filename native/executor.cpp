@@ -11,13 +11,20 @@
 namespace recurra {
 namespace {
 
-// The vectors of a unit of outer products: wide ones are faster, but threads share out several.
+// A part of a sum of outer products.
+struct Piece {
+  std::int64_t rows, vectors;
+};
+
+// The size of a unit of outer products: large ones are faster, but threads share out several.
 template <class T>
-std::int64_t outer_piece(const Routines<T>& routines, std::int64_t all) {
+Piece outer_piece(const Routines<T>& routines, const Piece& all) {
   constexpr std::int64_t wanted_units = 8;
   const auto panel = static_cast<std::int64_t>(routines.panel_vectors);
-  const std::int64_t piece = (all / wanted_units + panel - 1) / panel * panel;
-  return std::clamp(piece, panel, static_cast<std::int64_t>(routines.outer_vectors));
+  const auto rows = static_cast<std::int64_t>(routines.outer_rows);
+  if (rows > 0) return {std::max<std::int64_t>(1, (all.rows / wanted_units + rows - 1) / rows) * rows, all.vectors};
+  const std::int64_t piece = (all.vectors / wanted_units + panel - 1) / panel * panel;
+  return {all.rows, std::clamp(piece, panel, static_cast<std::int64_t>(routines.outer_vectors))};
 }
 
 // Calls reads(value) and writes(value) for the values of an instruction.
@@ -130,10 +137,14 @@ void Executor<T>::lay_out() {
   }
   for (std::size_t s = 0; s < code_.sums.size(); ++s) {
     const Instruction& i = code_.sums[s];
-    const std::int64_t all = padded(i.width) / lanes_;
-    const std::int64_t piece = i.kind == Kind::outer ? outer_piece(routines_, all) : all;
-    for (std::int64_t v = 0; v < all; v += piece) {
-      units_.push_back({static_cast<std::int32_t>(s), v, std::min(all, v + piece)});
+    const bool is_outer = i.kind == Kind::outer;
+    const Piece all{is_outer ? i.k : 1, padded(i.width) / lanes_};
+    const Piece piece = is_outer ? outer_piece(routines_, all) : all;
+    for (std::int64_t row = 0; row < all.rows; row += piece.rows) {
+      for (std::int64_t v = 0; v < all.vectors; v += piece.vectors) {
+        units_.push_back({static_cast<std::int32_t>(s), v, std::min(all.vectors, v + piece.vectors), row,
+                          std::min(piece.rows, all.rows - row)});
+      }
     }
   }
   for (const Matrix& m : code_.matrices) {

@@ -85,9 +85,9 @@ class Executor {
   struct Geometry;
   struct Shared;
   struct Session;
-  struct Unit {  // a range of vectors of a sum over rows
+  struct Unit {  // a part of a sum over rows: some of its vectors, and some rows of a sum of outer products
     std::int32_t instruction;
-    std::int64_t from, to;
+    std::int64_t from, to, row, rows;
   };
 
   std::int64_t padded(std::int64_t width) const { return (width + lanes_ - 1) / lanes_ * lanes_; }

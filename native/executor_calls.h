@@ -132,10 +132,7 @@ double Executor<T>::cost(const Call<T>& call) const {
   if (each * static_cast<double>(lanes_ * sizeof(T)) > large) {
     rows = std::max(rows, rows_of_reading * static_cast<double>(call.steps));
   }
-  for (const Unit& unit : units_) {
-    const Instruction& i = code_.sums[unit.instruction];
-    each += static_cast<double>((i.kind == Kind::outer ? i.k : 1) * (unit.to - unit.from));
-  }
+  for (const Unit& unit : units_) each += static_cast<double>(unit.rows * (unit.to - unit.from));
   for (const auto* stage : {&code_.before, &code_.step, &code_.after}) {
     for (const Instruction& i : *stage) each += static_cast<double>(i.ops.size()) * static_cast<double>(i.width) * 2;
   }

@@ -253,15 +253,16 @@ void Executor<T>::sum(Worker& w, const std::vector<Geometry>& geometry, const Un
   T* out = s.sums[i.result];
   const std::int64_t begin = unit.from * lanes_;
   const std::size_t n = static_cast<std::size_t>(unit.to - unit.from);
-  row_pointers(s, geometry.data(), geometry.size(), i.a, i.kind == Kind::outer ? i.a_offset : begin, w.a);
-  if (i.kind == Kind::rows_sum) {
+  const bool is_outer = i.kind == Kind::outer;
+  row_pointers(s, geometry.data(), geometry.size(), i.a, is_outer ? i.a_offset + unit.row : begin, w.a);
+  if (!is_outer) {
     routines_.rows_sum(out + begin, w.a.data(), w.a.size(), n, more);
     return;
   }
   row_pointers(s, geometry.data(), geometry.size(), i.b, i.b_offset + begin, w.b);
   const std::int64_t pitch = stride(code_.values[i.result]);
-  routines_.outer(out + i.row * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(), static_cast<std::size_t>(i.k),
-                  n, more);
+  routines_.outer(out + (i.row + unit.row) * pitch + begin, pitch, w.a.data(), w.b.data(), w.a.size(),
+                  static_cast<std::size_t>(unit.rows), n, more);
 }
 
 }  // namespace recurra

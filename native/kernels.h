@@ -111,6 +111,8 @@ struct Routines {
   std::size_t lanes;          // elements of one vector
   std::size_t panel_vectors;  // vectors side by side in one panel of a packed matrix
   std::size_t outer_vectors;  // vectors up to which `outer` is faster per vector; a multiple of panel_vectors
+  // Rows of a result that `outer` takes together where it is fastest with whole rows; else 0.
+  std::size_t outer_rows;
   QuantizedFrom quantized_from;
   Form form;  // in which pack() packs: wide, rounded or integer
 

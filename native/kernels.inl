@@ -118,10 +118,10 @@ float dot(const float* a, const float* b, std::size_t n) {
 #include "kernels_elementwise.inl"
 
 template <class T>
-constexpr Routines<T> routines = {width_of<T>, panel_vectors,  outer_vectors, RECURRA_QUANTIZED_FROM, Form::wide,
-                                  pack<T>,     pack<T>,        multiply<T>,   multiply_unpacked<T>,   outer<T>,
-                                  rows_sum<T>, elementwise<T>, reduce<T>,     pack_windows<T>,        correlate<T>,
-                                  pool<T>};
+constexpr Routines<T> routines = {width_of<T>,  panel_vectors, outer_vectors,  outer_rows,  RECURRA_QUANTIZED_FROM,
+                                  Form::wide,   pack<T>,       pack<T>,        multiply<T>, multiply_unpacked<T>,
+                                  outer<T>,     rows_sum<T>,   elementwise<T>, reduce<T>,   pack_windows<T>,
+                                  correlate<T>, pool<T>};
 
 // Those of float32, but operands of products are rounded.
 constexpr Routines<float> with_rounding(Routines<float> all) {
@@ -131,6 +131,7 @@ constexpr Routines<float> with_rounding(Routines<float> all) {
   all.multiply_unpacked = multiply_nothing;
   all.outer = outer_rounded;
   all.outer_vectors = panel_vectors;
+  all.outer_rows = 0;
   return all;
 }
 

@@ -83,6 +83,8 @@ constexpr std::size_t summed_vectors = 128 / lanes;  // and its vectors
 // The vectors of one strand that is alone: rows of the result are written at once, the longer the better.
 constexpr std::size_t lone_vectors = (lanes == 16 ? 256 : 128) / lanes;
 constexpr std::size_t outer_vectors = copies_strands ? lone_vectors : panel_vectors;
+// Rows of vectors of 16 are lines of a cache, of which longer ones are written faster. With shorter vectors: not measured.
+constexpr std::size_t outer_rows = copies_strands && lanes == 16 ? outer_features : 0;
 static_assert(summed_vectors % panel_vectors == 0 && lone_vectors % panel_vectors == 0);
 
 // Copies `width` numbers of each row, from `from` on.
