@@ -95,6 +95,7 @@ float dot(const float* a, const float* b, std::size_t n) {
 }
 
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
+#include "kernels_packing.inl"
 #include "kernels_product.inl"
 #include "kernels_rounded.inl"
 #include "kernels_sums.inl"

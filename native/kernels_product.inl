@@ -1,4 +1,4 @@
-// Matrix products: packing, and rows times a packed matrix.
+// Matrix products: rows times a packed matrix.
 
 // Vectors side by side; with tile_rows rows, their sums fill the registers.
 constexpr std::size_t panel_vectors = RECURRA_PANEL;
@@ -8,209 +8,6 @@ template <Form F>
 constexpr std::size_t tile_rows_of = F == Form::wide || lanes == 16 ? tile_rows : 4;
 // From this number of rows on, a chain's int8 numbers are widened once, before its tiles.
 constexpr std::size_t rows_to_widen_once = 18;
-
-#if defined(__AVX512F__)
-typedef int Lanes16 __attribute__((vector_size(64)));
-typedef long long Lanes8 __attribute__((vector_size(64)));
-#elif RECURRA_LANES == 8
-typedef int Lanes8 __attribute__((vector_size(32)));
-#elif RECURRA_LANES == 4
-typedef int Lanes4 __attribute__((vector_size(16)));
-#endif
-
-// ---- packing ----
-
-template <std::size_t...>
-struct LaneNumbers {};
-
-// One stage of transpose(): exchanges blocks of S rows and S columns. Indices are constants, as GCC turns derived ones into
-// many instructions where vectors have no shuffle of any two.
-template <class T, std::size_t S, std::size_t... L>
-inline void exchange_blocks(Vector<T>* v, LaneNumbers<L...>) {
-  constexpr std::size_t n = sizeof...(L);
-  typedef decltype(Vector<T>{} < Vector<T>{}) Mask;
-  RECURRA_UNROLL
-  for (std::size_t i = 0; i < n; ++i) {
-    if (i & S) continue;
-    const Vector<T> a = v[i], b = v[i + S];
-    v[i] = __builtin_shuffle(a, b, Mask{((L & S) != 0 ? n + L - S : L)...});
-    v[i + S] = __builtin_shuffle(a, b, Mask{((L & S) != 0 ? n + L : L + S)...});
-  }
-}
-
-// Transposes the square matrix whose rows are the vectors v.
-template <class T>
-inline void transpose(Vector<T>* v) {
-  constexpr std::size_t n = width_of<T>;
-  constexpr LaneNumbers<__integer_pack(n)...> lane_numbers;
-  if constexpr (n > 1) exchange_blocks<T, 1>(v, lane_numbers);
-  if constexpr (n > 2) exchange_blocks<T, 2>(v, lane_numbers);
-  if constexpr (n > 4) exchange_blocks<T, 4>(v, lane_numbers);
-  if constexpr (n > 8) exchange_blocks<T, 8>(v, lane_numbers);
-}
-
-#if defined(__AVX512F__)
-// The same with shuffles that need no index vectors: pairs of rows, pairs of pairs, then quarters of vectors.
-template <>
-inline void transpose<float>(Floats* v) {
-  __m512 a[16], b[16];
-  RECURRA_UNROLL
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29});
-    a[i + 1] =
-        (__m512)__builtin_shuffle(v[i], v[i + 1], Lanes16{2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31});
-  }
-  RECURRA_UNROLL
-  for (int i = 0; i < 16; i += 4) {
-    RECURRA_UNROLL
-    for (int j = 0; j < 2; ++j) {  // b[i + c] holds column c of each quarter of rows i … i + 3
-      const __m512d low = (__m512d)a[i + j], high = (__m512d)a[i + j + 2];
-      b[i + 2 * j] = (__m512)__builtin_shuffle(low, high, Lanes8{0, 8, 2, 10, 4, 12, 6, 14});
-      b[i + 2 * j + 1] = (__m512)__builtin_shuffle(low, high, Lanes8{1, 9, 3, 11, 5, 13, 7, 15});
-    }
-  }
-  RECURRA_UNROLL
-  for (int c = 0; c < 4; ++c) {
-    const __m512 p = _mm512_maskz_shuffle_f32x4(0xffff, b[c], b[c + 4], 0x88);
-    const __m512 q = _mm512_maskz_shuffle_f32x4(0xffff, b[c + 8], b[c + 12], 0x88);
-    const __m512 r = _mm512_maskz_shuffle_f32x4(0xffff, b[c], b[c + 4], 0xdd);
-    const __m512 s = _mm512_maskz_shuffle_f32x4(0xffff, b[c + 8], b[c + 12], 0xdd);
-    v[c] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, p, q, 0x88);
-    v[c + 4] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0x88);
-    v[c + 8] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, p, q, 0xdd);
-    v[c + 12] = (Floats)_mm512_maskz_shuffle_f32x4(0xffff, r, s, 0xdd);
-  }
-}
-#elif RECURRA_LANES == 8
-// The same with one instruction for each shuffle: pairs of rows, pairs of pairs, then halves of vectors.
-template <>
-inline void transpose<float>(Floats* v) {
-  Floats a[8], b[8];
-  RECURRA_UNROLL
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = (Floats)__builtin_shuffle(v[i], v[i + 1], Lanes8{0, 8, 1, 9, 4, 12, 5, 13});
-    a[i + 1] = (Floats)__builtin_shuffle(v[i], v[i + 1], Lanes8{2, 10, 3, 11, 6, 14, 7, 15});
-  }
-  RECURRA_UNROLL
-  for (int i = 0; i < 8; i += 4) {
-    RECURRA_UNROLL
-    for (int j = 0; j < 2; ++j) {  // b[i + c] holds columns c and c + 4 of rows i … i + 3
-      const __m256d low = (__m256d)a[i + j], high = (__m256d)a[i + j + 2];
-      b[i + 2 * j] = (Floats)_mm256_unpacklo_pd(low, high);
-      b[i + 2 * j + 1] = (Floats)_mm256_unpackhi_pd(low, high);
-    }
-  }
-  RECURRA_UNROLL
-  for (int c = 0; c < 4; ++c) {
-    v[c] = (Floats)_mm256_permute2f128_ps((__m256)b[c], (__m256)b[c + 4], 0x20);
-    v[c + 4] = (Floats)_mm256_permute2f128_ps((__m256)b[c], (__m256)b[c + 4], 0x31);
-  }
-}
-#elif RECURRA_LANES == 4
-// The same with fewer instructions.
-template <>
-inline void transpose<float>(Floats* v) {
-  const Floats a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}),
-               b = __builtin_shuffle(v[0], v[1], Lanes4{2, 6, 3, 7});
-  const Floats c = __builtin_shuffle(v[2], v[3], Lanes4{0, 4, 1, 5}),
-               d = __builtin_shuffle(v[2], v[3], Lanes4{2, 6, 3, 7});
-  v[0] = __builtin_shuffle(a, c, Lanes4{0, 1, 4, 5});
-  v[1] = __builtin_shuffle(a, c, Lanes4{2, 3, 6, 7});
-  v[2] = __builtin_shuffle(b, d, Lanes4{0, 1, 4, 5});
-  v[3] = __builtin_shuffle(b, d, Lanes4{2, 3, 6, 7});
-}
-#endif
-
-// Loads a square matrix whose columns lie `stride` apart, each contiguous: v[l] is its row l.
-template <class T>
-inline void load_transposed(Vector<T>* v, const T* from, std::ptrdiff_t stride) {
-  RECURRA_UNROLL
-  for (std::size_t l = 0; l < width_of<T>; ++l) v[l] = load(from + (std::ptrdiff_t)l * stride);
-  transpose<T>(v);
-}
-
-#if RECURRA_LANES == 8
-// The same, where halves of vectors are put together while they are loaded, so that fewer are shuffled.
-template <>
-inline void load_transposed<float>(Floats* v, const float* from, std::ptrdiff_t stride) {
-  RECURRA_UNROLL
-  for (int k = 0; k < 8; k += 4, from += 4) {
-    __m256d a[4];  // pairs of columns l and l + 4
-    RECURRA_UNROLL
-    for (int l = 0; l < 4; l += 2) {
-      __m256 halves[2];
-      RECURRA_UNROLL
-      for (int i = 0; i < 2; ++i) {
-        const float* low = from + (l + i) * stride;
-        halves[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(low + 4 * stride), 1);
-      }
-      a[l] = (__m256d)_mm256_unpacklo_ps(halves[0], halves[1]);
-      a[l + 1] = (__m256d)_mm256_unpackhi_ps(halves[0], halves[1]);
-    }
-    v[k] = (Floats)_mm256_unpacklo_pd(a[0], a[2]);
-    v[k + 1] = (Floats)_mm256_unpackhi_pd(a[0], a[2]);
-    v[k + 2] = (Floats)_mm256_unpacklo_pd(a[1], a[3]);
-    v[k + 3] = (Floats)_mm256_unpackhi_pd(a[1], a[3]);
-  }
-}
-#endif
-
-// Packs one vector's column of a panel from a matrix that is contiguous along k (row_stride 1).
-template <class T>
-inline void pack_transposed(T* panel, std::size_t k_count, const Source<T>& source, std::size_t stride) {
-  constexpr std::size_t n = width_of<T>;
-  std::size_t k = 0;
-  for (; k + n <= k_count; k += n) {
-    Vector<T> v[n];
-    if (source.valid == n) {
-      load_transposed<T>(v, source.base + k, source.column_stride);
-    } else {
-      for (std::size_t l = 0; l < n; ++l) {
-        v[l] = l < source.valid ? load(source.base + (std::ptrdiff_t)l * source.column_stride + k) : Vector<T>{};
-      }
-      transpose<T>(v);
-    }
-    RECURRA_UNROLL
-    for (std::size_t l = 0; l < n; ++l) store(panel + (k + l) * stride, v[l]);
-  }
-  for (; k < k_count; ++k) {
-    for (std::size_t l = 0; l < n; ++l) {
-      panel[k * stride + l] = l < source.valid ? source.base[(std::ptrdiff_t)l * source.column_stride + k] : T(0);
-    }
-  }
-}
-
-template <class T>
-void pack(T* panel, std::size_t k_count, const Source<T>* sources, std::size_t vectors) {
-  constexpr std::size_t n = width_of<T>;
-  const std::size_t stride = vectors * n;
-  for (std::size_t v = 0; v < vectors; ++v) {
-    const Source<T>& source = sources[v];
-    T* out = panel + v * n;
-    if (source.column_stride == 1) {
-      if (source.valid == n) {
-        for (std::size_t k = 0; k < k_count; ++k) store(out + k * stride, load(source.base + k * source.row_stride));
-      } else {
-        for (std::size_t k = 0; k < k_count; ++k) {
-          store(out + k * stride, load_part(source.base + k * source.row_stride, source.valid));
-        }
-      }
-    } else if (source.row_stride == 1) {
-      pack_transposed(out, k_count, source, stride);
-    } else {
-      for (std::size_t k = 0; k < k_count; ++k) {
-        for (std::size_t l = 0; l < n; ++l) {
-          out[k * stride + l] =
-              l < source.valid
-                  ? source.base[(std::ptrdiff_t)k * source.row_stride + (std::ptrdiff_t)l * source.column_stride]
-                  : T(0);
-        }
-      }
-    }
-  }
-}
-
-// ---- rows times a packed matrix ----
 
 // Adds the sum of a chain to the initial value, or to the chains before it.
 template <class T>
@@ -322,16 +119,19 @@ inline void tile(const T* const* a, std::size_t row, std::size_t begin, std::siz
   }
 }
 
-// Calls f(begin, length) for each chain; once if there is nothing to sum.
-template <class Function>
+// Calls f(begin, length) for each piece of at most this length, by default a chain; once if there is nothing to sum.
+template <std::size_t Most = chain, class Function>
 inline void each_chain(std::size_t k_count, Function f) {
   std::size_t begin = 0;
   do {
-    const std::size_t length = k_count - begin < chain ? k_count - begin : chain;
+    const std::size_t length = k_count - begin < Most ? k_count - begin : Most;
     f(begin, length);
     begin += length;
   } while (begin < k_count);
 }
+
+// The rows of a panel that all tiles take before the next ones: the second-level cache holds them.
+constexpr std::size_t deep = 8 * chain;
 
 // Calls f<rows of a tile>(its first row) for tiles of nearly equal size, as a thin tile wastes loads.
 template <std::size_t Most, class Function>
@@ -385,24 +185,27 @@ inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T*
   }
 }
 
-// Multiplies all rows by one panel, and brings the next one from farther caches meanwhile: a little with each tile, as a
-// core waits for few lines at a time.
+// Multiplies all rows by one panel, and brings what comes behind in memory from farther caches meanwhile: a little with
+// each tile, as a core waits for few lines at a time.
 template <class T, int N>
 inline void panel_ahead_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
                               const Column<T>* columns) {
-  const T* ahead = matrix.panels + k_count * N * width_of<T>;
-  const T* end = ahead + k_count * N * width_of<T>;
   const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
-  each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
-    each_chain(k_count, [&](std::size_t begin, std::size_t length) {
-      const auto multiply_with = [&]<int A>() {
-        tile<T, Form::wide, R, N, 1, A>(a, row, begin, length, {matrix, k_count, begin}, columns, ahead);
-        ahead += length * A / 2 * width_of<T>;
-      };
-      if (ahead >= end) multiply_with.template operator()<0>();
-      else if (tiles >= 2 * N) multiply_with.template operator()<1>();
-      else if (tiles >= N) multiply_with.template operator()<2>();
-      else multiply_with.template operator()<4>();
+  each_chain<deep>(k_count, [&](std::size_t from, std::size_t count) {
+    const T* ahead = matrix.panels + (from + count) * N * width_of<T>;
+    const T* end = ahead + count * N * width_of<T>;
+    each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
+      each_chain(count, [&](std::size_t begin, std::size_t length) {
+        const auto multiply_with = [&]<int A>() {
+          const PanelRows<T, Form::wide, N> panel(matrix, k_count, from + begin);
+          tile<T, Form::wide, R, N, 1, A>(a, row, from + begin, length, panel, columns, ahead);
+          ahead += length * A / 2 * width_of<T>;
+        };
+        if (ahead >= end) multiply_with.template operator()<0>();
+        else if (tiles >= 2 * N) multiply_with.template operator()<1>();
+        else if (tiles >= N) multiply_with.template operator()<2>();
+        else multiply_with.template operator()<4>();
+      });
     });
   });
 }
@@ -423,9 +226,11 @@ inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count
       return;
     }
   }
-  each_tile<tile_rows_of<F>>(rows, [&]<int R>(std::size_t row) {
-    each_chain(k_count, [&](std::size_t begin, std::size_t length) {
-      tile<T, F, R, N, 1>(a, row, begin, length, {matrix, k_count, begin}, columns);
+  each_chain<deep>(k_count, [&](std::size_t from, std::size_t count) {
+    each_tile<tile_rows_of<F>>(rows, [&]<int R>(std::size_t row) {
+      each_chain(count, [&](std::size_t begin, std::size_t length) {
+        tile<T, F, R, N, 1>(a, row, from + begin, length, {matrix, k_count, from + begin}, columns);
+      });
     });
   });
 }
