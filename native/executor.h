@@ -157,6 +157,7 @@ class Executor {
   std::vector<Unit> units_;                                         // the sums over rows, cut into pieces for threads
   mutable Preference columns_;                                      // whether threads share the columns of products
   std::size_t widest_panel_ = 0;
+  bool has_large_weights_ = false;  // larger than the second-level cache of many processors
 };
 
 // A call that is repeated with the same arrays, whose numbers change. It is laid out in memory once.

@@ -127,11 +127,8 @@ double Executor<T>::cost(const Call<T>& call) const {
     for (std::int64_t t = 0; t < call.steps; ++t) rows += static_cast<double>(call.batch_sizes[t]);
   }
   for (const Matrix& m : code_.matrices) each += static_cast<double>(m.k * vectors(m));
-  // Weights that the second-level cache does not hold: to read them takes as long as to multiply some rows by them.
-  constexpr double large = 1 << 20, rows_of_reading = 8;
-  if (each * static_cast<double>(lanes_ * sizeof(T)) > large) {
-    rows = std::max(rows, rows_of_reading * static_cast<double>(call.steps));
-  }
+  constexpr double rows_of_reading = 8;  // to read large weights takes as long as to multiply these by them
+  if (has_large_weights_) rows = std::max(rows, rows_of_reading * static_cast<double>(call.steps));
   for (const Unit& unit : units_) each += static_cast<double>(unit.rows * (unit.to - unit.from));
   for (const auto* stage : {&code_.before, &code_.step, &code_.after}) {
     for (const Instruction& i : *stage) each += static_cast<double>(i.ops.size()) * static_cast<double>(i.width) * 2;
@@ -208,7 +205,8 @@ void Executor<T>::cut_slices(Session& session) const {
   int threads = 1;
   if (call.threads > 1) session.cost = cost(call);
   if (session.cost >= 150000) threads = std::min({call.threads, processors_allowed(), Team::most_pieces});
-  const int slices = session.slices = threads > 1 && session.step_rows >= 2 * threads ? threads : 1;
+  const std::int64_t least = has_large_weights_ ? static_cast<std::int64_t>(routines_.slice_rows) : 2;
+  const int slices = session.slices = threads > 1 && session.step_rows >= least * threads ? threads : 1;
   session.workers.resize(static_cast<std::size_t>(threads));
   s.cuts.assign(1, 0);
   if (call.batch_sizes == nullptr || slices == 1) {

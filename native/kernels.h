@@ -113,6 +113,9 @@ struct Routines {
   std::size_t outer_vectors;  // vectors up to which `outer` is faster per vector; a multiple of panel_vectors
   // Rows of a result that `outer` takes together where it is fastest with whole rows; else 0.
   std::size_t outer_rows;
+  // The fewest rows of a slice of the batch, where weights are large: with fewer, threads share their columns, of which
+  // each then reads its part alone.
+  std::size_t slice_rows;
   QuantizedFrom quantized_from;
   Form form;  // in which pack() packs: wide, rounded or integer
 

@@ -118,11 +118,14 @@ float dot(const float* a, const float* b, std::size_t n) {
 #undef RECURRA_UNROLL
 #include "kernels_elementwise.inl"
 
+// A core that multiplies two vectors in a clock waits for the weights of so few rows (docs/performance.md).
+constexpr std::size_t slice_rows = has_two_multipliers ? 9 : 2;
+
 template <class T>
-constexpr Routines<T> routines = {width_of<T>,  panel_vectors, outer_vectors,  outer_rows,  RECURRA_QUANTIZED_FROM,
-                                  Form::wide,   pack<T>,       pack<T>,        multiply<T>, multiply_unpacked<T>,
-                                  outer<T>,     rows_sum<T>,   elementwise<T>, reduce<T>,   pack_windows<T>,
-                                  correlate<T>, pool<T>};
+constexpr Routines<T> routines = {
+    width_of<T>, panel_vectors,  outer_vectors, outer_rows,      slice_rows,           RECURRA_QUANTIZED_FROM,
+    Form::wide,  pack<T>,        pack<T>,       multiply<T>,     multiply_unpacked<T>, outer<T>,
+    rows_sum<T>, elementwise<T>, reduce<T>,     pack_windows<T>, correlate<T>,         pool<T>};
 
 // Those of float32, but operands of products are rounded.
 constexpr Routines<float> with_rounding(Routines<float> all) {
