@@ -147,11 +147,11 @@ void Executor<T>::lay_out() {
       }
     }
   }
-  std::int64_t weights = 0;  // in bytes
+  std::size_t weights = 0;  // in bytes
   for (const Matrix& m : code_.matrices) {
-    weights += m.k * vectors(m) * lanes_ * static_cast<std::int64_t>(sizeof(T));
     const std::int64_t widest = std::min<std::int64_t>(vectors(m), static_cast<std::int64_t>(routines_.panel_vectors));
     const auto k = static_cast<std::size_t>(m.k);
+    weights += words_of(routines_.form, k) * static_cast<std::size_t>(vectors(m) * lanes_) * sizeof(T);
     const std::size_t words = std::max(k, words_of(routines_.form, k));
     widest_panel_ = std::max(widest_panel_, words * static_cast<std::size_t>(widest * lanes_));
   }
