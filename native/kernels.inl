@@ -1,7 +1,7 @@
 // The kernels, written once with the compiler's vector extensions. Each file in targets/ defines RECURRA_LANES,
 // RECURRA_PANEL and RECURRA_QUANTIZED_FROM, and RECURRA_PANELS_AHEAD_FROM if its processors multiply two vectors of 16 in a
-// clock; then it includes this file. Everything is in an unnamed namespace, and nothing
-// comes from std:: (README.md says why).
+// clock; then it includes this file. Everything is in an unnamed namespace, and nothing comes from std:: (README.md says
+// why).
 #include "kernels.h"
 
 #if defined(__x86_64__)

@@ -185,33 +185,9 @@ inline void widen_chain(const PanelRows<T, F, N>& matrix, std::size_t length, T*
   }
 }
 
-// Multiplies all rows by one panel, and brings what comes behind in memory from farther caches meanwhile: a little with
-// each tile, as a core waits for few lines at a time.
-template <class T, int N>
-inline void panel_ahead_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
-                              const Column<T>* columns) {
-  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
-  each_chain<deep>(k_count, [&](std::size_t from, std::size_t count) {
-    const T* ahead = matrix.panels + (from + count) * N * width_of<T>;
-    const T* end = ahead + count * N * width_of<T>;
-    each_tile<tile_rows>(rows, [&]<int R>(std::size_t row) {
-      each_chain(count, [&](std::size_t begin, std::size_t length) {
-        const auto multiply_with = [&]<int A>() {
-          const PanelRows<T, Form::wide, N> panel(matrix, k_count, from + begin);
-          tile<T, Form::wide, R, N, 1, A>(a, row, from + begin, length, panel, columns, ahead);
-          ahead += length * A / 2 * width_of<T>;
-        };
-        if (ahead >= end) multiply_with.template operator()<0>();
-        else if (tiles >= 2 * N) multiply_with.template operator()<1>();
-        else if (tiles >= N) multiply_with.template operator()<2>();
-        else multiply_with.template operator()<4>();
-      });
-    });
-  });
-}
-
-// Multiplies all rows by one panel.
-template <class T, Form F, int N>
+// Multiplies all rows by one panel. If asked, what comes behind in memory is brought from farther caches meanwhile: a little
+// with each tile, as a core waits for few lines at a time.
+template <class T, Form F, int N, bool IsNextWanted = false>
 inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count, const Packed<T>& matrix,
                         const Column<T>* columns) {
   if constexpr (F == Form::int8_of_columns || F == Form::int8_of_rows) {
@@ -226,10 +202,22 @@ inline void panel_times(const T* const* a, std::size_t rows, std::size_t k_count
       return;
     }
   }
+  const std::size_t tiles = (rows + tile_rows - 1) / tile_rows;
   each_chain<deep>(k_count, [&](std::size_t from, std::size_t count) {
+    const T* ahead = IsNextWanted ? matrix.panels + (from + count) * N * width_of<T> : nullptr;
+    const T* end = ahead + (IsNextWanted ? count * N * width_of<T> : 0);
     each_tile<tile_rows_of<F>>(rows, [&]<int R>(std::size_t row) {
       each_chain(count, [&](std::size_t begin, std::size_t length) {
-        tile<T, F, R, N, 1>(a, row, from + begin, length, {matrix, k_count, from + begin}, columns);
+        const auto multiply_with = [&]<int A>() {
+          tile<T, F, R, N, 1, A>(a, row, from + begin, length, {matrix, k_count, from + begin}, columns, ahead);
+          ahead += length * A / 2 * width_of<T>;
+        };
+        if constexpr (IsNextWanted) {
+          if (ahead < end && tiles >= 2 * N) return multiply_with.template operator()<1>();
+          if (ahead < end && tiles >= N) return multiply_with.template operator()<2>();
+          if (ahead < end) return multiply_with.template operator()<4>();
+        }
+        multiply_with.template operator()<0>();
       });
     });
   });
@@ -251,7 +239,7 @@ void multiply_form(const T* const* a, std::size_t rows, std::size_t k, const Pac
   }
   if constexpr (F == Form::wide && panels_ahead_from != 0) {
     if (rows > tile_rows && vectors * k * sizeof(Vector<T>) >= panels_ahead_from) {
-      for (; v + 2 * V <= vectors; v += V) panel_ahead_times<T, V>(a, rows, k, from(v), columns + v);
+      for (; v + 2 * V <= vectors; v += V) panel_times<T, F, V, true>(a, rows, k, from(v), columns + v);
     }
   }
   for (; v + V <= vectors; v += V) panel_times<T, F, V>(a, rows, k, from(v), columns + v);

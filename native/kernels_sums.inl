@@ -77,9 +77,9 @@ void outer_in_place(T* c, std::ptrdiff_t c_stride, const T* const* a, const T* c
 
 // ---- copied ----
 
-constexpr std::size_t outer_features =
-    lanes == 16 ? 192 : 96;                          // the rows of a result whose strands are added up together
-constexpr std::size_t summed_vectors = 128 / lanes;  // and its vectors
+// The rows of a result whose strands are added up together, and its vectors.
+constexpr std::size_t outer_features = lanes == 16 ? 192 : 96;
+constexpr std::size_t summed_vectors = 128 / lanes;
 // The vectors of one strand that is alone: rows of the result are written at once, the longer the better.
 constexpr std::size_t lone_vectors = (lanes == 16 ? 256 : 128) / lanes;
 constexpr std::size_t outer_vectors = copies_strands ? lone_vectors : panel_vectors;
