@@ -81,7 +81,13 @@ def test_clipping_bounds_the_step() -> None:
 def plain(job: Series, settings: TrainingSettings) -> list[torch.Tensor]:
     """The weights after each update of a plain loop of torch, without recurra."""
     module = job.module.train()
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "asgd": torch.optim.SGD}
+    kinds = {
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "adagrad": torch.optim.Adagrad,
+        "sgd": torch.optim.SGD,
+        "asgd": torch.optim.SGD,
+    }
     betas = {"betas": (0.9, 0.98)} if settings.optimizer.startswith("adam") else {}
     decay = settings.weight_decay
     optimizer = kinds[settings.optimizer](module.parameters(), lr=settings.lr, weight_decay=decay, **betas)
@@ -102,7 +108,7 @@ def plain(job: Series, settings: TrainingSettings) -> list[torch.Tensor]:
     return weights
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "adagrad", "sgd"])
 @pytest.mark.parametrize(
     "change",
     [

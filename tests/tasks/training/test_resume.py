@@ -28,6 +28,7 @@ BASE = TrainingSettings("adamw", 0.02, epochs=3, evaluate_every=4, patience=0, c
 KINDS = {
     "adamw": BASE,
     "adam, plateau": replace(BASE, optimizer="adam", schedule="plateau", weight_decay=0.01),
+    "adagrad": replace(BASE, optimizer="adagrad", schedule="wsd"),
     "sgd, accumulated": replace(BASE, optimizer="sgd", accumulate=2, warmup=4, evaluate_every=2),
     "asgd": replace(BASE, optimizer="asgd", schedule="constant", lr=0.5, evaluate_every=1),
 }

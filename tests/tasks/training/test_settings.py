@@ -12,7 +12,7 @@ from recurra.tasks.training.settings import TrainingSettings
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"optimizer": "lion"}, "--optimizer must be one of adamw, adam, sgd, asgd"),
+        ({"optimizer": "lion"}, "--optimizer must be one of adamw, adam, adagrad, sgd, asgd"),
         ({"schedule": "linear"}, "--schedule must be one of cosine, wsd, plateau, constant"),
         ({"precision": "float16"}, "--precision must be one of auto, float32, bfloat16"),
         ({"lr": 0.0}, "--lr"),

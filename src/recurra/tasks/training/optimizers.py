@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adagrad import adagrad
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
@@ -17,6 +18,7 @@ from recurra.tasks.training.weights import overwrite
 # The decay of the mean of squared gradients is below torch's 0.999: trainings of minutes have few updates to adapt in.
 BETAS = (0.9, 0.98)
 EPSILON = 1e-8  # torch's
+ADAGRAD_EPSILON = 1e-10  # torch's
 PATIENCE = 5  # evaluations: n of NT-ASGD, Merity et al. (2018), section 3
 
 # The values that an optimizer keeps for a parameter, by its name; `step` is a number, others have the parameter's
@@ -24,9 +26,13 @@ PATIENCE = 5  # evaluations: n of NT-ASGD, Merity et al. (2018), section 3
 KEPT: Mapping[str, tuple[str, ...]] = {
     "adamw": ("exp_avg", "exp_avg_sq", "step"),
     "adam": ("exp_avg", "exp_avg_sq", "step"),
+    "adagrad": ("sum", "step"),
     "sgd": (),
     "asgd": (),
 }
+
+# The kinds of devices on which torch has the update as one operation.
+FUSED_ON: Mapping[str, tuple[str, ...]] = {**dict.fromkeys(KEPT, ("cpu", "cuda")), "adagrad": ("cpu",)}
 
 
 class Optimizer:
@@ -46,7 +52,8 @@ class Optimizer:
     def __init__(self, parameters: Mapping[str, nn.Parameter], settings: TrainingSettings) -> None:
         self.parameters, self.settings = parameters, settings
         # The update is one fused operation where there is one.
-        self._fused = all(each.device.type in ("cpu", "cuda") for each in parameters.values())
+        fused = FUSED_ON[settings.optimizer]
+        self._fused = all(each.device.type in fused for each in parameters.values())
         self.kept = {
             key: {name: self._zeros(key, each) for name, each in parameters.items()} for key in KEPT[settings.optimizer]
         }
@@ -60,25 +67,21 @@ class Optimizer:
     def update(self, gradients: Sequence[Tensor], rate: float) -> None:
         """Update the parameters by their gradients, which are in the parameters' order, at a learning rate."""
         parameters: list[Tensor] = list(self.parameters.values())
-        decay = self.settings.weight_decay
-        if not self.kept:
-            sgd(
-                parameters,
-                list(gradients),
-                [None] * len(parameters),
-                fused=self._fused,
-                weight_decay=decay,
-                momentum=0.0,
-                lr=rate,
-                dampening=0.0,
-                nesterov=False,
-                maximize=False,
-            )
-            return
+        match self.settings.optimizer:
+            case "adamw":
+                self._adam(adamw, parameters, list(gradients), rate)
+            case "adam":
+                self._adam(adam, parameters, list(gradients), rate)
+            case "adagrad":
+                self._adagrad(parameters, list(gradients), rate)
+            case _:
+                self._sgd(parameters, list(gradients), rate)
+
+    def _adam(self, rule: Callable[..., None], parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
         averages, squares, steps = (list(self.kept[key].values()) for key in ("exp_avg", "exp_avg_sq", "step"))
-        (adamw if self.settings.optimizer == "adamw" else adam)(
+        rule(
             parameters,
-            list(gradients),
+            gradients,
             averages,
             squares,
             [],
@@ -88,8 +91,38 @@ class Optimizer:
             beta1=BETAS[0],
             beta2=BETAS[1],
             lr=rate,
-            weight_decay=decay,
+            weight_decay=self.settings.weight_decay,
             eps=EPSILON,
+            maximize=False,
+        )
+
+    def _adagrad(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
+        sums, steps = (list(self.kept[key].values()) for key in ("sum", "step"))
+        adagrad(
+            parameters,
+            gradients,
+            sums,
+            steps,
+            fused=self._fused,
+            foreach=not self._fused,
+            lr=rate,
+            weight_decay=self.settings.weight_decay,
+            lr_decay=0.0,
+            eps=ADAGRAD_EPSILON,
+            maximize=False,
+        )
+
+    def _sgd(self, parameters: list[Tensor], gradients: list[Tensor], rate: float) -> None:
+        sgd(
+            parameters,
+            gradients,
+            [None] * len(parameters),
+            fused=self._fused,
+            weight_decay=self.settings.weight_decay,
+            momentum=0.0,
+            lr=rate,
+            dampening=0.0,
+            nesterov=False,
             maximize=False,
         )
 
