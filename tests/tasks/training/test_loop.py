@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from recurra.errors import RunError
+from recurra.tasks.training import optimizers
 from recurra.tasks.training.events import Evaluation
 from recurra.tasks.training.loop import fit
-from recurra.tasks.training.settings import TrainingSettings
+from recurra.tasks.training.settings import OPTIMIZERS, TrainingSettings
 from tests.tasks.training.jobs import Line, Series, trained
 
 SETTINGS = TrainingSettings(optimizer="sgd", lr=0.1, warmup=0, clip=math.inf, epochs=5, evaluate_every=8)
@@ -139,6 +140,19 @@ def test_the_updates_are_those_of_a_plain_loop(optimizer: str, change: dict[str,
     torch.manual_seed(1)
     trained(ours, settings, at=look)
     assert len(found) == len(expected)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_devices_without_the_fused_operation_make_the_same_updates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TrainingSettings(name, 0.05, weight_decay=0.1, epochs=3, evaluate_every=1000)
+    fused, plain_job = Series(torch.float64), Series(torch.float64)
+    torch.manual_seed(1)
+    trained(fused, settings)
+    monkeypatch.setattr(optimizers, "FUSED_ON", {name: ()})
+    torch.manual_seed(1)
+    trained(plain_job, settings)
+    expected, found = (list(each.module.parameters()) for each in (fused, plain_job))
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
 
 

@@ -235,6 +235,7 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         f"{train.characters:,} characters to train on, {valid.characters:,} to validate on",
         f"{settings.model.cell}, {layers} of {settings.model.hidden} units, {weights:,} weights",
         f"dropout {settings.model.dropout:g}, weight drop {settings.model.weight_drop:g}",
+        f"{settings.training.optimizer}, learning rate {settings.training.rate:g}",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
     count, threads = job.processes.count, get_num_threads()

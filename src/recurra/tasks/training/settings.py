@@ -11,8 +11,9 @@ OPTIMIZERS = ("adamw", "adam", "adagrad", "sgd", "asgd")
 SCHEDULES = ("cosine", "wsd", "plateau", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-# Adam's steps are about as large as the rate; Adagrad's begin so and become ever smaller; SGD's are the rate times a gradient, whose norm is at most `clip`.
-DEFAULT_RATE = {"adamw": 8e-3, "adam": 8e-3, "adagrad": 0.05, "sgd": 5.0, "asgd": 5.0}
+# Adam's steps are about as large as the rate; Adagrad's begin so, and shrink; SGD's are the rate times a gradient,
+# whose norm is at most `clip`.
+DEFAULT_RATE = {"adamw": 8e-3, "adam": 8e-3, "adagrad": 0.1, "sgd": 5.0, "asgd": 5.0}
 DEFAULT_MINUTES = 5.0
 
 
@@ -22,10 +23,11 @@ class TrainingSettings:
 
     Args:
         optimizer: ``adamw`` (Loshchilov & Hutter 2019) or ``adam`` (Kingma & Ba 2015), both with betas 0.9 and 0.98;
-            ``adagrad`` (Duchi et al. 2011, figure 1, diagonal): an element's step is smaller, the larger its gradients were,
-            so words that are rare keep large ones; ``sgd``; or ``asgd``: SGD that averages its weights once validation stops improving (NT-ASGD, Merity et al.
-            2018, algorithm 1).
-        lr: the learning rate at the start, after the warm-up. By default 0.008 for adam and adamw, 0.05 for adagrad, 5 for sgd and asgd.
+            ``adagrad`` (Duchi et al. 2011, figure 1, diagonal): the more an element has been updated, the smaller its
+            steps, so that rare words have large ones; ``sgd``; or ``asgd``: SGD that averages its weights once
+            validation stops improving (NT-ASGD, Merity et al. 2018, algorithm 1).
+        lr: the learning rate at the start, after the warm-up. By default 0.008 for adam and adamw, 0.1 for adagrad, 5
+            for sgd and asgd.
         weight_decay: the decay of weights per unit of learning rate (adamw), or the factor of an L2 penalty (others).
         schedule: ``cosine``: the rate falls along half a cosine (Loshchilov & Hutter 2017); ``wsd``: it stays for four
             fifths of the budget, and falls to zero in the last as one minus a square root (warm-up, stable, decay: Hu
