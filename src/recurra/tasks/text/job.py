@@ -22,7 +22,7 @@ from recurra.tasks.text.batching import PADDING, Lanes, lanes_that_fit
 from recurra.tasks.text.configuration import Sources, config_of, read_config
 from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.dropout_defaults import passes_of, with_dropout
-from recurra.tasks.text.encoded import TokenSource
+from recurra.tasks.text.first_values import begin_with_text
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.text.token_model import (
@@ -42,7 +42,6 @@ from recurra.tasks.training.processes import OneProcess, Processes
 # Without gradients a token takes about a third of the time, and long windows are cheaper. So a window of an evaluation
 # takes as long as an update, and a signal is noticed after it as soon.
 MEASURED_WINDOWS = 3
-COUNTED = 10_000_000  # tokens, of which the frequencies are taken
 
 _logger = logging.getLogger("recurra")
 
@@ -55,6 +54,8 @@ class TextJob:
         settings: the settings of model and training; the weights are drawn from torch's generator, which is seeded.
             What they leave to the text, such as dropout, is in the attribute `settings`.
         processes: the processes that train together, each on its share of the lanes. Default: this one alone.
+        begins: whether the training begins; one that goes on takes its weights from a checkpoint, and needs no first
+            values from the text.
 
     Raises:
         RunError: the text is shorter than one window or has fewer lanes than there are processes, or the model does not
@@ -63,7 +64,9 @@ class TextJob:
 
     item = "token"
 
-    def __init__(self, corpus: Corpus, settings: TextSettings, processes: Processes | None = None) -> None:
+    def __init__(
+        self, corpus: Corpus, settings: TextSettings, processes: Processes | None = None, *, begins: bool = True
+    ) -> None:
         settings.check()
         self.corpus = corpus
         vocabulary, self.steps = corpus.vocabulary, settings.seq_len
@@ -89,7 +92,8 @@ class TextJob:
         self.settings = settings = replace(settings, model=with_dropout(settings.model, passes))
         torch.manual_seed(settings.seed)
         self.model = build(len(vocabulary), settings.model).to(processes.device)
-        self.model.begin_with(_counts(ids, len(vocabulary)))
+        if begins and processes.is_first:  # whose values the others get
+            begin_with_text(self.model, ids)
         self._state: StackState = None
         self._order: Sequence[int] = ()
 
@@ -184,11 +188,6 @@ def share_of(lanes: int, processes: Processes, *, empty: bool = False) -> range:
     return range(lanes * rank // count, lanes * (rank + 1) // count)
 
 
-def _counts(tokens: TokenSource, vocabulary: int) -> Tensor:
-    """Count the occurrences of each token in a text, or in the beginning of a long one."""
-    return torch.from_numpy(np.bincount(tokens[:COUNTED], minlength=vocabulary))
-
-
 def create_text_run(
     job: TextJob, folder: Path, sources: Sources | None = None, command: Sequence[str] | None = None
 ) -> RunFolder:
@@ -264,4 +263,4 @@ def open_text(run: RunFolder, processes: Processes | None = None) -> TextJob:
     sources.check()
     valid = None if sources.valid is None else sources.valid.path
     corpus = read_corpus([source.path for source in sources.files], valid, settings, vocabulary_of_run(run))
-    return TextJob(corpus, settings, processes)
+    return TextJob(corpus, settings, processes, begins=not run.has_begun())

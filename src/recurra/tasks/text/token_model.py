@@ -6,7 +6,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,7 +25,7 @@ from recurra.tasks.text.settings import ModelSettings
 StackState = Tensor | tuple["StackState", ...] | None
 
 # The bound of first values. A tied embedding's weights give the logits: large ones would begin with confident, wrong
-# predictions. Of many tokens most are rare, and keep what they begin with. Zaremba et al. 2014, Press & Wolf 2017 and
+# predictions. Of many tokens most are rare, and stay near their first values. Zaremba et al. 2014, Press & Wolf 2017 and
 # Merity et al. 2018 begin with 0.1 or less, too.
 BOUND = 0.1
 MANY_TOKENS = 10_000
@@ -75,19 +74,6 @@ class TokenModel(Stack):
             nn.init.zeros_(self.output.bias)
         self._workspace = Workspace()
         self._sampled = settings.sampled if settings.sampled < vocabulary else 0
-
-    @torch.no_grad()
-    def begin_with(self, counts: Tensor) -> None:
-        """Begin with the frequencies of tokens as the probabilities of all states, where there are many tokens.
-
-        Biases would learn them first, which takes hundreds of steps, and the longer the rarer a token is.
-
-        Args:
-            counts: how often each token occurs, ``(V,)``.
-        """
-        if isinstance(self.output, nn.Linear) and len(counts) >= MANY_TOKENS:
-            seen = counts.double() + 1  # none has the probability zero
-            self.output.bias.copy_((seen / seen.sum()).log())
 
     def nats(
         self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
