@@ -22,8 +22,8 @@ _COUNTED = 10_000_000  # tokens, of which the frequencies are taken
 _PAIRED = 3_000_000  # tokens, of which the neighbours are counted: they and their factors take below 0.5 GB
 _NEIGHBOURS = 10_000  # the most frequent tokens alone are counted as neighbours: the others tell little of each other
 _DISTANCES = (1, 2)
-_SMOOTHING = 0.75  # the power of the neighbours' frequencies, Levy et al. (2015), section 3.1
-_EXTRA = 20  # factors beyond those asked for, which make those exact (Halko et al. 2011, section 1.3)
+_SMOOTHING = 0.75  # the power of the neighbours' frequencies: context distribution smoothing of Levy et al. (2015)
+_EXTRA = 20  # factors beyond those asked for, which make those more exact: oversampling of Halko et al. (2011)
 
 _Numbers = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -92,7 +92,7 @@ class TextJob:
         self.settings = settings = replace(settings, model=with_dropout(settings.model, passes))
         torch.manual_seed(settings.seed)
         self.model = build(len(vocabulary), settings.model).to(processes.device)
-        if begins and processes.is_first:  # whose values the others get
+        if begins:
             begin_with_text(self.model, ids)
         self._state: StackState = None
         self._order: Sequence[int] = ()

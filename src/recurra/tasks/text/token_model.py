@@ -25,8 +25,8 @@ from recurra.tasks.text.settings import ModelSettings
 StackState = Tensor | tuple["StackState", ...] | None
 
 # The bound of first values. A tied embedding's weights give the logits: large ones would begin with confident, wrong
-# predictions. Of many tokens most are rare, and stay near their first values. Zaremba et al. 2014, Press & Wolf 2017 and
-# Merity et al. 2018 begin with 0.1 or less, too.
+# predictions. Of many tokens most are rare, and stay near their first values. Zaremba et al. 2014, Press & Wolf 2017
+# and Merity et al. 2018 begin with 0.1 or less, too.
 BOUND = 0.1
 MANY_TOKENS = 10_000
 
