@@ -8,7 +8,7 @@ from recurra.tasks.text.corpus import make_corpus
 from recurra.tasks.text.dropout_defaults import MULTIPLICATIONS_PER_SECOND, passes_of, with_dropout
 from recurra.tasks.text.job import TextJob
 from recurra.tasks.text.settings import ModelSettings, TextSettings
-from recurra.tasks.text.token_model import build, weights_of_a_token
+from recurra.tasks.text.token_model import build, weights_left_out, weights_of_a_token
 from recurra.tasks.training.settings import TrainingSettings
 
 
@@ -54,6 +54,21 @@ def test_weights_that_a_token_is_multiplied_by() -> None:
     tied = ModelSettings(hidden=8, tied=True)
     assert weights_of_a_token(100, tied) == 4 * 8 * 16 + 2 * 4 * 8 + 8 * 100 + 100
     assert weights_of_a_token(100, replace(tied, sampled=40)) == weights_of_a_token(100, tied) - 60 * 8
+    own = replace(settings, sampled=40)
+    assert weights_of_a_token(100, settings) - weights_of_a_token(100, own) == weights_left_out(100, own) == 60 * 8
+    assert weights_left_out(100, replace(own, sampled=100)) == weights_left_out(100, settings) == 0
+
+
+def test_evaluations_are_rarer_where_training_samples() -> None:
+    text = "the cat sat on the mat\n" * 200
+    settings = TextSettings(
+        batch_size=4, seq_len=8, level="char", model=ModelSettings(hidden=2, embedding=2, sampled=2)
+    )
+    job = TextJob(make_corpus(text, text, settings), settings)
+    every = replace(settings, model=replace(settings.model, sampled=0))
+    windows = TextJob(make_corpus(text, text, every), every).windows_per_evaluation
+    trained, tokens = weights_of_a_token(len(job.corpus.vocabulary), settings.model), len(job.corpus.vocabulary)
+    assert job.windows_per_evaluation == round(windows * (1 + (tokens - 2) * 2 / trained))
 
 
 def test_a_job_decides_once() -> None:

@@ -79,7 +79,8 @@ def train(
         str | None, typer.Option(metavar="N,N…", help="Ranks of words where an adaptive softmax begins clusters.")
     ] = None,
     sampled: Annotated[
-        int, typer.Option(help="Tokens over which training estimates the softmax; 0: all.")
+        int | None,
+        typer.Option(help="Tokens over which training estimates the softmax, 0: all; by default 4000 of many."),
     ] = _Model.sampled,
     seq_len: Annotated[int, typer.Option(help="Tokens that gradients flow back over.")] = _Text.seq_len,
     batch_size: Annotated[int, typer.Option(help="Parts of the text read side by side.")] = _Text.batch_size,
@@ -238,6 +239,8 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         f"{settings.training.optimizer}, learning rate {settings.training.rate:g}",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
+    if settings.model.sampled:
+        lines.append(f"the softmax is estimated over {settings.model.sampled:,} tokens in training (--sampled)")
     count, threads = job.processes.count, get_num_threads()
     if count > 1:
         each = f"{threads} thread{'s' if threads > 1 else ''} each"
@@ -249,6 +252,7 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         "weights": weights,
         "dropout": settings.model.dropout,
         "weight_drop": settings.model.weight_drop,
+        "sampled": settings.model.sampled,
         "windows_per_epoch": job.windows_per_epoch,
         "processes": count,
         "threads": threads,

@@ -24,6 +24,7 @@ from recurra.tasks.text.corpus import Corpus, read_corpus
 from recurra.tasks.text.dropout_defaults import passes_of, with_dropout
 from recurra.tasks.text.first_values import begin_with_text
 from recurra.tasks.text.loading import TASK, vocabulary_of_run
+from recurra.tasks.text.sample_default import with_sample
 from recurra.tasks.text.settings import TextSettings
 from recurra.tasks.text.token_model import (
     StackState,
@@ -32,6 +33,7 @@ from recurra.tasks.text.token_model import (
     detached,
     leaves_of,
     perplexity,
+    weights_left_out,
     weights_of_a_token,
     with_leaves,
 )
@@ -86,10 +88,12 @@ class TextJob:
             self.windows_per_epoch = self.train.batch // self.batch_size
         lanes = lanes_that_fit(len(valid), settings.batch_size, self.steps)
         whole = Lanes(valid, lanes, vocabulary.start, complete=True)
-        self.windows_per_evaluation = whole.count(self.steps)
         self.valid = whole.choose(share_of(lanes, processes, empty=True))
-        passes = passes_of(len(ids), weights_of_a_token(len(vocabulary), settings.model), settings.training)
-        self.settings = settings = replace(settings, model=with_dropout(settings.model, passes))
+        model = with_sample(settings.model, len(vocabulary))
+        trained, left_out = (count(len(vocabulary), model) for count in (weights_of_a_token, weights_left_out))
+        self.windows_per_evaluation = round(whole.count(self.steps) * (1 + left_out / trained))
+        passes = passes_of(len(ids), trained, settings.training)
+        self.settings = settings = replace(settings, model=with_dropout(model, passes))
         torch.manual_seed(settings.seed)
         self.model = build(len(vocabulary), settings.model).to(processes.device)
         if begins:

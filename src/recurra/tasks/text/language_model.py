@@ -59,7 +59,8 @@ class LanguageModel:
         weight_drop: the probability of dropping a weight between states, for a window. Default: half of the default of
             `dropout`; zero where that is given.
         cutoffs: the ranks at which an adaptive softmax begins new clusters. Default: a full softmax.
-        sampled: the number of tokens over which training estimates the softmax, drawn for each window. Default 0: all.
+        sampled: the number of tokens over which training estimates the softmax, drawn for each window; 0 for all.
+            Default: 4,000 in a vocabulary of at least 10,000, and all otherwise.
 
     Raises:
         RunError: a setting is out of range.
@@ -90,7 +91,7 @@ class LanguageModel:
         embedding_dropout: float = _Model.embedding_dropout,
         weight_drop: float | None = None,
         cutoffs: Sequence[int] = (),
-        sampled: int = _Model.sampled,
+        sampled: int | None = _Model.sampled,
     ) -> None:
         settings = TextSettings(
             level=level,

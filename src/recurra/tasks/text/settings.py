@@ -47,7 +47,9 @@ class ModelSettings:
         cutoffs: the ranks at which an adaptive softmax begins new clusters (Grave et al. 2017), ascending; empty for a
             full softmax.
         sampled: the number of tokens, drawn anew for each window, over which training estimates the softmax (Jean et
-            al. 2015); 0 for all tokens. Evaluations, samples and files are as without it.
+            al. 2015); 0 for all tokens. None stands for 4,000 in a vocabulary of at least 10,000
+            (``sample_default``), and for 0 in a model that is made without a text. Evaluations, samples and files are
+            as without it.
     """
 
     cell: str = "lstm"
@@ -61,7 +63,7 @@ class ModelSettings:
     embedding_dropout: float = 0.0
     weight_drop: float | None = None
     cutoffs: tuple[int, ...] = ()
-    sampled: int = 0
+    sampled: int | None = None
 
     def embedding_width(self, vocabulary: int) -> int:
         """The width of the embedding of so many tokens."""
@@ -86,7 +88,8 @@ class ModelSettings:
         for option, value in optional.items():
             if value is not None:
                 checks.probability(f"--{option}", value)
-        checks.whole("--sampled", self.sampled, least=0)
+        if self.sampled is not None:
+            checks.whole("--sampled", self.sampled, least=0)
         if self.sampled and self.cutoffs:
             raise RunError("--sampled estimates a full softmax: leave out --cutoffs")
 

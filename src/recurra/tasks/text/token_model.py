@@ -73,7 +73,8 @@ class TokenModel(Stack):
             nn.init.uniform_(self.output.weight, -BOUND, BOUND)
             nn.init.zeros_(self.output.bias)
         self._workspace = Workspace()
-        self._sampled = settings.sampled if settings.sampled < vocabulary else 0
+        sampled = settings.sampled or 0
+        self._sampled = sampled if sampled < vocabulary else 0
 
     def nats(
         self, inputs: Tensor, targets: Tensor, state: StackState = None, precision: str = "float32"
@@ -171,9 +172,17 @@ def weights_of_a_token(vocabulary: int, settings: ModelSettings) -> int:
     count = sum(weight.numel() for weight in model.parameters())
     if not settings.tied:
         count -= model.embedding.weight.numel()
-    if settings.sampled:
-        count -= max(0, vocabulary - settings.sampled) * settings.embedding_width(vocabulary)
-    return count
+    return count - weights_left_out(vocabulary, settings)
+
+
+def weights_left_out(vocabulary: int, settings: ModelSettings) -> int:
+    """The number of the output's weights that a token is multiplied by in evaluations alone: training samples it."""
+    if not settings.sampled:
+        return 0
+    width = settings.embedding_width(vocabulary)
+    if not settings.tied:
+        width = output_width(settings.cell, width, settings.hidden, settings.layers)
+    return max(0, vocabulary - settings.sampled) * width
 
 
 def detached(state: StackState) -> StackState:

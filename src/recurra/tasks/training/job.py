@@ -35,7 +35,7 @@ class Job(Protocol):
 
     @property
     def windows_per_evaluation(self) -> int:
-        """The approximate number of windows of an evaluation, in the size of training's windows."""
+        """The approximate number of training's windows whose forward passes take as long as an evaluation."""
         ...
 
     @property
