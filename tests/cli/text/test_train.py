@@ -43,6 +43,14 @@ def test_several_files_and_sgd(train: Call, text_file: Path, tmp_path: Path) -> 
     assert (training["optimizer"], training["clip"], training["lr"]) == ("sgd", None, 1.0)
 
 
+def test_an_estimated_softmax(train: Call, text_file: Path, tmp_path: Path) -> None:
+    _, out, _ = train(text_file, "--out", tmp_path / "a", "--sampled", 5)
+    assert "the softmax is estimated over 5 tokens in training (--sampled)" in out
+    assert "(--sampled)" not in train(text_file, "--out", tmp_path / "b")[1]
+    code, out, _ = train(text_file, "--out", tmp_path / "c", "--sampled", 5, "--json")
+    assert (code, json.loads(out.splitlines()[0])["sampled"]) == (0, 5)
+
+
 def test_unknown_characters_are_counted(train: Call, text_file: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("the cät sät on thé mat\n")
     code, _, err = train(text_file, "--out", tmp_path / "run", "--valid", tmp_path / "other.txt")
