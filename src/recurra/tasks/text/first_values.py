@@ -8,7 +8,6 @@ updates in a training, and begins with what its neighbours say of it instead of 
 from __future__ import annotations
 
 import warnings
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ from recurra.tasks.text.encoded import TokenSource
 from recurra.tasks.text.token_model import BOUND, MANY_TOKENS, TokenModel
 
 _COUNTED = 10_000_000  # tokens, of which the frequencies are taken
-_PAIRED = 3_000_000  # tokens, of which the neighbours are counted: they and their factors take below 0.5 GB
+_PAIRED = 3_000_000  # tokens, of which the neighbours are counted: some 100 MB of counts
 _NEIGHBOURS = 10_000  # the most frequent tokens alone are counted as neighbours: the others tell little of each other
 _DISTANCES = (1, 2)
 _SMOOTHING = 0.75  # the power of the neighbours' frequencies: context distribution smoothing of Levy et al. (2015)
 _EXTRA = 20  # factors beyond those asked for, which make those more exact: oversampling of Halko et al. (2011)
 
-_Numbers = np.ndarray[Any, np.dtype[np.int64]]
+_Numbers = np.ndarray[Any, np.dtype[np.integer[Any]]]
+_Values = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def begin_with_text(model: TokenModel, tokens: TokenSource) -> None:
         weight[occurs, : rows.shape[1]] = rows[occurs].to(weight)
 
 
-def neighbour_factors(tokens: np.ndarray[Any, Any], vocabulary: int, width: int) -> tuple[Tensor, Tensor]:
+def neighbour_factors(tokens: _Numbers, vocabulary: int, width: int) -> tuple[Tensor, Tensor]:
     """Factors of the pointwise mutual information of tokens and their neighbours.
 
     That is the logarithm of how much more often two tokens are neighbours than by chance, where it is positive; its
@@ -73,30 +73,42 @@ def neighbour_factors(tokens: np.ndarray[Any, Any], vocabulary: int, width: int)
         The rows, float32 (V, F), where F is `width` or the number of factors if that is less; and whether a token has
         neighbours, (V,).
     """
-    columns = min(vocabulary, _NEIGHBOURS)
-    blocks = []
-    for number, (distance, after) in enumerate(product(_DISTANCES, (True, False))):
-        first, second = tokens[:-distance], tokens[distance:]
-        rows, neighbours, values = _information(*((first, second) if after else (second, first)), columns)
-        blocks.append((rows, neighbours + number * columns, values / distance**0.5))
-    rows, places, values = (np.concatenate(each) for each in zip(*blocks, strict=True))
-    size = (vocabulary, len(blocks) * columns)
-    pairs = torch.sparse_coo_tensor(
-        torch.from_numpy(np.stack([rows, places])), torch.from_numpy(values), size, check_invariants=True
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        matrix = pairs.coalesce().to_sparse_csr()  # products with it are several times as fast
-    left, singular, _ = torch.svd_lowrank(matrix, min(width + _EXTRA, *size))
+    matrix = _information_of_all(tokens, vocabulary, min(vocabulary, _NEIGHBOURS))
+    left, singular, _ = torch.svd_lowrank(matrix, min(width + _EXTRA, *matrix.shape))
     factors = (left * singular.sqrt())[:, :width]
-    occurs = torch.zeros(vocabulary, dtype=torch.bool)
-    occurs[torch.from_numpy(rows)] = True
+    occurs = matrix.crow_indices().diff() > 0
     return factors - factors[occurs].sum(0) / max(1, int(occurs.sum())), occurs
 
 
-def _information(
-    tokens: np.ndarray[Any, Any], neighbours: np.ndarray[Any, Any], columns: int
-) -> tuple[_Numbers, _Numbers, np.ndarray[Any, np.dtype[np.float32]]]:
+def _information_of_all(tokens: _Numbers, vocabulary: int, columns: int) -> Tensor:
+    """The information of all tokens and neighbours, sparse (V, blocks · columns): a block for a distance and a side."""
+    blocks: list[tuple[_Numbers, _Numbers, _Values]] = []
+    for distance in _DISTANCES:
+        first, second = tokens[:-distance], tokens[distance:]
+        for row_tokens, neighbours in ((first, second), (second, first)):
+            rows, places, values = _information(row_tokens, neighbours, columns)
+            blocks.append((rows, places + len(blocks) * columns, values / distance**0.5))
+    counts = np.stack([np.bincount(rows, minlength=vocabulary) for rows, _, _ in blocks])
+    # The numbers of a row of the matrix lie one after the other, those of the first block first.
+    begins = np.append(0, counts.T.cumsum())
+    all_places, all_values = np.empty(begins[-1], np.int32), np.empty(begins[-1], np.float32)
+    for number, (rows, places, values) in enumerate(blocks):
+        within_row = np.arange(len(rows)) - np.repeat(counts[number].cumsum() - counts[number], counts[number])
+        at = begins[rows * len(blocks) + number] + within_row
+        all_places[at], all_values[at] = places, values
+    begins_of_rows = torch.from_numpy(begins[:: len(blocks)].astype(np.int32))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            begins_of_rows,
+            torch.from_numpy(all_places),
+            torch.from_numpy(all_values),
+            size=(vocabulary, len(blocks) * columns),
+            check_invariants=True,
+        )
+
+
+def _information(tokens: _Numbers, neighbours: _Numbers, columns: int) -> tuple[_Numbers, _Numbers, _Values]:
     """The positive pointwise mutual information of pairs of tokens: rows, columns and values, in rising order."""
     counted = neighbours < columns
     pairs, counts = np.unique(
