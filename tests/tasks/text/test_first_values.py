@@ -3,7 +3,6 @@
 import warnings
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from recurra.tasks.text.first_values import begin_with_text, neighbour_factors
 from recurra.tasks.text.job import TextJob
 from recurra.tasks.text.settings import ModelSettings, TextSettings
 from recurra.tasks.text.token_model import BOUND, TokenModel, build
-from tests.tasks.text import test_resume
 
 TOKENS = np.random.default_rng(0).zipf(1.5, 400).astype(np.uint16) % 12
 MANY = 10_000
@@ -141,10 +139,3 @@ def test_a_training_that_goes_on_needs_no_text(small_settings: TextSettings, mon
     assert begins == []
     TextJob(corpus, small_settings)
     assert begins == [len(corpus.train.tokens)]
-
-
-def test_interrupted(
-    small_text: str, small_settings: TextSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(first_values, "MANY_TOKENS", 2)
-    test_resume.test_the_same_model(small_text, small_settings, tmp_path, test_resume.KINDS["words"])

@@ -8,6 +8,7 @@ import pytest
 
 from recurra.errors import RunError
 from recurra.tasks.run import open_run
+from recurra.tasks.text import first_values
 from recurra.tasks.text.configuration import sources_of
 from recurra.tasks.text.corpus import read_corpus
 from recurra.tasks.text.job import TextJob, create_text_run, open_text, train_text
@@ -72,6 +73,14 @@ def test_the_same_model(
         sittings += 1
     assert sittings == 4
     assert (run.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+def test_the_same_model_of_many_tokens(
+    small_text: str, small_settings: TextSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose first values are the text's: what goes on has them in its checkpoint."""
+    monkeypatch.setattr(first_values, "MANY_TOKENS", 2)
+    test_the_same_model(small_text, small_settings, tmp_path, KINDS["words"])
 
 
 def test_the_state_of_another_batch(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:

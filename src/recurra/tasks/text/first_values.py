@@ -24,8 +24,8 @@ _DISTANCES = (1, 2)
 _SMOOTHING = 0.75  # the power of the neighbours' frequencies: context distribution smoothing of Levy et al. (2015)
 _EXTRA = 20  # factors beyond those asked for, which make those more exact: oversampling of Halko et al. (2011)
 
-_Numbers = np.ndarray[Any, np.dtype[np.integer[Any]]]
-_Values = np.ndarray[Any, np.dtype[np.float32]]
+_TokenNumbers = np.ndarray[Any, np.dtype[np.integer[Any]]]
+_Logarithms = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def begin_with_text(model: TokenModel, tokens: TokenSource) -> None:
         weight[occurs, : rows.shape[1]] = rows[occurs].to(weight)
 
 
-def neighbour_factors(tokens: _Numbers, vocabulary: int, width: int) -> tuple[Tensor, Tensor]:
+def neighbour_factors(tokens: _TokenNumbers, vocabulary: int, width: int) -> tuple[Tensor, Tensor]:
     """Factors of the pointwise mutual information of tokens and their neighbours.
 
     That is the logarithm of how much more often two tokens are neighbours than by chance, where it is positive; its
@@ -80,9 +80,9 @@ def neighbour_factors(tokens: _Numbers, vocabulary: int, width: int) -> tuple[Te
     return factors - factors[occurs].sum(0) / max(1, int(occurs.sum())), occurs
 
 
-def _information_of_all(tokens: _Numbers, vocabulary: int, columns: int) -> Tensor:
+def _information_of_all(tokens: _TokenNumbers, vocabulary: int, columns: int) -> Tensor:
     """The information of all tokens and neighbours, sparse (V, blocks · columns): a block for a distance and a side."""
-    blocks: list[tuple[_Numbers, _Numbers, _Values]] = []
+    blocks: list[tuple[_TokenNumbers, _TokenNumbers, _Logarithms]] = []
     for distance in _DISTANCES:
         first, second = tokens[:-distance], tokens[distance:]
         for row_tokens, neighbours in ((first, second), (second, first)):
@@ -108,7 +108,9 @@ def _information_of_all(tokens: _Numbers, vocabulary: int, columns: int) -> Tens
         )
 
 
-def _information(tokens: _Numbers, neighbours: _Numbers, columns: int) -> tuple[_Numbers, _Numbers, _Values]:
+def _information(
+    tokens: _TokenNumbers, neighbours: _TokenNumbers, columns: int
+) -> tuple[_TokenNumbers, _TokenNumbers, _Logarithms]:
     """The positive pointwise mutual information of pairs of tokens: rows, columns and values, in rising order."""
     counted = neighbours < columns
     pairs, counts = np.unique(
