@@ -45,8 +45,9 @@ def test_several_files_and_sgd(train: Call, text_file: Path, tmp_path: Path) -> 
 
 def test_an_estimated_softmax(train: Call, text_file: Path, tmp_path: Path) -> None:
     _, out, _ = train(text_file, "--out", tmp_path / "a", "--sampled", 5)
-    assert "the softmax is estimated over 5 tokens in training (--sampled)" in out
-    assert "(--sampled)" not in train(text_file, "--out", tmp_path / "b")[1]
+    assert "training estimates the softmax over 5 of 15 tokens (--sampled)" in out
+    for name, options in {"all": (), "more than all": ("--sampled", 16)}.items():
+        assert "(--sampled)" not in train(text_file, "--out", tmp_path / name, *options)[1]
     code, out, _ = train(text_file, "--out", tmp_path / "c", "--sampled", 5, "--json")
     assert (code, json.loads(out.splitlines()[0])["sampled"]) == (0, 5)
 

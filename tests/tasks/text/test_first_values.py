@@ -125,6 +125,25 @@ def test_more_units_than_factors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not torch.equal(model.embedding.weight[:, :8], random.embedding.weight[:, :8])
 
 
+def test_the_beginning_of_a_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frequencies and neighbours of what comes after the counted tokens do not count."""
+    monkeypatch.setattr(first_values, "_COUNTED", 300)
+    monkeypatch.setattr(first_values, "_PAIRED", 200)
+    models = []
+    for end in (0, 9):
+        torch.manual_seed(0)
+        models.append(build(MANY, SMALL))
+        begin_with_text(models[-1], np.concatenate([TOKENS[:200], np.full(100, 3), np.full(100, end)]))
+    for name, value in models[0].named_parameters():
+        assert torch.equal(models[1].get_parameter(name), value)
+    probabilities = models[0].output.bias.detach().exp() * (MANY + 300)
+    assert float(probabilities[3]) == pytest.approx(1 + 100 + (TOKENS[:200] == 3).sum(), rel=1e-4)
+    rows = models[0].embedding.weight.detach()
+    torch.manual_seed(0)
+    begin_with_text(unlike := build(MANY, SMALL), np.concatenate([TOKENS[:100], np.full(100, 3)]))
+    assert not torch.equal(unlike.embedding.weight[:12], rows[:12])
+
+
 def test_few_tokens_stay_random() -> None:
     random, model = begun(SMALL, vocabulary=MANY - 1)
     for name, value in random.named_parameters():

@@ -83,6 +83,21 @@ def test_the_same_model_of_many_tokens(
     test_the_same_model(small_text, small_settings, tmp_path, KINDS["words"])
 
 
+def test_a_training_that_was_killed_before_its_first_checkpoint(
+    small_text: str, small_settings: TextSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_values, "MANY_TOKENS", 2)
+    (text := tmp_path / "text").write_text(small_text)
+    settings = changed(small_settings, KINDS["words"])
+    files = []
+    for name in ("whole", "killed"):
+        job = TextJob(read_corpus([text], None, settings), settings)
+        run = create_text_run(job, tmp_path / name, sources_of([text], None))
+        train_text(job if name == "whole" else open_text(run), run, resumes=name == "killed")
+        files.append((run.folder / "model.safetensors").read_bytes())
+    assert files[0] == files[1]
+
+
 def test_the_state_of_another_batch(small_text: str, small_settings: TextSettings, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text(small_text)

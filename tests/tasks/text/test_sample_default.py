@@ -39,4 +39,4 @@ def test_a_job_decides_once(small_settings: TextSettings) -> None:
 
 
 def test_models_without_a_text_estimate_nothing() -> None:
-    assert build(12, ModelSettings(hidden=4))._sampled == 0
+    assert build(10_000, ModelSettings(hidden=4))._sampled == 0

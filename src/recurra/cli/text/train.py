@@ -239,8 +239,11 @@ def _introduce(job: TextJob, reporter: Follower) -> None:
         f"{settings.training.optimizer}, learning rate {settings.training.rate:g}",
         f"a vocabulary of {len(corpus.vocabulary):,} tokens, {job.windows_per_epoch:,} windows per epoch",
     ]
-    if settings.model.sampled:
-        lines.append(f"the softmax is estimated over {settings.model.sampled:,} tokens in training (--sampled)")
+    sampled = settings.model.sampled or 0
+    if 0 < sampled < len(corpus.vocabulary):
+        lines.append(
+            f"training estimates the softmax over {sampled:,} of {len(corpus.vocabulary):,} tokens (--sampled)"
+        )
     count, threads = job.processes.count, get_num_threads()
     if count > 1:
         each = f"{threads} thread{'s' if threads > 1 else ''} each"

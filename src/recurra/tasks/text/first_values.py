@@ -19,7 +19,7 @@ from recurra.tasks.text.token_model import BOUND, MANY_TOKENS, TokenModel
 
 _COUNTED = 10_000_000  # tokens, of which the frequencies are taken
 _PAIRED = 3_000_000  # tokens, of which the neighbours are counted: some 100 MB of counts
-_NEIGHBOURS = 10_000  # the most frequent tokens alone are counted as neighbours: the others tell little of each other
+_NEIGHBOURS = 10_000  # tokens that are counted as neighbours, the most frequent: more are no better (docs/results.md)
 _DISTANCES = (1, 2)
 _SMOOTHING = 0.75  # the power of the neighbours' frequencies: context distribution smoothing of Levy et al. (2015)
 _EXTRA = 20  # factors beyond those asked for, which make those more exact: oversampling of Halko et al. (2011)
@@ -32,13 +32,14 @@ _Logarithms = np.ndarray[Any, np.dtype[np.float32]]
 def begin_with_text(model: TokenModel, tokens: TokenSource) -> None:
     """Begin with a text's frequencies and neighbours, if there are at least 10,000 tokens in the vocabulary.
 
-    The embedding and the output have the same rows, in the same order of magnitude as random ones. Tokens that do not
-    occur, and a width beyond the number of factors, keep the model's random values; so has the output where the softmax
-    is adaptive.
+    The rows of the embedding and of the output are the same factors, as many as each is wide, and as long as random
+    rows. Tokens that do not occur beside others more often than by chance keep the model's random values, and so do a
+    width beyond the number of factors, and the output where the softmax is adaptive.
 
     Args:
         model: the model; its values are overwritten.
-        tokens: the text, of which a beginning is counted.
+        tokens: the text: the frequencies are those of its first 10 million tokens, the neighbours of the first 3
+            million.
     """
     embedding, output = model.embedding.weight, model.output
     if len(embedding) < MANY_TOKENS:
@@ -62,16 +63,19 @@ def neighbour_factors(tokens: _TokenNumbers, vocabulary: int, width: int) -> tup
 
     That is the logarithm of how much more often two tokens are neighbours than by chance, where it is positive; its
     largest singular vectors, times the roots of their values, are the rows (Levy & Goldberg 2014, sections 4.1, 4.2;
-    Levy et al. 2015). Neighbours on each side and at each distance are told apart, and the mean of all rows is zero.
+    Levy et al. 2015). Neighbours on each side and at each distance, of one and two, are told apart; the information at
+    distance d is divided by the root of d, as farther neighbours tell less. The mean of all rows is zero: what all have
+    in common tells no token from another.
 
     Args:
-        tokens: the numbers of tokens in the order of the text, (T,); the most frequent have the smallest.
+        tokens: the numbers of tokens in the order of the text, (T,). Those below 10,000 are counted as neighbours, so
+            the most frequent should have the smallest numbers.
         vocabulary: the number of tokens, V.
         width: the number of factors wanted.
 
     Returns:
         The rows, float32 (V, F), where F is `width` or the number of factors if that is less; and whether a token has
-        neighbours, (V,).
+        any positive information, (V,).
     """
     matrix = _information_of_all(tokens, vocabulary, min(vocabulary, _NEIGHBOURS))
     left, singular, _ = torch.svd_lowrank(matrix, min(width + _EXTRA, *matrix.shape))

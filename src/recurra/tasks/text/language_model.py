@@ -40,7 +40,7 @@ class LanguageModel:
     Args:
         level: the tokens: ``byte``, ``char``, ``word`` or ``bpe``. Default ``char``.
         min_count: how often a token must occur to be in the vocabulary. Default 1, for words 2.
-        vocabulary_size: the largest number of tokens. Default: any, for bpe 4,000.
+        vocabulary_size: the largest number of tokens. Default: any, for bpe 1,000.
         seq_len: the number of tokens that gradients flow back over.
         batch_size: the number of parts of the text that are read side by side.
         carry: whether a window's state is carried on to the next one; else windows come in random order.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from recurra.tasks.text.settings import ModelSettings
 from recurra.tasks.text.token_model import MANY_TOKENS
 
-# docs/results.md, "How the defaults were found", has the measurement.
+# docs/results.md, "WikiText-2", has the measurement.
 SAMPLED = 4000
 
 
