@@ -47,8 +47,8 @@ def test_factors_of_the_mutual_information(monkeypatch: pytest.MonkeyPatch, neig
     expected = left * np.sqrt(singular)
     expected -= expected.mean(0)
     torch.manual_seed(0)
-    factors, occurs = neighbour_factors(TOKENS, 12, 12)
-    assert occurs.all()
+    factors, known = neighbour_factors(TOKENS, 12, 12)
+    assert known.all()
     # Singular vectors have no sign of their own, and products of rows do not depend on it.
     np.testing.assert_allclose(factors @ factors.T, expected @ expected.T, atol=1e-4)
     few, _ = neighbour_factors(TOKENS, 12, 3)
@@ -68,10 +68,10 @@ def test_tokens_with_like_neighbours() -> None:
 
 @pytest.mark.parametrize("text", [[], [1], [1, 2]])
 def test_short_texts(text: list[int]) -> None:
-    factors, occurs = neighbour_factors(np.array(text, dtype=np.uint8), 40, 7)
+    factors, known = neighbour_factors(np.array(text, dtype=np.uint8), 40, 7)
     assert factors.shape == (40, 7)
     assert torch.isfinite(factors).all()
-    assert occurs.sum() <= len(text)
+    assert known.sum() <= len(text)
 
 
 def begun(change: ModelSettings, vocabulary: int = MANY, missing: int = 9_990) -> tuple[TokenModel, TokenModel]:

@@ -50,12 +50,12 @@ def begin_with_text(model: TokenModel, tokens: TokenSource) -> None:
         output.bias.copy_((seen / seen.sum()).log())  # no token has the probability zero
         if output.weight is not embedding:
             own.append(output.weight)
-    factors, occurs = neighbour_factors(tokens[:_PAIRED], len(embedding), max(weight.shape[1] for weight in own))
+    factors, known = neighbour_factors(tokens[:_PAIRED], len(embedding), max(weight.shape[1] for weight in own))
     for weight in own:
         rows = factors[:, : weight.shape[1]]
         # The length of a row of numbers from -BOUND to BOUND, which have the mean square BOUND**2 / 3.
         rows = nn.functional.normalize(rows, dim=1) * BOUND * (rows.shape[1] / 3) ** 0.5
-        weight[occurs, : rows.shape[1]] = rows[occurs].to(weight)
+        weight[known, : rows.shape[1]] = rows[known].to(weight)
 
 
 def neighbour_factors(tokens: _TokenNumbers, vocabulary: int, width: int) -> tuple[Tensor, Tensor]:
@@ -80,8 +80,8 @@ def neighbour_factors(tokens: _TokenNumbers, vocabulary: int, width: int) -> tup
     matrix = _information_of_all(tokens, vocabulary, min(vocabulary, _NEIGHBOURS))
     left, singular, _ = torch.svd_lowrank(matrix, min(width + _EXTRA, *matrix.shape))
     factors = (left * singular.sqrt())[:, :width]
-    occurs = matrix.crow_indices().diff() > 0
-    return factors - factors[occurs].sum(0) / max(1, int(occurs.sum())), occurs
+    known = matrix.crow_indices().diff() > 0
+    return factors - factors[known].sum(0) / max(1, int(known.sum())), known
 
 
 def _information_of_all(tokens: _TokenNumbers, vocabulary: int, columns: int) -> Tensor:
